@@ -1,0 +1,51 @@
+"""The commands: flags become configurations, configurations become one call."""
+
+import argparse
+import difflib
+import functools
+import logging
+import os
+import sys
+from collections.abc import Callable
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line, with the nearest flag for an unknown one."""
+
+    def __init__(self, **options):
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message):
+        unknown = message.removeprefix("unrecognized arguments: ").split()[0]
+        near = difflib.get_close_matches(unknown.split("=")[0], self._option_string_actions, 1)
+        if unknown.startswith("--") and near:
+            message += f"; did you mean {near[0]}?"
+        self.exit(2, f"{self.prog}: {message} (--help lists the flags)\n")
+
+
+def one_line_errors(command: Callable) -> Callable:
+    """A command whose errors about its input are one line on stderr and exit code 2; PREDJAX_TRACEBACK=1 shows all."""
+
+    @functools.wraps(command)
+    def run(arguments=None) -> int:
+        logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stdout)
+        logging.getLogger("predjax").setLevel(logging.INFO)
+        try:
+            return command(arguments) or 0
+        except (ValueError, OSError) as error:
+            if os.environ.get("PREDJAX_TRACEBACK"):
+                raise
+            print(f"predjax: {' '.join(_describe(error).split())}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            print("predjax: interrupted", file=sys.stderr)
+            return 130
+
+    return run
+
+
+def _describe(error) -> str:
+    """An OSError as `path: reason` without its number."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)

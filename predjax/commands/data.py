@@ -1,0 +1,110 @@
+"""From paths and options to windows of movies, and what a checkpoint says about them."""
+
+import logging
+from typing import NamedTuple
+
+import numpy as np
+
+from predjax.flags import to_dict
+from predjax.models.scaling import KINDS, Scaling, choose_scaling
+from predjax.radar.batches import read_windows
+from predjax.radar.config import DataConfig
+from predjax.radar.movies import Movies, check_together
+from predjax.radar.readers import read_movies
+from predjax.radar.record import describe_periods
+from predjax.radar.windows import Split, Window, find_periods, find_windows, split_periods
+
+LOG = logging.getLogger("predjax")
+
+
+class DataSet(NamedTuple):
+    """Sources and how their periods are split; `sample` are frames of a few training windows."""
+
+    sources: list[Movies]
+    split: Split
+    sample: np.ndarray
+
+    @property
+    def units(self) -> str:
+        return self.sources[0].frames.attrs["units"]
+
+
+def read_sources(paths, config: DataConfig) -> list[Movies]:
+    """Movies of the paths, checked one by one and together."""
+    sources = read_movies(
+        paths, layout=config.layout, variable=config.variable, units=config.units, forcings=config.forcings
+    )
+    return check_together(sources)
+
+
+def read_data(train_paths, valid_paths, config: DataConfig, length: int) -> DataSet:
+    """Training and validation data for windows of `length` frames.
+
+    With paths for validation all of `train_paths` is for training; else parts of it are held out.
+    """
+    sources = read_sources(train_paths, config)
+    periods = find_periods(sources)
+    if valid_paths:
+        count = len(sources)
+        sources = check_together(sources + read_sources(valid_paths, config))
+        valid = [period for period in find_periods(sources) if period.source >= count]
+        split = Split(periods, valid, [], f"validation on {valid_paths}")
+    else:
+        split = split_periods(periods, length, config)
+    windows = find_windows(sources, split.train, length, config.window_stride, config.crop)
+    if not windows:
+        longest = max(split.train or periods, key=lambda period: period.stop - period.start)
+        raise ValueError(
+            f"total_length {length} is longer than the longest run of frames to train on, "
+            f"{longest.stop - longest.start} frames of {sources[longest.source].attrs['source']}"
+        )
+    chosen = spread(windows, 8)
+    frames = [read_windows(sources, [window], length, config.crop).frames.ravel() for window in chosen]
+    return DataSet(sources, split, np.concatenate(frames))
+
+
+def find_cases(sources, periods, length: int, config: DataConfig, stride: int = 0) -> list[Window]:
+    """Windows to verify on, at fixed places: in the centre where training crops lie anywhere."""
+    mode = "centre" if config.crop_mode == "random" else config.crop_mode
+    return find_windows(sources, periods, length, stride or config.window_stride, config.crop, mode)
+
+
+def spread(items: list, count: int) -> list:
+    """At most `count` items, evenly spread from the first to the last."""
+    if len(items) <= count:
+        return list(items)
+    return [items[i] for i in np.linspace(0, len(items) - 1, count).round().astype(int)]
+
+
+def make_scaling(kind: str, value_range: tuple[float, ...], data: DataSet) -> Scaling:
+    """The scaling that was asked for, or (`auto`) the one that fits the data's units."""
+    finite = data.sample[np.isfinite(data.sample)]
+    found = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    chosen = choose_scaling(data.units, data.sources[0].frames.attrs.get("dtype_on_disk", ""), found)
+    if kind not in ("auto", *KINDS):
+        raise ValueError(f"scaling {kind!r} is not one of auto, {', '.join(KINDS)}")
+    if kind != "auto" or value_range:
+        kind = chosen.kind if kind == "auto" else kind
+        default = {"dBZ": (0.0, 60.0), "rain_rate": (0.1, 100.0), "none": (0.0, 1.0)}.get(kind, found)
+        if value_range and len(value_range) != 2:
+            raise ValueError(f"scaling_range needs two values, got {','.join(map(str, value_range))}")
+        chosen = Scaling(kind, *(value_range or default), data.units)
+    if chosen.kind == "none" and finite.size and not (found[0] >= -1e-3 and found[1] <= 1.001):
+        raise ValueError(
+            f"{data.sources[0].attrs['source']}: scaling none is for data in [0, 1], found {found[0]:g}..{found[1]:g}"
+        )
+    return chosen
+
+
+def describe_data(data: DataSet, config: DataConfig, train_paths, valid_paths, length: int) -> dict:
+    """JSON values for the checkpoint: where the data are, how they were read and split."""
+    parts = {name: describe_periods(data.sources, getattr(data.split, name)) for name in ("train", "valid", "test")}
+    return {
+        "train_data_paths": train_paths,
+        "valid_data_paths": valid_paths,
+        "config": to_dict(config),
+        "units": data.units,
+        "rule": data.split.rule,
+        "length": length,
+        **parts,
+    }

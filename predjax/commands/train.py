@@ -1,0 +1,195 @@
+"""`predjax train`: radar movies in; a trained model and its skill on held-out movies out."""
+
+import datetime
+import json
+import pathlib
+
+from predjax.commands import Parser, one_line_errors
+from predjax.flags import add_flags, parse_bool
+from predjax.models.config import ModelConfig, SamplingConfig
+from predjax.radar.config import DataConfig
+from predjax.training.config import TrainConfig
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="predjax train",
+        description="Trains a model on radar movies, verifies it on held-out ones. Without flags: on sample movies.",
+    )
+    add = parser.add_argument_group("run").add_argument
+    add("--train_data_paths", "--data_path", metavar="PATHS", help="files, folders, globs (default: the sample movies)")
+    add("--valid_data_paths", metavar="PATHS", help="movies to validate on (default: held out of the training data)")
+    add("--save_dir", metavar="DIR", help="checkpoints and results (default runs/<model>-<UTC time>)")
+    add("--resume", action="store_true", help="go on from the latest checkpoint of --save_dir")
+    add("--overwrite", action="store_true", help="replace the run that --save_dir holds")
+    add("--pretrained_model", metavar="FILE", help="weights to start from: a checkpoint, or a PyTorch PredRNN's .ckpt")
+    add("--is_training", type=parse_bool, default=True, metavar="0|1", help="0: only verify --pretrained_model")
+    add("--dry_run", action="store_true", help="print size, memory and time of the run, and stop")
+    add("--gen_frm_dir", metavar="DIR", help="frames of held-out cases at the end: .nc, .npy, .png, .gif")
+    add("--num_save_samples", type=int, default=10, metavar="N", help="cases of --gen_frm_dir (default 10)")
+    add("--visual", type=parse_bool, default=False, metavar="0|1", help="1 draws delta C against delta M")
+    add("--visual_path", metavar="DIR", help="where to (default SAVE_DIR/visual)")
+    add("--scaling", default="auto", metavar="KIND", help="none, linear, dBZ, rain_rate (default: by the data's unit)")
+    add("--scaling_range", default="", metavar="LOW,HIGH", help="values that become 0 and 1 (default: by the unit)")
+    add("--thresholds", default="", metavar="X,X,...", help="event thresholds of the final table, in the data's unit")
+    add("--device", default="auto", metavar="NAME", help="cpu or cuda (default: what is there)")
+    add_flags(parser, ModelConfig, "model")
+    add_flags(parser, TrainConfig, "training")
+    add_flags(parser, SamplingConfig, "scheduled sampling")
+    add_flags(parser, DataConfig, "data")
+    same = parser.add_argument_group("accepted for scripts of the PyTorch code").add_argument
+    same("--num_layers", type=int, metavar="N", help="checked against num_hidden")
+    same("--dataset_name", metavar="NAME", help="not needed: the files tell")
+    same("--injection_action", choices=("concat",), help="concat only")
+    return parser
+
+
+@one_line_errors
+def main(arguments=None) -> int:
+    """Runs the command. Errors: see `one_line_errors`."""
+    options = _parser().parse_args(arguments)
+    from predjax.commands import session, verify
+    from predjax.commands.plan import make_plan
+
+    if options.gen_frm_dir:
+        verify.refuse_files(options.gen_frm_dir, ("nowcast_*",), options.overwrite)
+    session.start(options.device)
+    plan = make_plan(options)
+    if not options.is_training:
+        return _verify(options, plan, plan.params, plan.origin)
+
+    from predjax.training import loop
+
+    run = _make_run(plan)
+    if plan.resumed:
+        state = run.restore(plan.resumed.arrays, plan.resumed.path)
+        progress = loop.Progress(**plan.resumed.record["progress"])
+    else:
+        state, progress = run.init(plan.params), loop.Progress()
+    update, cost = loop.estimate(run, state)
+    _announce(run, plan, cost, int(state.step))
+    if options.dry_run:
+        return 0
+    if options.overwrite:
+        _clear(plan.folder)
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    (plan.folder / "config.json").write_text(json.dumps(plan.record, indent=1) + "\n")
+    state, reason = loop.train(run, state, update, progress)
+    return _finish(options, plan, run, state, reason)
+
+
+def _make_run(plan):
+    from predjax import parallel
+    from predjax.commands.data import find_cases, spread
+    from predjax.models.forecaster import make_forecaster
+    from predjax.radar.batches import BatchSource, read_windows
+    from predjax.training.loop import Run
+
+    data, length, size = plan.data, plan.model.total_length, plan.training.batch_size
+    devices = parallel.choose_devices(plan.training.n_gpu)
+    batches = BatchSource(data.sources, data.split.train, length, size, plan.data_config, plan.training.seed)
+    windows = find_cases(data.sources, data.split.valid, length, plan.data_config)
+    windows = spread(windows, plan.training.max_valid_cases)
+    parts = [windows[i : i + size] for i in range(0, len(windows), size)]
+    valid = [read_windows(data.sources, part, length, plan.data_config.crop) for part in parts]
+    forecaster = make_forecaster(plan.model)
+    return Run(forecaster, batches, valid, plan.training, plan.sampling, plan.folder, plan.record, devices)
+
+
+def _announce(run, plan, cost, first):
+    from predjax import parallel
+
+    config, scaling = plan.model, plan.model.scaling
+    height, width, channels = run.batches.frame_shape
+    left = run.config.max_iterations - first
+    duration = datetime.timedelta(seconds=round(left * cost.iteration_seconds))
+    lines = {
+        "model": f"{config.model_name}, {len(config.num_hidden)} x {config.num_hidden[0]} features, patches of "
+        f"{config.patch_size}, {cost.parameters:,} parameters",
+        "data": f"{len(plan.data.sources)} sources in {plan.data.units}, frames {height}x{width}x{channels}, "
+        f"{config.input_length} observed -> {config.total_length - config.input_length} predicted",
+        "held out": plan.data.split.rule,
+        "scaling": f"{scaling.kind} {scaling.low:g}..{scaling.high:g} {scaling.units}",
+        "device": f"{parallel.describe(run.devices)}, batch {run.config.batch_size}, about "
+        f"{cost.bytes / 2**20:,.0f} MB a device",
+        "time": f"{cost.iteration_seconds:.2f} s an iteration, {left} iterations: about {duration} (compiled in "
+        f"{cost.compile_seconds:.0f} s)",
+        "folder": str(plan.folder),
+    }
+    print("\n".join(f"{name:10}{text}" for name, text in lines.items()), flush=True)
+
+
+def _clear(folder):
+    """Removes what a run before this one left: only files that a run writes."""
+    from predjax.checkpoint import best_path, list_steps
+
+    for path in (*list_steps(folder), best_path(folder), folder / "log.jsonl"):
+        path.unlink(missing_ok=True)
+
+
+def _finish(options, plan, run, state, reason) -> int:
+    """Curves, pictures and the table of held-out movies; the exit code."""
+    from predjax.nowcasts.model import load_model
+    from predjax.pictures.curves import draw_losses
+    from predjax.training.loop import read_log
+
+    records = read_log(run.folder / "log.jsonl")
+    if records:
+        draw_losses(run.folder / "losses.png", records, overwrite=True)
+    if reason in ("SIGINT", "SIGTERM"):
+        print(f"stopped by {reason} at iteration {int(state.step)}; --resume goes on from {run.folder}")
+        return {"SIGINT": 130, "SIGTERM": 143}[reason]
+    if reason != "finished":
+        print(f"stopped at iteration {int(state.step)}: {reason}")
+    model = load_model(run.folder)
+    if options.visual:
+        _draw_decoupling(options, run, model)
+    code = _verify(options, plan, model.params, model.path)
+    print(f"checkpoint {model.path}\nfolder     {run.folder}")
+    return code
+
+
+def _draw_decoupling(options, run, model):
+    """Delta C against delta M of one held-out case."""
+    import jax
+    import numpy as np
+
+    from predjax.models.sampling import forecast_mask
+    from predjax.pictures.decoupling import draw_decoupling
+
+    config = run.forecaster.config
+    batch = run.valid_batches[0] if run.valid_batches else run.batches.batch(0)
+    mask = forecast_mask(1, config.input_length, config.total_length)
+    forcings = None if batch.forcings is None else batch.forcings[:1]
+    increments = jax.jit(run.forecaster.increments)(model.params, None, batch.frames[:1], mask, forcings)
+    # (steps, layers, batch, h, w, features) to (steps, layers, points, features)
+    delta_c, delta_m = (np.asarray(p)[:, :, 0].reshape(*p.shape[:2], -1, p.shape[-1]) for p in increments)
+    path = pathlib.Path(options.visual_path or run.folder / "visual") / "decoupling.png"
+    draw_decoupling(path, delta_c, delta_m, overwrite=True)
+    print(f"delta C against delta M: {path}")
+
+
+def _verify(options, plan, params, path) -> int:
+    """The table of the held-out movies, beside persistence; frames where they are asked for."""
+    from predjax.commands.data import find_cases
+    from predjax.commands.evaluate import parse_baselines
+    from predjax.commands.verify import export, make_cases, report, verify
+    from predjax.models.forecaster import make_forecaster
+    from predjax.nowcasts.model import make_nowcast
+
+    data, config = plan.data, plan.model
+    part = "test" if data.split.test else "valid"
+    steps = config.total_length - config.input_length
+    windows = find_cases(data.sources, getattr(data.split, part), config.total_length, plan.data_config, steps)
+    if not windows:
+        print(f"no skill table: {data.split.rule}")
+        return 0
+    cases = make_cases(
+        data.sources, windows, config, config.input_length, steps, plan.data_config.crop, options.thresholds
+    )
+    nowcasts = {config.model_name: make_nowcast(make_forecaster(config), params), **parse_baselines("persistence")}
+    print(f"\nverified on the {part} data" + (" (the model was chosen on them)" if part == "valid" else ""))
+    print(report(verify(nowcasts, cases), plan.folder, overwrite=True))
+    if options.gen_frm_dir:
+        print(export(nowcasts, cases, options.gen_frm_dir, str(path), options.num_save_samples, options.overwrite))
+    return 0

@@ -1,0 +1,177 @@
+"""A forecaster: pure functions from frames in physical units to frames in physical units.
+
+One scan is teacher forcing, (reverse) scheduled sampling and free running: at every step the input is the observed
+frame where `use_truth` says so, else the network's previous prediction.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import haiku as hk
+import jax
+import jax.numpy as jnp
+
+from predjax.models.config import ModelConfig
+from predjax.models.losses import global_mean, squared_error
+from predjax.models.patches import from_patches, pad_frames, patch_grid, to_patches
+from predjax.models.sampling import forecast_mask
+from predjax.models.stacks import STACKS
+
+
+class Forecaster(NamedTuple):
+    """The functions of a model, `B` samples of `T` frames `H x W` with `C` channels; NaN is no coverage.
+
+    init(rng, frames (B,T,H,W,C), forcings=None) -> params
+    rollout(params, rng, frames (B,T,H,W,C), use_truth (B,T-1) bool, forcings=None) -> (B,T-1,H,W,C)
+      prediction t is of frame t + 1; it is NaN where the last true frame that went in is NaN.
+    loss(params, rng, frames, use_truth, forcings=None, axis_name=None) -> (scalar, metrics)
+      the mean squared error of the scaled frames over all pixels with coverage of all T - 1 predictions, plus the
+      stack's penalty. Under a mapped axis, each replica's share: shares add up to the loss of the whole batch.
+    predict(params, rng, observed (B,T_in,H,W,C), num_steps, forcings=None) -> (B,num_steps,H,W,C)
+    increments(params, rng, frames, use_truth, forcings=None) -> what every step adds to the memories,
+      (T-1, L, B, h, w, F) each
+
+    Forcings are `(B, T, A)` or `(B, T, H, W, A)`; those at t go in with frame t. `config` is the `ModelConfig`.
+    """
+
+    config: ModelConfig
+    init: Callable
+    rollout: Callable
+    loss: Callable
+    predict: Callable
+    increments: Callable
+
+
+class _Unrolled(NamedTuple):
+    """Of all steps: scaled predicted patches, the mean penalty, where the last true input had coverage, increments."""
+
+    patches: jax.Array
+    penalty: jax.Array
+    covered: jax.Array
+    increments: NamedTuple
+
+
+def make_forecaster(config: ModelConfig) -> Forecaster:
+    """The forecaster of a configuration. Errors: ValueError for frames that do not fit the configuration."""
+    unroll = hk.transform(lambda *inputs: _unroll(config, *inputs))
+
+    def init(rng, frames, forcings=None):
+        _check_frames(config, frames, forcings)
+        shape = (1, 2, *frames.shape[2:])
+        if forcings is not None:
+            forcings = jnp.zeros((1, 2, *forcings.shape[2:]))
+        return jax.jit(unroll.init)(rng, jnp.zeros(shape), jnp.ones((1, 1), bool), forcings)
+
+    def run(params, rng, frames, use_truth, forcings):
+        frames = jnp.asarray(frames, float)
+        _check_frames(config, frames, forcings)
+        _check_grid(config, params, frames.shape[2:4])
+        scaled = config.scaling.scale(frames)
+        return scaled, unroll.apply(params, rng, scaled, jnp.asarray(use_truth, bool), forcings)
+
+    def crop(patches, frames):
+        return from_patches(patches, config.patch_size)[..., : frames.shape[2], : frames.shape[3], :]
+
+    def rollout(params, rng, frames, use_truth, forcings=None):
+        scaled, out = run(params, rng, frames, use_truth, forcings)
+        predicted = config.scaling.unscale(crop(out.patches, scaled))
+        return jnp.where(crop(out.covered, scaled), predicted, jnp.nan)
+
+    def loss(params, rng, frames, use_truth, forcings=None, axis_name=None):
+        scaled, out = run(params, rng, frames, use_truth, forcings)
+        mse = global_mean(*squared_error(crop(out.patches, scaled), scaled[:, 1:]), axis_name)
+        replicas = 1 if axis_name is None else jax.lax.axis_size(axis_name)
+        penalty = out.penalty / replicas
+        return mse + penalty, {"mse": mse, "penalty": penalty}
+
+    def predict(params, rng, observed, num_steps, forcings=None):
+        observed = jnp.asarray(observed, float)
+        batch, length = observed.shape[:2]
+        future = jnp.full((batch, num_steps, *observed.shape[2:]), jnp.nan, observed.dtype)
+        frames = jnp.concatenate([observed, future], 1)
+        use_truth = forecast_mask(batch, length, length + num_steps)
+        if forcings is not None:
+            if forcings.shape[1] < length + num_steps - 1:
+                raise ValueError(
+                    f"forcings cover {forcings.shape[1]} steps, {length} observed and {num_steps} predicted "
+                    f"frames need {length + num_steps - 1}"
+                )
+            forcings = forcings[:, : length + num_steps]
+        return rollout(params, rng, frames, use_truth, forcings)[:, length - 1 :]
+
+    def increments(params, rng, frames, use_truth, forcings=None):
+        return run(params, rng, frames, use_truth, forcings)[1].increments
+
+    return Forecaster(config, init, rollout, loss, predict, increments)
+
+
+def _unroll(config, scaled, use_truth, forcings):
+    """Haiku function: unrolls the stack over scaled frames `(B, T, H, W, C)`; not pure, transformed above."""
+    grid = patch_grid(*scaled.shape[2:4], config.patch_size)
+    stack = STACKS[config.model_name](config, grid)
+    padded = pad_frames(scaled, config.patch_size)
+    frames = to_patches(padded[:, :-1], config.patch_size)
+    exists = jnp.isfinite(frames)
+    forcings = _patch_forcings(forcings, scaled.shape[1] - 1, grid, config.patch_size)
+
+    def step(carry, inputs):
+        state, previous, covered = carry
+        frame, exists, truth, forcing = inputs
+        truth = truth[:, None, None, None]
+        covered = jnp.where(truth, exists, covered)
+        # Double where: a NaN that is only masked afterwards would still make the gradient NaN.
+        x = jnp.where(truth, jnp.where(exists, frame, 0.0), previous)
+        features = [x]
+        if config.coverage_channel:
+            features.append(covered.astype(x.dtype))
+        if forcing is not None:
+            features.append(forcing.astype(x.dtype))
+        output, state = stack(jnp.concatenate(features, -1), state)
+        return (state, output.features, covered), (output, covered)
+
+    first = (stack.initial_state(len(scaled)), jnp.zeros_like(frames[:, 0]), exists[:, 0])
+    over_time = jax.tree.map(lambda x: x.swapaxes(0, 1), (frames, exists, use_truth, forcings))
+    _, (outputs, covered) = hk.scan(step, first, over_time)
+    return _Unrolled(
+        outputs.features.swapaxes(0, 1), outputs.penalty.mean(), covered.swapaxes(0, 1), outputs.increments
+    )
+
+
+def _patch_forcings(forcings, steps, grid, patch_size):
+    """Forcings of the first `steps` inputs on the patch grid: a vector is the same everywhere, a map is patched."""
+    if forcings is None:
+        return None
+    forcings = jnp.asarray(forcings, float)[:, :steps]
+    if forcings.ndim == 3:
+        batch, _, channels = forcings.shape
+        return jnp.broadcast_to(forcings[:, :, None, None], (batch, steps, *grid, channels))
+    return to_patches(pad_frames(forcings, patch_size, 0.0), patch_size)
+
+
+def _check_frames(config, frames, forcings):
+    height, width, channels = frames.shape[2:]
+    if channels != config.img_channel:
+        raise ValueError(f"frames have {channels} channels, img_channel is {config.img_channel}")
+    if config.img_width and config.layer_norm and width != config.img_width:
+        raise ValueError(f"frames are {width} pixels wide, img_width is {config.img_width}")
+    if config.patch_size > min(height, width):
+        raise ValueError(f"patch_size {config.patch_size} is larger than the frame {height}x{width}")
+    given = 0 if forcings is None else forcings.shape[-1]
+    if given != config.num_action_ch:
+        raise ValueError(f"{given} forcing channels are given, num_action_ch is {config.num_action_ch}")
+
+
+def _check_grid(config, params, frame_shape):
+    """With layer norm, parameters belong to the elements of a grid: say so before a shape error does."""
+    if not config.layer_norm:
+        return
+    rows, columns = patch_grid(*frame_shape, config.patch_size)
+    if config.conv_on_input:
+        rows, columns = -(-rows // 4), -(-columns // 4)
+    grid = next(p["scale"].shape[:2] for name, p in params.items() if name.endswith("norm_x"))
+    if grid != (rows, columns):
+        pixels = config.patch_size * (4 if config.conv_on_input else 1)
+        raise ValueError(
+            f"layer_norm 1 ties this model to frames of {grid[0] * pixels}x{grid[1] * pixels} pixels, these are "
+            f"{frame_shape[0]}x{frame_shape[1]}"
+        )

@@ -1,0 +1,80 @@
+"""Physical units to the network's [0, 1] and back: plain functions of arrays, numpy and jax alike."""
+
+import dataclasses
+import math
+
+KINDS = ("none", "linear", "dBZ", "rain_rate")
+RAIN_FLOOR, RAIN_TOP = 0.1, 100.0  # mm/h: below 0.1 radars see noise; 100 mm/h is the usual cap of composites
+
+
+@dataclasses.dataclass(frozen=True)
+class Scaling:
+    """How frames become numbers that a network likes.
+
+        none       s = x, for data already in [0, 1]
+        linear     s = (x - low) / (high - low)
+        dBZ        the same with x below `low` (no echo) counted as `low`; the inverse gives at least `low`
+        rain_rate  s = log(1 + R/low) / log(1 + high/low): decibels above the floor `low` that reach 0 at R = 0, so that
+                   dry is 0 both ways; R below 0 counts as 0
+
+    NaN passes through. Attributes: `units` of the physical side; `low` and `high` in those units.
+    """
+
+    kind: str = "none"
+    low: float = 0.0
+    high: float = 1.0
+    units: str = "1"
+
+    def __post_init__(self):
+        if self.kind not in KINDS:
+            raise ValueError(f"scaling {self.kind!r} is not one of {', '.join(KINDS)}")
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
+            raise ValueError(f"scaling range {self.low:g},{self.high:g} is not increasing")
+        if self.kind == "rain_rate" and self.low <= 0:
+            raise ValueError(f"rain_rate scaling needs a floor above 0 mm/h, got {self.low:g}")
+
+    @property
+    def dry(self) -> float:
+        """The physical value of s = 0."""
+        return {"none": 0.0, "rain_rate": 0.0}.get(self.kind, self.low)
+
+    def scale(self, frames):
+        """Physical units to scaled values, of the same shape."""
+        if self.kind == "none":
+            return frames
+        if self.kind == "rain_rate":
+            xp = frames.__array_namespace__()
+            return xp.log1p(xp.clip(frames, 0.0, None) / self.low) / math.log1p(self.high / self.low)
+        if self.kind == "dBZ":
+            frames = frames.__array_namespace__().clip(frames, self.low, None)
+        return (frames - self.low) / (self.high - self.low)
+
+    def unscale(self, scaled):
+        """The inverse of `scale`."""
+        if self.kind == "none":
+            return scaled
+        if self.kind == "linear":
+            return self.low + (self.high - self.low) * scaled
+        xp = scaled.__array_namespace__()
+        scaled = xp.clip(scaled, 0.0, None)
+        if self.kind == "dBZ":
+            return self.low + (self.high - self.low) * scaled
+        return self.low * xp.expm1(scaled * math.log1p(self.high / self.low))
+
+
+def choose_scaling(units: str, dtype_on_disk: str = "", value_range: tuple[float, float] = (0.0, 1.0)) -> Scaling:
+    """The scaling that fits data in `units`.
+
+    dBZ: 0..60. mm/h: decibels above 0.1 mm/h, 1 at 100 mm/h. Without a unit: uint8 counts 0..255, values within [0, 1]
+    as they are, anything else from the smallest to the largest value (`value_range`, of a sample of the data).
+    """
+    if units == "dBZ":
+        return Scaling("dBZ", 0.0, 60.0, units)
+    if units == "mm/h":
+        return Scaling("rain_rate", RAIN_FLOOR, RAIN_TOP, units)
+    if dtype_on_disk == "uint8" and units == "1":
+        return Scaling("linear", 0.0, 255.0, units)
+    low, high = value_range
+    if units == "1" and low >= 0 and high <= 1:
+        return Scaling("none", 0.0, 1.0, units)
+    return Scaling("linear", low, high if high > low else low + 1.0, units)

@@ -1,0 +1,117 @@
+"""Stacks of cells over patches: what turns one patched frame into the prediction of the next."""
+
+from typing import NamedTuple
+
+import haiku as hk
+import jax
+import jax.numpy as jnp
+
+from predjax.cells.linear import Downsample, LinearMap, Upsample
+from predjax.cells.st_lstm import STLSTM, Increments, STLSTMState
+from predjax.models.config import ModelConfig
+
+VANISHED = 1e-12  # squared norm over space below which an increment has no direction: an all-dry field
+
+
+class StackOutput(NamedTuple):
+    """`features`: the predicted patches `(B, h, w, p p C)`; `penalty`: a scalar for the loss; `increments`: of all
+    layers, each `(L, B, h, w, F)`, for a look at the memories."""
+
+    features: jax.Array
+    penalty: jax.Array
+    increments: Increments
+
+
+class PredRNNState(NamedTuple):
+    """`layers`: an `(H, C)` pair a layer; `memory`: M of the top layer, which enters the bottom at the next step."""
+
+    layers: tuple[tuple[jax.Array, jax.Array], ...]
+    memory: jax.Array
+
+
+def decoupling_loss(delta_c, delta_m):
+    """The mean over samples and features of |cos(delta_c, delta_m)| over space; 0 if orthogonal, 1 if parallel.
+
+    Args:
+      delta_c, delta_m: `(..., h, w, F)`, after the shared convolution W_decouple.
+
+    As the published code has it: a mean, where the paper (Wang et al. 2022, eq. 9) sums. Increments that vanish over
+    the whole frame count as decoupled and give no gradient.
+    """
+    space = (-3, -2)
+    product = (delta_c * delta_m).sum(space)
+    norms = jnp.square(delta_c).sum(space) * jnp.square(delta_m).sum(space)
+    exists = (jnp.square(delta_c).sum(space) > VANISHED) & (jnp.square(delta_m).sum(space) > VANISHED)
+    cosine = product * jax.lax.rsqrt(jnp.where(exists, norms, 1.0))
+    return jnp.where(exists, jnp.abs(cosine), 0.0).mean()
+
+
+class PredRNN(hk.RNNCore):
+    """The ST-LSTM stack of PredRNN, PredRNN-V2 and their action-conditioned forms.
+
+    M zig-zags: the layer below hands it to the layer above within a step, the top layer to the bottom one at the next
+    step. The prediction is a 1x1 convolution of the top H. With `conv_on_input` (action models) two strided
+    convolutions stand before the stack and two transposed ones after it, `res_on_conv` adds skips around the stack.
+    The V2 models add decouple_beta times the mean `decoupling_loss` of their layers as a penalty.
+
+    Inputs `(B, h, w, p p C + forcing features)`, frames first; outputs `StackOutput`.
+    """
+
+    def __init__(self, config: ModelConfig, grid: tuple[int, int], name=None):
+        super().__init__(name=name or "predrnn")
+        self.config, self.grid = config, tuple(grid)
+        self.frame_features = config.patch_size**2 * (config.img_channel + config.coverage_channel)
+        self.output_features = config.patch_size**2 * config.img_channel
+        halved = tuple(-(-n // 2) for n in self.grid)
+        self.sizes = [self.grid, halved, tuple(-(-n // 2) for n in halved)]
+        spatial_shape = self.sizes[-1] if config.conv_on_input else self.grid
+        features, k = config.num_hidden[0], config.filter_size
+        self.cells = [
+            STLSTM(features, k, spatial_shape, config.layer_norm, config.with_action, name=f"cell_{layer}")
+            for layer in range(len(config.num_hidden))
+        ]
+        if config.conv_on_input:
+            self.encode = [Downsample(n, k, name=f"encode_{i}") for i, n in enumerate((features // 2, features))]
+            self.encode_action = [
+                Downsample(n, k, name=f"encode_action_{i}") for i, n in enumerate((features // 2, features))
+            ]
+            self.decode = [
+                Upsample(n, k, name=f"decode_{i}") for i, n in enumerate((features // 2, self.output_features))
+            ]
+        else:
+            self.head = LinearMap(self.output_features, (1, 1), name="conv_last")
+        if config.decoupled:
+            self.decouple = LinearMap(features, (1, 1), name="decouple")
+
+    def initial_state(self, batch_size):
+        """All zeros."""
+        states = [cell.initial_state(batch_size) for cell in self.cells]
+        return PredRNNState(tuple((s.hidden, s.cell) for s in states), states[0].memory)
+
+    def _decode(self, hidden, first, second):
+        if self.config.res_on_conv:
+            return self.decode[1](self.decode[0](hidden + second, self.sizes[1]) + first, self.sizes[0])
+        return self.decode[1](self.decode[0](hidden, self.sizes[1]), self.sizes[0])
+
+    def __call__(self, inputs, state):
+        frames, action = inputs[..., : self.frame_features], inputs[..., self.frame_features :]
+        hidden = frames
+        if self.config.conv_on_input:
+            first = self.encode[0](frames)
+            second = hidden = self.encode[1](first)
+            action = self.encode_action[1](self.encode_action[0](action))
+        memory, layers, increments = state.memory, [], []
+        for cell, (h, c) in zip(self.cells, state.layers):
+            new, delta = cell.advance(hidden, STLSTMState(h, c, memory), action)
+            hidden, memory = new.hidden, new.memory
+            layers.append((new.hidden, new.cell))
+            increments.append(delta)
+        features = self._decode(hidden, first, second) if self.config.conv_on_input else self.head(hidden)
+        increments = Increments(*map(jnp.stack, zip(*increments)))
+        penalty = jnp.zeros(())
+        if self.config.decoupled:
+            penalty = self.config.decouple_beta * decoupling_loss(*map(self.decouple, increments))
+        return StackOutput(features, penalty, increments), PredRNNState(tuple(layers), memory)
+
+
+STACKS = dict.fromkeys(("predrnn", "predrnn_v2", "action_cond_predrnn", "action_cond_predrnn_v2"), PredRNN)

@@ -1,0 +1,65 @@
+"""A trained model as a nowcast."""
+
+import functools
+import pathlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from predjax import checkpoint
+from predjax.flags import from_dict
+from predjax.models.config import ModelConfig
+from predjax.models.forecaster import Forecaster, make_forecaster
+
+
+class TrainedModel(NamedTuple):
+    """A forecaster, its parameters, where they come from and what the checkpoint says of the run."""
+
+    forecaster: Forecaster
+    params: dict
+    path: pathlib.Path
+    record: dict
+
+
+def load_model(path) -> TrainedModel:
+    """The model of a checkpoint, or of the best (else latest) checkpoint of a run's folder.
+
+    Errors: FileNotFoundError, ValueError naming the file.
+    """
+    path = checkpoint.find(path)
+    arrays, record = checkpoint.load(path)
+    try:
+        config = from_dict(ModelConfig, record["model"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} holds no model that this predjax knows: {error}") from error
+    return TrainedModel(make_forecaster(config), checkpoint.nest(arrays, "params"), path, record)
+
+
+def make_nowcast(forecaster: Forecaster, params, batch_size: int = 8) -> Callable:
+    """`(observed (B,T_in,H,W,C), num_steps, forcings=None) -> (B,num_steps,H,W,C)`, numpy in and out.
+
+    Any B: the samples go through in batches of at most `batch_size`, the last one filled up with missing frames, so that
+    a frame size compiles once.
+    """
+    predict = jax.jit(forecaster.predict, static_argnums=3)
+    params = jax.device_put(params)
+
+    def nowcast(observed, num_steps, forcings=None):
+        size = min(batch_size, len(observed))
+        parts = []
+        for start in range(0, len(observed), size):
+            take = functools.partial(_take, start=start, size=size)
+            frames = predict(params, None, take(observed), num_steps, None if forcings is None else take(forcings))
+            parts.append(np.asarray(frames)[: len(observed) - start])
+        return np.concatenate(parts)
+
+    return nowcast
+
+
+def _take(array, start, size):
+    """Samples `start` to `start + size`, those beyond the end as NaN."""
+    part = np.asarray(array[start : start + size], np.float32)
+    missing = size - len(part)
+    return np.pad(part, [(0, missing)] + [(0, 0)] * (part.ndim - 1), constant_values=np.nan) if missing else part

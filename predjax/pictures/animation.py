@@ -1,0 +1,198 @@
+"""An animated GIF: the input frames, then observed frames beside the nowcasts."""
+
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.image import AxesImage
+from matplotlib.text import Text
+from PIL import Image
+
+from predjax.pictures.colours import choose_scale
+from predjax.pictures.figures import new_figure
+from predjax.pictures.panels import (
+    FAINT,
+    INK,
+    bar_inches,
+    check_frames,
+    describe_grid,
+    draw_colour_bar,
+    draw_frame,
+    fit_panel,
+    fit_size,
+    mark_distances,
+    place_axes,
+    place_text,
+    turn_north_up,
+)
+from predjax.radar.writers import appearing, refuse_existing
+
+DPI = 100
+MOST_COLUMNS = 4
+INPUT_COLOUR = "#5a6b7b"
+FORECAST_COLOUR = "#c05a00"  # far from the blues and reds of rain
+
+
+class Phase(NamedTuple):
+    """The parts of the picture that change from frame to frame."""
+
+    header: Text
+    valid: Text
+    names: list[str]
+    texts: list[Text]
+    images: list[AxesImage]
+    axes: list[Axes]
+    timeline: Axes
+
+
+def write_gif(
+    path: str | os.PathLike,
+    observed_input: np.ndarray,
+    rows: Mapping[str, np.ndarray],
+    *,
+    units: str,
+    lead_labels: Sequence[str],
+    input_labels: Sequence[str],
+    valid_labels: Sequence[str] | None = None,
+    title: str = "",
+    x: np.ndarray | None = None,
+    y: np.ndarray | None = None,
+    xy_units: str = "",
+    frame_seconds: float = 0.4,
+    hold_seconds: float = 2.0,
+    overwrite: bool = False,
+) -> None:
+    """Write a movie of the input, then of every row side by side, with a colour bar in physical units (GIF, loops).
+
+    The header, the frames' borders and a time line tell the phases apart: "input −5 min", when every panel shows what
+    was observed, and "forecast +25 min".
+
+    Args:
+      path: the GIF to write, whole or not at all.
+      observed_input: the frames (T_in, H, W) that the nowcasts were made from, in `units`; NaN = no coverage.
+      rows: frames (T, H, W) by name, such as "observed" and each nowcast.
+      units: the unit of the values, such as "mm/h", "dBZ" or "1".
+      lead_labels: the lead time of each of the T frames, such as "+5 min".
+      input_labels: the time of each of the T_in frames, such as "−10 min".
+      valid_labels: the valid time of each of the T_in + T frames, such as "2010-08-26 05:05 UTC".
+      title: a line above the panels.
+      x: pixel centres (W) in `xy_units`.
+      y: pixel centres (H) in `xy_units`.
+      xy_units: the unit of `x` and `y` ("m", "km"); "" or "1" for pixel numbers.
+      frame_seconds: how long a frame stays.
+      hold_seconds: how long the last one stays.
+      overwrite: replace an existing file.
+
+    Raises:
+      ValueError: where frames differ in shape or labels in number.
+      FileExistsError: where `path` exists and `overwrite` is False.
+    """
+    refuse_existing(pathlib.Path(path), overwrite)  # before the work of drawing
+    if not rows:
+        raise ValueError("an animation needs at least one row of frames, found none")
+    observed_input = check_frames("input", observed_input, (len(input_labels), -1, -1))
+    shape = (len(lead_labels), *observed_input.shape[1:])
+    movies = {
+        name: np.concatenate([observed_input, check_frames(name, frames, shape)]) for name, frames in rows.items()
+    }
+    labels = [*input_labels, *lead_labels]
+    valid_labels = [""] * len(labels) if valid_labels is None else valid_labels
+    if len(valid_labels) != len(labels):
+        raise ValueError(f"{len(labels)} frames need as many valid times, found {len(valid_labels)}")
+
+    grid = describe_grid(x, y, xy_units)
+    scale = choose_scale(units, list(movies.values()))
+    phase = _lay_out(movies, scale, grid, title, len(input_labels), valid_labels)
+    palette = _make_palette(scale)
+    pictures = []
+    for index, (label, valid) in enumerate(zip(labels, valid_labels)):
+        is_input = index < len(input_labels)
+        frames = [turn_north_up(frames[index], grid) for frames in movies.values()]
+        _show(phase, frames, is_input, f"input {label}" if is_input else f"forecast {label}", valid, index)
+        pictures.append(_quantise(phase.timeline.figure, palette))
+    durations = [round(1000 * frame_seconds)] * (len(pictures) - 1) + [round(1000 * hold_seconds)]
+    with appearing(path, overwrite=overwrite) as partial:
+        pictures[0].save(
+            partial, format="GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0, optimize=False
+        )
+
+
+def _lay_out(movies, scale, grid, title, input_length, valid_labels) -> Phase:
+    """Everything that stays, and the handles of what changes."""
+    first = next(iter(movies.values()))
+    missing = any(not np.isfinite(frames).all() for frames in movies.values())
+    lines = -(-len(movies) // MOST_COLUMNS)
+    columns = -(-len(movies) // lines)
+    high, wide = fit_panel(*first.shape[1:], target=DPI * (4.0, 3.2, 2.7, 2.3)[columns - 1])
+    gap, name_height = 0.12 * DPI, 0.24 * DPI
+    margin = (0.36 if grid.km else 0.15) * DPI
+    maps_width = columns * (wide + gap) - gap
+    across = max(margin + maps_width + 0.15 * DPI, 4.2 * DPI)
+    left = round(margin + (across - margin - maps_width - 0.15 * DPI) / 2)
+    header_top = (0.36 if title else 0.12) * DPI
+    top = round(header_top + 0.44 * DPI)
+    bar_top = top + lines * (name_height + high + gap) + (0.22 if grid.km else 0.0) * DPI
+    figure = new_figure(across, bar_top + bar_inches(scale, missing) * DPI, DPI)
+
+    edge = 0.15 * DPI
+    if title:
+        size = fit_size(title, across - 2 * edge, DPI, 9)
+        place_text(figure, edge, 0.1 * DPI, title, size=size, va="top")
+    header = place_text(figure, edge, header_top, "", size=12, weight="bold", va="top")
+    valid = place_text(figure, across - edge, header_top + 0.03 * DPI, "", size=9, va="top", ha="right")
+    timeline = place_axes(figure, edge, header_top + 0.27 * DPI, across - 2 * edge, 0.07 * DPI)
+    timeline.set(xlim=(0, len(first)), ylim=(0, 1))
+    timeline.axis("off")
+    for step in range(len(first)):
+        colour = INPUT_COLOUR if step < input_length else FORECAST_COLOUR
+        timeline.broken_barh([(step + 0.04, 0.92)], (0, 1), facecolor=colour)
+
+    texts, images, axes = [], [], []
+    for position, (name, frames) in enumerate(movies.items()):
+        line, column = divmod(position, columns)
+        panel_left = left + column * (wide + gap)
+        panel_top = round(top + line * (name_height + high + gap) + name_height)
+        panel = place_axes(figure, panel_left, panel_top, wide, high)
+        axes.append(panel)
+        images.append(draw_frame(panel, frames[0], scale, grid))
+        middle, size = panel_left + wide / 2, fit_size(f"{name} (input)", wide, DPI, 9)
+        texts.append(place_text(figure, middle, panel_top - 0.06 * DPI, name, size=size, ha="center"))
+        if grid.km and column == 0 and line == lines - 1:
+            mark_distances(panel, grid)
+    draw_colour_bar(figure, scale, bar_top, missing)
+    return Phase(header, valid, list(movies), texts, images, axes, timeline)
+
+
+def _show(phase: Phase, frames, is_input: bool, header: str, valid: str, index: int) -> None:
+    """Set what changes to one frame of the movie."""
+    colour = INPUT_COLOUR if is_input else FORECAST_COLOUR
+    phase.header.set(text=header, color=colour)
+    phase.valid.set_text(f"valid {valid}" if valid else "")
+    for step, bar in enumerate(phase.timeline.collections):
+        bar.set_alpha(1.0 if step == index else 0.25 if step > index else 0.6)
+    for text, name, image, axes, frame in zip(phase.texts, phase.names, phase.images, phase.axes, frames):
+        image.set_data(frame)
+        text.set(text=f"{name} (input)" if is_input else name, color=FAINT if is_input else INK)
+        for spine in axes.spines.values():
+            spine.set(color=colour, linewidth=1.4)
+
+
+def _make_palette(scale) -> Image.Image:
+    """A paletted picture with the scale's own colours, greys for text, and the tints of both phases."""
+    shades = np.linspace(0, 1, 16)[:, None]
+    tints = [(1 - shades) * to_rgb(colour) + shades for colour in (INPUT_COLOUR, FORECAST_COLOUR, INK, FAINT)]
+    extra = np.round(255 * np.concatenate([shades.repeat(3, axis=1), *tints])).astype(np.uint8)
+    colours = np.concatenate([scale.palette(), extra])
+    picture = Image.new("P", (1, 1))
+    picture.putpalette(colours.tobytes())
+    return picture
+
+
+def _quantise(figure, palette: Image.Image) -> Image.Image:
+    figure.canvas.draw()
+    pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3]
+    return Image.fromarray(np.ascontiguousarray(pixels)).quantize(palette=palette, dither=Image.Dither.NONE)

@@ -1,0 +1,26 @@
+"""Figures outside pyplot's state, and their PNG."""
+
+import os
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from predjax.radar.writers import appearing
+
+
+def new_figure(width: float, height: float, dpi: int) -> Figure:
+    """A white figure of `width` by `height` pixels (rounded) with a canvas of its own."""
+    # The canvas cuts off fractions of a pixel: keep the size just above the whole number.
+    figure = Figure(figsize=((round(width) + 1e-3) / dpi, (round(height) + 1e-3) / dpi), dpi=dpi, facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save_png(figure: Figure, path: str | os.PathLike, *, overwrite: bool) -> None:
+    """Write the figure at its own resolution, whole or not at all.
+
+    Raises:
+      FileExistsError: `path` exists and `overwrite` is not set.
+    """
+    with appearing(path, overwrite=overwrite) as partial:
+        figure.savefig(partial, format="png", dpi=figure.dpi)

@@ -1,0 +1,179 @@
+"""A strip of maps: observed frames and nowcasts, a row each, over lead time."""
+
+import os
+import pathlib
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from predjax.pictures.colours import choose_scale
+from predjax.pictures.figures import new_figure, save_png
+from predjax.pictures.panels import (
+    bar_inches,
+    check_frames,
+    describe_grid,
+    draw_colour_bar,
+    draw_frame,
+    fit_panel,
+    fit_size,
+    label_lead_times,
+    mark_distances,
+    place_axes,
+    place_text,
+)
+from predjax.radar.writers import refuse_existing
+
+DPI = 140
+MOST_COLUMNS = 10
+STRIP_INCHES = 10.0  # about the width of all maps of a row together
+GAP = round(0.06 * DPI)  # between maps
+
+
+class Layout(NamedTuple):
+    """Where everything is, in pixels from the upper left corner."""
+
+    across: int
+    high: int  # height and width of a map
+    wide: int
+    left: int  # of the first map
+    tops: list[int]  # of each row
+    names: list[str]  # of each row, wrapped
+    name_middle: float
+    bar_top: float
+
+
+class Row(NamedTuple):
+    """One row of the strip: its name, the frames (T, H, W) drawn and their heads ("" = none)."""
+
+    name: str
+    frames: np.ndarray
+    heads: list[str]
+
+
+def draw_strip(
+    path: str | os.PathLike,
+    rows: Mapping[str, np.ndarray],
+    *,
+    units: str,
+    lead_labels: Sequence[str],
+    title: str = "",
+    observed_input: np.ndarray | None = None,
+    input_labels: Sequence[str] | None = None,
+    x: np.ndarray | None = None,
+    y: np.ndarray | None = None,
+    xy_units: str = "",
+    overwrite: bool = False,
+) -> None:
+    """Draw frames as a strip of maps (PNG): a row for each movie, a column for each lead time.
+
+    Beyond ten lead times every second (third …) is drawn, the last always. One colour bar in physical units serves all
+    maps. Where the coordinates have a length unit a map shows distances in km from its south-west corner, and north
+    is up.
+
+    Args:
+      path: the PNG to write, whole or not at all.
+      rows: frames (T, H, W) by name, such as "observed" and each nowcast, in `units`; NaN = no coverage.
+      units: the unit of the values, such as "mm/h", "dBZ" or "1".
+      lead_labels: the head of each of the T columns, such as "+5 min".
+      title: a line above the maps.
+      observed_input: the frames (T_in, H, W) that the nowcasts were made from, drawn as a row above the others.
+      input_labels: their heads; without it, the number of frames before the init time.
+      x: pixel centres (W) in `xy_units`.
+      y: pixel centres (H) in `xy_units`.
+      xy_units: the unit of `x` and `y` ("m", "km"); "" or "1" for pixel numbers.
+      overwrite: replace an existing file.
+
+    Raises:
+      ValueError: where frames differ in shape or labels in number.
+      FileExistsError: where `path` exists and `overwrite` is False.
+    """
+    refuse_existing(pathlib.Path(path), overwrite)  # before the work of drawing
+    strip = _arrange_rows(rows, lead_labels, observed_input, input_labels)
+    grid = describe_grid(x, y, xy_units)
+    scale = choose_scale(units, [row.frames for row in strip])
+    missing = any(not np.isfinite(row.frames).all() for row in strip)
+    layout = _lay_out(strip, bool(grid.km), bool(title))
+    figure = new_figure(layout.across, layout.bar_top + bar_inches(scale, missing) * DPI, DPI)
+
+    if title:
+        size = fit_size(title, layout.across - 0.3 * DPI, DPI, 10)
+        place_text(figure, layout.across / 2, 0.08 * DPI, title, size=size, ha="center", va="top", weight="bold")
+    for row, name, top in zip(strip, layout.names, layout.tops):
+        style = {"size": 8.5, "rotation": 90, "ha": "center", "va": "center", "linespacing": 1.1}
+        place_text(figure, layout.name_middle, top + layout.high / 2, name, **style)
+        for column, (frame, head) in enumerate(zip(row.frames, row.heads)):
+            left = layout.left + column * (layout.wide + GAP)
+            axes = place_axes(figure, left, top, layout.wide, layout.high)
+            draw_frame(axes, frame, scale, grid)
+            if head:
+                style = {"size": fit_size(head, layout.wide, DPI, 8), "ha": "center", "va": "bottom"}
+                place_text(figure, left + layout.wide / 2, top - 0.04 * DPI, head, **style)
+            if grid.km and row is strip[-1] and column == 0:
+                mark_distances(axes, grid)  # once is enough: all maps have one size
+    draw_colour_bar(figure, scale, layout.bar_top, missing)
+    save_png(figure, path, overwrite=overwrite)
+
+
+def choose_columns(count: int, most: int = MOST_COLUMNS) -> list[int]:
+    """Evenly spaced positions out of 0..count-1, at most `most`, the last always among them.
+
+    >>> choose_columns(24)
+    [2, 5, 8, 11, 14, 17, 20, 23]
+    """
+    stride = -(-count // most)
+    return list(range((count - 1) % stride, count, stride))
+
+
+def _arrange_rows(rows, lead_labels, observed_input, input_labels) -> list[Row]:
+    """The rows as drawn, input first, with the chosen columns only."""
+    if not rows:
+        raise ValueError("a strip needs at least one row of frames, found none")
+    shape = (len(lead_labels), *np.asarray(next(iter(rows.values()))).shape[1:])
+    strip = []
+    if observed_input is not None:
+        before = check_frames("input", observed_input, (-1, *shape[1:]))
+        if input_labels is None:
+            input_labels = label_lead_times(range(1 - len(before), 1), "1")
+        if len(input_labels) != len(before):
+            raise ValueError(f"{len(before)} input frames need as many labels, found {len(input_labels)}")
+        chosen = choose_columns(len(before))
+        strip.append(Row("input", before[chosen], [input_labels[index] for index in chosen]))
+    chosen = choose_columns(len(lead_labels))
+    heads = [lead_labels[index] for index in chosen]
+    for number, (name, frames) in enumerate(rows.items()):
+        frames = check_frames(name, frames, shape)
+        strip.append(Row(name, frames[chosen], [""] * len(chosen) if number else heads))
+    return strip
+
+
+def _lay_out(strip: list[Row], distances: bool, title: bool) -> Layout:
+    columns = max(len(row.frames) for row in strip)
+    target = DPI * float(np.clip(STRIP_INCHES / columns, 1.05, 2.3))
+    high, wide = fit_panel(*strip[0].frames.shape[1:], target=target)
+    pitch = max(high, round(0.55 * DPI)) + GAP  # low maps still leave room for their row's name
+    names = [_wrap_name(row.name, pitch) for row in strip]
+
+    name_width = (0.14 * max(name.count("\n") + 1 for name in names) + 0.1) * DPI
+    ticks_width = (0.34 if distances else 0.04) * DPI
+    maps_width = columns * (wide + GAP) - GAP
+    content = name_width + ticks_width + maps_width + 0.15 * DPI
+    across = round(max(content, 3.5 * DPI))
+    left = round((across - content) / 2 + name_width + ticks_width)
+
+    head_height = round(0.15 * DPI * (max(head.count("\n") for row in strip for head in row.heads) + 1) + 0.05 * DPI)
+    top = round((0.3 if title else 0.08) * DPI)
+    tops = []
+    for row in strip:
+        top += head_height if any(row.heads) else 0
+        tops.append(top)
+        top += pitch
+    bar_top = top + (0.26 if distances else 0.0) * DPI
+    return Layout(across, high, wide, left, tops, names, left - ticks_width - name_width / 2, bar_top)
+
+
+def _wrap_name(name: str, pixels: float) -> str:
+    """The name over as many lines as its row is high, broken after blanks, hyphens and underscores."""
+    fits = max(int(pixels * 72 / DPI / (0.62 * 8.5)), 4)
+    return "\n".join(textwrap.wrap(name.replace("_", "_ "), fits)).replace("_ ", "_") if len(name) > fits else name

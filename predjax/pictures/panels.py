@@ -1,0 +1,168 @@
+"""What strips and animations share: panels of whole pixels, kilometre axes, the colour bar and its legend."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from predjax.pictures.colours import NO_COVERAGE, ColourScale
+
+INK = "#222222"
+FAINT = "#666666"
+KM_PER_UNIT = {"m": 1e-3, "metre": 1e-3, "metres": 1e-3, "meter": 1e-3, "meters": 1e-3, "km": 1.0}
+
+
+class Grid(NamedTuple):
+    """How a frame lies on the ground: its size in km where known, and what turns north up and east right."""
+
+    km: tuple[float, float] | None  # east-west, south-north, outer edges of the pixels
+    flip_rows: bool
+    flip_columns: bool
+
+
+def describe_grid(x: np.ndarray | None, y: np.ndarray | None, units: str) -> Grid:
+    """The grid of pixel centres x (W), y (H). Without a unit they are pixel numbers: row 0 on top, no distances."""
+    if x is None or y is None or units in ("", "1"):
+        return Grid(None, False, False)
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    km = None
+    if units in KM_PER_UNIT and x.size > 1 and y.size > 1:
+        steps = [abs(axis[-1] - axis[0]) / (axis.size - 1) * KM_PER_UNIT[units] for axis in (x, y)]
+        km = (steps[0] * x.size, steps[1] * y.size)
+    return Grid(km, flip_rows=bool(y[-1] > y[0]), flip_columns=bool(x[-1] < x[0]))
+
+
+def label_lead_times(lead_times: Sequence[float], units: str = "minutes") -> list[str]:
+    """Column heads for times from the init time: "+5 min", "−10 min"; "frame +2" where units are "1".
+
+    >>> label_lead_times([-5, 0, 5])
+    ['−5 min', '0 min', '+5 min']
+    """
+    numbers = [f"{lead:+g}".replace("-", "−") if lead else "0" for lead in lead_times]
+    if units == "1":
+        return [f"frame {number}" for number in numbers]
+    unit = {"minutes": "min", "seconds": "s"}.get(units, units)
+    return [f"{number} {unit}" for number in numbers]
+
+
+def check_frames(name: str, frames: np.ndarray, like: tuple[int, ...]) -> np.ndarray:
+    """The frames as an array (T, H, W), or a ValueError that names them; negative sizes in `like` match any."""
+    frames = np.asarray(frames)
+    fits = frames.ndim == 3 and all(want in (-1, have) for want, have in zip(like, frames.shape))
+    if not fits or 0 in frames.shape:
+        want = ", ".join(letter if size < 0 else str(size) for letter, size in zip("THW", like))
+        raise ValueError(f"the frames of {name!r} must have the shape ({want}), found {frames.shape}")
+    return frames
+
+
+def fit_panel(height: int, width: int, target: float) -> tuple[int, int]:
+    """Height and width in pixels of a panel about `target` wide and at most 1.6 times as high.
+
+    Small frames are magnified by a whole number, so that all their pixels are equal.
+    """
+    factor = min(target / width, 1.6 * target / height)
+    factor = max(round(factor), 1) if factor > 0.75 else factor
+    return max(round(height * factor), 1), max(round(width * factor), 1)
+
+
+def place_axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+    """Axes at a place in pixels from the upper left corner of the figure."""
+    across, down = figure.bbox.width, figure.bbox.height
+    rect = (left / across, 1 - (top + height) / down, width / across, height / down)
+    return figure.add_axes(rect)
+
+
+def place_text(figure: Figure, left: float, top: float, text: str, **style):
+    """Text at a place in pixels from the upper left corner of the figure."""
+    return figure.text(left / figure.bbox.width, 1 - top / figure.bbox.height, text, **{"color": INK, **style})
+
+
+def fit_size(text: str, pixels: float, dpi: float, largest: float) -> float:
+    """The font size (points) at which the longest line of `text` is within `pixels`, at most `largest`."""
+    longest = max((len(line) for line in text.split("\n")), default=0)
+    return min(largest, pixels * 72 / dpi / (0.62 * max(longest, 1)))  # 0.62 em: a wide mean of DejaVu Sans
+
+
+def draw_frame(axes: Axes, frame: np.ndarray, scale: ColourScale, grid: Grid) -> AxesImage:
+    """Draw a frame (H, W) into axes, north up; NaN is the no-coverage shade."""
+    magnified = axes.bbox.width > frame.shape[1] - 0.5
+    image = axes.imshow(
+        turn_north_up(frame, grid),
+        cmap=scale.colours,
+        norm=scale.norm,
+        extent=(0, grid.km[0], 0, grid.km[1]) if grid.km else None,
+        aspect="auto",  # the axes have the frame's own proportions
+        # Averaging colours when frames are reduced keeps thin lines; magnified pixels keep exactly their colour.
+        interpolation="nearest" if magnified else "hanning",
+        interpolation_stage="data" if magnified else "rgba",
+    )
+    axes.set(xticks=[], yticks=[])
+    for spine in axes.spines.values():
+        spine.set(linewidth=0.6, color=FAINT)
+    return image
+
+
+def turn_north_up(frame: np.ndarray, grid: Grid) -> np.ndarray:
+    """The frame as a masked array with north in row 0 and west in column 0."""
+    frame = frame[::-1] if grid.flip_rows else frame
+    frame = frame[:, ::-1] if grid.flip_columns else frame
+    return np.ma.masked_invalid(frame)
+
+
+def mark_distances(axes: Axes, grid: Grid) -> None:
+    """Distances in km along a panel's axes, from its south-west corner, about two ticks an inch."""
+    sides = (axes.xaxis, axes.bbox.width, grid.km[0]), (axes.yaxis, axes.bbox.height, grid.km[1])
+    for axis, pixels, length in sides:
+        most = max(round(2 * pixels / axes.figure.dpi), 1)
+        ticks = MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]).tick_values(0, length)
+        axis.set_ticks([tick for tick in ticks if 0 <= tick <= length])
+    axes.tick_params(labelsize=6.5, length=2.5, width=0.6, pad=1.5, color=FAINT, labelcolor=FAINT)
+    axes.set_xlabel("km", fontsize=6.5, labelpad=1, color=FAINT)
+
+
+def bar_inches(scale: ColourScale, missing: bool) -> float:
+    """The height of the colour bar with its ticks, label and legend."""
+    return 0.82 if scale.dry_label or missing else 0.62
+
+
+def draw_colour_bar(figure: Figure, scale: ColourScale, top: float, missing: bool) -> None:
+    """The colour bar across the figure from `top` (pixels) on, its legend below; takes `bar_inches`."""
+    inch = figure.dpi
+    width = min(4.6 * inch, figure.bbox.width - 0.5 * inch)
+    left = (figure.bbox.width - width) / 2
+    axes = place_axes(figure, left, top + 0.1 * inch, width, 0.13 * inch)
+    bar = figure.colorbar(
+        ScalarMappable(scale.norm, scale.colours),
+        cax=axes,
+        orientation="horizontal",
+        extend=scale.extend,
+        extendfrac=0.06,
+        spacing="uniform",
+        ticks=scale.levels,
+        format="%g",
+    )
+    bar.outline.set(linewidth=0.6, edgecolor=FAINT)
+    axes.tick_params(labelsize=7, length=2.5, width=0.6, pad=1.5, color=FAINT, labelcolor=INK)
+    axes.minorticks_off()
+    middle = figure.bbox.width / 2
+    place_text(figure, middle, top + 0.41 * inch, scale.label, size=7.5, ha="center", va="top")
+    entries = [(scale.colours.get_under(), scale.dry_label)] if scale.dry_label else []
+    entries += [(NO_COVERAGE, "no coverage")] if missing else []
+    if entries:
+        figure.legend(
+            handles=[Patch(facecolor=colour, edgecolor=FAINT, linewidth=0.6, label=text) for colour, text in entries],
+            loc="upper center",
+            bbox_to_anchor=(0.5, 1 - (top + 0.53 * inch) / figure.bbox.height),
+            ncols=len(entries),
+            frameon=False,
+            fontsize=7,
+            labelcolor=INK,
+            handlelength=1.4,
+            borderaxespad=0.3,
+        )

@@ -1,0 +1,231 @@
+"""The door in: labelled movies become float32 batches (B, T, H, W, C).
+
+Which windows are in a batch is a pure function of (seed, step), so a run that is resumed, or shared among any number
+of devices, sees the same data. Nothing is remembered between two batches.
+"""
+
+import collections
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+
+from predjax.radar.config import DataConfig
+from predjax.radar.movies import Movies, check_together
+from predjax.radar.windows import Period, Window, check_length, find_corners
+
+MEMORY_LIMIT = 2**30  # bytes of decoded frames that are read once and kept; larger data are read window by window
+MAX_TRIES = 512  # for one window with enough coverage
+CORNERS_PER_WINDOW = 16  # random crops tried before another time is
+ORDER, DRAW = 1, 2  # keep the two uses of a seed apart
+
+
+class Batch(NamedTuple):
+    """frames (B, T, H, W, C) float32, NaN = no coverage; forcings (B, T, A) or (B, T, H, W, A) float32, or None."""
+
+    frames: np.ndarray
+    forcings: np.ndarray | None
+    windows: list[Window]
+
+
+class BatchSource:
+    """Batches to train on.
+
+    In every epoch each window of `length` frames in `periods` has one turn, in an order of that epoch's own. A window
+    with less than `min_coverage` finite pixels gives its turn to another crop or time.
+
+    Args:
+      sources: the data set.
+      periods: the part of it to train on.
+      length: frames of a window.
+      batch_size: windows of a global batch.
+      config: crop, crop_mode, window_stride and min_coverage are used.
+      seed: not negative.
+
+    Attributes:
+      frame_shape: (H, W, C).
+      num_windows: turns in an epoch: windows in time, times the tiles of a grid.
+
+    Raises:
+      ValueError: the sources do not go together, no period is as long as a window, the crop is larger than a frame.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Movies],
+        periods: Sequence[Period],
+        length: int,
+        batch_size: int,
+        config: DataConfig,
+        seed: int,
+    ):
+        if not periods:
+            raise ValueError("there is no period to draw windows from")
+        if batch_size < 1 or seed < 0:
+            raise ValueError(f"batch_size {batch_size} must be at least 1 and seed {seed} at least 0")
+        check_length(sources, periods, length)
+        used = sorted({period.source for period in periods})
+        self.frame_shape = _find_frame_shape(sources, used, config.crop)
+        self._arrays = _open_arrays(sources, used)
+        self._names = [movies.attrs["source"] for movies in sources]
+        self._sizes = [(movies.sizes["y"], movies.sizes["x"]) for movies in sources]
+        self._corners = {source: find_corners(sources[source], config.crop, config.crop_mode) for source in used}
+        self._length, self._batch_size, self._config, self._seed = length, batch_size, config, seed
+        self._periods = [period for period in periods if period.stop - period.start >= length]
+        self._free_crop = config.crop > 0 and config.crop_mode == "random"
+        starts = [(p.stop - p.start - length) // config.window_stride + 1 for p in self._periods]
+        turns = [count * len(self._corners[p.source]) for count, p in zip(starts, self._periods)]
+        self._ends = np.cumsum(turns)
+        self.num_windows = int(self._ends[-1])
+        self._order = (-1, np.arange(0))
+
+    def batch(self, step: int, shard: int = 0, num_shards: int = 1) -> Batch:
+        """Part `shard` of `num_shards` of the global batch of `step`: a contiguous slice of it.
+
+        Raises:
+          ValueError: the batch cannot be divided so, or no window with enough coverage was found.
+        """
+        if not 0 <= shard < num_shards:
+            raise ValueError(f"shard {shard} is not one of {num_shards}")
+        if self._batch_size % num_shards:
+            raise ValueError(f"batch_size {self._batch_size} cannot be divided among {num_shards} shards evenly")
+        size = self._batch_size // num_shards
+        return _stack([self._draw(step, slot) for slot in range(shard * size, (shard + 1) * size)])
+
+    def _draw(self, step: int, slot: int) -> tuple[np.ndarray, np.ndarray | None, Window]:
+        """The window of one global slot, or the first of its replacements with enough coverage."""
+        epoch, turn = divmod(step * self._batch_size + slot, self.num_windows)
+        number, best, best_source = int(self._find_order(epoch)[turn]), -1.0, 0
+        for attempt in range(MAX_TRIES):
+            rng = np.random.default_rng([DRAW, self._seed, step, slot, attempt])
+            if attempt and not (self._free_crop and attempt % CORNERS_PER_WINDOW):
+                number = int(rng.integers(self.num_windows))
+            window = self._find_window(number, rng)
+            frames, coverage = self._read_covered(window)
+            if frames is not None:
+                return frames, _cut(self._arrays[window.source][1], window, self._length, *self.frame_shape[:2]), window
+            if coverage > best:
+                best, best_source = coverage, window.source
+        raise ValueError(
+            f"{self._names[best_source]}: no window of {self._length} frames with min_coverage "
+            f"{self._config.min_coverage:g} in {MAX_TRIES} tries: at best {best:.3g} of the pixels are valid"
+        )
+
+    def _read_covered(self, window: Window) -> tuple[np.ndarray | None, float]:
+        """Frames (T, H, W, C), or None when fewer than min_coverage pixels are finite; and the fraction that is."""
+        coverage, least = 1.0, self._config.min_coverage
+        # The first frame nearly always tells, and costs a fraction of the window.
+        for length in (1, self._length) if least else (self._length,):
+            frames = _cut(self._arrays[window.source][0], window, length, *self.frame_shape[:2])
+            if least:
+                coverage = float(np.isfinite(frames).mean())
+            if coverage < least:
+                return None, coverage
+        return frames, coverage
+
+    def _find_order(self, epoch: int) -> np.ndarray:
+        known, order = self._order  # read as a pair: another thread may replace it
+        if known != epoch:
+            order = np.random.default_rng([ORDER, self._seed, epoch]).permutation(self.num_windows)
+            self._order = (epoch, order)
+        return order
+
+    def _find_window(self, number: int, rng: np.random.Generator) -> Window:
+        """Window `number` of an epoch; a random crop lies where `rng` says."""
+        index = int(np.searchsorted(self._ends, number, side="right"))
+        period = self._periods[index]
+        corners = self._corners[period.source]
+        start, corner = divmod(number - (int(self._ends[index - 1]) if index else 0), len(corners))
+        y, x = corners[corner]
+        if self._free_crop:
+            rows, columns = self._sizes[period.source]
+            y = int(rng.integers(rows - self._config.crop + 1))
+            x = int(rng.integers(columns - self._config.crop + 1))
+        return Window(period.source, period.movie, period.start + start * self._config.window_stride, y, x)
+
+
+def read_windows(sources: Sequence[Movies], windows: Sequence[Window], length: int, crop: int = 0) -> Batch:
+    """Exactly these windows of `length` frames, whatever their coverage.
+
+    Raises:
+      ValueError: no windows, or frames that differ in size without a crop, or a crop larger than a frame.
+    """
+    if not windows:
+        raise ValueError("there are no windows to read")
+    height, width, _ = _find_frame_shape(sources, sorted({window.source for window in windows}), crop)
+    samples = []
+    for window in windows:
+        movies = sources[window.source]
+        frames, forcings = (
+            _cut(array, window, length, height, width) for array in (movies["frames"], movies.get("forcings"))
+        )
+        samples.append((frames, forcings, window))
+    return _stack(samples)
+
+
+def prefetch(read: Callable[[int], object], steps: Iterable[int], depth: int = 2) -> Iterator:
+    """Yields `read(step)` for each of `steps`, in order, with up to `depth` of them read ahead in one thread.
+
+    An error of `read` is raised here when its turn comes. The thread ends with the iterator, also when that is closed
+    or dropped before its end.
+    """
+    if depth < 1:
+        raise ValueError(f"depth must be at least 1, not {depth}")
+    steps, waiting = iter(steps), collections.deque()
+    with ThreadPoolExecutor(1, thread_name_prefix="prefetch") as thread:
+        try:
+            for step in itertools.islice(steps, depth):
+                waiting.append(thread.submit(read, step))
+            while waiting:
+                result = waiting.popleft().result()
+                for step in itertools.islice(steps, 1):
+                    waiting.append(thread.submit(read, step))
+                yield result
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _find_frame_shape(sources: Sequence[Movies], used: Sequence[int], crop: int) -> tuple[int, int, int]:
+    """(H, W, C) of all batches of the `used` sources, or a ValueError that names two that do not go together."""
+    first, *others = check_together([sources[source] for source in used])
+    for movies in (first, *others):
+        find_corners(movies, crop, "centre")  # checks that it fits
+    for other in others:
+        sizes = [f"{movies.sizes['y']}x{movies.sizes['x']}" for movies in (first, other)]
+        names = [movies.attrs["source"] for movies in (first, other)]
+        if not crop and sizes[0] != sizes[1]:
+            raise ValueError(
+                f"{names[0]} has frames of {sizes[0]} and {names[1]} of {sizes[1]}: "
+                "frames of different sizes are used together with --crop"
+            )
+        if "forcings" in first and first["forcings"].ndim != other["forcings"].ndim:
+            raise ValueError(f"{names[0]} and {names[1]}: the forcings are a map in one and a number in the other")
+    height, width = (crop, crop) if crop else (first.sizes["y"], first.sizes["x"])
+    return height, width, first.sizes["channel"]
+
+
+def _open_arrays(sources: Sequence[Movies], used: Sequence[int]) -> dict:
+    """{source: (frames, forcings or None)}: numpy arrays where all fits into memory, else as they came."""
+    arrays = {source: (sources[source]["frames"], sources[source].get("forcings")) for source in used}
+    size = sum(array.size * 4 for pair in arrays.values() for array in pair if array is not None)
+    if size >= MEMORY_LIMIT:
+        return arrays
+    return {source: tuple(None if array is None else array.values for array in pair) for source, pair in arrays.items()}
+
+
+def _cut(array, window: Window, length: int, height: int, width: int) -> np.ndarray | None:
+    """The part of `array` (movie, time, [y, x,] channel) that `window` shows: (length, [height, width,] channel)."""
+    if array is None:
+        return None
+    place = [window.movie, slice(window.start, window.start + length)]
+    if array.ndim == 5:
+        place += [slice(window.y, window.y + height), slice(window.x, window.x + width)]
+    return np.asarray(array[tuple(place)], np.float32)
+
+
+def _stack(samples: Sequence[tuple]) -> Batch:
+    frames, forcings, windows = zip(*samples)
+    return Batch(np.stack(frames), None if forcings[0] is None else np.stack(forcings), list(windows))

@@ -1,0 +1,193 @@
+"""Stored numbers to values: packing, missing values and units, in one place.
+
+netCDF's and xarray's own decoders are not used: between them they forget masks, ignore the valid range, and let a
+fill value that nobody declared through as weather.
+"""
+
+import dataclasses
+import functools
+
+import netCDF4
+import numpy as np
+
+from predjax import units
+
+# Outside these (before conversion) a value is a fill value that nobody declared (-9999, 1e20): said, not guessed.
+_POSSIBLE = {"reflectivity": (-200.0, 200.0), "rain": (-900.0, 1e6), "": (-np.inf, np.inf)}
+# The netCDF library writes 9.96921e36 where nothing was written; any float near it is that.
+_UNWRITTEN = 9.9e36
+
+
+@dataclasses.dataclass(frozen=True)
+class Decoder:
+    """What turns stored numbers into float32 values: value = convert(stored * scale + offset).
+
+    Attributes:
+      dtype: of the stored numbers, e.g. "<i2".
+      scale, offset: of the packing.
+      missing: stored numbers that mean "no data".
+      stored_range, value_range: smallest and largest valid stored number, and value before conversion.
+      quantity: "rain", "reflectivity" or "" (anything else): which values are impossible.
+      unsigned: whether signed stored numbers are to be read as unsigned (attribute `_Unsigned`).
+      factor: multiplies the value (a unit or an accumulation into mm/h).
+      to: "" (keep), "mm/h" (from dBZ) or "dBZ" (from mm/h), after the factor, by Z = zr_a R^zr_b.
+    """
+
+    dtype: str
+    scale: float = 1.0
+    offset: float = 0.0
+    missing: tuple[float, ...] = ()
+    stored_range: tuple[float, float] = (-np.inf, np.inf)
+    value_range: tuple[float, float] = (-np.inf, np.inf)
+    quantity: str = ""
+    unsigned: bool = False
+    factor: float = 1.0
+    to: str = ""
+    zr_a: float = units.ZR_A
+    zr_b: float = units.ZR_B
+
+    def __call__(self, stored: np.ndarray, name: str) -> np.ndarray:
+        """The values of `stored` as float32 with NaN = no data; arithmetic in float64, rounded once.
+
+        Args:
+          stored: any shape, as read.
+          name: file and variable, for the message of an error.
+
+        Raises:
+          ValueError: an infinite value, or one that must be a fill value that was not declared.
+        """
+        dtype = np.dtype(self.dtype)
+        stored = np.asarray(stored, dtype.newbyteorder("="), order="C")
+        if dtype.kind in "iu" and dtype.itemsize <= 2:
+            # Few numbers can be stored, so each is decoded once: the same values, several times faster.
+            table, wrong = _table(self)
+            places = stored.view(f"u{dtype.itemsize}")
+            if wrong is not None and wrong[places].any():
+                self._values(stored, name)
+            return table[places]
+        return self._values(stored, name)
+
+    def _values(self, stored: np.ndarray, name: str) -> np.ndarray:
+        values, missing, wrong = self._value_and_fault(stored)
+        if wrong.any():
+            worst = values[wrong].flat[0]
+            if np.isinf(worst):
+                raise ValueError(f"{name}: holds an infinite value ({worst})")
+            raise ValueError(
+                f"{name}: holds {worst:g}, which cannot be weather: if it marks missing data, declare it as _FillValue"
+            )
+        return self._convert(np.where(missing, np.nan, values))
+
+    def _value_and_fault(self, stored: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Values before conversion, which of them are missing, and which are neither missing nor possible."""
+        if self.unsigned:
+            stored = stored.view(f"u{stored.dtype.itemsize}")
+        missing = np.zeros(stored.shape, bool)
+        for number in self.missing:
+            missing |= stored == number
+        values = stored.astype(np.float64) * self.scale + self.offset
+        if stored.dtype.kind == "f":
+            missing |= np.isnan(stored)
+            if stored.dtype.itemsize >= 4:
+                missing |= (np.abs(stored) > _UNWRITTEN) & np.isfinite(stored)
+            if self.quantity == "reflectivity":
+                values = np.where(np.isneginf(values), units.DRY_DBZ, values)  # the logarithm of no echo
+        for numbers, (low, high) in ((stored, self.stored_range), (values, self.value_range)):
+            if (low, high) != (-np.inf, np.inf):
+                missing |= (numbers < low) | (numbers > high)
+        low, high = _POSSIBLE[self.quantity]
+        wrong = np.isinf(values) | (values < low) | (values > high)
+        return values, missing, wrong & ~missing
+
+    def _convert(self, values: np.ndarray) -> np.ndarray:
+        if self.factor != 1.0:
+            values = values * self.factor
+        if self.to == "mm/h":
+            values = units.dbz_to_rain_rate(values, self.zr_a, self.zr_b)
+        elif self.to == "dBZ":
+            values = units.rain_rate_to_dbz(values, self.zr_a, self.zr_b)
+        return values.astype(np.float32)
+
+
+@functools.lru_cache(maxsize=16)
+def _table(decoder: Decoder) -> tuple[np.ndarray, np.ndarray | None]:
+    """The value of every number that 8 or 16 bits can hold, by bit pattern; and which of them are impossible."""
+    dtype = np.dtype(decoder.dtype).newbyteorder("=")
+    bits = np.arange(2 ** (8 * dtype.itemsize), dtype=f"u{dtype.itemsize}")
+    values, missing, wrong = decoder._value_and_fault(bits.view(dtype))
+    table = decoder._convert(np.where(missing | wrong, np.nan, values))
+    return table, wrong if wrong.any() else None
+
+
+def read_packing(dtype: np.dtype, attrs: dict, name: str) -> Decoder:
+    """The decoder that the attributes of a netCDF variable declare (CF 1.11 sections 2.5.1 and 8.1, NUG appendix A).
+
+    Raises:
+      ValueError: the stored type is not a real number, or an attribute is not one.
+    """
+    check_dtype(np.dtype("bool") if attrs.get("dtype") == "bool" else dtype, name)
+    dtype = np.dtype(dtype)
+    unsigned = str(attrs.get("_Unsigned", "")).lower() == "true" and dtype.kind == "i"
+    missing = []
+    for key in ("_FillValue", "missing_value"):
+        missing += [_as_stored(number, dtype, unsigned) for number in _numbers(attrs.get(key), key, name)]
+    if "_FillValue" not in attrs and dtype.itemsize > 1 and dtype.str[1:] in netCDF4.default_fillvals:
+        missing.append(_as_stored(np.asarray(netCDF4.default_fillvals[dtype.str[1:]]), dtype, unsigned))
+    low, high = (_one(attrs.get(key), key, name) for key in ("valid_min", "valid_max"))
+    if attrs.get("valid_range") is not None:
+        limits = _numbers(attrs["valid_range"], "valid_range", name)
+        if len(limits) != 2:
+            raise ValueError(f"{name}: valid_range must be two numbers, found {attrs['valid_range']!r}")
+        low, high = limits
+    # Limits of the stored type are for the stored numbers; real limits of packed integers are for the values.
+    on_values = dtype.kind in "iu" and any(limit is not None and limit.dtype.kind == "f" for limit in (low, high))
+    limits = (
+        -np.inf if low is None else float(_as_stored(low, dtype, unsigned)),
+        np.inf if high is None else float(_as_stored(high, dtype, unsigned)),
+    )
+    scale, offset = (_one(attrs.get(key), key, name) for key in ("scale_factor", "add_offset"))
+    return Decoder(
+        dtype=dtype.str,
+        scale=1.0 if scale is None else float(scale),
+        offset=0.0 if offset is None else float(offset),
+        missing=tuple(dict.fromkeys(number for number in missing if number == number)),
+        unsigned=unsigned,
+        **{"value_range" if on_values else "stored_range": limits},
+    )
+
+
+def check_dtype(dtype: np.dtype, name: str) -> None:
+    """Refuses what cannot become float32 without a decision of the user.
+
+    Raises:
+      ValueError: names the type found.
+    """
+    kind = getattr(dtype, "kind", "O")
+    if kind not in "iuf":
+        found = {"c": "complex numbers", "b": "true/false", "O": "Python objects or text", "V": "records"}
+        raise ValueError(f"{name}: values must be integers or real numbers, found {found.get(kind, 'text')} ({dtype})")
+
+
+def _numbers(value, key: str, name: str) -> list[np.ndarray]:
+    if value is None:
+        return []
+    numbers = np.atleast_1d(np.asarray(value))
+    if numbers.dtype.kind not in "iuf":
+        raise ValueError(f"{name}: the attribute {key} must be a number, found {value!r}")
+    return [numbers[i] for i in range(numbers.size)]
+
+
+def _one(value, key: str, name: str):
+    numbers = _numbers(value, key, name)
+    if len(numbers) > 1:
+        raise ValueError(f"{name}: the attribute {key} must be one number, found {value!r}")
+    return numbers[0] if numbers else None
+
+
+def _as_stored(number, dtype: np.dtype, unsigned: bool):
+    """`number` as a comparison with the stored numbers needs it: rounded like them, or read as unsigned."""
+    if dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            return float(np.asarray(number).astype(dtype))
+    number = number.item() if hasattr(number, "item") else number
+    return number % 2 ** (8 * dtype.itemsize) if unsigned and number < 0 else number

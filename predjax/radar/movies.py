@@ -1,0 +1,181 @@
+"""Movies: the labelled data set, and the one function that checks it.
+
+`Movies` is an `xarray.Dataset` of one grid: `frames (movie, time, y, x, channel)` float32 with NaN = no
+coverage, the coordinates `time (movie, time)`, `y`, `x`, `channel`, and optionally
+`forcings (movie, time, forcing)` or `(movie, time, y, x, forcing)`. `frames.attrs["units"]` is "mm/h", "dBZ", "1"
+or the file's own string.
+"""
+
+import collections.abc
+
+import numpy as np
+import xarray as xr
+
+Movies = xr.Dataset
+
+DIMENSIONS = ("movie", "time", "y", "x", "channel")
+FORCING_DIMENSIONS = (("movie", "time", "forcing"), ("movie", "time", "y", "x", "forcing"))
+# Wide enough for any weather, narrow enough for a forgotten scale factor or a wrong unit.
+RANGES = {"mm/h": (-0.01, 2000.0), "dBZ": (-100.0, 120.0)}
+SAMPLED_FRAMES = 8
+
+
+def build_movies(
+    frames,
+    *,
+    time: np.ndarray | None = None,
+    y: xr.Variable | None = None,
+    x: xr.Variable | None = None,
+    channel: collections.abc.Sequence | None = None,
+    attrs: dict,
+    source: str,
+    files: collections.abc.Sequence[str],
+) -> Movies:
+    """Puts labels on frames.
+
+    Args:
+      frames: (movie, time, y, x, channel) float32, an array or anything xarray indexes lazily.
+      time: (movie, time) datetime64; without it the frames are numbered and `time` has units "1".
+      y, x: one-dimensional coordinates; without them the pixels are numbered with units "1".
+      channel: names or numbers; without it the channels are numbered.
+      attrs: attributes of the frames; "units" is required.
+      source: short name for messages and figures.
+      files: the paths the frames come from.
+
+    Returns:
+      Movies, not yet checked; where there are times, `step_seconds` is their most frequent difference.
+    """
+    variable = xr.Variable(DIMENSIONS, frames, attrs)
+    sizes = dict(zip(DIMENSIONS, variable.shape))
+    dataset_attrs = {"source": source, "files": [str(file) for file in files]}
+    if time is None:
+        numbers = np.broadcast_to(np.arange(sizes["time"], dtype=np.int64), (sizes["movie"], sizes["time"]))
+        time_variable = xr.Variable(("movie", "time"), numbers.copy(), {"units": "1", "long_name": "frame number"})
+    else:
+        time_variable = xr.Variable(("movie", "time"), np.asarray(time).astype("datetime64[ns]"))
+        step = most_frequent_step(time)
+        if step is not None:
+            dataset_attrs["step_seconds"] = step
+    pixels = {
+        name: xr.Variable((name,), np.arange(sizes[name], dtype=np.float64), {"units": "1"}) for name in ("y", "x")
+    }
+    channels = np.arange(sizes["channel"]) if channel is None else np.asarray(channel)
+    coords = {
+        "time": time_variable,
+        "y": pixels["y"] if y is None else y,
+        "x": pixels["x"] if x is None else x,
+        "channel": ("channel", channels),
+    }
+    return xr.Dataset({"frames": variable}, coords=coords, attrs=dataset_attrs)
+
+
+def most_frequent_step(time: np.ndarray) -> float | None:
+    """The most frequent difference of `time` (..., frames) in seconds, or None for a single frame."""
+    times = np.asarray(time).astype("datetime64[ns]").astype(np.int64)
+    differences = np.diff(times, axis=-1).ravel()
+    if differences.size == 0:
+        return None
+    steps, counts = np.unique(differences, return_counts=True)
+    return float(steps[np.argmax(counts)]) / 1e9
+
+
+def has_times(movies: Movies) -> bool:
+    """Whether the frames carry dates (else `time` numbers them)."""
+    return np.issubdtype(movies["time"].dtype, np.datetime64)
+
+
+def check_movies(movies: Movies) -> Movies:
+    """Returns `movies` when they keep the rules of this module.
+
+    Pixel values are looked at in a few frames spread over the movies: a data set may be larger than memory.
+
+    Raises:
+      ValueError: one line with the source, the rule and the value found.
+    """
+    source = movies.attrs.get("source", "movies")
+    if "frames" not in movies:
+        raise ValueError(f"{source}: movies need a variable 'frames', found {', '.join(map(str, movies)) or 'none'}")
+    frames = movies["frames"]
+    if frames.dims != DIMENSIONS:
+        raise ValueError(f"{source}: frames must have the dimensions {DIMENSIONS}, not {frames.dims}")
+    if frames.dtype != np.float32:
+        raise ValueError(f"{source}: frames must be float32, not {frames.dtype}")
+    if 0 in frames.shape:
+        sizes = ", ".join(f"{name} {size}" for name, size in frames.sizes.items())
+        raise ValueError(f"{source}: there are no frames to read ({sizes})")
+    if not isinstance(frames.attrs.get("units"), str):
+        raise ValueError(f"{source}: frames need an attribute 'units' (text), found {frames.attrs.get('units')!r}")
+    for name, dims in (("time", ("movie", "time")), ("y", ("y",)), ("x", ("x",)), ("channel", ("channel",))):
+        if name not in movies.coords or movies[name].dims != dims:
+            raise ValueError(f"{source}: the coordinate {name!r} must have the dimensions {dims}")
+    if "forcings" in movies and movies["forcings"].dims not in FORCING_DIMENSIONS:
+        raise ValueError(
+            f"{source}: forcings must have the dimensions {FORCING_DIMENSIONS[0]} "
+            f"or {FORCING_DIMENSIONS[1]}, not {movies['forcings'].dims}"
+        )
+    _check_times(movies, source)
+    _check_values(frames, source)
+    return movies
+
+
+def check_together(sources: collections.abc.Sequence[Movies]) -> list[Movies]:
+    """Returns the list of `sources` when they can be one data set: one unit, the same channels and forcings.
+
+    Raises:
+      ValueError: names the two sources that differ, and how.
+    """
+    sources = list(sources)
+    for other in sources[1:]:
+        first, names = sources[0], (sources[0].attrs.get("source"), other.attrs.get("source"))
+        units = first.frames.attrs["units"], other.frames.attrs["units"]
+        if units[0] != units[1]:
+            raise ValueError(f"{names[0]} is in {units[0]} and {names[1]} in {units[1]}: choose one with --units")
+        for name in ("channel", "forcing"):
+            labels = [list(one[name].values) if name in one.coords else [] for one in (first, other)]
+            if labels[0] != labels[1]:
+                raise ValueError(
+                    f"{names[0]} has the {name}s {labels[0]} and {names[1]} has {labels[1]}: "
+                    "they cannot be used together"
+                )
+    return sources
+
+
+def _check_times(movies: Movies, source: str) -> None:
+    time = movies["time"]
+    if not has_times(movies) and not np.issubdtype(time.dtype, np.integer):
+        raise ValueError(f"{source}: time must be datetime64 or frame numbers, not {time.dtype}")
+    if has_times(movies) and np.isnat(time.values).any():
+        raise ValueError(f"{source}: the time of frame {int(np.argwhere(np.isnat(time.values))[0, 1])} is missing")
+    wrong = np.argwhere(np.diff(time.values.astype(np.int64), axis=1) <= 0)
+    if wrong.size:
+        movie, frame = wrong[0]
+        before, after = time.values[movie, frame], time.values[movie, frame + 1]
+        raise ValueError(
+            f"{source}: the times of movie {movie} must increase, but frame {frame} is at {before} "
+            f"and frame {frame + 1} at {after}"
+        )
+
+
+def _check_values(frames: xr.DataArray, source: str) -> None:
+    movies, length = frames.shape[:2]
+    sampled = np.unique(np.linspace(0, movies * length - 1, SAMPLED_FRAMES).astype(int))
+    low, high = RANGES.get(frames.attrs["units"], (-np.inf, np.inf))
+    any_finite = False
+    for number in sampled:
+        movie, frame = divmod(int(number), length)
+        values = frames[movie, frame].values
+        values = values[~np.isnan(values)]
+        if values.size == 0:
+            continue
+        any_finite = True
+        smallest, largest = values.min(), values.max()
+        if not np.isfinite([smallest, largest]).all() or smallest < low or largest > high:
+            worst = smallest if smallest < low or np.isinf(smallest) else largest
+            units = frames.attrs["units"]
+            limits = f"between {low:g} and {high:g}" if units in RANGES else "finite"
+            raise ValueError(
+                f"{source}: values in {units} must be {limits}, but frame {frame} of movie {movie} "
+                f"holds {worst:g}: is the unit or the scale factor right?"
+            )
+    if not any_finite:
+        raise ValueError(f"{source}: no finite value in any of {len(sampled)} frames looked at")

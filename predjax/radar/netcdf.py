@@ -1,0 +1,186 @@
+"""netCDF files to Movies: one movie a grid, joined in time over any number of files."""
+
+import dataclasses
+import logging
+import pathlib
+
+import numpy as np
+import xarray as xr
+from xarray.core import indexing
+
+from predjax.radar.movies import FORCING_DIMENSIONS, Movies, build_movies, most_frequent_step
+from predjax.radar.netcdf_frames import NetcdfFrames
+from predjax.radar.netcdf_header import Field, Grid, Header, read_header
+
+_LOG = logging.getLogger("predjax")
+# A window of 20 frames reads one or two chunks more than it needs; beyond this the excess is most of the work.
+_LONG_CHUNK = 32
+
+
+def read_netcdf(files, variable: str = "", units: str = "file", forcings=()) -> list[Movies]:
+    """Reads the labels of netCDF files; the pixels are read when they are indexed.
+
+    Files of the same grid, variable and time step are one movie, in order of time (of two frames at one time the
+    first is kept). A file with a movie dimension, and one without times, stands alone.
+
+    Args:
+      files: paths.
+      variable: that holds the frames; empty: the only one that can be meant.
+      units: "file" keeps mm/h and dBZ as found (other rain rates, and accumulations, become mm/h all the same);
+        "mm/h" or "dBZ" converts by the file's own Z-R relation, else by that of Marshall and Palmer.
+      forcings: names of variables that are known ahead.
+
+    Returns:
+      Movies in the order of the first file of each, not yet checked.
+
+    Raises:
+      ValueError, OSError: one line with the file, the rule and what was found.
+    """
+    grids: list[Grid] = []
+    groups: dict[tuple, list[Header]] = {}
+    for number, file in enumerate(files):
+        header = read_header(str(file), variable, units, tuple(forcings))
+        grid = next((i for i, grid in enumerate(grids) if _same_grid(grid, header.grid)), len(grids))
+        if grid == len(grids):
+            grids.append(header.grid)
+        # One grid object for thousands of files.
+        header = dataclasses.replace(header, grid=grids[grid])
+        groups.setdefault(_group_key(header, grid, number, groups), []).append(header)
+    return [_join(headers, _source_name(headers, alone=len(groups) == 1)) for headers in groups.values()]
+
+
+def _group_key(header: Header, grid: int, number: int, groups: dict) -> tuple:
+    """What the files of one movie share; single frames join the first group that has the rest."""
+    if header.time is None or header.movies > 1:
+        return (number,)
+    conversion = header.conversion
+    key = (
+        grid,
+        header.attrs["variable"],
+        conversion.units,
+        (conversion.to, conversion.zr_a, conversion.zr_b) if conversion.to else (),
+        header.channel or len(header.fields),
+        _has_maps(header.forcings),
+    )
+    step = header.step
+    same = [one for one in groups if one[:-1] == key]
+    fitting = [one for one in same if step is None or one[-1] is None or abs(one[-1] - step) <= 0.01 * step]
+    return fitting[0] if fitting else (*key, step)
+
+
+def _join(headers: list[Header], source: str) -> Movies:
+    """One Movies of the files of one group."""
+    first = headers[0]
+    places = np.array([(part, frame) for part, header in enumerate(headers) for frame in range(header.length)])
+    time = first.time
+    if len(headers) > 1:
+        times = np.concatenate([header.time[0] for header in headers])
+        time, kept = np.unique(times, return_index=True)
+        _warn_of_duplicates(times, time, kept, places, headers)
+        time, places = time[None], places[kept]
+    step = None if time is None else most_frequent_step(time)
+    parts = [(header.file, _with_units(header, step)) for header in headers]
+    forcings = [(header.file, header.forcings) for header in headers]
+    shape = (first.movies, len(places), *first.grid.shape)
+    movies = build_movies(
+        _lazy(NetcdfFrames(parts, places, (*shape, len(first.fields)))),
+        time=time,
+        y=first.grid.y,
+        x=first.grid.x,
+        channel=first.channel,
+        attrs=dict(first.conversion.attrs) | first.attrs,
+        source=source,
+        files=[headers[part].file for part in dict.fromkeys(places[:, 0].tolist())],
+    )
+    movies.attrs |= first.file_attrs
+    if first.grid.mapping_name:
+        movies = movies.assign_coords({first.grid.mapping_name: xr.Variable((), 0, first.grid.mapping)})
+    if first.forcings:
+        maps = _has_maps(first.forcings)
+        shape = (*(shape if maps else shape[:2]), len(first.forcings))
+        lazy = _lazy(NetcdfFrames(forcings, places, shape))
+        movies["forcings"] = xr.Variable(FORCING_DIMENSIONS[maps], lazy)
+        movies = movies.assign_coords(forcing=("forcing", list(first.forcing_names)))
+    _remark(first, source)
+    return movies
+
+
+def _lazy(array: NetcdfFrames) -> indexing.LazilyIndexedArray:
+    return indexing.LazilyIndexedArray(array)
+
+
+def _with_units(header: Header, step: float | None) -> tuple[Field, ...]:
+    """The fields of a file with the conversion to the unit of the movie."""
+    seconds = header.period or step
+    if header.conversion.accumulation and seconds is None:
+        raise ValueError(
+            f"{header.file}: {header.attrs['variable']} is an accumulation, and nothing tells its period: "
+            "there are no time bounds, no start_time, no accumulation_minutes and no time step"
+        )
+    return tuple(field._replace(decoder=header.conversion.apply(field.decoder, seconds)) for field in header.fields)
+
+
+def _has_maps(fields: tuple[Field, ...]) -> bool:
+    return any(role in field.axes for field in fields for role in ("y", "x"))
+
+
+def _same_grid(a: Grid, b: Grid) -> bool:
+    if a.shape != b.shape or a.mapping.keys() != b.mapping.keys():
+        return False
+    if not all(np.array_equal(a.mapping[key], b.mapping[key]) for key in a.mapping):
+        return False
+    for one, other in ((a.y, b.y), (a.x, b.x)):
+        if (one is None) != (other is None):
+            return False
+        if one is not None:
+            # Coordinates written as float32 and as float64 are the same to a thousandth of a pixel.
+            pixel = np.abs(np.diff(one.values[:2])).max(initial=0.0) or 1.0
+            close = np.allclose(one.values, other.values, rtol=0, atol=1e-3 * pixel)
+            if not close or one.attrs.get("units") != other.attrs.get("units"):
+                return False
+    return True
+
+
+def _warn_of_duplicates(times, unique, kept, places, headers) -> None:
+    """One line for every pair of files that hold frames of the same time."""
+    pairs: dict[tuple[str, str], list] = {}
+    for number in np.setdiff1d(np.arange(len(times)), kept):
+        first = kept[np.searchsorted(unique, times[number])]
+        files = headers[places[first, 0]].file, headers[places[number, 0]].file
+        pairs.setdefault(files, []).append(times[number])
+    for (one, other), found in pairs.items():
+        when = np.datetime_as_string(min(found), unit="s")
+        more = f" and {len(found) - 1} more times" if len(found) > 1 else ""
+        _LOG.warning("%s and %s both hold a frame of %s%s: the first file's is used", one, other, when, more)
+
+
+def _remark(header: Header, source: str) -> None:
+    """Says what was decided for the user and could be wrong."""
+    conversion = header.conversion
+    if conversion.to:
+        whose = "the file's own" if conversion.own_zr else "Marshall and Palmer's, the file has none"
+        _LOG.info(
+            "%s: %s to %s by Z = %g R^%g (%s)",
+            source,
+            "mm/h" if conversion.to == "dBZ" else "dBZ",
+            conversion.to,
+            conversion.zr_a,
+            conversion.zr_b,
+            whose,
+        )
+    if header.chunk > _LONG_CHUNK:
+        _LOG.warning(
+            "%s: one compressed chunk holds %d frames, so that reading a window reads far more than it needs",
+            source,
+            header.chunk,
+        )
+
+
+def _source_name(headers: list[Header], alone: bool) -> str:
+    """A short name of one or many files: "a.nc", "a.nc, b.nc", "frames/*.nc" or "a.nc and 11 more"."""
+    paths = [pathlib.Path(header.file).absolute() for header in headers]
+    if len(paths) <= 3:
+        return ", ".join(path.name for path in paths)
+    if alone and len({(path.parent, path.suffix) for path in paths}) == 1:
+        return f"{paths[0].parent.name}/*{paths[0].suffix}"
+    return f"{paths[0].name} and {len(paths) - 1} more"

@@ -1,0 +1,223 @@
+"""What is read of a netCDF file once: where its frames are and how they are labelled; no pixel."""
+
+import dataclasses
+from typing import NamedTuple
+
+import netCDF4
+import numpy as np
+import xarray as xr
+
+from predjax.radar import cf, times
+from predjax.radar.decode import Decoder, read_packing
+from predjax.radar.movies import most_frequent_step
+from predjax.radar.netcdf_lock import NETCDF_LOCK
+from predjax.radar.open_files import OPEN_FILES
+from predjax.radar.quantity import Conversion, plan_conversion
+
+_COORDINATE_ATTRS = ("units", "standard_name", "long_name", "axis")
+_FILE_ATTRS = ("title", "institution", "references", "history")
+
+
+class Field(NamedTuple):
+    """One channel or forcing of a file: for each dimension of its variable a role ("time", "y" ...) or an index."""
+
+    path: str
+    axes: tuple[str | int, ...]
+    decoder: Decoder
+
+
+class Grid(NamedTuple):
+    """Where the pixels lie."""
+
+    shape: tuple[int, int]
+    y: xr.Variable | None
+    x: xr.Variable | None
+    mapping_name: str
+    mapping: dict
+
+
+@dataclasses.dataclass(frozen=True)
+class Header:
+    """One file.
+
+    Attributes:
+      file: its path.
+      grid: of its frames.
+      movies, length: the numbers of movies, and of frames in each.
+      time: dates (movie, time), or None.
+      fields: the channels.
+      forcings: the fields known ahead, and their names.
+      channel: labels of the channels, or None to number them.
+      conversion: of the units of the frames.
+      period: length of the accumulations in seconds where the file says so.
+      attrs: more attributes of the frames.
+      file_attrs: global attributes to keep.
+      chunk: frames in one compressed chunk.
+    """
+
+    file: str
+    grid: Grid
+    movies: int
+    length: int
+    time: np.ndarray | None
+    fields: tuple[Field, ...]
+    forcings: tuple[Field, ...]
+    forcing_names: tuple[str, ...]
+    channel: tuple | None
+    conversion: Conversion
+    period: float | None
+    attrs: dict
+    file_attrs: dict
+    chunk: int
+
+    @property
+    def step(self) -> float | None:
+        """The time step in seconds, or None for single frames or without dates."""
+        return None if self.time is None else most_frequent_step(self.time)
+
+
+def read_header(file: str, variable: str, units: str, forcings) -> Header:
+    """Reads the labels of a file.
+
+    Args:
+      file: path of a netCDF file.
+      variable: of the frames, or empty for the only one that can be meant.
+      units: "file", "mm/h" or "dBZ".
+      forcings: names of variables to read as forcings.
+
+    Raises:
+      ValueError: one line with the file, the rule and what was found.
+    """
+    with NETCDF_LOCK:
+        dataset = OPEN_FILES.dataset(file)
+        chosen = cf.find_variable(dataset, variable, forcings, file)
+        name = f"{file}: {chosen.name}"
+        attrs, global_attrs = cf.attributes(chosen), cf.attributes(dataset)
+        roles = cf.find_roles(chosen, name)
+        sizes = {role: size for role, size in zip(roles.values(), chosen.shape) if role}
+        if "y" not in sizes or "x" not in sizes:
+            raise ValueError(f"{name}: frames need the dimensions y and x, found {', '.join(chosen.dimensions)}")
+        time = cf.find_time(chosen, roles)
+        dates = None
+        if time is not None:
+            dates = _dates(time, roles, sizes, f"{file}: {time.name}")
+            times.check_increasing(dates, f"{file}: {time.name}")
+        elif "time" not in sizes:
+            raise ValueError(f"{name}: there is neither a time dimension nor a single time (valid_time)")
+        conversion = plan_conversion(attrs, global_attrs, units, name)
+        mapping_name, mapping = _grid_mapping(chosen)
+        chunks = chosen.chunking()
+        found = [_forcing_fields(dataset, path, sizes, f"{file}: {path}") for path in forcings]
+        return Header(
+            file=file,
+            grid=Grid(
+                (sizes["y"], sizes["x"]),
+                *(_coordinate(chosen, roles, role) for role in ("y", "x")),
+                mapping_name,
+                mapping,
+            ),
+            movies=sizes.get("movie", 1),
+            length=sizes.get("time", 1),
+            time=dates,
+            fields=_fields(chosen, roles, read_packing(chosen.dtype, attrs, name)),
+            forcings=tuple(field for fields in found for field in fields),
+            forcing_names=tuple(
+                path if len(fields) == 1 else f"{path}[{number}]"
+                for path, fields in zip(forcings, found)
+                for number in range(len(fields))
+            ),
+            channel=_channel_names(chosen, roles),
+            conversion=conversion,
+            period=_period(chosen, time, roles, sizes, attrs, global_attrs) if conversion.accumulation else None,
+            attrs={"variable": chosen.name, "dtype_on_disk": str(chosen.dtype)}
+            | ({"grid_mapping": mapping_name} if mapping else {}),
+            file_attrs={key: global_attrs[key] for key in _FILE_ATTRS if key in global_attrs},
+            chunk=1 if chunks in (None, "contiguous") else dict(zip(roles.values(), chunks)).get("time", 1),
+        )
+
+
+def _fields(variable: netCDF4.Variable, roles: dict[str, str], packing: Decoder) -> tuple[Field, ...]:
+    channels = next((size for role, size in zip(roles.values(), variable.shape) if role == "channel"), 1)
+    return tuple(
+        Field(
+            cf.path_of(variable),
+            tuple(channel if role == "channel" else role or 0 for role in roles.values()),
+            packing,
+        )
+        for channel in range(channels)
+    )
+
+
+def _forcing_fields(dataset: netCDF4.Dataset, path: str, sizes: dict, name: str) -> tuple[Field, ...]:
+    variable = cf.variable_at(dataset, path)
+    if variable is None:
+        raise ValueError(f"{name}: there is no such forcing variable; there are {', '.join(dataset.variables)}")
+    roles = cf.find_roles(variable, name, unknown="channel")
+    for role, size in zip(roles.values(), variable.shape):
+        if role not in ("", "channel") and size != sizes.get(role, 1):
+            raise ValueError(f"{name}: the size {size} along {role} is not that of the frames, {sizes.get(role, 1)}")
+    return _fields(variable, roles, read_packing(variable.dtype, cf.attributes(variable), name))
+
+
+def _by_frame(variable: netCDF4.Variable, values: np.ndarray, roles: dict, sizes: dict) -> np.ndarray:
+    """Values along none, one or both of the movie and time dimensions, as (movie, time)."""
+    there = [roles[name] for name in variable.dimensions if roles.get(name) in ("movie", "time")]
+    values = np.asarray(values).reshape([sizes[role] for role in there])
+    if there == ["time", "movie"]:
+        values = values.T
+    elif there == ["movie"]:
+        values = values[:, None]
+    return np.broadcast_to(values, (sizes.get("movie", 1), sizes.get("time", 1)))
+
+
+def _dates(time: netCDF4.Variable, roles: dict, sizes: dict, name: str) -> np.ndarray:
+    return _by_frame(time, times.decode_times(time[...], cf.attributes(time), name), roles, sizes)
+
+
+def _period(chosen, time, roles, sizes, attrs, global_attrs) -> float | None:
+    """The accumulation period in seconds: of time bounds, start_time and time, or accumulation_minutes."""
+    if time is not None:
+        file = f"{chosen.group().filepath()}"
+        time_attrs = cf.attributes(time)
+        bounds = cf.lookup(time.group(), str(time_attrs.get("bounds", "")))
+        if bounds is not None:
+            dates = times.decode_times(bounds[...], time_attrs | cf.attributes(bounds), f"{file}: {bounds.name}")
+            return times.one_period((dates[..., 1] - dates[..., 0]) / np.timedelta64(1, "s"), f"{file}: {bounds.name}")
+        start = cf.lookup(chosen.group(), "start_time")
+        if start is not None and " since " in str(cf.attributes(start).get("units", "")):
+            name = f"{file}: {start.name}"
+            seconds = _dates(time, roles, sizes, name) - _dates(start, roles, sizes, name)
+            return times.one_period(seconds / np.timedelta64(1, "s"), name)
+    minutes = attrs.get("accumulation_minutes", global_attrs.get("accumulation_minutes"))
+    return None if minutes is None else times.one_period(np.float64(minutes) * 60, "accumulation_minutes")
+
+
+def _coordinate(variable: netCDF4.Variable, roles: dict[str, str], role: str) -> xr.Variable | None:
+    """The one-dimensional coordinate of y or x as found, or None."""
+    dimension = next(name for name, one in roles.items() if one == role)
+    coordinate = cf.lookup(variable.group(), dimension)
+    if (
+        coordinate is None
+        or coordinate.dimensions != (dimension,)
+        or getattr(coordinate.dtype, "kind", "") not in "iuf"
+    ):
+        return None
+    attrs = cf.attributes(coordinate)
+    values = coordinate[...].astype(np.float64) * attrs.get("scale_factor", 1.0) + attrs.get("add_offset", 0.0)
+    return xr.Variable((role,), values, {key: attrs[key] for key in _COORDINATE_ATTRS if key in attrs})
+
+
+def _channel_names(variable: netCDF4.Variable, roles: dict[str, str]) -> tuple[str, ...] | None:
+    dimension = next((name for name, one in roles.items() if one == "channel"), None)
+    labels = cf.lookup(variable.group(), dimension) if dimension else None
+    if labels is None or labels.dtype is not str or labels.dimensions != (dimension,):
+        return None
+    return tuple(str(label) for label in labels[...])
+
+
+def _grid_mapping(variable: netCDF4.Variable) -> tuple[str, dict]:
+    """Name and attributes of the grid mapping; the extended form "crs: x y" names it first."""
+    text = str(cf.attributes(variable).get("grid_mapping", ""))
+    name = text.split(":")[0].split()[0] if text.strip() else ""
+    mapping = cf.lookup(variable.group(), name) if name else None
+    return (name, cf.attributes(mapping)) if mapping is not None else ("", {})

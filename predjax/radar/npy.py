@@ -1,0 +1,133 @@
+"""Arrays in .npy files to Movies, memory-mapped: only what is indexed is read."""
+
+import logging
+import pathlib
+
+import numpy as np
+from xarray.backends import BackendArray
+from xarray.core import indexing
+
+from predjax.radar.config import LAYOUTS
+from predjax.radar.decode import Decoder, check_dtype
+from predjax.radar.movies import DIMENSIONS, Movies, build_movies
+
+_LOG = logging.getLogger("predjax")
+_MAGIC = b"\x93NUMPY"
+_QUANTITIES = {"mm/h": "rain", "dBZ": "reflectivity"}
+
+
+class ArrayFrames(BackendArray):
+    """An array (movie, time, y, x, channel) of any number type as frames: decoded to float32 where it is indexed."""
+
+    def __init__(self, array: np.ndarray, decoder: Decoder, name: str):
+        self._array, self._decoder, self._name = array, decoder, name
+        self.shape, self.dtype = array.shape, np.dtype(np.float32)
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
+
+    def _read(self, key: tuple) -> np.ndarray:
+        return self._decoder(self._array[key], self._name)
+
+
+def read_npy(file, layout: str = "auto", units: str = "file") -> Movies:
+    """Labels the array of a .npy file; the pixels are read when they are indexed.
+
+    Args:
+      file: path.
+      layout: one of LAYOUTS.
+      units: an array has no unit to convert from, so this says what it is in: "file" (the frames get units "1"),
+        "mm/h" or "dBZ".
+
+    Returns:
+      Movies with frame and pixel numbers as coordinates, not yet checked.
+
+    Raises:
+      ValueError, OSError: one line with the file, the rule and what was found.
+    """
+    return label_array(open_npy(file), file, layout, units)
+
+
+def label_array(array: np.ndarray, file, layout: str, units: str) -> Movies:
+    """Movies of an array whose axes are `layout`; see `read_npy`."""
+    check_dtype(array.dtype, str(file))
+    if array.size == 0:
+        raise ValueError(f"{file}: the array is empty, its shape is {array.shape}")
+    layout = infer_layout(array.shape, file) if layout == "auto" else layout
+    axes = layout.split(",")
+    if len(axes) != array.ndim:
+        raise ValueError(f"{file}: the layout {layout} has {len(axes)} axes, the array has the shape {array.shape}")
+    if array.ndim > 1 and array.flags.f_contiguous and not array.flags.c_contiguous:
+        _LOG.info("%s: the array is in Fortran order, reading windows of it is slow", file)
+    ordered = array.transpose([axes.index(name) for name in DIMENSIONS if name in axes])
+    ordered = np.expand_dims(ordered, [i for i, name in enumerate(DIMENSIONS) if name not in axes])
+    return label_frames(ordered, file, units)
+
+
+def label_frames(array, file, units: str) -> Movies:
+    """Movies of anything that is indexed like an array (movie, time, y, x, channel)."""
+    decoder = Decoder(dtype=array.dtype.str, quantity=_QUANTITIES.get(units, ""))
+    name = pathlib.Path(file).name
+    return build_movies(
+        indexing.LazilyIndexedArray(ArrayFrames(array, decoder, str(file))),
+        attrs={"units": "1" if units == "file" else units, "dtype_on_disk": str(array.dtype)},
+        source=name,
+        files=[str(file)],
+    )
+
+
+def infer_layout(shape: tuple[int, ...], file="array") -> str:
+    """The layout of an array with square frames, from its shape.
+
+    Five axes are movie,time,y,x,channel and three are time,y,x. Of four the two equal ones are y and x.
+
+    >>> infer_layout((3000, 40, 40, 5)), infer_layout((3000, 5, 40, 40))
+    ('movie,y,x,time', 'movie,time,y,x')
+
+    Raises:
+      ValueError: the shape fits no layout, or more than one; lists the choices.
+    """
+    if len(shape) == 5:
+        return "movie,time,y,x,channel"
+    if len(shape) == 3:
+        return "time,y,x"
+    if len(shape) == 4 and shape[1] == shape[2] != shape[3]:
+        return "movie,y,x,time"
+    if len(shape) == 4 and shape[2] == shape[3] != shape[1]:
+        return "movie,time,y,x"
+    choices = " or ".join(choice for choice in LAYOUTS[1:] if len(choice.split(",")) == len(shape))
+    if not choices:
+        raise ValueError(f"{file}: an array needs 3 to 5 axes ({'; '.join(LAYOUTS[1:])}), its shape is {shape}")
+    raise ValueError(f"{file}: the shape {shape} does not tell the axes: give --layout {choices}")
+
+
+def open_npy(file) -> np.ndarray:
+    """Memory-maps a .npy file, read-only.
+
+    Raises:
+      ValueError: it is empty, not .npy, truncated, or holds what is no number. Nothing is ever unpickled.
+      OSError: from the operating system.
+    """
+    path = pathlib.Path(file)
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        start = stream.read(8)
+        if not start:
+            raise ValueError(f"{file}: the file is empty")
+        if start[:6] != _MAGIC:
+            raise ValueError(f"{file}: not a .npy file (it starts with {start!r})")
+        stream.seek(0)
+        try:
+            version = np.lib.format.read_magic(stream)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, _, dtype = read(stream)
+        except (ValueError, OSError, EOFError, SyntaxError):
+            raise ValueError(f"{file}: the header of the .npy file is damaged or cut off ({size} bytes)") from None
+        begin = stream.tell()
+    check_dtype(dtype, str(file))
+    needed = begin + dtype.itemsize * int(np.prod(shape, dtype=object))
+    if size < needed:
+        raise ValueError(f"{file}: the file is truncated: it has {size} bytes, its header asks for {needed}")
+    if 0 in shape:
+        raise ValueError(f"{file}: the array is empty, its shape is {shape}")
+    return np.load(path, mmap_mode="r", allow_pickle=False)

@@ -1,0 +1,82 @@
+"""The netCDF files that are open: a few at a time, however many a data set has."""
+
+import collections
+import os
+import pathlib
+
+import netCDF4
+
+from predjax.radar.classic import check_classic_size
+from predjax.radar.netcdf_lock import NETCDF_LOCK
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_CLASSIC = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
+
+
+class OpenFiles:
+    """Keeps the files used last open, at most `limit` of them; use it and what it returns under NETCDF_LOCK."""
+
+    def __init__(self, limit: int = 16):
+        self._limit = limit
+        self._files: collections.OrderedDict[tuple, netCDF4.Dataset] = collections.OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def dataset(self, path: str) -> netCDF4.Dataset:
+        """The open file at `path`, with all automatic decoding off.
+
+        Raises:
+          FileNotFoundError: there is no such file.
+          ValueError: it is not a netCDF file, or not a whole one.
+        """
+        with NETCDF_LOCK:
+            status = os.stat(path)
+            # A file that was replaced since it was opened is another file.
+            key = (path, status.st_ino, status.st_mtime_ns, status.st_size)
+            if key not in self._files:
+                for old in [old for old in self._files if old[0] == path]:
+                    self._files.pop(old).close()
+                while len(self._files) >= self._limit:
+                    self._files.popitem(last=False)[1].close()
+                self._files[key] = open_netcdf(path)
+            self._files.move_to_end(key)
+            return self._files[key]
+
+    def close(self) -> None:
+        """Closes all of them."""
+        with NETCDF_LOCK:
+            while self._files:
+                self._files.popitem()[1].close()
+
+
+# Shared by all movies of the process, so that the limit on open files is one, too.
+OPEN_FILES = OpenFiles()
+
+
+def open_netcdf(path: str) -> netCDF4.Dataset:
+    """Opens a netCDF file for reading with masks, scaling and text conversion off.
+
+    Raises:
+      FileNotFoundError, PermissionError: from the operating system.
+      ValueError: it is not a netCDF file, or a truncated or damaged one.
+    """
+    with open(path, "rb") as file:
+        start = file.read(8)
+    if not start:
+        raise ValueError(f"{path}: the file is empty")
+    if start[:4] in _CLASSIC:
+        check_classic_size(path)
+    elif start != _HDF5:
+        raise ValueError(f"{path}: not a netCDF file (it starts with {start!r})")
+    with NETCDF_LOCK:
+        try:
+            dataset = netCDF4.Dataset(pathlib.Path(path))
+        except (OSError, RuntimeError) as error:
+            raise ValueError(f"{path}: the netCDF file is truncated or damaged ({_reason(error)})") from None
+        dataset.set_auto_maskandscale(False)
+        return dataset
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)

@@ -1,0 +1,96 @@
+"""Files of any known format to a data set: a list of Movies."""
+
+import collections.abc
+import glob
+import os
+import pathlib
+
+from predjax.radar.config import LAYOUTS, UNITS
+from predjax.radar.movies import Movies, check_movies, check_together
+from predjax.radar.netcdf import read_netcdf
+from predjax.radar.npy import read_npy
+from predjax.radar.npz import read_npz
+
+NETCDF_SUFFIXES = (".nc", ".nc4", ".cdf", ".netcdf")
+SUFFIXES = (".npy", ".npz", *NETCDF_SUFFIXES)
+
+
+def read_movies(
+    paths: str | os.PathLike | collections.abc.Sequence,
+    *,
+    layout: str = "auto",
+    variable: str = "",
+    units: str = "file",
+    forcings: collections.abc.Sequence[str] = (),
+) -> list[Movies]:
+    """Reads a data set; pixels of .npy and netCDF files are read only when they are indexed.
+
+    Args:
+      paths: files, folders or globs, as a sequence or as text with commas between them.
+      layout: axes of arrays in .npy and .npz files, one of LAYOUTS.
+      variable: netCDF variable of the frames; empty: the only one that can be meant.
+      units: of the frames: "file", "mm/h" or "dBZ". netCDF files are converted; of arrays, which have no unit of
+        their own, it is the unit they are in already.
+      forcings: netCDF variables that are known ahead.
+
+    Returns:
+      One Movies a grid or array file, in the order of the paths; checked, of one unit and the same channels.
+
+    Raises:
+      FileNotFoundError: a path or pattern that matches nothing.
+      ValueError, OSError: one line with the file, the rule and what was found.
+    """
+    for name, value, choices in (("layout", layout, LAYOUTS), ("units", units, UNITS)):
+        if value not in choices:
+            raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
+    files = expand_paths(paths)
+    unknown = next((file for file in files if file.suffix.lower() not in SUFFIXES), None)
+    if unknown is not None:
+        raise ValueError(f"{unknown}: the format {unknown.suffix!r} is unknown; known are {', '.join(SUFFIXES)}")
+    netcdf = [file for file in files if file.suffix.lower() in NETCDF_SUFFIXES]
+    found: list[Movies] = []
+    for file in files:
+        if file in netcdf[:1]:
+            # All netCDF files at once, because they may be frames of one movie.
+            found += read_netcdf(netcdf, variable, units, forcings)
+        elif file.suffix.lower() in (".npy", ".npz"):
+            if forcings:
+                raise ValueError(f"{file}: an array has no variable {forcings[0]!r}; forcings need netCDF files")
+            found.append((read_npy if file.suffix.lower() == ".npy" else read_npz)(file, layout, units))
+    return check_together([check_movies(movies) for movies in found])
+
+
+def expand_paths(paths: str | os.PathLike | collections.abc.Sequence) -> list[pathlib.Path]:
+    """The files meant by `paths`: files, folders (their files of a known format) and globs.
+
+    Args:
+      paths: a sequence of them, or text with commas between them.
+
+    Returns:
+      Files in the order given, sorted by name inside a folder or glob, each once.
+
+    Raises:
+      FileNotFoundError: names the path or pattern that matches no file.
+    """
+    if isinstance(paths, str | os.PathLike):
+        text = os.fspath(paths)
+        # A comma may also be part of a name.
+        paths = [text] if os.path.exists(text) else [part.strip() for part in text.split(",") if part.strip()]
+    if not paths:
+        raise FileNotFoundError("no data path was given")
+    files = [file for path in paths for file in _expand(os.path.expanduser(os.fspath(path)))]
+    return list({os.path.realpath(file): file for file in reversed(files)}.values())[::-1]
+
+
+def _expand(path: str) -> list[pathlib.Path]:
+    if os.path.isfile(path):
+        return [pathlib.Path(path)]
+    if os.path.isdir(path):
+        files = sorted(file for file in pathlib.Path(path).iterdir() if file.suffix.lower() in SUFFIXES)
+        if not files:
+            raise FileNotFoundError(f"the folder {path} has no file of a known format ({', '.join(SUFFIXES)})")
+        return files
+    files = sorted(pathlib.Path(file) for file in glob.glob(path, recursive=True) if os.path.isfile(file))
+    if not files:
+        raise FileNotFoundError(f"no file matches {path}")
+    return files

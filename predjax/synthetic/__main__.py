@@ -1,0 +1,62 @@
+"""Makes data to train on: `python -m predjax.synthetic radar` and `python -m predjax.synthetic moving_mnist`."""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+
+from predjax import flags
+from predjax.synthetic import moving_mnist, radar, radar_files
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    options = _parser().parse_args(arguments)
+    try:
+        if options.kind == "radar":
+            config = radar.RadarConfig(**flags.typed(radar.RadarConfig, options))
+            command = shlex.join(["python", "-m", "predjax.synthetic", *arguments])
+            radar_files.write_radar_movies(
+                options.output,
+                config,
+                options.num_movies,
+                options.seed,
+                history=command,
+                overwrite=options.overwrite,
+            )
+        else:
+            moving_mnist.write_moving_mnist(
+                options.output,
+                moving_mnist.read_digits(options.digits),
+                options.num_movies,
+                options.seed,
+                length=options.length,
+                input_length=options.input_length,
+                overwrite=options.overwrite,
+            )
+    except (ValueError, OSError) as error:
+        print(f"predjax: {error}", file=sys.stderr)
+        return 2
+    print(f"{options.output}: {options.num_movies} movies")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m predjax.synthetic", description=__doc__)
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--output", required=True, help="the file to write")
+    common.add_argument("--num_movies", type=int, default=60, help="number of movies (default 60)")
+    common.add_argument("--seed", type=int, default=0, help="the same seed gives the same movies (default 0)")
+    common.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    kind = kinds.add_parser("radar", parents=[common], help="rain in a smooth flow, .nc or .npy")
+    flags.add_flags(kind, radar.RadarConfig, "movies")
+    kind = kinds.add_parser("moving_mnist", parents=[common], help="bouncing digits, .npz as PredRNN reads it")
+    kind.add_argument("--digits", required=True, help=".npz with `digits`, or .npy: (N, 28, 28) uint8")
+    kind.add_argument("--length", type=int, default=20, help="frames of a movie (default 20)")
+    kind.add_argument("--input_length", type=int, default=10, help="frames that are input (default 10)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

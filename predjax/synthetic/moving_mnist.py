@@ -1,0 +1,129 @@
+"""Moving MNIST: digits that bounce in a box (Srivastava, Mansimov & Salakhutdinov, 2015, arXiv:1502.04681).
+
+The standard protocol: two digits of 28x28 in a frame of 64x64, each from a random place in a random direction, a
+tenth of the free room a step, turned back at the edges; where digits overlap the brighter pixel counts. Movie `i`
+of a seed is a pure function of (digits, seed, i). The digits come from a file of the user's.
+"""
+
+import os
+import pathlib
+import zipfile
+from collections.abc import Iterable
+
+import numpy as np
+
+from predjax.radar.writers import appearing
+
+SIZE, DIGIT_SIZE = 64, 28  # rows and columns of a frame, and of a digit
+NUM_DIGITS = 2
+STEP = 0.1  # of the room between the edges, in one frame
+
+
+def read_digits(path: str | os.PathLike) -> np.ndarray:
+    """(N, 28, 28) uint8 from the array `digits` of a .npz file, or from a .npy file.
+
+    Raises:
+      ValueError: names the file and what it holds instead.
+    """
+    try:
+        stored = np.load(path, allow_pickle=False)
+        if isinstance(stored, np.lib.npyio.NpzFile):
+            with stored:
+                if "digits" not in stored:
+                    raise ValueError(f"no array 'digits' but {', '.join(stored) or 'nothing'}")
+                digits = stored["digits"]
+        else:
+            digits = stored
+        if digits.dtype != np.uint8 or digits.ndim != 3 or digits.shape[1:] != (DIGIT_SIZE, DIGIT_SIZE):
+            raise ValueError(f"{digits.dtype} of shape {digits.shape}")
+        if len(digits) == 0:
+            raise ValueError("no digit")
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: there is no such file of digits") from None
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+        # numpy takes any text for a pickle and advises to allow it, which would run code of the file.
+        found = "neither .npy nor .npz" if "pickle" in str(error) else str(error)
+        raise ValueError(
+            f"{path}: digits are uint8 (N, {DIGIT_SIZE}, {DIGIT_SIZE}), as 'digits' in .npz or as .npy; found {found}"
+        ) from None
+    return digits
+
+
+def bounce(rng: np.random.Generator, num_frames: int) -> np.ndarray:
+    """The way of one digit: places (num_frames, 2) in [0, 1], of constant velocity between the edges.
+
+    As in the authors' generator, a step that would leave the box ends on its edge and that component turns round.
+    """
+    place, angle = rng.uniform(0, 1, 2), rng.uniform(0, 2 * np.pi)
+    velocity = STEP * np.array([np.sin(angle), np.cos(angle)])
+    places = np.empty((num_frames, 2))
+    for frame in range(num_frames):
+        place = place + velocity
+        velocity = np.where((place <= 0) | (place >= 1), -velocity, velocity)
+        place = places[frame] = np.clip(place, 0, 1)
+    return places
+
+
+def make_movie(digits: np.ndarray, num_frames: int, seed: int, movie: int) -> np.ndarray:
+    """Movie number `movie` of `seed`: (num_frames, 64, 64) uint8, `digits` (N, 28, 28) uint8."""
+    rng = np.random.default_rng([seed, movie])
+    frames = np.zeros((num_frames, SIZE, SIZE), np.uint8)
+    for digit in digits[rng.integers(len(digits), size=NUM_DIGITS)]:
+        corners = (bounce(rng, num_frames) * (SIZE - DIGIT_SIZE)).astype(int)
+        for frame, (y, x) in zip(frames, corners):
+            window = frame[y : y + DIGIT_SIZE, x : x + DIGIT_SIZE]
+            np.maximum(window, digit, out=window)
+    return frames
+
+
+def write_moving_mnist(
+    path: str | os.PathLike,
+    digits: np.ndarray,
+    num_movies: int,
+    seed: int,
+    *,
+    length: int = 20,
+    input_length: int = 10,
+    overwrite: bool = False,
+) -> None:
+    """Writes movies 0..num_movies-1 of `seed` to `path`, a .npz file in the form of the Moving MNIST of PredRNN.
+
+    `input_raw_data` (num_movies * length, 1, 64, 64) float32 in [0, 1] holds all frames, `dims` (1, 3) int32 their
+    shape, and `clips` (2, num_movies, 2) int32 the first frame and the number of frames of the input and of the output
+    of each movie. `output_raw_data` is empty: with one row of `dims` the outputs are in `input_raw_data` as well.
+    One movie at a time is in memory.
+
+    Raises:
+      ValueError: another suffix, or numbers that leave no movie or no frame to predict, or a negative seed.
+      FileExistsError: `path` exists and `overwrite` is false.
+    """
+    path = pathlib.Path(path)
+    if path.suffix != ".npz":
+        raise ValueError(f"{path}: Moving MNIST is written as .npz, not {path.suffix or 'without a suffix'}")
+    if num_movies < 1 or seed < 0:
+        raise ValueError(f"num_movies {num_movies} must be at least 1 and seed {seed} at least 0")
+    if not 1 <= input_length < length:
+        raise ValueError(f"input_length {input_length} must be at least 1 and smaller than the length {length}")
+    clips = np.empty((2, num_movies, 2), np.int32)
+    clips[0, :, 0] = length * np.arange(num_movies)
+    clips[1, :, 0] = clips[0, :, 0] + input_length
+    clips[:, :, 1] = [[input_length], [length - input_length]]
+    shape = (1, SIZE, SIZE)
+    frames = (make_movie(digits, length, seed, movie)[:, None] / np.float32(255) for movie in range(num_movies))
+    with (
+        appearing(path, overwrite=overwrite) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+    ):
+        _write_array(archive, "clips", clips.shape, np.int32, [clips])
+        _write_array(archive, "dims", (1, 3), np.int32, [np.array([shape])])
+        _write_array(archive, "input_raw_data", (num_movies * length, *shape), np.float32, frames)
+        _write_array(archive, "output_raw_data", (0, *shape), np.float32, [])
+
+
+def _write_array(archive: zipfile.ZipFile, name: str, shape: tuple, dtype: type, pieces: Iterable) -> None:
+    """Adds an array to an .npz archive piece by piece, each a run of its rows."""
+    header = {"descr": np.dtype(dtype).newbyteorder("<").str, "fortran_order": False, "shape": shape}
+    with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for piece in pieces:
+            file.write(np.ascontiguousarray(piece, header["descr"]).tobytes())

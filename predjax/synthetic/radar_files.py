@@ -1,0 +1,147 @@
+"""Synthetic radar movies as files: CF netCDF as met offices pack it, or the .npy layout of small movies in [0, 1]."""
+
+import datetime
+import os
+import pathlib
+import re
+
+import netCDF4
+import numpy as np
+
+from predjax.radar.netcdf_lock import NETCDF_LOCK
+from predjax.radar.writers import appearing
+from predjax.synthetic.radar import RadarConfig, make_movie
+
+FULL_SCALE_DBZ = 60.0  # is 1.0 in a .npy file
+SCALE, OFFSET, NO_COVERAGE = 0.5, -32.0, 255  # dBZ = 0.5 count - 32, in one byte
+FIRST_TIME = datetime.datetime(2001, 1, 1, 12, tzinfo=datetime.UTC)
+
+GLOBAL_ATTRIBUTES = {
+    "Conventions": "CF-1.11",
+    "title": "Synthetic radar movies",
+    "institution": "none: these are no observations",
+    "source": "predjax.synthetic.radar: multi-scale rain that a smooth flow moves, growing and decaying",
+    "references": "made from a seed by the command in history",
+    "license": "Apache-2.0",
+}
+TIME_ATTRIBUTES = {
+    "standard_name": "time",
+    "long_name": "valid time (UTC); every movie has a day of its own",
+    "units": "seconds since 1970-01-01 00:00:00",
+    "calendar": "standard",
+}
+REFLECTIVITY_ATTRIBUTES = {
+    "standard_name": "equivalent_reflectivity_factor",
+    "long_name": "radar reflectivity",
+    "units": "dBZ",
+    "scale_factor": np.float32(SCALE),
+    "add_offset": np.float32(OFFSET),
+    "grid_mapping": "crs",
+    "coordinates": "time",
+    "zr_a": 200.0,  # Marshall & Palmer (1948)
+    "zr_b": 1.6,
+    "zr_comment": "rain rate R in mm/h from 10^(dBZ/10) = zr_a * R^zr_b",
+    "comment": "0 dBZ (count 64) is the lowest value and means no echo; 255 is outside the radar's range",
+}
+CRS_WKT = """PROJCRS["synthetic radar",
+  BASEGEOGCRS["WGS 84",
+    DATUM["World Geodetic System 1984",ELLIPSOID["WGS 84",6378137,298.257223563,LENGTHUNIT["metre",1]]],
+    PRIMEM["Greenwich",0,ANGLEUNIT["degree",0.0174532925199433]]],
+  CONVERSION["centred on the radar",
+    METHOD["Lambert Azimuthal Equal Area",ID["EPSG",9820]],
+    PARAMETER["Latitude of natural origin",50,ANGLEUNIT["degree",0.0174532925199433],ID["EPSG",8801]],
+    PARAMETER["Longitude of natural origin",10,ANGLEUNIT["degree",0.0174532925199433],ID["EPSG",8802]],
+    PARAMETER["False easting",0,LENGTHUNIT["metre",1],ID["EPSG",8806]],
+    PARAMETER["False northing",0,LENGTHUNIT["metre",1],ID["EPSG",8807]]],
+  CS[Cartesian,2],
+    AXIS["(E)",east,ORDER[1],LENGTHUNIT["metre",1]],
+    AXIS["(N)",north,ORDER[2],LENGTHUNIT["metre",1]]]"""
+GRID_MAPPING = {
+    "grid_mapping_name": "lambert_azimuthal_equal_area",
+    "latitude_of_projection_origin": 50.0,
+    "longitude_of_projection_origin": 10.0,
+    "false_easting": 0.0,
+    "false_northing": 0.0,
+    "semi_major_axis": 6378137.0,
+    "inverse_flattening": 298.257223563,
+    "longitude_of_prime_meridian": 0.0,
+    "crs_wkt": re.sub(r"\n\s*", "", CRS_WKT),
+}
+
+
+def write_radar_movies(
+    path: str | os.PathLike,
+    config: RadarConfig,
+    num_movies: int,
+    seed: int,
+    *,
+    history: str = "",
+    overwrite: bool = False,
+) -> None:
+    """Makes movies 0..num_movies-1 of `seed` and writes them to `path`.
+
+    `.nc`: reflectivity (movie, time, y, x) in dBZ, one byte a pixel, each movie on its own day; 0 dBZ = no echo,
+    fill value = no coverage.
+    `.npy`: (movie, y, x, time) float32, dBZ / 60, so within [0, 1]; NaN = no coverage.
+    The content is a function of the arguments alone.
+
+    Raises:
+      ValueError: another suffix, no movies, or a negative seed.
+      FileExistsError: `path` exists and `overwrite` is false.
+    """
+    path = pathlib.Path(path)
+    if path.suffix not in (".nc", ".npy"):
+        raise ValueError(f"{path}: radar movies are written as .nc or .npy, not {path.suffix or 'without a suffix'}")
+    if num_movies < 1 or seed < 0:
+        raise ValueError(f"num_movies {num_movies} must be at least 1 and seed {seed} at least 0")
+    with appearing(path, overwrite=overwrite) as temporary:
+        frames = np.stack([make_movie(config, seed, movie).dbz for movie in range(num_movies)])
+        if path.suffix == ".nc":
+            _write_netcdf(temporary, frames, config, history)
+        else:
+            scaled = np.moveaxis(frames, 1, -1) / np.float32(FULL_SCALE_DBZ)
+            with open(temporary, "wb") as file:
+                np.save(file, np.ascontiguousarray(scaled))
+
+
+def _write_netcdf(path: pathlib.Path, frames: np.ndarray, config: RadarConfig, history: str) -> None:
+    counts = np.where(np.isnan(frames), NO_COVERAGE, np.round((frames - OFFSET) / SCALE)).astype(np.uint8)
+    metres = 1000 * config.pixel_km * (np.arange(config.size) - (config.size - 1) / 2)
+    steps = 60 * config.step_minutes * np.arange(config.num_frames)
+    days = 1 + steps[-1] // 86400  # of a movie, so that none begins before the last one has ended
+    seconds = int(FIRST_TIME.timestamp()) + 86400 * days * np.arange(len(frames))[:, None] + steps
+    with NETCDF_LOCK, netCDF4.Dataset(path, "w", format="NETCDF4") as file:
+        file.setncatts(GLOBAL_ATTRIBUTES | {"history": history})
+        for name, size in zip(("movie", "time", "y", "x"), counts.shape):
+            file.createDimension(name, size)
+        _add(file, "movie", "i4", ("movie",), np.arange(len(frames)), {"long_name": "number of the movie"})
+        _add(file, "time", "i8", ("movie", "time"), seconds, TIME_ATTRIBUTES)
+        for name, values in (("y", metres[::-1]), ("x", metres)):
+            attributes = {
+                "standard_name": f"projection_{name}_coordinate",
+                "long_name": f"{name} coordinate of the pixel centre",
+                "units": "m",
+                "axis": name.upper(),
+            }
+            _add(file, name, "f8", (name,), values, attributes)
+        _add(file, "crs", "i4", (), 0, GRID_MAPPING)
+        _add(
+            file,
+            "reflectivity",
+            "u1",
+            ("movie", "time", "y", "x"),
+            counts,
+            REFLECTIVITY_ATTRIBUTES,
+            fill_value=NO_COVERAGE,
+            compression="zlib",
+            complevel=9,
+            shuffle=False,
+            chunksizes=(1, *counts.shape[1:]),  # a window is read from one chunk
+        )
+
+
+def _add(file: netCDF4.Dataset, name: str, dtype: str, dimensions: tuple, values, attributes: dict, **storage) -> None:
+    variable = file.createVariable(name, dtype, dimensions, **storage)
+    variable.set_auto_maskandscale(False)
+    variable.setncatts(attributes)
+    variable[...] = values

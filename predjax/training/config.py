@@ -1,0 +1,53 @@
+"""How a model is trained. Imports neither jax nor xarray."""
+
+import dataclasses
+
+from predjax.flags import flag
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """The optimisation; intervals of None follow max_iterations."""
+
+    max_iterations: int = flag(400, "updates to make (with reverse_input, pairs of updates)", metavar="N")
+    batch_size: int = flag(8, "windows of an update, over all devices", metavar="B")
+    lr: float = flag(1e-3, "(peak) learning rate", metavar="RATE")
+    optimizer: str = flag("adam", "adam or adamw", choices=("adam", "adamw"))
+    weight_decay: float = flag(0.01, "of adamw", metavar="W")
+    lr_schedule: str = flag("constant", "constant, or cosine decay to 0", choices=("constant", "cosine"))
+    warmup_iterations: int = flag(0, "linear warm-up of the learning rate", metavar="N")
+    clip_norm: float = flag(0.0, "largest global norm of the gradients; 0 does not clip", metavar="NORM")
+    reverse_input: bool = flag(False, "a second update on the window backwards in time", metavar="0|1")
+    seed: int = flag(0, "of the parameters, the order of windows and the sampling", metavar="SEED")
+    display_interval: int | None = flag(None, "iterations between lines of the log (1/100 of all)", metavar="N")
+    test_interval: int | None = flag(None, "iterations between validations (1/10 of all)", metavar="N")
+    snapshot_interval: int | None = flag(None, "iterations between checkpoints (1/10 of all)", metavar="N")
+    patience: int = flag(0, "validations without a better loss before stopping; 0 never stops", metavar="N")
+    max_valid_cases: int = flag(64, "windows of a validation, evenly spread", metavar="N")
+    keep_checkpoints: int = flag(3, "newest checkpoints to keep, besides the best", metavar="N")
+    max_bad_steps: int = flag(20, "updates in a row without a finite gradient before stopping", metavar="N")
+    n_gpu: int = flag(0, "devices to use; 0 uses all", metavar="N")
+
+    def __post_init__(self):
+        for name in ("max_iterations", "batch_size", "lr", "max_valid_cases", "keep_checkpoints", "max_bad_steps"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        for name in ("display_interval", "test_interval", "snapshot_interval"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("warmup_iterations", "clip_norm", "patience", "n_gpu", "seed", "weight_decay"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+
+    def resolve(self) -> "TrainConfig":
+        """Fills in the intervals that were left to be chosen."""
+
+        def given(value, part):
+            return max(1, self.max_iterations // part) if value is None else value
+
+        return dataclasses.replace(
+            self,
+            display_interval=given(self.display_interval, 100),
+            test_interval=given(self.test_interval, 10),
+            snapshot_interval=given(self.snapshot_interval, 10),
+        )

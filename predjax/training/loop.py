@@ -1,0 +1,251 @@
+"""The loop around the update: batches in, checkpoints, log and validation out."""
+
+import contextlib
+import dataclasses
+import json
+import pathlib
+import signal
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from tqdm import tqdm
+
+from predjax import checkpoint, parallel
+from predjax.models.config import SamplingConfig
+from predjax.models.forecaster import Forecaster
+from predjax.models.losses import squared_error
+from predjax.radar.batches import BatchSource, prefetch
+from predjax.training.config import TrainConfig
+from predjax.training.step import TrainState, init_state, make_optimizer, make_update
+
+
+class Progress(NamedTuple):
+    """What early stopping remembers; travels in the checkpoint."""
+
+    best_loss: float = float("inf")
+    best_iteration: int = 0
+    checks_since_best: int = 0
+
+
+class Estimate(NamedTuple):
+    """What a run will cost: scalars in the parameters, bytes on a device, seconds for an iteration and to compile."""
+
+    parameters: int
+    bytes: int
+    iteration_seconds: float
+    compile_seconds: float
+
+
+@dataclasses.dataclass
+class Run:
+    """A training run: what stays the same while it goes on."""
+
+    forecaster: Forecaster
+    batches: BatchSource
+    valid_batches: list  # of `radar.batches.Batch`, all of one size; empty without validation
+    config: TrainConfig
+    sampling: SamplingConfig
+    folder: pathlib.Path
+    record: dict  # JSON values that every checkpoint carries: how to build the model again, what it was trained on
+    devices: list
+
+    def __post_init__(self):
+        parallel.check_batch(self.config.batch_size, self.devices)
+        self.optimizer = make_optimizer(self.config)
+        update = make_update(self.forecaster, self.optimizer, self.sampling, self.config.reverse_input)
+        self.update = parallel.parallelise(update, self.devices)
+        self.measure = make_validation(self.forecaster)
+
+    def read(self, step: int):
+        """The batch after `step` iterations, split over the devices."""
+        batch = self.batches.batch(step)
+        return batch.windows, *(parallel.shard(part, self.devices) for part in (batch.frames, batch.forcings))
+
+    def init(self, params=None) -> TrainState:
+        """The state at iteration 0, from given or new parameters."""
+        if params is None:
+            batch = self.batches.batch(0)
+            params = self.forecaster.init(jax.random.key(self.config.seed), batch.frames, batch.forcings)
+        return init_state(params, self.optimizer, self.config.seed)
+
+    def restore(self, arrays: dict, path) -> TrainState:
+        """The state of a checkpoint. Errors: ValueError naming `path` where it does not fit this run's model."""
+        like = jax.eval_shape(self.init)
+        try:
+            params = checkpoint.unflatten(arrays, "params", like.params)
+            opt_state = checkpoint.unflatten(arrays, "opt_state", like.opt_state)
+            step = checkpoint.unflatten(arrays, "step", like.step)
+        except ValueError as error:
+            raise ValueError(f"{path} does not fit this model and optimizer: {error}") from error
+        return TrainState(params, opt_state, step, jax.random.key(self.config.seed))
+
+    def save(self, state: TrainState, progress: Progress, path) -> None:
+        """Writes all that is needed to go on, and to predict."""
+        tree = {"params": state.params, "opt_state": state.opt_state, "step": state.step}
+        checkpoint.save(path, tree, {**self.record, "iteration": int(state.step), "progress": progress._asdict()})
+
+
+def count_parameters(params) -> int:
+    """Scalars in a tree of arrays."""
+    return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(params))
+
+
+def make_validation(forecaster: Forecaster) -> Callable:
+    """`(params, frames, forcings) -> (sum, count)` of the squared error of free forecasts, in scaled units."""
+    config = forecaster.config
+
+    @jax.jit
+    def measure(params, frames, forcings):
+        steps = config.total_length - config.input_length
+        predicted = forecaster.predict(params, None, frames[:, : config.input_length], steps, forcings)
+        observed = jnp.where(jnp.isfinite(predicted), frames[:, config.input_length :], jnp.nan)
+        return squared_error(config.scaling.scale(predicted), config.scaling.scale(observed))
+
+    return measure
+
+
+def validate(run: Run, params) -> float:
+    """The mean squared error of free forecasts over the validation windows, in scaled units."""
+    sums = [run.measure(params, batch.frames, batch.forcings) for batch in run.valid_batches]
+    return float(sum(float(s) for s, _ in sums) / max(sum(int(n) for _, n in sums), 1))
+
+
+def estimate(run: Run, state: TrainState) -> tuple[Callable, Estimate]:
+    """Compiles the update and makes one on copies: the compiled function and what the run will cost."""
+    _, frames, forcings = run.read(0)
+    start = time.perf_counter()
+    compiled = run.update.lower(state, frames, forcings).compile()
+    compile_seconds = time.perf_counter() - start
+    memory = compiled.memory_analysis()
+    size = memory.temp_size_in_bytes + memory.argument_size_in_bytes if memory else 0
+    seconds = []
+    for _ in range(2):
+        copy = parallel.replicate(jax.tree.map(jnp.copy, state), run.devices)
+        start = time.perf_counter()
+        jax.block_until_ready(compiled(copy, frames, forcings))
+        seconds.append(time.perf_counter() - start)
+    return compiled, Estimate(count_parameters(state.params), size, min(seconds), compile_seconds)
+
+
+class _Stop:
+    """Turns the first SIGINT or SIGTERM into a flag; the second one acts at once."""
+
+    def __init__(self):
+        self.signal = None
+
+    def __enter__(self):
+        self.previous = {}
+        for number in (signal.SIGINT, signal.SIGTERM):
+            try:
+                self.previous[number] = signal.signal(number, self._remember)
+            except ValueError:  # not in the main thread: the caller's handlers stay
+                break
+        return self
+
+    def _remember(self, number, frame):
+        self.signal = number
+        signal.signal(number, self.previous[number])
+
+    def __exit__(self, *exception):
+        for number, handler in self.previous.items():
+            signal.signal(number, handler)
+
+
+class Log:
+    """A JSON-lines file with a record a line; going on from iteration n keeps the records up to n."""
+
+    def __init__(self, path, iteration: int):
+        self.path = pathlib.Path(path)
+        kept = [r for r in read_log(path) if r["iteration"] <= iteration] if iteration else []
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_text("".join(json.dumps(r) + "\n" for r in kept))
+
+    def add(self, **record):
+        with self.path.open("a") as file:
+            file.write(json.dumps(record) + "\n")
+
+
+def read_log(path) -> list[dict]:
+    """The records of a log; a line that a dying process left half written is passed over."""
+    records = []
+    for line in pathlib.Path(path).read_text().splitlines() if pathlib.Path(path).is_file() else []:
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return records
+
+
+def train(run: Run, state: TrainState, update: Callable, progress: Progress) -> tuple[TrainState, str]:
+    """Runs from the state's iteration to the last one; returns the final state and why it ended.
+
+    The reason is "finished", "no better validation loss for N checks", "SIGINT" or "SIGTERM".
+    Errors: ValueError after `max_bad_steps` updates in a row without a finite gradient, naming the files of the batch.
+    """
+    config, step = run.config, int(state.step)
+    log = Log(run.folder / "log.jsonl", step)
+    state = parallel.replicate(state, run.devices)
+    frames_per_step = config.batch_size * run.forecaster.config.total_length
+    reason, bad, pending = "finished", 0, None
+    batches = prefetch(run.read, range(step, config.max_iterations))
+    bar = tqdm(total=config.max_iterations, initial=step, unit="it", disable=None, dynamic_ncols=True)
+    begin, counted = time.perf_counter(), step
+
+    with _Stop() as stop, contextlib.closing(batches), bar:
+        for windows, frames, forcings in batches:
+            state, metrics = update(state, frames, forcings)
+            step += 1
+            bar.update()
+            # The metrics of the iteration before: reading this one's would make the host wait for the device.
+            if pending is not None:
+                bad = bad + 1 if float(pending[1]["bad"]) else 0
+                if bad >= config.max_bad_steps:
+                    raise ValueError(_explain_bad(run, pending, bad))
+            pending = (windows, metrics)
+            if step % config.display_interval == 0:
+                values = {name: float(value) for name, value in metrics.items()}
+                rate = (step - counted) * frames_per_step / (time.perf_counter() - begin)
+                begin, counted = time.perf_counter(), step
+                bar.set_postfix_str(f"loss {values['loss']:.5f}, {rate:.0f} frames/s")
+                log.add(iteration=step, **values, frames_per_second=round(rate, 1))
+            if run.valid_batches and (step % config.test_interval == 0 or step == config.max_iterations):
+                start = time.perf_counter()
+                progress = _check(run, state, progress, step, log, bar)
+                begin += time.perf_counter() - start
+            if stop.signal:
+                reason = signal.Signals(stop.signal).name
+            elif config.patience and progress.checks_since_best >= config.patience:
+                reason = f"no better validation loss for {config.patience} checks"
+            last = step == config.max_iterations or reason != "finished"
+            if step % config.snapshot_interval == 0 or last:
+                run.save(state, progress, checkpoint.step_path(run.folder, step))
+                checkpoint.prune(run.folder, config.keep_checkpoints)
+            if last:
+                break
+    return state, reason
+
+
+def _check(run, state, progress, step, log, bar):
+    """Validates, writes the best checkpoint, and returns the new `Progress`."""
+    loss = validate(run, state.params)
+    log.add(iteration=step, valid_loss=loss)
+    bar.write(f"iteration {step}: validation loss {loss:.5f}" + (" (best)" if loss < progress.best_loss else ""))
+    if loss < progress.best_loss:  # a NaN is never best
+        progress = Progress(loss, step, 0)
+        run.save(state, progress, checkpoint.best_path(run.folder))
+        return progress
+    return progress._replace(checks_since_best=progress.checks_since_best + 1)
+
+
+def _explain_bad(run, pending, bad):
+    windows, metrics = pending
+    sources = sorted({run.batches.sources[w.source].attrs["source"] for w in windows})
+    return (
+        f"{bad} updates in a row without a finite gradient (loss {float(metrics['loss']):g}), the last with windows of "
+        f"{', '.join(sources)}; the parameters before them are kept in {run.folder}: lower --lr or set --clip_norm 1, "
+        "and look at the range of the data"
+    )

@@ -1,0 +1,115 @@
+"""Units of rain and radar: names, reflectivity to rain rate and back, accumulations.
+
+Every conversion is a plain function of arrays: numpy or jax in, the same out; numbers become numpy values.
+"""
+
+import re
+
+import numpy as np
+
+# Z = a R^b with Z in mm^6 m^-3 and R in mm/h: Marshall & Palmer (1948), J. Meteor. 5, 165-166.
+ZR_A, ZR_B = 200.0, 1.6
+# What "no rain" becomes in dBZ, where the logarithm has no value: below 0.0004 mm/h by the relation above.
+DRY_DBZ = -32.0
+
+_NAMES = {
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), "h"),
+    **dict.fromkeys(("s", "sec", "second", "seconds"), "s"),
+    **dict.fromkeys(("min", "minute", "minutes"), "min"),
+    **dict.fromkeys(("d", "day", "days"), "day"),
+    **dict.fromkeys(("mm", "millimeter", "millimeters", "millimetre", "millimetres"), "mm"),
+    **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), "m"),
+    **dict.fromkeys(("cm", "kg"), None),
+}
+_LENGTHS = {"mm": 1.0, "cm": 10.0, "m": 1000.0}  # in mm
+_SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "day": 86400.0}
+_POWER = re.compile(r"([a-z]+)\^?\{?([+-]?\d+)?\}?$")
+
+
+def canonical_unit(text: str | None) -> str:
+    """One spelling for each unit we know: "mm/h", "dBZ", "1", "mm", "mm/s", "m/s" ...; any other text as it is.
+
+    A mass of water per area is its depth: "kg m-2" is "mm" and "kg m-2 s-1" is "mm/s".
+
+    >>> [canonical_unit(text) for text in ("mm h-1", "kg m**-2 s^-1", "DBZ", "", "furlong")]
+    ['mm/h', 'mm/s', 'dBZ', '1', 'furlong']
+    """
+    text = "" if text is None else str(text).strip()
+    if text.lower() in ("", "1", "none", "-", "unitless", "dimensionless"):
+        return "1"
+    if text.lower() in ("dbz", "dbze"):
+        return "dBZ"
+    powers = _powers(text)
+    if powers is None:
+        return text
+    if (powers.get("kg"), powers.get("m")) == (1, -2):
+        powers = {"mm": 1} | {name: power for name, power in powers.items() if name not in ("kg", "m")}
+    length = [name for name in _LENGTHS if powers.get(name) == 1]
+    rest = {name: power for name, power in powers.items() if name not in length}
+    if len(length) == 1 and not rest:
+        return length[0]
+    if len(length) == 1 and len(rest) == 1 and next(iter(rest)) in _SECONDS and set(rest.values()) == {-1}:
+        return f"{length[0]}/{next(iter(rest))}"
+    return text
+
+
+def rate_factor(unit: str) -> float | None:
+    """What a rain rate in `unit` is multiplied by to be in mm/h; None when `unit` is not a depth per time.
+
+    >>> rate_factor("mm h-1"), rate_factor("kg m-2 s-1"), rate_factor("m s-1"), rate_factor("dBZ")
+    (1.0, 3600.0, 3600000.0, None)
+    """
+    length, _, time = canonical_unit(unit).partition("/")
+    if length not in _LENGTHS or time not in _SECONDS:
+        return None
+    return _LENGTHS[length] * 3600.0 / _SECONDS[time]
+
+
+def amount_factor(unit: str) -> float | None:
+    """What a depth of water in `unit` is multiplied by to be in mm; None when `unit` is not a depth.
+
+    >>> amount_factor("kg m-2"), amount_factor("m"), amount_factor("mm/h")
+    (1.0, 1000.0, None)
+    """
+    return _LENGTHS.get(canonical_unit(unit))
+
+
+def dbz_to_rain_rate(dbz, zr_a: float = ZR_A, zr_b: float = ZR_B):
+    """Rain rate in mm/h of a reflectivity in dBZ: R = (10^(dBZ/10) / a)^(1/b). NaN stays NaN."""
+    return (10.0 ** (dbz / 10.0) / zr_a) ** (1.0 / zr_b)
+
+
+def rain_rate_to_dbz(rate, zr_a: float = ZR_A, zr_b: float = ZR_B, dry_dbz: float = DRY_DBZ):
+    """Reflectivity in dBZ of a rain rate in mm/h: 10 log10(a R^b), never below `dry_dbz`. NaN stays NaN.
+
+    A rate of zero (or below, after packing) has no logarithm: it becomes `dry_dbz`.
+    """
+    xp = _namespace(rate)
+    raining = rate > 0
+    dbz = 10.0 * zr_b * xp.log10(xp.where(raining, rate, 1.0)) + 10.0 * np.log10(zr_a).item()
+    dbz = xp.where(raining, xp.maximum(dbz, dry_dbz), dry_dbz)
+    return xp.where(xp.isnan(rate), rate, dbz)
+
+
+def accumulation_to_rain_rate(amount, seconds: float):
+    """Mean rain rate in mm/h of a depth in mm that fell in `seconds`."""
+    return amount * (3600.0 / seconds)
+
+
+def _namespace(array):
+    """The array's own functions (numpy's or jax.numpy's), by the Python array API standard."""
+    return array.__array_namespace__() if hasattr(array, "__array_namespace__") else np
+
+
+def _powers(text: str) -> dict[str, int] | None:
+    """The powers of the base units of a product: "kg m**-2/h" -> {"kg": 1, "m": -2, "h": -1}; None if not one."""
+    text = re.sub(r"\s*/\s*", " /", text.lower().replace("**", "^"))
+    powers: dict[str, int] = {}
+    for token in re.split(r"[\s*.·]+", text.strip()):
+        sign = -1 if token.startswith("/") else 1
+        match = _POWER.match(token.lstrip("/"))
+        if match is None or match[1] not in _NAMES:
+            return None
+        name = _NAMES[match[1]] or match[1]
+        powers[name] = powers.get(name, 0) + sign * int(match[2] or 1)
+    return powers

@@ -1,0 +1,279 @@
+"""Scores of nowcasts from sums that add: `statistics` of any part of the cases, then `skill` of the total.
+
+Scores are never averaged. The sums of all cases are added first (counts as integers, the rest in
+float64), and a score is one division at the end, so any partition of the cases gives the same scores.
+An event is `value >= threshold`, compared in the precision of the field itself, so that a float32 value
+of 0.7 is an event at 0.7. A pixel pair with NaN in the forecast or in the observation is dropped; it
+never counts as dry. An undefined score (0/0) is NaN and the counts stand beside it.
+
+Formulas: Wilks (2019), Statistical Methods in the Atmospheric Sciences, 4th edition, chapter 9.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import xarray as xr
+
+EVENT_RULE = "value >= threshold"
+COUNTS = ("hits", "misses", "false_alarms", "correct_negatives")
+SUMS = ("error", "absolute_error", "squared_error", "forecast", "observed")
+SUMS += ("forecast_squared", "observed_squared", "product")
+PSNR_CAP = 100.0  # dB
+SSIM_WINDOW = 11  # pixels: the Gaussian of sigma 1.5 cut at 3.5 sigma, as in Wang et al. (2004)
+BLOCK_PIXELS = 2**18  # pixel pairs worked on at a time: a few megabytes, whatever the number of cases
+
+
+def statistics(
+    forecast: np.ndarray,
+    observed: np.ndarray,
+    thresholds: Sequence[float],
+    *,
+    data_range: float | None = None,
+    lead_times: Sequence[int] | None = None,
+    lead_units: str = "minutes",
+    units: str = "1",
+) -> xr.Dataset:
+    """The additive sums of some cases, by lead time and threshold.
+
+    Args:
+      forecast, observed: (case, T, H, W, C), floating point, physical units, NaN = no coverage.
+        float32 is summed in float64; float64 stays float64 throughout.
+      thresholds: in the unit of the fields; sorted; may be empty.
+      data_range: largest minus smallest possible value (1 for data in [0, 1]); adds SSIM and PSNR.
+      lead_times, lead_units: labels of the T frames; without them 1..T with units "1" (frames).
+      units: unit of the fields, kept in the attributes.
+
+    Returns:
+      hits, misses, false_alarms, correct_negatives (lead_time, threshold): int64.
+      cases (with any valid pair), pairs (valid pixel pairs, channels pooled) (lead_time): int64.
+      error (forecast - observed), absolute_error, squared_error, forecast, observed, forecast_squared,
+      observed_squared, product (lead_time): float64 sums over the pairs.
+      With data_range: ssim_sum, ssim_cases, psnr_sum, psnr_cases (lead_time), of the frames without any
+      missing pixel. SSIM is that of Wang et al. (2004), doi:10.1109/TIP.2003.819861, computed by
+      skimage.metrics.structural_similarity: Gaussian weights of sigma 1.5 (an 11 x 11 window), population
+      covariances, K1 = 0.01, K2 = 0.03; mean over the pixels whose window lies inside the frame, and over
+      channels. Smaller frames have none. PSNR is 10 log10(data_range^2 / MSE) of each frame, counted as
+      100 dB where it is larger, so that a perfect frame leaves the mean finite.
+
+    Raises:
+      ValueError: other shapes or types, masked arrays, infinite values, bad thresholds or labels.
+    """
+    forecast, observed = _check_field("forecast", forecast), _check_field("observed", observed)
+    if forecast.shape != observed.shape:
+        raise ValueError(f"forecast has the shape {forecast.shape} but observed has {observed.shape}")
+    thresholds = sorted(float(t) for t in thresholds)
+    if not np.all(np.isfinite(thresholds)) or len(set(thresholds)) < len(thresholds):
+        raise ValueError(f"thresholds must be finite and different, not {thresholds}")
+    steps = forecast.shape[1]
+    if lead_times is None:
+        lead_times, lead_units = range(1, steps + 1), "1"
+    if len(lead_times) != steps:
+        raise ValueError(f"{len(lead_times)} lead times for {steps} frames")
+    if data_range is not None and not data_range > 0:
+        raise ValueError(f"data_range must be positive, not {data_range}")
+
+    counts = np.zeros((len(COUNTS), steps, len(thresholds)), np.int64)
+    sizes = np.zeros((2, steps), np.int64)
+    sums = np.zeros((len(SUMS), steps))
+    frames = np.zeros((2, steps))
+    frame_counts = np.zeros((2, steps), np.int64)
+    for lead in range(steps):
+        for part in _blocks(forecast.shape):
+            f, o = forecast[part, lead], observed[part, lead]
+            if np.isinf(f).any() or np.isinf(o).any():
+                raise ValueError(f"infinite value in frame {lead + 1} of forecast or observed; only NaN is missing")
+            valid = ~(np.isnan(f) | np.isnan(o))
+            sizes[:, lead] += valid.any(axis=(1, 2, 3)).sum(), valid.sum()
+            if data_range is not None:
+                complete = valid.all(axis=(1, 2, 3))
+                for k, score in enumerate((_ssim, _psnr)):
+                    values = score(f[complete].astype(np.float64), o[complete].astype(np.float64), data_range)
+                    frames[k, lead] += np.sum(values)
+                    frame_counts[k, lead] += len(values)
+            f, o = f[valid], o[valid]
+            counts[:, lead] += _event_counts(f, o, thresholds)
+            sums[:, lead] += _value_sums(f, o)
+
+    variables = {name: (("lead_time", "threshold"), values) for name, values in zip(COUNTS, counts)}
+    by_lead = {"cases": sizes[0], "pairs": sizes[1], **dict(zip(SUMS, sums))}
+    attrs = {"event_rule": EVENT_RULE, "units": units, "thresholds": thresholds}
+    if data_range is not None:
+        by_lead |= {"ssim_sum": frames[0], "ssim_cases": frame_counts[0]}
+        by_lead |= {"psnr_sum": frames[1], "psnr_cases": frame_counts[1]}
+        attrs["data_range"] = float(data_range)
+    variables |= {name: ("lead_time", values) for name, values in by_lead.items()}
+    lead_attrs = {"long_name": "lead time", "units": lead_units}
+    threshold_attrs = {"long_name": "event threshold", "units": units}
+    coords = {
+        "lead_time": ("lead_time", np.asarray(lead_times), lead_attrs),
+        "threshold": ("threshold", np.asarray(thresholds, np.float64), threshold_attrs),
+    }
+    return xr.Dataset(variables, coords, attrs)
+
+
+def add_statistics(a: xr.Dataset, b: xr.Dataset) -> xr.Dataset:
+    """The statistics of the cases of `a` and `b` together; raises the ValueError of `check_same_labels`."""
+    check_same_labels(a, b)
+    with xr.set_options(arithmetic_join="exact"):
+        return _with_labels_of(a, a + b)
+
+
+def check_same_labels(a: xr.Dataset, b: xr.Dataset, names: Sequence[str] = ("one", "the other")) -> None:
+    """Two sets of statistics or scores must share lead times, thresholds, variables, event rule and units.
+
+    xarray's own arithmetic would drop a lead time that only one of the two has.
+
+    Raises:
+      ValueError: one line with what differs and both values.
+    """
+    labels = {}
+    for dim, plural in (("lead_time", "lead times"), ("threshold", "thresholds")):
+        labels[plural] = [d[dim].values.tolist() for d in (a, b)]
+        labels[f"units of the {plural}"] = [d[dim].attrs.get("units") for d in (a, b)]
+    labels["variables"] = [sorted(d.data_vars) for d in (a, b)]
+    for name, plural in (("event_rule", "event rules"), ("units", "units"), ("data_range", "data ranges")):
+        labels[plural] = [d.attrs.get(name) for d in (a, b)]
+    for what, (of_a, of_b) in labels.items():
+        if of_a != of_b:
+            raise ValueError(f"{what} differ: {of_a} in {names[0]}, {of_b} in {names[1]}")
+
+
+def skill(statistics: xr.Dataset) -> xr.Dataset:
+    """The scores of summed statistics, with the counts they come from; undefined scores are NaN.
+
+    With H hits, M misses, F false alarms, R correct negatives, n = H+M+F+R and a = (H+M)(H+F)/n:
+    csi = H/(H+M+F), pod = H/(H+M), far = F/(H+F), bias = (H+F)/(H+M), ets = (H-a)/(H+M+F-a),
+    hss = 2(HR-FM)/((H+M)(M+R)+(H+F)(F+R)), all (lead_time, threshold).
+    From the sums over the pairs mean_error (forecast - observed), mae, mse, rmse, correlation, and from
+    those over frames ssim, psnr where the statistics hold them, all (lead_time).
+    """
+    s = statistics
+    # Products of counts leave the range of int64; float64 holds each count exactly (up to 2^53).
+    hits, misses, false_alarms, correct_negatives = (s[name].astype(np.float64) for name in COUNTS)
+    observed, forecast, events = hits + misses, hits + false_alarms, hits + misses + false_alarms
+    chance = _ratio(observed * forecast, events + correct_negatives)
+    scores = {
+        "mean_error": _ratio(s.error, s.pairs),
+        "mae": _ratio(s.absolute_error, s.pairs),
+        "mse": _ratio(s.squared_error, s.pairs),
+        "rmse": np.sqrt(_ratio(s.squared_error, s.pairs)),
+        "correlation": _correlation(s),
+        "csi": _ratio(hits, events),
+        "pod": _ratio(hits, observed),
+        "far": _ratio(false_alarms, forecast),
+        "bias": _ratio(forecast, observed),
+        "ets": _ratio(hits - chance, events - chance),
+        "hss": _ratio(
+            2 * (hits * correct_negatives - false_alarms * misses),
+            observed * (misses + correct_negatives) + forecast * (false_alarms + correct_negatives),
+        ),
+    }
+    for name in ("ssim", "psnr"):
+        if f"{name}_sum" in s:
+            scores[name] = _ratio(s[f"{name}_sum"], s[f"{name}_cases"])
+    counts = {name: s[name] for name in (*COUNTS, "cases", "pairs", "ssim_cases", "psnr_cases") if name in s}
+    result = _with_labels_of(s, xr.Dataset(scores | counts))
+    for name, attrs in _describe(s.attrs.get("units", "1")).items():
+        if name in result:
+            result[name].attrs = attrs
+    return result
+
+
+def _check_field(name: str, values: np.ndarray) -> np.ndarray:
+    if isinstance(values, np.ma.MaskedArray):
+        raise ValueError(f"{name} is a masked array: fill it with NaN first")
+    values = np.asarray(values)
+    if values.ndim != 5 or not values.size:
+        raise ValueError(f"{name} must be (case, T, H, W, C) with at least one value, not {values.shape}")
+    if values.dtype.kind != "f":
+        raise ValueError(f"{name} must be floating point, where NaN is missing, not {values.dtype}")
+    return values
+
+
+def _blocks(shape: tuple[int, ...]) -> Iterator[slice]:
+    size = max(1, BLOCK_PIXELS // int(np.prod(shape[2:])))
+    return (slice(start, start + size) for start in range(0, shape[0], size))
+
+
+def _event_counts(f: np.ndarray, o: np.ndarray, thresholds: list[float]) -> np.ndarray:
+    """(4, threshold) counts, in the order of COUNTS, of two vectors of valid pairs."""
+    counts = np.zeros((len(COUNTS), len(thresholds)), np.int64)
+    for k, threshold in enumerate(thresholds):
+        predicted, happened = f >= f.dtype.type(threshold), o >= o.dtype.type(threshold)
+        hits = np.count_nonzero(predicted & happened)
+        misses = np.count_nonzero(happened) - hits
+        false_alarms = np.count_nonzero(predicted) - hits
+        counts[:, k] = hits, misses, false_alarms, f.size - hits - misses - false_alarms
+    return counts
+
+
+def _value_sums(f: np.ndarray, o: np.ndarray) -> list[float]:
+    """Sums in the order of SUMS, in float64, of two vectors of valid pairs."""
+    f, o = f.astype(np.float64), o.astype(np.float64)
+    error = f - o
+    parts = (error, np.abs(error), error * error, f, o, f * f, o * o, f * o)
+    return [float(part.sum()) for part in parts]
+
+
+def _ssim(f: np.ndarray, o: np.ndarray, data_range: float) -> list[float]:
+    """SSIM of each frame (case, H, W, C); none where the frames are smaller than its window."""
+    if min(f.shape[1:3]) < SSIM_WINDOW:
+        return []
+    from skimage.metrics import structural_similarity  # slow to import, and few evaluations need it
+
+    wang = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "K1": 0.01, "K2": 0.03}
+    return [structural_similarity(a, b, data_range=data_range, channel_axis=-1, **wang) for a, b in zip(f, o)]
+
+
+def _psnr(f: np.ndarray, o: np.ndarray, data_range: float) -> np.ndarray:
+    """PSNR of each frame (case, H, W, C) in dB."""
+    mse = np.mean((f - o) ** 2, axis=(1, 2, 3))
+    return 10 * np.log10(data_range**2 / np.maximum(mse, data_range**2 * 10 ** (-PSNR_CAP / 10)))
+
+
+def _ratio(a: xr.DataArray, b: xr.DataArray) -> xr.DataArray:
+    return a / b.where(b != 0)
+
+
+def _correlation(s: xr.Dataset) -> xr.DataArray:
+    covariance = s.pairs * s["product"] - s.forecast * s.observed
+    variances = []
+    for name in ("forecast", "observed"):
+        square = s.pairs * s[f"{name}_squared"]
+        variance = square - s[name] ** 2
+        variances.append(variance.where(variance > 1e-12 * square))  # less is rounding: a constant field
+    return covariance / np.sqrt(variances[0] * variances[1])
+
+
+def _with_labels_of(source: xr.Dataset, result: xr.Dataset) -> xr.Dataset:
+    """`result` with the attributes of `source` and of its coordinates, and none on its variables."""
+    result = result.drop_attrs().assign_attrs(source.attrs)
+    for name in ("lead_time", "threshold"):
+        result[name].attrs = dict(source[name].attrs)
+    return result
+
+
+def _describe(units: str) -> dict[str, dict[str, str]]:
+    """Long name and unit of every score and count."""
+    long_names = {
+        "mean_error": "mean error (forecast - observed)",
+        "mae": "mean absolute error",
+        "mse": "mean squared error",
+        "rmse": "root mean squared error",
+        "correlation": "correlation of forecast and observed",
+        "csi": "critical success index",
+        "pod": "probability of detection",
+        "far": "false alarm ratio",
+        "bias": "frequency bias",
+        "ets": "equitable threat score",
+        "hss": "Heidke skill score",
+        "ssim": "structural similarity (Wang et al. 2004), mean over frames",
+        "psnr": "peak signal-to-noise ratio, mean over frames, at most 100 dB each",
+        "cases": "cases with any valid pair",
+        "pairs": "valid pixel pairs",
+    }
+    long_names |= {name: name.replace("_", " ") for name in COUNTS}
+    long_names |= {f"{name}_cases": f"frames in the {name.upper()}" for name in ("ssim", "psnr")}
+    squared = units if units == "1" else f"({units})^2"
+    own = {"mean_error": units, "mae": units, "rmse": units, "mse": squared, "psnr": "dB"}
+    return {name: {"long_name": text, "units": own.get(name, "1")} for name, text in long_names.items()}

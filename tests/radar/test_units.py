@@ -1,0 +1,76 @@
+"""Unit names, the Z-R relation and accumulations."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from predjax import units
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        *((text, "mm/h") for text in ("mm/h", "mm h-1", "mm/hr", "mm hr^-1", "mm hour-1", "mm h**-1", "mm.h-1")),
+        *((text, "mm/h") for text in ("kg m-2 h-1", "kg m**-2 h**-1", "kg/m2/h", "kg m^-2 h^-1", " MM/H ")),
+        *((text, "mm/s") for text in ("kg m-2 s-1", "kg m**-2 s**-1", "mm/s", "kg/m^2/s", "mm s^{-1}")),
+        *((text, "m/s") for text in ("m s-1", "m/s", "m s**-1")),
+        *((text, "mm") for text in ("mm", "kg m-2", "kg/m2", "millimetres")),
+        *((text, "dBZ") for text in ("dBZ", "dbz", "DBZ", "dBZe")),
+        *((text, "1") for text in ("", "1", "none", None, " ")),
+        *((text, text) for text in ("K", "m2 s-2", "mm2/h", "kg m-3", "10 mm", "percent", "m s-2", "kg")),
+    ],
+)
+def test_a_unit_has_one_spelling_and_an_unknown_one_is_kept(text, name):
+    assert units.canonical_unit(text) == name
+
+
+def test_rates_are_multiplied_into_mm_per_hour():
+    factors = {"mm/h": 1, "kg m-2 s-1": 3600, "m s-1": 3.6e6, "mm/day": 1 / 24, "mm min-1": 60, "cm/h": 10}
+    assert {unit: units.rate_factor(unit) for unit in factors} == pytest.approx(factors, rel=1e-15)
+    assert [units.rate_factor(unit) for unit in ("dBZ", "1", "mm", "K")] == [None] * 4
+    assert [units.amount_factor(unit) for unit in ("mm", "kg m-2", "m", "mm/h")] == [1.0, 1.0, 1000.0, None]
+
+
+def test_marshall_palmer_has_its_textbook_values():
+    # Z = 200 R^1.6: 1 mm/h is 10 log10(200) = 23.0103 dBZ, 10 mm/h is 16 dB more.
+    assert units.rain_rate_to_dbz(1.0) == pytest.approx(23.0102999566)
+    assert units.rain_rate_to_dbz(10.0) == pytest.approx(39.0102999566)
+    assert units.dbz_to_rain_rate(23.0102999566) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("zr_a", "zr_b"), [(200.0, 1.6), (223.0, 1.53), (316.0, 1.5)])
+def test_reflectivity_comes_back_from_rain_rate(zr_a, zr_b):
+    dbz = np.linspace(-30, 70, 101)
+    rate = units.dbz_to_rain_rate(dbz, zr_a, zr_b)
+    np.testing.assert_allclose(units.rain_rate_to_dbz(rate, zr_a, zr_b), dbz, atol=1e-9)
+
+
+def test_no_rain_is_the_dry_value_and_no_coverage_stays_missing():
+    dbz = units.rain_rate_to_dbz(np.array([0.0, -0.0, -0.005, 1e-9, np.nan, 1.0]))
+    np.testing.assert_array_equal(dbz[:4], units.DRY_DBZ)
+    assert np.isnan(dbz[4]) and dbz[5] > 23
+    assert units.rain_rate_to_dbz(np.array([0.0]), dry_dbz=-10.0) == [-10.0]
+    assert np.isnan(units.dbz_to_rain_rate(np.nan))
+
+
+def test_numpy_and_jax_agree_and_keep_their_kind_and_precision():
+    dbz = np.linspace(-32, 60, 50, dtype=np.float32)
+    rate = units.dbz_to_rain_rate(dbz)
+    assert rate.dtype == np.float32 and units.rain_rate_to_dbz(rate).dtype == np.float32
+    traced = jax.jit(units.dbz_to_rain_rate)(jnp.asarray(dbz))
+    assert isinstance(traced, jax.Array)
+    np.testing.assert_allclose(traced, rate, rtol=1e-4)
+    back = jax.jit(units.rain_rate_to_dbz)(jnp.asarray(rate))
+    np.testing.assert_allclose(back, units.rain_rate_to_dbz(rate), atol=1e-3)
+
+
+def test_the_gradient_of_dbz_is_finite_where_it_is_dry():
+    gradient = jax.grad(lambda rate: units.rain_rate_to_dbz(rate).sum())(jnp.array([0.0, 1.0]))
+    # d dBZ / dR = 10 b / (ln 10 R)
+    np.testing.assert_allclose(gradient, [0.0, 16 / np.log(10)], rtol=1e-5)
+
+
+def test_an_accumulation_becomes_its_mean_rate():
+    assert units.accumulation_to_rain_rate(0.05, 600) == pytest.approx(0.3)
+    np.testing.assert_array_equal(units.accumulation_to_rain_rate(np.array([1.0, np.nan]), 300), [12.0, np.nan])
