@@ -7,15 +7,15 @@ folder holds whole checkpoints only. A SHA-256 over names, types, shapes and byt
 import hashlib
 import json
 import logging
-import os
 import pathlib
 import re
-import tempfile
 import zipfile
 import zlib
 
 import jax
 import numpy as np
+
+from predjax.files import appearing
 
 VERSION = 1
 _CONFIG = "__config__"
@@ -72,32 +72,18 @@ def _digest(arrays) -> str:
 
 def save(path, tree, config: dict) -> None:
     """Writes a pytree and its configuration (JSON values) to `path`, whole or not at all."""
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     arrays = flatten(tree)
     header = json.dumps({"version": VERSION, "sha256": _digest(arrays), **config})
     arrays[_CONFIG] = np.frombuffer(header.encode(), np.uint8)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        pathlib.Path(temporary).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    with appearing(path, overwrite=True) as temporary, temporary.open("wb") as file:
+        np.savez(file, **arrays)
 
 
 def load(path) -> tuple[dict[str, np.ndarray], dict]:
     """Arrays by key path and the configuration. Errors: ValueError for what is no checkpoint, damaged, or too new."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here: numpy leaves a file open when it finds it damaged.
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             if not isinstance(file, np.lib.npyio.NpzFile) or _CONFIG not in file.files:
                 raise ValueError(f"{path} is not a predjax checkpoint")
             arrays = {name: file[name] for name in file.files}

@@ -1,4 +1,4 @@
-"""What the whole suite shares: the shared measurements, and a count of what was skipped without them."""
+"""What the whole suite shares: devices, a compilation cache, the reference data, one trained run."""
 
 import os
 import pathlib
@@ -8,8 +8,13 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SHARED = pathlib.Path(os.environ.get("PREDJAX_SHARED", ROOT.parent / "shared"))
 
-# Four CPU devices for the pmapped tests; must be set before jax starts its backend.
-os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=4")
+# Before jax starts its backend: four CPU devices for the pmapped tests, and compiled programs kept between runs.
+os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / "xla"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
+os.environ.setdefault("PREDJAX_COMPILATION_CACHE", os.environ["JAX_COMPILATION_CACHE_DIR"])
+
+TINY = ("--num_hidden 4,4 --filter_size 3 --total_length 6 --input_length 3 --batch_size 4 --crop 16 --n_gpu 1").split()
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +23,16 @@ def shared() -> pathlib.Path:
     if not (SHARED / "fixtures" / "index.json").is_file():
         pytest.skip(f"no reference data in {SHARED} (set PREDJAX_SHARED)")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory) -> pathlib.Path:
+    """The folder of a run of four iterations on the sample movies, made by the command itself."""
+    from predjax.commands.train import main
+
+    folder = tmp_path_factory.mktemp("tiny") / "run"
+    assert main([*TINY, "--max_iterations", "4", "--save_dir", str(folder)]) == 0
+    return folder
 
 
 def pytest_terminal_summary(terminalreporter):

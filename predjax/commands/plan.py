@@ -168,7 +168,7 @@ def make_model_config(options, data: DataSet, found: dict, origin) -> ModelConfi
     given = typed(ModelConfig, options)
     for name in ARCHITECTURE if found else ():
         if name in given and _as_json(given[name]) != _as_json(found[name]):
-            raise ValueError(f"{origin} has {name} {found[name]}, not {given[name]}")
+            raise ValueError(f"{origin} has {name} {_shown(found[name])}, not {_shown(given[name])}")
     values = {**found, **given}
     frames, source = data.sources[0].frames, data.sources[0].attrs["source"]
     width = getattr(options, "crop", 0) or frames.sizes["x"]
@@ -199,7 +199,8 @@ def _combine(config_class, options, before, resumed):
     given = typed(config_class, options)
     for name, value in given.items() if before else ():
         if name not in RESUMABLE and _as_json(value) != before[name]:
-            raise ValueError(f"{resumed.path} was made with {name} {before[name]}, a resumed run cannot have {value}")
+            was, now = _shown(before[name]), _shown(value)
+            raise ValueError(f"{resumed.path} was made with {name} {was}, a resumed run cannot have {now}")
     return from_dict(config_class, {**(before or {}), **given})
 
 
@@ -212,3 +213,8 @@ def _check_data(now, before, path):
 
 def _as_json(value):
     return list(value) if isinstance(value, tuple) else value
+
+
+def _shown(value):
+    """A value as it is typed."""
+    return ",".join(map(str, value)) if isinstance(value, tuple | list) else value

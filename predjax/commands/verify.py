@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from predjax import __version__
 from predjax.commands.data import spread
+from predjax.files import appearing
 from predjax.flags import parse_values
 from predjax.nowcasts.forecast import to_forecast
 from predjax.pictures.animation import write_gif
@@ -19,7 +20,7 @@ from predjax.pictures.panels import label_lead_times
 from predjax.radar.batches import prefetch, read_windows
 from predjax.radar.movies import Movies
 from predjax.radar.windows import Window
-from predjax.radar.writers import appearing, write_forecast
+from predjax.radar.writers import write_forecast
 from predjax.verification.scores import add_statistics, skill, statistics
 from predjax.verification.skill import compare, format_table, write_skill
 

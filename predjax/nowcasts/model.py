@@ -40,8 +40,8 @@ def load_model(path) -> TrainedModel:
 def make_nowcast(forecaster: Forecaster, params, batch_size: int = 8) -> Callable:
     """`(observed (B,T_in,H,W,C), num_steps, forcings=None) -> (B,num_steps,H,W,C)`, numpy in and out.
 
-    Any B: the samples go through in batches of at most `batch_size`, the last one filled up with missing frames, so that
-    a frame size compiles once.
+    Any B: the samples go through in batches of at most `batch_size`, the last one filled up with missing frames, so
+    that a frame size compiles once.
     """
     predict = jax.jit(forecaster.predict, static_argnums=3)
     params = jax.device_put(params)

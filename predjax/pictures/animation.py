@@ -12,6 +12,7 @@ from matplotlib.image import AxesImage
 from matplotlib.text import Text
 from PIL import Image
 
+from predjax.files import appearing, refuse_existing
 from predjax.pictures.colours import choose_scale
 from predjax.pictures.figures import new_figure
 from predjax.pictures.panels import (
@@ -25,11 +26,10 @@ from predjax.pictures.panels import (
     fit_panel,
     fit_size,
     mark_distances,
+    paint_panel,
     place_axes,
     place_text,
-    turn_north_up,
 )
-from predjax.radar.writers import appearing, refuse_existing
 
 DPI = 100
 MOST_COLUMNS = 4
@@ -47,6 +47,7 @@ class Phase(NamedTuple):
     images: list[AxesImage]
     axes: list[Axes]
     timeline: Axes
+    size: tuple[int, int]  # height and width of a panel
 
 
 def write_gif(
@@ -106,13 +107,13 @@ def write_gif(
 
     grid = describe_grid(x, y, xy_units)
     scale = choose_scale(units, list(movies.values()))
-    phase = _lay_out(movies, scale, grid, title, len(input_labels), valid_labels)
+    phase = _lay_out(movies, scale, grid, title, len(input_labels))
     palette = _make_palette(scale)
     pictures = []
     for index, (label, valid) in enumerate(zip(labels, valid_labels)):
         is_input = index < len(input_labels)
-        frames = [turn_north_up(frames[index], grid) for frames in movies.values()]
-        _show(phase, frames, is_input, f"input {label}" if is_input else f"forecast {label}", valid, index)
+        painted = [paint_panel(frames[index], scale, grid, *phase.size) for frames in movies.values()]
+        _show(phase, painted, is_input, f"input {label}" if is_input else f"forecast {label}", valid, index)
         pictures.append(_quantise(phase.timeline.figure, palette))
     durations = [round(1000 * frame_seconds)] * (len(pictures) - 1) + [round(1000 * hold_seconds)]
     with appearing(path, overwrite=overwrite) as partial:
@@ -121,7 +122,7 @@ def write_gif(
         )
 
 
-def _lay_out(movies, scale, grid, title, input_length, valid_labels) -> Phase:
+def _lay_out(movies, scale, grid, title, input_length) -> Phase:
     """Everything that stays, and the handles of what changes."""
     first = next(iter(movies.values()))
     missing = any(not np.isfinite(frames).all() for frames in movies.values())
@@ -164,18 +165,18 @@ def _lay_out(movies, scale, grid, title, input_length, valid_labels) -> Phase:
         if grid.km and column == 0 and line == lines - 1:
             mark_distances(panel, grid)
     draw_colour_bar(figure, scale, bar_top, missing)
-    return Phase(header, valid, list(movies), texts, images, axes, timeline)
+    return Phase(header, valid, list(movies), texts, images, axes, timeline, (high, wide))
 
 
-def _show(phase: Phase, frames, is_input: bool, header: str, valid: str, index: int) -> None:
+def _show(phase: Phase, painted: list[np.ndarray], is_input: bool, header: str, valid: str, index: int) -> None:
     """Set what changes to one frame of the movie."""
     colour = INPUT_COLOUR if is_input else FORECAST_COLOUR
     phase.header.set(text=header, color=colour)
     phase.valid.set_text(f"valid {valid}" if valid else "")
     for step, bar in enumerate(phase.timeline.collections):
         bar.set_alpha(1.0 if step == index else 0.25 if step > index else 0.6)
-    for text, name, image, axes, frame in zip(phase.texts, phase.names, phase.images, phase.axes, frames):
-        image.set_data(frame)
+    for text, name, image, axes, colours in zip(phase.texts, phase.names, phase.images, phase.axes, painted):
+        image.set_data(colours)
         text.set(text=f"{name} (input)" if is_input else name, color=FAINT if is_input else INK)
         for spine in axes.spines.values():
             spine.set(color=colour, linewidth=1.4)

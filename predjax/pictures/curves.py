@@ -10,9 +10,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from predjax.files import refuse_existing
 from predjax.pictures.figures import new_figure, save_png
 from predjax.pictures.panels import FAINT, INK, fit_size
-from predjax.radar.writers import refuse_existing
 
 DPI = 130
 # Okabe & Ito (2008) without its yellow: told apart by all kinds of colour vision; persistence is always grey.
@@ -24,7 +24,6 @@ TITLES = {
     "rmse": "RMSE",
     "mae": "MAE",
     "mean_error": "mean error",
-    "correlation": "correlation",
     "ssim": "SSIM",
     "psnr": "PSNR (dB)",
 }
@@ -98,7 +97,7 @@ def draw_skill(path: str | os.PathLike, comparison: xr.Dataset, *, title: str = 
 
     Args:
       path: the PNG to write, whole or not at all.
-      comparison: scores over (method, lead_time) named rmse, mae, mean_error [, correlation, ssim, psnr] and csi over
+      comparison: scores over (method, lead_time) named rmse, mae, mean_error [, ssim, psnr] and csi over
         (method, lead_time, threshold); those that are absent are left out. `lead_time.attrs["units"]` is "minutes" or
         "1" (frames), `attrs["units"]` the unit of the data; `cases`, `hits` and `misses` give the counts.
       title: a line above the panels.
@@ -109,8 +108,8 @@ def draw_skill(path: str | os.PathLike, comparison: xr.Dataset, *, title: str = 
       FileExistsError: where `path` exists and `overwrite` is False.
     """
     refuse_existing(pathlib.Path(path), overwrite)  # before the work of drawing
-    plain = [name for name in TITLES if name in comparison and "threshold" not in comparison[name].dims]
-    plain = [name for name in plain if name not in ("correlation", "ssim", "psnr") or comparison[name].notnull().any()]
+    plain = [name for name in TITLES if name in comparison]
+    plain = [name for name in plain if name not in ("ssim", "psnr") or comparison[name].notnull().any()]
     thresholds = [float(value) for value in comparison["threshold"]] if "csi" in comparison else []
     if not plain and not thresholds:
         raise ValueError(f"{path}: the comparison has no score to draw, found {sorted(map(str, comparison.data_vars))}")
@@ -162,7 +161,7 @@ def _draw_score(axes: Axes, scores: xr.DataArray, name: str, comparison: xr.Data
         axes.plot(lead, values, linewidth=1.3, markersize=3.2 if lead.size <= 12 else 2.2, label=method, **style)
     axes.set_title(name, fontsize=8, color=INK, loc="left", pad=4)
     axes.set_xlim(0, 1.03 * lead.max())
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 3, 5, 6, 10]))
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 3, 5, 10]))
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     finite = scores.values[np.isfinite(scores.values)]
     if not finite.size:

@@ -8,10 +8,10 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from predjax.analysis.decoupling import embed, measure_similarity, sample_points
+from predjax.files import refuse_existing
 from predjax.pictures.figures import new_figure, save_png
 from predjax.pictures.maps import choose_columns
 from predjax.pictures.panels import FAINT, INK, fit_size, place_axes, place_text
-from predjax.radar.writers import refuse_existing
 
 DPI = 130
 MOST_COLUMNS = 4

@@ -5,7 +5,7 @@ import os
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from predjax.radar.writers import appearing
+from predjax.files import appearing
 
 
 def new_figure(width: float, height: float, dpi: int) -> Figure:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from predjax.files import refuse_existing
 from predjax.pictures.colours import choose_scale
 from predjax.pictures.figures import new_figure, save_png
 from predjax.pictures.panels import (
@@ -23,7 +24,6 @@ from predjax.pictures.panels import (
     place_axes,
     place_text,
 )
-from predjax.radar.writers import refuse_existing
 
 DPI = 140
 MOST_COLUMNS = 10

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
+from PIL import Image
 
 from predjax.pictures.colours import NO_COVERAGE, ColourScale
 
@@ -91,16 +92,12 @@ def fit_size(text: str, pixels: float, dpi: float, largest: float) -> float:
 
 def draw_frame(axes: Axes, frame: np.ndarray, scale: ColourScale, grid: Grid) -> AxesImage:
     """Draw a frame (H, W) into axes, north up; NaN is the no-coverage shade."""
-    magnified = axes.bbox.width > frame.shape[1] - 0.5
+    high, wide = round(axes.bbox.height), round(axes.bbox.width)
     image = axes.imshow(
-        turn_north_up(frame, grid),
-        cmap=scale.colours,
-        norm=scale.norm,
+        paint_panel(frame, scale, grid, high, wide),
         extent=(0, grid.km[0], 0, grid.km[1]) if grid.km else None,
         aspect="auto",  # the axes have the frame's own proportions
-        # Averaging colours when frames are reduced keeps thin lines; magnified pixels keep exactly their colour.
-        interpolation="nearest" if magnified else "hanning",
-        interpolation_stage="data" if magnified else "rgba",
+        interpolation="nearest",
     )
     axes.set(xticks=[], yticks=[])
     for spine in axes.spines.values():
@@ -108,11 +105,15 @@ def draw_frame(axes: Axes, frame: np.ndarray, scale: ColourScale, grid: Grid) ->
     return image
 
 
-def turn_north_up(frame: np.ndarray, grid: Grid) -> np.ndarray:
-    """The frame as a masked array with north in row 0 and west in column 0."""
+def paint_panel(frame: np.ndarray, scale: ColourScale, grid: Grid, high: int, wide: int) -> np.ndarray:
+    """The colours of a frame, north in row 0 and west in column 0; never more than high x wide pixels."""
     frame = frame[::-1] if grid.flip_rows else frame
     frame = frame[:, ::-1] if grid.flip_columns else frame
-    return np.ma.masked_invalid(frame)
+    colours = scale.paint(frame)
+    if wide >= frame.shape[1]:
+        return colours
+    # Averaging the colours keeps thin lines in sight, and says nothing false about the values of dB or gaps.
+    return np.asarray(Image.fromarray(colours).resize((wide, high), Image.Resampling.BOX))
 
 
 def mark_distances(axes: Axes, grid: Grid) -> None:

@@ -164,7 +164,7 @@ def check_dtype(dtype: np.dtype, name: str) -> None:
     """
     kind = getattr(dtype, "kind", "O")
     if kind not in "iuf":
-        found = {"c": "complex numbers", "b": "true/false", "O": "Python objects or text", "V": "records"}
+        found = {"c": "complex numbers", "b": "true/false", "O": "Python objects or text", "V": "records", "M": "dates"}
         raise ValueError(f"{name}: values must be integers or real numbers, found {found.get(kind, 'text')} ({dtype})")
 
 

@@ -14,7 +14,10 @@ _CLASSIC = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
 
 
 class OpenFiles:
-    """Keeps the files used last open, at most `limit` of them; use it and what it returns under NETCDF_LOCK."""
+    """Keeps the files used last open, at most `limit` of them; use it and what it returns under NETCDF_LOCK.
+
+    While a file is open, HDF5 lets nobody change it in place; replacing it by another file works.
+    """
 
     def __init__(self, limit: int = 16):
         self._limit = limit

@@ -79,7 +79,10 @@ def expand_paths(paths: str | os.PathLike | collections.abc.Sequence) -> list[pa
     if not paths:
         raise FileNotFoundError("no data path was given")
     files = [file for path in paths for file in _expand(os.path.expanduser(os.fspath(path)))]
-    return list({os.path.realpath(file): file for file in reversed(files)}.values())[::-1]
+    once: dict[str, pathlib.Path] = {}
+    for file in files:
+        once.setdefault(os.path.realpath(file), file)
+    return list(once.values())
 
 
 def _expand(path: str) -> list[pathlib.Path]:

@@ -1,9 +1,13 @@
 """Times of netCDF files: dates from CF numbers, and the period of an accumulation."""
 
+import datetime
+import functools
+
+import netCDF4
 import numpy as np
-import xarray as xr
 
 _CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
+_RANGE = 8.26e18  # nanoseconds: 261 years to either side of 2000 fit in datetime64[ns]
 
 
 def decode_times(numbers: np.ndarray, attrs: dict, name: str) -> np.ndarray:
@@ -12,7 +16,7 @@ def decode_times(numbers: np.ndarray, attrs: dict, name: str) -> np.ndarray:
     Real numbers are rounded to the millisecond: 5 minutes written in days are not 300 seconds exactly.
 
     Raises:
-      ValueError: another calendar, a missing or infinite number, or a date outside 1678-2262.
+      ValueError: another calendar, a missing or infinite number, or a date outside 1739-2261.
     """
     calendar = str(attrs.get("calendar", "standard")).lower()
     if calendar not in _CALENDARS:
@@ -21,18 +25,32 @@ def decode_times(numbers: np.ndarray, attrs: dict, name: str) -> np.ndarray:
     missing = [attrs[key] for key in ("_FillValue", "missing_value") if key in attrs]
     if not np.isfinite(numbers).all() or any((numbers == number).any() for number in missing):
         raise ValueError(f"{name}: a time is missing")
-    flat = xr.Variable("time", numbers.ravel(), {"units": str(attrs["units"]), "calendar": calendar})
     try:
-        dates = xr.decode_cf(xr.Dataset({"time": flat})).variables["time"].values
-        if dates.dtype.kind != "M":
-            raise ValueError("outside 1678-2262")
-        dates = dates.astype("datetime64[ns]")
-    except (ValueError, OverflowError) as error:
+        zero, unit = _clock(str(attrs["units"]), calendar)
+    except (ValueError, TypeError, OverflowError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"{name}: times in {attrs['units']!r} cannot be dates ({reason})") from None
-    if numbers.dtype.kind == "f":
-        dates = (dates + np.timedelta64(500, "us")).astype("datetime64[ms]").astype("datetime64[ns]")
-    return dates.reshape(numbers.shape)
+    if (np.abs((numbers.astype(np.float64) - zero) * unit) > _RANGE).any():
+        raise ValueError(f"{name}: times in {attrs['units']!r} cannot be dates (outside 1739-2261)")
+    if numbers.dtype.kind == "f" or zero != int(zero):
+        since = np.rint((numbers - zero) * (unit / 1e6)).astype(np.int64) * 10**6
+    else:
+        since = (numbers.astype(np.int64) - int(zero)) * unit
+    return np.datetime64("2000-01-01", "ns") + since.astype("timedelta64[ns]")
+
+
+@functools.lru_cache(maxsize=64)
+def _clock(units: str, calendar: str) -> tuple[float, int]:
+    """The number of 2000-01-01 00:00 UTC, and the length of one unit in nanoseconds.
+
+    Asked once: a folder of frames has one clock. A date in our own time is right in every one of the calendars,
+    whatever the date they count from.
+    """
+    if units.lower().startswith("nanoseconds "):
+        zero, _ = _clock(f"microseconds {units.partition(' ')[2]}", calendar)
+        return zero * 1000, 1  # xarray writes these, the netCDF library does not know them
+    zero, day = (netCDF4.date2num(datetime.datetime(2000, 1, n), units, calendar) for n in (1, 2))
+    return zero, round(86_400_000_000_000 / (day - zero))
 
 
 def check_increasing(times: np.ndarray, name: str) -> None:

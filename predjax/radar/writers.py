@@ -1,14 +1,12 @@
 """Forecasts to netCDF files that follow the CF conventions, and files that appear whole or not at all."""
 
-import contextlib
 import os
-import pathlib
-from collections.abc import Iterator
 
 import netCDF4
 import numpy as np
 import xarray as xr
 
+from predjax.files import appearing
 from predjax.radar.netcdf_lock import NETCDF_LOCK
 
 CONVENTIONS = "CF-1.11"
@@ -37,36 +35,6 @@ def write_forecast(path: str | os.PathLike, forecast: xr.Dataset, *, overwrite: 
         netCDF4.Dataset(temporary, "w", format="NETCDF4") as file,
     ):
         _write(file, forecast)
-
-
-@contextlib.contextmanager
-def appearing(path: str | os.PathLike, *, overwrite: bool = False) -> Iterator[pathlib.Path]:
-    """A temporary path in the same folder, which becomes `path` when the block ends well.
-
-    Readers see the old file or the whole new one, never a part, also when the process is killed. The folder is
-    made when it is missing.
-
-    Raises:
-      FileExistsError: `path` exists and `overwrite` is not set.
-    """
-    path = pathlib.Path(path)
-    refuse_existing(path, overwrite)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        refuse_existing(path, overwrite)  # it may have come while this one was written
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def refuse_existing(path: pathlib.Path, overwrite: bool) -> None:
-    """A FileExistsError that names `path`, unless it is free or may be replaced."""
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists; --overwrite replaces it")
 
 
 def _write(file: netCDF4.Dataset, forecast: xr.Dataset) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from predjax.radar.writers import appearing
+from predjax.files import appearing
 
 SIZE, DIGIT_SIZE = 64, 28  # rows and columns of a frame, and of a digit
 NUM_DIGITS = 2

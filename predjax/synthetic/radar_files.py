@@ -8,8 +8,8 @@ import re
 import netCDF4
 import numpy as np
 
+from predjax.files import appearing
 from predjax.radar.netcdf_lock import NETCDF_LOCK
-from predjax.radar.writers import appearing
 from predjax.synthetic.radar import RadarConfig, make_movie
 
 FULL_SCALE_DBZ = 60.0  # is 1.0 in a .npy file

@@ -53,7 +53,7 @@ def make_update(forecaster, optimizer, sampling: SamplingConfig, reverse_input: 
         (loss, metrics), grads = differentiate(params, rng, frames, use_truth, forcings, axis_name)
         if axis_name is not None:
             loss, metrics, grads = jax.lax.psum((loss, metrics, grads), axis_name)
-        norm = optax.global_norm(grads)
+        norm = optax.tree.norm(grads)
         good = jnp.isfinite(loss) & jnp.isfinite(norm)
         updates, new_opt_state = optimizer.update(grads, opt_state, params)
         new = (optax.apply_updates(params, updates), new_opt_state)

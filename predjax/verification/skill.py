@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from predjax.files import appearing, refuse_existing
 from predjax.radar.netcdf_lock import NETCDF_LOCK
-from predjax.radar.writers import appearing, refuse_existing
 from predjax.verification.scores import check_same_labels
 
 ERROR_SCORES = ("mae", "mse", "rmse")  # 0 is perfect and less is better, so a skill is defined

@@ -34,6 +34,7 @@ MODELS = [
 ]
 TRAJECTORY, PATCHES, SCHEDULES = "A_train_trajectory_predrnn_v2", "A_reshape_patch", "A_schedules"
 RNG = jax.random.PRNGKey  # nothing in these models is random; the functions want a key
+compile_quickly = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,8 @@ def make_config(described, model_name=""):
 @functools.cache
 def compile_model(config):
     forecaster = make_forecaster(config)
-    return jax.jit(forecaster.rollout), jax.jit(jax.value_and_grad(forecaster.loss, has_aux=True))
+    gradient = jax.value_and_grad(forecaster.loss, has_aux=True)
+    return compile_quickly(forecaster.rollout), compile_quickly(gradient)
 
 
 def make_use_truth(mask, total_length):
@@ -98,32 +100,30 @@ def compile_cell(layer_norm, with_action):
     def advance(x, state, action):
         return STLSTM(8, 5, (6, 6), layer_norm, with_action, name="cell").advance(x, state, action)
 
-    return jax.jit(hk.without_apply_rng(hk.transform(advance)).apply)
+    return compile_quickly(hk.without_apply_rng(hk.transform(advance)).apply)
 
 
 def convert_cell(params):
     """The state dict of one PyTorch cell as the parameters of ours, written out a second time."""
     converted = {}
     for name, array in params.items():
-        part, *index, kind = name.split(".")
+        part, *_, kind = name.split(".")
         if array.ndim == 3:
-            module, ours = part.replace("conv", "norm"), {"weight": "scale", "bias": "offset"}[kind]
-            array = np.moveaxis(array, 0, -1)
+            part, ours = part.replace("conv", "norm"), {"weight": "scale", "bias": "offset"}[kind]
+            array = np.einsum("chw->hwc", array)
+        elif array.ndim == 4:
+            ours, array = "w", np.einsum("oihw->hwio", array)
         else:
-            module, ours = part, kind[0]
-            array = np.einsum("oihw->hwio", array) if array.ndim == 4 else array
-        converted.setdefault(f"cell/~/{module}", {})[ours] = array
-    return {name.replace("weight", "w"): group for name, group in converted.items()}
+            ours = "b"
+        converted.setdefault(f"cell/~/{part}", {})[ours] = array
+    return converted
 
 
 @pytest.mark.parametrize("name", CELLS)
 def test_a_step_of_a_cell(read, name):
     arrays = read(name)
     channels_last = {key: np.moveaxis(value, 1, -1) for key, value in arrays.items() if not key.startswith("param/")}
-    params = {
-        module: {{"weight": "w", "w": "w", "b": "b"}.get(k, k): v for k, v in group.items()}
-        for module, group in convert_cell(read_group(arrays, "param/")).items()
-    }
+    params = convert_cell(read_group(arrays, "param/"))
     state = STLSTMState(*(channels_last[key] for key in "hcm"))
     step = compile_cell(name.endswith("ln1"), "action" in name)
     new, increments = step(params, channels_last["x"], state, channels_last.get("a"))
@@ -205,24 +205,34 @@ def test_masks_from_given_draws(read, describe):
 
 
 def test_ten_updates_with_reversed_inputs(read, describe):
-    """An iteration is an update on the clip and one on the clip reversed in time, both with the same mask."""
+    """An iteration is an update on the clip and one on the clip reversed in time, both with the same mask.
+
+    Adam runs in float64 here: optax computes its correction 1 - 0.999^n in float32, with an error of 3e-5, which by the
+    tenth update moves one cosine of the decoupling loss (1.3e-6 in exact arithmetic) across zero.
+    """
     arrays, described = read(TRAJECTORY), describe(TRAJECTORY)
     config = make_config(described, "predrnn_v2")
     params = from_state_dict(read_group(arrays, "init/"), config)
     rollout, loss_and_gradient = compile_model(config)
     optimizer = optax.adam(described["lr"])
-    state, losses = optimizer.init(params), []
+    losses = []
 
-    @jax.jit
+    @compile_quickly
     def update(params, state, gradient):
         updates, state = optimizer.update(gradient, state)
         return optax.apply_updates(params, updates), state
 
+    with jax.enable_x64(True):
+        precise = jax.tree.map(lambda x: jnp.asarray(x, float), params)
+        state = optimizer.init(precise)
     for images, mask in zip(arrays["images"], arrays["masks"]):
         use_truth = make_use_truth(mask, config.total_length)
         for clip in (images, images[:, ::-1]):
             (loss, _), gradient = loss_and_gradient(params, RNG(0), clip, use_truth)
-            params, state = update(params, state, gradient)
+            with jax.enable_x64(True):
+                gradient = jax.tree.map(lambda x: jnp.asarray(x, float), gradient)
+                precise, state = update(precise, state, gradient)
+            params = jax.tree.map(lambda x: np.asarray(x, np.float32), precise)
             losses.append(float(loss))
 
     np.testing.assert_allclose(losses[:4], arrays["opt_step_losses"][:4], rtol=1e-4)
@@ -234,4 +244,3 @@ def test_ten_updates_with_reversed_inputs(read, describe):
     use_truth = forecast_mask(2, config.input_length, config.total_length)
     frames = to_patches(rollout(params, RNG(0), arrays["test/images"], use_truth), config.patch_size)
     np.testing.assert_allclose(frames, arrays["test/next_frames"], rtol=0, atol=2e-3)
-    assert jnp.isfinite(frames).all()

@@ -142,7 +142,7 @@ def test_a_truncated_array_is_named_with_its_sizes(save):
         (np.zeros((2, 4, 4), complex), "complex numbers"),
         (np.zeros((2, 4, 4), bool), "true/false"),
         (np.full((2, 4, 4), "a"), "text"),
-        (np.zeros((2, 4, 4), "datetime64[s]"), "datetime64"),
+        (np.zeros((2, 4, 4), "datetime64[s]"), "dates"),
         (np.zeros((2, 4, 4), [("a", "f4")]), "records"),
     ],
 )

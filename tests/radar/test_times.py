@@ -1,5 +1,6 @@
 """CF times to dates, and accumulation periods."""
 
+import cftime
 import numpy as np
 import pytest
 
@@ -13,6 +14,11 @@ def test_numbers_since_become_dates_exactly():
     assert dates.dtype == "datetime64[ns]"
 
 
+def test_nanoseconds_are_exact():
+    dates = decode_times(np.array([1, 2]), {"units": "nanoseconds since 2000-01-01"}, "a.nc: time")
+    np.testing.assert_array_equal(dates, np.datetime64("2000-01-01", "ns") + np.array([1, 2]))
+
+
 @pytest.mark.parametrize(("unit", "per_day"), [("days", 1), ("hours", 24), ("minutes", 1440)])
 def test_real_numbers_are_rounded_to_the_millisecond(unit, per_day):
     expected = np.datetime64("2020-10-31T00:00") + np.arange(288) * np.timedelta64(5, "m")
@@ -20,6 +26,17 @@ def test_real_numbers_are_rounded_to_the_millisecond(unit, per_day):
     dates = decode_times(numbers.reshape(2, 144), {"units": f"{unit} since 1900-01-01"}, "a.nc: time")
     np.testing.assert_array_equal(dates, expected.reshape(2, 144) + (dates[0, 0] - expected[0]))
     assert (np.diff(dates) == np.timedelta64(300, "s")).all()
+
+
+@pytest.mark.parametrize("calendar", ["standard", "proleptic_gregorian"])
+@pytest.mark.parametrize(("unit", "per_day"), [("days", 1), ("hours", 24), ("seconds", 86400)])
+@pytest.mark.parametrize("origin", ["0001-01-01", "1600-01-01T12:00:00", "1858-11-17 00:00:00", "2100-01-01"])
+def test_dates_are_right_from_any_origin(calendar, unit, per_day, origin):
+    units = f"{unit} since {origin}"
+    when = [cftime.datetime(2020, 10, 31, hour, calendar=calendar) for hour in (0, 6, 12)]
+    numbers = cftime.date2num(when, units, calendar)
+    dates = decode_times(numbers, {"units": units, "calendar": calendar}, "a.nc: time")
+    np.testing.assert_array_equal(dates, np.datetime64("2020-10-31T00") + np.arange(0, 13, 6) * np.timedelta64(1, "h"))
 
 
 @pytest.mark.parametrize("calendar", ["360_day", "noleap", "julian"])

@@ -14,7 +14,8 @@ from predjax.nowcasts.persistence import persist
 from predjax.radar.movies import build_movies
 from predjax.radar.netcdf_lock import NETCDF_LOCK
 from predjax.radar.windows import Window
-from predjax.radar.writers import appearing, write_forecast
+from predjax.files import appearing
+from predjax.radar.writers import write_forecast
 
 GOLDEN = pathlib.Path(__file__).resolve().parents[1] / "golden" / "forecast_header.cdl"
 WINDOW = Window(source=0, movie=0, start=0, y=0, x=0)

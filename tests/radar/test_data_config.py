@@ -1,0 +1,37 @@
+"""The options of the data are checked where they are made."""
+
+import dataclasses
+import subprocess
+import sys
+
+import pytest
+
+from predjax.radar.config import DataConfig
+
+
+def test_every_field_says_what_it_is():
+    assert all(field.metadata["help"] for field in dataclasses.fields(DataConfig))
+    assert DataConfig().layout == "auto" and DataConfig().min_coverage == 0.5
+
+
+@pytest.mark.parametrize(
+    ("options", "rule"),
+    [
+        ({"layout": "x,y"}, "layout must be one of 'auto', .*, not 'x,y'"),
+        ({"units": "kg"}, "units must be one of"),
+        ({"crop_mode": "corner"}, "crop_mode must be one of 'random', 'grid', 'centre'"),
+        ({"split": "day"}, "split must be one of 'auto', 'movie', 'time'"),
+        ({"crop": -1}, "crop must be 0"),
+        ({"window_stride": 0}, "window_stride must be at least 1 frame, not 0"),
+        ({"min_coverage": 1.5}, "min_coverage must lie between 0 and 1, not 1.5"),
+        ({"valid_fraction": 0.6, "test_fraction": 0.4}, "leave nothing for training"),
+    ],
+)
+def test_values_outside_their_range_are_named(options, rule):
+    with pytest.raises(ValueError, match=rule):
+        DataConfig(**options)
+
+
+def test_the_options_are_known_without_numpy():
+    code = "import sys, predjax.radar.config; sys.exit(any(m in sys.modules for m in ('numpy', 'xarray', 'jax')))"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -1,0 +1,113 @@
+"""The update: the same on any number of devices, deterministic, and unmoved by bad batches."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from predjax import parallel
+from predjax.models.config import ModelConfig, SamplingConfig
+from predjax.models.forecaster import make_forecaster
+from predjax.training.config import TrainConfig
+from predjax.training.step import init_state, make_optimizer, make_update
+
+FORECASTER = make_forecaster(ModelConfig(num_hidden=(4, 4), filter_size=3, input_length=2, total_length=4))
+OPTIMIZER = make_optimizer(TrainConfig())
+SAMPLING = SamplingConfig().resolve(100)
+
+
+@pytest.fixture(scope="module")
+def frames():
+    values = np.random.default_rng(0).random((8, 4, 8, 8, 1), dtype=np.float32)
+    values[:, :, :2, 5:] = np.nan
+    values[3, 2] = np.nan  # samples with unequal numbers of valid pixels: a mean of means would show
+    values[6, 1:, 4:] = np.nan
+    return values
+
+
+@pytest.fixture(scope="module")
+def params(frames):
+    return FORECASTER.init(jax.random.key(1), frames)
+
+
+def run(params, frames, devices, steps=3):
+    devices = parallel.choose_devices(devices)
+    update = parallel.parallelise(make_update(FORECASTER, OPTIMIZER, SAMPLING), devices)
+    state = parallel.replicate(init_state(jax.tree.map(jnp.copy, params), OPTIMIZER, 5), devices)
+    losses = []
+    for _ in range(steps):
+        state, metrics = update(state, parallel.shard(frames, devices), None)
+        losses.append(float(metrics["loss"]))
+    return state, losses
+
+
+def test_four_devices_equal_one(params, frames):
+    one, losses_one = run(params, frames, 1)
+    four, losses_four = run(params, frames, 4)
+    np.testing.assert_allclose(losses_four, losses_one, rtol=1e-6)
+    for a, b in zip(jax.tree.leaves(one.params), jax.tree.leaves(four.params)):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_replicas_stay_equal(params, frames):
+    state, _ = run(params, frames, 4)
+    for leaf in jax.tree.leaves(state.params):
+        copies = [np.asarray(shard.data) for shard in leaf.addressable_shards]
+        assert len(copies) == 4
+        for copy in copies[1:]:
+            np.testing.assert_array_equal(copies[0], copy)
+
+
+def test_a_batch_that_is_not_finite_changes_nothing_but_the_step(params, frames):
+    update = jax.jit(make_update(FORECASTER, OPTIMIZER, SAMPLING))
+    state = init_state(params, OPTIMIZER, 0)
+    bad = np.where(np.arange(8)[:, None, None, None, None] == 2, 1e30, frames)
+    new, metrics = update(state, bad)
+    assert metrics["bad"] == 1 and new.step == 1
+    for a, b in zip(jax.tree.leaves((state.params, state.opt_state)), jax.tree.leaves((new.params, new.opt_state))):
+        np.testing.assert_array_equal(a, b)
+    good, metrics = update(new, frames)
+    assert metrics["bad"] == 0 and good.step == 2
+
+
+def test_draws_depend_on_seed_and_iteration(params, frames):
+    update = jax.jit(make_update(FORECASTER, OPTIMIZER, SAMPLING))
+    losses = {
+        (seed, step): float(update(init_state(params, OPTIMIZER, seed)._replace(step=step), frames)[1]["loss"])
+        for seed in (0, 1)
+        for step in (0, 1)
+    }
+    assert len(set(losses.values())) == 4
+
+
+def test_reverse_input_is_two_updates(params, frames):
+    update = jax.jit(make_update(FORECASTER, OPTIMIZER, SAMPLING, reverse_input=True))
+    state, metrics = update(init_state(params, OPTIMIZER, 0), frames)
+    assert state.step == 1
+    counts = [leaf for leaf in jax.tree.leaves(state.opt_state) if leaf.ndim == 0]
+    assert [int(count) for count in counts] == [2]
+    plain = jax.jit(make_update(FORECASTER, OPTIMIZER, SAMPLING))(init_state(params, OPTIMIZER, 0), frames)
+    assert metrics["loss"] != plain[1]["loss"]
+
+
+def test_a_batch_that_does_not_divide_is_refused():
+    with pytest.raises(ValueError, match="batch_size 6 does not divide by 4 devices"):
+        parallel.check_batch(6, parallel.choose_devices(4))
+
+
+@pytest.mark.parametrize("field", ["max_iterations", "batch_size", "lr", "test_interval", "warmup_iterations"])
+def test_impossible_numbers_are_refused(field):
+    with pytest.raises(ValueError, match=f"{field} must"):
+        TrainConfig(**{field: -1})
+
+
+def test_learning_rate_warms_up_and_decays():
+    config = TrainConfig(lr=0.5, lr_schedule="cosine", warmup_iterations=4, max_iterations=10)
+    optimizer = make_optimizer(config)
+    params = {"w": jnp.zeros(())}
+    state, steps = optimizer.init(params), []
+    for _ in range(10):
+        updates, state = optimizer.update({"w": jnp.ones(())}, state, params)
+        steps.append(-float(updates["w"]))  # Adam's step on a constant gradient is the learning rate
+    np.testing.assert_allclose(steps[:5], [0, 0.125, 0.25, 0.375, 0.5], atol=1e-4)
+    assert steps[4] > steps[7] > steps[9] > 0
