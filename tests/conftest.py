@@ -4,8 +4,8 @@ import os
 import pathlib
 
 import pytest
+from tiny import ROOT, TINY
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
 SHARED = pathlib.Path(os.environ.get("PREDJAX_SHARED", ROOT.parent / "shared"))
 
 # Before jax starts its backend: four CPU devices for the pmapped tests, and compiled programs kept between runs.
@@ -13,8 +13,6 @@ os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_p
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / "xla"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
 os.environ.setdefault("PREDJAX_COMPILATION_CACHE", os.environ["JAX_COMPILATION_CACHE_DIR"])
-
-TINY = ("--num_hidden 4,4 --filter_size 3 --total_length 6 --input_length 3 --batch_size 4 --crop 16 --n_gpu 1").split()
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 import xarray as xr
-from conftest import ROOT, TINY
+from tiny import ROOT, TINY
 
 from predjax import __main__ as predjax_command
 from predjax.commands.evaluate import main as evaluate

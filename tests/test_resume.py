@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import ROOT, TINY
+from tiny import ROOT, TINY
 
 from predjax import checkpoint
 from predjax.commands.train import main

@@ -136,9 +136,11 @@ def _read_pickles(contents):
     position = file.tell()
     sizes = {key: np.dtype(_STORAGES[storage.type_name]).itemsize for key, storage in storages.items()}
     storages = dict.fromkeys(storages, b"")
-    for key in keys:
+    for key in _expect(list, keys):
+        if _expect(str, key) not in sizes:
+            raise ValueError(f"storage {key!r} belongs to no tensor")
         count = int.from_bytes(contents[position : position + 8], "little")
-        stop = position + 8 + count * sizes[_expect(str, key)]
+        stop = position + 8 + count * sizes[key]
         if stop > len(contents):
             raise ValueError(f"cut off: storage {key!r} ends at byte {stop} of {len(contents)}")
         storages[key] = memoryview(contents)[position + 8 : stop]

@@ -33,7 +33,7 @@ class ClipFrames:
 def read_npz(file, layout: str = "auto", units: str = "file") -> Movies:
     """Reads a .npz file: the clips of a Moving-MNIST file of PredRNN, or the one array that it holds.
 
-    A Moving-MNIST file has `dims` (1, 3) = (C, H, W), `input_raw_data` (frame, C, H, W), optionally
+    A Moving-MNIST file has `dims` (1, 3) = (C, H, W), or (2, 3) for inputs and outputs, `input_raw_data` (frame, C, H, W), optionally
     `output_raw_data`, and `clips` (2, N, 2): for the input and the output of every movie its first frame and its
     length. Outputs count in output_raw_data where there is any, else in input_raw_data. A movie is its input
     frames and then its output frames.
@@ -81,8 +81,10 @@ def _clips(clips: np.ndarray, dims: np.ndarray, frames: np.ndarray, output: np.n
         raise ValueError(f"{file}: clips must have the shape (2, movies, 2), found {clips.shape}")
     if clips.dtype.kind not in "iu":
         raise ValueError(f"{file}: clips must be whole numbers, found {clips.dtype}")
-    size = tuple(int(number) for number in np.ravel(dims))
-    for name, raw in (("input_raw_data", frames), ("output_raw_data", output)):
+    if dims.ndim != 2 or dims.shape[0] not in (1, 2) or dims.shape[1] != 3:
+        raise ValueError(f"{file}: dims must have the shape (1, 3) or (2, 3), found {dims.shape}")
+    sizes = [tuple(int(number) for number in row) for row in (dims[0], dims[-1])]
+    for name, raw, size in zip(("input_raw_data", "output_raw_data"), (frames, output), sizes):
         if (raw.size or raw is frames) and (raw.ndim != 4 or raw.shape[1:] != size):
             raise ValueError(
                 f"{file}: {name} must have the shape (frames, C, H, W) with dims {size}, found {raw.shape}"

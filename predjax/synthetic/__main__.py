@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     kinds = parser.add_subparsers(dest="kind", required=True)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--output", required=True, help="the file to write")
-    common.add_argument("--num_movies", type=int, default=60, help="number of movies (default 60)")
+    common.add_argument("--num_movies", type=int, default=160, help="number of movies (default 160)")
     common.add_argument("--seed", type=int, default=0, help="the same seed gives the same movies (default 0)")
     common.add_argument("--overwrite", action="store_true", help="replace an existing file")
     kind = kinds.add_parser("radar", parents=[common], help="rain in a smooth flow, .nc or .npy")

@@ -34,7 +34,7 @@ class RadarConfig:
     """
 
     size: int = _flag(40, "rows and columns of a frame")
-    num_frames: int = _flag(24, "frames of a movie")
+    num_frames: int = _flag(20, "frames of a movie")
     pixel_km: float = _flag(1.0, "side of a pixel in km")
     step_minutes: int = _flag(5, "minutes between frames")
     coverage_radius: float = _flag(22.0, "the radar's range in pixels around the middle of the frame; 0 covers all")

@@ -12,7 +12,7 @@ import torch
 from torch.nn.functional import conv2d
 
 FOLDER = pathlib.Path(__file__).resolve().parent
-LAYERS, HIDDEN, KERNEL, PATCH, GRID = 2, 2, 3, 2, (4, 3)
+LAYERS, HIDDEN, KERNEL, PATCH, GRID = 2, 2, 3, 2, (3, 2)
 INPUT_LENGTH, TOTAL_LENGTH, BATCH = 2, 5, 2
 
 

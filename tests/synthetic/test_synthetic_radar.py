@@ -93,7 +93,9 @@ def test_rain_grows_and_decays_while_it_moves(movies):
 
 def test_small_scales_live_shorter_than_large_ones():
     """Along the flow the correlation of the fine structure is lost before that of the coarse one."""
-    still = dataclasses.replace(OPEN, speed=(0.0, 0.0), rotation=(0.0, 0.0), deformation=(0.0, 0.0), noise_db=0.0)
+    still = dataclasses.replace(
+        OPEN, num_frames=24, speed=(0.0, 0.0), rotation=(0.0, 0.0), deformation=(0.0, 0.0), noise_db=0.0
+    )
     wave = np.hypot(*np.meshgrid(np.fft.fftfreq(OPEN.size), np.fft.fftfreq(OPEN.size)))
     fine, coarse = [], []
     for movie in range(4):
@@ -189,12 +191,12 @@ def test_an_existing_file_is_replaced_only_when_asked(tmp_path, capsys):
     [
         (["--output", "movies.txt"], "movies.txt: radar movies are written as .nc or .npy, not .txt"),
         (["--output", "movies.nc", "--num_movies", "0"], "num_movies 0 must be at least 1 and seed 0 at least 0"),
-        (["--output", "movies.nc", "--seed", "-1"], "num_movies 60 must be at least 1 and seed -1 at least 0"),
+        (["--output", "movies.nc", "--seed", "-1"], "num_movies 160 must be at least 1 and seed -1 at least 0"),
         (
             ["--output", "movies.nc", "--coverage_radius", "1"],
             "coverage_radius 1.0 must be at least 2 pixels (0 covers everything)",
         ),
-        (["--output", "movies.nc", "--size", "4"], "size 4 and num_frames 24 must be at least 8 and 1"),
+        (["--output", "movies.nc", "--size", "4"], "size 4 and num_frames 20 must be at least 8 and 1"),
     ],
 )
 def test_errors_are_one_line(tmp_path, monkeypatch, capsys, arguments, message):

@@ -1,0 +1,53 @@
+"""The documentation says what is there."""
+
+import doctest
+import importlib
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+from tiny import ROOT
+
+README = (ROOT / "README.md").read_text()
+DOCTESTS = sorted(path for path in (ROOT / "predjax").rglob("*.py") if ">>>" in path.read_text())
+
+
+@pytest.mark.parametrize("path", DOCTESTS, ids=lambda p: p.name)
+def test_doctests(path):
+    name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    result = doctest.testmod(importlib.import_module(name))
+    assert result.attempted and not result.failed
+
+
+def test_readme_names_files_that_exist():
+    for name in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / name).exists(), name
+
+
+def test_readme_maps_every_part_of_the_package():
+    parts = {p.name for p in (ROOT / "predjax").iterdir() if p.is_dir() and (p / "__init__.py").exists()}
+    assert not [part for part in parts if f"{part}/" not in README]
+
+
+def test_every_flag_in_the_readme_exists():
+    known = set()
+    for command in ("train", "evaluate"):
+        text = subprocess.run(
+            [sys.executable, f"{command}.py", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout
+        known |= set(re.findall(r"--\w+", text))
+    known |= set(re.findall(r"--\w+", pathlib.Path(ROOT / "predjax" / "synthetic" / "__main__.py").read_text()))
+    used = {flag for block in re.findall(r"```sh\n(.*?)```", README, re.S) for flag in re.findall(r"--\w+", block)}
+    assert used - known == set()
+
+
+def test_the_python_example_runs(tiny_run, tmp_path, monkeypatch):
+    """The README's Python block, with the tiny run in place of a trained one."""
+    code = re.search(r"```python\n(.*?)```", README, re.S)[1]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "first").symlink_to(tiny_run)
+    exec(compile(code, "README.md", "exec"), {})
