@@ -29,7 +29,7 @@ def tiny_run(tmp_path_factory) -> pathlib.Path:
     from predjax.commands.train import main
 
     folder = tmp_path_factory.mktemp("tiny") / "run"
-    assert main([*TINY, "--max_iterations", "4", "--save_dir", str(folder)]) == 0
+    assert main([*TINY, "--max_iterations", "4", "--lr_schedule", "constant", "--save_dir", str(folder)]) == 0
     return folder
 
 

@@ -23,7 +23,17 @@ def assert_same(one, other):
 
 def test_two_and_two_are_four(tiny_run, tmp_path):
     folder = str(tmp_path / "run")
-    schedule = ["--r_sampling_step_1", "1.25", "--r_sampling_step_2", "2.5", "--r_exp_alpha", "0.125"]
+    # The schedules of four iterations, which a run of two would make shorter.
+    schedule = [
+        "--lr_schedule",
+        "constant",
+        "--r_sampling_step_1",
+        "1.25",
+        "--r_sampling_step_2",
+        "2.5",
+        "--r_exp_alpha",
+        "0.125",
+    ]
     assert main([*TINY, *schedule, "--max_iterations", "2", "--save_dir", folder]) == 0
     assert main(["--resume", "--max_iterations", "4", "--save_dir", folder]) == 0
     assert_same(checkpoint.step_path(tiny_run, 4), checkpoint.step_path(folder, 4))
@@ -31,7 +41,7 @@ def test_two_and_two_are_four(tiny_run, tmp_path):
 
 def test_a_resumed_run_keeps_what_it_was_made_with(tiny_run, capsys):
     assert main(["--resume", "--save_dir", str(tiny_run), "--lr", "0.5"]) == 2
-    assert "lr 0.001" in capsys.readouterr().err
+    assert "lr 0.003" in capsys.readouterr().err
 
 
 @pytest.mark.ci

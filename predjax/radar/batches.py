@@ -47,6 +47,7 @@ class BatchSource:
     Attributes:
       frame_shape: (H, W, C).
       num_windows: turns in an epoch: windows in time, times the tiles of a grid.
+      names: of the sources, for messages.
 
     Raises:
       ValueError: the sources do not go together, no period is as long as a window, the crop is larger than a frame.
@@ -69,7 +70,7 @@ class BatchSource:
         used = sorted({period.source for period in periods})
         self.frame_shape = _find_frame_shape(sources, used, config.crop)
         self._arrays = _open_arrays(sources, used)
-        self._names = [movies.attrs["source"] for movies in sources]
+        self.names = [movies.attrs["source"] for movies in sources]
         self._sizes = [(movies.sizes["y"], movies.sizes["x"]) for movies in sources]
         self._corners = {source: find_corners(sources[source], config.crop, config.crop_mode) for source in used}
         self._length, self._batch_size, self._config, self._seed = length, batch_size, config, seed
@@ -109,7 +110,7 @@ class BatchSource:
             if coverage > best:
                 best, best_source = coverage, window.source
         raise ValueError(
-            f"{self._names[best_source]}: no window of {self._length} frames with min_coverage "
+            f"{self.names[best_source]}: no window of {self._length} frames with min_coverage "
             f"{self._config.min_coverage:g} in {MAX_TRIES} tries: at best {best:.3g} of the pixels are valid"
         )
 

@@ -33,10 +33,10 @@ class ClipFrames:
 def read_npz(file, layout: str = "auto", units: str = "file") -> Movies:
     """Reads a .npz file: the clips of a Moving-MNIST file of PredRNN, or the one array that it holds.
 
-    A Moving-MNIST file has `dims` (1, 3) = (C, H, W), or (2, 3) for inputs and outputs, `input_raw_data` (frame, C, H, W), optionally
-    `output_raw_data`, and `clips` (2, N, 2): for the input and the output of every movie its first frame and its
-    length. Outputs count in output_raw_data where there is any, else in input_raw_data. A movie is its input
-    frames and then its output frames.
+    A Moving-MNIST file has `dims` (1, 3) = (C, H, W), or (2, 3) for inputs and outputs, `input_raw_data`
+    (frame, C, H, W), optionally `output_raw_data`, and `clips` (2, N, 2): for the input and the output of every
+    movie its first frame and its length. Outputs count in output_raw_data where there is any, else in
+    input_raw_data. A movie is its input frames and then its output frames.
 
     Args:
       file: path.

@@ -7,16 +7,16 @@ from predjax.flags import flag
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
-    """The optimisation; intervals of None follow max_iterations."""
+    """The optimisation; what is None follows max_iterations."""
 
-    max_iterations: int = flag(400, "updates to make (with reverse_input, pairs of updates)", metavar="N")
-    batch_size: int = flag(8, "windows of an update, over all devices", metavar="B")
-    lr: float = flag(1e-3, "(peak) learning rate", metavar="RATE")
+    max_iterations: int = flag(600, "updates to make (with reverse_input, pairs of updates)", metavar="N")
+    batch_size: int = flag(4, "windows of an update, over all devices", metavar="B")
+    lr: float = flag(3e-3, "(peak) learning rate", metavar="RATE")
     optimizer: str = flag("adam", "adam or adamw", choices=("adam", "adamw"))
     weight_decay: float = flag(0.01, "of adamw", metavar="W")
-    lr_schedule: str = flag("constant", "constant, or cosine decay to 0", choices=("constant", "cosine"))
-    warmup_iterations: int = flag(0, "linear warm-up of the learning rate", metavar="N")
-    clip_norm: float = flag(0.0, "largest global norm of the gradients; 0 does not clip", metavar="NORM")
+    lr_schedule: str = flag("cosine", "cosine decay to 0, or constant", choices=("cosine", "constant"))
+    warmup_iterations: int | None = flag(None, "linear warm-up of the learning rate (1/20 of all)", metavar="N")
+    clip_norm: float = flag(1.0, "largest global norm of the gradients; 0 does not clip", metavar="NORM")
     reverse_input: bool = flag(False, "a second update on the window backwards in time", metavar="0|1")
     seed: int = flag(0, "of the parameters, the order of windows and the sampling", metavar="SEED")
     display_interval: int | None = flag(None, "iterations between lines of the log (1/100 of all)", metavar="N")
@@ -36,17 +36,20 @@ class TrainConfig:
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         for name in ("warmup_iterations", "clip_norm", "patience", "n_gpu", "seed", "weight_decay"):
-            if getattr(self, name) < 0:
+            if (getattr(self, name) or 0) < 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
 
     def resolve(self) -> "TrainConfig":
-        """Fills in the intervals that were left to be chosen."""
+        """Fills in what was left to be chosen."""
 
         def given(value, part):
             return max(1, self.max_iterations // part) if value is None else value
 
+        warmup = self.warmup_iterations
+
         return dataclasses.replace(
             self,
+            warmup_iterations=self.max_iterations // 20 if warmup is None else warmup,
             display_interval=given(self.display_interval, 100),
             test_interval=given(self.test_interval, 10),
             snapshot_interval=given(self.snapshot_interval, 10),

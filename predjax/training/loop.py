@@ -243,7 +243,7 @@ def _check(run, state, progress, step, log, bar):
 
 def _explain_bad(run, pending, bad):
     windows, metrics = pending
-    sources = sorted({run.batches.sources[w.source].attrs["source"] for w in windows})
+    sources = sorted({run.batches.names[w.source] for w in windows})
     return (
         f"{bad} updates in a row without a finite gradient (loss {float(metrics['loss']):g}), the last with windows of "
         f"{', '.join(sources)}; the parameters before them are kept in {run.folder}: lower --lr or set --clip_norm 1, "

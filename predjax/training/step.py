@@ -21,6 +21,7 @@ class TrainState(NamedTuple):
 
 def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
     """Adam or AdamW, with warm-up, cosine decay and clipping as configured."""
+    config = config.resolve()
     updates = 2 if config.reverse_input else 1  # of an iteration
     warmup, total = config.warmup_iterations * updates, config.max_iterations * updates
     if config.lr_schedule == "cosine":

@@ -1,0 +1,81 @@
+"""The loop: what it writes, when it stops, what it goes on from."""
+
+import json
+
+import numpy as np
+import pytest
+from tiny import TINY
+
+from predjax import checkpoint
+from predjax.commands.train import main
+
+
+def run(folder, *flags):
+    return main([*TINY, "--save_dir", str(folder), *map(str, flags)])
+
+
+def test_patience_stops_and_keeps_the_best(tmp_path, capsys):
+    flags = ["--lr", 1e-12, "--patience", 2, "--test_interval", 1, "--max_iterations", 20]
+    assert run(tmp_path, *flags) == 0
+    assert "no better validation loss for 2 checks" in capsys.readouterr().out
+    last = checkpoint.load_latest(tmp_path)[2]
+    assert last["iteration"] < 20
+    assert last["iteration"] == last["progress"]["best_iteration"] + 2
+    assert checkpoint.load(checkpoint.best_path(tmp_path))[1]["iteration"] == last["progress"]["best_iteration"]
+
+
+def test_updates_without_finite_gradients_stop_the_run(tmp_path, capsys):
+    flags = ["--lr", 1e30, "--lr_schedule", "constant", "--clip_norm", 0, "--max_bad_steps", 3, "--max_iterations", 50]
+    assert run(tmp_path, *flags) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("predjax: 3 updates in a row") and "radar_movies.nc" in error and "--lr" in error
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(tiny_run, tmp_path, caplog):
+    for name in ("step_00000003.npz", "step_00000004.npz"):
+        (tmp_path / name).write_bytes((tiny_run / name).read_bytes())
+    damaged = bytearray((tmp_path / "step_00000004.npz").read_bytes())
+    damaged[len(damaged) // 2] ^= 0xFF
+    (tmp_path / "step_00000004.npz").write_bytes(damaged)
+    path, arrays, record = checkpoint.load_latest(tmp_path)
+    assert path.name == "step_00000003.npz" and record["iteration"] == 3 and int(arrays["step"]) == 3
+    assert "step_00000004.npz" in caplog.text
+
+
+def test_overwrite_starts_anew(tmp_path):
+    assert run(tmp_path, "--max_iterations", 3) == 0
+    assert run(tmp_path, "--max_iterations", 2, "--overwrite") == 0
+    assert [path.name for path in checkpoint.list_steps(tmp_path)] == ["step_00000001.npz", "step_00000002.npz"]
+    records = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert max(record["iteration"] for record in records) == 2
+
+
+def test_more_devices_draw_the_same_batches(tmp_path):
+    """A run on four devices is the run on one to rounding: every draw belongs to a sample, not to a device."""
+    assert run(tmp_path / "one", "--max_iterations", 3) == 0
+    assert run(tmp_path / "four", "--max_iterations", 3, "--n_gpu", 4) == 0
+    one, four = (checkpoint.load(checkpoint.step_path(tmp_path / name, 3))[0] for name in ("one", "four"))
+    for name, array in one.items():
+        if name.startswith("params"):
+            np.testing.assert_allclose(four[name], array, atol=2e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("name", ["step_00000007.npz", "best.npz"])
+def test_foreign_files_are_no_checkpoints(tmp_path, name):
+    np.savez(tmp_path / name, frames=np.zeros(3))
+    with pytest.raises(ValueError, match=f"{name} is not a predjax checkpoint"):
+        checkpoint.load(tmp_path / name)
+
+
+def test_a_checkpoint_holds_what_was_saved(tmp_path):
+    tree = {"params": {"a/b": {"w": np.arange(6.0).reshape(2, 3)}}, "opt_state": (np.int32(3), [np.zeros(0)])}
+    checkpoint.save(tmp_path / "x.npz", tree, {"model": {"k": [1, 2]}})
+    arrays, record = checkpoint.load(tmp_path / "x.npz")
+    assert record["model"] == {"k": [1, 2]} and record["version"] == checkpoint.VERSION
+    np.testing.assert_array_equal(checkpoint.nest(arrays, "params")["a/b"]["w"], tree["params"]["a/b"]["w"])
+    back = checkpoint.unflatten(arrays, "opt_state", tree["opt_state"])
+    assert back[0] == 3 and back[1][0].shape == (0,)
+    with pytest.raises(ValueError, match="has shape"):
+        checkpoint.unflatten(arrays, "params", {"a/b": {"w": np.zeros((3, 3))}})
+    with pytest.raises(ValueError, match="missing"):
+        checkpoint.unflatten(arrays, "params", {"a/b": {"w": np.zeros((2, 3)), "b": np.zeros(3)}})
