@@ -44,7 +44,7 @@ def compare(skills: Mapping[str, xr.Dataset]) -> xr.Dataset:
     (first, of_first), *others = skills.items()
     for name, of_other in others:
         check_same_labels(of_first, of_other, (first, name))
-    methods = xr.Variable("method", np.array(list(skills), dtype=object), {"long_name": "nowcast method"})
+    methods = xr.Variable("method", np.array(list(skills)), {"long_name": "nowcast method"})
     how = {"join": "exact", "data_vars": "all", "coords": "minimal", "compat": "override"}
     together = xr.concat(list(skills.values()), dim="method", combine_attrs="override", **how)
     return together.assign_coords(method=methods)
