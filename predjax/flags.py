@@ -31,13 +31,11 @@ def parse_bool(text: str) -> bool:
 
 
 def parse_values(element, text: str) -> tuple:
-    """`16,16` to (16, 16); the empty text to ()."""
+    """`16,16` to (16, 16); the empty text to (). Errors: ValueError."""
     try:
-        return tuple(element(part) for part in text.split(",") if part.strip())
+        return tuple(element(part.strip()) for part in text.split(",") if part.strip())
     except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"expected {element.__name__} values separated by commas, got {text!r}"
-        ) from None
+        raise ValueError(f"expected {element.__name__} values separated by commas, got {text!r}") from None
 
 
 def flag_fields(config_class) -> list[dataclasses.Field]:

@@ -29,9 +29,25 @@ def convolve(x, w, stride=1, padding=((0, 0), (0, 0)), dilation=1):
     Returns:
       `(B, P, Q, O)`.
     """
-    return jax.lax.conv_general_dilated(
-        x, w, (stride, stride), padding, lhs_dilation=(dilation, dilation), dimension_numbers=_LAYOUT
-    )
+    return _correlate(x, w, stride, padding, dilation, 1)
+
+
+def _correlate(x, w, stride, padding, x_dilation, w_dilation):
+    """The convolution of x `(B, H, W, I)` with w `(k, l, I, O)`, both spread by their dilations, in the fast form.
+
+    Where w has more pixels than x, XLA exchanges the two, into a slow form. Then they are exchanged here: y turned by
+    half a turn is the same sum with w as the image and x as the kernel.
+    """
+    if math.prod(w.shape[:2]) <= math.prod(x.shape[1:3]):
+        dilations = (x_dilation,) * 2, (w_dilation,) * 2
+        return jax.lax.conv_general_dilated(x, w, (stride,) * 2, padding, *dilations, dimension_numbers=_LAYOUT)
+    exchanged = []
+    for n, k, (low, high) in zip(x.shape[1:3], w.shape[:2], padding):
+        n, k = (n - 1) * x_dilation + 1, (k - 1) * w_dilation + 1
+        last = (n + low + high - k) // stride * stride
+        exchanged.append((last - low, n - k + low))
+    y = _correlate(w.transpose(3, 0, 1, 2), x.transpose(1, 2, 3, 0), stride, exchanged, w_dilation, x_dilation)
+    return jnp.flip(y, (1, 2)).transpose(3, 1, 2, 0)
 
 
 def _convolve_forward(x, w, stride, padding, dilation):
@@ -51,16 +67,8 @@ def _convolve_backward(stride, padding, dilation, residuals, dy):
         dx_padding.append((k - 1 - low, excess))
         dw_padding.append((low, k - 1 - excess))
     dx = convolve(dy, jnp.flip(w, (0, 1)).swapaxes(2, 3), dilation, tuple(dx_padding), stride)
-    dw = jax.lax.conv_general_dilated(
-        x.transpose(3, 1, 2, 0),
-        dy.transpose(1, 2, 0, 3),
-        (1, 1),
-        dw_padding,
-        lhs_dilation=(dilation, dilation),
-        rhs_dilation=(stride, stride),
-        dimension_numbers=_LAYOUT,
-    ).transpose(1, 2, 0, 3)
-    return dx, dw
+    dw = _correlate(x.transpose(3, 1, 2, 0), dy.transpose(1, 2, 0, 3), 1, dw_padding, dilation, stride)
+    return dx, dw.transpose(1, 2, 0, 3)
 
 
 convolve.defvjp(_convolve_forward, _convolve_backward)

@@ -16,7 +16,8 @@ _STANDARD_NAMES = {
     **dict.fromkeys(("projection_x_coordinate", "longitude", "grid_longitude"), "x"),
 }
 _NAMES = {
-    "movie": "movie movies event events sample samples path paths case cases sequence sequences",
+    "movie": "movie movies event events sample samples path paths case cases sequence sequences "
+    "realization realizations member members ensemble ens_number number",
     "time": "time times t valid_time frame frames nt ntime date datetime",
     "y": "y lat latitude rlat yc y0 y1 ny nlat nj j row rows south_north northing projection_y_coordinate",
     "x": "x lon longitude rlon xc x0 x1 nx nlon ni i col cols column columns west_east easting projection_x_coordinate",

@@ -2,15 +2,12 @@
 
 import dataclasses
 
+from predjax.flags import flag
+
 LAYOUTS = ("auto", "movie,y,x,time", "movie,time,y,x", "movie,time,y,x,channel", "time,y,x")
 UNITS = ("file", "mm/h", "dBZ")
 CROP_MODES = ("random", "grid", "centre")
 SPLITS = ("auto", "movie", "time")
-
-
-def _field(default, text: str, choices: tuple[str, ...] = ()):
-    metadata = {"help": text, "choices": choices} if choices else {"help": text}
-    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,23 +18,23 @@ class DataConfig:
       ValueError: a value outside its choices or its range.
     """
 
-    layout: str = _field("auto", "axes of a .npy array; auto infers them from the shape", LAYOUTS)
-    variable: str = _field("", "netCDF variable to read (group/name inside a group); empty: the only radar variable")
-    units: str = _field("file", "unit of the frames; conversions use the file's own Z-R relation", UNITS)
-    forcings: tuple[str, ...] = _field((), "netCDF variables that are known ahead, read as forcings")
-    crop: int = _field(0, "side of the square crops in pixels; 0 takes whole frames")
-    crop_mode: str = _field("random", "where the training crops lie in the frame", CROP_MODES)
-    window_stride: int = _field(1, "frames between the starts of two windows")
-    min_coverage: float = _field(0.5, "smallest fraction of valid pixels in a training window")
-    split: str = _field("auto", "hold out whole movies or the end of the time line", SPLITS)
-    valid_fraction: float = _field(0.15, "fraction of the data for validation")
-    test_fraction: float = _field(0.15, "fraction of the data for the test")
+    layout: str = flag("auto", f"axes of a .npy array, by its shape or one of {'; '.join(LAYOUTS[1:])}", metavar="AXES")
+    variable: str = flag("", "netCDF variable (group/name inside a group), where there are several", metavar="NAME")
+    units: str = flag("file", "unit of the frames: as in the file, mm/h or dBZ (by the file's own Z-R)", choices=UNITS)
+    forcings: tuple[str, ...] = flag((), "netCDF variables that are known ahead", metavar="NAME,NAME,...")
+    crop: int = flag(0, "side of square crops; 0 takes whole frames", metavar="PIXELS")
+    crop_mode: str = flag("random", "where training crops lie in the frame", choices=CROP_MODES)
+    window_stride: int = flag(1, "frames between the starts of two windows", metavar="FRAMES")
+    min_coverage: float = flag(0.5, "smallest fraction of valid pixels in a training window", metavar="FRACTION")
+    split: str = flag("auto", "hold out whole movies, or the end of the time line", choices=SPLITS)
+    valid_fraction: float = flag(0.15, "fraction of the data for validation", metavar="FRACTION")
+    test_fraction: float = flag(0.15, "fraction of the data for the test", metavar="FRACTION")
 
     def __post_init__(self):
-        for field in dataclasses.fields(self):
-            choices, value = field.metadata.get("choices"), getattr(self, field.name)
-            if choices and value not in choices:
-                raise ValueError(f"{field.name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
+        choices = {"layout": LAYOUTS, "units": UNITS, "crop_mode": CROP_MODES, "split": SPLITS}
+        for name, known in choices.items():
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, not {getattr(self, name)!r}")
         if self.crop < 0:
             raise ValueError(f"crop must be 0 (whole frames) or a number of pixels, not {self.crop}")
         if self.window_stride < 1:

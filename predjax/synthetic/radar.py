@@ -19,11 +19,9 @@ from scipy.fft import irfft2, next_fast_len, rfft2
 from scipy.linalg import expm
 from scipy.ndimage import map_coordinates
 
+from predjax.flags import flag
+
 MAX_DBZ = 55.0  # stronger echoes are taken for hail, and operational products cap them as well
-
-
-def _flag(default, text: str):
-    return dataclasses.field(default=default, metadata={"help": text})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,11 +31,11 @@ class RadarConfig:
     Lengths are in pixels, times in steps; a pair is (least, most) of what is drawn anew for each movie.
     """
 
-    size: int = _flag(40, "rows and columns of a frame")
-    num_frames: int = _flag(20, "frames of a movie")
-    pixel_km: float = _flag(1.0, "side of a pixel in km")
-    step_minutes: int = _flag(5, "minutes between frames")
-    coverage_radius: float = _flag(22.0, "the radar's range in pixels around the middle of the frame; 0 covers all")
+    size: int = flag(40, "rows and columns of a frame")
+    num_frames: int = flag(20, "frames of a movie")
+    pixel_km: float = flag(1.0, "side of a pixel in km")
+    step_minutes: int = flag(5, "minutes between frames")
+    coverage_radius: float = flag(22.0, "the radar's range in pixels around the middle of the frame; 0 covers all")
     speed: tuple[float, float] = (0.8, 2.0)
     rotation: tuple[float, float] = (-0.02, 0.02)  # radians a step
     deformation: tuple[float, float] = (0.0, 0.01)  # stretching rate a step

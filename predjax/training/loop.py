@@ -68,13 +68,17 @@ class Run:
     def init(self, params=None) -> TrainState:
         """The state at iteration 0, from given or new parameters."""
         if params is None:
-            batch = self.batches.batch(0)
-            params = self.forecaster.init(jax.random.key(self.config.seed), batch.frames, batch.forcings)
+            # Runs once: what the compiler would spend on making it fast is not worth waiting for.
+            params = jax.jit(self._init_params, compiler_options={"xla_backend_optimization_level": 0})()
         return init_state(params, self.optimizer, self.config.seed)
+
+    def _init_params(self):
+        batch = self.batches.batch(0)
+        return self.forecaster.init(jax.random.key(self.config.seed), batch.frames, batch.forcings)
 
     def restore(self, arrays: dict, path) -> TrainState:
         """The state of a checkpoint. Errors: ValueError naming `path` where it does not fit this run's model."""
-        like = jax.eval_shape(self.init)
+        like = jax.eval_shape(lambda: init_state(self._init_params(), self.optimizer, self.config.seed))
         try:
             params = checkpoint.unflatten(arrays, "params", like.params)
             opt_state = checkpoint.unflatten(arrays, "opt_state", like.opt_state)

@@ -1,5 +1,6 @@
 """One update of the parameters: a pure function, the same on one device and under a mapped axis."""
 
+import math
 from typing import NamedTuple
 
 import jax
@@ -19,20 +20,41 @@ class TrainState(NamedTuple):
     rng: jax.Array  # the run's key, never changed: draws fold in the iteration
 
 
+def scale_by_adam(b1=0.9, b2=0.999, eps=1e-8) -> optax.GradientTransformation:
+    """Adam's direction m / (1 - b1^n) / (sqrt(v / (1 - b2^n)) + eps) after n updates (Kingma & Ba 2015).
+
+    As `optax.scale_by_adam`, whose state it keeps, but with 1 - b^n = -expm1(n log b): the plain difference is off by
+    3e-5 in float32 for the first updates, which is enough to leave the published code's trajectory.
+    """
+
+    def update(updates, state, params=None):
+        del params
+        count = state.count + 1
+        mu = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, state.mu, updates)
+        nu = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * jnp.square(g), state.nu, updates)
+        c1, c2 = (-jnp.expm1(count * math.log(b)) for b in (b1, b2))
+        direction = jax.tree.map(lambda m, v: m / c1 / (jnp.sqrt(v / c2) + eps), mu, nu)
+        return direction, optax.ScaleByAdamState(count, mu, nu)
+
+    return optax.GradientTransformation(optax.scale_by_adam(b1, b2, eps).init, update)
+
+
 def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
     """Adam or AdamW, with warm-up, cosine decay and clipping as configured."""
     config = config.resolve()
     updates = 2 if config.reverse_input else 1  # of an iteration
     warmup, total = config.warmup_iterations * updates, config.max_iterations * updates
     if config.lr_schedule == "cosine":
-        rate = optax.warmup_cosine_decay_schedule(
-            0.0 if warmup else config.lr, config.lr, warmup, max(total, warmup + 1)
-        )
+        start = 0.0 if warmup else config.lr
+        rate = optax.warmup_cosine_decay_schedule(start, config.lr, warmup, max(total, warmup + 1))
     else:
         rate = optax.linear_schedule(0.0, config.lr, warmup) if warmup else config.lr
-    decay = {"weight_decay": config.weight_decay} if config.optimizer == "adamw" else {}
-    optimizer = getattr(optax, config.optimizer)(rate, **decay)
-    return optax.chain(optax.clip_by_global_norm(config.clip_norm), optimizer) if config.clip_norm else optimizer
+    parts = [scale_by_adam(), optax.scale_by_learning_rate(rate)]
+    if config.optimizer == "adamw":
+        parts.insert(1, optax.add_decayed_weights(config.weight_decay))
+    if config.clip_norm:
+        parts.insert(0, optax.clip_by_global_norm(config.clip_norm))
+    return optax.chain(*parts)
 
 
 def init_state(params, optimizer, seed: int) -> TrainState:

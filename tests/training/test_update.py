@@ -9,7 +9,7 @@ from predjax import parallel
 from predjax.models.config import ModelConfig, SamplingConfig
 from predjax.models.forecaster import make_forecaster
 from predjax.training.config import TrainConfig
-from predjax.training.step import init_state, make_optimizer, make_update
+from predjax.training.step import init_state, make_optimizer, make_update, scale_by_adam
 
 FORECASTER = make_forecaster(ModelConfig(num_hidden=(4, 4), filter_size=3, input_length=2, total_length=4))
 OPTIMIZER = make_optimizer(TrainConfig())
@@ -111,3 +111,16 @@ def test_learning_rate_warms_up_and_decays():
         steps.append(-float(updates["w"]))  # Adam's step on a constant gradient is the learning rate
     np.testing.assert_allclose(steps[:5], [0, 0.125, 0.25, 0.375, 0.5], atol=1e-4)
     assert steps[4] > steps[7] > steps[9] > 0
+
+
+def test_adam_is_adam():
+    """Ten updates in float32 against the formula of Kingma & Ba (2015) in float64."""
+    gradients = np.random.default_rng(0).normal(size=(10, 7)).astype(np.float32)
+    optimizer = scale_by_adam()
+    state = optimizer.init(jnp.zeros(7))
+    m = v = np.zeros(7)
+    for n, gradient in enumerate(gradients.astype(float), 1):
+        m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
+        expected = m / (1 - 0.9**n) / (np.sqrt(v / (1 - 0.999**n)) + 1e-8)
+        direction, state = optimizer.update(jnp.asarray(gradient, jnp.float32), state)
+        np.testing.assert_allclose(direction, expected, rtol=2e-6, atol=1e-7)

@@ -1,0 +1,173 @@
+"""Forecast files of anybody, and the observed windows that they forecast."""
+
+import logging
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from predjax.radar import cf
+from predjax.radar.movies import Movies, has_times
+from predjax.radar.netcdf_lock import NETCDF_LOCK
+from predjax.radar.open_files import OPEN_FILES
+from predjax.radar.readers import expand_paths, read_movies
+from predjax.radar.times import decode_times
+from predjax.radar.windows import Window
+
+LOG = logging.getLogger("predjax")
+KILOMETRES = ("km", "kilometer", "kilometers", "kilometre", "kilometres")
+
+
+class GivenForecast(NamedTuple):
+    """One forecast file: its frames as movies, one a member, and its init time."""
+
+    movies: Movies
+    init_time: np.datetime64
+    path: str
+
+
+class Match(NamedTuple):
+    """The observed window of a forecast, and the forecast on the pixels of the window `(E, T, H, W, C)`."""
+
+    window: Window
+    forecast: GivenForecast
+    turned: tuple[bool, bool]  # whether rows, columns of the file run against those of the observation
+
+    def read(self, steps: int) -> np.ndarray:
+        """The first `steps` frames, float32 in the observation's units and orientation, NaN = unknown."""
+        frames = self.forecast.movies.frames[:, :steps].values
+        return frames[:, :, :: -1 if self.turned[0] else 1, :: -1 if self.turned[1] else 1]
+
+
+def read_forecasts(paths, *, variable: str = "", units: str = "file") -> list[GivenForecast]:
+    """Reads netCDF forecasts laid out (time, y, x), with a member dimension or without, one init time a file.
+
+    The init time is the variable with the standard name forecast_reference_time; without one, the date that `time`
+    counts from, as pysteps writes it.
+
+    Raises:
+      ValueError, OSError: one line with the file, the rule and what was found.
+    """
+    forecasts = []
+    for path in expand_paths(paths):
+        read = read_movies([path], variable=variable, units=units)
+        if len(read) != 1 or not has_times(read[0]):
+            raise ValueError(f"{path}: a forecast needs valid times (time with units like 'seconds since ...')")
+        forecasts.append(GivenForecast(read[0], _init_time(os.fspath(path)), os.fspath(path)))
+    return forecasts
+
+
+def _init_time(path: str) -> np.datetime64:
+    with NETCDF_LOCK:
+        variables = OPEN_FILES.dataset(path).variables.values()
+        for variable in variables:
+            if cf.attributes(variable).get("standard_name") == "forecast_reference_time":
+                attrs, values = cf.attributes(variable), np.ma.getdata(variable[...])
+                if values.size != 1:
+                    raise ValueError(f"{path}: {variable.name} must be one init time, found {values.size}")
+                return decode_times(values.reshape(()), attrs, f"{path}: {variable.name}")[()]
+        for variable in variables:
+            attrs = cf.attributes(variable)
+            if " since " in str(attrs.get("units", "")):
+                return decode_times(np.zeros(()), attrs, f"{path}: {variable.name}")[()]
+    raise ValueError(f"{path}: no init time: neither forecast_reference_time nor a time that counts from it")
+
+
+def match_forecasts(forecasts: Sequence[GivenForecast], sources: Sequence[Movies], input_length: int) -> list[Match]:
+    """The observed window of every forecast whose times are all observed; the others are named and left out.
+
+    A window has `input_length` frames up to the init time and then the frames at the valid times. The forecast may
+    cover a part of the observed pixels.
+
+    Raises:
+      ValueError: other units or channels, no common grid, times that meet nowhere, different numbers of lead times.
+    """
+    matches, reasons = [], []
+    for forecast in forecasts:
+        _check_quantity(forecast, sources[0])
+        grids = [(i, place) for i, source in enumerate(sources) if (place := _find_pixels(forecast.movies, source))]
+        if not grids:
+            raise ValueError(
+                f"{forecast.path}: its pixels ({_describe_grid(forecast.movies)}) are not those of "
+                f"{sources[0].attrs['source']} ({_describe_grid(sources[0])})"
+            )
+        found = [(i, place, when) for i, place in grids if (when := _find_times(forecast, sources[i], input_length))]
+        if not found:
+            reasons.append(f"{forecast.path}: init time {_show(forecast.init_time)}")
+            continue
+        source, (y, x, turned), (movie, start) = found[0]
+        matches.append(Match(Window(source, movie, start, y, x), forecast, turned))
+    if not matches:
+        raise ValueError(
+            f"{reasons[0]} with {input_length} observed frames before it and its valid times after it is not in "
+            f"{', '.join(source.attrs['source'] for source in sources)}"
+        )
+    if reasons:
+        LOG.warning(
+            "%d forecasts have no complete observations and are left out, the first %s", len(reasons), reasons[0]
+        )
+    lengths = {match.forecast.movies.sizes["time"] for match in matches}
+    members = {match.forecast.movies.sizes["movie"] for match in matches}
+    for name, sizes in (("lead times", lengths), ("members", members)):
+        if len(sizes) > 1:
+            raise ValueError(
+                f"{matches[0].forecast.path}: the files have {min(sizes)} to {max(sizes)} {name}, need one number"
+            )
+    return matches
+
+
+def _check_quantity(forecast, source):
+    units, observed = forecast.movies.frames.attrs["units"], source.frames.attrs["units"]
+    if units != observed:
+        raise ValueError(f"{forecast.path} is in {units}, {source.attrs['source']} in {observed}: give --units")
+    channels, wanted = forecast.movies.sizes["channel"], source.sizes["channel"]
+    if channels != wanted:
+        raise ValueError(f"{forecast.path} has {channels} channels, {source.attrs['source']} has {wanted}")
+
+
+def _metres(coordinate):
+    factor = 1000.0 if coordinate.attrs.get("units") in KILOMETRES else 1.0
+    return coordinate.values * factor
+
+
+def _find_pixels(movies, source):
+    """(row, column, turned) of the forecast's first pixel in the source, None where the grids differ."""
+    place, turned = [], []
+    for axis in ("y", "x"):
+        values, observed = _metres(movies[axis]), _metres(source[axis])
+        against = values.size > 1 and (values[-1] > values[0]) != (observed[-1] > observed[0])
+        values = values[::-1] if against else values
+        first = int(np.abs(observed - values[0]).argmin())
+        part = observed[first : first + values.size]
+        step = abs(observed[1] - observed[0]) if observed.size > 1 else 1.0
+        if part.size != values.size or np.abs(part - values).max() > 0.01 * step:
+            return None
+        place.append(first)
+        turned.append(bool(against))
+    return (*place, tuple(turned))
+
+
+def _find_times(forecast, source, input_length):
+    """(movie, first frame) of the window, None where the source has not all of its frames, one step apart."""
+    if not has_times(source):
+        return None
+    valid = forecast.movies["time"].values[0]
+    for movie, times in enumerate(source["time"].values):
+        last = int(np.searchsorted(times, forecast.init_time))
+        start = last - input_length + 1
+        if start < 0 or last + 1 + valid.size > times.size or times[last] != forecast.init_time:
+            continue
+        steps = np.diff(times[start : last + 1 + valid.size])
+        if (times[last + 1 : last + 1 + valid.size] == valid).all() and (steps == steps[0]).all():
+            return movie, start
+    return None
+
+
+def _describe_grid(movies):
+    ends = [f"{_metres(movies[axis])[i]:g}" for axis in ("y", "x") for i in (0, -1)]
+    return f"{movies.sizes['y']}x{movies.sizes['x']}, y {ends[0]}..{ends[1]}, x {ends[2]}..{ends[3]}"
+
+
+def _show(time):
+    return str(time.astype("datetime64[m]"))

@@ -1,0 +1,64 @@
+"""A configuration that cannot work is refused by name, rule and value."""
+
+import dataclasses
+import subprocess
+import sys
+
+import pytest
+
+from predjax.flags import flag_fields
+from predjax.models.config import MODELS, ModelConfig
+from predjax.models.scaling import Scaling
+
+ACTION = {"model_name": "action_cond_predrnn", "num_action_ch": 2}
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"model_name": "predrnn_v3"}, "'predrnn_v3' is not one of predrnn, .*; did you mean predrnn_v2"),
+        ({"num_hidden": ()}, "num_hidden must be positive"),
+        ({"num_hidden": (8, 0)}, "num_hidden must be positive, got 8,0"),
+        ({"num_hidden": (8, 16)}, "num_hidden 8,16: one memory passes through all layers of predrnn_v2"),
+        ({"filter_size": 4}, "filter_size must be odd and positive, got 4"),
+        ({"stride": 2}, "stride must be 1, got 2"),
+        ({"patch_size": 0}, "patch_size must be positive, got 0"),
+        ({"img_channel": 0}, "img_channel must be positive, got 0"),
+        ({"img_width": -1}, "img_width must be positive, or 0, got -1"),
+        ({"input_length": 0}, "input_length must be positive, got 0"),
+        ({"input_length": 5, "total_length": 5}, "total_length 5 must be greater than input_length 5"),
+        ({"conv_on_input": True}, "belong to the action-conditioned models, not to predrnn_v2"),
+        ({"num_action_ch": 4}, "belong to the action-conditioned models, not to predrnn_v2"),
+        ({"model_name": "action_cond_predrnn"}, "needs forcings .*: num_action_ch is 0"),
+        (ACTION | {"res_on_conv": True}, "res_on_conv 1 needs conv_on_input 1"),
+        (ACTION | {"conv_on_input": True, "num_hidden": (3, 3)}, "conv_on_input halves num_hidden, got 3"),
+    ],
+)
+def test_what_cannot_work_is_refused(fields, reason):
+    with pytest.raises(ValueError, match=reason) as caught:
+        ModelConfig(**fields)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_name_says_whether_there_are_actions_and_decoupling(name):
+    config = ModelConfig(name, num_action_ch=2 if "action" in name else 0)
+    assert config.with_action == ("action" in name)
+    assert config.decoupled == ("v2" in name)
+
+
+def test_every_field_but_the_scaling_is_a_flag():
+    fields = {field.name for field in dataclasses.fields(ModelConfig)}
+    assert fields - {field.name for field in flag_fields(ModelConfig)} == {"scaling"}
+    assert ModelConfig().scaling == Scaling()
+
+
+def test_a_configuration_is_a_value():
+    assert ModelConfig() == ModelConfig() and hash(ModelConfig()) == hash(ModelConfig())
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        ModelConfig().patch_size = 2
+
+
+def test_it_is_read_without_jax():
+    program = "import sys, predjax.models.config; sys.exit('jax' in sys.modules or 'xarray' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

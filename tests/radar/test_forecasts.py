@@ -1,0 +1,96 @@
+"""Forecast files find the observed windows that they forecast."""
+
+import netCDF4
+import numpy as np
+import pytest
+import xarray as xr
+
+from predjax.nowcasts.forecast import to_forecast
+from predjax.nowcasts.persistence import persist
+from predjax.radar.batches import read_windows
+from predjax.radar.forecasts import match_forecasts, read_forecasts
+from predjax.radar.movies import build_movies
+from predjax.radar.windows import Window
+from predjax.radar.writers import write_forecast
+
+TIMES = np.datetime64("2020-05-01T12:00", "ns") + np.arange(12) * np.timedelta64(5, "m")
+
+
+def movies(units="mm/h", y=(7000.0, 0.0), shape=(8, 6)):
+    values = np.random.default_rng(0).gamma(1.0, 2.0, (1, 12, *shape, 1)).astype(np.float32)
+    values[:, :, 0, 0] = np.nan
+    coordinate = {"units": "m", "standard_name": "projection_y_coordinate"}
+    return build_movies(
+        values,
+        time=TIMES[None],
+        y=xr.Variable("y", np.linspace(*y, shape[0]), coordinate),
+        x=xr.Variable("x", np.arange(shape[1]) * 1000.0, coordinate | {"standard_name": "projection_x_coordinate"}),
+        attrs={"units": units, "standard_name": "rainfall_rate", "variable": "rain"},
+        source="observed.nc",
+        files=["observed.nc"],
+    )
+
+
+def write(path, source, window, crop=0, steps=4):
+    batch = read_windows([source], [window], 3 + steps, crop)
+    frames = persist(batch.frames[:, :3], steps)[0]
+    write_forecast(path, to_forecast(frames, source, window, 3, "persistence", "test"))
+    return frames
+
+
+def test_a_written_forecast_finds_its_window(tmp_path):
+    source, window = movies(), Window(0, 0, 4, 0, 0)
+    frames = write(tmp_path / "a.nc", source, window)
+    (match,) = match_forecasts(read_forecasts(str(tmp_path / "a.nc")), [source], 3)
+    assert match.window == window
+    np.testing.assert_array_equal(match.read(4)[0], frames)
+
+
+def test_rows_are_turned_and_crops_are_placed(tmp_path):
+    source, window = movies(y=(0.0, 7000.0)), Window(0, 0, 2, 3, 1)  # the writer turns rows: row 0 is north
+    frames = write(tmp_path / "a.nc", source, window, crop=4)
+    (match,) = match_forecasts(read_forecasts(tmp_path / "a.nc"), [source], 3)
+    assert match.window == window and match.turned == (True, False)
+    np.testing.assert_array_equal(match.read(4)[0], frames)
+
+
+def test_members_and_the_epoch_as_init_time(tmp_path):
+    """The layout of pysteps: (ens_number, time, y, x), time in seconds since the init time."""
+    values = np.random.default_rng(1).random((3, 2, 8, 6), dtype=np.float32)
+    with netCDF4.Dataset(tmp_path / "p.nc", "w") as file:
+        for name, size in zip(("ens_number", "time", "y", "x"), values.shape):
+            file.createDimension(name, size)
+        time = file.createVariable("time", "f8", ("time",))
+        time.units, time[:] = "seconds since 2020-05-01 12:20:00", [300, 600]
+        for name, numbers in (("y", np.linspace(7000, 0, 8)), ("x", np.arange(6) * 1000.0)):
+            axis = file.createVariable(name, "f8", (name,))
+            axis.axis, axis.units, axis[:] = name.upper(), "m", numbers
+        rain = file.createVariable("precip_intensity", "f4", ("ens_number", "time", "y", "x"))
+        rain.units, rain[:] = "mm h-1", values
+    (match,) = match_forecasts(read_forecasts(tmp_path / "p.nc"), [movies()], 2)
+    assert match.window == Window(0, 0, 3, 0, 0)
+    np.testing.assert_array_equal(match.read(2)[..., 0], values)
+
+
+def test_what_does_not_meet_is_refused_in_one_line(tmp_path):
+    source = movies()
+    write(tmp_path / "a.nc", source, Window(0, 0, 4, 0, 0))
+    forecasts = read_forecasts(tmp_path / "a.nc")
+    with pytest.raises(ValueError, match=r"a\.nc: its pixels \(8x6.*are not those of observed\.nc \(8x7"):
+        match_forecasts(forecasts, [movies(shape=(8, 7), y=(9000.0, 1000.0))], 3)
+    with pytest.raises(ValueError, match=r"a\.nc is in mm/h, observed\.nc in dBZ"):
+        match_forecasts(forecasts, [movies(units="dBZ")], 3)
+    later = source.assign_coords(time=source.time + np.timedelta64(1, "D"))
+    with pytest.raises(ValueError, match=r"a\.nc: init time 2020-05-01T12:30 .* is not in observed\.nc"):
+        match_forecasts(forecasts, [later], 3)
+    with pytest.raises(ValueError, match="init time"):
+        match_forecasts(forecasts, [source], 9)  # nine frames before the init time are not there
+
+
+def test_forecasts_without_observations_are_named_and_left_out(tmp_path, caplog):
+    source = movies()
+    write(tmp_path / "a.nc", source, Window(0, 0, 4, 0, 0))
+    write(tmp_path / "b.nc", source, Window(0, 0, 0, 0, 0))
+    matches = match_forecasts(read_forecasts(tmp_path), [source.isel(time=slice(3, None))], 3)
+    assert [match.forecast.path for match in matches] == [str(tmp_path / "a.nc")]
+    assert "b.nc" in caplog.text
