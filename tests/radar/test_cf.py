@@ -68,8 +68,8 @@ def test_an_auxiliary_coordinate_identifies_a_dimension_without_a_name_that_is_k
 
 def test_an_unknown_dimension_of_one_is_dropped_and_a_longer_one_is_an_error(dataset):
     assert roles(add(dataset, "rain", {"height": 1, "y": 3, "x": 4})) == ("", "y", "x")
-    snow = add(dataset, "snow", {"member": 5, "y": 3, "x": 4})
-    with pytest.raises(ValueError, match=r"a\.nc: rain: the dimension 'member' of size 5 is none of movie, time"):
+    snow = add(dataset, "snow", {"level": 5, "y": 3, "x": 4})
+    with pytest.raises(ValueError, match=r"a\.nc: rain: the dimension 'level' of size 5 is none of movie, time"):
         roles(snow)
     assert roles(snow, unknown="channel") == ("channel", "y", "x")
     with pytest.raises(ValueError, match="two of the dimensions lat, y, x look like y"):
