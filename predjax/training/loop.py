@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import math
 import pathlib
 import signal
 import time
@@ -104,18 +105,20 @@ def make_validation(forecaster: Forecaster) -> Callable:
 
     @jax.jit
     def measure(params, frames, forcings):
-        steps = config.total_length - config.input_length
-        predicted = forecaster.predict(params, None, frames[:, : config.input_length], steps, forcings)
-        observed = jnp.where(jnp.isfinite(predicted), frames[:, config.input_length :], jnp.nan)
+        last, steps = config.input_length, config.total_length - config.input_length
+        predicted = forecaster.predict(params, None, frames[:, :last], steps, forcings)
+        # Only what a forecast cannot know is left out: the NaN of a network that diverged must show.
+        observed = jnp.where(jnp.isfinite(frames[:, last - 1 : last]), frames[:, last:], jnp.nan)
         return squared_error(config.scaling.scale(predicted), config.scaling.scale(observed))
 
     return measure
 
 
 def validate(run: Run, params) -> float:
-    """The mean squared error of free forecasts over the validation windows, in scaled units."""
+    """The mean squared error of free forecasts over the validation windows, in scaled units; NaN without a pixel."""
     sums = [run.measure(params, batch.frames, batch.forcings) for batch in run.valid_batches]
-    return float(sum(float(s) for s, _ in sums) / max(sum(int(n) for _, n in sums), 1))
+    count = sum(int(n) for _, n in sums)
+    return sum(float(s) for s, _ in sums) / count if count else math.nan
 
 
 def estimate(run: Run, state: TrainState) -> tuple[Callable, Estimate]:

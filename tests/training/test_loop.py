@@ -2,12 +2,16 @@
 
 import json
 
+import jax
 import numpy as np
 import pytest
 from tiny import TINY
 
 from predjax import checkpoint
 from predjax.commands.train import main
+from predjax.models.config import ModelConfig
+from predjax.models.forecaster import make_forecaster
+from predjax.training.loop import make_validation
 
 
 def run(folder, *flags):
@@ -79,3 +83,15 @@ def test_a_checkpoint_holds_what_was_saved(tmp_path):
         checkpoint.unflatten(arrays, "params", {"a/b": {"w": np.zeros((3, 3))}})
     with pytest.raises(ValueError, match="missing"):
         checkpoint.unflatten(arrays, "params", {"a/b": {"w": np.zeros((2, 3)), "b": np.zeros(3)}})
+
+
+def test_a_network_that_diverged_is_never_best():
+    forecaster = make_forecaster(ModelConfig(num_hidden=(4,), filter_size=3, input_length=2, total_length=4))
+    frames = np.random.default_rng(0).random((2, 4, 8, 8, 1), dtype=np.float32)
+    frames[:, 1, :4] = np.nan
+    params = forecaster.init(jax.random.key(0), frames)
+    measure = make_validation(forecaster)
+    total, count = measure(params, frames, None)
+    assert np.isfinite(total) and count == 2 * 2 * 4 * 8  # where the last observed frame has coverage
+    total, _ = measure(jax.tree.map(lambda x: x * np.nan, params), frames, None)
+    assert np.isnan(total)
