@@ -9,10 +9,19 @@ never counts as dry. An undefined score (0/0) is NaN and the counts stand beside
 Formulas: Wilks (2019), Statistical Methods in the Atmospheric Sciences, 4th edition, chapter 9.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
+
+from predjax.verification.fields import (
+    check_fields,
+    check_thresholds,
+    find_valid,
+    label_leads,
+    label_thresholds,
+    split_cases,
+)
 
 EVENT_RULE = "value >= threshold"
 COUNTS = ("hits", "misses", "false_alarms", "correct_negatives")
@@ -20,6 +29,7 @@ SUMS = ("error", "absolute_error", "squared_error", "forecast", "observed")
 SUMS += ("forecast_squared", "observed_squared", "product")
 PSNR_CAP = 100.0  # dB
 SSIM_WINDOW = 11  # pixels: the Gaussian of sigma 1.5 cut at 3.5 sigma, as in Wang et al. (2004)
+CACHED = 2**14  # pairs summed at a time: what stays in a processor's cache
 BLOCK_PIXELS = 2**18  # pixel pairs worked on at a time: a few megabytes, whatever the number of cases
 
 
@@ -58,17 +68,10 @@ def statistics(
     Raises:
       ValueError: other shapes or types, masked arrays, infinite values, bad thresholds or labels.
     """
-    forecast, observed = _check_field("forecast", forecast), _check_field("observed", observed)
-    if forecast.shape != observed.shape:
-        raise ValueError(f"forecast has the shape {forecast.shape} but observed has {observed.shape}")
-    thresholds = sorted(float(t) for t in thresholds)
-    if not np.all(np.isfinite(thresholds)) or len(set(thresholds)) < len(thresholds):
-        raise ValueError(f"thresholds must be finite and different, not {thresholds}")
+    forecast, observed = check_fields(forecast, observed)
+    thresholds = check_thresholds(thresholds)
     steps = forecast.shape[1]
-    if lead_times is None:
-        lead_times, lead_units = range(1, steps + 1), "1"
-    if len(lead_times) != steps:
-        raise ValueError(f"{len(lead_times)} lead times for {steps} frames")
+    leads = label_leads(steps, lead_times, lead_units)
     if data_range is not None and not data_range > 0:
         raise ValueError(f"data_range must be positive, not {data_range}")
 
@@ -78,11 +81,9 @@ def statistics(
     frames = np.zeros((2, steps))
     frame_counts = np.zeros((2, steps), np.int64)
     for lead in range(steps):
-        for part in _blocks(forecast.shape):
+        for part in split_cases(forecast.shape, BLOCK_PIXELS):
             f, o = forecast[part, lead], observed[part, lead]
-            if np.isinf(f).any() or np.isinf(o).any():
-                raise ValueError(f"infinite value in frame {lead + 1} of forecast or observed; only NaN is missing")
-            valid = ~(np.isnan(f) | np.isnan(o))
+            valid = find_valid(f, o, lead + 1)
             sizes[:, lead] += valid.any(axis=(1, 2, 3)).sum(), valid.sum()
             if data_range is not None:
                 complete = valid.all(axis=(1, 2, 3))
@@ -90,7 +91,7 @@ def statistics(
                     values = score(f[complete].astype(np.float64), o[complete].astype(np.float64), data_range)
                     frames[k, lead] += np.sum(values)
                     frame_counts[k, lead] += len(values)
-            f, o = f[valid], o[valid]
+            f, o = (f.ravel(), o.ravel()) if valid.all() else (f[valid], o[valid])
             counts[:, lead] += _event_counts(f, o, thresholds)
             sums[:, lead] += _value_sums(f, o)
 
@@ -102,25 +103,25 @@ def statistics(
         by_lead |= {"psnr_sum": frames[1], "psnr_cases": frame_counts[1]}
         attrs["data_range"] = float(data_range)
     variables |= {name: ("lead_time", values) for name, values in by_lead.items()}
-    lead_attrs = {"long_name": "lead time", "units": lead_units}
-    threshold_attrs = {"long_name": "event threshold", "units": units}
-    coords = {
-        "lead_time": ("lead_time", np.asarray(lead_times), lead_attrs),
-        "threshold": ("threshold", np.asarray(thresholds, np.float64), threshold_attrs),
-    }
+    coords = {"lead_time": leads, "threshold": label_thresholds(thresholds, units)}
     return xr.Dataset(variables, coords, attrs)
 
 
 def add_statistics(a: xr.Dataset, b: xr.Dataset) -> xr.Dataset:
     """The statistics of the cases of `a` and `b` together; raises the ValueError of `check_same_labels`."""
     check_same_labels(a, b)
-    with xr.set_options(arithmetic_join="exact"):
-        return _with_labels_of(a, a + b)
+    # Their labels are equal, so there is nothing to align, and aligning is what takes the time.
+    sums = {}
+    for name in a.data_vars:
+        of_a, of_b = a.variables[name], b.variables[name]
+        sums[name] = of_a.dims, of_a.values + of_b.transpose(*of_a.dims).values
+    return xr.Dataset(sums, a.coords, a.attrs)
 
 
 def check_same_labels(a: xr.Dataset, b: xr.Dataset, names: Sequence[str] = ("one", "the other")) -> None:
-    """Two sets of statistics or scores must share lead times, thresholds, variables, event rule and units.
+    """Two sets of statistics or scores must share lead times, thresholds, variables, event rule, units and all else.
 
+    The other coordinates (windows, wave numbers, ...) carry their rules in their attributes.
     xarray's own arithmetic would drop a lead time that only one of the two has.
 
     Raises:
@@ -128,14 +129,32 @@ def check_same_labels(a: xr.Dataset, b: xr.Dataset, names: Sequence[str] = ("one
     """
     labels = {}
     for dim, plural in (("lead_time", "lead times"), ("threshold", "thresholds")):
-        labels[plural] = [d[dim].values.tolist() for d in (a, b)]
-        labels[f"units of the {plural}"] = [d[dim].attrs.get("units") for d in (a, b)]
+        labels[plural] = [_list(d, dim) for d in (a, b)]
+        labels[f"units of the {plural}"] = [d[dim].attrs.get("units") if dim in d.coords else None for d in (a, b)]
+    for name in sorted({*a.coords, *b.coords} - {"lead_time", "threshold"}):
+        labels[f"values of {name}"] = [_list(d, name) for d in (a, b)]
+        labels[f"attributes of {name}"] = [d[name].attrs if name in d.coords else None for d in (a, b)]
     labels["variables"] = [sorted(d.data_vars) for d in (a, b)]
     for name, plural in (("event_rule", "event rules"), ("units", "units"), ("data_range", "data ranges")):
         labels[plural] = [d.attrs.get(name) for d in (a, b)]
     for what, (of_a, of_b) in labels.items():
         if of_a != of_b:
-            raise ValueError(f"{what} differ: {of_a} in {names[0]}, {of_b} in {names[1]}")
+            texts = [text if len(text) < 200 else f"{text[:190]}..." for text in (str(of_a), str(of_b))]
+            raise ValueError(f"{what} differ: {texts[0]} in {names[0]}, {texts[1]} in {names[1]}")
+
+
+def keep_labels(source: xr.Dataset, result: xr.Dataset) -> xr.Dataset:
+    """`result` with the attributes of `source` and of its coordinates, and none on its variables."""
+    result = result.copy()  # shallow: the variables may be those of `source`, and keep their attributes there
+    result.attrs = dict(source.attrs)
+    for name, variable in result.variables.items():
+        variable.attrs = dict(source.variables[name].attrs) if name in source.coords else {}
+    return result
+
+
+def ratio(a: xr.DataArray, b: xr.DataArray) -> xr.DataArray:
+    """a / b, NaN where b is 0."""
+    return a / b.where(b != 0)
 
 
 def skill(statistics: xr.Dataset) -> xr.Dataset:
@@ -151,48 +170,36 @@ def skill(statistics: xr.Dataset) -> xr.Dataset:
     # Products of counts leave the range of int64; float64 holds each count exactly (up to 2^53).
     hits, misses, false_alarms, correct_negatives = (s[name].astype(np.float64) for name in COUNTS)
     observed, forecast, events = hits + misses, hits + false_alarms, hits + misses + false_alarms
-    chance = _ratio(observed * forecast, events + correct_negatives)
+    chance = ratio(observed * forecast, events + correct_negatives)
     scores = {
-        "mean_error": _ratio(s.error, s.pairs),
-        "mae": _ratio(s.absolute_error, s.pairs),
-        "mse": _ratio(s.squared_error, s.pairs),
-        "rmse": np.sqrt(_ratio(s.squared_error, s.pairs)),
+        "mean_error": ratio(s.error, s.pairs),
+        "mae": ratio(s.absolute_error, s.pairs),
+        "mse": ratio(s.squared_error, s.pairs),
+        "rmse": np.sqrt(ratio(s.squared_error, s.pairs)),
         "correlation": _correlation(s),
-        "csi": _ratio(hits, events),
-        "pod": _ratio(hits, observed),
-        "far": _ratio(false_alarms, forecast),
-        "bias": _ratio(forecast, observed),
-        "ets": _ratio(hits - chance, events - chance),
-        "hss": _ratio(
+        "csi": ratio(hits, events),
+        "pod": ratio(hits, observed),
+        "far": ratio(false_alarms, forecast),
+        "bias": ratio(forecast, observed),
+        "ets": ratio(hits - chance, events - chance),
+        "hss": ratio(
             2 * (hits * correct_negatives - false_alarms * misses),
             observed * (misses + correct_negatives) + forecast * (false_alarms + correct_negatives),
         ),
     }
     for name in ("ssim", "psnr"):
         if f"{name}_sum" in s:
-            scores[name] = _ratio(s[f"{name}_sum"], s[f"{name}_cases"])
+            scores[name] = ratio(s[f"{name}_sum"], s[f"{name}_cases"])
     counts = {name: s[name] for name in (*COUNTS, "cases", "pairs", "ssim_cases", "psnr_cases") if name in s}
-    result = _with_labels_of(s, xr.Dataset(scores | counts))
+    result = keep_labels(s, xr.Dataset(scores | counts))
     for name, attrs in _describe(s.attrs.get("units", "1")).items():
         if name in result:
             result[name].attrs = attrs
     return result
 
 
-def _check_field(name: str, values: np.ndarray) -> np.ndarray:
-    if isinstance(values, np.ma.MaskedArray):
-        raise ValueError(f"{name} is a masked array: fill it with NaN first")
-    values = np.asarray(values)
-    if values.ndim != 5 or not values.size:
-        raise ValueError(f"{name} must be (case, T, H, W, C) with at least one value, not {values.shape}")
-    if values.dtype.kind != "f":
-        raise ValueError(f"{name} must be floating point, where NaN is missing, not {values.dtype}")
-    return values
-
-
-def _blocks(shape: tuple[int, ...]) -> Iterator[slice]:
-    size = max(1, BLOCK_PIXELS // int(np.prod(shape[2:])))
-    return (slice(start, start + size) for start in range(0, shape[0], size))
+def _list(data: xr.Dataset, coordinate: str) -> list | None:
+    return data.variables[coordinate].values.tolist() if coordinate in data.coords else None
 
 
 def _event_counts(f: np.ndarray, o: np.ndarray, thresholds: list[float]) -> np.ndarray:
@@ -207,12 +214,14 @@ def _event_counts(f: np.ndarray, o: np.ndarray, thresholds: list[float]) -> np.n
     return counts
 
 
-def _value_sums(f: np.ndarray, o: np.ndarray) -> list[float]:
+def _value_sums(f: np.ndarray, o: np.ndarray) -> np.ndarray:
     """Sums in the order of SUMS, in float64, of two vectors of valid pairs."""
-    f, o = f.astype(np.float64), o.astype(np.float64)
-    error = f - o
-    parts = (error, np.abs(error), error * error, f, o, f * f, o * o, f * o)
-    return [float(part.sum()) for part in parts]
+    sums = np.zeros(len(SUMS))
+    for start in range(0, f.size, CACHED):
+        a, b = (values[start : start + CACHED].astype(np.float64) for values in (f, o))
+        e = a - b
+        sums += e.sum(), np.abs(e).sum(), e @ e, a.sum(), b.sum(), a @ a, b @ b, a @ b
+    return sums
 
 
 def _ssim(f: np.ndarray, o: np.ndarray, data_range: float) -> list[float]:
@@ -231,10 +240,6 @@ def _psnr(f: np.ndarray, o: np.ndarray, data_range: float) -> np.ndarray:
     return 10 * np.log10(data_range**2 / np.maximum(mse, data_range**2 * 10 ** (-PSNR_CAP / 10)))
 
 
-def _ratio(a: xr.DataArray, b: xr.DataArray) -> xr.DataArray:
-    return a / b.where(b != 0)
-
-
 def _correlation(s: xr.Dataset) -> xr.DataArray:
     covariance = s.pairs * s["product"] - s.forecast * s.observed
     variances = []
@@ -243,14 +248,6 @@ def _correlation(s: xr.Dataset) -> xr.DataArray:
         variance = square - s[name] ** 2
         variances.append(variance.where(variance > 1e-12 * square))  # less is rounding: a constant field
     return covariance / np.sqrt(variances[0] * variances[1])
-
-
-def _with_labels_of(source: xr.Dataset, result: xr.Dataset) -> xr.Dataset:
-    """`result` with the attributes of `source` and of its coordinates, and none on its variables."""
-    result = result.drop_attrs().assign_attrs(source.attrs)
-    for name in ("lead_time", "threshold"):
-        result[name].attrs = dict(source[name].attrs)
-    return result
 
 
 def _describe(units: str) -> dict[str, dict[str, str]]:

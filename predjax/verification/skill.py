@@ -124,11 +124,15 @@ def format_table(comparison: xr.Dataset, *, reference: str = "persistence", widt
     return "\n".join(folded) + "\n"
 
 
-def write_skill(folder: str | os.PathLike, dataset: xr.Dataset, overwrite: bool = False) -> None:
+def write_skill(
+    folder: str | os.PathLike, dataset: xr.Dataset, overwrite: bool = False, *, whole: xr.Dataset | None = None
+) -> None:
     """Writes a comparison to skill.nc (all variables, units, long names) and skill.json in `folder`.
 
+    `whole`, the scores of the methods on their own pixels, becomes the group and the entry `whole_domain`.
+
     The JSON holds the attributes, the lead times and, for each method and score, the values by lead time, inside
-    one entry a threshold where there are thresholds. It is strict: what is undefined is null.
+    one entry a threshold, window, wave number ... where the score has them. It is strict: what is undefined is null.
 
     Raises:
       FileExistsError: one of the two exists and `overwrite` is not set; neither is touched.
@@ -137,10 +141,14 @@ def write_skill(folder: str | os.PathLike, dataset: xr.Dataset, overwrite: bool 
     paths = folder / "skill.nc", folder / "skill.json"
     for path in paths:
         refuse_existing(path, overwrite)
-    text = json.dumps(_as_json(dataset), indent=1, allow_nan=False, default=lambda value: value.tolist()) + "\n"
+    values = _as_json(dataset) | ({} if whole is None else {"whole_domain": _as_json(whole)})
+    text = json.dumps(values, indent=1, allow_nan=False, default=lambda value: value.tolist()) + "\n"
     labelled = dataset.assign_attrs(Conventions="CF-1.11", title="Skill of nowcasts by lead time")
     with NETCDF_LOCK, appearing(paths[0], overwrite=overwrite) as temporary:
-        labelled.to_netcdf(temporary, engine="netcdf4", encoding={"threshold": {"_FillValue": None}})
+        options = {"engine": "netcdf4", "encoding": {"threshold": {"_FillValue": None}}}
+        labelled.to_netcdf(temporary, **options)
+        if whole is not None:
+            whole.to_netcdf(temporary, mode="a", group="whole_domain", **options)
     with appearing(paths[1], overwrite=overwrite) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -225,7 +233,12 @@ def _closing_lines(comparison: xr.Dataset, reference: str, unit_text: str, unit:
         verdicts: dict[str, list[str]] = {}
         for what, name, values in scores:
             pair = values.sel({"method": method}), values.sel({"method": reference})
-            verdicts.setdefault(_verdict(*pair, BETTER[name], reference, unit), []).append(what)
+            verdict = _verdict(*pair, BETTER[name], reference, unit)
+            if f"{name}_verdict" in comparison:
+                told = comparison[f"{name}_verdict"].sel({"method": method})
+                told = told.sel(threshold=values.threshold) if "threshold" in told.dims else told
+                verdict += _certainty(told, unit)
+            verdicts.setdefault(verdict, []).append(what)
         lines += [f"{method}: {verdict}: {', '.join(names)}." for verdict, names in verdicts.items()]
     return lines
 
@@ -243,8 +256,19 @@ def _verdict(own: xr.DataArray, other: xr.DataArray, rank: Callable, reference: 
     worse = ~undefined & [not rank(a) < rank(b) for a, b in zip(own.values, other.values)]
     everywhere = not worse.any() or worse.all()
     verdict = f"{'not ' * bool(worse.any())}better than {reference} at "
-    verdict += "every lead time" if everywhere else named(leads[worse])
+    everywhere_text = "any lead time" if worse.any() else "every lead time"
+    verdict += everywhere_text if everywhere else named(leads[worse])
     return verdict + (f" (undefined at {named(leads[undefined])})" if undefined.any() else "")
+
+
+def _certainty(verdicts: xr.DataArray, unit: str) -> str:
+    """In words, at which lead times the bootstrap tells the difference from chance."""
+    found = {}
+    for lead, verdict in zip(verdicts.lead_time.values, verdicts.values):
+        found.setdefault(str(verdict), []).append(str(lead))
+    if len(found) == 1:
+        return f" ({next(iter(found))})"
+    return " (" + "; ".join(f"{verdict} at {', '.join(leads)} {unit}" for verdict, leads in found.items()) + ")"
 
 
 def _as_json(dataset: xr.Dataset) -> dict:
@@ -256,13 +280,17 @@ def _as_json(dataset: xr.Dataset) -> dict:
     for method in dataset.method.values:
         scores = {}
         for name, values in dataset.sel({"method": method}).data_vars.items():
-            if "threshold" in values.dims:
-                by_threshold = zip(values.threshold.values, values.transpose("threshold", "lead_time").values)
-                scores[name] = {f"{threshold:.12g}": _null(row) for threshold, row in by_threshold}
-            else:
-                scores[name] = _null(values.values)
+            values = values.transpose(..., "lead_time")
+            scores[name] = _nest(values.values, [values[dim].values for dim in values.dims[:-1]])
         result["methods"][str(method)] = scores
     return result
+
+
+def _nest(values: np.ndarray, labels: list[np.ndarray]) -> dict | list:
+    """{label: {...: [values by lead time]}}, one level for each axis before the last."""
+    if not labels:
+        return _null(values)
+    return {f"{label:.12g}": _nest(part, labels[1:]) for label, part in zip(labels[0], values)}
 
 
 def _null(values: np.ndarray) -> list:

@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from predjax.verification.blocks import stack_blocks, sum_blocks
+from predjax.verification.bootstrap import bootstrap
+from predjax.verification.measure import measure, score
 from predjax.verification.scores import skill, statistics
 from predjax.verification.skill import compare, format_table, skill_against, write_skill
 
@@ -110,7 +113,7 @@ def test_the_closing_lines_say_where_persistence_is_not_beaten(comparison):
     closing = format_table(comparison).split("\n\n")[-1].splitlines()
     assert "predrnn_v2: not better than persistence at lead times 10, 15 min: RMSE." in closing
     # 0 + 0.9 is an event at 0.5, which lowers the CSI at 15 minutes to 6/8; so it does for 0 + 0.6.
-    assert "predrnn_v2: not better than persistence at every lead time: CSI at 0.5 mm/h." in closing
+    assert "predrnn_v2: not better than persistence at any lead time: CSI at 0.5 mm/h." in closing
     assert "predrnn_v2: undefined at every lead time: CSI at 99 mm/h." in closing
     better = compare({"a": scored([0.1, 0.1, 0.1]), "persistence": scored([0.2, 0.4, 0.6])})
     assert "a: better than persistence at every lead time: RMSE." in format_table(better)
@@ -170,6 +173,27 @@ def test_files_hold_every_number_and_null_for_undefined(tmp_path, comparison):
     assert model["rmse"] == comparison.rmse.sel({"method": "predrnn_v2"}).values.tolist()
     assert model["csi"]["99"] == [None] * 3 and model["hits"]["0.5"] == [6, 6, 6]
     assert written["attributes"]["event_rule"] == "value >= threshold" and written["units"]["rmse"] == "mm/h"
+
+
+def test_scores_of_windows_and_wave_numbers_are_written_with_their_intervals(tmp_path):
+    observed = np.random.default_rng(0).random((6, 2, 9, 9, 1))
+    observed[:, 1] = 0  # nothing at the second lead time
+    options = {"thresholds": [0.5], "windows": [3, 5], "lead_times": [5, 10]}
+    sums = stack_blocks({b: measure(observed[b : b + 1] / 2, observed[b : b + 1], **options) for b in range(6)})
+    methods = {"half": sums, "persistence": sums}
+    scores = compare({name: score(sum_blocks(s)) for name, s in methods.items()})
+    intervals = bootstrap(methods, score, reference="persistence", names=["fss"], resamples=20)
+    together = xr.merge([scores, intervals], join="exact", compat="no_conflicts", combine_attrs="drop_conflicts")
+    write_skill(tmp_path, together)
+    with xr.open_dataset(tmp_path / "skill.nc", decode_timedelta=False) as found:
+        found.load()
+    np.testing.assert_array_equal(found.fss, together.fss)
+    assert found.fss_verdict.values[:, 0, 0, 0].tolist() == ["not resolved", "reference"]
+    assert found.window.attrs["boundary_rule"] == "only windows that lie inside the field"
+    half = json.loads((tmp_path / "skill.json").read_text())["methods"]["half"]
+    assert half["fss"]["0.5"]["3"] == [together.fss.values[0, 0, 0, 0], None]
+    assert half["fss_verdict"]["0.5"]["5"] == ["not resolved", "undefined"]
+    assert set(half["rapsd_ratio"]) == {"1", "2", "3", "4"} and half["coverage"] == [1, 1]
 
 
 def test_scores_without_thresholds_are_written_and_printed(tmp_path):

@@ -1,0 +1,76 @@
+"""Statistics by blocks of cases that belong together: what a bootstrap draws, and what one run keeps in memory."""
+
+from collections.abc import Hashable, Mapping, MutableMapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from predjax.radar.windows import Window
+from predjax.verification.scores import add_statistics, check_same_labels, keep_labels
+
+MOST_BLOCKS = 100  # more would take memory and add nothing to an interval
+
+
+class Blocks(NamedTuple):
+    """The block of each window, 0, 1, ... without a gap, and one sentence that says what a block is."""
+
+    numbers: np.ndarray
+    rule: str
+
+
+def assign_blocks(windows: Sequence[Window], length: int, most: int = MOST_BLOCKS) -> Blocks:
+    """Blocks of windows of `length` frames: events, or stretches of init times where there is one event.
+
+    An event is a movie of a source. Cases of one event resemble each other, so it is events that are drawn. In one
+    event alone the blocks are stretches of equal length, each at least as long as a window, so that only neighbours
+    share frames. Beyond `most` blocks neighbouring ones are joined.
+
+    Raises:
+      ValueError: no windows, or a length or most below 1.
+    """
+    if not windows or length < 1 or most < 1:
+        raise ValueError(f"blocks need windows, got {len(windows)} of {length} frames for at most {most} blocks")
+    events = sorted({(window.source, window.movie) for window in windows})
+    if len(events) > 1:
+        place = {event: number for number, event in enumerate(events)}
+        numbers = np.array([place[window.source, window.movie] for window in windows])
+        count, span = min(len(events), most), len(events)
+    else:
+        numbers = np.array([window.start for window in windows])
+        numbers -= numbers.min()
+        span = int(numbers.max()) + 1
+        count = min(max(span // length, 1), most)
+    numbers = np.unique(numbers * count // span, return_inverse=True)[1]
+    found = int(numbers.max()) + 1
+    if len(events) == 1:
+        return Blocks(numbers, f"{found} stretches of at least {length} init times of one event")
+    each = "" if found == len(events) else f" in {found} groups"
+    return Blocks(numbers, f"{len(events)} events{each}")
+
+
+def accumulate(totals: MutableMapping[Hashable, xr.Dataset], key: Hashable, new: xr.Dataset) -> None:
+    """Adds statistics to those kept under `key`; raises the ValueError of `scores.check_same_labels`."""
+    totals[key] = add_statistics(totals[key], new) if key in totals else new
+
+
+def stack_blocks(totals: Mapping[int, xr.Dataset]) -> xr.Dataset:
+    """The statistics of the blocks along a first dimension `block`, in the order of their numbers.
+
+    Raises:
+      ValueError: nothing given, or statistics of different labels.
+    """
+    if not totals:
+        raise ValueError("no statistics to stack")
+    numbers = sorted(totals)
+    for number in numbers[1:]:
+        names = [f"block {n}" for n in (numbers[0], number)]
+        check_same_labels(totals[numbers[0]], totals[number], names)
+    block = xr.Variable("block", np.array(numbers), {"long_name": "block of cases", "units": "1"})
+    how = {"join": "exact", "data_vars": "all", "coords": "minimal", "compat": "override", "combine_attrs": "override"}
+    return xr.concat([totals[number] for number in numbers], dim="block", **how).assign_coords(block=block)
+
+
+def sum_blocks(statistics: xr.Dataset) -> xr.Dataset:
+    """The statistics of all blocks together: what the same cases give without blocks."""
+    return keep_labels(statistics, statistics.sum("block"))

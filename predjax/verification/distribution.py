@@ -1,0 +1,134 @@
+"""Whether forecasts have the amounts that are observed: mean, variance and the 99 % quantile of both.
+
+A forecast that is right on average but blurred has too little variance and too low a quantile. The quantile comes from
+histograms with fixed bins, which add exactly; it is known to half a bin.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from predjax.verification.fields import check_fields, find_valid, label_leads, split_cases
+from predjax.verification.scores import keep_labels, ratio
+
+QUANTILE = 0.99
+RATE_STEP = 1.02  # ratio of neighbouring edges: a quantile in the middle of a bin is at most 1 % off
+DBZ_STEP = 0.25
+BLOCK_PIXELS = 2**18
+
+
+class Bins(NamedTuple):
+    """Edges (E,) and the value that stands for each of the E + 1 bins; a value on an edge belongs to the bin above."""
+
+    edges: np.ndarray
+    values: np.ndarray
+    error: str
+
+
+def choose_bins(units: str) -> Bins:
+    """The bins for a unit: rain rates by ratio, dBZ by difference, anything else by ratio on both sides of zero.
+
+    Below the first and above the last edge a value is known to be there, no more.
+    """
+    if units == "dBZ":
+        edges = np.linspace(-40, 90, round(130 / DBZ_STEP) + 1)
+        middle = (edges[1:] + edges[:-1]) / 2
+        return Bins(edges, np.r_[edges[0], middle, edges[-1]], f"at most {DBZ_STEP / 2:g} dBZ from -40 to 90 dBZ")
+    first, last, step = (0.01, 1000.0, RATE_STEP) if units == "mm/h" else (1e-4, 1e4, RATE_STEP**2)
+    edges = first * step ** np.arange(np.ceil(np.log(last / first) / np.log(step)) + 1)
+    middle = np.sqrt(edges[1:] * edges[:-1])
+    values = np.r_[0, middle, edges[-1]]
+    if units != "mm/h":
+        edges, values = np.r_[-edges[::-1], edges], np.r_[-values[:0:-1], values]
+    error = f"at most {100 * (step - 1) / 2:.2g} % from {first:g} to {last:g}; below counts as 0"
+    return Bins(edges, values, error)
+
+
+def histogram_statistics(
+    forecast: np.ndarray,
+    observed: np.ndarray,
+    *,
+    lead_times: Sequence[int] | None = None,
+    lead_units: str = "minutes",
+    units: str = "1",
+) -> xr.Dataset:
+    """The additive histograms of some cases, over the pixels where forecast and observation have a value.
+
+    Args: as for `scores.statistics`.
+
+    Returns:
+      histogram_forecast, histogram_observed (lead_time, bin): int64. The coordinate `bin` holds the value that stands
+      for each bin, and in its attribute `quantile_error` how far that may be off.
+
+    Raises:
+      ValueError: bad fields or labels.
+    """
+    forecast, observed = check_fields(forecast, observed)
+    leads = label_leads(forecast.shape[1], lead_times, lead_units)
+    bins = choose_bins(units)
+    counts = np.zeros((2, forecast.shape[1], bins.values.size), np.int64)
+    for lead in range(forecast.shape[1]):
+        for part in split_cases(forecast.shape, BLOCK_PIXELS):
+            f, o = forecast[part, lead], observed[part, lead]
+            valid = find_valid(f, o, lead + 1)
+            for k, values in enumerate((f[valid], o[valid])):
+                places = np.searchsorted(bins.edges.astype(values.dtype), values, side="right")
+                counts[k, lead] += np.bincount(places, minlength=bins.values.size)
+    variables = {
+        "histogram_forecast": (("lead_time", "bin"), counts[0]),
+        "histogram_observed": (("lead_time", "bin"), counts[1]),
+    }
+    rules = {"long_name": "value that stands for the bin", "units": units, "quantile_error": bins.error}
+    return xr.Dataset(variables, {"lead_time": leads, "bin": ("bin", bins.values, rules)}, {"units": units})
+
+
+def distribution_skill(statistics: xr.Dataset) -> xr.Dataset:
+    """Mean, variance and 99 % quantile of forecast and observation, all (lead_time), of summed statistics.
+
+    Args:
+      statistics: `histogram_statistics` together with the sums of `scores.statistics` of the same cases.
+
+    Returns:
+      mean_forecast, mean_observed, variance_forecast, variance_observed, q99_forecast, q99_observed, and their ratios
+      forecast / observed: variance_ratio, mean_ratio, q99_ratio. In dBZ, a logarithm, the last two would mean nothing
+      and are left out. A quantile is the least bin that at least 99 % of the values do not exceed. NaN without
+      values, and where a ratio has 0 below.
+    """
+    s = statistics
+    units = s.attrs.get("units", "1")
+    scores = {}
+    for name in ("forecast", "observed"):
+        mean = ratio(s[name], s.pairs)
+        square = ratio(s[f"{name}_squared"], s.pairs)
+        variance = square - mean**2
+        scores[f"mean_{name}"] = mean
+        # What is left of equal numbers is rounding: a constant field.
+        scores[f"variance_{name}"] = variance.where((variance > 1e-12 * square) | variance.isnull(), 0)
+        scores[f"q99_{name}"] = find_quantile(s[f"histogram_{name}"])
+    for name in ("mean", "variance", "q99"):
+        if name == "variance" or units != "dBZ":
+            scores[f"{name}_ratio"] = ratio(scores[f"{name}_forecast"], scores[f"{name}_observed"])
+    result = keep_labels(s, xr.Dataset(scores))
+    long_names = {"mean": "mean", "variance": "variance", "q99": "99 % quantile"}
+    for name, values in result.data_vars.items():
+        what, _, of = str(name).partition("_")
+        if of == "ratio":
+            values.attrs = {"long_name": f"{long_names[what]}, forecast / observed", "units": "1"}
+            continue
+        squared = units if units == "1" else f"({units})^2"
+        values.attrs = {
+            "long_name": f"{long_names[what]} of the {of}",
+            "units": squared if what == "variance" else units,
+        }
+        if what == "q99":
+            values.attrs["error"] = s["bin"].attrs["quantile_error"]
+    return result
+
+
+def find_quantile(histogram: xr.DataArray, share: float = QUANTILE) -> xr.DataArray:
+    """The value of the first bin up to which at least `share` of the counts lie; NaN where there are none."""
+    up_to, total = histogram.cumsum("bin"), histogram.sum("bin")
+    place = (up_to >= share * total * (1 - 1e-12)).argmax("bin")  # 0.99 is no binary number
+    return histogram["bin"].drop_attrs()[place].drop_vars("bin").where(total > 0)

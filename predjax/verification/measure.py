@@ -1,0 +1,58 @@
+"""All statistics of deterministic forecasts in one set of sums, and all scores of the total."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from predjax.verification.common_domain import coverage_skill, coverage_statistics
+from predjax.verification.distribution import distribution_skill, histogram_statistics
+from predjax.verification.scores import skill, statistics
+from predjax.verification.spatial import fss_skill, fss_statistics
+from predjax.verification.spectra import spectrum_skill, spectrum_statistics
+
+
+def measure(
+    forecast: np.ndarray,
+    observed: np.ndarray,
+    thresholds: Sequence[float],
+    windows: Sequence[int],
+    *,
+    data_range: float | None = None,
+    fill: float | None = None,
+    side: int | None = None,
+    pixel_size: float | None = None,
+    pixel_units: str = "m",
+    lead_times: Sequence[int] | None = None,
+    lead_units: str = "minutes",
+    units: str = "1",
+) -> xr.Dataset:
+    """The additive sums behind every score of some cases; add those of more with `scores.add_statistics`.
+
+    Counts and errors (`scores`), FSS (`spatial`), spectra (`spectra`), histograms (`distribution`) and coverage
+    (`common_domain`), whose functions say what the arguments and the variables are. `units` is that of the fields.
+    Sums of frames of different sizes add only with one `side` for their spectra.
+
+    Raises:
+      ValueError: what any of them raises.
+    """
+    labels = {"lead_times": lead_times, "lead_units": lead_units}
+    waves = {"fill": fill, "side": side, "pixel_size": pixel_size, "pixel_units": pixel_units}
+    parts = [
+        statistics(forecast, observed, thresholds, data_range=data_range, units=units, **labels),
+        fss_statistics(forecast, observed, thresholds, windows, units=units, **labels),
+        spectrum_statistics(forecast, observed, units=units, **waves, **labels),
+        histogram_statistics(forecast, observed, units=units, **labels),
+        coverage_statistics(forecast, observed, **labels),
+    ]
+    return _join(parts)
+
+
+def score(statistics: xr.Dataset) -> xr.Dataset:
+    """All scores of the sums of `measure`, over any further dimensions that they have."""
+    parts = [part(statistics) for part in (skill, fss_skill, spectrum_skill, distribution_skill, coverage_skill)]
+    return _join(parts)
+
+
+def _join(parts: list[xr.Dataset]) -> xr.Dataset:
+    return xr.merge(parts, join="exact", compat="no_conflicts", combine_attrs="no_conflicts")

@@ -1,0 +1,83 @@
+"""All statistics of a stream of cases: in any order, in any parts, in little memory."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from predjax.verification.measure import measure, score
+from predjax.verification.scores import add_statistics
+from predjax.verification.skill import compare
+
+LABELS = {"lead_times": [10, 20], "units": "mm/h", "fill": 0.0, "pixel_size": 500.0}
+
+
+def rain(cases=6, size=20, seed=0, missing=0.03):
+    rng = np.random.default_rng(seed)
+    values = rng.gamma(0.4, 3.0, (cases, 2, size, size, 1)).astype(np.float32)
+    values[rng.random(values.shape) < missing] = np.nan
+    return values
+
+
+def test_a_stream_of_cases_in_any_order_gives_the_whole():
+    forecast, observed = rain(), rain(seed=1)
+    whole = measure(forecast, observed, [0.1, 1, 5], [3, 7], **LABELS)
+    total = None
+    for part in ([5, 0], [3], [1, 4, 2]):
+        new = measure(forecast[part], observed[part], [0.1, 1, 5], [3, 7], **LABELS)
+        total = new if total is None else add_statistics(new, total)
+    assert total.attrs == whole.attrs and total.wavelength.attrs == whole.wavelength.attrs
+    for name, values in whole.data_vars.items():
+        assert total[name].dtype == values.dtype
+        np.testing.assert_allclose(total[name], values, rtol=0 if values.dtype == np.int64 else 1e-12, err_msg=name)
+    xr.testing.assert_allclose(score(total), score(whole), rtol=1e-10)
+
+
+def test_all_scores_come_out_labelled():
+    k = score(measure(rain(), rain(seed=1), [0.1, 1], [3, 7], **LABELS))
+    assert {"csi", "ets", "hss", "rmse", "correlation", "fss", "fss_useful", "rapsd_ratio", "q99_ratio"} < set(k)
+    assert {"variance_ratio", "mean_ratio", "coverage", "hits", "pairs", "fss_windows", "spectrum_frames"} < set(k)
+    assert all({"long_name", "units"} <= set(v.attrs) for v in k.data_vars.values())
+    assert k.fss.dims == ("lead_time", "threshold", "window") and k.attrs["event_rule"] == "value >= threshold"
+    assert compare({"a": k, "b": k}).fss.dims == ("method", "lead_time", "threshold", "window")
+
+
+def test_a_perfect_forecast_is_perfect_in_every_score():
+    observed = rain()
+    k = score(measure(observed, observed, [0.1, 1], [3, 7], **LABELS))
+    for name in ("csi", "pod", "bias", "ets", "hss", "fss", "rapsd_ratio", "mean_ratio", "variance_ratio", "q99_ratio"):
+        assert (k[name] == 1).all(), name
+    np.testing.assert_allclose(k.correlation, 1, rtol=1e-12)
+    assert all((k[name] == 0).all() for name in ("far", "mae", "mse", "rmse", "mean_error"))
+    assert (k.coverage == 1).all()
+
+
+@pytest.mark.parametrize("missing", ["all", "apart"])
+def test_without_a_valid_pair_every_score_is_undefined(missing):
+    forecast, observed = rain(missing=0), rain(seed=1, missing=0)
+    forecast[:, :, :10] = np.nan
+    observed[:, :, 10:] = np.nan
+    if missing == "all":
+        forecast[:] = observed[:] = np.nan
+    k = score(measure(forecast, observed, [0.1, 1], [3, 7], **LABELS))
+    for name, values in k.data_vars.items():
+        if name == "coverage" and missing == "apart":
+            assert (values == 0).all()
+        elif values.dtype == np.int64:
+            assert (values == 0).all(), name
+        else:
+            assert np.isnan(values).all(), name
+
+
+def test_memory_does_not_grow_with_the_number_of_cases():
+    def peak(cases):
+        forecast, observed = (np.tile(rain(1, 256, seed), (cases, 1, 1, 1, 1)) for seed in (0, 1))
+        tracemalloc.start()
+        measure(forecast, observed, [0.1, 1, 5], [3, 9], **LABELS)
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    peak(2)  # modules and caches of the first call
+    assert peak(12) < 1.1 * peak(4)
