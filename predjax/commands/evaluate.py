@@ -1,32 +1,31 @@
 """`predjax evaluate`: the skill of a model or of the baselines, and its frames as files."""
 
+import functools
 import logging
+import pathlib
 
 from predjax.commands import Parser, one_line_errors
 from predjax.flags import add_flags, from_dict, parse_values, typed
 from predjax.radar.config import DataConfig
 
 LOG = logging.getLogger("predjax")
-BASELINES = ("persistence",)
+BASELINES = ("persistence", "extrapolation", "pysteps_lk", "pysteps_sprog", "pysteps_anvil", "pysteps_steps")
 
 
 def _parser() -> Parser:
     parser = Parser(prog="predjax evaluate", description="Scores a trained model beside baselines; writes its frames.")
     add = parser.add_argument_group("evaluation").add_argument
-    add(
-        "--checkpoint",
-        metavar="FILE|DIR",
-        help="a checkpoint, or a run's folder (its best, else its latest checkpoint)",
-    )
+    add("--checkpoint", metavar="FILE|DIR", help="a checkpoint, or a run's folder: its best, else its latest one")
     add("--data_path", metavar="PATHS", help="files, folders, globs; without it the run's own held-out data")
-    add("--baselines", default="persistence", metavar="NAMES", help=f"of {', '.join(BASELINES)} (default persistence)")
+    add("--forecasts", metavar="PATHS", help="netCDF forecasts of anybody; the observations are in --data_path")
+    default = "persistence,extrapolation"
+    add("--baselines", default=default, metavar="NAMES", help=f"of {', '.join(BASELINES)} (default {default})")
     add("--thresholds", metavar="X,X,...", help="event thresholds in the unit of the data (default: usual ones)")
-    add(
-        "--num_steps", type=int, metavar="N", help="forecast frames, also beyond the trained ones (default: as trained)"
-    )
+    add("--windows", default="5,17", metavar="N,N,...", help="sides of the windows of the FSS in pixels (default 5,17)")
+    add("--num_steps", type=int, metavar="N", help="forecast frames, also more than trained (default: as trained)")
     add("--input_length", type=int, metavar="N", help="observed frames (default: the model's, or 4)")
     add("--max_cases", type=int, default=0, metavar="N", help="at most so many windows, evenly spread; 0 takes all")
-    add("--output", metavar="DIR", help="writes skill.nc, skill.json and skill.png")
+    add("--output", metavar="DIR", help="writes report.html, skill.nc, skill.json and skill.png")
     add("--export", metavar="DIR", help="writes nowcast_<init time>.nc, .npy, .png and .gif")
     add("--num_save_samples", type=int, default=10, metavar="N", help="cases to export, evenly spread (default 10)")
     add("--overwrite", action="store_true", help="existing files may be replaced")
@@ -41,42 +40,115 @@ def main(arguments=None) -> int:
     options = _parser().parse_args(arguments)
     if not options.checkpoint and not options.data_path:
         raise ValueError("evaluate needs --checkpoint, --data_path or both")
-    baselines = parse_baselines(options.baselines)
-    from predjax.commands import session, verify
+    if options.forecasts and (options.checkpoint or not options.data_path):
+        raise ValueError("--forecasts needs --data_path, and excludes --checkpoint")
+    names = parse_values(str, options.baselines)
+    for name in names:
+        if name not in BASELINES:
+            raise ValueError(f"baseline {name!r} is not one of {', '.join(BASELINES)}")
+    from predjax.commands import export, session, verify
 
-    for folder, patterns in ((options.output, ("skill.*",)), (options.export, ("nowcast_*",))):
+    for folder, patterns in ((options.output, ("skill.*", "report.html")), (options.export, ("nowcast_*",))):
         if folder:
-            verify.refuse_files(folder, patterns, options.overwrite)
+            export.refuse_files(folder, patterns, options.overwrite)
     session.start(options.device)
     model = _load(options.checkpoint)
-    cases, leaks = _choose_cases(options, model)
-    nowcasts = {**_model_nowcasts(model), **baselines}
-    if not nowcasts:
-        raise ValueError("nothing to evaluate: give --checkpoint or --baselines")
+    if options.forecasts:
+        cases, methods = _given_forecasts(options)
+        leaks = 0
+    else:
+        cases, leaks = _choose_cases(options, model)
+        methods = {}
+    if model:
+        from predjax.nowcasts.model import make_nowcast
 
-    comparison = verify.verify(nowcasts, cases)
+        name = model.forecaster.config.model_name
+        methods[name] = verify.forecast_by(make_nowcast(model.forecaster, model.params), cases)
+    methods |= make_baselines(names, cases)
+    if not methods:
+        raise ValueError("nothing to evaluate: give --checkpoint, --forecasts or --baselines")
+
+    verification = verify.verify(methods, cases)
+    warnings = []
     if leaks:
-        comparison.attrs["leak"] = (
-            f"{leaks} of {len(cases.windows)} verified windows overlap the training data: their scores are no skill"
-        )
-    print(verify.report(comparison, options.output, options.overwrite))
-    if leaks:
-        print(f"warning: {comparison.attrs['leak']}")
+        warnings.append(f"{leaks} of {len(cases.windows)} verified windows overlap the training data: no skill")
+        verification.common.attrs["warning"] = warnings[0]
+    print(export.report(verification, options.output, options.overwrite))
+    for warning in warnings:
+        print(f"warning: {warning}")
+    if options.output:
+        path = pathlib.Path(options.output) / "report.html"
+        export.write_page(path, verification, methods, cases, _facts(options, model), warnings, options.overwrite)
+        print(f"report {path}")
     if options.export:
         origin = f"{model.path.name}, SHA-256 {model.record['sha256']}" if model else ""
-        print(verify.export(nowcasts, cases, options.export, origin, options.num_save_samples, options.overwrite))
+        print(export.export(methods, cases, options.export, origin, options.num_save_samples, options.overwrite))
     return 0
 
 
-def parse_baselines(text):
-    from predjax.nowcasts.persistence import persist
+def make_baselines(names, cases) -> dict:
+    """The baselines of these names as methods of the cases."""
+    from predjax.commands.verify import forecast_by
 
-    known = {"persistence": lambda observed, num_steps, forcings=None: persist(observed, num_steps)}
-    names = parse_values(str, text)
-    for name in names:
-        if name not in known:
-            raise ValueError(f"baseline {name!r} is not one of {', '.join(known)}")
-    return {name: known[name] for name in names}
+    def blind(nowcast):
+        """Baselines know no forcings."""
+        return lambda observed, num_steps, forcings=None: nowcast(observed, num_steps)
+
+    return {name: forecast_by(blind(_find_baseline(name, cases.units)), cases) for name in names}
+
+
+def _find_baseline(name, units):
+    if name == "persistence":
+        from predjax.nowcasts.persistence import persist
+
+        return persist
+    if name == "extrapolation":
+        from predjax.nowcasts.extrapolation import extrapolate
+
+        return functools.partial(extrapolate, units=units)
+    from predjax.nowcasts.pysteps import make_pysteps
+
+    return make_pysteps(name, units)
+
+
+def _given_forecasts(options):
+    """Cases and a method of the forecasts of others: each file belongs to the window that it forecasts."""
+    import numpy as np
+
+    from predjax.commands.data import read_sources
+    from predjax.commands.verify import make_cases
+    from predjax.radar.forecasts import match_forecasts, read_forecasts
+
+    given = typed(DataConfig, options)
+    data = from_dict(DataConfig, given)
+    sources = read_sources(options.data_path, data)
+    forecasts = read_forecasts(options.forecasts, units=data.units)
+    input_length = options.input_length or 4
+    matches = match_forecasts(forecasts, sources, input_length)
+    by_window = {match.window: match for match in matches}
+    steps = options.num_steps or matches[0].forecast.movies.sizes["time"]
+    windows = list(by_window)
+    cases = make_cases(sources, windows, None, input_length, steps, 0, options.thresholds, options.windows)
+
+    def run(batch):
+        frames = np.stack([by_window[window].read(steps, batch.frames.shape[2:4]) for window in batch.windows])
+        return frames[:, 0] if frames.shape[1] == 1 else frames
+
+    return cases, {"forecast": run}
+
+
+def _facts(options, model) -> dict[str, str]:
+    """What the report says about where the forecasts come from."""
+    if not model:
+        return {"forecasts": options.forecasts or "baselines alone"}
+    record, config = model.record, model.forecaster.config
+    return {
+        "model": f"{config.model_name}, {len(config.num_hidden)} x {config.num_hidden[0]} features",
+        "checkpoint": f"{model.path}, iteration {record['iteration']}, SHA-256 {record['sha256'][:16]}",
+        "trained on": f"{record['data']['train_data_paths']}, in {record['data']['units']}",
+        "split": record["data"]["rule"],
+        "scaling": f"{config.scaling.kind} {config.scaling.low:g}..{config.scaling.high:g}",
+    }
 
 
 def _load(path):
@@ -87,14 +159,6 @@ def _load(path):
     model = load_model(path)
     LOG.info("model %s from %s", model.forecaster.config.model_name, model.path)
     return model
-
-
-def _model_nowcasts(model):
-    if model is None:
-        return {}
-    from predjax.nowcasts.model import make_nowcast
-
-    return {model.forecaster.config.model_name: make_nowcast(model.forecaster, model.params)}
 
 
 def _choose_cases(options, model):
@@ -134,7 +198,8 @@ def _choose_cases(options, model):
     if options.max_cases:
         windows = spread(windows, options.max_cases)
     leaks = count_overlaps(sources, windows, length, record["train"]) if record else 0
-    return make_cases(sources, windows, config, input_length, num_steps, data.crop, options.thresholds), leaks
+    crop, thresholds = data.crop, options.thresholds
+    return make_cases(sources, windows, config, input_length, num_steps, crop, thresholds, options.windows), leaks
 
 
 def _check_fits(movies, config):

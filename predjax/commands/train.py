@@ -48,11 +48,12 @@ def _parser() -> Parser:
 def main(arguments=None) -> int:
     """Runs the command. Errors: see `one_line_errors`."""
     options = _parser().parse_args(arguments)
-    from predjax.commands import session, verify
+    from predjax.commands import session
+    from predjax.commands.export import refuse_files
     from predjax.commands.plan import make_plan
 
     if options.gen_frm_dir:
-        verify.refuse_files(options.gen_frm_dir, ("nowcast_*",), options.overwrite)
+        refuse_files(options.gen_frm_dir, ("nowcast_*",), options.overwrite)
     session.start(options.device)
     plan = make_plan(options)
     if not options.is_training:
@@ -172,24 +173,24 @@ def _draw_decoupling(options, run, model):
 def _verify(options, plan, params, path) -> int:
     """The table of the held-out movies, beside persistence; frames where they are asked for."""
     from predjax.commands.data import find_cases
-    from predjax.commands.evaluate import parse_baselines
-    from predjax.commands.verify import export, make_cases, report, verify
+    from predjax.commands.evaluate import make_baselines
+    from predjax.commands.export import export, report
+    from predjax.commands.verify import forecast_by, make_cases, verify
     from predjax.models.forecaster import make_forecaster
     from predjax.nowcasts.model import make_nowcast
 
-    data, config = plan.data, plan.model
+    data, config, crop = plan.data, plan.model, plan.data_config.crop
     part = "test" if data.split.test else "valid"
-    steps = config.total_length - config.input_length
+    length, steps = config.input_length, config.total_length - config.input_length
     windows = find_cases(data.sources, getattr(data.split, part), config.total_length, plan.data_config, steps)
     if not windows:
         print(f"no skill table: {data.split.rule}")
         return 0
-    cases = make_cases(
-        data.sources, windows, config, config.input_length, steps, plan.data_config.crop, options.thresholds
-    )
-    nowcasts = {config.model_name: make_nowcast(make_forecaster(config), params), **parse_baselines("persistence")}
+    cases = make_cases(data.sources, windows, config, length, steps, crop, options.thresholds)
+    methods = {config.model_name: forecast_by(make_nowcast(make_forecaster(config), params), cases)}
+    methods |= make_baselines(["persistence"], cases)
     print(f"\nverified on the {part} data" + (" (the model was chosen on them)" if part == "valid" else ""))
-    print(report(verify(nowcasts, cases), plan.folder, overwrite=True))
+    print(report(verify(methods, cases), plan.folder, overwrite=True))
     if options.gen_frm_dir:
-        print(export(nowcasts, cases, options.gen_frm_dir, str(path), options.num_save_samples, options.overwrite))
+        print(export(methods, cases, options.gen_frm_dir, str(path), options.num_save_samples, options.overwrite))
     return 0

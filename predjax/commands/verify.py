@@ -1,38 +1,38 @@
-"""Nowcasts against observations: from windows to scores of every method, and to files of single cases."""
+"""Forecasts against observations: from windows to the scores of every method, case after case in bounded memory."""
 
-import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 from tqdm import tqdm
 
-from predjax import __version__
-from predjax.commands.data import spread
-from predjax.files import appearing
 from predjax.flags import parse_values
-from predjax.nowcasts.forecast import to_forecast
-from predjax.pictures.animation import write_gif
-from predjax.pictures.curves import draw_skill
-from predjax.pictures.maps import draw_strip
-from predjax.pictures.panels import label_lead_times
-from predjax.radar.batches import prefetch, read_windows
+from predjax.radar.batches import Batch, prefetch, read_windows
 from predjax.radar.movies import Movies
 from predjax.radar.windows import Window
-from predjax.radar.writers import write_forecast
-from predjax.verification.scores import add_statistics, skill, statistics
-from predjax.verification.skill import compare, format_table, write_skill
+from predjax.verification.blocks import accumulate, assign_blocks, stack_blocks, sum_blocks
+from predjax.verification.bootstrap import bootstrap
+from predjax.verification.common_domain import keep_common
+from predjax.verification.ensembles import ensemble_skill, ensemble_statistics
+from predjax.verification.measure import measure, score
+from predjax.verification.scores import skill
+from predjax.verification.skill import compare, skill_against
+from predjax.verification.spatial import fss_skill
 
 THRESHOLDS = {"mm/h": (0.1, 1.0, 5.0), "dBZ": (10.0, 20.0, 35.0)}
+POSSIBLE = {"mm/h": (0.0, 2000.0), "dBZ": (-32.0, 100.0)}
+INTERVALS = ("rmse", "mae", "mean_error", "csi", "fss")
 PIXELS_A_BATCH = 2_000_000
+
+Method = Callable[[Batch], np.ndarray]  # forecast frames (B, T, H, W, C), or (B, E, T, H, W, C) of an ensemble
 
 
 class Cases(NamedTuple):
     """What is verified: windows of `input_length` observed and `num_steps` forecast frames.
 
     `floor`: values below count as the floor, in every forecast and in the observation (no echo in dBZ); None: no floor.
-    `data_range`: of [0, 1] data, for SSIM and PSNR; None leaves them out.
+    `data_range`: of [0, 1] data, for SSIM and PSNR; None leaves them out. `sides`: windows of the FSS in pixels.
     """
 
     sources: list[Movies]
@@ -41,6 +41,7 @@ class Cases(NamedTuple):
     num_steps: int
     crop: int
     thresholds: tuple[float, ...]
+    sides: tuple[int, ...]
     floor: float | None = None
     data_range: float | None = None
 
@@ -53,137 +54,172 @@ class Cases(NamedTuple):
         return self.sources[0].frames.attrs["units"]
 
 
-def make_cases(sources, windows, config, input_length: int, num_steps: int, crop: int, thresholds: str) -> Cases:
+class Verification(NamedTuple):
+    """The scores of all methods: `common` on the pixels that all of them forecast, with intervals and verdicts;
+    `whole` on each method's own pixels; `ensembles` of those with members, or None. `errors`: the RMSE of each window
+    over all lead times, of the first method, in the order of the windows."""
+
+    common: xr.Dataset
+    whole: xr.Dataset
+    ensembles: xr.Dataset | None
+    errors: np.ndarray
+
+
+def make_cases(sources, windows, config, input_length, num_steps, crop, thresholds: str, sides: str = "5,17") -> Cases:
     """Cases with the usual thresholds of the unit unless some are given, and what the model's scaling asks for."""
-    chosen = parse_values(float, thresholds or "") or THRESHOLDS.get(sources[0].frames.attrs["units"], (0.5,))
+    units = sources[0].frames.attrs["units"]
+    chosen = parse_values(float, thresholds or "") or THRESHOLDS.get(units, (0.5,))
+    low, high = POSSIBLE.get(units, (-np.inf, np.inf))
+    for threshold in chosen:
+        if not low <= threshold <= high or (low == 0 == threshold):
+            raise ValueError(f"threshold {threshold:g} {units} tells nothing: choose above {low:g} and up to {high:g}")
     floor = config.scaling.low if config and config.scaling.kind == "dBZ" else None
     data_range = 1.0 if config and config.scaling.kind == "none" else None
-    return Cases(sources, windows, input_length, num_steps, crop, chosen, floor, data_range)
+    sides = parse_values(int, sides)
+    return Cases(sources, windows, input_length, num_steps, crop, chosen, sides, floor, data_range)
 
 
-def verify(nowcasts: dict[str, Callable], cases: Cases) -> xr.Dataset:
-    """The scores of every nowcast on the same windows, side by side (`verification.skill.compare`)."""
-    height, width = (cases.crop,) * 2 if cases.crop else [max(s.sizes[d] for s in cases.sources) for d in ("y", "x")]
-    size = int(np.clip(PIXELS_A_BATCH // (height * width * cases.length), 1, 16))
-    # A batch holds windows of one source: grids may differ between sources.
+def forecast_by(nowcast: Callable, cases: Cases) -> Method:
+    """A nowcast as a method: it sees the observed frames of the windows, and the forcings where there are any."""
+
+    def run(batch: Batch) -> np.ndarray:
+        forcings = {} if batch.forcings is None else {"forcings": batch.forcings}
+        return nowcast(batch.frames[:, : cases.input_length], cases.num_steps, **forcings)
+
+    return run
+
+
+def verify(methods: Mapping[str, Method], cases: Cases, reference: str = "persistence") -> Verification:
+    """Scores every method on the same windows, streaming over them.
+
+    The sums are kept by block (event, or stretch of init times), for the intervals of the differences to `reference`.
+    """
+    blocks = assign_blocks(cases.windows, cases.length)
+    totals = _Totals(*({name: {} for name in methods} for _ in range(3)))
+    errors = np.full(len(cases.windows), np.nan)
+    for numbers, batch in _read(cases):
+        observed = _raise_to(cases.floor, batch.frames[:, cases.input_length :])
+        forecasts = {name: _raise_to(cases.floor, run(batch)) for name, run in methods.items()}
+        _add(totals, forecasts, observed, blocks.numbers[numbers], cases)
+        errors[numbers] = _measure_errors(next(iter(forecasts.values())), observed)
+
+    described = _describe(cases, blocks.rule)
+    stacked = {name: stack_blocks(sums) for name, sums in totals.common.items()}
+    common = compare({name: score(sum_blocks(sums)) for name, sums in stacked.items()})
+    names = [name for name in INTERVALS if name in common]
+    reference = reference if reference in methods else None  # no baseline to compare with: intervals only
+    if reference:
+        common = skill_against(common, reference)
+    intervals = bootstrap(stacked, _score_compared, reference=reference, names=names)
+    common = xr.merge([common, intervals], join="exact", compat="no_conflicts", combine_attrs="drop_conflicts")
+    whole = compare({name: score(sum_blocks(stack_blocks(sums))) for name, sums in totals.whole.items()})
+    members = {name: ensemble_skill(sum_blocks(stack_blocks(sums))) for name, sums in totals.ensembles.items() if sums}
+    return Verification(
+        common.assign_attrs(described | {"domain": "pixels that all methods forecast"}),
+        whole.assign_attrs(described | {"domain": "pixels that the method forecasts"}),
+        compare(members).assign_attrs(described) if members else None,
+        errors,
+    )
+
+
+def _score_compared(statistics: xr.Dataset) -> xr.Dataset:
+    """The scores whose differences are tested: the others would take most of the time."""
+    return xr.merge([skill(statistics), fss_skill(statistics)], join="exact", combine_attrs="drop_conflicts")
+
+
+class _Totals(NamedTuple):
+    """Sums by method and block."""
+
+    common: dict[str, dict]
+    whole: dict[str, dict]
+    ensembles: dict[str, dict]
+
+
+def _add(totals: _Totals, forecasts: dict, observed: np.ndarray, blocks: np.ndarray, cases: Cases) -> None:
+    """Adds the sums of some cases, whose blocks are given, to the totals; the mean stands for an ensemble."""
+    labels, fields = _label_leads(cases), _describe_fields(cases)
+    members = {name: frames for name, frames in forecasts.items() if frames.ndim == 6}
+    forecasts = forecasts | {name: frames.mean(1) for name, frames in members.items()}
+    shared, missing = keep_common(forecasts, observed), np.isnan(observed)
+    for name, frames in forecasts.items():
+        same = (np.isnan(shared[name]) == (np.isnan(frames) | missing)).all()
+        for block in np.unique(blocks):
+            chosen = blocks == block
+            new = measure(shared[name][chosen], observed[chosen], cases.thresholds, cases.sides, **labels, **fields)
+            accumulate(totals.common[name], block, new)
+            if not same:
+                new = measure(frames[chosen], observed[chosen], cases.thresholds, cases.sides, **labels, **fields)
+            accumulate(totals.whole[name], block, new)
+            if name in members:
+                values = members[name][chosen], observed[chosen]
+                new = ensemble_statistics(*values, cases.thresholds, **labels, units=cases.units)
+                accumulate(totals.ensembles[name], block, new)
+
+
+def _measure_errors(frames: np.ndarray, observed: np.ndarray) -> list[float]:
+    """The RMSE of each case over all of its valid pixels; NaN without any."""
+    square = np.square((frames.mean(1) if frames.ndim == 6 else frames) - observed)
+    return [float(np.sqrt(one[np.isfinite(one)].mean())) if np.isfinite(one).any() else np.nan for one in square]
+
+
+def _read(cases: Cases) -> Iterator[tuple[np.ndarray, Batch]]:
+    """The numbers of some windows and their frames; windows of one source at a time, because grids may differ."""
     batches = []
     for source in sorted({window.source for window in cases.windows}):
-        windows = [window for window in cases.windows if window.source == source]
-        batches += [windows[i : i + size] for i in range(0, len(windows), size)]
-    totals: dict[str, xr.Dataset] = {}
-    labels = _label_leads(cases)
-    read = prefetch(lambda i: read_windows(cases.sources, batches[i], cases.length, cases.crop), range(len(batches)))
-    for batch in tqdm(read, total=len(batches), desc="verifying", unit="batch", disable=None, leave=False):
-        observed = _raise_to(cases.floor, batch.frames[:, cases.input_length :])
-        for name, nowcast in nowcasts.items():
-            forecast = _raise_to(cases.floor, _run(nowcast, batch, cases))
-            new = statistics(forecast, observed, cases.thresholds, data_range=cases.data_range, **labels)
-            totals[name] = add_statistics(totals[name], new) if name in totals else new
-    comparison = compare({name: skill(total) for name, total in totals.items()})
-    comparison.attrs["windows"] = len(cases.windows)
-    comparison.attrs["movies"] = len({(window.source, window.movie) for window in cases.windows})
-    if cases.floor is not None:
-        comparison.attrs["floor"] = f"values below {cases.floor:g} {cases.units} count as {cases.floor:g} in all fields"
-    return comparison
+        sizes = cases.sources[source].sizes
+        pixels = (cases.crop or sizes["y"]) * (cases.crop or sizes["x"]) * cases.length
+        size = int(np.clip(PIXELS_A_BATCH // pixels, 1, 16))
+        numbers = np.flatnonzero([window.source == source for window in cases.windows])
+        batches += [numbers[i : i + size] for i in range(0, len(numbers), size)]
+
+    def read(number):
+        windows = [cases.windows[i] for i in batches[number]]
+        return batches[number], read_windows(cases.sources, windows, cases.length, cases.crop)
+
+    steps = prefetch(read, range(len(batches)))
+    yield from tqdm(steps, total=len(batches), desc="verifying", unit="batch", disable=None, leave=False)
 
 
 def _label_leads(cases: Cases) -> dict:
-    """Lead times in minutes where all sources have one step, else in frames; and the unit of the scores."""
+    """Lead times in minutes where all sources have one step, else in frames."""
     steps = {movies.attrs.get("step_seconds") for movies in cases.sources}
     number = np.arange(1, cases.num_steps + 1)
-    labels = {"lead_times": number, "lead_units": "1", "units": cases.units}
-    if len(steps) == 1 and None not in steps:
-        minutes = number * steps.pop() / 60
-        labels |= {"lead_times": minutes.astype(int) if (minutes % 1 == 0).all() else minutes, "lead_units": "minutes"}
-    return labels
+    if len(steps) != 1 or None in steps:
+        return {"lead_times": number, "lead_units": "1"}
+    minutes = number * steps.pop() / 60
+    return {"lead_times": minutes.astype(int) if (minutes % 1 == 0).all() else minutes, "lead_units": "minutes"}
+
+
+def _describe_fields(cases: Cases) -> dict:
+    """What `measure` must know of the fields: units, what dry is, and the size of a pixel where there is one."""
+    fields = {"units": cases.units, "data_range": cases.data_range}
+    if cases.units in POSSIBLE:
+        fields["fill"] = cases.floor if cases.floor is not None else POSSIBLE[cases.units][0]
+    sides = set()
+    for movies in cases.sources:
+        x = movies["x"]
+        factor = {"m": 1.0, "km": 1000.0}.get(x.attrs.get("units"))
+        known = factor and x.size > 1
+        sides.add(round(abs(float(x.values[-1] - x.values[0])) / (x.size - 1) * factor, 3) if known else None)
+    if len(sides) == 1 and None not in sides:
+        fields["pixel_size"] = sides.pop()
+    shapes = {(cases.crop,) * 2 if cases.crop else (m.sizes["y"], m.sizes["x"]) for m in cases.sources}
+    if len(shapes) > 1:
+        fields["side"] = min(min(shape) for shape in shapes)
+    return fields
+
+
+def _describe(cases: Cases, blocks: str) -> dict:
+    described = {
+        "cases": len(cases.windows),
+        "movies": len({(window.source, window.movie) for window in cases.windows}),
+        "blocks": blocks,
+        "data": ", ".join(movies.attrs["source"] for movies in cases.sources),
+    }
+    if cases.floor is not None:
+        described["floor"] = f"values below {cases.floor:g} {cases.units} count as {cases.floor:g} in all fields"
+    return described
 
 
 def _raise_to(floor, frames):
     return frames if floor is None else np.maximum(frames, np.asarray(floor, frames.dtype))
-
-
-def _run(nowcast, batch, cases):
-    observed = batch.frames[:, : cases.input_length]
-    forcings = {} if batch.forcings is None else {"forcings": batch.forcings}
-    return nowcast(observed, cases.num_steps, **forcings)
-
-
-def report(comparison: xr.Dataset, folder=None, overwrite: bool = False) -> str:
-    """The table of a comparison; with a folder also skill.nc, skill.json and skill.png in it."""
-    if folder:
-        write_skill(folder, comparison, overwrite)
-        draw_skill(pathlib.Path(folder) / "skill.png", comparison, overwrite=overwrite)
-    return format_table(comparison)
-
-
-def refuse_files(folder, patterns: tuple[str, ...], overwrite: bool) -> None:
-    """FileExistsError, before hours of work, where a folder holds files that would be written."""
-    found = [path for pattern in patterns for path in pathlib.Path(folder).glob(pattern)]
-    if found and not overwrite:
-        raise FileExistsError(f"{found[0]} exists; choose another folder or --overwrite")
-
-
-def export(nowcasts: dict[str, Callable], cases: Cases, folder, origin: str, count: int, overwrite: bool) -> str:
-    """Files of at most `count` windows, evenly spread; returns a line that tells what was written.
-
-    `nowcast_<init time>.nc` (CF netCDF) and `.npy` `(T, H, W, C)` hold the first nowcast, `.png` and `.gif` show all of
-    them beside the observation. `origin` names the checkpoint, for the file's history.
-    """
-    folder = pathlib.Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    cases = cases._replace(windows=spread(cases.windows, count))
-    for window in tqdm(cases.windows, desc="exporting", unit="case", disable=None, leave=False):
-        batch = read_windows(cases.sources, [window], cases.length, cases.crop)
-        frames = {name: _run(nowcast, batch, cases)[0] for name, nowcast in nowcasts.items()}
-        method = next(iter(frames))
-        text = f"predjax {__version__}" + (f", {origin}" if origin else "")
-        movies = cases.sources[window.source]
-        forecast = to_forecast(frames[method], movies, window, cases.input_length, method, text)
-        stem = folder / f"nowcast_{_name(forecast, window, cases)}"
-        write_forecast(stem.with_suffix(".nc"), forecast, overwrite=overwrite)
-        with appearing(stem.with_suffix(".npy"), overwrite=overwrite) as path, path.open("wb") as file:
-            np.save(file, frames[method], allow_pickle=False)
-        _draw(stem, batch.frames[0], frames, forecast, cases, overwrite)
-    return f"{len(cases.windows)} nowcasts in {folder}"
-
-
-def _name(forecast, window, cases):
-    """`20201031T0700Z`, with what else is needed to tell the windows apart."""
-    init = forecast["init_time"].values
-    is_time = np.issubdtype(init.dtype, np.datetime64)
-    text = (
-        np.datetime_as_string(init, "m").replace("-", "").replace(":", "") + "Z" if is_time else f"frame{int(init):05d}"
-    )
-    same = [w for w in cases.windows if w != window and _init(w, cases) == _init(window, cases)]
-    if same or not is_time:
-        text += f"_movie{window.movie:04d}"
-    if any(w.source != window.source for w in same):
-        text += f"_source{window.source:03d}"
-    if any((w.y, w.x) != (window.y, window.x) for w in same):
-        text += f"_y{window.y:04d}x{window.x:04d}"
-    return text
-
-
-def _init(window, cases):
-    return cases.sources[window.source]["time"].values[window.movie, window.start + cases.input_length - 1]
-
-
-def _draw(stem, frames, nowcasts, forecast, cases, overwrite):
-    """The first channel of observed and predicted frames as a strip and an animation."""
-    leads = forecast["lead_time"]
-    step = leads.values[0]
-    past = [lead * step for lead in range(1 - cases.input_length, 1)]
-    common = {
-        "units": cases.units,
-        "lead_labels": label_lead_times(leads.values, leads.attrs["units"]),
-        "input_labels": label_lead_times(past, leads.attrs["units"]),
-        "title": f"{forecast.attrs.get('title', '')}",
-        "x": forecast["x"].values,
-        "y": forecast["y"].values,
-        "xy_units": forecast["x"].attrs.get("units", "1"),
-        "overwrite": overwrite,
-    }
-    observed_input, observed = frames[: cases.input_length, ..., 0], frames[cases.input_length :, ..., 0]
-    rows = {"observed": observed, **{name: f[..., 0] for name, f in nowcasts.items()}}
-    draw_strip(stem.with_suffix(".png"), rows, observed_input=observed_input, **common)
-    write_gif(stem.with_suffix(".gif"), observed_input, rows, **common)

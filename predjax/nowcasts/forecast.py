@@ -1,7 +1,8 @@
 """The door out: predicted frames become a labelled Forecast.
 
-`Forecast` is an `xarray.Dataset` of one init time with the dimensions (lead_time, y, x, channel): one variable
-under the name it has in the data, in the same units and on the same pixels as the movie it continues.
+`Forecast` is an `xarray.Dataset` of one init time with the dimensions (lead_time, y, x, channel), an ensemble with
+`realization` before them: one variable under the name it has in the data, in the same units and on the same pixels as
+the movie it continues.
 """
 
 import datetime
@@ -30,7 +31,7 @@ def to_forecast(
     """Labels the frames that continue one window.
 
     Args:
-      frames: (T, H, W, C) predicted frames in the units of `movies`, NaN = unknown.
+      frames: (T, H, W, C) predicted frames in the units of `movies`, NaN = unknown; (E, T, H, W, C) for E members.
       movies: the movies the window was cut from.
       window: its first `input_length` frames were observed; y, x is the upper left pixel of the frames.
       input_length: number of observed frames; the last of them is at the init time.
@@ -39,17 +40,18 @@ def to_forecast(
 
     Returns:
       The variable named in the data (else `frames`) with the coordinates lead_time (integer minutes; seconds
-      where the step is no whole minute), valid_time (lead_time), init_time, y, x, channel and the grid mapping.
+      where the step is no whole minute), valid_time (lead_time), init_time, y, x, channel, the grid mapping and, for
+      members, realization (1, 2 ...).
       Movies without times are counted in frames: then the three times are frame numbers with units "1".
 
     Raises:
-      ValueError: frames that are not (T, H, W, C) or do not fit into the movies, a time step that is unknown.
+      ValueError: frames of another shape, or that do not fit into the movies, a time step that is unknown.
     """
     frames = np.asarray(frames, dtype=np.float32)
     source = movies.attrs.get("source", "movies")
-    if frames.ndim != 4:
-        raise ValueError(f"predicted frames must be (T, H, W, C), not {frames.shape}")
-    steps, height, width, channels = frames.shape
+    if frames.ndim not in (4, 5):
+        raise ValueError(f"predicted frames must be (T, H, W, C) or (E, T, H, W, C), not {frames.shape}")
+    steps, height, width, channels = frames.shape[-4:]
     if input_length < 1 or window.start + input_length > movies.sizes["time"]:
         raise ValueError(
             f"{source}: no last observed frame for a window that starts at frame {window.start} "
@@ -82,13 +84,17 @@ def to_forecast(
         "x": grid["x"].variable,
         "channel": movies["channel"].variable,
     }
+    dims = ("lead_time", "y", "x", "channel")
+    if frames.ndim == 5:
+        dims = ("realization", *dims)
+        coords["realization"] = ("realization", np.arange(1, len(frames) + 1), {"long_name": "member", "units": "1"})
     mapping = found.get("grid_mapping")
     if mapping in movies.variables:
         # GDAL's corner of the whole grid is not the corner of a crop; y and x say the same.
         projection = {k: v for k, v in movies[mapping].attrs.items() if k != "GeoTransform"}
         coords[mapping] = ((), movies[mapping].values, projection)
         attrs["grid_mapping"] = mapping
-    variable = {found.get("variable") or "frames": (("lead_time", "y", "x", "channel"), frames, attrs)}
+    variable = {found.get("variable") or "frames": (dims, frames, attrs)}
     return xr.Dataset(variable, coords, _provenance(movies, window, method, source_text))
 
 

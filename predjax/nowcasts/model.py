@@ -45,9 +45,11 @@ def make_nowcast(forecaster: Forecaster, params, batch_size: int = 8) -> Callabl
     """
     predict = jax.jit(forecaster.predict, static_argnums=3)
     params = jax.device_put(params)
+    largest = {}  # batch of each frame size so far: a smaller one is filled up to it
 
     def nowcast(observed, num_steps, forcings=None):
-        size = min(batch_size, len(observed))
+        size = largest.get(observed.shape[1:], 0)
+        size = largest[observed.shape[1:]] = max(size, min(batch_size, len(observed)))
         parts = []
         for start in range(0, len(observed), size):
             take = functools.partial(_take, start=start, size=size)

@@ -1,5 +1,6 @@
 """Figures outside pyplot's state, and their PNG."""
 
+import io
 import os
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -24,3 +25,10 @@ def save_png(figure: Figure, path: str | os.PathLike, *, overwrite: bool) -> Non
     """
     with appearing(path, overwrite=overwrite) as partial:
         figure.savefig(partial, format="png", dpi=figure.dpi)
+
+
+def encode_png(figure: Figure) -> bytes:
+    """The figure as the bytes of a PNG, at its own resolution; equal figures give equal bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=figure.dpi, metadata={"Software": None}, pil_kwargs={"optimize": True})
+    return buffer.getvalue()

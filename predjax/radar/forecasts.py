@@ -28,16 +28,21 @@ class GivenForecast(NamedTuple):
 
 
 class Match(NamedTuple):
-    """The observed window of a forecast, and the forecast on the pixels of the window `(E, T, H, W, C)`."""
+    """The observed window of a forecast, and where in the observed frames the forecast lies."""
 
     window: Window
     forecast: GivenForecast
+    corner: tuple[int, int]  # row, column of its first pixel
     turned: tuple[bool, bool]  # whether rows, columns of the file run against those of the observation
 
-    def read(self, steps: int) -> np.ndarray:
-        """The first `steps` frames, float32 in the observation's units and orientation, NaN = unknown."""
+    def read(self, steps: int, shape: tuple[int, int]) -> np.ndarray:
+        """The first `steps` frames as `(E, T, H, W, C)`, float32, on observed frames of `shape`; NaN = unknown."""
         frames = self.forecast.movies.frames[:, :steps].values
-        return frames[:, :, :: -1 if self.turned[0] else 1, :: -1 if self.turned[1] else 1]
+        frames = frames[:, :, :: -1 if self.turned[0] else 1, :: -1 if self.turned[1] else 1]
+        whole = np.full((*frames.shape[:2], *shape, frames.shape[-1]), np.nan, np.float32)
+        rows, columns = (slice(first, first + size) for first, size in zip(self.corner, frames.shape[2:4]))
+        whole[:, :, rows, columns] = frames
+        return whole
 
 
 def read_forecasts(paths, *, variable: str = "", units: str = "file") -> list[GivenForecast]:
@@ -97,7 +102,7 @@ def match_forecasts(forecasts: Sequence[GivenForecast], sources: Sequence[Movies
             reasons.append(f"{forecast.path}: init time {_show(forecast.init_time)}")
             continue
         source, (y, x, turned), (movie, start) = found[0]
-        matches.append(Match(Window(source, movie, start, y, x), forecast, turned))
+        matches.append(Match(Window(source, movie, start, 0, 0), forecast, (y, x), turned))
     if not matches:
         raise ValueError(
             f"{reasons[0]} with {input_length} observed frames before it and its valid times after it is not in "

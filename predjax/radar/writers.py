@@ -8,27 +8,46 @@ import xarray as xr
 
 from predjax.files import appearing
 from predjax.radar.netcdf_lock import NETCDF_LOCK
+from predjax.radar.projection import locate_pixels
 
 CONVENTIONS = "CF-1.11"
 FILL_VALUE = np.float32(-9999)
 CF_UNITS = {"mm/h": "mm h-1"}  # UDUNITS reads both; the CF tables have the second
 KILOMETRES = ("km", "kilometre", "kilometres", "kilometer", "kilometers")
 METRES = ("m", "metre", "metres", "meter", "meters")
+COMPRESSION = {"compression": "zlib", "complevel": 4, "shuffle": True}
+LAYOUTS = ("cf", "pysteps")
+PYSTEPS_NAMES = {"mm/h": "precip_intensity", "dBZ": "reflectivity"}
 GLOBAL_ATTRIBUTES = ("title", "institution", "source", "history", "references")
 
 
-def write_forecast(path: str | os.PathLike, forecast: xr.Dataset, *, overwrite: bool = False) -> None:
-    """Writes one Forecast as CF netCDF: dimensions (time, y, x), readable by xarray, GDAL, ncview and others.
+def write_forecast(
+    path: str | os.PathLike, forecast: xr.Dataset, *, overwrite: bool = False, layout: str = "cf"
+) -> None:
+    """Writes one Forecast as CF netCDF: dimensions ([realization,] time, y, x), readable by xarray, GDAL and others.
 
     `time` is the valid time, counted in seconds from the init time, which stands in `forecast_reference_time`;
     `forecast_period` is the lead time. Projected coordinates in km become m, rows are turned so that y falls
-    (row 0 is north; row numbers of data without coordinates stay as they are), NaN becomes `_FillValue`. A single
-    channel is one variable with the name it has in the data; several are one variable each. Without times the
-    dimension `time` holds frame numbers.
+    (row 0 is north; row numbers of data without coordinates stay as they are), NaN becomes `_FillValue`. Where pyproj
+    is installed and knows the projection, `lat` and `lon` say where the pixels lie. A single channel is one variable
+    with the name it has in the data; several are one variable each. Without times the dimension `time` holds frame
+    numbers.
+
+    Args:
+      path: of the file; the folder is made when it is missing.
+      forecast: as made by `nowcasts.forecast.to_forecast`.
+      overwrite: whether an existing file may be replaced.
+      layout: "cf", or "pysteps": the same with the names that pysteps' importer looks for, `precip_intensity` (mm/h)
+        or `reflectivity` (dBZ) and, of that projection, `polar_stereographic`, the only one that it reads.
 
     Raises:
       FileExistsError: the file exists and `overwrite` is not set.
+      ValueError: another layout, or a forecast that the layout cannot hold.
     """
+    if layout not in LAYOUTS:
+        raise ValueError(f"the layout of a forecast file must be one of {', '.join(LAYOUTS)}, not {layout!r}")
+    if layout == "pysteps":
+        forecast = _rename_for_pysteps(path, forecast)
     with (
         NETCDF_LOCK,
         appearing(path, overwrite=overwrite) as temporary,
@@ -37,23 +56,49 @@ def write_forecast(path: str | os.PathLike, forecast: xr.Dataset, *, overwrite: 
         _write(file, forecast)
 
 
+def _rename_for_pysteps(path, forecast: xr.Dataset) -> xr.Dataset:
+    name = next(iter(forecast.data_vars))
+    units = forecast[name].attrs["units"]
+    if units not in PYSTEPS_NAMES:
+        raise ValueError(f"{path}: the pysteps layout holds {' or '.join(PYSTEPS_NAMES)}, not {units}")
+    if forecast.sizes["channel"] > 1:
+        raise ValueError(f"{path}: the pysteps layout holds one channel, not {forecast.sizes['channel']}")
+    if not np.issubdtype(forecast["valid_time"].dtype, np.datetime64):
+        raise ValueError(f"{path}: the pysteps layout needs times, the forecast is counted in frames")
+    forecast = forecast.rename({name: PYSTEPS_NAMES[units]})
+    mapping = forecast[PYSTEPS_NAMES[units]].attrs.get("grid_mapping")
+    if mapping in forecast.variables and forecast[mapping].attrs.get("grid_mapping_name") == "polar_stereographic":
+        attrs = {"false_easting": 0.0, "false_northing": 0.0} | forecast[mapping].attrs  # CF's defaults, pysteps' need
+        forecast = forecast.rename({mapping: "polar_stereographic"}) if mapping != "polar_stereographic" else forecast
+        forecast["polar_stereographic"].attrs = attrs
+        forecast[PYSTEPS_NAMES[units]].attrs["grid_mapping"] = "polar_stereographic"
+    return forecast
+
+
 def _write(file: netCDF4.Dataset, forecast: xr.Dataset) -> None:
     name = next(iter(forecast.data_vars))
-    frames, attrs = forecast[name].values, dict(forecast[name].attrs)
-    rising = _is_projected(forecast["y"]) and forecast["y"].values[-1] > forecast["y"].values[0]
-    if rising:
-        frames = frames[:, ::-1]
+    attrs = dict(forecast[name].attrs)
+    if _is_projected(forecast["y"]) and forecast["y"].values[-1] > forecast["y"].values[0]:
         forecast = forecast.isel(y=slice(None, None, -1))
+    frames = forecast[name].values
     file.Conventions = CONVENTIONS
     file.setncatts({key: forecast.attrs[key] for key in GLOBAL_ATTRIBUTES if forecast.attrs.get(key)})
-    for dimension, size in (("time", frames.shape[0]), ("y", frames.shape[1]), ("x", frames.shape[2])):
+    dimensions = ("realization", "time", "y", "x")[-frames.ndim + 1 :]
+    for dimension, size in zip(dimensions, frames.shape):
         file.createDimension(dimension, size)
 
+    if "realization" in dimensions:
+        _write_members(file, forecast["realization"])
     auxiliary = _write_times(file, forecast)
-    factors = [_write_pixels(file, forecast[axis]) for axis in ("y", "x")]
+    pixels = {axis: _write_pixels(file, forecast[axis]) for axis in ("y", "x")}
     mapping = attrs.pop("grid_mapping", None)
     if mapping in forecast.variables:
-        _write_grid_mapping(file, mapping, forecast[mapping].attrs, max(factors))
+        found = _in_metres(forecast[mapping].attrs, max(factor for _, factor in pixels.values()))
+        if all(file[axis].units == "m" for axis in pixels):
+            auxiliary = _write_places(file, found, *(values for values, _ in pixels.values())) + auxiliary
+        variable = file.createVariable(mapping, "i4", ())
+        variable.setncatts(found)
+        variable[...] = 0
         attrs["grid_mapping"] = mapping
     attrs["units"] = CF_UNITS.get(attrs["units"], attrs["units"])
     attrs["coordinates"] = " ".join(auxiliary)
@@ -61,11 +106,9 @@ def _write(file: netCDF4.Dataset, forecast: xr.Dataset) -> None:
         variable = file.createVariable(
             channel,
             "f4",
-            ("time", "y", "x"),
-            compression="zlib",
-            complevel=4,
-            shuffle=True,
-            chunksizes=(1, *frames.shape[1:3]),
+            dimensions,
+            **COMPRESSION,
+            chunksizes=(*[1] * (len(dimensions) - 2), *frames.shape[-3:-1]),
             fill_value=FILL_VALUE,
         )
         variable.setncatts(attrs)
@@ -73,19 +116,24 @@ def _write(file: netCDF4.Dataset, forecast: xr.Dataset) -> None:
         variable[:] = np.where(np.isnan(values), FILL_VALUE, values)
 
 
+def _write_members(file: netCDF4.Dataset, members: xr.DataArray) -> None:
+    variable = file.createVariable("realization", "i4", ("realization",))
+    variable.setncatts({"standard_name": "realization", "long_name": "member", "units": "1"})
+    variable[:] = members.values
+
+
 def _write_times(file: netCDF4.Dataset, forecast: xr.Dataset) -> list[str]:
     """The time variables; returns the names of the auxiliary ones."""
     lead_time, valid_time, init_time = (forecast[name] for name in ("lead_time", "valid_time", "init_time"))
     if np.issubdtype(valid_time.dtype, np.datetime64):
         base = init_time.values.astype("datetime64[s]")
-        units = f"seconds since {str(base).replace('T', ' ')}"
+        clock = {"units": f"seconds since {str(base).replace('T', ' ')}", "calendar": "standard"}
+        clock["units_metadata"] = "leap_seconds: unknown"  # CF-1.11 wants it said
         time = file.createVariable("time", "f8", ("time",))
-        time.setncatts({"standard_name": "time", "long_name": "valid time", "axis": "T", "units": units})
-        time.calendar = "standard"
+        time.setncatts({"standard_name": "time", "long_name": "valid time", "axis": "T", **clock})
         time[:] = (valid_time.values - base) / np.timedelta64(1, "s")
         reference = file.createVariable("forecast_reference_time", "i4", ())
-        reference.setncatts({"standard_name": "forecast_reference_time", "long_name": "init time"})
-        reference.setncatts({"units": units, "calendar": "standard"})
+        reference.setncatts({"standard_name": "forecast_reference_time", "long_name": "init time", **clock})
         reference[...] = 0
         period_attrs = {"standard_name": "forecast_period", "long_name": "lead time"}
         auxiliary = ["forecast_reference_time", "forecast_period"]
@@ -106,8 +154,8 @@ def _is_projected(coordinate: xr.DataArray) -> bool:
     return coordinate.attrs.get("units", "1") != "1"
 
 
-def _write_pixels(file: netCDF4.Dataset, coordinate: xr.DataArray) -> float:
-    """One coordinate of the pixel centres; returns the factor that brought it to metres."""
+def _write_pixels(file: netCDF4.Dataset, coordinate: xr.DataArray) -> tuple[np.ndarray, float]:
+    """One coordinate of the pixel centres; returns what was written, and the factor that brought it to metres."""
     axis = coordinate.name
     units = coordinate.attrs.get("units", "1")
     factor = 1000.0 if units in KILOMETRES else 1.0
@@ -121,11 +169,26 @@ def _write_pixels(file: netCDF4.Dataset, coordinate: xr.DataArray) -> float:
         attrs["units"] = units
     variable = file.createVariable(axis, "f8", (axis,))
     variable.setncatts({**attrs, "axis": axis.upper()})
-    variable[:] = coordinate.values.astype(np.float64) * factor
-    return factor
+    values = coordinate.values.astype(np.float64) * factor
+    variable[:] = values
+    return values, factor
 
 
-def _write_grid_mapping(file: netCDF4.Dataset, name: str, found: dict, factor: float) -> None:
+def _write_places(file: netCDF4.Dataset, mapping: dict, y: np.ndarray, x: np.ndarray) -> list[str]:
+    """Latitude and longitude, where they can be known; returns the names of the variables."""
+    places = locate_pixels(mapping, y, x)
+    if places is None:
+        return []
+    described = {"lat": ("latitude", "degrees_north"), "lon": ("longitude", "degrees_east")}
+    for values, (name, (standard_name, units)) in zip(places, described.items()):
+        variable = file.createVariable(name, "f8", ("y", "x"), **COMPRESSION)
+        variable.setncatts({"standard_name": standard_name, "long_name": f"{standard_name} of the pixel centre"})
+        variable.units = units
+        variable[:] = values
+    return list(described)
+
+
+def _in_metres(found: dict, factor: float) -> dict:
     """The grid mapping as found; with coordinates that were in km, what is in their unit goes with them."""
     attrs = dict(found)
     if factor != 1:
@@ -135,9 +198,7 @@ def _write_grid_mapping(file: netCDF4.Dataset, name: str, found: dict, factor: f
         for key in ("crs_wkt", "spatial_ref", "proj4"):
             if any(text in str(attrs.get(key, "")) for text in ("kilomet", '"km"', "units=km")):
                 del attrs[key]  # would place the pixels, now in m, a thousand times too far
-    variable = file.createVariable(name, "i4", ())
-    variable.setncatts(attrs)
-    variable[...] = 0
+    return attrs
 
 
 def _channel_names(name: str, channels: np.ndarray) -> list[str]:

@@ -9,7 +9,7 @@ from predjax.flags import flag
 class TrainConfig:
     """The optimisation; what is None follows max_iterations."""
 
-    max_iterations: int = flag(600, "updates to make (with reverse_input, pairs of updates)", metavar="N")
+    max_iterations: int = flag(500, "updates to make (with reverse_input, pairs of updates)", metavar="N")
     batch_size: int = flag(4, "windows of an update, over all devices", metavar="B")
     lr: float = flag(3e-3, "(peak) learning rate", metavar="RATE")
     optimizer: str = flag("adam", "adam or adamw", choices=("adam", "adamw"))

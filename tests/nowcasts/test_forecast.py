@@ -65,6 +65,14 @@ def test_frames_lie_on_the_pixels_of_the_crop_under_the_name_of_the_data():
     }
 
 
+def test_members_are_numbered_from_one():
+    frames = np.random.default_rng(2).random((3, 2, 4, 3, 1), np.float32)
+    forecast = label(make_movies(), frames)
+    assert forecast.rainrate.dims == ("realization", "lead_time", "y", "x", "channel")
+    np.testing.assert_array_equal(forecast.rainrate, frames)
+    assert forecast.realization.values.tolist() == [1, 2, 3] and forecast.lead_time.values.tolist() == [10, 20]
+
+
 def test_the_projection_goes_with_it_but_not_the_corner_of_the_whole_grid():
     forecast = label(make_movies())
     assert forecast.proj.attrs == {"grid_mapping_name": "albers_conical_equal_area"}
@@ -108,7 +116,7 @@ def test_lead_times_become_durations_whatever_their_unit():
 @pytest.mark.parametrize(
     ("frames", "options", "message"),
     [
-        (np.zeros((3, 4, 3)), {}, r"must be \(T, H, W, C\), not \(3, 4, 3\)"),
+        (np.zeros((3, 4, 3)), {}, r"must be \(T, H, W, C\) or \(E, T, H, W, C\), not \(3, 4, 3\)"),
         (np.zeros((3, 6, 5, 1)), {}, r"bom_frames/\*.nc: predicted frames of 6x5x1 at pixel \(1, 2\)"),
         (np.zeros((3, 4, 3, 2)), {}, "4x3x2"),
         (None, {"input_length": 7}, "starts at frame 2 with 7 observed of 8 frames"),

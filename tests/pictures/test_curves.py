@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib.colors import to_rgb
 
 from predjax.pictures import curves
 from predjax.pictures.curves import draw_losses, draw_skill
@@ -126,6 +127,50 @@ def test_methods_can_be_told_apart(drawn, assert_readable):
 def test_data_without_a_unit_get_none(drawn):
     figure = drawn(curves, lambda path: draw_skill(path, comparison(units="1", thresholds=(0.5,))))
     assert [axes.get_title(loc="left") for axes in figure.axes][::3] == ["RMSE", "CSI, ≥ 0.5"]
+
+
+def with_interval(scores, name, width):
+    ends = {f"{name}_low": scores[name] - width, f"{name}_high": scores[name] + width}
+    return scores.assign(ends)
+
+
+def test_intervals_are_bands_of_the_colour_of_their_curve(drawn, assert_readable):
+    scores = with_interval(with_interval(comparison(), "rmse", 0.05), "csi", 0.02)
+    figure = drawn(curves, lambda path: draw_skill(path, scores))
+    assert_readable(figure)
+    rmse, mae, _, first_csi, _ = figure.axes
+    assert len(rmse.collections) == len(first_csi.collections) == 2 and not mae.collections
+    for band, line, method in zip(rmse.collections, rmse.lines, ("predrnn_v2", "persistence")):
+        edge = band.get_paths()[0].vertices
+        for lead, value in zip(scores.lead_time.values, scores.rmse.sel({"method": method}).values):
+            around = edge[edge[:, 0] == lead, 1]
+            np.testing.assert_allclose([around.min(), around.max()], [value - 0.05, value + 0.05])
+        assert to_rgb(band.get_facecolor()[0]) == to_rgb(line.get_color())
+
+
+def test_an_interval_of_a_single_lead_time_is_a_bar(drawn):
+    scores = with_interval(comparison(steps=1), "rmse", 0.1)
+    axes = drawn(curves, lambda path: draw_skill(path, scores)).axes[0]
+    value = float(scores.rmse[0, 0])
+    np.testing.assert_allclose(axes.collections[0].get_segments()[0], [(5, value - 0.1), (5, value + 0.1)])
+
+
+def test_intervals_that_are_not_there_are_not_drawn(drawn):
+    scores = with_interval(comparison(), "rmse", np.nan)
+    assert not drawn(curves, lambda path: draw_skill(path, scores)).axes[0].collections
+
+
+def test_a_wide_interval_does_not_flatten_the_curves(drawn):
+    scores = with_interval(comparison(), "rmse", 100.0)
+    top = drawn(curves, lambda path: draw_skill(path, scores)).axes[0].get_ylim()[1]
+    assert float(scores.rmse.max()) < top < 2 * float(scores.rmse.max())
+
+
+def test_names_are_not_read_as_mathematics(drawn, assert_readable):
+    scores = comparison(methods=("run$a$b", "$\\frac{"), units="$x{")
+    figure = drawn(curves, lambda path: draw_skill(path, scores, title="$\\bad{"))
+    assert_readable(figure)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["run$a$b", "$\\frac{"]
 
 
 @pytest.mark.parametrize("draw", [lambda p: draw_losses(p, []), lambda p: draw_skill(p, xr.Dataset())])

@@ -43,15 +43,18 @@ def test_a_written_forecast_finds_its_window(tmp_path):
     frames = write(tmp_path / "a.nc", source, window)
     (match,) = match_forecasts(read_forecasts(str(tmp_path / "a.nc")), [source], 3)
     assert match.window == window
-    np.testing.assert_array_equal(match.read(4)[0], frames)
+    np.testing.assert_array_equal(match.read(4, (8, 6))[0], frames)
 
 
 def test_rows_are_turned_and_crops_are_placed(tmp_path):
     source, window = movies(y=(0.0, 7000.0)), Window(0, 0, 2, 3, 1)  # the writer turns rows: row 0 is north
     frames = write(tmp_path / "a.nc", source, window, crop=4)
     (match,) = match_forecasts(read_forecasts(tmp_path / "a.nc"), [source], 3)
-    assert match.window == window and match.turned == (True, False)
-    np.testing.assert_array_equal(match.read(4)[0], frames)
+    assert match.window == Window(0, 0, 2, 0, 0)
+    assert (match.corner, match.turned) == ((3, 1), (True, False))
+    whole = match.read(4, (8, 6))[0]
+    np.testing.assert_array_equal(whole[:, 3:7, 1:5], frames)
+    assert np.isnan(whole).sum() == np.isnan(frames).sum() + 4 * (8 * 6 - 4 * 4)
 
 
 def test_members_and_the_epoch_as_init_time(tmp_path):
@@ -69,7 +72,7 @@ def test_members_and_the_epoch_as_init_time(tmp_path):
         rain.units, rain[:] = "mm h-1", values
     (match,) = match_forecasts(read_forecasts(tmp_path / "p.nc"), [movies()], 2)
     assert match.window == Window(0, 0, 3, 0, 0)
-    np.testing.assert_array_equal(match.read(2)[..., 0], values)
+    np.testing.assert_array_equal(match.read(2, (8, 6))[..., 0], values)
 
 
 def test_what_does_not_meet_is_refused_in_one_line(tmp_path):

@@ -3,6 +3,8 @@
 import os
 import pathlib
 import re
+import subprocess
+import sys
 
 import netCDF4
 import numpy as np
@@ -56,6 +58,13 @@ def make_forecast(*, rising=False, times=True, units="km", channel=(0,), variabl
     return forecast, frames
 
 
+def add_members(forecast, count):
+    """Member n is n times the forecast."""
+    members = np.stack([number * forecast.precipitation.values for number in range(1, count + 1)])
+    variable = (("realization", *forecast.precipitation.dims), members, forecast.precipitation.attrs)
+    return forecast.assign(precipitation=variable).assign_coords(realization=np.arange(1, count + 1))
+
+
 def written(path, forecast, **options):
     write_forecast(path, forecast, **options)
     with NETCDF_LOCK, xr.open_dataset(path, decode_timedelta=False) as found:
@@ -84,10 +93,29 @@ def header(path) -> str:
     return re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "NOW", "\n".join([*lines, "}"]) + "\n")
 
 
-def test_the_header_is_the_one_in_the_golden_file(tmp_path):
+@pytest.fixture
+def no_pyproj(monkeypatch):
+    """Files are the same whether or not pyproj is there, but for lat and lon."""
+    monkeypatch.setitem(sys.modules, "pyproj", None)
+
+
+def test_the_header_is_the_one_in_the_golden_file(tmp_path, no_pyproj):
     write_forecast(tmp_path / "a.nc", make_forecast()[0])
     found = header(tmp_path / "a.nc")
     assert found == GOLDEN.read_text(), f"the header of forecast files changed; it is now\n{found}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("members", [0, 2])
+def test_a_cf_checker_finds_nothing(tmp_path, members):
+    checker = pathlib.Path(sys.executable).with_name("compliance-checker")
+    if not checker.is_file():
+        pytest.skip("compliance-checker is not installed")
+    forecast, _ = make_forecast()
+    write_forecast(tmp_path / "a.nc", add_members(forecast, members) if members else forecast)
+    command = [checker, "--test=cf:1.11", "--criteria=strict", tmp_path / "a.nc"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0 and "All tests passed!" in result.stdout, result.stdout
 
 
 def test_values_and_gaps_come_back_as_they_were(tmp_path):
@@ -178,6 +206,31 @@ def test_several_channels_are_several_variables(tmp_path):
     found = written(tmp_path / "b.nc", forecast)
     np.testing.assert_array_equal(found.precipitation_1, frames[..., 1])
     assert found.precipitation_0.attrs["units"] == found.precipitation_1.attrs["units"] == "mm h-1"
+
+
+def test_members_come_first_and_are_numbered(tmp_path):
+    forecast, frames = make_forecast()
+    found = written(tmp_path / "a.nc", add_members(forecast, 2))
+    assert found.precipitation.dims == ("realization", "time", "y", "x")
+    np.testing.assert_array_equal(found.precipitation, np.stack([frames, 2 * frames])[..., 0])
+    assert found.realization.values.tolist() == [1, 2]
+    assert found.realization.attrs["standard_name"] == "realization"
+
+
+def test_places_are_written_where_they_can_be_known(tmp_path):
+    pytest.importorskip("pyproj", reason="pyproj is not installed (extra projection)")
+    forecast, _ = make_forecast(rising=True)
+    forecast = forecast.assign_coords(x=("x", 2.0 + np.arange(5), {"units": "km"}))  # 2 km: the false easting
+    found = written(tmp_path / "a.nc", forecast)
+    for name, standard_name, units in (("lat", "latitude", "degrees_north"), ("lon", "longitude", "degrees_east")):
+        assert found[name].dims == ("y", "x") and found[name].dtype == np.float64
+        assert (found[name].attrs["standard_name"], found[name].attrs["units"]) == (standard_name, units)
+    np.testing.assert_allclose(found.lon[:, 0], 153.24, atol=1e-9)
+    assert (np.diff(found.lat, axis=0) < 0).all() and (np.diff(found.lon, axis=1) > 0).all()
+    np.testing.assert_allclose(found.lat[-1, 0], -27.7178 + 10 / 110.8, atol=1e-3)  # y is 10 km
+    with NETCDF_LOCK, netCDF4.Dataset(tmp_path / "a.nc") as file:
+        assert file["precipitation"].coordinates == "lat lon forecast_reference_time forecast_period"
+    assert "lat" not in written(tmp_path / "b.nc", make_forecast(units=None)[0]).variables
 
 
 def test_an_existing_file_is_replaced_only_when_asked(tmp_path):

@@ -1,0 +1,150 @@
+"""Forecasts of single cases as files: CF netCDF, arrays, strips and animations; and the files of a verification."""
+
+import pathlib
+import tempfile
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from tqdm import tqdm
+
+from predjax import __version__
+from predjax.commands.data import spread
+from predjax.commands.verify import Cases, Verification
+from predjax.files import appearing
+from predjax.nowcasts.forecast import Forecast, to_forecast
+from predjax.pictures.animation import write_gif
+from predjax.pictures.curves import draw_skill
+from predjax.pictures.maps import draw_strip
+from predjax.pictures.panels import label_lead_times
+from predjax.radar.batches import read_windows
+from predjax.radar.writers import write_forecast
+from predjax.verification.skill import format_table, write_skill
+
+
+def report(verification: Verification, folder=None, overwrite: bool = False) -> str:
+    """The table of a verification; with a folder also skill.nc, skill.json and skill.png in it."""
+    if folder:
+        write_skill(folder, verification.common, overwrite, whole=verification.whole)
+        draw_skill(pathlib.Path(folder) / "skill.png", verification.common, overwrite=overwrite)
+    return format_table(verification.common)
+
+
+def write_page(path, verification: Verification, methods, cases: Cases, facts, warnings, overwrite: bool) -> None:
+    """The report of a verification as one HTML file, with the best, the median and the worst case as animations."""
+    from predjax.pictures.report import ReportCase, write_report
+
+    common = verification.common
+    chosen, order = [], np.argsort(verification.errors)
+    order = order[np.isfinite(verification.errors[order])]
+    with tempfile.TemporaryDirectory() as folder:
+        for label, place in (("median", len(order) // 2), ("best", 0), ("worst", -1)) if len(order) else ():
+            number = int(order[place])
+            animation = pathlib.Path(folder) / f"{label}.gif"
+            name = animate_case(animation, methods, cases, cases.windows[number])
+            note = f"RMSE {verification.errors[number]:.3g} {cases.units} over all lead times"
+            chosen.append(ReportCase(f"{label} case", name, note, animation.read_bytes()))
+    described = {
+        key: str(common.attrs[key]) for key in ("data", "cases", "movies", "blocks", "floor") if key in common.attrs
+    }
+    facts = {**facts, **described, "units": cases.units, "events": str(common.attrs["event_rule"])}
+    write_report(
+        path,
+        title=f"Skill of {', '.join(methods)}",
+        facts=facts,
+        warnings=warnings,
+        common=common,
+        whole=verification.whole,
+        cases=chosen,
+        ensemble=verification.ensembles,
+        overwrite=overwrite,
+    )
+
+
+def refuse_files(folder, patterns: tuple[str, ...], overwrite: bool) -> None:
+    """FileExistsError, before hours of work, where a folder holds files that would be written."""
+    found = [path for pattern in patterns for path in pathlib.Path(folder).glob(pattern)]
+    if found and not overwrite:
+        raise FileExistsError(f"{found[0]} exists; choose another folder or --overwrite")
+
+
+def export(methods: Mapping[str, Callable], cases: Cases, folder, origin: str, count: int, overwrite: bool) -> str:
+    """Files of at most `count` windows, evenly spread; returns a line that tells what was written.
+
+    `nowcast_<init time>.nc` (CF netCDF) and `.npy` `(T, H, W, C)` hold the first method's, `.png` and `.gif` show all
+    of them beside the observation. `origin` names the checkpoint, for the file's history.
+    """
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    cases = cases._replace(windows=spread(cases.windows, count))
+    for window in tqdm(cases.windows, desc="exporting", unit="case", disable=None, leave=False):
+        observed, frames, forecast = forecast_case(methods, cases, window, origin)
+        stem = folder / f"nowcast_{name_case(forecast, window, cases)}"
+        write_forecast(stem.with_suffix(".nc"), forecast, overwrite=overwrite)
+        with appearing(stem.with_suffix(".npy"), overwrite=overwrite) as path, path.open("wb") as file:
+            np.save(file, next(iter(frames.values())), allow_pickle=False)
+        shown = _describe_case(forecast, cases)
+        movies = observed[: cases.input_length, ..., 0], _rows(observed, frames, cases)
+        draw_strip(stem.with_suffix(".png"), movies[1], observed_input=movies[0], overwrite=overwrite, **shown)
+        write_gif(stem.with_suffix(".gif"), *movies, overwrite=overwrite, **shown)
+    return f"{len(cases.windows)} nowcasts in {folder}"
+
+
+def forecast_case(methods, cases: Cases, window, origin: str = "") -> tuple[np.ndarray, dict, Forecast]:
+    """Observed frames `(T, H, W, C)` of a window, those of each method, and the first method's as a Forecast."""
+    batch = read_windows(cases.sources, [window], cases.length, cases.crop)
+    frames = {name: run(batch)[0] for name, run in methods.items()}
+    method = next(iter(frames))
+    text = f"predjax {__version__}" + (f", {origin}" if origin else "")
+    movies = cases.sources[window.source]
+    return batch.frames[0], frames, to_forecast(frames[method], movies, window, cases.input_length, method, text)
+
+
+def animate_case(path, methods, cases: Cases, window) -> str:
+    """Writes the animation of a window to `path`; returns the name of the case."""
+    observed, frames, forecast = forecast_case(methods, cases, window)
+    rows = _rows(observed, frames, cases)
+    write_gif(path, observed[: cases.input_length, ..., 0], rows, **_describe_case(forecast, cases))
+    return name_case(forecast, window, cases)
+
+
+def name_case(forecast: Forecast, window, cases: Cases) -> str:
+    """`20201031T0700Z`, with what else is needed to tell the windows apart."""
+    init = forecast["init_time"].values
+    is_time = np.issubdtype(init.dtype, np.datetime64)
+    if is_time:
+        text = np.datetime_as_string(init, "m").replace("-", "").replace(":", "") + "Z"
+    else:
+        text = f"frame{int(init):05d}"
+    same = [w for w in cases.windows if w != window and _init(w, cases) == _init(window, cases)]
+    if same or not is_time:
+        text += f"_movie{window.movie:04d}"
+    if any(w.source != window.source for w in same):
+        text += f"_source{window.source:03d}"
+    if any((w.y, w.x) != (window.y, window.x) for w in same):
+        text += f"_y{window.y:04d}x{window.x:04d}"
+    return text
+
+
+def _init(window, cases):
+    return cases.sources[window.source]["time"].values[window.movie, window.start + cases.input_length - 1]
+
+
+def _rows(observed, frames, cases) -> dict[str, np.ndarray]:
+    """The first channel of the observation and of each method; of an ensemble the mean."""
+    shown = {name: (values.mean(0) if values.ndim == 5 else values)[..., 0] for name, values in frames.items()}
+    return {"observed": observed[cases.input_length :, ..., 0], **shown}
+
+
+def _describe_case(forecast, cases) -> dict:
+    """What the pictures of a case must know besides the frames."""
+    leads = forecast["lead_time"]
+    past = [lead * leads.values[0] for lead in range(1 - cases.input_length, 1)]
+    return {
+        "units": cases.units,
+        "lead_labels": label_lead_times(leads.values, leads.attrs["units"]),
+        "input_labels": label_lead_times(past, leads.attrs["units"]),
+        "title": str(forecast.attrs.get("title", "")),
+        "x": forecast["x"].values,
+        "y": forecast["y"].values,
+        "xy_units": forecast["x"].attrs.get("units", "1"),
+    }

@@ -1,0 +1,57 @@
+"""Latitude and longitude of projected pixels, where pyproj is installed (extra `projection`)."""
+
+import logging
+
+import numpy as np
+
+LOG = logging.getLogger("predjax")
+# Exact, in the order of trust; CF attributes cannot say everything (the Swiss grid).
+TEXTS = ("crs_wkt", "spatial_ref", "proj4")
+
+
+def locate_pixels(mapping: dict, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Latitude and longitude (y, x) in degrees, on the datum of the projection as CF has it.
+
+    Args:
+      mapping: attributes of a CF grid mapping; `crs_wkt`, `spatial_ref` or `proj4` come before the CF parameters.
+      y, x: coordinates of rows and columns in metres.
+
+    Returns:
+      None without pyproj, without a projection that it knows, and where a pixel is beyond the projection's edge.
+    """
+    try:
+        import pyproj
+    except ImportError:
+        return None
+    crs = _find_crs(pyproj, mapping)
+    if crs is not None and crs.is_bound:
+        crs = crs.source_crs  # without the way to another datum: CF's lat and lon are on that of the grid mapping
+    if crs is None or not crs.is_projected:
+        LOG.info("the projection %s is not known: no lat and lon", mapping.get("grid_mapping_name", "without a name"))
+        return None
+    metres = crs.axis_info[0].unit_conversion_factor if crs.axis_info else 1.0
+    columns, rows = np.meshgrid(np.asarray(x) / metres, np.asarray(y) / metres)
+    to_degrees = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)
+    lon, lat = to_degrees.transform(columns, rows)
+    if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
+        LOG.info("some pixels are beyond the edge of the projection: no lat and lon")
+        return None
+    return lat, lon
+
+
+def _find_crs(pyproj, mapping):
+    for text in (mapping[key] for key in TEXTS if mapping.get(key)):
+        try:
+            return pyproj.CRS.from_user_input(text)
+        except pyproj.exceptions.CRSError:
+            continue
+    parameters = {key: _plain(value) for key, value in mapping.items() if key not in TEXTS}
+    try:
+        return pyproj.CRS.from_cf(parameters)
+    except (pyproj.exceptions.CRSError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _plain(value):
+    """Numbers and lists as pyproj reads them."""
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
