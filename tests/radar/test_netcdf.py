@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 
 import netCDF4
 import numpy as np
@@ -541,6 +542,7 @@ def test_threads_read_while_another_writes(tmp_path):
         while not stop.is_set():
             with NETCDF_LOCK:
                 write(tmp_path / "other.nc", frames)
+            time.sleep(0.001)  # a thread that takes the lock again at once starves the others
 
     readers = [threading.Thread(target=reading, args=(movies,)) for movies in (single, joined)]
     writer = threading.Thread(target=writing)
