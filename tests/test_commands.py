@@ -98,6 +98,29 @@ def test_evaluate_without_data_takes_what_the_run_held_out(tiny_run, capsys):
     assert json.loads((tiny_run / "skill.json").read_text())["attributes"]["cases"] > 0
 
 
+def test_forecasts_of_others_are_scored_like_the_model_that_made_them(tiny_run, tmp_path, capsys):
+    model = ["--checkpoint", tiny_run, "--max_cases", 3, "--num_save_samples", 3, "--baselines", "persistence"]
+    outputs = ["--output", tmp_path / "model", "--export", tmp_path / "frames"]
+    assert evaluate([str(a) for a in [*model, *outputs]]) == 0
+    given = ["--forecasts", tmp_path / "frames", "--data_path", SAMPLE, "--input_length", 3]
+    assert evaluate([str(a) for a in [*given, "--baselines", "persistence", "--output", tmp_path / "given"]]) == 0
+    one, other = (json.loads((tmp_path / name / "skill.json").read_text()) for name in ("model", "given"))
+    assert one["attributes"]["cases"] == other["attributes"]["cases"] == 3
+    # The model's own run counts everything below its floor of 0 dBZ as 0; the sample has nothing below.
+    np.testing.assert_allclose(other["methods"]["forecast"]["rmse"], one["methods"]["predrnn_v2"]["rmse"], rtol=1e-6)
+    page = (tmp_path / "given" / "report.html").read_text()
+    assert "forecast" in page and "://" not in page
+    refused = refusal(capsys, evaluate, *given[:2], "--data_path", tmp_path / "frames")
+    assert "init time" in refused or "pixels" in refused
+    assert "--data_path" in refusal(capsys, evaluate, *given[:2], "--checkpoint", tiny_run)
+
+
+def test_thresholds_that_tell_nothing(capsys):
+    for thresholds in ("900", "x"):
+        message = refusal(capsys, evaluate, "--data_path", SAMPLE, "--max_cases", 2, "--thresholds", thresholds)
+        assert thresholds in message
+
+
 def test_baselines_alone(capsys):
     assert evaluate(["--data_path", SAMPLE, "--max_cases", "4", "--num_steps", "3"]) == 0
     assert "persistence" in capsys.readouterr().out

@@ -55,7 +55,10 @@ def read_forecasts(paths, *, variable: str = "", units: str = "file") -> list[Gi
       ValueError, OSError: one line with the file, the rule and what was found.
     """
     forecasts = []
-    for path in expand_paths(paths):
+    found = [path for path in expand_paths(paths) if path.suffix not in (".npy", ".npz")]  # beside ours in a folder
+    if not found:
+        raise ValueError(f"{paths}: no netCDF forecasts there")
+    for path in found:
         read = read_movies([path], variable=variable, units=units)
         if len(read) != 1 or not has_times(read[0]):
             raise ValueError(f"{path}: a forecast needs valid times (time with units like 'seconds since ...')")
