@@ -115,6 +115,13 @@ def test_forecasts_of_others_are_scored_like_the_model_that_made_them(tiny_run, 
     assert "--data_path" in refusal(capsys, evaluate, *given[:2], "--checkpoint", tiny_run)
 
 
+def test_export_with_the_names_of_pysteps(tiny_run, tmp_path):
+    arguments = ["--checkpoint", tiny_run, "--baselines", "persistence", "--max_cases", 1, "--format", "pysteps"]
+    assert evaluate([str(a) for a in [*arguments, "--export", tmp_path]]) == 0
+    with xr.open_dataset(next(tmp_path.glob("*.nc"))) as forecast:
+        assert "reflectivity" in forecast and forecast.reflectivity.attrs["units"] == "dBZ"
+
+
 def test_thresholds_that_tell_nothing(capsys):
     for thresholds in ("900", "x"):
         message = refusal(capsys, evaluate, "--data_path", SAMPLE, "--max_cases", 2, "--thresholds", thresholds)

@@ -27,6 +27,7 @@ def _parser() -> Parser:
     add("--max_cases", type=int, default=0, metavar="N", help="at most so many windows, evenly spread; 0 takes all")
     add("--output", metavar="DIR", help="writes report.html, skill.nc, skill.json and skill.png")
     add("--export", metavar="DIR", help="writes nowcast_<init time>.nc, .npy, .png and .gif")
+    add("--format", default="cf", choices=("cf", "pysteps"), help="names in the netCDF of --export (default cf)")
     add("--num_save_samples", type=int, default=10, metavar="N", help="cases to export, evenly spread (default 10)")
     add("--overwrite", action="store_true", help="existing files may be replaced")
     add("--device", default="auto", metavar="NAME", help="cpu or cuda (default: what is there)")
@@ -82,7 +83,8 @@ def main(arguments=None) -> int:
         print(f"report {path}")
     if options.export:
         origin = f"{model.path.name}, SHA-256 {model.record['sha256']}" if model else ""
-        print(export.export(methods, cases, options.export, origin, options.num_save_samples, options.overwrite))
+        count, layout = options.num_save_samples, options.format
+        print(export.export(methods, cases, options.export, origin, count, options.overwrite, layout))
     return 0
 
 

@@ -67,11 +67,14 @@ def refuse_files(folder, patterns: tuple[str, ...], overwrite: bool) -> None:
         raise FileExistsError(f"{found[0]} exists; choose another folder or --overwrite")
 
 
-def export(methods: Mapping[str, Callable], cases: Cases, folder, origin: str, count: int, overwrite: bool) -> str:
+def export(
+    methods: Mapping[str, Callable], cases: Cases, folder, origin: str, count: int, overwrite: bool, layout: str = "cf"
+) -> str:
     """Files of at most `count` windows, evenly spread; returns a line that tells what was written.
 
     `nowcast_<init time>.nc` (CF netCDF) and `.npy` `(T, H, W, C)` hold the first method's, `.png` and `.gif` show all
-    of them beside the observation. `origin` names the checkpoint, for the file's history.
+    of them beside the observation. `origin` names the checkpoint, for the file's history; `layout` "pysteps" names
+    the variables as pysteps reads them.
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -79,7 +82,7 @@ def export(methods: Mapping[str, Callable], cases: Cases, folder, origin: str, c
     for window in tqdm(cases.windows, desc="exporting", unit="case", disable=None, leave=False):
         observed, frames, forecast = forecast_case(methods, cases, window, origin)
         stem = folder / f"nowcast_{name_case(forecast, window, cases)}"
-        write_forecast(stem.with_suffix(".nc"), forecast, overwrite=overwrite)
+        write_forecast(stem.with_suffix(".nc"), forecast, overwrite=overwrite, layout=layout)
         with appearing(stem.with_suffix(".npy"), overwrite=overwrite) as path, path.open("wb") as file:
             np.save(file, next(iter(frames.values())), allow_pickle=False)
         shown = _describe_case(forecast, cases)
