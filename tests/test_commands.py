@@ -110,6 +110,7 @@ def test_forecasts_of_others_are_scored_like_the_model_that_made_them(tiny_run, 
     np.testing.assert_allclose(other["methods"]["forecast"]["rmse"], one["methods"]["predrnn_v2"]["rmse"], rtol=1e-6)
     page = (tmp_path / "given" / "report.html").read_text()
     assert "forecast" in page and "://" not in page
+    assert "num_steps 9" in refusal(capsys, evaluate, *given, "--num_steps", 9)
     refused = refusal(capsys, evaluate, *given[:2], "--data_path", tmp_path / "frames" / "*.nc")
     assert "init time" in refused
     assert "--data_path" in refusal(capsys, evaluate, *given[:2], "--checkpoint", tiny_run)

@@ -128,7 +128,10 @@ def _given_forecasts(options):
     input_length = options.input_length or 4
     matches = match_forecasts(forecasts, sources, input_length)
     by_window = {match.window: match for match in matches}
-    steps = options.num_steps or matches[0].forecast.movies.sizes["time"]
+    length = matches[0].forecast.movies.sizes["time"]
+    steps = options.num_steps or length
+    if not 1 <= steps <= length:
+        raise ValueError(f"num_steps {steps}: the forecasts have {length} lead times")
     windows = list(by_window)
     cases = make_cases(sources, windows, None, input_length, steps, 0, options.thresholds, options.windows)
 
