@@ -78,7 +78,7 @@ def spectrum_statistics(
 
     missing = "only frames without a missing pixel"
     if fill is not None:
-        missing = f"missing in either: {fill:g} in both; only frames at least {MIN_COVERAGE:g} valid"
+        missing = f"missing in one field: {fill:g} in both; frames less than {MIN_COVERAGE:.0%} valid are left out"
     rules = {
         "long_name": f"waves along {max(height, width)} pixels",
         "units": "1",
