@@ -85,8 +85,8 @@ def bootstrap(
             for suffix, values in parts.items():
                 text = f"{suffix[1:]} end of the interval of the {what}" if suffix else what
                 variables[f"{name}_difference{suffix}"] = ("method", *dims), values, {**attrs, "long_name": text}
-            variables[f"{name}_verdict"] = ("method", *dims), told, {"long_name": f"is there a {what}"}
-    method = xr.Variable("method", np.array(list(statistics), dtype=object), {"long_name": "nowcast method"})
+            variables[f"{name}_verdict"] = ("method", *dims), told.astype(str), {"long_name": f"is there a {what}"}
+    method = xr.Variable("method", np.array(list(statistics)), {"long_name": "nowcast method"})
     coords = {n: c for n, c in scored.coords.items() if set(c.dims) <= {d for v in names for d in scored[v].dims}}
     attrs = {
         "interval": "block bootstrap, percentiles widened for few blocks (Hesterberg 2015)",
