@@ -6,6 +6,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
+from predjax.cells.convolution import convolve_shared
 from predjax.cells.linear import FrameNorm, LinearMap
 
 FORGET_BIAS = 1.0  # the constant of the published code, on both forget gates; the papers have bias vectors
@@ -26,29 +27,28 @@ class Increments(NamedTuple):
     delta_m: jax.Array
 
 
-def update_memories(from_x, from_h, from_m, state):
-    """The gates and both memories of one step.
+def update_memories(from_inputs, from_memory, state):
+    """Both memories of one step from the sums of the gates.
 
-        i, f, g = sigmoid(i_x + i_h), sigmoid(f_x + f_h + 1), tanh(g_x + g_h)         C' = f C + i g
-        i', f', g' = sigmoid(i'_x + i_m), sigmoid(f'_x + f_m + 1), tanh(g'_x + g_m)   M' = f' M + i' g'
+        i, f, g = sigmoid(i), sigmoid(f + 1), tanh(g)           C' = f C + i g
+        i', f', g' = sigmoid(i'), sigmoid(f' + 1), tanh(g')     M' = f' M + i' g'
 
     Args:
-      from_x: `(B, h, w, 7F)`: i f g i' f' g' o of the input, in this order.
-      from_h: `(B, h, w, 4F)`: i f g o of the hidden state.
-      from_m: `(B, h, w, 3F)`: i' f' g' of the spatiotemporal memory.
+      from_inputs: `(B, h, w, 3F or more)`: i f g, sums over the input and the hidden state.
+      from_memory: `(B, h, w, 3F)`: i' f' g', sums over the input and the spatiotemporal memory.
       state: `STLSTMState`.
 
     Returns:
-      C', M', the sum o_x + o_h, and the `Increments` i g and i' g'.
+      C', M', and the `Increments` i g and i' g'.
     """
-    i_x, f_x, g_x, im_x, fm_x, gm_x, o_x = jnp.split(from_x, 7, axis=-1)
-    i_h, f_h, g_h, o_h = jnp.split(from_h, 4, axis=-1)
-    i_m, f_m, g_m = jnp.split(from_m, 3, axis=-1)
-    delta_c = jax.nn.sigmoid(i_x + i_h) * jnp.tanh(g_x + g_h)
-    delta_m = jax.nn.sigmoid(im_x + i_m) * jnp.tanh(gm_x + g_m)
-    cell = jax.nn.sigmoid(f_x + f_h + FORGET_BIAS) * state.cell + delta_c
-    memory = jax.nn.sigmoid(fm_x + f_m + FORGET_BIAS) * state.memory + delta_m
-    return cell, memory, o_x + o_h, Increments(delta_c, delta_m)
+    features = state.cell.shape[-1]
+    i, f, g = jnp.split(from_inputs[..., : 3 * features], 3, axis=-1)
+    i_m, f_m, g_m = jnp.split(from_memory, 3, axis=-1)
+    delta_c = jax.nn.sigmoid(i) * jnp.tanh(g)
+    delta_m = jax.nn.sigmoid(i_m) * jnp.tanh(g_m)
+    cell = jax.nn.sigmoid(f + FORGET_BIAS) * state.cell + delta_c
+    memory = jax.nn.sigmoid(f_m + FORGET_BIAS) * state.memory + delta_m
+    return cell, memory, Increments(delta_c, delta_m)
 
 
 class STLSTM(hk.RNNCore):
@@ -85,16 +85,34 @@ class STLSTM(hk.RNNCore):
         gates = self.convolutions[source](x)
         return self.norms[source](gates) if self.norms else gates
 
-    def advance(self, inputs, state, action=None):
-        """One step; returns the new state and the `Increments`."""
-        from_h = self._gates("h", state.hidden)
+    def _sums(self, inputs, state, action):
+        """`(B, h, w, 4F)`: i f g o over input and hidden state; `(B, h, w, 3F)`: i' f' g' over input and memory."""
+        if not self.norms and not self.with_action:
+            return self._merged("h", inputs, state.hidden), self._merged("m", inputs, state.memory)
+        from_x, from_h = self._gates("x", inputs), self._gates("h", state.hidden)
         if self.with_action:
             from_h *= self._gates("a", action)
-        cell, memory, output, increments = update_memories(
-            self._gates("x", inputs), from_h, self._gates("m", state.memory), state
-        )
+        i, f, g, i_m, f_m, g_m, o = jnp.split(from_x, 7, axis=-1)
+        from_inputs = jnp.concatenate([i, f, g, o], -1) + from_h
+        return from_inputs, jnp.concatenate([i_m, f_m, g_m], -1) + self._gates("m", state.memory)
+
+    def _merged(self, source, inputs, other):
+        """W_x * inputs + W_source * other as one convolution."""
+
+        def make_kernel():
+            w_x, w = (self.convolutions[s].kernel(x.shape[-1], x.dtype) for s, x in (("x", inputs), (source, other)))
+            i, f, g, i_m, f_m, g_m, o = jnp.split(w_x, 7, axis=-1)
+            w_x = jnp.concatenate([i, f, g, o] if source == "h" else [i_m, f_m, g_m], -1)
+            return jnp.concatenate([w_x, w], -2)
+
+        return convolve_shared(f"{self.module_name}/x{source}", jnp.concatenate([inputs, other], -1), make_kernel)
+
+    def advance(self, inputs, state, action=None):
+        """One step; returns the new state and the `Increments`."""
+        from_inputs, from_memory = self._sums(inputs, state, action)
+        cell, memory, increments = update_memories(from_inputs, from_memory, state)
         memories = jnp.concatenate([cell, memory], -1)
-        output = jax.nn.sigmoid(output + self._gates("o", memories))
+        output = jax.nn.sigmoid(from_inputs[..., 3 * self.features :] + self._gates("o", memories))
         return STLSTMState(output * jnp.tanh(self.last(memories)), cell, memory), increments
 
     def __call__(self, inputs, state):

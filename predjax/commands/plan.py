@@ -43,6 +43,7 @@ RESUMABLE = [
     "max_valid_cases",
     "keep_checkpoints",
     "max_bad_steps",
+    "remat",
     "n_gpu",
 ]
 

@@ -93,7 +93,7 @@ def _make_run(plan):
     windows = spread(windows, plan.training.max_valid_cases)
     parts = [windows[i : i + size] for i in range(0, len(windows), size)]
     valid = [read_windows(data.sources, part, length, plan.data_config.crop) for part in parts]
-    forecaster = make_forecaster(plan.model)
+    forecaster = make_forecaster(plan.model, plan.training.execution)
     return Run(forecaster, batches, valid, plan.training, plan.sampling, plan.folder, plan.record, devices)
 
 

@@ -14,6 +14,10 @@ MODELS = {
     "action_cond_predrnn_v2": "action-conditioned PredRNN-V2 (Wang et al. 2022)",
 }
 
+REMATS = ("none", "step", "cell")
+PRECISIONS = ("float32", "bfloat16")
+CONVOLUTIONS = ("auto", "direct", "winograd")
+
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
@@ -74,6 +78,27 @@ class ModelConfig:
     @property
     def decoupled(self) -> bool:
         return self.model_name.endswith("_v2")
+
+
+@dataclasses.dataclass(frozen=True)
+class Execution:
+    """How a model is computed; what it computes stays the same.
+
+    remat: what the backward pass computes again instead of keeping it: "none", every "step", every "cell".
+    precision: "bfloat16" rounds what goes into convolutions and matrix products; parameters, states and the loss
+      stay float32.
+    convolution: "auto", or one implementation for measurements, "direct" or "winograd" (where it exists).
+    """
+
+    remat: str = "none"
+    precision: str = "float32"
+    convolution: str = "auto"
+
+    def __post_init__(self):
+        allowed = {"remat": REMATS, "precision": PRECISIONS, "convolution": CONVOLUTIONS}
+        for name, values in allowed.items():
+            if getattr(self, name) not in values:
+                raise ValueError(f"{name} {getattr(self, name)!r} is not one of {', '.join(values)}")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,15 +7,14 @@ frame where `use_truth` says so, else the network's previous prediction.
 from collections.abc import Callable
 from typing import NamedTuple
 
-import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from predjax.models.config import ModelConfig
+from predjax.models.config import Execution, ModelConfig
 from predjax.models.losses import global_mean, squared_error
-from predjax.models.patches import from_patches, pad_frames, patch_grid, to_patches
+from predjax.models.patches import from_patches, patch_grid
 from predjax.models.sampling import forecast_mask
-from predjax.models.stacks import STACKS
+from predjax.models.unroll import make_unroll
 
 
 class Forecaster(NamedTuple):
@@ -42,18 +41,9 @@ class Forecaster(NamedTuple):
     increments: Callable
 
 
-class _Unrolled(NamedTuple):
-    """Of all steps: scaled predicted patches, the mean penalty, where the last true input had coverage, increments."""
-
-    patches: jax.Array
-    penalty: jax.Array
-    covered: jax.Array
-    increments: NamedTuple
-
-
-def make_forecaster(config: ModelConfig) -> Forecaster:
+def make_forecaster(config: ModelConfig, execution: Execution | None = None) -> Forecaster:
     """The forecaster of a configuration. Errors: ValueError for frames that do not fit the configuration."""
-    unroll = hk.transform(lambda *inputs: _unroll(config, *inputs))
+    unroll = make_unroll(config, execution or Execution())
 
     def init(rng, frames, forcings=None):
         _check_frames(config, frames, forcings)
@@ -103,49 +93,6 @@ def make_forecaster(config: ModelConfig) -> Forecaster:
         return run(params, rng, frames, use_truth, forcings)[1].increments
 
     return Forecaster(config, init, rollout, loss, predict, increments)
-
-
-def _unroll(config, scaled, use_truth, forcings):
-    """Haiku function: unrolls the stack over scaled frames `(B, T, H, W, C)`; not pure, transformed above."""
-    grid = patch_grid(*scaled.shape[2:4], config.patch_size)
-    stack = STACKS[config.model_name](config, grid)
-    padded = pad_frames(scaled, config.patch_size)
-    frames = to_patches(padded[:, :-1], config.patch_size)
-    exists = jnp.isfinite(frames)
-    forcings = _patch_forcings(forcings, scaled.shape[1] - 1, grid, config.patch_size)
-
-    def step(carry, inputs):
-        state, previous, covered = carry
-        frame, exists, truth, forcing = inputs
-        truth = truth[:, None, None, None]
-        covered = jnp.where(truth, exists, covered)
-        # Double where: a NaN that is only masked afterwards would still make the gradient NaN.
-        x = jnp.where(truth, jnp.where(exists, frame, 0.0), previous)
-        features = [x]
-        if config.coverage_channel:
-            features.append(covered.astype(x.dtype))
-        if forcing is not None:
-            features.append(forcing.astype(x.dtype))
-        output, state = stack(jnp.concatenate(features, -1), state)
-        return (state, output.features, covered), (output, covered)
-
-    first = (stack.initial_state(len(scaled)), jnp.zeros_like(frames[:, 0]), exists[:, 0])
-    over_time = jax.tree.map(lambda x: x.swapaxes(0, 1), (frames, exists, use_truth, forcings))
-    _, (outputs, covered) = hk.scan(step, first, over_time)
-    return _Unrolled(
-        outputs.features.swapaxes(0, 1), outputs.penalty.mean(), covered.swapaxes(0, 1), outputs.increments
-    )
-
-
-def _patch_forcings(forcings, steps, grid, patch_size):
-    """Forcings of the first `steps` inputs on the patch grid: a vector is the same everywhere, a map is patched."""
-    if forcings is None:
-        return None
-    forcings = jnp.asarray(forcings, float)[:, :steps]
-    if forcings.ndim == 3:
-        batch, _, channels = forcings.shape
-        return jnp.broadcast_to(forcings[:, :, None, None], (batch, steps, *grid, channels))
-    return to_patches(pad_frames(forcings, patch_size, 0.0), patch_size)
 
 
 def _check_frames(config, frames, forcings):

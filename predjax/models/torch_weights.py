@@ -2,7 +2,7 @@
 
 Layouts: PyTorch keeps kernels as (out, in, k, k), those of transposed convolutions as (in, out, k, k), and the layer
 norm as (features, h, w). predjax has (k, k, in, out), a transposed kernel turned by half a turn because it correlates
-(see `cells.linear.convolve_transposed`), and (h, w, features).
+(see `cells.convolution.convolve_transposed`), and (h, w, features).
 """
 
 import dataclasses

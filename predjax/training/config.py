@@ -3,6 +3,7 @@
 import dataclasses
 
 from predjax.flags import flag
+from predjax.models.config import CONVOLUTIONS, PRECISIONS, REMATS, Execution
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +27,11 @@ class TrainConfig:
     max_valid_cases: int = flag(64, "windows of a validation, evenly spread", metavar="N")
     keep_checkpoints: int = flag(3, "newest checkpoints to keep, besides the best", metavar="N")
     max_bad_steps: int = flag(20, "updates in a row without a finite gradient before stopping", metavar="N")
+    remat: str = flag("none", "compute again in the backward pass, for less memory: every step or cell", choices=REMATS)
+    precision: str = flag(
+        "float32", "of convolutions and products; parameters, states and loss are float32", choices=PRECISIONS
+    )
+    convolution: str = flag("auto", "an implementation, for measurements", choices=CONVOLUTIONS)
     n_gpu: int = flag(0, "devices to use; 0 uses all", metavar="N")
 
     def __post_init__(self):
@@ -38,6 +44,11 @@ class TrainConfig:
         for name in ("warmup_iterations", "clip_norm", "patience", "n_gpu", "seed", "weight_decay"):
             if (getattr(self, name) or 0) < 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+
+    @property
+    def execution(self) -> Execution:
+        """How the model is computed."""
+        return Execution(self.remat, self.precision, self.convolution)
 
     def resolve(self) -> "TrainConfig":
         """Fills in what was left to be chosen."""

@@ -21,11 +21,12 @@ def make_state(seed=0):
 
 
 def make_gates(**values):
-    """from_x, from_h, from_m with the given constants for x-gates i f g im fm gm o, zero elsewhere."""
-    order = ("i", "f", "g", "im", "fm", "gm", "o")
-    from_x = jnp.concatenate([jnp.full((BATCH, *GRID, FEATURES), values.get(name, 0.0)) for name in order], -1)
-    zeros = jnp.zeros((BATCH, *GRID, 4 * FEATURES))
-    return from_x, zeros, zeros[..., : 3 * FEATURES]
+    """The sums i f g and i' f' g' with the given constants for i f g im fm gm, zero elsewhere."""
+
+    def constants(*names):
+        return jnp.concatenate([jnp.full((BATCH, *GRID, FEATURES), values.get(name, 0.0)) for name in names], -1)
+
+    return constants("i", "f", "g"), constants("im", "fm", "gm")
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["plain", "layer_norm"])
@@ -49,11 +50,11 @@ def make_unit(layer_norm=False, with_action=False):
 def test_at_rest_the_forget_gates_are_open_by_their_bias():
     """Zero gates: f = sigmoid(1) for both memories, and nothing is added."""
     state = make_state()
-    cell, memory, output, (delta_c, delta_m) = update_memories(*make_gates(), state)
+    cell, memory, (delta_c, delta_m) = update_memories(*make_gates(), state)
     kept = 1 / (1 + np.exp(-1.0))
     np.testing.assert_allclose(cell, kept * state.cell, rtol=1e-6)
     np.testing.assert_allclose(memory, kept * state.memory, rtol=1e-6)
-    assert not output.any() and not delta_c.any() and not delta_m.any()
+    assert not delta_c.any() and not delta_m.any()
 
 
 def test_open_forget_gates_keep_and_closed_ones_forget():
@@ -67,7 +68,7 @@ def test_open_forget_gates_keep_and_closed_ones_forget():
 
 
 def test_open_input_gates_write_the_candidate():
-    _, _, _, (delta_c, delta_m) = update_memories(*make_gates(i=OPEN, im=OPEN, g=0.3, gm=-0.7), make_state())
+    _, _, (delta_c, delta_m) = update_memories(*make_gates(i=OPEN, im=OPEN, g=0.3, gm=-0.7), make_state())
     np.testing.assert_allclose(delta_c, np.full(delta_c.shape, np.tanh(0.3)), rtol=1e-6)
     np.testing.assert_allclose(delta_m, np.full(delta_m.shape, np.tanh(-0.7)), rtol=1e-6)
 

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 import pytest
 
-from predjax.cells.linear import convolve_transposed
+from predjax.cells.convolution import convolve_transposed
 from predjax.models.config import ModelConfig
 from predjax.models.forecaster import make_forecaster
 from predjax.models.patches import to_patches
