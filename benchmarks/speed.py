@@ -17,7 +17,7 @@ import json
 import os
 import pathlib
 import platform
-import resource
+import re
 import statistics
 import subprocess
 import sys
@@ -101,10 +101,12 @@ def main() -> None:
 
 
 def make_data(work: Work) -> tuple[np.ndarray, np.ndarray]:
-    """Frames `(B, T, H, W, 1)` in [0, 1] and a mask `(B, T-1)` that is half true."""
+    """Frames `(B, T, H, W, 1)` in [0, 1] and a mask `(B, T-1)`, true first, then half of the time."""
     rng = np.random.default_rng(0)
     frames = rng.uniform(size=(work.batch, work.length, work.pixels, work.pixels, 1)).astype(np.float32)
-    return frames, rng.uniform(size=(work.batch, work.length - 1)) < 0.5
+    use_truth = rng.uniform(size=(work.batch, work.length - 1)) < 0.5
+    use_truth[:, 0] = True
+    return frames, use_truth
 
 
 def make_config(work: Work) -> ModelConfig:
@@ -253,21 +255,21 @@ def measure_peak(side: str, work: Work, execution: Execution) -> float:
     """MB that three train steps of one side add to the resident memory of this process."""
     if side == "torch":
         calls, _ = make_torch(work, "eager")
-        before = read_resident()
+        before = read_memory("VmRSS")
     else:
         make_data(work)
         jax.block_until_ready(jax.jit(jnp.sin)(jnp.ones(8)))
-        before = read_resident()
+        before = read_memory("VmRSS")
         calls, _ = compile_predjax(work, execution)
     for _ in range(3):
         calls["train_step"]()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before
+    return read_memory("VmHWM") - before
 
 
-def read_resident() -> float:
-    """Resident memory of this process in MB."""
-    pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 2**20
+def read_memory(name: str) -> float:
+    """Resident memory of this process in MB, now (VmRSS) or at its peak (VmHWM; getrusage counts the parent's)."""
+    status = pathlib.Path("/proc/self/status").read_text()
+    return int(re.search(rf"{name}:\s+(\d+)", status)[1]) / 1024
 
 
 def run_peak(cache: str, options, side: str, remat: str) -> float:
