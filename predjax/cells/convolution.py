@@ -220,6 +220,8 @@ class _Collector:
         self.dtype = None
 
     def convolve(self, name, x, make_kernel):
+        if name in self.kernels:
+            raise ValueError(f"{name} convolves twice in a step: its gradient would be that of the second time alone")
         w = make_kernel()
         self.kernels[name] = Kernel(w, x.shape)
         return jnp.zeros((*x.shape[:-1], w.shape[-1]), x.dtype)

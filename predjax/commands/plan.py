@@ -198,9 +198,12 @@ def _agree(values, name, found, text):
 def _combine(config_class, options, before, resumed):
     """A configuration from typed flags over those of the resumed run, which only `RESUMABLE` ones may change."""
     given = typed(config_class, options)
+    known = (
+        to_dict(from_dict(config_class, before)) if before else {}
+    )  # with the defaults of what is newer than the run
     for name, value in given.items() if before else ():
-        if name not in RESUMABLE and _as_json(value) != before[name]:
-            was, now = _shown(before[name]), _shown(value)
+        if name not in RESUMABLE and value != known[name]:
+            was, now = _shown(known[name]), _shown(value)
             raise ValueError(f"{resumed.path} was made with {name} {was}, a resumed run cannot have {now}")
     return from_dict(config_class, {**(before or {}), **given})
 

@@ -218,3 +218,14 @@ def test_gradients_made_after_a_scan_are_those_of_the_scan(implementation, remat
 def test_an_unknown_implementation_is_named():
     with pytest.raises(ValueError, match="'fft' is not one of auto, direct, winograd"):
         SharedKernels({"a": Kernel(draw(3, 3, 1, 1), (1, 4, 4, 1))}, "fft")
+
+
+def test_a_kernel_that_a_step_uses_twice_is_refused():
+    """Its gradient would otherwise miss one use without a word."""
+    x, w = draw(1, 4, 4, 1), draw(3, 3, 1, 1)
+
+    def step(x):
+        return convolve_shared("a", convolve_shared("a", x, lambda: w), lambda: w)
+
+    with pytest.raises(ValueError, match="a convolves twice in a step"):
+        collect_kernels(step, x)
