@@ -6,7 +6,8 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from predjax.cells.convolution import convolve_same, convolve_shared, convolve_transposed, multiply
+from predjax.cells.convolution import convolve_same, convolve_transposed
+from predjax.cells.shared_kernels import convolve_shared, multiply
 
 
 def uniform_fan_in(shape, dtype=jnp.float32):

@@ -6,8 +6,8 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from predjax.cells.convolution import checkpoint
 from predjax.cells.linear import Downsample, LinearMap, Upsample
+from predjax.cells.shared_kernels import checkpoint
 from predjax.cells.st_lstm import STLSTM, Increments, STLSTMState
 from predjax.models.config import ModelConfig
 

@@ -13,7 +13,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from predjax.cells.convolution import Kernel, SharedKernels, collect_kernels
+from predjax.cells.shared_kernels import Kernel, SharedKernels, collect_kernels
 from predjax.models.config import Execution, ModelConfig
 from predjax.models.patches import pad_frames, patch_grid, to_patches
 from predjax.models.stacks import STACKS

@@ -9,16 +9,8 @@ import numpy as np
 import pytest
 
 from predjax.cells import winograd
-from predjax.cells.convolution import (
-    Kernel,
-    SharedKernels,
-    checkpoint,
-    collect_kernels,
-    convolve,
-    convolve_same,
-    convolve_shared,
-    convolve_transposed,
-)
+from predjax.cells.convolution import convolve, convolve_same, convolve_transposed
+from predjax.cells.shared_kernels import Kernel, SharedKernels, checkpoint, collect_kernels, convolve_shared
 
 GRIDS = [(5, 8), (7, 7), (1, 4)]
 
