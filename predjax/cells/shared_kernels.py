@@ -1,7 +1,8 @@
 """Kernels that a scan uses at every step.
 
-A kernel is prepared once, before the scan, and its gradient is made once, after the scan, from the inputs and output
-gradients of all steps: a step tells the inputs, and zeros added to the outputs (taps) get the output gradients.
+A kernel is prepared once, before the scan. Forwards, a step tells what its convolutions give (their sums). Backwards,
+it is replayed from these sums, without a convolution, and tells the inputs of the convolutions; with the gradients of
+the sums they make the gradient of a kernel, of many steps at once.
 """
 
 import contextlib
@@ -10,7 +11,6 @@ import functools
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import haiku as hk
 import jax
 import jax.numpy as jnp
 
@@ -20,24 +20,22 @@ from predjax.cells.convolution import apply_filters, convolve_same, kernel_gradi
 IMPLEMENTATIONS = ("auto", "direct", "winograd")
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(4,))
-def _convolve_tapped(x, tap, filters, turned, plan):
-    """The convolution plus `tap`, an array of zeros whose gradient is that of the output; none for the kernel."""
-    del turned
-    return apply_filters(x, filters, plan) + tap
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
+def _replay(x, y, turned, plan):
+    """y, which is the convolution of x; the gradient of y is what there is for that of the kernel."""
+    del x, turned
+    return y
 
 
-def _tapped_forward(x, tap, filters, turned, plan):
-    return _convolve_tapped(x, tap, filters, turned, plan), (filters, turned)
+def _replay_forward(x, y, turned, plan):
+    return _replay(x, y, turned, plan), turned
 
 
-def _tapped_backward(plan, residuals, dy):
-    filters, turned = residuals
-    zeros = jax.tree.map(jnp.zeros_like, (filters, turned))
-    return apply_filters(dy, turned, plan), dy, *zeros
+def _replay_backward(plan, turned, dy):
+    return apply_filters(dy, turned, plan), dy, jax.tree.map(jnp.zeros_like, turned)
 
 
-_convolve_tapped.defvjp(_tapped_forward, _tapped_backward)
+_replay.defvjp(_replay_forward, _replay_backward)
 
 
 class Kernel(NamedTuple):
@@ -50,9 +48,10 @@ class Kernel(NamedTuple):
 class _Collector:
     """Runs a step for its kernels alone: convolutions give zeros."""
 
+    dtype = None
+
     def __init__(self):
         self.kernels = {}
-        self.dtype = None
 
     def convolve(self, name, x, make_kernel):
         if name in self.kernels:
@@ -68,14 +67,14 @@ class SharedKernels:
     Args:
       kernels: by name, as `collect_kernels` finds them.
       implementation: of `IMPLEMENTATIONS`; anything but "auto" is for measurements.
-      dtype: of the products; None leaves that of the inputs. Results have the dtype of the inputs.
+      dtype: of the products and of the sums that are kept; None leaves that of the kernels. A step sees its own dtype.
       trains: whether inputs need gradients: then the adjoint kernels are prepared as well.
     """
 
     def __init__(self, kernels: dict[str, Kernel], implementation="auto", dtype=None, trains=False):
         if implementation not in IMPLEMENTATIONS:
             raise ValueError(f"convolution {implementation!r} is not one of {', '.join(IMPLEMENTATIONS)}")
-        self.dtype, self._sizes = dtype, {name: kernel.w.shape[0] for name, kernel in kernels.items()}
+        self.dtype, self.kernels = dtype, kernels
         self._plans = {}
         for name, (w, x_shape) in kernels.items():
             force = implementation == "winograd"
@@ -85,57 +84,96 @@ class SharedKernels:
         self._turned = {name: prepare(turn(w), self._plans[name]) for name, w in cast.items()} if trains else None
 
     @contextlib.contextmanager
-    def used(self, taps=None) -> Iterator[dict]:
-        """In this block, convolutions by name use the prepared kernels; gives the dict of their inputs.
+    def computed(self, given=None) -> Iterator[dict]:
+        """In this block convolutions by name use the prepared kernels; gives the dict of their sums.
 
-        `taps` are zeros of the shapes of the outputs by name: their gradients are those of the outputs.
+        A sum of the dict `given` is taken as it is.
         """
-        step = _Step(self, taps)
-        token = _active.set(step)
-        try:
+        step = _Computed(self, given or {})
+        with _activated(step):
+            yield step.sums
+
+    @contextlib.contextmanager
+    def replayed(self, sums: dict) -> Iterator[dict]:
+        """In this block convolutions by name give their `sums`; gives the dict of their inputs.
+
+        Differentiation reaches the inputs through the adjoint kernels, and ends at the sums.
+        """
+        step = _Replayed(self, sums)
+        with _activated(step):
             yield step.inputs
-        finally:
-            _active.reset(token)
+
+    def make_buffers(self, steps: int) -> tuple[dict, dict]:
+        """Zeros for the inputs and for the gradients of the sums of that many steps, `(steps, B, h, w, channels)`."""
+        inputs, gradients = {}, {}
+        for name, (w, x_shape) in self.kernels.items():
+            dtype = self.dtype or w.dtype
+            inputs[name] = jnp.zeros((steps, *x_shape), dtype)
+            gradients[name] = jnp.zeros((steps, *x_shape[:-1], w.shape[-1]), dtype)
+        return inputs, gradients
 
     def gradients(self, inputs: dict, outputs: dict) -> dict:
-        """The gradients of all kernels from inputs and output gradients of all steps, `(T, B, h, w, channels)`."""
+        """The gradients of all kernels from inputs and gradients of sums of some steps, `(T, B, h, w, channels)`."""
 
         def gradient(name):
-            pair = (a.reshape(-1, *a.shape[2:]) for a in (inputs[name], outputs[name].astype(inputs[name].dtype)))
-            return kernel_gradient(*pair, self._sizes[name], self._plans[name]).astype(outputs[name].dtype)
+            w = self.kernels[name].w
+            pair = (a.reshape(-1, *a.shape[2:]) for a in (inputs[name], outputs[name]))
+            return kernel_gradient(*pair, w.shape[0], self._plans[name]).astype(w.dtype)
 
         return {name: gradient(name) for name in inputs}
 
 
-class _Step:
-    """One step of a scan with `SharedKernels`."""
+class _Computed:
+    """A step that convolves."""
 
-    def __init__(self, shared, taps):
-        self.shared, self.taps, self.inputs = shared, taps, {}
+    def __init__(self, shared, given):
+        self.shared, self.given, self.sums = shared, given, {}
+        self.dtype = shared.dtype
+
+    def convolve(self, name, x, make_kernel):
+        del make_kernel
+        shared = self.shared
+        if name in self.given:
+            y = self.given[name]
+        else:
+            y = apply_filters(x.astype(shared.dtype or x.dtype), shared._filters[name], shared._plans[name])
+        self.sums[name] = y
+        return y.astype(x.dtype)
+
+
+class _Replayed:
+    """A step whose convolutions are known."""
+
+    def __init__(self, shared, sums):
+        self.shared, self.sums, self.inputs = shared, sums, {}
         self.dtype = shared.dtype
 
     def convolve(self, name, x, make_kernel):
         del make_kernel
         shared, dtype = self.shared, x.dtype
-        x = x.astype(shared.dtype or dtype)
-        filters, plan = shared._filters[name], shared._plans[name]
-        if self.taps is None:
-            return apply_filters(x, filters, plan).astype(dtype)
-        self.inputs[name] = x
-        return _convolve_tapped(x, self.taps[name].astype(x.dtype), filters, shared._turned[name], plan).astype(dtype)
+        self.inputs[name] = x = x.astype(shared.dtype or dtype)
+        return _replay(x, self.sums[name], shared._turned[name], shared._plans[name]).astype(dtype)
 
 
-_active: contextvars.ContextVar[_Collector | _Step | None] = contextvars.ContextVar("active", default=None)
+_active: contextvars.ContextVar[_Collector | _Computed | _Replayed | None] = contextvars.ContextVar(
+    "active", default=None
+)
+
+
+@contextlib.contextmanager
+def _activated(step):
+    token = _active.set(step)
+    try:
+        yield
+    finally:
+        _active.reset(token)
 
 
 def collect_kernels(step, *arguments) -> dict[str, Kernel]:
     """The kernels that `step(*arguments)` convolves with, by name."""
     collector = _Collector()
-    token = _active.set(collector)
-    try:
+    with _activated(collector):
         step(*arguments)
-    finally:
-        _active.reset(token)
     return collector.kernels
 
 
@@ -143,25 +181,6 @@ def convolve_shared(name: str, x, make_kernel):
     """`convolve_same` of x with `make_kernel()`, prepared once where a scan shares it; `name` tells kernels apart."""
     active = _active.get()
     return convolve_same(x, make_kernel()) if active is None else active.convolve(name, x, make_kernel)
-
-
-def checkpoint(function):
-    """`hk.remat(function)`, which still tells the scan around it the inputs of its convolutions."""
-
-    def rematerialised(*arguments):
-        active = _active.get()
-        if not isinstance(active, _Step):
-            return function(*arguments)
-
-        def inner(taps, *arguments):
-            with active.shared.used(taps) as inputs:
-                return function(*arguments), dict(inputs)
-
-        result, inputs = hk.remat(inner)(active.taps, *arguments)
-        active.inputs.update(inputs)
-        return result
-
-    return rematerialised
 
 
 def multiply(x, w):

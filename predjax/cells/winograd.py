@@ -8,8 +8,8 @@ infinity (Lavin & Gray 2016; Blahut 2010, ch. 5),
 so that a k x k convolution costs n^2 / (m k)^2 of the multiplications: 0.16 for m = 4, k = 5. At each position * is a
 matrix product over the channels, of all tiles at once. Of each transform one axis is a sum of arrays, which the
 compiler fuses, the other a small matrix product, which ends the fusion: without that end, sums would be made again
-for everyone who reads them. Positions are a list of groups, each `(positions, tiles, channels)`, so that two cores
-find independent work.
+for everyone who reads them. The n columns of positions are a list of groups, each `(n, tiles, channels)`, so that
+cores find independent work.
 """
 
 import fractions
@@ -25,16 +25,14 @@ POINTS = tuple(map(fractions.Fraction, ("0", "1", "-1", "2", "-2", "1/2", "-1/2"
 # m by k. More positions, or k = 7, would leave 1e-5 of the direct convolution in float32.
 TILE_SIZES = {3: (2, 4), 5: (2, 4)}
 TRANSFORM_COST = 32  # multiplications in the time that a transform takes for one element; measured on AVX2
-GROUP_WORK = 2**22  # multiplications of a group of positions: enough to be worth a task of its own
-CHUNK_BYTES = 24 * 2**20  # transformed arrays of a product for the gradient of a kernel: they should stay in the cache
+CHUNK_BYTES = 16 * 2**20  # transformed arrays of a product for the gradient of a kernel: they should stay in the cache
 
 
 class Plan(NamedTuple):
-    """How a convolution is cut: tiles of m x m outputs, each axis of a group split in `splits`."""
+    """How a convolution is cut: a k x k kernel, tiles of m x m outputs."""
 
     m: int
     k: int
-    splits: int
 
     @property
     def n(self) -> int:
@@ -44,16 +42,14 @@ class Plan(NamedTuple):
 
 def choose_plan(x_shape, w_shape, force: bool = False) -> Plan | None:
     """The cheapest plan for x `(B, H, W, I)` and w `(k, k, I, O)`; None where the direct convolution is cheaper."""
-    batch, height, width, inputs = x_shape
+    _, height, width, inputs = x_shape
     k, _, _, outputs = w_shape
     best, least = None, math.inf if force else k * k * height * width * inputs * outputs
     for m in TILE_SIZES.get(k, ()):
         tiles = -(-height // m) * -(-width // m)
         cost = (m + k - 1) ** 2 * tiles * (inputs * outputs + TRANSFORM_COST * (inputs + outputs))
         if cost < least:
-            row_work = batch * tiles * inputs * outputs * (m + k - 1)
-            splits = max(d for d in (1, 2, 4) if (m + k - 1) % d == 0 and (d == 1 or row_work >= d * GROUP_WORK / 2))
-            best, least = Plan(m, k, splits), cost
+            best, least = Plan(m, k), cost
     return best
 
 
@@ -82,7 +78,7 @@ def matrices(m: int, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 @functools.partial(jax.jit, static_argnames="plan")  # traced once for all layers alike
 def transform_filters(w, plan: Plan) -> tuple:
-    """G w G^T: `(k, k, I, O)` to groups of positions `(n / splits, I, O)`."""
+    """G w G^T: `(k, k, I, O)` to groups of positions `(n, I, O)`."""
     k, _, inputs, outputs = w.shape
     flat = w.reshape(k * k, inputs * outputs)
     return tuple((part @ flat).reshape(-1, inputs, outputs) for part in _filter_parts(plan, w.dtype))
@@ -97,14 +93,13 @@ def adjoint_filters(groups, plan: Plan):
 
 
 def _filter_parts(plan, dtype):
-    """The rows of G x G for each group: columns b, and of these the rows a in parts."""
+    """The rows of G x G for each group: for every column b, the rows a."""
     _, filters, _ = matrices(plan.m, plan.k)
-    rows = np.einsum("bj,ai->baij", filters, filters).reshape(plan.n, plan.splits, -1, plan.k**2)
-    return [jnp.asarray(part, dtype) for part in rows.reshape(-1, *rows.shape[2:])]
+    return [jnp.asarray(part, dtype) for part in np.einsum("bj,ai->baij", filters, filters).reshape(plan.n, plan.n, -1)]
 
 
 def transform_inputs(x, plan: Plan) -> list:
-    """B^T d B of every tile: `(B, H, W, C)` to groups `(n / splits, tiles, C)`, zeros outside the frame."""
+    """B^T d B of every tile: `(B, H, W, C)` to groups `(n, tiles, C)`, zeros outside the frame."""
     batch, height, width, channels = x.shape
     m, n, before = plan.m, plan.n, plan.k // 2
     rows, columns = -(-height // m), -(-width // m)
@@ -113,29 +108,20 @@ def transform_inputs(x, plan: Plan) -> list:
     windows = jnp.stack([x[:, i : i + m * (rows - 1) + 1 : m] for i in range(n)])
     _, _, inputs = matrices(m, plan.k)
     mixed = jnp.asarray(inputs, x.dtype) @ windows.reshape(n, -1)
-    mixed = mixed.reshape(plan.splits, n // plan.splits, batch, rows, -1, channels)
+    mixed = mixed.reshape(n, batch, rows, -1, channels)
     shifted = [mixed[..., j : j + m * (columns - 1) + 1 : m, :] for j in range(n)]
-    return [
-        _combine(inputs[b], [s[part] for s in shifted]).reshape(n // plan.splits, -1, channels)
-        for b in range(n)
-        for part in range(plan.splits)
-    ]
+    return [_combine(coefficients, shifted).reshape(n, -1, channels) for coefficients in inputs]
 
 
 def transform_outputs(groups, plan: Plan, shape):
-    """A^T p A of every tile: groups `(n / splits, tiles, C)` to `shape` = `(B, H, W)` and C."""
+    """A^T p A of every tile: groups `(n, tiles, C)` to `shape` = `(B, H, W)` and C."""
     batch, height, width = shape
-    m, n, splits = plan.m, plan.n, plan.splits
+    m, n = plan.m, plan.n
     rows, columns, channels = -(-height // m), -(-width // m), groups[0].shape[-1]
     evaluate, _, _ = matrices(m, plan.k)
-    parts = np.split(evaluate, splits, 1)
-    tiles = [
-        sum(
-            jnp.asarray(part, groups[0].dtype) @ _combine(evaluate[q], groups[i::splits]).reshape(n // splits, -1)
-            for i, part in enumerate(parts)
-        )
-        for q in range(m)
-    ]  # for each column q of a tile, (m rows, tiles C)
+    matrix = jnp.asarray(evaluate, groups[0].dtype)
+    # For each column q of a tile, (m rows, tiles C).
+    tiles = [matrix @ _combine(coefficients, groups).reshape(n, -1) for coefficients in evaluate]
     y = jnp.stack(tiles).reshape(m, m, batch, rows, columns, channels).transpose(2, 3, 1, 4, 0, 5)
     return y.reshape(batch, rows * m, columns * m, channels)[:, :height, :width]
 
@@ -149,12 +135,9 @@ def adjoint_outputs(dy, plan: Plan) -> list:
     dy = dy.reshape(batch, rows, m, columns * m, channels).transpose(2, 0, 1, 3, 4).reshape(m, -1)
     evaluate, _, _ = matrices(m, plan.k)
     mixed = jnp.asarray(evaluate.T, dy.dtype) @ dy
-    mixed = mixed.reshape(plan.splits, n // plan.splits, batch, rows, columns, m, channels)
-    return [
-        _combine(evaluate[:, b], [mixed[part, ..., q, :] for q in range(m)]).reshape(n // plan.splits, -1, channels)
-        for b in range(n)
-        for part in range(plan.splits)
-    ]
+    mixed = mixed.reshape(n, batch, rows, columns, m, channels)
+    split = [mixed[..., q, :] for q in range(m)]
+    return [_combine(coefficients, split).reshape(n, -1, channels) for coefficients in evaluate.T]
 
 
 @functools.partial(jax.jit, static_argnames="plan")  # traced once for all layers alike
@@ -166,21 +149,22 @@ def convolve(x, filters, plan: Plan):
 
 @functools.partial(jax.jit, static_argnames="plan")  # traced once for all layers alike
 def filter_gradient(x, dy, plan: Plan):
-    """The gradient of a kernel from inputs `(N, H, W, I)` and gradients `(N, H, W, O)`, a few images at a time."""
-    images, (inputs, outputs) = len(x), (x.shape[-1], dy.shape[-1])
+    """The gradient of a kernel from inputs `(N, H, W, I)` and gradients `(N, H, W, O)`, many images at a time."""
+    images, channels = len(x), x.shape[-1] + dy.shape[-1]
     tiles = -(-x.shape[1] // plan.m) * -(-x.shape[2] // plan.m)
-    size = plan.n**2 * tiles * (inputs + outputs) * x.dtype.itemsize  # of one image, transformed
-    count = -(-images // max(1, CHUNK_BYTES // size))
+    count = -(-images * plan.n**2 * tiles * channels * x.dtype.itemsize // CHUNK_BYTES)
     chunk = -(-images // count)
+
+    def gradient(x, dy):
+        pairs = zip(transform_inputs(x, plan), adjoint_outputs(dy, plan))
+        return adjoint_filters([jnp.einsum("pti,pto->pio", v, p) for v, p in pairs], plan)
+
+    if count == 1:
+        return gradient(x, dy)
     x, dy = (jnp.pad(a, [(0, count * chunk - images)] + [(0, 0)] * 3) for a in (x, dy))
-
-    def add(groups, pair):
-        v, p = transform_inputs(pair[0], plan), adjoint_outputs(pair[1], plan)
-        return [g + jnp.einsum("pti,pto->pio", a, b) for g, a, b in zip(groups, v, p)], None
-
-    groups = [jnp.zeros((plan.n // plan.splits, inputs, outputs), x.dtype)] * (plan.n * plan.splits)
     pairs = jax.tree.map(lambda a: a.reshape(count, chunk, *a.shape[1:]), (x, dy))
-    return adjoint_filters(jax.lax.scan(add, groups, pairs)[0], plan)
+    first = jnp.zeros((plan.k, plan.k, x.shape[-1], dy.shape[-1]), x.dtype)
+    return jax.lax.scan(lambda total, pair: (total + gradient(*pair), None), first, pairs)[0]
 
 
 def _combine(coefficients, arrays):

@@ -84,7 +84,8 @@ class ModelConfig:
 class Execution:
     """How a model is computed; what it computes stays the same.
 
-    remat: what the backward pass computes again instead of keeping it: "none", every "step", every "cell".
+    remat: which convolutions the backward pass computes again instead of keeping their results: "none", those of
+      every "step", or those of the upper "cell"s alone, half of them.
     precision: "bfloat16" rounds what goes into convolutions and matrix products; parameters, states and the loss
       stay float32.
     convolution: "auto", or one implementation for measurements, "direct" or "winograd" (where it exists).

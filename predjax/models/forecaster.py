@@ -52,23 +52,23 @@ def make_forecaster(config: ModelConfig, execution: Execution | None = None) -> 
             forcings = jnp.zeros((1, 2, *forcings.shape[2:]))
         return jax.jit(unroll.init)(rng, jnp.zeros(shape), jnp.ones((1, 1), bool), forcings)
 
-    def run(params, rng, frames, use_truth, forcings):
+    def run(function, params, rng, frames, use_truth, forcings):
         frames = jnp.asarray(frames, float)
         _check_frames(config, frames, forcings)
         _check_grid(config, params, frames.shape[2:4])
         scaled = config.scaling.scale(frames)
-        return scaled, unroll.apply(params, rng, scaled, jnp.asarray(use_truth, bool), forcings)
+        return scaled, function(params, rng, scaled, jnp.asarray(use_truth, bool), forcings)
 
     def crop(patches, frames):
         return from_patches(patches, config.patch_size)[..., : frames.shape[2], : frames.shape[3], :]
 
     def rollout(params, rng, frames, use_truth, forcings=None):
-        scaled, out = run(params, rng, frames, use_truth, forcings)
+        scaled, out = run(unroll.apply, params, rng, frames, use_truth, forcings)
         predicted = config.scaling.unscale(crop(out.patches, scaled))
         return jnp.where(crop(out.covered, scaled), predicted, jnp.nan)
 
     def loss(params, rng, frames, use_truth, forcings=None, axis_name=None):
-        scaled, out = run(params, rng, frames, use_truth, forcings)
+        scaled, out = run(unroll.apply, params, rng, frames, use_truth, forcings)
         mse = global_mean(*squared_error(crop(out.patches, scaled), scaled[:, 1:]), axis_name)
         replicas = 1 if axis_name is None else jax.lax.axis_size(axis_name)
         penalty = out.penalty / replicas
@@ -90,7 +90,7 @@ def make_forecaster(config: ModelConfig, execution: Execution | None = None) -> 
         return rollout(params, rng, frames, use_truth, forcings)[:, length - 1 :]
 
     def increments(params, rng, frames, use_truth, forcings=None):
-        return run(params, rng, frames, use_truth, forcings)[1].increments
+        return run(unroll.increments, params, rng, frames, use_truth, forcings)[1]
 
     return Forecaster(config, init, rollout, loss, predict, increments)
 

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 
 from predjax.cells.linear import Downsample, LinearMap, Upsample
-from predjax.cells.shared_kernels import checkpoint
 from predjax.cells.st_lstm import STLSTM, Increments, STLSTMState
 from predjax.models.config import ModelConfig
 
@@ -55,13 +54,12 @@ class PredRNN(hk.RNNCore):
     convolutions stand before the stack and two transposed ones after it, `res_on_conv` adds skips around the stack.
     The V2 models add decouple_beta times the mean `decoupling_loss` of their layers as a penalty.
 
-    Inputs `(B, h, w, p p C + forcing features)`, frames first; outputs `StackOutput`. With `remat_cells` the backward
-    pass computes the gates of a cell again instead of keeping them.
+    Inputs `(B, h, w, p p C + forcing features)`, frames first; outputs `StackOutput`.
     """
 
-    def __init__(self, config: ModelConfig, grid: tuple[int, int], remat_cells=False, name=None):
+    def __init__(self, config: ModelConfig, grid: tuple[int, int], name=None):
         super().__init__(name=name or "predrnn")
-        self.config, self.grid, self.remat_cells = config, tuple(grid), remat_cells
+        self.config, self.grid = config, tuple(grid)
         self.frame_features = config.patch_size**2 * (config.img_channel + config.coverage_channel)
         self.output_features = config.patch_size**2 * config.img_channel
         halved = tuple(-(-n // 2) for n in self.grid)
@@ -104,8 +102,7 @@ class PredRNN(hk.RNNCore):
             action = self.encode_action[1](self.encode_action[0](action))
         memory, layers, increments = state.memory, [], []
         for cell, (h, c) in zip(self.cells, state.layers):
-            advance = checkpoint(cell.advance) if self.remat_cells else cell.advance
-            new, delta = advance(hidden, STLSTMState(h, c, memory), action)
+            new, delta = cell.advance(hidden, STLSTMState(h, c, memory), action)
             hidden, memory = new.hidden, new.memory
             layers.append((new.hidden, new.cell))
             increments.append(delta)

@@ -27,7 +27,9 @@ class TrainConfig:
     max_valid_cases: int = flag(64, "windows of a validation, evenly spread", metavar="N")
     keep_checkpoints: int = flag(3, "newest checkpoints to keep, besides the best", metavar="N")
     max_bad_steps: int = flag(20, "updates in a row without a finite gradient before stopping", metavar="N")
-    remat: str = flag("none", "compute again in the backward pass, for less memory: every step or cell", choices=REMATS)
+    remat: str = flag(
+        "none", "what is convolved again going back, for less memory: every step, or half of a step", choices=REMATS
+    )
     precision: str = flag(
         "float32", "of convolutions and products; parameters, states and loss are float32", choices=PRECISIONS
     )

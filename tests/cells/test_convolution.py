@@ -2,7 +2,6 @@
 
 import functools
 
-import haiku as hk
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 
 from predjax.cells import winograd
 from predjax.cells.convolution import convolve, convolve_same, convolve_transposed
-from predjax.cells.shared_kernels import Kernel, SharedKernels, checkpoint, collect_kernels, convolve_shared
+from predjax.cells.shared_kernels import Kernel, SharedKernels, collect_kernels, convolve_shared
 
 GRIDS = [(5, 8), (7, 7), (1, 4)]
 
@@ -103,17 +102,16 @@ def test_filtering_by_tiles_is_the_convolution_for_any_size(shape, k, m):
     """Values and both gradients; any position of a frame may lie in an unfinished tile."""
     batch, height, width, inputs, outputs = shape
     x, w = draw(batch, height, width, inputs), draw(k, k, inputs, outputs, seed=1)
-    for splits in (1, 2):
-        plan = winograd.Plan(m, k, splits)
-        y, pull = jax.vjp(same, x, w)
-        dy = draw(*y.shape, seed=2)
-        ours = winograd.convolve(x, winograd.transform_filters(w, plan), plan=plan)
-        np.testing.assert_allclose(ours, y, rtol=0, atol=1e-12 * np.abs(y).max())
-        dx, dw = pull(dy)
-        turned = winograd.transform_filters(jnp.flip(w, (0, 1)).swapaxes(2, 3), plan)
-        np.testing.assert_allclose(winograd.convolve(dy, turned, plan=plan), dx, rtol=0, atol=1e-12 * np.abs(dx).max())
-        gradient = winograd.filter_gradient(x, dy, plan=plan)
-        np.testing.assert_allclose(gradient, dw, rtol=0, atol=1e-11 * np.abs(dw).max())
+    plan = winograd.Plan(m, k)
+    y, pull = jax.vjp(same, x, w)
+    dy = draw(*y.shape, seed=2)
+    ours = winograd.convolve(x, winograd.transform_filters(w, plan), plan=plan)
+    np.testing.assert_allclose(ours, y, rtol=0, atol=1e-12 * np.abs(y).max())
+    dx, dw = pull(dy)
+    turned = winograd.transform_filters(jnp.flip(w, (0, 1)).swapaxes(2, 3), plan)
+    np.testing.assert_allclose(winograd.convolve(dy, turned, plan=plan), dx, rtol=0, atol=1e-12 * np.abs(dx).max())
+    gradient = winograd.filter_gradient(x, dy, plan=plan)
+    np.testing.assert_allclose(gradient, dw, rtol=0, atol=1e-11 * np.abs(dw).max())
 
 
 @pytest.mark.parametrize("k", winograd.TILE_SIZES)
@@ -150,61 +148,6 @@ def test_tiny_frames_pointwise_and_wide_kernels_are_direct():
     assert winograd.choose_plan((2, 16, 16, 64), (1, 1, 64, 64)) is None
     assert winograd.choose_plan((4, 16, 16, 64), (7, 7, 64, 64)) is None
     assert winograd.choose_plan((4, 16, 16, 128), (5, 5, 128, 256)).m == 4
-
-
-def unrolled(x, kernels, weights, remat, implementation):
-    """h' = tanh(h * a + x_t * b) twice a step: the weighted sum of the last h, and the gradients of the kernels."""
-
-    def step(h, x):
-        for a, b in (("a0", "b0"), ("a1", "b1")):
-
-            def mix(h, x, a=a, b=b):
-                from_h = convolve_shared(a, h, lambda: kernels[a])
-                return jnp.tanh(from_h + convolve_shared(b, x, lambda: kernels[b]))
-
-            h = checkpoint(mix)(h, x) if remat else mix(h, x)
-        return h
-
-    first = jnp.zeros((*x.shape[1:-1], 3), x.dtype)
-    found = collect_kernels(step, first, x[0])
-    assert {name: kernel.w.shape for name, kernel in found.items()} == {n: w.shape for n, w in kernels.items()}
-    shared = SharedKernels(found, implementation, trains=True)
-
-    def run(taps):
-        def body(h, inputs):
-            x, taps = inputs
-            with shared.used(taps) as seen:
-                h = step(h, x)
-            return h, dict(seen)
-
-        last, seen = hk.scan(body, first, (x, taps))
-        return (last * weights).sum(), seen
-
-    apply = hk.transform(run).apply
-    taps = {name: jnp.zeros((len(x), *k.x_shape[:-1], k.w.shape[-1])) for name, k in found.items()}
-    (value, seen), outputs = jax.value_and_grad(lambda taps: apply({}, None, taps), has_aux=True)(taps)
-    return value, shared.gradients(seen, outputs)
-
-
-@pytest.mark.parametrize("remat", [False, True])
-@pytest.mark.parametrize("implementation", ["auto", "direct", "winograd"])
-def test_gradients_made_after_a_scan_are_those_of_the_scan(implementation, remat):
-    x, weights = draw(4, 2, 6, 7, 2), draw(2, 6, 7, 3, seed=3)
-    kernels = {f"{n}{i}": 0.2 * draw(3, 3, 3 if n == "a" else 2, 3, seed=i) for n in "ab" for i in range(2)}
-
-    def plainly(kernels):
-        def body(h, x):
-            for i in range(2):
-                h = jnp.tanh(same(h, kernels[f"a{i}"]) + same(x, kernels[f"b{i}"]))
-            return h, None
-
-        return (jax.lax.scan(body, jnp.zeros((2, 6, 7, 3)), x)[0] * weights).sum()
-
-    value, gradients = jax.jit(lambda: unrolled(x, kernels, weights, remat, implementation))()
-    expected, reference = jax.value_and_grad(plainly)(kernels)
-    np.testing.assert_allclose(value, expected, rtol=1e-11)
-    for name in kernels:
-        np.testing.assert_allclose(gradients[name], reference[name], rtol=1e-9, atol=1e-11, err_msg=name)
 
 
 def test_an_unknown_implementation_is_named():

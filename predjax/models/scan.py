@@ -1,0 +1,126 @@
+"""A scan of steps that share kernels, with its backward pass written out.
+
+Forwards, a step keeps its carry and the sums of its convolutions. Backwards, steps are replayed from these in rounds:
+the inputs of the convolutions and the gradients of their sums are collected for a round of steps, then make the
+gradients of the kernels at once. Adding up the gradient of a kernel at every step would read and write all of it each
+time; keeping everything that a step computes, as automatic differentiation does, would take three times the memory.
+"""
+
+import math
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from predjax.cells.shared_kernels import Kernel, SharedKernels
+from predjax.models.config import Execution
+
+ROUND_BYTES = 96 * 2**20  # inputs and gradients of a round: the longer a round, the fewer passes over the kernels
+
+
+def scan_shared(step: Callable, kernels: dict[str, Kernel], execution: Execution, params, rng, first, inputs, masks):
+    """The outputs of all steps, time-major.
+
+    Args:
+      step: `(params, rng, carry, inputs, masks) -> (carry, outputs)`, with the kernels as `convolve_shared` names them;
+        carry and outputs are arrays of floats.
+      kernels: of a step, as `collect_kernels` finds them.
+      rng: a key, of which every step gets one of its own, or None.
+      first: the first carry.
+      inputs: arrays `(T, ...)` that get gradients.
+      masks: arrays `(T, ...)` that get none.
+    """
+    arrays = {name: kernel.w for name, kernel in kernels.items()}
+    dtype = jnp.bfloat16 if execution.precision == "bfloat16" else None
+    kept = _choose_kept(kernels, execution.remat)
+    steps = len(jax.tree.leaves(masks)[0])
+
+    def share(arrays, trains=False):
+        named = {name: Kernel(w, kernels[name].x_shape) for name, w in arrays.items()}
+        return SharedKernels(named, execution.convolution, dtype, trains)
+
+    def run_steps(params, arrays, rng, first, inputs, masks, keep):
+        shared = share(arrays)
+
+        def body(carry, at):
+            index, x, mask = at
+            with shared.computed() as sums:
+                new, outputs = step(params, _fold(rng, index), carry, x, mask)
+            return new, (outputs, (carry, {name: sums[name] for name in kept}) if keep else None)
+
+        return jax.lax.scan(body, first, (jnp.arange(steps), inputs, masks))[1]
+
+    @jax.custom_vjp
+    def run(params, arrays, rng, first, inputs, masks):
+        return run_steps(params, arrays, rng, first, inputs, masks, False)[0]
+
+    def forward(params, arrays, rng, first, inputs, masks):
+        outputs, residuals = run_steps(params, arrays, rng, first, inputs, masks, True)
+        return outputs, (params, arrays, rng, inputs, masks, residuals)
+
+    def backward(residuals, doutputs):
+        params, arrays, rng, inputs, masks, (carries, sums) = residuals
+        shared = share(arrays, trains=True)
+        length = _choose_round(shared, steps)
+
+        def pull_step(t, dcarry):
+            """Gradients of step t, and the inputs of its convolutions."""
+            carry, given, x, mask, dout = jax.tree.map(lambda a: a[t], (carries, sums, inputs, masks, doutputs))
+            key = _fold(rng, t)
+            if len(given) < len(arrays):
+                with shared.computed(given) as given:
+                    step(params, key, carry, x, mask)
+
+            def replay(params, sums, carry, x):
+                with shared.replayed(sums) as seen:
+                    return step(params, key, carry, x, mask), dict(seen)
+
+            _, pull, seen = jax.vjp(replay, params, given, carry, x, has_aux=True)
+            return *pull((dcarry, dout)), seen
+
+        def pull_round(state, low):
+            dparams, darrays, dcarry, dinputs = state
+            high = jnp.minimum(low + length, steps)
+
+            def body(i, state):
+                dparams, dcarry, dinputs, buffers = state
+                t = high - 1 - i
+                more, dsums, dcarry, dx, seen = pull_step(t, dcarry)
+                dparams = jax.tree.map(jnp.add, dparams, more)
+                dinputs = jax.tree.map(lambda a, d: a.at[t].set(d), dinputs, dx)
+                buffers = jax.tree.map(lambda a, new: a.at[t - low].set(new), buffers, (seen, dsums))
+                return dparams, dcarry, dinputs, buffers
+
+            state = dparams, dcarry, dinputs, shared.make_buffers(length)
+            dparams, dcarry, dinputs, buffers = jax.lax.fori_loop(0, high - low, body, state)
+            darrays = jax.tree.map(jnp.add, darrays, shared.gradients(*buffers))
+            return (dparams, darrays, dcarry, dinputs), None
+
+        dcarry = jax.tree.map(lambda a: jnp.zeros_like(a[0]), carries)
+        state = *jax.tree.map(jnp.zeros_like, (params, arrays)), dcarry, jax.tree.map(jnp.zeros_like, inputs)
+        lows = jnp.arange(0, steps, length)
+        (dparams, darrays, dfirst, dinputs), _ = jax.lax.scan(pull_round, state, lows, reverse=True)
+        return dparams, darrays, None, dfirst, dinputs, None
+
+    run.defvjp(forward, backward)
+    return run(params, arrays, rng, first, inputs, masks)
+
+
+def _choose_kept(kernels, remat) -> tuple[str, ...]:
+    """The kernels whose sums the forward pass keeps: all, about half of them in bytes, or none."""
+    names = tuple(kernels)
+    if remat == "cell":
+        sizes = [math.prod(k.x_shape[:-1]) * k.w.shape[-1] for k in kernels.values()]
+        return tuple(name for i, name in enumerate(names) if 2 * sum(sizes[: i + 1]) <= sum(sizes))
+    return names if remat == "none" else ()
+
+
+def _choose_round(shared, steps):
+    """Steps of a round: as many as fit, evenly."""
+    size = sum(a.size * a.dtype.itemsize for a in jax.tree.leaves(jax.eval_shape(lambda: shared.make_buffers(1))))
+    rounds = -(-steps // max(1, ROUND_BYTES // max(size, 1)))
+    return -(-steps // rounds)
+
+
+def _fold(rng, index):
+    return None if rng is None else jax.random.fold_in(rng, index)
