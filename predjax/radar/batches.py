@@ -14,18 +14,22 @@ import numpy as np
 
 from predjax.radar.config import DataConfig
 from predjax.radar.movies import Movies, check_together
+from predjax.radar.stored import Stored, open_arrays
 from predjax.radar.windows import Period, Window, check_length, find_corners
 
-MEMORY_LIMIT = 2**30  # bytes of decoded frames that are read once and kept; larger data are read window by window
+MEMORY_LIMIT = 2**30  # bytes of frames, as stored, that are read once and kept; larger data are read window by window
 MAX_TRIES = 512  # for one window with enough coverage
 CORNERS_PER_WINDOW = 16  # random crops tried before another time is
 ORDER, DRAW = 1, 2  # keep the two uses of a seed apart
 
 
 class Batch(NamedTuple):
-    """frames (B, T, H, W, C) float32, NaN = no coverage; forcings (B, T, A) or (B, T, H, W, A) float32, or None."""
+    """frames (B, T, H, W, C) float32, NaN = no coverage; forcings (B, T, A) or (B, T, H, W, A) float32, or None.
 
-    frames: np.ndarray
+    Frames that were asked for as they are stored are `Stored`, of the same shape.
+    """
+
+    frames: np.ndarray | Stored
     forcings: np.ndarray | None
     windows: list[Window]
 
@@ -48,6 +52,7 @@ class BatchSource:
       frame_shape: (H, W, C).
       num_windows: turns in an epoch: windows in time, times the tiles of a grid.
       names: of the sources, for messages.
+      table: the values of the integers that all sources store; None where they differ, or store anything else.
 
     Raises:
       ValueError: the sources do not go together, no period is as long as a window, the crop is larger than a frame.
@@ -69,7 +74,10 @@ class BatchSource:
         check_length(sources, periods, length)
         used = sorted({period.source for period in periods})
         self.frame_shape = _find_frame_shape(sources, used, config.crop)
-        self._arrays = _open_arrays(sources, used)
+        self._arrays = open_arrays(sources, used, MEMORY_LIMIT)
+        tables = [self._arrays[source].table for source in used]
+        kinds = {None if table is None else table.tobytes() for table in tables}
+        self.table = tables[0] if len(kinds) == 1 else None
         self.names = [movies.attrs["source"] for movies in sources]
         self._sizes = [(movies.sizes["y"], movies.sizes["x"]) for movies in sources]
         self._corners = {source: find_corners(sources[source], config.crop, config.crop_mode) for source in used}
@@ -82,8 +90,10 @@ class BatchSource:
         self.num_windows = int(self._ends[-1])
         self._order = (-1, np.arange(0))
 
-    def batch(self, step: int, shard: int = 0, num_shards: int = 1) -> Batch:
+    def batch(self, step: int, shard: int = 0, num_shards: int = 1, *, keep_stored: bool = False) -> Batch:
         """Part `shard` of `num_shards` of the global batch of `step`: a contiguous slice of it.
+
+        With `keep_stored`, frames stay as they are stored where there is a `table`, else they are values all the same.
 
         Raises:
           ValueError: the batch cannot be divided so, or no window with enough coverage was found.
@@ -93,10 +103,18 @@ class BatchSource:
         if self._batch_size % num_shards:
             raise ValueError(f"batch_size {self._batch_size} cannot be divided among {num_shards} shards evenly")
         size = self._batch_size // num_shards
-        return _stack([self._draw(step, slot) for slot in range(shard * size, (shard + 1) * size)])
+        drawn = [self._draw(step, slot) for slot in range(shard * size, (shard + 1) * size)]
+        if keep_stored and self.table is not None:
+            batch = _stack(drawn)
+            return batch._replace(frames=Stored(batch.frames, self.table))
+        return _stack([(self._decode(frames, window), forcings, window) for frames, forcings, window in drawn])
+
+    def _decode(self, frames: np.ndarray, window: Window) -> np.ndarray:
+        table = self._arrays[window.source].table
+        return frames if table is None else table[frames]
 
     def _draw(self, step: int, slot: int) -> tuple[np.ndarray, np.ndarray | None, Window]:
-        """The window of one global slot, or the first of its replacements with enough coverage."""
+        """The window of one global slot, or the first of its replacements with enough coverage; frames as kept."""
         epoch, turn = divmod(step * self._batch_size + slot, self.num_windows)
         number, best, best_source = int(self._find_order(epoch)[turn]), -1.0, 0
         for attempt in range(MAX_TRIES):
@@ -106,7 +124,8 @@ class BatchSource:
             window = self._find_window(number, rng)
             frames, coverage = self._read_covered(window)
             if frames is not None:
-                return frames, _cut(self._arrays[window.source][1], window, self._length, *self.frame_shape[:2]), window
+                forcings = _cut(self._arrays[window.source].forcings, window, self._length, *self.frame_shape[:2])
+                return frames, forcings, window
             if coverage > best:
                 best, best_source = coverage, window.source
         raise ValueError(
@@ -116,12 +135,13 @@ class BatchSource:
 
     def _read_covered(self, window: Window) -> tuple[np.ndarray | None, float]:
         """Frames (T, H, W, C), or None when fewer than min_coverage pixels are finite; and the fraction that is."""
-        coverage, least = 1.0, self._config.min_coverage
+        arrays, coverage, least = self._arrays[window.source], 1.0, self._config.min_coverage
         # The first frame nearly always tells, and costs a fraction of the window.
         for length in (1, self._length) if least else (self._length,):
-            frames = _cut(self._arrays[window.source][0], window, length, *self.frame_shape[:2])
+            frames = _cut(arrays.frames, window, length, *self.frame_shape[:2], arrays.dtype)
             if least:
-                coverage = float(np.isfinite(frames).mean())
+                finite = np.isfinite(frames) if arrays.table is None else np.isfinite(arrays.table)[frames]
+                coverage = float(finite.mean())
             if coverage < least:
                 return None, coverage
         return frames, coverage
@@ -208,23 +228,14 @@ def _find_frame_shape(sources: Sequence[Movies], used: Sequence[int], crop: int)
     return height, width, first.sizes["channel"]
 
 
-def _open_arrays(sources: Sequence[Movies], used: Sequence[int]) -> dict:
-    """{source: (frames, forcings or None)}: numpy arrays where all fits into memory, else as they came."""
-    arrays = {source: (sources[source]["frames"], sources[source].get("forcings")) for source in used}
-    size = sum(array.size * 4 for pair in arrays.values() for array in pair if array is not None)
-    if size >= MEMORY_LIMIT:
-        return arrays
-    return {source: tuple(None if array is None else array.values for array in pair) for source, pair in arrays.items()}
-
-
-def _cut(array, window: Window, length: int, height: int, width: int) -> np.ndarray | None:
+def _cut(array, window: Window, length: int, height: int, width: int, dtype=np.float32) -> np.ndarray | None:
     """The part of `array` (movie, time, [y, x,] channel) that `window` shows: (length, [height, width,] channel)."""
     if array is None:
         return None
     place = [window.movie, slice(window.start, window.start + length)]
     if array.ndim == 5:
         place += [slice(window.y, window.y + height), slice(window.x, window.x + width)]
-    return np.asarray(array[tuple(place)], np.float32)
+    return np.asarray(array[tuple(place)], dtype)
 
 
 def _stack(samples: Sequence[tuple]) -> Batch:

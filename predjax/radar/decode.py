@@ -56,16 +56,28 @@ class Decoder:
         Raises:
           ValueError: an infinite value, or one that must be a fill value that was not declared.
         """
-        dtype = np.dtype(self.dtype)
-        stored = np.asarray(stored, dtype.newbyteorder("="), order="C")
-        if dtype.kind in "iu" and dtype.itemsize <= 2:
+        if self.table is not None:
             # Few numbers can be stored, so each is decoded once: the same values, several times faster.
-            table, wrong = _table(self)
-            places = stored.view(f"u{dtype.itemsize}")
-            if wrong is not None and wrong[places].any():
-                self._values(stored, name)
-            return table[places]
-        return self._values(stored, name)
+            return self.table[self.codes(stored, name)]
+        return self._values(self._native(stored), name)
+
+    @property
+    def table(self) -> np.ndarray | None:
+        """The float32 value of each of the 256 or 65536 codes of an 8 or 16 bit integer; None for other types."""
+        dtype = np.dtype(self.dtype)
+        return _table(self)[0] if dtype.kind in "iu" and dtype.itemsize <= 2 else None
+
+    def codes(self, stored: np.ndarray, name: str) -> np.ndarray:
+        """The bits of `stored`, uint8 or uint16: places in `table`, which must not be None. Errors: as for a call."""
+        stored = self._native(stored)
+        codes = stored.view(f"u{stored.itemsize}")
+        wrong = _table(self)[1]
+        if wrong is not None and wrong[codes].any():
+            self._values(stored, name)
+        return codes
+
+    def _native(self, stored: np.ndarray) -> np.ndarray:
+        return np.asarray(stored, np.dtype(self.dtype).newbyteorder("="), order="C")
 
     def _values(self, stored: np.ndarray, name: str) -> np.ndarray:
         values, missing, wrong = self._value_and_fault(stored)
@@ -116,6 +128,7 @@ def _table(decoder: Decoder) -> tuple[np.ndarray, np.ndarray | None]:
     bits = np.arange(2 ** (8 * dtype.itemsize), dtype=f"u{dtype.itemsize}")
     values, missing, wrong = decoder._value_and_fault(bits.view(dtype))
     table = decoder._convert(np.where(missing | wrong, np.nan, values))
+    table.flags.writeable = False  # all frames of this packing share it
     return table, wrong if wrong.any() else None
 
 

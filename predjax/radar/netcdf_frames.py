@@ -17,17 +17,36 @@ class NetcdfFrames(BackendArray):
 
     Attributes:
       shape: of the whole array.
-      dtype: float32.
+      dtype: float32, or that of the codes.
     """
 
-    def __init__(self, parts: list[tuple[str, tuple[Field, ...]]], frames: np.ndarray, shape: tuple[int, ...]):
+    def __init__(
+        self,
+        parts: list[tuple[str, tuple[Field, ...]]],
+        frames: np.ndarray,
+        shape: tuple[int, ...],
+        dtype=np.float32,
+    ):
         """Args:
         parts: path and fields of every file.
         frames: (time, 2): for every frame the number of its file and its place in it, in order of time.
         shape: of the whole array.
+        dtype: of what the decoders of the fields return.
         """
         self._parts, self._frames = parts, frames
-        self.shape, self.dtype = shape, np.dtype(np.float32)
+        self.shape, self.dtype = shape, np.dtype(dtype)
+
+    def stored(self) -> tuple["NetcdfFrames", np.ndarray] | None:
+        """The same frames as codes and the table that decodes them, or None where no single table does."""
+        decoders = {field.decoder for _, fields in self._parts for field in fields}
+        table = decoders.pop().table if len(decoders) == 1 else None
+        if table is None:
+            return None
+        parts = [
+            (file, tuple(field._replace(decoder=field.decoder.codes) for field in fields))
+            for file, fields in self._parts
+        ]
+        return NetcdfFrames(parts, self._frames, self.shape, np.min_scalar_type(len(table) - 1)), table
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
@@ -40,7 +59,7 @@ class NetcdfFrames(BackendArray):
         ]
         movies, times, *pixels, fields = ranges
         y, x = pixels or (range(1), range(1))
-        values = np.empty((len(movies), len(times), len(y), len(x), len(fields)), np.float32)
+        values = np.empty((len(movies), len(times), len(y), len(x), len(fields)), self.dtype)
         for begin, end in self._runs(times):
             part, first = self._frames[times[begin]]
             file, all_fields = self._parts[part]
@@ -67,7 +86,7 @@ def read_field(file: str, field: Field, where: dict[str, range]) -> np.ndarray:
       where: the ranges of "movie", "time", "y" and "x".
 
     Returns:
-      float32 that broadcasts to (movie, time, y, x).
+      float32 (codes, where the decoder gives those) that broadcasts to (movie, time, y, x).
 
     Raises:
       ValueError: the data are damaged, or a value is impossible.

@@ -17,17 +17,29 @@ _QUANTITIES = {"mm/h": "rain", "dBZ": "reflectivity"}
 
 
 class ArrayFrames(BackendArray):
-    """An array (movie, time, y, x, channel) of any number type as frames: decoded to float32 where it is indexed."""
+    """An array (movie, time, y, x, channel) of any number type as frames: decoded to float32 where it is indexed.
 
-    def __init__(self, array: np.ndarray, decoder: Decoder, name: str):
+    With `coded`, the decoder's codes instead of values.
+    """
+
+    def __init__(self, array: np.ndarray, decoder: Decoder, name: str, coded: bool = False):
         self._array, self._decoder, self._name = array, decoder, name
-        self.shape, self.dtype = array.shape, np.dtype(np.float32)
+        self._coded, self._decode = coded, decoder.codes if coded else decoder
+        self.shape = array.shape
+        self.dtype = np.dtype(f"u{array.dtype.itemsize}" if coded else np.float32)
+
+    def stored(self) -> tuple["ArrayFrames", np.ndarray] | None:
+        """The same frames as codes and the table that decodes them, or None where no table does."""
+        table = self._decoder.table
+        return None if table is None else (ArrayFrames(self._array, self._decoder, self._name, coded=True), table)
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
 
     def _read(self, key: tuple) -> np.ndarray:
-        return self._decoder(self._array[key], self._name)
+        part = self._array[key]
+        # Codes are the array itself, and a memory map would tie those that are kept to the file.
+        return self._decode(np.array(part) if self._coded else part, self._name)
 
 
 def read_npy(file, layout: str = "auto", units: str = "file") -> Movies:
