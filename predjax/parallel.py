@@ -58,9 +58,20 @@ def parallelise(update, devices):
 
 def replicate(tree, devices):
     """Places host arrays on every device once, so that the first call and the second compile the same."""
-    return jax.device_put(tree, NamedSharding(Mesh(np.array(devices), (AXIS,)), PartitionSpec()))
+    return _place(tree, devices, PartitionSpec())
 
 
 def shard(array, devices):
-    """`(B, ...)` to `(D, B/D, ...)`; None stays None."""
-    return None if array is None else array.reshape(len(devices), -1, *array.shape[1:])
+    """`(B, ...)` to `(D, B/D, ...)`, each part on its way to its device when this returns; None stays None."""
+    if array is None:
+        return None
+    return _place(array.reshape(len(devices), -1, *array.shape[1:]), devices, PartitionSpec(AXIS))
+
+
+def copy_to_each(array, devices):
+    """`(...)` to `(D, ...)`, a copy on each device: what goes with every shard is sent once."""
+    return _place(np.repeat(array[None], len(devices), 0), devices, PartitionSpec(AXIS))
+
+
+def _place(tree, devices, spec):
+    return jax.device_put(tree, NamedSharding(Mesh(np.array(devices), (AXIS,)), spec))

@@ -132,7 +132,7 @@ def _finish(options, plan, run, state, reason) -> int:
     """Curves, pictures and the table of held-out movies; the exit code."""
     from predjax.nowcasts.model import load_model
     from predjax.pictures.curves import draw_losses
-    from predjax.training.loop import read_log
+    from predjax.training.monitor import read_log
 
     records = read_log(run.folder / "log.jsonl")
     if records:

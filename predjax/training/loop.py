@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import json
 import math
 import pathlib
 import signal
@@ -20,7 +19,9 @@ from predjax.models.config import SamplingConfig
 from predjax.models.forecaster import Forecaster
 from predjax.models.losses import squared_error
 from predjax.radar.batches import BatchSource, prefetch
+from predjax.radar.stored import Stored
 from predjax.training.config import TrainConfig
+from predjax.training.monitor import Log, Monitor
 from predjax.training.step import TrainState, init_state, make_optimizer, make_update
 
 
@@ -60,11 +61,17 @@ class Run:
         update = make_update(self.forecaster, self.optimizer, self.sampling, self.config.reverse_input)
         self.update = parallel.parallelise(update, self.devices)
         self.measure = make_validation(self.forecaster)
+        table = self.batches.table
+        self.table = None if table is None else parallel.copy_to_each(table, self.devices)
 
     def read(self, step: int):
-        """The batch after `step` iterations, split over the devices."""
-        batch = self.batches.batch(step)
-        return batch.windows, *(parallel.shard(part, self.devices) for part in (batch.frames, batch.forcings))
+        """The batch after `step` iterations, on its devices: windows, frames (as they are stored, if so), forcings."""
+        batch = self.batches.batch(step, keep_stored=True)
+        if isinstance(batch.frames, Stored):
+            frames = Stored(parallel.shard(batch.frames.codes, self.devices), self.table)
+        else:
+            frames = parallel.shard(batch.frames, self.devices)
+        return batch.windows, frames, parallel.shard(batch.forcings, self.devices)
 
     def init(self, params=None) -> TrainState:
         """The state at iteration 0, from given or new parameters."""
@@ -162,31 +169,6 @@ class _Stop:
             signal.signal(number, handler)
 
 
-class Log:
-    """A JSON-lines file with a record a line; going on from iteration n keeps the records up to n."""
-
-    def __init__(self, path, iteration: int):
-        self.path = pathlib.Path(path)
-        kept = [r for r in read_log(path) if r["iteration"] <= iteration] if iteration else []
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text("".join(json.dumps(r) + "\n" for r in kept))
-
-    def add(self, **record):
-        with self.path.open("a") as file:
-            file.write(json.dumps(record) + "\n")
-
-
-def read_log(path) -> list[dict]:
-    """The records of a log; a line that a dying process left half written is passed over."""
-    records = []
-    for line in pathlib.Path(path).read_text().splitlines() if pathlib.Path(path).is_file() else []:
-        try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return records
-
-
 def train(run: Run, state: TrainState, update: Callable, progress: Progress) -> tuple[TrainState, str]:
     """Runs from the state's iteration to the last one; returns the final state and why it ended.
 
@@ -196,39 +178,28 @@ def train(run: Run, state: TrainState, update: Callable, progress: Progress) -> 
     config, step = run.config, int(state.step)
     log = Log(run.folder / "log.jsonl", step)
     state = parallel.replicate(state, run.devices)
-    frames_per_step = config.batch_size * run.forecaster.config.total_length
-    reason, bad, pending = "finished", 0, None
-    batches = prefetch(run.read, range(step, config.max_iterations))
+    reason, batches = "finished", prefetch(run.read, range(step, config.max_iterations))
     bar = tqdm(total=config.max_iterations, initial=step, unit="it", disable=None, dynamic_ncols=True)
-    begin, counted = time.perf_counter(), step
+    monitor = Monitor(run, log, bar, step)
 
     with _Stop() as stop, contextlib.closing(batches), bar:
-        for windows, frames, forcings in batches:
+        for windows, frames, forcings in monitor.wait(batches):
             state, metrics = update(state, frames, forcings)
             step += 1
             bar.update()
-            # The metrics of the iteration before: reading this one's would make the host wait for the device.
-            if pending is not None:
-                bad = bad + 1 if float(pending[1]["bad"]) else 0
-                if bad >= config.max_bad_steps:
-                    raise ValueError(_explain_bad(run, pending, bad))
-            pending = (windows, metrics)
-            if step % config.display_interval == 0:
-                values = {name: float(value) for name, value in metrics.items()}
-                rate = (step - counted) * frames_per_step / (time.perf_counter() - begin)
-                begin, counted = time.perf_counter(), step
-                bar.set_postfix_str(f"loss {values['loss']:.5f}, {rate:.0f} frames/s")
-                log.add(iteration=step, **values, frames_per_second=round(rate, 1))
+            monitor.add(step, windows, metrics)
             if run.valid_batches and (step % config.test_interval == 0 or step == config.max_iterations):
+                monitor.settle()
                 start = time.perf_counter()
                 progress = _check(run, state, progress, step, log, bar)
-                begin += time.perf_counter() - start
+                monitor.leave_out(time.perf_counter() - start)
             if stop.signal:
                 reason = signal.Signals(stop.signal).name
             elif config.patience and progress.checks_since_best >= config.patience:
                 reason = f"no better validation loss for {config.patience} checks"
             last = step == config.max_iterations or reason != "finished"
             if step % config.snapshot_interval == 0 or last:
+                monitor.settle()
                 run.save(state, progress, checkpoint.step_path(run.folder, step))
                 checkpoint.prune(run.folder, config.keep_checkpoints)
             if last:
@@ -246,13 +217,3 @@ def _check(run, state, progress, step, log, bar):
         run.save(state, progress, checkpoint.best_path(run.folder))
         return progress
     return progress._replace(checks_since_best=progress.checks_since_best + 1)
-
-
-def _explain_bad(run, pending, bad):
-    windows, metrics = pending
-    sources = sorted({run.batches.names[w.source] for w in windows})
-    return (
-        f"{bad} updates in a row without a finite gradient (loss {float(metrics['loss']):g}), the last with windows of "
-        f"{', '.join(sources)}; the parameters before them are kept in {run.folder}: lower --lr or set --clip_norm 1, "
-        "and look at the range of the data"
-    )

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from predjax.models.sampling import SamplingConfig, truth_mask
+from predjax.radar.stored import decode
 from predjax.training.config import TrainConfig
 
 
@@ -65,6 +66,7 @@ def init_state(params, optimizer, seed: int) -> TrainState:
 def make_update(forecaster, optimizer, sampling: SamplingConfig, reverse_input: bool = False):
     """The update of a forecaster: `(state, frames (B,T,H,W,C), forcings or None, axis_name=None) -> (state, metrics)`.
 
+    Frames may be `radar.stored.Stored`: they become values here, on the device.
     The draws of sample b depend on the run's key, the iteration and the place of b in the global batch only. An update
     whose loss or gradient is not finite is left out and counted in `metrics["bad"]`. With `reverse_input` a second
     update on the windows backwards in time follows, with the same draws; its loss and the first one's are averaged.
@@ -84,6 +86,7 @@ def make_update(forecaster, optimizer, sampling: SamplingConfig, reverse_input: 
         return params, opt_state, {**metrics, "loss": loss, "grad_norm": norm, "bad": 1.0 - good}
 
     def update(state, frames, forcings=None, axis_name=None):
+        frames = decode(frames)
         batch = len(frames)
         iteration = state.step + 1
         rng = jax.random.fold_in(state.rng, iteration)

@@ -1,0 +1,104 @@
+"""What a training run tells: its log, its progress bar, and when to give up; without making the device wait."""
+
+import json
+import pathlib
+import time
+from collections.abc import Iterable, Iterator
+
+SHARE_WORTH_SAYING = 0.05  # of the time spent waiting for data, from which on the progress bar says so
+
+
+class Log:
+    """A JSON-lines file with a record a line; going on from iteration n keeps the records up to n."""
+
+    def __init__(self, path, iteration: int):
+        self.path = pathlib.Path(path)
+        kept = [r for r in read_log(path) if r["iteration"] <= iteration] if iteration else []
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_text("".join(json.dumps(r) + "\n" for r in kept))
+
+    def add(self, **record):
+        with self.path.open("a") as file:
+            file.write(json.dumps(record) + "\n")
+
+
+def read_log(path) -> list[dict]:
+    """The records of a log; a line that a dying process left half written is passed over."""
+    records = []
+    for line in pathlib.Path(path).read_text().splitlines() if pathlib.Path(path).is_file() else []:
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return records
+
+
+class Monitor:
+    """Reads the metrics of every iteration when the next one is under way, so that the device always has work.
+
+    Counts updates in a row without a finite gradient, and every `display_interval` iterations writes a record: the
+    metrics, `frames_per_second`, and `waited`, the share of the time since the record before (validation left out) in
+    which the loop had no batch to go on with. The device may still have been busy then: it is the most that faster
+    reading could save.
+
+    Args:
+      run: a `training.loop.Run`.
+      log: to write to.
+      bar: of tqdm.
+      iteration: that the run goes on from.
+    """
+
+    def __init__(self, run, log: Log, bar, iteration: int):
+        self._run, self._log, self._bar = run, log, bar
+        self._frames = run.config.batch_size * run.forecaster.config.total_length
+        self._bad, self._pending = 0, None
+        self._begin, self._counted, self._waited = time.perf_counter(), iteration, 0.0
+
+    def wait(self, batches: Iterable) -> Iterator:
+        """The same batches; what it takes until each is there counts as waiting."""
+        start = time.perf_counter()
+        for batch in batches:
+            self._waited += time.perf_counter() - start
+            yield batch
+            start = time.perf_counter()
+
+    def leave_out(self, seconds: float) -> None:
+        """Does not count the last `seconds` as training."""
+        self._begin += seconds
+
+    def add(self, iteration: int, windows, metrics) -> None:
+        """Takes the metrics of an iteration just begun and reads those of the one before. Errors: as `settle`."""
+        self.settle()
+        self._pending = iteration, windows, metrics
+
+    def settle(self) -> None:
+        """Reads the metrics that were added last, and waits until the device has them.
+
+        Raises:
+          ValueError: `max_bad_steps` updates in a row without a finite gradient; names the files of the batch.
+        """
+        if self._pending is None:
+            return
+        (iteration, windows, metrics), self._pending = self._pending, None
+        self._bad = self._bad + 1 if float(metrics["bad"]) else 0
+        if self._bad >= self._run.config.max_bad_steps:
+            raise ValueError(self._explain_bad(windows, float(metrics["loss"])))
+        if iteration % self._run.config.display_interval == 0:
+            self._display(iteration, {name: float(value) for name, value in metrics.items()})
+
+    def _display(self, iteration, values):
+        now = time.perf_counter()
+        seconds = now - self._begin
+        rate, share = (iteration - self._counted) * self._frames / seconds, self._waited / seconds
+        self._begin, self._counted, self._waited = now, iteration, 0.0
+        waiting = f", {share:.0%} waiting for data" if share >= SHARE_WORTH_SAYING else ""
+        self._bar.set_postfix_str(f"loss {values['loss']:.5f}, {rate:.0f} frames/s{waiting}")
+        self._log.add(iteration=iteration, **values, frames_per_second=round(rate, 1), waited=round(share, 4))
+
+    def _explain_bad(self, windows, loss):
+        sources = sorted({self._run.batches.names[w.source] for w in windows})
+        return (
+            f"{self._bad} updates in a row without a finite gradient (loss {loss:g}), the last with windows of "
+            f"{', '.join(sources)}; the parameters before them are kept in {self._run.folder}: lower --lr or set "
+            "--clip_norm 1, and look at the range of the data"
+        )
