@@ -196,7 +196,9 @@ def train(path: pathlib.Path, iterations: int, folder: pathlib.Path) -> dict:
     run = loop.Run(make_forecaster(model), source, [], config, sampling, folder, {}, devices)
     state = run.init()
     update, cost = loop.estimate(run, state)
-    loop.train(run, state, update, loop.Progress())
+    _, reason = loop.train(run, state, update, loop.Progress())
+    if reason != "finished":
+        raise SystemExit(f"the training run was stopped by {reason}")
     (record,) = read_log(folder / "log.jsonl")
     return {
         "iterations": iterations,
