@@ -1,12 +1,14 @@
 """The linear maps of every cell: dense on vectors, SAME convolution on maps."""
 
+import functools
 import math
+import operator
 
 import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from predjax.cells.convolution import convolve_same, convolve_transposed
+from predjax.cells.convolution import convolve_same, convolve_transposed, turn
 from predjax.cells.shared_kernels import convolve_shared, multiply
 
 
@@ -24,29 +26,73 @@ def fan_in_initializer(fan_in):
     return hk.initializers.RandomUniform(-bound, bound)
 
 
+def transpose_kernel(w):
+    """The kernel of the adjoint map: `(I, O)` transposed, `(k, k, I, O)` turned by half a turn as well."""
+    return turn(w) if w.ndim == 4 else w.T
+
+
+def apply_kernel(name: str, x, make_kernel, kernel_shape=()):
+    """W x with the kernel `(*kernel_shape, I, O)` that `make_kernel()` gives; a scan shares it under `name`.
+
+    A step may use a name once. A kernel that a step needs twice has two names, and its gradient is their sum.
+    """
+    if math.prod(kernel_shape) > 1:
+        return convolve_shared(name, x, make_kernel)
+    w = make_kernel()
+    return multiply(x, w.reshape(w.shape[-2:]))
+
+
 class LinearMap(hk.Module):
     """y = W x (+ b): dense for `kernel_shape` (), a convolution of stride 1 with SAME padding for (k, k), k odd.
 
-    `(B, *S, I)` to `(B, *S, features)`. Parameters: `w` `(*kernel_shape, I, features)`, `b` `(features,)`.
+    `(B, *S, I)` to `(B, *S, features)`. Parameters: `w` `(*kernel_shape, I, features)`, `b` `(features,)`. `w_init`
+    and `b_init` are initialisers `(shape, dtype)` of Haiku; `b_init` None is the uniform one of the kernel's inputs.
     """
 
-    def __init__(self, features, kernel_shape=(), with_bias=False, name=None):
+    def __init__(self, features, kernel_shape=(), with_bias=False, w_init=uniform_fan_in, b_init=None, name=None):
         super().__init__(name=name)
         self.features, self.kernel_shape, self.with_bias = features, tuple(kernel_shape), with_bias
+        self.w_init, self.b_init = w_init, b_init
 
     def kernel(self, inputs: int, dtype=jnp.float32):
         """The parameter `w` for that many input features."""
-        return hk.get_parameter("w", (*self.kernel_shape, inputs, self.features), dtype, init=uniform_fan_in)
+        return hk.get_parameter("w", (*self.kernel_shape, inputs, self.features), dtype, init=self.w_init)
+
+    def bias(self, inputs: int, dtype=jnp.float32):
+        """The parameter `b` for that many input features."""
+        init = self.b_init or fan_in_initializer(math.prod(self.kernel_shape) * inputs)
+        return hk.get_parameter("b", (self.features,), dtype, init=init)
 
     def __call__(self, x):
-        if math.prod(self.kernel_shape) > 1:
-            y = convolve_shared(self.module_name, x, lambda: self.kernel(x.shape[-1], x.dtype))
-        else:
-            y = multiply(x, self.kernel(x.shape[-1], x.dtype).reshape(x.shape[-1], self.features))
-        if self.with_bias:
-            fan_in = math.prod(self.kernel_shape) * x.shape[-1]
-            y += hk.get_parameter("b", (self.features,), x.dtype, init=fan_in_initializer(fan_in))
-        return y
+        return add_maps((self, x))
+
+    def adjoint(self, y, inputs: int):
+        """W^T y, `(B, *S, features)` to `(B, *S, inputs)`: <W x, y> = <x, W^T y> for every x; no bias."""
+
+        def make_kernel():
+            return transpose_kernel(self.kernel(inputs, y.dtype))
+
+        return apply_kernel(f"{self.module_name}/adjoint", y, make_kernel, self.kernel_shape)
+
+
+def add_maps(*terms):
+    """The sum of `linear(x)` over pairs `(linear, x)` of one kernel shape: a single convolution of all inputs."""
+    sizes = [(x.shape[-1], x.dtype) for _, x in terms]
+    shape = terms[0][0].kernel_shape
+    if math.prod(shape) > 1:
+
+        def make_kernel():
+            return jnp.concatenate([linear.kernel(*size) for (linear, _), size in zip(terms, sizes)], -2)
+
+        name = "+".join(linear.module_name for linear, _ in terms)
+        y = convolve_shared(name, jnp.concatenate([x for _, x in terms], -1), make_kernel)
+    else:
+        kernels = (linear.kernel(*size).reshape(size[0], linear.features) for (linear, _), size in zip(terms, sizes))
+        y = functools.reduce(operator.add, (multiply(x, w) for (_, x), w in zip(terms, kernels)))
+    for (linear, _), size in zip(terms, sizes):
+        if linear.with_bias:
+            y += linear.bias(*size)
+    return y
 
 
 class Downsample(hk.Module):
@@ -80,13 +126,15 @@ class FrameNorm(hk.Module):
     """Layer normalisation over rows, columns and features jointly, with a scale and an offset for each element.
 
     y = scale * (x - mean) / sqrt(variance + 1e-5) + offset, all of shape `(h, w, F)` per sample (Ba et al. 2016, as
-    in the codes of the PredRNN papers). The parameters belong to the elements of a grid: they fit no other grid.
+    in the codes of the PredRNN papers); `(F,)` of a vector. The parameters belong to the elements of a grid: they fit
+    no other grid.
     """
 
     def __call__(self, x):
-        mean = x.mean((1, 2, 3), keepdims=True)
+        axes = tuple(range(1, x.ndim))
+        mean = x.mean(axes, keepdims=True)
         centred = x - mean
-        variance = jnp.square(centred).mean((1, 2, 3), keepdims=True)
+        variance = jnp.square(centred).mean(axes, keepdims=True)
         scale = hk.get_parameter("scale", x.shape[1:], x.dtype, init=jnp.ones)
         offset = hk.get_parameter("offset", x.shape[1:], x.dtype, init=jnp.zeros)
         return scale * centred * jax.lax.rsqrt(variance + 1e-5) + offset

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from predjax.cells.linear import Downsample, FrameNorm, LinearMap, Upsample, uniform_fan_in
+from predjax.cells.linear import Downsample, FrameNorm, LinearMap, Upsample, add_maps, uniform_fan_in
 
 GRIDS = [(5, 8), (7, 7), (1, 4)]
 
@@ -73,3 +73,40 @@ def test_initial_kernels_fill_the_range_that_the_number_of_inputs_allows():
     assert sample.dtype == jnp.float32
     assert 0.99 * bound < jnp.abs(sample).max() <= bound
     np.testing.assert_allclose(sample.std(), bound / np.sqrt(3), rtol=0.05)
+
+
+@pytest.mark.parametrize("kernel_shape", [(), (1, 1), (3, 3), (5, 5)], ids=str)
+@pytest.mark.parametrize("grid", [(5, 8), (1, 4)])
+def test_adjoint_is_the_transposed_map(grid, kernel_shape):
+    """<W x, y> = <x, W^T y>; the bias takes no part in it."""
+
+    def run(x, y):
+        linear = LinearMap(3, kernel_shape, with_bias=True, name="map")
+        return linear(x) - linear.bias(2), linear.adjoint(y, 2)
+
+    x, y = draw(2, *grid, 2), draw(2, *grid, 3, seed=1)
+    params = {"map": {"w": draw(*kernel_shape, 2, 3, seed=2), "b": draw(3, seed=3)}}
+    low, high = hk.without_apply_rng(hk.transform(run)).apply(params, x, y)
+    assert high.shape == x.shape
+    np.testing.assert_allclose(jnp.vdot(low, y), jnp.vdot(x, high), rtol=1e-11)
+
+
+@pytest.mark.parametrize("kernel_shape", [(), (1, 1), (3, 3)], ids=str)
+def test_maps_that_are_added_are_each_map_on_its_own(kernel_shape):
+    def run(x, y):
+        one = LinearMap(4, kernel_shape, with_bias=True, name="one")
+        other = LinearMap(4, kernel_shape, with_bias=True, name="other")
+        return add_maps((one, x), (other, y)), one(x) + other(y)
+
+    pure = hk.transform(run)
+    x, y = draw(2, 5, 4, 2), draw(2, 5, 4, 3)
+    together, apart = pure.apply(pure.init(jax.random.key(0), x, y), None, x, y)
+    np.testing.assert_allclose(together, apart, rtol=1e-10, atol=1e-12)
+
+
+def test_frame_norm_of_a_vector_is_layer_normalisation():
+    norm = hk.without_apply_rng(hk.transform(lambda x: FrameNorm(name="norm")(x)))
+    x, params = draw(4, 6), {"norm": {"scale": draw(6, seed=1), "offset": draw(6, seed=2)}}
+    normal = (x - x.mean(1, keepdims=True)) / jnp.sqrt(x.var(1, keepdims=True) + 1e-5)
+    expected = params["norm"]["scale"] * normal + params["norm"]["offset"]
+    np.testing.assert_allclose(norm.apply(params, x), expected, rtol=1e-11)
