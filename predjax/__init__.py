@@ -18,6 +18,7 @@ Importing predjax imports none of this.
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "unroll": "predjax.cells",
     "ModelConfig": "predjax.models.config",
     "SamplingConfig": "predjax.models.config",
     "Scaling": "predjax.models.scaling",

@@ -1,0 +1,136 @@
+"""What holds for every cell, on vectors, on maps pixel by pixel, and with convolutions."""
+
+import functools
+
+import haiku as hk
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from sequences import compile_quickly, draw
+
+from predjax.cells import CELLS
+
+GRID, BATCH, STEPS, FEATURES = (2, 3), 2, 4, 4
+PIXELS = BATCH * 6
+# (spatial_shape, kernel_shape, batch): a vector batch as large as the pixels of the map, for the comparison of both.
+SHAPES = {"vector": ((), (), PIXELS), "dense": (GRID, (), BATCH), "convolution": (GRID, (3, 3), BATCH)}
+VARIANTS = {}
+CASES = {name: {} for name in CELLS if name != "st_lstm"} | VARIANTS  # st_lstm has sizes of its own, and its own tests
+NOT_BY_PIXEL = set()
+
+
+def make_cell(case, shape):
+    spatial_shape, kernel_shape, _ = SHAPES[shape]
+    return CELLS[case.split()[0]](FEATURES, spatial_shape, kernel_shape, **CASES[case], name="cell")
+
+
+@functools.cache
+def compile_cell(case, shape):
+    """Initial parameters, the initial state, and the function of a sequence, of a cell.
+
+    The function takes (params, inputs, state or zeros, whether to start from the initial state, weights) and gives the
+    gradient of the weighted sum of the outputs, and the outputs and states of all steps.
+    """
+
+    def begin(inputs):
+        cell = make_cell(case, shape)
+        state = cell.initial_state(len(inputs))
+        return state, cell(inputs, state)
+
+    def run(inputs, state, fresh, weights):
+        cell = make_cell(case, shape)
+        first = jax.tree.map(functools.partial(jnp.where, fresh), cell.initial_state(len(inputs)), state)
+        outputs, states = hk.dynamic_unroll(cell, inputs, first, time_major=False, return_all_states=True)
+        return jnp.vdot(outputs, weights), (outputs, states)
+
+    first, pure = hk.transform(begin), hk.without_apply_rng(hk.transform(run))
+    x = draw_inputs(shape)[0][:, 0]
+    params = compile_quickly(first.init)(jax.random.key(1), x)
+    state = jax.tree.map(lambda a: np.zeros(a.shape, a.dtype), jax.eval_shape(first.apply, params, None, x)[0])
+    return params, state, compile_quickly(jax.grad(pure.apply, has_aux=True))
+
+
+def draw_inputs(shape):
+    """`(B, T, *S, I)`, and weights of all outputs."""
+    spatial_shape, _, batch = SHAPES[shape]
+    size = (batch, STEPS, *spatial_shape, FEATURES)
+    return np.asarray(draw(*size)), np.asarray(draw(*size, seed=1))
+
+
+def assert_close(ours, expected):
+    np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("case", CASES)
+def test_every_cell(case, shape):
+    params, empty, run = compile_cell(case, shape)
+    x, weights = draw_inputs(shape)
+    slopes, (outputs, states) = jax.device_get(run(params, x, empty, True, weights))
+    last = jax.tree.map(lambda a: a[:, -1], states)
+
+    # Outputs are real and finite, the state keeps its structure, and every parameter has an effect.
+    assert (outputs.shape, outputs.dtype) == (weights.shape, x.dtype)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((outputs, states)))
+    assert jax.tree.map(lambda a: (a.shape, a.dtype), last) == jax.tree.map(lambda a: (a.shape, a.dtype), empty)
+    for module, group in slopes.items():
+        for name, slope in group.items():
+            assert np.isfinite(slope).all() and np.abs(slope).max() > 0, f"{module}/{name}"
+
+    # Rows of a batch are independent.
+    order = np.roll(np.arange(len(x)), 1)
+    _, (permuted, _) = run(params, x[order], empty, True, weights)
+    assert_close(permuted, outputs[order])
+
+    # A sequence from a state in its middle is the rest of the sequence.
+    half = STEPS // 2
+    between = jax.tree.map(lambda a: a[:, half - 1], states)
+    _, (after, further) = run(params, np.roll(x, -half, axis=1), between, False, weights)
+    assert_close(after[:, : STEPS - half], outputs[:, half:])
+    jax.tree.map(assert_close, jax.tree.map(lambda a: a[:, STEPS - half - 1], further), last)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case not in NOT_BY_PIXEL])
+def test_a_dense_cell_on_a_map_is_the_cell_of_each_pixel(case):
+    params, empty, run = compile_cell(case, "dense")
+    x, weights = draw_inputs("dense")
+    _, (outputs, _) = run(params, x, empty, True, weights)
+    _, empty, of_vectors = compile_cell(case, "vector")
+
+    def flatten(a):
+        return np.moveaxis(a, 1, 3).reshape(PIXELS, STEPS, -1)
+
+    _, (expected, _) = of_vectors(params, flatten(x), empty, True, flatten(weights))
+    assert_close(flatten(np.asarray(outputs)), expected)
+
+
+def test_unroll_is_a_loop_over_the_steps():
+    from predjax import unroll
+
+    def loop(inputs):
+        cell = CELLS["lstm"](FEATURES, name="cell")
+        state, outputs = cell.initial_state(len(inputs)), []
+        for t in range(STEPS):
+            output, state = cell(inputs[:, t], state)
+            outputs.append(output)
+        return jnp.stack(outputs, 1), state
+
+    def run(inputs):
+        cell = CELLS["lstm"](FEATURES, name="cell")
+        return unroll(cell, inputs, cell.initial_state(len(inputs)))
+
+    params, _, _ = compile_cell("lstm", "vector")
+    x, _ = draw_inputs("vector")
+    both = [hk.without_apply_rng(hk.transform(f)).apply(params, x) for f in (loop, run)]
+    jax.tree.map(assert_close, *both)
+
+
+@pytest.mark.parametrize("name", sorted(set(CELLS) - {"st_lstm"}))
+def test_sizes_that_make_no_sense_are_refused(name):
+    def make(*sizes):
+        return lambda: CELLS[name](*sizes)
+
+    for sizes, words in (((0,), "features"), ((4, GRID, (2, 2)), "kernel_shape"), ((4, (), (3, 3)), "spatial_shape")):
+        with pytest.raises(ValueError, match=words):
+            hk.transform(make(*sizes)).init(None)
