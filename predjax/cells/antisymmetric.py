@@ -1,0 +1,74 @@
+"""Antisymmetric recurrences (Chang et al. 2019): an ordinary differential equation that neither grows nor forgets."""
+
+import haiku as hk
+import jax
+import jax.numpy as jnp
+
+from predjax.cells.base import RecurrentCell
+from predjax.cells.linear import LinearMap, apply_kernel, transpose_kernel
+from predjax.cells.options import check_number
+
+
+def start_by_inputs(variance: float):
+    """The initialiser N(0, variance / fan_in)."""
+    return hk.initializers.VarianceScaling(variance, "fan_in", "normal")
+
+
+class Antisymmetric(RecurrentCell):
+    """h' = h + e tanh((W - W^T - g I) h + V x + b): `(B, *S, I)` to `(B, *S, F)`; the state is h, also the output.
+
+    Chang et al. (2019), "AntisymmetricRNN", arXiv:1902.09689, eq. 12, with e = `step_size` and g = `diffusion`. On maps
+    W and V are convolutions and W^T is the adjoint of W: the spectrum of W - W^T is imaginary on every grid.
+
+    W starts as N(0, `recurrent_variance` / F), V as N(0, 1 / I), b at zero, as in the paper, which tunes e, g and the
+    variance to each task. On maps F and I count the pixels of a kernel as well.
+    """
+
+    def __init__(
+        self,
+        features,
+        spatial_shape=(),
+        kernel_shape=(),
+        step_size=0.1,
+        diffusion=0.01,
+        recurrent_variance=1.0,
+        name=None,
+    ):
+        super().__init__(features, spatial_shape, kernel_shape, name)
+        self.step_size = check_number("step_size", step_size, above=0)
+        self.diffusion = check_number("diffusion", diffusion, low=0)
+        start = start_by_inputs(check_number("recurrent_variance", recurrent_variance, above=0))
+        self.recurrent = LinearMap(features, kernel_shape, w_init=start, name="recurrent")
+        self.input = LinearMap(features, kernel_shape, True, start_by_inputs(1.0), jnp.zeros, name="input")
+
+    def rotate(self, hidden):
+        """(W - W^T - g I) h."""
+
+        def make_kernel():
+            w = self.recurrent.kernel(self.features, hidden.dtype)
+            return w - transpose_kernel(w)
+
+        rotated = apply_kernel(f"{self.module_name}/antisymmetric", hidden, make_kernel, self.kernel_shape)
+        return rotated - self.diffusion * hidden
+
+    def __call__(self, inputs, state):
+        hidden = state + self.step_size * jnp.tanh(self.rotate(state) + self.input(inputs))
+        return hidden, hidden
+
+
+class GatedAntisymmetric(Antisymmetric):
+    """h' = h + e z tanh((W - W^T - g I) h + V x + b), z = sigmoid((W - W^T - g I) h + V_z x + b_z).
+
+    Chang et al. (2019), eqs. 14 and 15; the gate shares the recurrent map. As `Antisymmetric` otherwise.
+    """
+
+    def __init__(self, *sizes, **options):
+        super().__init__(*sizes, **options)
+        start = start_by_inputs(1.0)
+        self.gate = LinearMap(self.features, self.kernel_shape, True, start, jnp.zeros, name="gate")
+
+    def __call__(self, inputs, state):
+        rotated = self.rotate(state)
+        gate = jax.nn.sigmoid(rotated + self.gate(inputs))
+        hidden = state + self.step_size * gate * jnp.tanh(rotated + self.input(inputs))
+        return hidden, hidden

@@ -1,0 +1,88 @@
+"""The Lipschitz recurrence (Erichson et al. 2021): a linear part with a known spectrum beside a bounded one."""
+
+import math
+
+import haiku as hk
+import jax.numpy as jnp
+
+from predjax.cells.base import RecurrentCell
+from predjax.cells.linear import LinearMap, apply_kernel, transpose_kernel
+from predjax.cells.options import check_number, check_switch
+
+
+def mix_symmetric(m, beta: float):
+    """(1 - beta) (M + M^T) + beta (M - M^T), for kernels of dense maps and of convolutions."""
+    transposed = transpose_kernel(m)
+    return (1 - beta) * (m + transposed) + beta * (m - transposed)
+
+
+def step_euler(slope, state, step_size: float):
+    """One step of Euler's method, with an error of the second order."""
+    return state + step_size * slope(state, "first")
+
+
+def step_midpoint(slope, state, step_size: float):
+    """One step of the midpoint rule, a Runge-Kutta method of second order, with an error of the third."""
+    return state + step_size * slope(state + step_size / 2 * slope(state, "first"), "second")
+
+
+class Lipschitz(RecurrentCell):
+    """dh/dt = A h + tanh(W h + U x + b), one step of size `step_size`: `(B, *S, I)` to `(B, *S, F)`.
+
+        A = (1 - beta_a) (M_a + M_a^T) + beta_a (M_a - M_a^T) - gamma_a I       W likewise from M_w, beta_w, gamma_w
+
+    Erichson et al. (2021), "Lipschitz recurrent neural networks", arXiv:2006.12070, eqs. 3, 7 and 8; the state is h,
+    which is also the output. Steps are Euler's, h + e F(h), or with `rk2` h + e F(h + e/2 F(h)) with the same input.
+    On maps M and U are convolutions and M^T is the adjoint of M, so that the symmetric part is that of the whole map.
+
+    M starts as N(0, (`scale` / F)^2) (on maps F counts the pixels of a kernel as well), U Glorot normal, b at zero, as
+    in the paper; the authors' code has one beta and one gamma for both matrices.
+    """
+
+    def __init__(
+        self,
+        features,
+        spatial_shape=(),
+        kernel_shape=(),
+        step_size=0.03,
+        beta_a=0.75,
+        gamma_a=0.001,
+        beta_w=0.75,
+        gamma_w=0.001,
+        rk2=False,
+        scale=0.1,
+        name=None,
+    ):
+        super().__init__(features, spatial_shape, kernel_shape, name)
+        self.step_size = check_number("step_size", step_size, above=0)
+        self.betas = [check_number(f"beta_{m}", beta, low=0, high=1) for m, beta in (("a", beta_a), ("w", beta_w))]
+        self.gammas = [check_number(f"gamma_{m}", gamma, low=0) for m, gamma in (("a", gamma_a), ("w", gamma_w))]
+        self.step = step_midpoint if check_switch("rk2", rk2) else step_euler
+        scale = check_number("scale", scale, above=0)
+
+        def start_small(shape, dtype):
+            return hk.initializers.RandomNormal(scale / math.prod(shape[:-1]))(shape, dtype)
+
+        glorot = hk.initializers.VarianceScaling(1.0, "fan_avg", "normal")
+        self.maps = [LinearMap(features, kernel_shape, w_init=start_small, name=name) for name in ("m_a", "m_w")]
+        self.input = LinearMap(features, kernel_shape, True, glorot, jnp.zeros, name="input")
+
+    def split(self, hidden, use="first"):
+        """A h and W h; a scan shares the kernels under another name for each `use` in a step."""
+
+        def make_kernel():
+            kernels = (linear.kernel(self.features, hidden.dtype) for linear in self.maps)
+            return jnp.concatenate([mix_symmetric(m, beta) for m, beta in zip(kernels, self.betas)], -1)
+
+        both = apply_kernel(f"{self.module_name}/{use}", hidden, make_kernel, self.kernel_shape)
+        return [h - gamma * hidden for h, gamma in zip(jnp.split(both, 2, axis=-1), self.gammas)]
+
+    def __call__(self, inputs, state):
+        from_inputs = self.input(inputs)
+
+        def slope(hidden, use):
+            linear, recurrent = self.split(hidden, use)
+            return linear + jnp.tanh(recurrent + from_inputs)
+
+        hidden = self.step(slope, state, self.step_size)
+        return hidden, hidden
