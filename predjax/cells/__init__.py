@@ -3,10 +3,13 @@
 from predjax.cells.antisymmetric import Antisymmetric, GatedAntisymmetric
 from predjax.cells.base import unroll
 from predjax.cells.clockwork import Clockwork
+from predjax.cells.continuous_time import CTRNN, SimpleCTRNN
 from predjax.cells.elman import Elman, IndRNN, LeakyElman, WilsonCowan
 from predjax.cells.gated import GRU, LSTM
 from predjax.cells.lipschitz import Lipschitz
+from predjax.cells.oscillatory import CoRNN, HeteroCoRNN
 from predjax.cells.st_lstm import STLSTM
+from predjax.cells.unitary import ExpRNN, NnRNN, Unitary
 
 CELLS = {
     "elman": Elman,
@@ -19,6 +22,13 @@ CELLS = {
     "gated_antisymmetric": GatedAntisymmetric,
     "clockwork": Clockwork,
     "lipschitz": Lipschitz,
+    "unitary": Unitary,
+    "exp_rnn": ExpRNN,
+    "nn_rnn": NnRNN,
+    "co_rnn": CoRNN,
+    "hetero_co_rnn": HeteroCoRNN,
+    "ct_rnn": CTRNN,
+    "simple_ct_rnn": SimpleCTRNN,
     "st_lstm": STLSTM,
 }
 

@@ -1,0 +1,96 @@
+"""Continuous-time rate networks, discretised: with private noise, or with a time constant for each neuron."""
+
+from typing import NamedTuple
+
+import haiku as hk
+import jax
+import jax.numpy as jnp
+
+from predjax.cells.base import RecurrentCell
+from predjax.cells.linear import LinearMap, add_maps
+from predjax.cells.options import check_choice, check_number
+
+
+def noise_scale(alpha: float, sigma: float, noise_form: str) -> float:
+    """What multiplies xi ~ N(0, 1) at a step: sqrt(2 alpha) sigma (Euler-Maruyama), or alpha sigma ("bracket")."""
+    return alpha * sigma if noise_form == "bracket" else (2 * alpha) ** 0.5 * sigma
+
+
+class CTRNN(RecurrentCell):
+    """h' = (1 - a) h + a (W tanh(h) + U u + b) + noise, output tanh(h'): `(B, *S, I)` to `(B, *S, F)`; the state is h.
+
+    The rate network tau dh/dt = -h + W tanh(h) + U u + b + sqrt(2 tau) sigma xi(t) in steps of a = dt / tau = `alpha`
+    in (0, 1]. The noise is sqrt(2 a) sigma xi, of Euler and Maruyama (Song et al. 2016), so that a free neuron has the
+    standard deviation sigma / sqrt(1 - a/2); with `noise_form` "bracket" it is a sigma xi, inside the bracket of the
+    drive, as some codes have it, with the standard deviation sigma sqrt(a / (2 - a)). xi ~ N(0, 1) comes from Haiku's
+    random key, which a cell without noise does not need.
+
+    W starts as N(0, `gain`^2 / F), the random network of Sompolinsky et al. (1988), chaotic above a gain of 1; U and b
+    uniform in +-1/sqrt(fan_in). h starts at zero, where codes for neuroscience start it at one.
+    """
+
+    def __init__(
+        self,
+        features,
+        spatial_shape=(),
+        kernel_shape=(),
+        alpha=0.1,
+        noise=0.0,
+        noise_form="euler_maruyama",
+        gain=1.0,
+        name=None,
+    ):
+        super().__init__(features, spatial_shape, kernel_shape, name)
+        self.alpha = check_number("alpha", alpha, above=0, high=1)
+        noise_form = check_choice("noise_form", noise_form, ("euler_maruyama", "bracket"))
+        self.noise = noise_scale(self.alpha, check_number("noise", noise, low=0), noise_form)
+        gain = check_number("gain", gain, above=0)
+        start = hk.initializers.VarianceScaling(gain**2, "fan_in", "normal")
+        self.recurrent = LinearMap(features, kernel_shape, w_init=start, name="recurrent")
+        self.input = LinearMap(features, kernel_shape, with_bias=True, name="input")
+
+    def advance(self, inputs, state, xi=None):
+        """h' with the noise xi `(B, *S, F)`, or none."""
+        drive = add_maps((self.input, inputs), (self.recurrent, jnp.tanh(state)))
+        state = (1 - self.alpha) * state + self.alpha * drive
+        return state if xi is None else state + self.noise * xi
+
+    def __call__(self, inputs, state):
+        xi = jax.random.normal(hk.next_rng_key(), state.shape, state.dtype) if self.noise else None
+        state = self.advance(inputs, state, xi)
+        return jnp.tanh(state), state
+
+
+class TimedState(NamedTuple):
+    """h and the time constants tau, each `(B, *S, F)`; tau stays as it is."""
+
+    hidden: jax.Array
+    time_constant: jax.Array
+
+
+class SimpleCTRNN(RecurrentCell):
+    """h' = (1 - dt/tau) h + dt/tau (sigmoid(W h + b) + U u): `(B, *S, I)` to `(B, *S, F)`; the output is h'.
+
+    A rate network with a time constant tau for each neuron, in the state (`TimedState`): the initial state has those
+    of the parameter log tau `(F,)`, which starts at tau = 1. The nonlinearity is outside the weighted sum; Beer (1995)
+    has tau dy/dt = -y + W sigmoid(y + theta) + I, which is not the same. U u is a drive of each neuron; where the
+    drive is given, U is the identity. dt is `step_size`. Kernels and b start uniform in +-1/sqrt(fan_in).
+    """
+
+    def __init__(self, features, spatial_shape=(), kernel_shape=(), step_size=0.1, name=None):
+        super().__init__(features, spatial_shape, kernel_shape, name)
+        self.step_size = check_number("step_size", step_size, above=0)
+        self.recurrent = LinearMap(features, kernel_shape, with_bias=True, name="recurrent")
+        self.input = LinearMap(features, kernel_shape, name="input")
+
+    def initial_state(self, batch_size):
+        """h at zero, tau of the parameters."""
+        zeros = self.zeros(batch_size)
+        tau = jnp.exp(hk.get_parameter("log_tau", (self.features,), zeros.dtype, init=jnp.zeros))
+        return TimedState(zeros, jnp.broadcast_to(tau, zeros.shape))
+
+    def __call__(self, inputs, state):
+        rate = self.step_size / state.time_constant
+        drive = jax.nn.sigmoid(self.recurrent(state.hidden)) + self.input(inputs)
+        hidden = (1 - rate) * state.hidden + rate * drive
+        return hidden, state._replace(hidden=hidden)
