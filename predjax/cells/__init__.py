@@ -9,6 +9,7 @@ from predjax.cells.gated import GRU, LSTM
 from predjax.cells.lipschitz import Lipschitz
 from predjax.cells.oscillatory import CoRNN, HeteroCoRNN
 from predjax.cells.st_lstm import STLSTM
+from predjax.cells.state_space import LRU, S5, ConvS5
 from predjax.cells.unitary import ExpRNN, NnRNN, Unitary
 
 CELLS = {
@@ -29,6 +30,9 @@ CELLS = {
     "hetero_co_rnn": HeteroCoRNN,
     "ct_rnn": CTRNN,
     "simple_ct_rnn": SimpleCTRNN,
+    "lru": LRU,
+    "s5": S5,
+    "conv_s5": ConvS5,
     "st_lstm": STLSTM,
 }
 

@@ -138,3 +138,22 @@ class FrameNorm(hk.Module):
         scale = hk.get_parameter("scale", x.shape[1:], x.dtype, init=jnp.ones)
         offset = hk.get_parameter("offset", x.shape[1:], x.dtype, init=jnp.zeros)
         return scale * centred * jax.lax.rsqrt(variance + 1e-5) + offset
+
+
+class NormedMap(LinearMap):
+    """N(W x) with N = `FrameNorm` if `layer_norm`, else a `LinearMap`."""
+
+    def __init__(self, features, kernel_shape=(), with_bias=False, layer_norm=False, name=None):
+        super().__init__(features, kernel_shape, with_bias, name=name)
+        self.norm = FrameNorm(name="norm") if layer_norm else None
+
+    def __call__(self, x):
+        y = super().__call__(x)
+        return self.norm(y) if self.norm else y
+
+
+def add_normed(*terms):
+    """The sum of `linear(x)` over pairs `(linear, x)` of normed maps: a single convolution where none has a norm."""
+    if any(linear.norm for linear, _ in terms):
+        return functools.reduce(operator.add, (linear(x) for linear, x in terms))
+    return add_maps(*terms)

@@ -53,3 +53,34 @@ def make_matrix(function, shape):
     """The matrix of a linear map of arrays of this shape."""
     size = int(np.prod(shape))
     return jax.jacobian(lambda v: function(v.reshape(shape)).ravel())(jnp.zeros(size))
+
+
+def to_channels_last(a):
+    """`(..., C, H, W)` to `(..., H, W, C)`."""
+    return np.moveaxis(a, -3, -1)
+
+
+def convert_maps(arrays, modules, orders=None):
+    """PyTorch's convolutions and layer norms `param/<name>.{0,1}.*` as parameters of our modules.
+
+    Args:
+      arrays: of a fixture.
+      modules: their names by those of PyTorch.
+      orders: for names whose parts are in another order there, theirs of ours.
+    """
+    params = {}
+    for theirs, ours in modules.items():
+
+        def read(key, theirs=theirs):
+            a = arrays[f"param/{theirs}.{key}"]
+            order = (orders or {}).get(theirs)
+            if order:
+                parts = np.split(a, len(order))
+                a = np.concatenate([parts[i] for i in order])
+            return a
+
+        params[ours] = {"w": read("0.weight").transpose(2, 3, 1, 0)}
+        if f"param/{theirs}.1.weight" in arrays:
+            norm = {"scale": to_channels_last(read("1.weight")), "offset": to_channels_last(read("1.bias"))}
+            params[f"{ours}/~/norm"] = norm
+    return params

@@ -15,9 +15,16 @@ GRID, BATCH, STEPS, FEATURES = (2, 3), 2, 4, 4
 PIXELS = BATCH * 6
 # (spatial_shape, kernel_shape, batch): a vector batch as large as the pixels of the map, for the comparison of both.
 SHAPES = {"vector": ((), (), PIXELS), "dense": (GRID, (), BATCH), "convolution": (GRID, (3, 3), BATCH)}
-VARIANTS = {}
+VARIANTS = {
+    "gru after": {"reset_after": True},
+    "lipschitz rk2": {"rk2": True},
+    "co_rnn implicit": {"implicit_damping": True},
+    "nn_rnn diagonal": {"rotations": False, "activation": "relu"},
+    "s5 dense": {"skip": "dense", "conjugate": False},
+    "conv_s5 linear": {"head": "linear", "state_size": 6, "blocks": 2},
+}
 CASES = {name: {} for name in CELLS if name != "st_lstm"} | VARIANTS  # st_lstm has sizes of its own, and its own tests
-NOT_BY_PIXEL = set()
+NOT_BY_PIXEL = {"conv_s5"}  # it normalises over the frame
 
 
 def make_cell(case, shape):
@@ -93,15 +100,20 @@ def test_every_cell(case, shape):
 
 @pytest.mark.parametrize("case", [case for case in CASES if case not in NOT_BY_PIXEL])
 def test_a_dense_cell_on_a_map_is_the_cell_of_each_pixel(case):
-    params, empty, run = compile_cell(case, "dense")
-    x, weights = draw_inputs("dense")
-    _, (outputs, _) = run(params, x, empty, True, weights)
-    _, empty, of_vectors = compile_cell(case, "vector")
+    """Where each element of a grid has a parameter of its own, with those of the vector for all pixels."""
+    shapes, empty, run = compile_cell(case, "dense")
+    params, empty_vectors, of_vectors = compile_cell(case, "vector")
+    params = jax.tree.map(lambda a: a + 0.1 * np.asarray(draw(*a.shape, seed=2)), params)
+
+    def spread(a, like):
+        return a if a.shape == like.shape else np.broadcast_to(a[..., None, None, :], like.shape)
 
     def flatten(a):
         return np.moveaxis(a, 1, 3).reshape(PIXELS, STEPS, -1)
 
-    _, (expected, _) = of_vectors(params, flatten(x), empty, True, flatten(weights))
+    x, weights = draw_inputs("dense")
+    _, (outputs, _) = run(jax.tree.map(spread, params, shapes), x, empty, True, weights)
+    _, (expected, _) = of_vectors(params, flatten(x), empty_vectors, True, flatten(weights))
     assert_close(flatten(np.asarray(outputs)), expected)
 
 

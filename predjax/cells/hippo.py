@@ -1,0 +1,61 @@
+"""Initial values of structured state spaces: the spectrum of the HiPPO matrix, and maps in its eigenvectors."""
+
+import functools
+
+import haiku as hk
+import jax.numpy as jnp
+import numpy as np
+
+
+def make_hippo(size: int) -> np.ndarray:
+    """The normal part of HiPPO-LegS, S = A + p p^T with p_n = sqrt(n + 1/2), `(size, size)` (Gu et al. 2022).
+
+    A_nk = -sqrt((2n + 1)(2k + 1)) for n > k, -(n + 1) for n = k, else 0. S is -1/2 I plus an antisymmetric matrix.
+    """
+    p = np.sqrt(np.arange(size) + 0.5)
+    return np.diag(-(np.arange(size) + 1.0)) - np.tril(2 * np.outer(p, p), -1) + np.outer(p, p)
+
+
+@functools.cache
+def diagonalise_hippo(size: int, blocks: int = 1, conjugate: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues `(P,)` and eigenvectors V `(size, P)` of `blocks` copies of `make_hippo` on a diagonal.
+
+    With `conjugate` P = size / 2: of every pair of conjugate eigenvalues the one with the negative imaginary part.
+    """
+    each = size // blocks
+    s = make_hippo(each)
+    real = np.diag(s).mean()
+    imaginary, v = np.linalg.eigh(-1j * (s - s.T) / 2)
+    kept = each // 2 if conjugate else each
+    values = np.tile(real + 1j * imaginary[:kept], blocks)
+    return values, np.kron(np.eye(blocks), v[:, :kept])
+
+
+def start_inputs(v, variance: float):
+    """The initialiser of the real and imaginary parts of V^H B, `(..., I, 2P)`, B real with variance / fan_in."""
+    draw = hk.initializers.VarianceScaling(variance, "fan_in", "truncated_normal")
+
+    def start(shape, dtype):
+        b = draw((*shape[:-1], len(v)), dtype)
+        return jnp.concatenate([b @ jnp.asarray(v.real, dtype), b @ jnp.asarray(-v.imag, dtype)], -1)
+
+    return start
+
+
+def start_outputs(v, variance: float, real: bool):
+    """The initialiser of the real and imaginary parts of C V, `(..., 2P, F)`, C with variance / fan_in, maybe real."""
+    draw = hk.initializers.VarianceScaling(variance if real else variance / 2, "fan_in", "truncated_normal")
+
+    def start(shape, dtype):
+        def turn(c, part):
+            return jnp.einsum("...nf,np->...pf", c, jnp.asarray(part, dtype))
+
+        size = (*shape[:-2], len(v), shape[-1])
+        c_real = draw(size, dtype)
+        parts = [turn(c_real, v.real), turn(c_real, v.imag)]
+        if not real:
+            c_imaginary = draw(size, dtype)
+            parts = [parts[0] - turn(c_imaginary, v.imag), parts[1] + turn(c_imaginary, v.real)]
+        return jnp.concatenate(parts, -2)
+
+    return start
