@@ -2,11 +2,14 @@
 
 from predjax.cells.antisymmetric import Antisymmetric, GatedAntisymmetric
 from predjax.cells.base import unroll
+from predjax.cells.causal_lstm import GHU, CausalLSTM
 from predjax.cells.clockwork import Clockwork
 from predjax.cells.continuous_time import CTRNN, SimpleCTRNN
+from predjax.cells.conv_lstm import ConvLSTM
 from predjax.cells.elman import Elman, IndRNN, LeakyElman, WilsonCowan
 from predjax.cells.gated import GRU, LSTM
 from predjax.cells.lipschitz import Lipschitz
+from predjax.cells.mim import MIM
 from predjax.cells.oscillatory import CoRNN, HeteroCoRNN
 from predjax.cells.st_lstm import STLSTM
 from predjax.cells.state_space import LRU, S5, ConvS5
@@ -33,6 +36,10 @@ CELLS = {
     "lru": LRU,
     "s5": S5,
     "conv_s5": ConvS5,
+    "conv_lstm": ConvLSTM,
+    "causal_lstm": CausalLSTM,
+    "ghu": GHU,
+    "mim": MIM,
     "st_lstm": STLSTM,
 }
 

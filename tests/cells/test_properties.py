@@ -21,10 +21,12 @@ VARIANTS = {
     "co_rnn implicit": {"implicit_damping": True},
     "nn_rnn diagonal": {"rotations": False, "activation": "relu"},
     "s5 dense": {"skip": "dense", "conjugate": False},
+    "conv_lstm peepholes": {"peepholes": True, "with_bias": True},
+    "causal_lstm norm": {"layer_norm": True},
     "conv_s5 linear": {"head": "linear", "state_size": 6, "blocks": 2},
 }
 CASES = {name: {} for name in CELLS if name != "st_lstm"} | VARIANTS  # st_lstm has sizes of its own, and its own tests
-NOT_BY_PIXEL = {"conv_s5"}  # it normalises over the frame
+NOT_BY_PIXEL = {"conv_s5", "causal_lstm norm"}  # they normalise over the frame
 
 
 def make_cell(case, shape):

@@ -1,0 +1,88 @@
+"""The causal LSTM and the gradient highway unit of PredRNN++ (Wang et al. 2018)."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from predjax.cells.base import RecurrentCell
+from predjax.cells.linear import LinearMap, NormedMap, add_normed
+from predjax.cells.options import check_number, check_switch
+
+
+class CausalLSTMState(NamedTuple):
+    """Hidden state H, temporal memory C and spatiotemporal memory M, each `(B, *S, F)`."""
+
+    hidden: jax.Array
+    cell: jax.Array
+    memory: jax.Array
+
+
+class CausalLSTM(RecurrentCell):
+    """Two memories in a cascade, M written from the new C: `(B, *S, I)` to H' `(B, *S, F)`; `CausalLSTMState`.
+
+    With x, h, c, m for the parts of N(W_x * x), N(W_h * H), N(W_c * C), N(W_m * M), n for those of N(W_n * C'), s for
+    the logistic function and 1 for `forget_bias`:
+
+        i = s(i_x + i_h + i_c)      f = s(f_x + f_h + f_c + 1)      g = tanh(g_x + g_h + g_c)   C' = f C + i g
+        i' = s(i'_x + i_m + i_n)    f' = s(f'_x + f_m + f_n + 1)    g' = tanh(g'_x + g_n)
+        M' = f' tanh(m_m) + i' g'
+        o = tanh(o_x + o_h + o_n + N(W_o * M'))                     H' = o tanh(W_1 [C'; M'])
+
+    Wang et al. (2018), "PredRNN++", arXiv:1804.06300, as published in code: beside the paper's text g' has no part of M
+    and o has one of H. There are no biases; W_1 is the same for every pixel and never normalised; with `layer_norm` N
+    is `FrameNorm`. On its own the cell keeps M to itself; a stack hands it from layer to layer.
+    """
+
+    def __init__(self, features, spatial_shape=(), kernel_shape=(), forget_bias=1.0, layer_norm=False, name=None):
+        super().__init__(features, spatial_shape, kernel_shape, name)
+        self.forget_bias = check_number("forget_bias", forget_bias)
+        layer_norm = check_switch("layer_norm", layer_norm)
+        # The order of the parts: x i f g i' f' g' o; h i f g o; c i f g; m i f m; n i g f o; as in the code.
+        gates = {"x": 7, "h": 4, "c": 3, "m": 3, "n": 4, "o": 1}
+        self.maps = {
+            source: NormedMap(count * features, kernel_shape, layer_norm=layer_norm, name=f"from_{source}")
+            for source, count in gates.items()
+        }
+        self.last = LinearMap(features, name="last")
+
+    def initial_state(self, batch_size):
+        """All zeros."""
+        return CausalLSTMState(*[self.zeros(batch_size)] * 3)
+
+    def __call__(self, inputs, state):
+        def parts(source, x):
+            return jnp.split(self.maps[source](x), self.maps[source].features // self.features, axis=-1)
+
+        sigmoid, bias = jax.nn.sigmoid, self.forget_bias
+        i_x, f_x, g_x, i_xm, f_xm, g_xm, o_x = parts("x", inputs)
+        i_h, f_h, g_h, o_h = parts("h", state.hidden)
+        i_c, f_c, g_c = parts("c", state.cell)
+        i_m, f_m, m_m = parts("m", state.memory)
+        cell = sigmoid(f_x + f_h + f_c + bias) * state.cell + sigmoid(i_x + i_h + i_c) * jnp.tanh(g_x + g_h + g_c)
+        i_n, g_n, f_n, o_n = parts("n", cell)
+        kept = sigmoid(f_xm + f_m + f_n + bias) * jnp.tanh(m_m)
+        memory = kept + sigmoid(i_xm + i_m + i_n) * jnp.tanh(g_xm + g_n)
+        output = jnp.tanh(o_x + o_h + o_n + self.maps["o"](memory))
+        hidden = output * jnp.tanh(self.last(jnp.concatenate([cell, memory], -1)))
+        return hidden, CausalLSTMState(hidden, cell, memory)
+
+
+class GHU(RecurrentCell):
+    """p u = N(W_x * x) + N(W_z * z), z' = sigmoid(u) tanh(p) + (1 - sigmoid(u)) z: `(B, *S, I)` to z' `(B, *S, F)`.
+
+    The gradient highway unit of Wang et al. (2018), arXiv:1804.06300, which PredRNN++ has between its first two causal
+    LSTMs; the state is z, which is also the output. There are no biases; with `layer_norm` N is `FrameNorm`.
+    """
+
+    def __init__(self, features, spatial_shape=(), kernel_shape=(), layer_norm=False, name=None):
+        super().__init__(features, spatial_shape, kernel_shape, name)
+        norm = check_switch("layer_norm", layer_norm)
+        self.input = NormedMap(2 * features, kernel_shape, layer_norm=norm, name="input")
+        self.recurrent = NormedMap(2 * features, kernel_shape, layer_norm=norm, name="recurrent")
+
+    def __call__(self, inputs, state):
+        p, u = jnp.split(add_normed((self.input, inputs), (self.recurrent, state)), 2, axis=-1)
+        switch = jax.nn.sigmoid(u)
+        highway = switch * jnp.tanh(p) + (1 - switch) * state
+        return highway, highway
