@@ -1,6 +1,8 @@
 """What holds for every cell, on vectors, on maps pixel by pixel, and with convolutions."""
 
 import functools
+import pathlib
+import re
 
 import haiku as hk
 import jax
@@ -9,7 +11,9 @@ import numpy as np
 import pytest
 from sequences import compile_quickly, draw
 
+from predjax import unroll
 from predjax.cells import CELLS
+from predjax.cells.shared_kernels import collect_kernels
 
 GRID, BATCH, STEPS, FEATURES = (2, 3), 2, 4, 4
 PIXELS = BATCH * 6
@@ -119,9 +123,24 @@ def test_a_dense_cell_on_a_map_is_the_cell_of_each_pixel(case):
     assert_close(flatten(np.asarray(outputs)), expected)
 
 
-def test_unroll_is_a_loop_over_the_steps():
-    from predjax import unroll
+@pytest.mark.parametrize("case", CASES)
+def test_a_step_uses_every_shared_kernel_once(case):
+    """A scan that shares kernels refuses a name that convolves twice; cells that need a kernel twice have two names."""
+    params, state, _ = compile_cell(case, "convolution")
+    x = draw_inputs("convolution")[0][:, 0]
+    found = {}
 
+    def run(x, state):
+        kernels = collect_kernels(make_cell(case, "convolution"), x, state)
+        found.update({name: (kernel.w.shape, kernel.x_shape) for name, kernel in kernels.items()})
+
+    jax.eval_shape(hk.without_apply_rng(hk.transform(run)).apply, params, x, state)
+    assert found
+    for kernel, inputs in found.values():
+        assert kernel[:2] == (3, 3) and kernel[2] == inputs[-1] and inputs[1:3] == GRID
+
+
+def test_unroll_is_a_loop_over_the_steps():
     def loop(inputs):
         cell = CELLS["lstm"](FEATURES, name="cell")
         state, outputs = cell.initial_state(len(inputs)), []
@@ -148,3 +167,11 @@ def test_sizes_that_make_no_sense_are_refused(name):
     for sizes, words in (((0,), "features"), ((4, GRID, (2, 2)), "kernel_shape"), ((4, (), (3, 3)), "spatial_shape")):
         with pytest.raises(ValueError, match=words):
             hk.transform(make(*sizes)).init(None)
+
+
+def test_every_fixture_of_cells_is_tested(shared):
+    """By its name in a test beside this one; the fixed points of D are no cells."""
+    tests = "".join(path.read_text() for path in pathlib.Path(__file__).parent.glob("test_*.py"))
+    names = [path.stem for kind in "BCDG" for path in (shared / "fixtures").glob(f"{kind}_*.npz")]
+    assert names
+    assert not [name for name in names if name != "D_fixed_points" and re.sub("_ln[01]$", "", name) not in tests]

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from sequences import compile_quickly, convert_maps, to_channels_last
 
 from predjax.cells.st_lstm import STLSTM, STLSTMState, update_memories
 
@@ -144,3 +145,18 @@ def test_as_a_core_it_starts_at_zero_and_returns_its_hidden_state():
     assert jax.tree.map(jnp.shape, start) == jax.tree.map(jnp.shape, state)
     np.testing.assert_array_equal(outputs, state.hidden)
     jax.tree.map(np.testing.assert_array_equal, state, advanced)
+
+
+@pytest.mark.parametrize("layer_norm", [False, True])
+def test_against_openstl(read, layer_norm):
+    """One step of OpenSTL's unit, on a grid that is not square."""
+    arrays = read(f"B_PredRNNv2_STLSTM_ln{int(layer_norm)}")
+    params = convert_maps(arrays, {f"conv_{source}": f"unit/~/conv_{source}" for source in "xhmo"})
+    for source in "xhmo" if layer_norm else "":
+        params[f"unit/~/norm_{source}"] = params.pop(f"unit/~/conv_{source}/~/norm")
+    params["unit/~/conv_last"] = {"w": arrays["param/conv_last.weight"].transpose(2, 3, 1, 0)}
+    x, *state = (to_channels_last(arrays[f"in/{name}"]) for name in "xhcm")
+    pure = hk.without_apply_rng(hk.transform(lambda *a: STLSTM(6, 5, (6, 5), layer_norm, name="unit").advance(*a)))
+    new, increments = compile_quickly(pure.apply)(params, x, STLSTMState(*state))
+    for found, name in zip((*new, *increments), ("h", "c", "m", "delta_c", "delta_m")):
+        np.testing.assert_allclose(found, to_channels_last(arrays[f"out/{name}"]), rtol=0, atol=1e-5, err_msg=name)
