@@ -57,9 +57,12 @@ def params():
     return make_params(make, draw(2, 3))
 
 
-def test_mim_is_its_block_on_inputs_and_their_differences(params):
-    """Written out; at the first step there is no difference, and MIM-N's output does not count."""
+@pytest.mark.parametrize("layer_norm", [False, True])
+def test_mim_is_its_block_on_inputs_and_their_differences(layer_norm):
+    """Written out; at the first step there is no difference, and MIM-N's output (not 0 with norms) does not count."""
     x = draw(2, 3, 3)
+    make = lambda: MIM(3, layer_norm=layer_norm, name="cell")  # noqa: E731
+    params = jax.tree.map(lambda a: a + draw(*a.shape), make_params(make, x[:, 0]))
 
     def run(x):
         cell = make()

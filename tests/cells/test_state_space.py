@@ -8,7 +8,7 @@ import pytest
 from sequences import apply_method, compile_quickly, draw, follow, make_params
 
 from predjax.cells import LRU, S5, ConvS5
-from predjax.cells.hippo import diagonalise_hippo, make_hippo
+from predjax.cells.hippo import diagonalise_hippo, make_hippo, start_inputs, start_outputs
 from predjax.cells.state_space import discretise, normalise_groups, scan_linear
 
 
@@ -178,6 +178,24 @@ def test_s5_starts_from_hippo(double):
     np.testing.assert_allclose([c.real.std(), c.imag.std()], np.sqrt(1 / 16), rtol=0.1)
     steps = np.exp(params["cell"]["log_step"])
     assert steps.shape == (8,) and 0.001 <= steps.min() < steps.max() <= 0.1
+
+
+def test_maps_start_in_the_basis_of_eigenvectors(double):
+    """V^H B and C V, for the B and C that the same key gives in the standard basis."""
+    _, v = diagonalise_hippo(8)
+
+    def draw_start(init, *shape):
+        return np.asarray(hk.transform(lambda: init(shape, float)).apply({}, jax.random.key(0)))
+
+    plain = draw_start(start_inputs(np.eye(8) + 0j, 1.0), 3, 16)
+    assert not plain[:, 8:].any()
+    re, im = np.split(draw_start(start_inputs(v, 1.0), 3, 8), 2, -1)
+    np.testing.assert_allclose((re + 1j * im).T, v.conj().T @ plain[:, :8].T, atol=1e-12)
+    for real in (False, True):
+        c_re, c_im = np.split(draw_start(start_outputs(np.eye(8) + 0j, 1.0, real), 16, 3), 2)
+        assert c_im.any() != real
+        re, im = np.split(draw_start(start_outputs(v, 1.0, real), 8, 3), 2)
+        np.testing.assert_allclose((re + 1j * im).T, (c_re + 1j * c_im).T @ v, atol=1e-12)
 
 
 def test_eigenvalues_are_clipped_where_asked():
