@@ -51,3 +51,10 @@ def test_the_python_example_runs(tiny_run, tmp_path, monkeypatch):
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "first").symlink_to(tiny_run)
     exec(compile(code, "README.md", "exec"), {})
+
+
+def test_the_cells_example_runs():
+    code = re.search(r"<!-- cells -->\n```python\n(.*?)```", README, re.S)[1]
+    names = {}
+    exec(compile(code, "README.md", "exec"), names)
+    assert names["outputs"].shape == (2, 5, 16, 16, 8)

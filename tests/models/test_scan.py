@@ -57,9 +57,13 @@ def differentiate(run, params, first, inputs, masks):
     return outputs, gradients
 
 
-@pytest.mark.parametrize("rng", [None, 7])
-@pytest.mark.parametrize("execution", [{"remat": r} for r in REMATS] + [{"convolution": "winograd"}], ids=str)
-@pytest.mark.parametrize("round_steps", [1, 2, STEPS])
+@pytest.mark.parametrize(
+    "execution,round_steps,rng",
+    [({}, 1, None), ({}, 2, 7), ({}, STEPS, None)]
+    + [({"remat": remat}, 2, 7) for remat in REMATS[1:]]
+    + [({"convolution": "winograd"}, 2, None)],
+    ids=str,
+)
 def test_outputs_and_gradients_are_those_of_a_plain_scan(arguments, execution, round_steps, rng, monkeypatch):
     """Of parameters, first carry and inputs; also where the last round is not full."""
     key = None if rng is None else jax.random.key(rng)
