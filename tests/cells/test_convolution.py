@@ -6,22 +6,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from sequences import draw
 
 from predjax.cells import winograd
 from predjax.cells.convolution import convolve, convolve_same, convolve_transposed
 from predjax.cells.shared_kernels import Kernel, SharedKernels, collect_kernels, convolve_shared
 
 GRIDS = [(5, 8), (7, 7), (1, 4)]
-
-
-@pytest.fixture(autouse=True)
-def double():
-    with jax.enable_x64(True):
-        yield
-
-
-def draw(*shape, seed=0):
-    return jnp.asarray(np.random.default_rng([seed, *shape]).normal(size=shape))
+pytestmark = pytest.mark.usefixtures("double")
 
 
 def plain(x, w, stride, padding, dilation=1):

@@ -5,20 +5,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from sequences import draw
 
 from predjax.cells.linear import Downsample, FrameNorm, LinearMap, Upsample, add_maps, uniform_fan_in
 
 GRIDS = [(5, 8), (7, 7), (1, 4)]
-
-
-@pytest.fixture(autouse=True)
-def double():
-    with jax.enable_x64(True):
-        yield
-
-
-def draw(*shape, seed=0):
-    return jnp.asarray(np.random.default_rng([seed, *shape]).normal(size=shape))
+pytestmark = pytest.mark.usefixtures("double")
 
 
 @pytest.mark.parametrize("k", [1, 3, 5, 7])
