@@ -195,8 +195,8 @@ def _draw_difference(axes, ours: list[float], theirs: list[float], limits: tuple
     axes.set_xlim(*limits)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.set_title("relative difference of the losses", fontsize=8, color=INK, loc="left", pad=4)
-    look = {"textcoords": "offset points", "va": "top", "size": 6.5, "color": FAINT}
-    axes.annotate(f"{LOSS_BOUND:g} for {FIRST} iterations", (0, LOSS_BOUND), (3, -3), **look)
+    look = {"textcoords": "offset points", "ha": "right", "va": "bottom", "size": 6.5, "color": FAINT}
+    axes.annotate(f"dashed: {LOSS_BOUND:g} for {FIRST} iterations", (1, 0), (-3, 3), xycoords="axes fraction", **look)
 
 
 def _draw_test(axes, name: str, scores: dict, styles: dict) -> None:

@@ -2,12 +2,11 @@
 
     python benchmarks/speed.py --size M --json speed.json
     python benchmarks/speed.py --size S --variants eager,channels_last,compile
-    python benchmarks/speed.py --size M --scaling
 
 Both sides start from the same weights and see the same frames and masks; their losses are compared. Calls alternate in
 one process, and what is printed are medians, so that a busy machine slows both alike. PyTorch is the best of its
 variants. Peak memory is that of a process of its own, less what it had after its imports and its data, with compiled
-programs from the cache. FLOP are those of the direct convolutions. `--scaling` times predjax alone, over T and batch.
+programs from the cache. FLOP are those of the direct convolutions.
 Without PyTorch (`pip install -e '.[benchmark]'`) only predjax is timed.
 """
 
@@ -63,7 +62,6 @@ def main() -> None:
     add("--remat", choices=REMATS, default="none")
     add("--convolution", choices=CONVOLUTIONS, default="auto")
     add("--no_memory", action="store_true", help="leave out the processes that measure memory")
-    add("--scaling", action="store_true", help="time predjax over the length of a window and the batch instead")
     add("--measure", choices=("predjax", "torch"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     work, execution = SIZES[options.size], Execution(options.remat, options.precision, options.convolution)
@@ -71,33 +69,32 @@ def main() -> None:
         print(measure_peak(options.measure, work, execution))
         return
     with tempfile.TemporaryDirectory() as cache:
-        if not options.scaling:
-            jax.config.update("jax_compilation_cache_dir", cache)
-            jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-        result = {
-            "size": options.size,
-            **work._asdict(),
-            "precision": options.precision,
-            "remat": options.remat,
-            "device": parallel.describe(parallel.choose_devices(1)),
-            "cores": os.cpu_count(),
-            "machine": platform.machine(),
-            "jax": jax.__version__,
-        }
-        if options.scaling:
-            result |= measure_scaling(work, execution, options.rounds)
-            print(format_scaling(result))
-        else:
-            result |= compare(work, execution, options)
-            if not options.no_memory:
-                result["peak_memory_mb"] = {
-                    f"predjax remat {remat}": run_peak(cache, options, "predjax", remat) for remat in REMATS
-                }
-                if HAS_TORCH and not jax_has_accelerator():
-                    result["peak_memory_mb"]["torch"] = run_peak(cache, options, "torch", "none")
-            print(format_table(result))
+        jax.config.update("jax_compilation_cache_dir", cache)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        result = describe_run(options.size, execution) | compare(work, execution, options)
+        if not options.no_memory:
+            result["peak_memory_mb"] = {
+                f"predjax remat {remat}": run_peak(cache, options, "predjax", remat) for remat in REMATS
+            }
+            if HAS_TORCH and jax.default_backend() == "cpu":
+                result["peak_memory_mb"]["torch"] = run_peak(cache, options, "torch", "none")
+        print(format_table(result))
     if options.json:
         pathlib.Path(options.json).write_text(json.dumps(result, indent=1) + "\n")
+
+
+def describe_run(size: str, execution: Execution) -> dict:
+    """What is computed, how, and on what machine."""
+    return {
+        "size": size,
+        **SIZES[size]._asdict(),
+        "precision": execution.precision,
+        "remat": execution.remat,
+        "device": parallel.describe(parallel.choose_devices(1)),
+        "cores": os.cpu_count(),
+        "machine": platform.machine(),
+        "jax": jax.__version__,
+    }
 
 
 def make_data(work: Work) -> tuple[np.ndarray, np.ndarray]:
@@ -285,31 +282,6 @@ def run_peak(cache: str, options, side: str, remat: str) -> float:
     return round(float(done.stdout.split()[-1]), 1)
 
 
-def jax_has_accelerator() -> bool:
-    return jax.default_backend() != "cpu"
-
-
-def measure_scaling(work: Work, execution: Execution, rounds: int) -> dict:
-    """Medians of the train step and CPU seconds to compile it, over the length of a window and over the batch."""
-    lengths = {length: work._replace(length=length) for length in (5, 10, 20, 40, 80)}
-    batches = {batch: work._replace(batch=batch) for batch in (1, 2, 4, 8, 16, 32)}
-    result = {}
-    for axis, works in (("length", lengths), ("batch", batches)):
-        result[axis] = {}
-        for value, scaled in works.items():
-            calls, cost = compile_predjax(scaled, execution)
-            calls["train_step"]()
-            seconds = []
-            for _ in range(rounds):
-                start = time.perf_counter()
-                calls["train_step"]()
-                seconds.append(time.perf_counter() - start)
-            result[axis][value] = {"seconds": statistics.median(seconds), "compile_cpu": cost["train_step_cpu"]}
-    points = [(np.log(n), np.log(row["seconds"])) for n, row in result["length"].items() if n >= 10]
-    result["slope_of_length"] = float(np.polyfit(*zip(*points), 1)[0])
-    return result
-
-
 def format_table(result: dict) -> str:
     lines = [
         f"{result['size']}: {result['pixels']} x {result['pixels']} pixels, {result['length']} frames, "
@@ -328,15 +300,6 @@ def format_table(result: dict) -> str:
     if "peak_memory_mb" in result:
         memory = ", ".join(f"{name} {value:.0f} MB" for name, value in result["peak_memory_mb"].items())
         lines.append(f"peak memory of train steps: {memory}")
-    return "\n".join(lines)
-
-
-def format_scaling(result: dict) -> str:
-    lines = []
-    for axis in ("length", "batch"):
-        lines += [f"| {axis} | train step, s | compiling, CPU s |", "|---|---|---|"]
-        lines += [f"| {n} | {row['seconds']:.3f} | {row['compile_cpu']:.1f} |" for n, row in result[axis].items()]
-    lines.append(f"slope of log time against log length, from 10 frames on: {result['slope_of_length']:.2f}")
     return "\n".join(lines)
 
 
