@@ -62,8 +62,17 @@ class GatedAntisymmetric(Antisymmetric):
     Chang et al. (2019), eqs. 14 and 15; the gate shares the recurrent map. As `Antisymmetric` otherwise.
     """
 
-    def __init__(self, *sizes, **options):
-        super().__init__(*sizes, **options)
+    def __init__(
+        self,
+        features,
+        spatial_shape=(),
+        kernel_shape=(),
+        step_size=0.1,
+        diffusion=0.01,
+        recurrent_variance=1.0,
+        name=None,
+    ):
+        super().__init__(features, spatial_shape, kernel_shape, step_size, diffusion, recurrent_variance, name)
         start = start_by_inputs(1.0)
         self.gate = LinearMap(self.features, self.kernel_shape, True, start, jnp.zeros, name="gate")
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from predjax.cells.base import RecurrentCell
+from predjax.cells.draws import draw_samples
 from predjax.cells.linear import LinearMap, add_maps
 from predjax.cells.options import check_choice, check_number
 
@@ -23,7 +24,7 @@ class CTRNN(RecurrentCell):
     in (0, 1]. The noise is sqrt(2 a) sigma xi, of Euler and Maruyama (Song et al. 2016), so that a free neuron has the
     standard deviation sigma / sqrt(1 - a/2); with `noise_form` "bracket" it is a sigma xi, inside the bracket of the
     drive, as some codes have it, with the standard deviation sigma sqrt(a / (2 - a)). xi ~ N(0, 1) comes from Haiku's
-    random key, which a cell without noise does not need.
+    random key, for each sample on its own; without a key there is no noise.
 
     W starts as N(0, `gain`^2 / F), the random network of Sompolinsky et al. (1988), chaotic above a gain of 1; U and b
     uniform in +-1/sqrt(fan_in). h starts at zero, where codes for neuroscience start it at one.
@@ -56,8 +57,10 @@ class CTRNN(RecurrentCell):
         return state if xi is None else state + self.noise * xi
 
     def __call__(self, inputs, state):
-        xi = jax.random.normal(hk.next_rng_key(), state.shape, state.dtype) if self.noise else None
-        state = self.advance(inputs, state, xi)
+        def draw(key):
+            return jax.random.normal(key, state.shape[1:], state.dtype)
+
+        state = self.advance(inputs, state, draw_samples(draw, len(state)) if self.noise else None)
         return jnp.tanh(state), state
 
 

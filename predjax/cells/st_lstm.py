@@ -61,7 +61,7 @@ class STLSTM(hk.RNNCore):
 
     W_last is 1x1 and never normalised. With an action `a` (PredRNN-V2's action-conditioned unit) every convolution has
     a bias and the h-gates are N(W_h * H) N(W_a * a), element by element. The units of version 1 and 2 compute the same;
-    version 2 trains with the increments decoupled (see `models.stacks`).
+    version 2 trains with the increments decoupled (see `models.stacks.predrnn`).
     """
 
     def __init__(self, features, kernel_size, spatial_shape, layer_norm=False, with_action=False, name=None):

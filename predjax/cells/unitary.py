@@ -7,7 +7,7 @@ import numpy as np
 
 from predjax.cells.base import RecurrentCell
 from predjax.cells.linear import LinearMap
-from predjax.cells.options import check_choice, check_count, check_switch
+from predjax.cells.options import check_choice, check_count, check_number, check_switch
 
 GLOROT = hk.initializers.VarianceScaling(1.0, "fan_avg", "uniform")
 
@@ -159,8 +159,8 @@ class NnRNN(ExpRNN):
     pixel; U is dense or a convolution. Without `rotations` Lambda is a plain real diagonal and T strictly lower
     triangular, a form seen in libraries; any F will do. `activation` and `start` as in `ExpRNN`.
 
-    T starts at zero, r at 1, a uniform in [0, 2 pi], A as in `ExpRNN`; the paper adds delta times `penalty()` to
-    the loss.
+    T starts at zero, r at 1, a uniform in [0, 2 pi], A as in `ExpRNN`; the loss gets `penalty()`, `delta` times the
+    sum of (r - 1)^2.
     """
 
     def __init__(
@@ -171,9 +171,11 @@ class NnRNN(ExpRNN):
         activation="mod_relu",
         start="cayley",
         rotations=True,
+        delta=1e-4,
         name=None,
     ):
         super().__init__(features, spatial_shape, kernel_shape, activation, start, name)
+        self.delta = check_number("delta", delta, low=0)
         self.rotations = check_switch("rotations", rotations)
         if rotations and features % 2:
             raise ValueError(f"features must be even for rotation blocks, not {features}")
@@ -183,8 +185,8 @@ class NnRNN(ExpRNN):
         return hk.get_parameter("radii", (self.features // (1 + self.rotations),), dtype, init=jnp.ones)
 
     def penalty(self):
-        """The sum of (r - 1)^2."""
-        return jnp.square(self.radii() - 1).sum()
+        """delta times the sum of (r - 1)^2."""
+        return self.delta * jnp.square(self.radii() - 1).sum()
 
     def matrix(self, dtype=float):
         """V, `(F, F)`."""

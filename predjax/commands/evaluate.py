@@ -148,7 +148,7 @@ def _facts(options, model) -> dict[str, str]:
         return {"forecasts": options.forecasts or "baselines alone"}
     record, config = model.record, model.forecaster.config
     return {
-        "model": f"{config.model_name}, {len(config.num_hidden)} x {config.num_hidden[0]} features",
+        "model": f"{config.model_name}, {config.size_text}",
         "checkpoint": f"{model.path}, iteration {record['iteration']}, SHA-256 {record['sha256'][:16]}",
         "trained on": f"{record['data']['train_data_paths']}, in {record['data']['units']}",
         "split": record["data"]["rule"],

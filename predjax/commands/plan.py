@@ -12,7 +12,8 @@ from typing import NamedTuple
 from predjax.checkpoint import holds_checkpoint, load_latest
 from predjax.commands.data import DataSet, describe_data, make_scaling, read_data
 from predjax.flags import from_dict, parse_values, to_dict, typed
-from predjax.models.config import ModelConfig, SamplingConfig
+from predjax.models.config import ModelConfig, SamplingConfig, order_options
+from predjax.models.stacks import check_options
 from predjax.models.torch_weights import read_checkpoint
 from predjax.nowcasts.model import load_model
 from predjax.radar.config import DataConfig
@@ -32,6 +33,7 @@ ARCHITECTURE = [
     "res_on_conv",
     "num_action_ch",
     "coverage_channel",
+    "cell_options",
 ]
 # What a resumed run may change: its length, its reporting, its devices.
 RESUMABLE = [
@@ -95,6 +97,9 @@ def make_plan(options: argparse.Namespace) -> Plan:
     data = read_data(train_paths, valid_paths, data_config, length)
     model = make_model_config(options, data, found, origin)
     sampling = _combine(SamplingConfig, options, before.get("sampling"), resumed).resolve(training.max_iterations)
+    sampling.check_model(model.model_name)
+    if options.visual and not model.decouples:
+        raise ValueError(f"visual 1 draws delta C against delta M, which {model.model_name} does not have")
     if model.with_action and not sampling.reverse_scheduled_sampling:
         LOG.info("%s always trains with reverse scheduled sampling", model.model_name)
         sampling = dataclasses.replace(sampling, reverse_scheduled_sampling=True)
@@ -126,6 +131,8 @@ def choose_folder(options) -> pathlib.Path:
 
 def check_flags(options) -> None:
     """Refuses an unknown model and flags that exclude each other, before anything is read."""
+    if hasattr(options, "cell_options"):
+        options.cell_options = order_options(options.cell_options)
     given = typed(ModelConfig, options)
     name = given.get("model_name", ModelConfig.model_name)
     if not name.startswith("action_cond"):
@@ -141,6 +148,7 @@ def check_flags(options) -> None:
     if options.num_layers and options.num_layers != len(config.num_hidden):
         hidden = ",".join(map(str, config.num_hidden))
         raise ValueError(f"num_layers {options.num_layers} does not agree with num_hidden {hidden}")
+    check_options(config)
 
 
 def find_sample() -> pathlib.Path:
@@ -168,11 +176,15 @@ def make_model_config(options, data: DataSet, found: dict, origin) -> ModelConfi
     """What was typed, then what the checkpoint `origin` says, then what the data say."""
     given = typed(ModelConfig, options)
     for name in ARCHITECTURE if found else ():
-        if name in given and _as_json(given[name]) != _as_json(found[name]):
-            raise ValueError(f"{origin} has {name} {_shown(found[name])}, not {_shown(given[name])}")
+        had = found.get(name, getattr(ModelConfig, name))  # what is newer than the checkpoint had its default
+        if name in given and _as_json(given[name]) != _as_json(had):
+            raise ValueError(f"{origin} has {name} {_shown(had)}, not {_shown(given[name])}")
     values = {**found, **given}
     frames, source = data.sources[0].frames, data.sources[0].attrs["source"]
     width = getattr(options, "crop", 0) or frames.sizes["x"]
+    if frames.sizes["y"] == frames.sizes["x"] == 1:
+        for name in ("patch_size", "filter_size"):
+            _agree(values, name, 1, f"{source} is a series, its frames are 1x1 pixels")
     _agree(values, "img_channel", frames.sizes["channel"], f"{source} has {frames.sizes['channel']} channels")
     if given.get("img_width"):
         _agree(values, "img_width", width, f"{source}: frames are {width} pixels wide")

@@ -24,6 +24,7 @@ def _parser() -> Parser:
     add("--overwrite", action="store_true", help="replace the run that --save_dir holds")
     add("--pretrained_model", metavar="FILE", help="weights to start from: a checkpoint, or a PyTorch PredRNN's .ckpt")
     add("--is_training", type=parse_bool, default=True, metavar="0|1", help="0: only verify --pretrained_model")
+    add("--list_models", action="store_true", help="print every model with its paper, state and options, and stop")
     add("--dry_run", action="store_true", help="print size, memory and time of the run, and stop")
     add("--gen_frm_dir", metavar="DIR", help="frames of held-out cases at the end: .nc, .npy, .png, .gif")
     add("--num_save_samples", type=int, default=10, metavar="N", help="cases of --gen_frm_dir (default 10)")
@@ -48,6 +49,11 @@ def _parser() -> Parser:
 def main(arguments=None) -> int:
     """Runs the command. Errors: see `one_line_errors`."""
     options = _parser().parse_args(arguments)
+    if options.list_models:
+        from predjax.commands.models import describe_models
+
+        print(describe_models())
+        return 0
     from predjax.commands import session
     from predjax.commands.export import refuse_files
     from predjax.commands.plan import make_plan
@@ -105,8 +111,8 @@ def _announce(run, plan, cost, first):
     left = run.config.max_iterations - first
     duration = datetime.timedelta(seconds=round(left * cost.iteration_seconds))
     lines = {
-        "model": f"{config.model_name}, {len(config.num_hidden)} x {config.num_hidden[0]} features, patches of "
-        f"{config.patch_size}, {cost.parameters:,} parameters",
+        "model": f"{config.model_name}, {config.size_text}, patches of {config.patch_size}, "
+        f"{cost.parameters:,} parameters",
         "data": f"{len(plan.data.sources)} sources in {plan.data.units}, frames {height}x{width}x{channels}, "
         f"{config.input_length} observed -> {config.total_length - config.input_length} predicted",
         "held out": plan.data.split.rule,
@@ -162,7 +168,7 @@ def _draw_decoupling(options, run, model):
     batch = run.valid_batches[0] if run.valid_batches else run.batches.batch(0)
     mask = forecast_mask(1, config.input_length, config.total_length)
     forcings = None if batch.forcings is None else batch.forcings[:1]
-    increments = jax.jit(run.forecaster.increments)(model.params, None, batch.frames[:1], mask, forcings)
+    increments = jax.jit(run.forecaster.increments)(model.params, batch.frames[:1], mask, forcings)
     # (steps, layers, batch, h, w, features) to (steps, layers, points, features)
     delta_c, delta_m = (np.asarray(p)[:, :, 0].reshape(*p.shape[:2], -1, p.shape[-1]) for p in increments)
     path = pathlib.Path(options.visual_path or run.folder / "visual") / "decoupling.png"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import json
 from dataclasses import field
 
 from predjax.flags import flag
@@ -12,10 +13,41 @@ MODELS = {
     "predrnn_v2": "PredRNN-V2: PredRNN with decoupled memories (Wang et al. 2022)",
     "action_cond_predrnn": "action-conditioned PredRNN (Wang et al. 2022)",
     "action_cond_predrnn_v2": "action-conditioned PredRNN-V2 (Wang et al. 2022)",
+    "predrnn_pp": "PredRNN++: causal LSTMs and a gradient highway (Wang et al. 2018)",
+    "mim": "memory in memory (Wang et al. 2019)",
+    "conv_lstm": "convolutional LSTM (Shi et al. 2015)",
+    "elman": "simple recurrence (Elman 1990)",
+    "leaky_elman": "simple recurrence of leaky units (Jaeger et al. 2007)",
+    "wilson_cowan": "firing rates (Wilson & Cowan 1972)",
+    "ind_rnn": "independent neurons (Li et al. 2018)",
+    "lstm": "long short-term memory (Hochreiter & Schmidhuber 1997, Gers et al. 2000)",
+    "gru": "gated recurrent unit (Cho et al. 2014)",
+    "antisymmetric": "antisymmetric RNN (Chang et al. 2019)",
+    "gated_antisymmetric": "antisymmetric RNN with a gate (Chang et al. 2019)",
+    "clockwork": "modules of neurons with clocks of their own (Koutnik et al. 2014)",
+    "lipschitz": "Lipschitz RNN (Erichson et al. 2021)",
+    "unitary": "unitary evolution RNN (Arjovsky et al. 2016)",
+    "exp_rnn": "orthogonal recurrence by the exponential map (Lezcano-Casado & Martinez-Rubio 2019)",
+    "nn_rnn": "non-normal RNN (Kerg et al. 2019)",
+    "co_rnn": "coupled oscillators (Rusch & Mishra 2021)",
+    "hetero_co_rnn": "coupled oscillators, each with constants of its own (Ceni et al. 2023)",
+    "ct_rnn": "continuous-time rate network with noise (Sompolinsky et al. 1988, Song et al. 2016)",
+    "simple_ct_rnn": "rate network with a time constant for each neuron (Beer 1995)",
+    "lru": "blocks of linear recurrent units (Orvieto et al. 2023)",
+    "s5": "blocks of state spaces (Smith et al. 2023)",
+    "conv_s5": "blocks of convolutional state spaces (Smith et al. 2023)",
 }
+PARALLEL = ("lru", "s5", "conv_s5")  # linear in time: all steps with known inputs at once, by associative scan
+NORMED = ("predrnn", "predrnn_v2", "action_cond_predrnn", "action_cond_predrnn_v2", "predrnn_pp", "mim", "conv_lstm")
+ONE_WIDTH = {
+    **dict.fromkeys((name for name in NORMED if name != "conv_lstm"), "one memory passes through all layers"),
+    **dict.fromkeys(PARALLEL, "every block adds to what the one below it gives"),
+}
+TWO_LAYERS = ("predrnn_pp", "mim")  # differ from a PredRNN from the second layer on
 
 REMATS = ("none", "step", "cell")
 PRECISIONS = ("float32", "bfloat16")
+TEACHER_FORCINGS = ("scheduled", "steps", "parallel")
 CONVOLUTIONS = ("auto", "direct", "winograd")
 
 
@@ -23,7 +55,7 @@ CONVOLUTIONS = ("auto", "direct", "winograd")
 class ModelConfig:
     """A model and the frames it takes; travels in every checkpoint."""
 
-    model_name: str = flag("predrnn_v2", f"one of {', '.join(MODELS)}", metavar="NAME")
+    model_name: str = flag("predrnn_v2", "see --list_models", metavar="NAME")
     num_hidden: tuple[int, ...] = flag((64, 64, 64, 64), "features of each layer", metavar="N,N,...")
     filter_size: int = flag(5, "kernel size of the recurrent convolutions, odd", metavar="K")
     stride: int = flag(1, "stride of the recurrent convolutions; 1 only", metavar="1")
@@ -33,6 +65,7 @@ class ModelConfig:
     total_length: int = flag(20, "observed and predicted frames of a window", metavar="FRAMES")
     img_width: int = flag(0, "checked against the frames (or the crop); 0 takes what comes", metavar="PIXELS")
     img_channel: int = flag(1, "channels of a frame, checked against the data", metavar="C")
+    cell_options: str = flag("", "options of the model's cells, see --list_models", metavar="JSON")
     decouple_beta: float = flag(0.1, "weight of memory decoupling in the loss of the V2 models", metavar="BETA")
     conv_on_input: bool = flag(False, "action models: strided convolutions before and after the stack", metavar="0|1")
     res_on_conv: bool = flag(False, "action models: skips around the stack; needs conv_on_input", metavar="0|1")
@@ -46,11 +79,14 @@ class ModelConfig:
             hint = f"; did you mean {near[0]}?" if near else ""
             raise ValueError(f"model_name {self.model_name!r} is not one of {', '.join(MODELS)}{hint}")
         _check(self.num_hidden and min(self.num_hidden) > 0, "num_hidden", self.num_hidden, "positive")
-        if len(set(self.num_hidden)) > 1:
-            raise ValueError(
-                f"num_hidden {','.join(map(str, self.num_hidden))}: one memory passes through all layers of "
-                f"{self.model_name}, so all must be equal"
-            )
+        if len(set(self.num_hidden)) > 1 and self.model_name in ONE_WIDTH:
+            reason = f"{ONE_WIDTH[self.model_name]} of {self.model_name}, so all must be equal"
+            raise ValueError(f"num_hidden {','.join(map(str, self.num_hidden))}: {reason}")
+        if self.model_name in TWO_LAYERS and len(self.num_hidden) < 2:
+            raise ValueError(f"num_hidden {self.num_hidden[0]}: {self.model_name} needs at least two layers")
+        if self.layer_norm and self.model_name not in NORMED:
+            raise ValueError(f"layer_norm 1 belongs to {', '.join(NORMED)}, not to {self.model_name}")
+        object.__setattr__(self, "cell_options", order_options(self.cell_options))
         _check(self.filter_size > 0 and self.filter_size % 2, "filter_size", self.filter_size, "odd and positive")
         _check(self.stride == 1, "stride", self.stride, "1")
         _check(self.patch_size > 0, "patch_size", self.patch_size, "positive")
@@ -79,6 +115,33 @@ class ModelConfig:
     def decoupled(self) -> bool:
         return self.model_name.endswith("_v2")
 
+    @property
+    def decouples(self) -> bool:
+        """Whether there are two memories with increments that can be decoupled."""
+        return "predrnn" in self.model_name and self.model_name != "predrnn_pp"
+
+    @property
+    def parallel(self) -> bool:
+        """Whether steps with known inputs can be computed at once."""
+        return self.model_name in PARALLEL
+
+    @property
+    def output_features(self) -> int:
+        """Of a predicted patch."""
+        return self.patch_size**2 * self.img_channel
+
+    @property
+    def options(self) -> dict:
+        """`cell_options` as a dict."""
+        return json.loads(self.cell_options or "{}")
+
+    @property
+    def size_text(self) -> str:
+        """The layers in words."""
+        if len(set(self.num_hidden)) == 1:
+            return f"{len(self.num_hidden)} x {self.num_hidden[0]} features"
+        return f"layers of {', '.join(map(str, self.num_hidden))} features"
+
 
 @dataclasses.dataclass(frozen=True)
 class Execution:
@@ -106,6 +169,11 @@ class Execution:
 class SamplingConfig:
     """The schedules; steps count iterations from 1. None: in proportion to max_iterations, as the published runs."""
 
+    teacher_forcing: str = flag(
+        "scheduled",
+        f"steps: every input is the true frame; parallel: so, and all steps at once ({', '.join(PARALLEL)})",
+        choices=TEACHER_FORCINGS,
+    )
     reverse_scheduled_sampling: bool = flag(
         True, "sample the encoder's inputs as well (always so in the action models)", metavar="0|1"
     )
@@ -125,6 +193,14 @@ class SamplingConfig:
         None, "forward: loss of probability an iteration (by default it reaches 0 at the stop)", metavar="RATE"
     )
 
+    def check_model(self, model_name: str) -> None:
+        """ValueError where a model cannot be trained so."""
+        if self.teacher_forcing == "parallel" and model_name not in PARALLEL:
+            raise ValueError(
+                f"teacher_forcing parallel needs a model that is linear in time ({', '.join(PARALLEL)}), "
+                f"{model_name} is not: steps does the same one by one"
+            )
+
     def resolve(self, max_iterations: int) -> "SamplingConfig":
         """Fills in what was left to be chosen, with the proportions of PredRNN-V2's Moving-MNIST run."""
 
@@ -141,6 +217,17 @@ class SamplingConfig:
             sampling_stop_iter=stop,
             sampling_changing_rate=self.sampling_start_value / max(stop, 1) if rate is None else rate,
         )
+
+
+def order_options(options: str | dict) -> str:
+    """Options, or their JSON, as JSON that is the same for the same options; empty for none."""
+    try:
+        values = options if isinstance(options, dict) else json.loads(options or "{}")
+    except ValueError as error:
+        raise ValueError(f"cell_options {options!r} is not JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise ValueError(f'cell_options must be an object such as {{"forget_bias": 1}}, got {options}')
+    return json.dumps(values, sort_keys=True) if values else ""
 
 
 def _check(holds, name, value, rule):

@@ -10,10 +10,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from predjax.cells.draws import Draws
 from predjax.models.config import Execution, ModelConfig
 from predjax.models.losses import global_mean, squared_error
 from predjax.models.patches import from_patches, patch_grid
 from predjax.models.sampling import forecast_mask
+from predjax.models.stacks import check_options
 from predjax.models.unroll import make_unroll
 
 
@@ -21,14 +23,15 @@ class Forecaster(NamedTuple):
     """The functions of a model, `B` samples of `T` frames `H x W` with `C` channels; NaN is no coverage.
 
     init(rng, frames (B,T,H,W,C), forcings=None) -> params
-    rollout(params, rng, frames (B,T,H,W,C), use_truth (B,T-1) bool, forcings=None) -> (B,T-1,H,W,C)
-      prediction t is of frame t + 1; it is NaN where the last true frame that went in is NaN.
+    rollout(params, rng, frames (B,T,H,W,C), use_truth (B,T-1) bool or None, forcings=None) -> (B,T-1,H,W,C)
+      prediction t is of frame t + 1; it is NaN where the last true frame that went in is NaN. Without use_truth every
+      input is true, and a model that is linear in time computes all steps at once.
     loss(params, rng, frames, use_truth, forcings=None, axis_name=None) -> (scalar, metrics)
       the mean squared error of the scaled frames over all pixels with coverage of all T - 1 predictions, plus the
       stack's penalty. Under a mapped axis, each replica's share: shares add up to the loss of the whole batch.
     predict(params, rng, observed (B,T_in,H,W,C), num_steps, forcings=None) -> (B,num_steps,H,W,C)
-    increments(params, rng, frames, use_truth, forcings=None) -> what every step adds to the memories,
-      (T-1, L, B, h, w, F) each
+    increments(params, frames, use_truth, forcings=None) -> what every step adds to the memories,
+      (T-1, L, B, h, w, F) each; None for models without decoupled memories
 
     Forcings are `(B, T, A)` or `(B, T, H, W, A)`; those at t go in with frame t. `config` is the `ModelConfig`.
     """
@@ -42,7 +45,9 @@ class Forecaster(NamedTuple):
 
 
 def make_forecaster(config: ModelConfig, execution: Execution | None = None) -> Forecaster:
-    """The forecaster of a configuration. Errors: ValueError for frames that do not fit the configuration."""
+    """The forecaster of a configuration. Errors: ValueError for options that its cells do not have, and for frames
+    that do not fit."""
+    check_options(config)
     unroll = make_unroll(config, execution or Execution())
 
     def init(rng, frames, forcings=None):
@@ -52,23 +57,40 @@ def make_forecaster(config: ModelConfig, execution: Execution | None = None) -> 
             forcings = jnp.zeros((1, 2, *forcings.shape[2:]))
         return jax.jit(unroll.init)(rng, jnp.zeros(shape), jnp.ones((1, 1), bool), forcings)
 
-    def run(function, params, rng, frames, use_truth, forcings):
+    def run(function, params, frames, forcings):
+        """Scaled frames, and what `function` makes of them."""
         frames = jnp.asarray(frames, float)
         _check_frames(config, frames, forcings)
         _check_grid(config, params, frames.shape[2:4])
         scaled = config.scaling.scale(frames)
-        return scaled, function(params, rng, scaled, jnp.asarray(use_truth, bool), forcings)
+        return scaled, function(scaled)
+
+    def unroll_window(params, draws, frames, use_truth, forcings, known=0):
+        if use_truth is None:
+            known = frames.shape[1] - 1
+            use_truth = jnp.ones((len(frames), known), bool)
+
+        def apply(scaled):
+            return unroll.apply(params, draws, scaled, jnp.asarray(use_truth, bool), forcings, known)
+
+        return run(apply, params, frames, forcings)
 
     def crop(patches, frames):
         return from_patches(patches, config.patch_size)[..., : frames.shape[2], : frames.shape[3], :]
 
     def rollout(params, rng, frames, use_truth, forcings=None):
-        scaled, out = run(unroll.apply, params, rng, frames, use_truth, forcings)
+        return forecast(params, rng, frames, use_truth, forcings)
+
+    def forecast(params, rng, frames, use_truth, forcings, known=0):
+        draws = None if rng is None else Draws(rng)
+        scaled, out = unroll_window(params, draws, frames, use_truth, forcings, known)
         predicted = config.scaling.unscale(crop(out.patches, scaled))
         return jnp.where(crop(out.covered, scaled), predicted, jnp.nan)
 
     def loss(params, rng, frames, use_truth, forcings=None, axis_name=None):
-        scaled, out = run(unroll.apply, params, rng, frames, use_truth, forcings)
+        offset = 0 if axis_name is None else jax.lax.axis_index(axis_name) * len(frames)
+        draws = None if rng is None else Draws(rng, offset)
+        scaled, out = unroll_window(params, draws, frames, use_truth, forcings)
         mse = global_mean(*squared_error(crop(out.patches, scaled), scaled[:, 1:]), axis_name)
         replicas = 1 if axis_name is None else jax.lax.axis_size(axis_name)
         penalty = out.penalty / replicas
@@ -87,10 +109,13 @@ def make_forecaster(config: ModelConfig, execution: Execution | None = None) -> 
                     f"frames need {length + num_steps - 1}"
                 )
             forcings = forcings[:, : length + num_steps]
-        return rollout(params, rng, frames, use_truth, forcings)[:, length - 1 :]
+        return forecast(params, rng, frames, use_truth, forcings, known=length)[:, length - 1 :]
 
-    def increments(params, rng, frames, use_truth, forcings=None):
-        return run(unroll.increments, params, rng, frames, use_truth, forcings)[1]
+    def increments(params, frames, use_truth, forcings=None):
+        def apply(scaled):
+            return unroll.increments(params, scaled, jnp.asarray(use_truth, bool), forcings)
+
+        return run(apply, params, frames, forcings)[1]
 
     return Forecaster(config, init, rollout, loss, predict, increments)
 
@@ -109,16 +134,23 @@ def _check_frames(config, frames, forcings):
 
 
 def _check_grid(config, params, frame_shape):
-    """With layer norm, parameters belong to the elements of a grid: say so before a shape error does."""
-    if not config.layer_norm:
+    """Layer norm and peepholes belong to the elements of a grid: say so before a shape error does."""
+    tied = {
+        name: leaf.shape[-3:-1]
+        for group in params.values()
+        for name, leaf in group.items()
+        if (name, leaf.ndim) in (("scale", 3), ("peepholes", 4))
+    }
+    if not tied:
         return
     rows, columns = patch_grid(*frame_shape, config.patch_size)
     if config.conv_on_input:
         rows, columns = -(-rows // 4), -(-columns // 4)
-    grid = next(p["scale"].shape[:2] for name, p in params.items() if name.endswith("norm_x"))
+    name, grid = next(iter(tied.items()))
     if grid != (rows, columns):
         pixels = config.patch_size * (4 if config.conv_on_input else 1)
+        what = "layer_norm 1 ties" if name == "scale" else "peepholes tie"
         raise ValueError(
-            f"layer_norm 1 ties this model to frames of {grid[0] * pixels}x{grid[1] * pixels} pixels, these are "
+            f"{what} this model to frames of {grid[0] * pixels}x{grid[1] * pixels} pixels, these are "
             f"{frame_shape[0]}x{frame_shape[1]}"
         )

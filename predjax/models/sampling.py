@@ -19,8 +19,10 @@ def truth_probabilities(step, config: SamplingConfig, input_length: int, total_l
         r_eta = 1/2 before s1;  1 - exp(-(step - s1)/alpha)/2 before s2;  then 1
 
     and later ones eta = 1/2; 1/2 - (step - s1)/(s2 - s1)/2; 0. Forward: 1 up to input_length, later ones
-    start - step rate before the stop, then 0. Input 0 is always true.
+    start - step rate before the stop, then 0. Input 0 is always true, with teacher forcing all are.
     """
+    if config.teacher_forcing != "scheduled":
+        return jnp.ones(total_length - 1)
     step = jnp.asarray(step, float)
     if config.reverse_scheduled_sampling:
         s1, s2, alpha = config.r_sampling_step_1, config.r_sampling_step_2, config.r_exp_alpha

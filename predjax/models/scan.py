@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from predjax.cells.shared_kernels import Kernel, SharedKernels
 from predjax.models.config import Execution
@@ -23,9 +24,9 @@ def scan_shared(step: Callable, kernels: dict[str, Kernel], execution: Execution
 
     Args:
       step: `(params, rng, carry, inputs, masks) -> (carry, outputs)`, with the kernels as `convolve_shared` names them;
-        carry and outputs are arrays of floats.
+        outputs are arrays of floats; what else the carry has, such as counts, gets no gradient.
       kernels: of a step, as `collect_kernels` finds them.
-      rng: a key, of which every step gets one of its own, or None.
+      rng: `Draws`, of which every step gets its own, or None.
       first: the first carry.
       inputs: arrays `(T, ...)` that get gradients.
       masks: arrays `(T, ...)` that get none.
@@ -71,11 +72,12 @@ def scan_shared(step: Callable, kernels: dict[str, Kernel], execution: Execution
                 with shared.computed(given) as given:
                     step(params, key, carry, x, mask)
 
-            def replay(params, sums, carry, x):
+            def replay(params, sums, moving, x):
                 with shared.replayed(sums) as seen:
-                    return step(params, key, carry, x, mask), dict(seen)
+                    new, outputs = step(params, key, _join(carry, moving), x, mask)
+                return (_take_moving(new), outputs), dict(seen)
 
-            _, pull, seen = jax.vjp(replay, params, given, carry, x, has_aux=True)
+            _, pull, seen = jax.vjp(replay, params, given, _take_moving(carry), x, has_aux=True)
             return *pull((dcarry, dout)), seen
 
         def pull_round(state, low):
@@ -96,10 +98,11 @@ def scan_shared(step: Callable, kernels: dict[str, Kernel], execution: Execution
             darrays = jax.tree.map(jnp.add, darrays, shared.gradients(*buffers))
             return (dparams, darrays, dcarry, dinputs), None
 
-        dcarry = jax.tree.map(lambda a: jnp.zeros_like(a[0]), carries)
+        dcarry = [jnp.zeros_like(a[0]) for a in _take_moving(carries)]
         state = *jax.tree.map(jnp.zeros_like, (params, arrays)), dcarry, jax.tree.map(jnp.zeros_like, inputs)
         lows = jnp.arange(0, steps, length)
         (dparams, darrays, dfirst, dinputs), _ = jax.lax.scan(pull_round, state, lows, reverse=True)
+        dfirst = _join(carries, dfirst, lambda a: np.zeros(a.shape[1:], jax.dtypes.float0))
         return dparams, darrays, None, dfirst, dinputs, None
 
     run.defvjp(forward, backward)
@@ -123,4 +126,21 @@ def _choose_round(shared, steps):
 
 
 def _fold(rng, index):
-    return None if rng is None else jax.random.fold_in(rng, index)
+    return None if rng is None else rng.at(index)
+
+
+def _moves(leaf) -> bool:
+    """Whether gradients go through an array: through numbers that are no counts."""
+    return jnp.issubdtype(leaf.dtype, jnp.inexact)
+
+
+def _take_moving(carry) -> list:
+    """The arrays of a carry that gradients go through."""
+    return [leaf for leaf in jax.tree.leaves(carry) if _moves(leaf)]
+
+
+def _join(carry, moving: list, convert=lambda leaf: leaf):
+    """The carry with these arrays where gradients go through it, and `convert(leaf)` elsewhere."""
+    leaves, structure = jax.tree.flatten(carry)
+    given = iter(moving)
+    return structure.unflatten([next(given) if _moves(leaf) else convert(leaf) for leaf in leaves])

@@ -8,11 +8,12 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
+from predjax.cells.draws import numbered_from
 from predjax.cells.shared_kernels import collect_kernels
 from predjax.models.config import Execution, ModelConfig
 from predjax.models.patches import pad_frames, patch_grid, to_patches
 from predjax.models.scan import scan_shared
-from predjax.models.stacks import STACKS
+from predjax.models.stacks import make_stack
 
 
 class Unrolled(NamedTuple):
@@ -24,8 +25,10 @@ class Unrolled(NamedTuple):
 
 
 class Unroll(NamedTuple):
-    """init(rng, scaled, use_truth, forcings) -> params; apply(params, rng, scaled, use_truth, forcings) -> Unrolled;
-    increments(params, rng, scaled, use_truth, forcings) -> what every step adds to the memories."""
+    """init(rng, scaled, use_truth, forcings) -> params;
+    apply(params, draws, scaled, use_truth, forcings, known=0) -> Unrolled: the first `known` inputs are true for all
+    samples, so that a stack which can takes them at once;
+    increments(params, scaled, use_truth, forcings) -> what every step adds to the memories, or None."""
 
     init: Callable
     apply: Callable
@@ -49,58 +52,107 @@ class _Masks(NamedTuple):
 
 def make_unroll(config: ModelConfig, execution: Execution) -> Unroll:
     """The pure functions of scaled frames `(B, T, H, W, C)`, use_truth `(B, T-1)` and forcings."""
-    begin = hk.transform(functools.partial(_begin, config))
-    step = hk.transform(functools.partial(_step, config))
+    init_step, begin, step, encode = (
+        hk.transform(functools.partial(function, config)) for function in (_first_step, _begin, _step, _encode)
+    )
     collect = hk.transform(functools.partial(collect_kernels, functools.partial(_step, config)))
+
+    def draw(function):
+        """The function with `Draws`, or None, for a key."""
+
+        def run(params, draws, *arguments):
+            if draws is None:
+                return function(params, None, *arguments)
+            with numbered_from(draws.first_sample):
+                return function(params, draws.key, *arguments)
+
+        return run
 
     def init(rng, *window):
         inputs, masks = _split_window(config, *window)
-        first = begin.apply({}, None, inputs.frames[0])
-        return step.init(rng, first, *jax.tree.map(lambda a: a[0], (inputs, masks)))
+        return init_step.init(rng, *_take((inputs, masks), 0))
 
-    def apply(params, rng, *window):
-        inputs, masks = _split_window(config, *window)
-        first = begin.apply({}, None, inputs.frames[0])
-        kernels = collect.apply(params, rng, first, *jax.tree.map(lambda a: a[0], (inputs, masks)))
+    def run_step(*arguments):
+        carry, output = draw(step.apply)(*arguments)
+        return carry, (output.features, output.penalty)
 
-        def step_without_increments(*arguments):
-            carry, output = step.apply(*arguments)
-            return carry, (output.features, output.penalty)
+    def apply(params, draws, scaled, use_truth, forcings, known=0):
+        window = inputs, masks = _split_window(config, scaled, use_truth, forcings)
+        steps, known = len(inputs.frames), known if config.parallel else 0
+        carry, outputs = begin.apply(params, None, inputs.frames[0]), []
+        if known:
+            own = None if draws is None else draws.at(steps)
+            carry, output = draw(encode.apply)(params, own, carry, *_take(window, slice(known)))
+            outputs.append((output.features, jnp.broadcast_to(output.penalty, known)))
+        if known < steps:
+            inputs, masks = _take(window, slice(known, None))
+            kernels = collect.apply(params, None, carry, *_take((inputs, masks), 0))
+            outputs.append(scan_shared(run_step, kernels, execution, params, draws, carry, inputs, masks))
+        patches, penalties = jax.tree.map(lambda *parts: jnp.concatenate(parts), *outputs)
+        return Unrolled(patches.swapaxes(0, 1), penalties.mean(), window[1].covered.swapaxes(0, 1))
 
-        patches, penalties = scan_shared(step_without_increments, kernels, execution, params, rng, first, inputs, masks)
-        return Unrolled(patches.swapaxes(0, 1), penalties.mean(), masks.covered.swapaxes(0, 1))
-
-    def increments(params, rng, *window):
+    def increments(params, *window):
         inputs, masks = _split_window(config, *window)
 
         def body(carry, at):
-            carry, output = step.apply(params, rng, carry, *at)
+            carry, output = step.apply(params, None, carry, *at)
             return carry, output.increments
 
-        return jax.lax.scan(body, begin.apply({}, None, inputs.frames[0]), (inputs, masks))[1]
+        return jax.lax.scan(body, begin.apply(params, None, inputs.frames[0]), (inputs, masks))[1]
 
     return Unroll(init, apply, increments)
 
 
+def _take(tree, index):
+    """One step, or some, of time-major arrays."""
+    return jax.tree.map(lambda a: a[index], tree)
+
+
 def _begin(config, frame):
-    """The carry before the first step: the state of the stack and the previous prediction."""
-    stack = STACKS[config.model_name](config, frame.shape[1:3])
-    return stack.initial_state(len(frame)), jnp.zeros_like(frame)
+    """Haiku function: the carry before the first step, the state of the stack and the previous prediction."""
+    stack = make_stack(config, frame.shape[1:3])
+    return _make_carry(config, stack, frame)
+
+
+def _make_carry(config, stack, frame):
+    previous = jnp.zeros((*frame.shape[:-1], config.output_features), frame.dtype)
+    return stack.initial_state(len(frame)), previous
+
+
+def _first_step(config, inputs, masks):
+    """Haiku function: all parameters, once."""
+    stack = make_stack(config, inputs.frames.shape[1:3])
+    state, previous = _make_carry(config, stack, inputs.frames)
+    return stack(_gather(config, inputs, masks, previous), state)
 
 
 def _step(config, carry, inputs, masks):
     """Haiku function: the next carry and the `StackOutput` of one step."""
     state, previous = carry
-    stack = STACKS[config.model_name](config, inputs.frames.shape[1:3])
+    stack = make_stack(config, inputs.frames.shape[1:3])
+    output, state = stack(_gather(config, inputs, masks, previous), state)
+    return (state, output.features), output
+
+
+def _encode(config, carry, inputs, masks):
+    """Haiku function: the carry after some steps with true inputs, and their `StackOutput`, time-major."""
+    stack = make_stack(config, inputs.frames.shape[2:4])
+    features = _gather(config, inputs, masks).swapaxes(0, 1)
+    output, state = stack.unroll(features, carry[0])
+    patches = output.features.swapaxes(0, 1)
+    return (state, patches[-1]), output._replace(features=patches)
+
+
+def _gather(config, inputs, masks, previous=None):
+    """What goes into the stack: true or predicted patches, coverage and forcings; all true without predicted ones."""
     # Double where: a NaN that is only masked afterwards would still make the gradient NaN.
     frame = jnp.where(masks.exists, inputs.frames, 0.0)
-    features = [jnp.where(masks.truth[:, None, None, None], frame, previous)]
+    features = [frame if previous is None else jnp.where(masks.truth[:, None, None, None], frame, previous)]
     if config.coverage_channel:
         features.append(masks.covered.astype(frame.dtype))
     if inputs.forcings is not None:
         features.append(inputs.forcings.astype(frame.dtype))
-    output, state = stack(jnp.concatenate(features, -1), state)
-    return (state, output.features), output
+    return jnp.concatenate(features, -1)
 
 
 def _split_window(config, scaled, use_truth, forcings):

@@ -20,6 +20,14 @@ ACTION = {"model_name": "action_cond_predrnn", "num_action_ch": 2}
         ({"num_hidden": ()}, "num_hidden must be positive"),
         ({"num_hidden": (8, 0)}, "num_hidden must be positive, got 8,0"),
         ({"num_hidden": (8, 16)}, "num_hidden 8,16: one memory passes through all layers of predrnn_v2"),
+        (
+            {"model_name": "s5", "num_hidden": (8, 16)},
+            "num_hidden 8,16: every block adds to .* of s5, so all must be equal",
+        ),
+        ({"model_name": "mim", "num_hidden": (8,)}, "num_hidden 8: mim needs at least two layers"),
+        ({"model_name": "gru", "layer_norm": True}, "layer_norm 1 belongs to predrnn, .*, not to gru"),
+        ({"model_name": "gru", "cell_options": "reset_after"}, "cell_options 'reset_after' is not JSON"),
+        ({"model_name": "gru", "cell_options": "[1]"}, r"cell_options must be an object such as .*, got \[1\]"),
         ({"filter_size": 4}, "filter_size must be odd and positive, got 4"),
         ({"stride": 2}, "stride must be 1, got 2"),
         ({"patch_size": 0}, "patch_size must be positive, got 0"),
@@ -62,3 +70,12 @@ def test_a_configuration_is_a_value():
 def test_it_is_read_without_jax():
     program = "import sys, predjax.models.config; sys.exit('jax' in sys.modules or 'xarray' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_options_are_the_same_text_however_they_are_given():
+    texts = {
+        ModelConfig("gru", cell_options=options).cell_options
+        for options in ({"b": 1, "a": True}, '{"a":true,  "b":1}', '{"b": 1, "a": true}')
+    }
+    assert texts == {'{"a": true, "b": 1}'} and ModelConfig("gru", cell_options="{}").cell_options == ""
+    assert ModelConfig("gru", cell_options=texts.pop()).options == {"a": True, "b": 1}

@@ -229,7 +229,7 @@ def test_maps_force_where_they_are():
 
 
 def test_increments_are_those_of_every_step_and_layer():
-    increments = compile_quickly(make_forecaster(PLAIN).increments)(make_params(PLAIN), KEY, FRAMES, FREE)
+    increments = compile_quickly(make_forecaster(PLAIN).increments)(make_params(PLAIN), FRAMES, FREE)
     assert jax.tree.map(jnp.shape, increments) == ((LENGTH - 1, 2, BATCH, 3, 4, 2),) * 2
 
 

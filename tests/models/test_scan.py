@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from predjax.cells.draws import Draws
 from predjax.cells.shared_kernels import collect_kernels, convolve_shared
 from predjax.models import scan
 from predjax.models.config import REMATS, Execution
@@ -24,15 +25,21 @@ def draw(*shape, seed=0):
 
 
 def step(params, rng, carry, inputs, masks):
-    """Two layers of h' = tanh(s (a * h + b * below) + noise), the sum below being 0 where the mask says so."""
+    """Two layers of h' = tanh(s (a * h + b * below) + noise), the sum below being 0 where the mask says so.
+
+    Beside them a complex z' = exp(is) z + mean(h), and a count that lets z into every second output.
+    """
     below, layers = jnp.where(masks[..., None], inputs, 0.0), []
+    carry, z, count = carry
     for layer, h in enumerate(carry):
         total = convolve_shared(f"a{layer}", h, lambda layer=layer: params[f"a{layer}"])
         total += convolve_shared(f"b{layer}", below, lambda layer=layer: params[f"b{layer}"])
-        noise = 0.0 if rng is None else 0.1 * jax.random.normal(jax.random.fold_in(rng, layer), h.shape, h.dtype)
+        noise = 0.0 if rng is None else 0.1 * jax.random.normal(jax.random.fold_in(rng.key, layer), h.shape, h.dtype)
         below = jnp.tanh(params["scale"] * total + noise)
         layers.append(below)
-    return tuple(layers), below.sum((1, 2))
+    z = jnp.exp(1j * params["scale"]) * z + below.mean((1, 2))
+    outputs = below.sum((1, 2)) + jnp.where(count % 2, z.real - z.imag, 0)
+    return (tuple(layers), z, count + 1), outputs
 
 
 @pytest.fixture
@@ -40,20 +47,22 @@ def arguments():
     """Parameters, first carry, inputs and masks; half of the inputs are masked."""
     params = {name: 0.2 * draw(3, 3, 3, 3, seed=i) for i, name in enumerate(("a0", "b0", "a1", "b1"))}
     params["scale"] = jnp.asarray(0.7)
-    return params, (draw(2, 6, 7, 3, seed=4),) * 2, draw(STEPS, 2, 6, 7, 3), draw(STEPS, 2, 6, 7, seed=5) > 0
+    first = (draw(2, 6, 7, 3, seed=4),) * 2, jax.lax.complex(draw(2, 3), draw(2, 3, seed=1)), jnp.zeros((), int)
+    return params, first, draw(STEPS, 2, 6, 7, 3), draw(STEPS, 2, 6, 7, seed=5) > 0
 
 
 def differentiate(run, params, first, inputs, masks):
     """The outputs, and the gradients of a weighted sum of them."""
+    layers, z, count = first
 
-    def total(params, first, inputs):
-        outputs = run(params, first, inputs, masks)
+    def total(params, layers, z, inputs):
+        outputs = run(params, (layers, z, count), inputs, masks)
         return (outputs * draw(*outputs.shape, seed=6)).sum(), outputs
 
     compiled = jax.jit(
-        jax.value_and_grad(total, (0, 1, 2), has_aux=True), compiler_options={"xla_backend_optimization_level": 0}
+        jax.value_and_grad(total, (0, 1, 2, 3), has_aux=True), compiler_options={"xla_backend_optimization_level": 0}
     )
-    (_, outputs), gradients = compiled(params, first, inputs)
+    (_, outputs), gradients = compiled(params, layers, z, inputs)
     return outputs, gradients
 
 
@@ -66,19 +75,19 @@ def differentiate(run, params, first, inputs, masks):
 )
 def test_outputs_and_gradients_are_those_of_a_plain_scan(arguments, execution, round_steps, rng, monkeypatch):
     """Of parameters, first carry and inputs; also where the last round is not full."""
-    key = None if rng is None else jax.random.key(rng)
+    draws = None if rng is None else Draws(jax.random.key(rng))
 
     def plainly(params, first, inputs, masks):
         def body(carry, at):
             index, x, mask = at
-            return step(params, None if key is None else jax.random.fold_in(key, index), carry, x, mask)
+            return step(params, None if draws is None else draws.at(index), carry, x, mask)
 
         return jax.lax.scan(body, first, (jnp.arange(STEPS), inputs, masks))[1]
 
     def ours(params, first, inputs, masks):
         kernels = collect_kernels(step, params, None, first, inputs[0], masks[0])
         assert set(kernels) == {"a0", "b0", "a1", "b1"}
-        return scan_shared(step, kernels, Execution(**execution), params, key, first, inputs, masks)
+        return scan_shared(step, kernels, Execution(**execution), params, draws, first, inputs, masks)
 
     of_a_step = 4 * 2 * (2 * 6 * 7 * 3) * 8  # four kernels, inputs and gradients, float64
     monkeypatch.setattr(scan, "ROUND_BYTES", round_steps * of_a_step)

@@ -1,4 +1,6 @@
-"""The PredRNN stack: the way of the memory M, and what decoupling measures."""
+"""Stacks of any cell: their layers, their options, and all steps at once where a model is linear in time."""
+
+import functools
 
 import haiku as hk
 import jax
@@ -6,133 +8,218 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from predjax.models.config import ModelConfig
-from predjax.models.stacks import PredRNN, PredRNNState, decoupling_loss
+from predjax.cells import CELLS, GHU, CausalLSTM
+from predjax.cells.causal_lstm import CausalLSTMState
+from predjax.cells.gated import LSTMState
+from predjax.cells.mim import MIMBlock, MIMBlockState, make_memory
+from predjax.cells.st_lstm import STLSTM, STLSTMState
+from predjax.models.config import MODELS, PARALLEL, ModelConfig
+from predjax.models.forecaster import make_forecaster
+from predjax.models.sampling import forecast_mask
+from predjax.models.stacks import STACKS, check_options, list_options, make_stack
 
-LAYERS, GRID, BATCH = 3, (5, 3), 2
+compile_quickly = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+KEY, GRID, BATCH, STEPS = jax.random.key(0), (3, 4), 2, 3
 
 
 def draw(*shape, seed=0):
     return jnp.asarray(np.random.default_rng([seed, *shape]).normal(size=shape), jnp.float32)
 
 
-def make_stack(config, inputs):
-    """(random parameters, step(params, inputs, state), state of zeros)."""
-
-    def step(inputs, state):
-        return PredRNN(config, GRID)(inputs, state)
-
-    def start():
-        return PredRNN(config, GRID).initial_state(BATCH)
-
-    pure = hk.without_apply_rng(hk.transform(step))
-    zeros = hk.without_apply_rng(hk.transform(start)).apply({})
-    leaves, structure = jax.tree.flatten(jax.eval_shape(pure.init, jax.random.key(0), inputs, zeros))
-    params = structure.unflatten([0.3 * draw(*leaf.shape, seed=i) for i, leaf in enumerate(leaves)])
-    return params, jax.jit(pure.apply), zeros
+def config_of(name, hidden=(4, 4), **fields):
+    fields = {"filter_size": 3, "patch_size": 2, "input_length": 3, "total_length": 6} | fields
+    return ModelConfig(name, hidden, **fields)
 
 
-def draw_state(state):
-    leaves, structure = jax.tree.flatten(state)
-    return structure.unflatten([draw(*leaf.shape, seed=50 + i) for i, leaf in enumerate(leaves)])
+def randomise(params):
+    leaves, structure = jax.tree.flatten(params)
+    return structure.unflatten([0.4 * draw(*leaf.shape, seed=i) for i, leaf in enumerate(leaves)])
 
 
-@pytest.fixture(scope="module")
-def stack():
-    return make_stack(ModelConfig("predrnn_v2", (2,) * LAYERS, 3, patch_size=2), draw(BATCH, *GRID, 4))
+def run_stack(config, inputs):
+    """Random parameters, and the predictions of all steps `(T, B, h, w, p p C)`."""
+
+    def run(inputs):
+        stack = make_stack(config, GRID)
+        state, features = stack.initial_state(BATCH), []
+        for x in inputs:
+            output, state = stack(x, state)
+            features.append(output.features)
+        return jnp.stack(features)
+
+    pure = hk.without_apply_rng(hk.transform(run))
+    params = randomise(jax.eval_shape(pure.init, KEY, inputs))
+    return params, compile_quickly(pure.apply)(params, inputs)
 
 
-def test_the_memory_climbs_all_layers_and_starts_again_at_the_bottom(stack):
-    """With all weights zero every unit multiplies its memories by its forget gate, sigmoid(1).
+def apply_cell(params, prefix, cell, method="__call__"):
+    """The function of a cell whose parameters are those of `prefix`."""
 
-    M goes through the units of all layers in every step, and the top one's enters the bottom one at the next step: a
-    factor of sigmoid(1)^layers a step. C stays in its layer: a factor of sigmoid(1) a step.
-    """
-    params, step, zeros = stack
-    params = jax.tree.map(jnp.zeros_like, params)
-    state = first = draw_state(zeros)
-    kept = 1 / (1 + np.exp(-1.0))
-    for steps in (1, 2):
-        _, state = step(params, draw(BATCH, *GRID, 4), state)
-        np.testing.assert_allclose(state.memory, kept ** (LAYERS * steps) * first.memory, rtol=1e-5)
-        for (_, cell), (_, first_cell) in zip(state.layers, first.layers):
-            np.testing.assert_allclose(cell, kept**steps * first_cell, rtol=1e-5)
+    def apply(*arguments):
+        names = {name.replace(prefix, "cell", 1): p for name, p in params.items() if name.startswith(prefix)}
+        pure = hk.without_apply_rng(hk.transform(lambda *a: getattr(cell(name="cell"), method)(*a)))
+        return compile_quickly(pure.apply)(names, *arguments)
+
+    return apply
 
 
-def test_the_state_of_the_bottom_reaches_every_layer_only_through_h_and_m(stack):
-    """H and C of the top layer do not move the bottom layer's; M of the last step does."""
-    params, step, zeros = stack
-    state, x = draw_state(zeros), draw(BATCH, *GRID, 4)
-    _, new = step(params, x, state)
-    *below, (hidden, cell) = state.layers
-    _, other_top = step(params, x, PredRNNState((*below, (-hidden, -cell)), state.memory))
-    for ours, theirs in zip(new.layers[:-1], other_top.layers[:-1]):
-        jax.tree.map(np.testing.assert_array_equal, ours, theirs)
-    _, other_memory = step(params, x, state._replace(memory=-state.memory))
-    assert jnp.abs(new.layers[0][0] - other_memory.layers[0][0]).max() > 1e-3  # H of the bottom sees M
-    np.testing.assert_array_equal(new.layers[0][1], other_memory.layers[0][1])  # its C does not
+def test_every_model_has_a_stack_and_every_cell_is_in_one():
+    assert set(STACKS) == set(MODELS)
+    assert set(CELLS) - set(MODELS) == {"st_lstm", "causal_lstm", "ghu"}  # of stacks with names of their own
 
 
-def test_increments_of_all_layers_and_a_penalty_of_their_cosines(stack):
-    params, step, zeros = stack
-    output, _ = step(params, draw(BATCH, *GRID, 4), draw_state(zeros))
-    assert output.features.shape == (BATCH, *GRID, 4)
-    assert jax.tree.map(jnp.shape, output.increments) == ((LAYERS, BATCH, *GRID, 2),) * 2
-    kernel = params["predrnn/~/decouple"]["w"][0, 0]
-    beta = ModelConfig().decouple_beta
-    by_layer = [decoupling_loss(c @ kernel, m @ kernel) for c, m in zip(*output.increments)]
-    np.testing.assert_allclose(output.penalty, beta * np.mean(by_layer), rtol=1e-5)
-    assert 0 < output.penalty < beta
+def test_layers_feed_each_other_between_embedding_and_head():
+    config = config_of("elman", (4, 6))
+    inputs = draw(STEPS, BATCH, *GRID, 4)
+    params, outputs = run_stack(config, inputs)
+    embed, head = params["elman/~/embed"], params["elman/~/head"]
+    layers = [apply_cell(params, f"elman/~/cell_{i}", functools.partial(CELLS["elman"], n, GRID, (3, 3)))
+              for i, n in enumerate((4, 6))]  # fmt: skip
+    low, high = jnp.zeros((BATCH, *GRID, 4)), jnp.zeros((BATCH, *GRID, 6))
+    for x, output in zip(inputs, outputs):
+        _, low = layers[0](x @ embed["w"] + embed["b"], low)
+        _, high = layers[1](low, high)
+        np.testing.assert_allclose(high @ head["w"] + head["b"], output, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("version", ["predrnn", "predrnn_v2"])
-def test_both_versions_predict_the_same_and_only_the_second_has_a_penalty(stack, version):
-    params, step, zeros = stack
-    state, x = draw_state(zeros), draw(BATCH, *GRID, 4)
-    pure = hk.without_apply_rng(
-        hk.transform(lambda x, s: PredRNN(ModelConfig(version, (2,) * LAYERS, 3, patch_size=2), GRID)(x, s))
+def test_predrnn_pp_has_its_highway_between_the_first_two_layers_and_its_memory_climbs():
+    inputs = draw(STEPS, BATCH, *GRID, 4)
+    params, outputs = run_stack(config_of("predrnn_pp", (4,) * 3), inputs)
+    cells = [apply_cell(params, f"predrnn_pp/~/cell_{i}", functools.partial(CausalLSTM, 4, GRID, (3, 3)))
+             for i in range(3)]  # fmt: skip
+    ghu = apply_cell(params, "predrnn_pp/~/highway", functools.partial(GHU, 4, GRID, (3, 3)))
+    zeros = jnp.zeros((BATCH, *GRID, 4))
+    states, z = [CausalLSTMState(zeros, zeros, zeros)] * 3, zeros
+    for x, output in zip(inputs, outputs):
+        h1, states[0] = cells[0](x, states[0]._replace(memory=states[2].memory))
+        _, z = ghu(h1, z)
+        h2, states[1] = cells[1](z, states[1]._replace(memory=states[0].memory))
+        h3, states[2] = cells[2](h2, states[2]._replace(memory=states[1].memory))
+        expected = h3 @ params["predrnn_pp/~/head"]["w"]
+        np.testing.assert_allclose(output, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_mim_hands_differences_of_the_lowest_states_through_its_mim_n():
+    inputs = draw(STEPS, BATCH, *GRID, 4)
+    params, outputs = run_stack(config_of("mim", (4,) * 3), inputs)
+    bottom = apply_cell(params, "mim/~/cell_0", functools.partial(STLSTM, 4, 3, GRID), "advance")
+    block = [apply_cell(params, f"mim/~/cell_{i}", functools.partial(MIMBlock, 4, GRID, (3, 3)), "advance")
+             for i in (1, 2)]  # fmt: skip
+    mim_n = [apply_cell(params, f"mim/~/mim_n_{i}", functools.partial(make_memory, 4, GRID, (3, 3), False, 1.0))
+             for i in (1, 2)]  # fmt: skip
+    zeros = jnp.zeros((BATCH, *GRID, 4))
+    low, states, of_n = (
+        STLSTMState(zeros, zeros, zeros),
+        [MIMBlockState(*[zeros] * 4)] * 2,
+        [LSTMState(zeros, zeros)] * 2,
     )
-    output, _ = jax.jit(pure.apply)(params, x, state)
-    np.testing.assert_allclose(output.features, step(params, x, state)[0].features, rtol=1e-6, atol=1e-6)
-    assert (output.penalty > 0) == (version == "predrnn_v2")
+    for t, (x, output) in enumerate(zip(inputs, outputs)):
+        before = low.hidden
+        low, _ = bottom(x, low._replace(memory=states[1].memory))
+        difference = low.hidden - before if t else zeros
+        hidden, memory = low.hidden, low.memory
+        for i in range(2):
+            difference, of_n[i] = mim_n[i](difference, of_n[i])
+            difference = difference if t else zeros
+            states[i] = block[i](hidden, difference, states[i]._replace(memory=memory))
+            hidden, memory = states[i].hidden, states[i].memory
+        np.testing.assert_allclose(output, hidden @ params["mim/~/head"]["w"], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("res_on_conv", [False, True])
-def test_strided_convolutions_come_back_to_any_grid(res_on_conv):
-    config = ModelConfig(
-        "action_cond_predrnn", (4, 4), 3, patch_size=2, conv_on_input=True, res_on_conv=res_on_conv, num_action_ch=3
-    )
-    params, step, zeros = make_stack(config, draw(BATCH, *GRID, 4 + 3))
-    assert zeros.memory.shape == (BATCH, 2, 1, 4)  # 5 x 3, halved twice and rounded up
-    output, _ = step(params, draw(BATCH, *GRID, 4 + 3), zeros)
-    assert output.features.shape == (BATCH, *GRID, 4)
-    # Without the recurrent units, what comes out is what the skips carry.
-    cut = {name: jax.tree.map(jnp.zeros_like, group) if "cell" in name else group for name, group in params.items()}
-    output, _ = step(cut, draw(BATCH, *GRID, 4 + 3), zeros)
-    assert bool(jnp.abs(output.features).max() > 1e-3) == res_on_conv
+@pytest.mark.parametrize("name", PARALLEL)
+def test_all_steps_at_once_are_the_steps_one_by_one(name):
+    """Of a window of true inputs, of its gradients, and of a forecast, whose observed part alone is at once."""
+    config = config_of(name, coverage_channel=True)
+    forecaster = make_forecaster(config)
+    frames = np.array(draw(BATCH, 6, 5, 8, 1))
+    frames[0, 1, :2] = np.nan
+    params = randomise(jax.eval_shape(forecaster.init, KEY, frames))
+    true = np.ones((BATCH, 5), bool)
+    by_truth = [
+        compile_quickly(jax.value_and_grad(lambda p, u=u: forecaster.loss(p, None, frames, u)[0]))(params)
+        for u in (None, true)
+    ]
+    for ours, theirs in zip(*map(jax.tree.leaves, by_truth), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4 * (1 + np.abs(theirs).max()))
+    # Of 3 observed frames the last inputs of a forecast are predictions, in both.
+    predicted = compile_quickly(forecaster.predict, static_argnums=3)(params, None, frames[:, :3], 3)
+    free = compile_quickly(forecaster.rollout)(params, None, frames, forecast_mask(BATCH, 3, 6))[:, 2:]
+    np.testing.assert_allclose(predicted, free, rtol=1e-4, atol=1e-4)
 
 
-def test_decoupling_is_1_for_parallel_and_0_for_orthogonal_increments():
-    field = draw(BATCH, 4, 5, 3)
-    for factor in (1.0, -2.5, 1e-3):
-        np.testing.assert_allclose(decoupling_loss(field, factor * field), 1, rtol=1e-5)
-    left, right = field.at[:, :2].set(0), field.at[:, 2:].set(0)
-    assert decoupling_loss(left, right) == 0
-    # Each feature and each sample has its own cosine: one of three features parallel, the others orthogonal.
-    mixed = jnp.concatenate([left[..., :1], right[..., 1:]], -1)
-    np.testing.assert_allclose(decoupling_loss(left, mixed), 1 / 3, rtol=1e-5)
-    other = draw(BATCH, 4, 5, 3, seed=1)
-    np.testing.assert_allclose(decoupling_loss(field, other), decoupling_loss(other, 7 * field), rtol=1e-5)
+def test_state_space_blocks_are_not_linear():
+    """A sum of inputs does not give the sum of outputs; the recurrence alone would."""
+    config = config_of("lru")
+    one, other = draw(STEPS, BATCH, *GRID, 4), draw(STEPS, BATCH, *GRID, 4, seed=1)
+    (_, a), (_, b), (_, both), (_, nothing) = (run_stack(config, x) for x in (one, other, one + other, 0 * one))
+    assert np.abs(both - a - b + nothing).max() > 0.1
 
 
-def test_an_all_dry_frame_counts_as_decoupled_with_a_zero_gradient():
-    zeros, field, other = jnp.zeros((1, 4, 5, 3)), draw(1, 4, 5, 3), draw(1, 4, 5, 3, seed=1)
-    gradient = jax.jit(jax.value_and_grad(decoupling_loss, (0, 1)))
-    for delta_c, delta_m in ((zeros, zeros), (zeros, field), (field, zeros)):
-        value, gradients = gradient(delta_c, delta_m)
-        assert value == 0
-        assert not any(g.any() for g in gradients)
-    partly = field.at[..., 0].set(0)
-    _, (by_partly, _) = gradient(partly, other)
-    assert jnp.isfinite(by_partly).all() and not by_partly[..., 0].any()
-    assert jnp.abs(by_partly[..., 1:]).max() > 1e-3
+@pytest.mark.parametrize("name,options", [("lru", '{"dropout": 0.4}'), ("ct_rnn", '{"noise": 0.3}')])
+def test_draws_belong_to_samples_however_a_batch_is_divided(name, options):
+    forecaster = make_forecaster(config_of(name, cell_options=options))
+    frames = jnp.asarray(np.random.default_rng(0).random((4, 6, 4, 4, 1)), jnp.float32)
+    params, use_truth = forecaster.init(KEY, frames), np.ones((4, 5), bool)
+    loss = compile_quickly(lambda f, u, key: forecaster.loss(params, key, f, u)[0])
+    whole = loss(frames, use_truth, KEY)
+
+    @functools.partial(jax.vmap, axis_name="device")
+    def share(frames, use_truth):
+        return forecaster.loss(params, KEY, frames, use_truth, axis_name="device")[0]
+
+    shares = compile_quickly(share)(frames.reshape(2, 2, *frames.shape[1:]), use_truth.reshape(2, 2, 5))
+    np.testing.assert_allclose(shares.sum(), whole, rtol=1e-5)
+    other, none = loss(frames, use_truth, jax.random.key(1)), loss(frames, use_truth, None)
+    assert len({float(value) for value in (whole, other, none)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "reason"),
+    [
+        ("lstm", {"forget": 1}, r"cell_options: lstm has forget_bias \(1.0\), not 'forget'; did you mean forget_bias"),
+        ("predrnn", {"forget_bias": 1}, "predrnn has no options, not 'forget_bias'"),
+        ("conv_lstm", {"layer_norm": True}, "not 'layer_norm'"),
+        ("gru", {"reset_after": 1}, "reset_after must be true or false, not 1"),
+        ("lru", {"dropout": 2}, "dropout must be at most 0.99, not 2"),
+        ("nn_rnn", {}, "features must be even"),
+    ],
+)
+def test_options_are_checked_by_name_and_value(name, options, reason):
+    with pytest.raises(ValueError, match=reason):
+        check_options(config_of(name, (3, 3), cell_options=options))
+
+
+def test_options_reach_the_cells():
+    assert list_options("s5") == {
+        "state_size": 0,
+        "skip": "vector",
+        "blocks": 1,
+        "conjugate": True,
+        "clip_eigenvalues": False,
+        "step_min": 0.001,
+        "step_max": 0.1,
+        "dropout": 0.0,
+    }
+    frames = jnp.zeros((1, 6, 4, 4, 1))
+    params = jax.eval_shape(make_forecaster(config_of("s5", cell_options={"state_size": 6})).init, KEY, frames)
+    assert params["s5/~/cell_1"]["lambda_re"].shape == (6,)
+    params = jax.eval_shape(make_forecaster(config_of("conv_lstm", layer_norm=True)).init, KEY, frames)
+    assert params["conv_lstm/~/cell_0/~/input/~/norm"]["scale"].shape == (2, 2, 16)
+
+
+def test_peepholes_tie_a_model_to_its_grid():
+    forecaster = make_forecaster(config_of("mim"))
+    params = jax.eval_shape(forecaster.init, KEY, jnp.zeros((1, 6, 4, 4, 1)))
+    with pytest.raises(ValueError, match="peepholes tie this model to frames of 4x4 pixels, these are 6x4"):
+        forecaster.predict(params, None, jnp.zeros((1, 3, 6, 4, 1)), 2)
+
+
+def test_the_penalty_of_a_cell_is_that_of_its_stack():
+    """delta times the sum of (r - 1)^2 over all layers, at every step."""
+    forecaster = make_forecaster(config_of("nn_rnn", cell_options={"delta": 0.5}))
+    frames = jnp.zeros((1, 6, 4, 4, 1))
+    params = forecaster.init(KEY, frames)
+    for layer, r in enumerate(([1.0, 1.2], [0.7, 1.0])):
+        params[f"nn_rnn/~/cell_{layer}"]["radii"] = jnp.asarray(r)
+    _, metrics = forecaster.loss(params, None, frames, np.ones((1, 5), bool))
+    np.testing.assert_allclose(metrics["penalty"], 0.5 * (0.04 + 0.09), rtol=1e-5)

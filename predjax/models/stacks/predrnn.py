@@ -1,4 +1,4 @@
-"""Stacks of cells over patches: what turns one patched frame into the prediction of the next."""
+"""The ST-LSTM stack of PredRNN and PredRNN-V2, also action-conditioned."""
 
 from typing import NamedTuple
 
@@ -9,17 +9,9 @@ import jax.numpy as jnp
 from predjax.cells.linear import Downsample, LinearMap, Upsample
 from predjax.cells.st_lstm import STLSTM, Increments, STLSTMState
 from predjax.models.config import ModelConfig
+from predjax.models.stacks.base import StackOutput
 
 VANISHED = 1e-12  # squared norm over space below which an increment has no direction: an all-dry field
-
-
-class StackOutput(NamedTuple):
-    """`features`: the predicted patches `(B, h, w, p p C)`; `penalty`: a scalar for the loss; `increments`: of all
-    layers, each `(L, B, h, w, F)`, for a look at the memories."""
-
-    features: jax.Array
-    penalty: jax.Array
-    increments: Increments
 
 
 class PredRNNState(NamedTuple):
@@ -61,7 +53,6 @@ class PredRNN(hk.RNNCore):
         super().__init__(name=name or "predrnn")
         self.config, self.grid = config, tuple(grid)
         self.frame_features = config.patch_size**2 * (config.img_channel + config.coverage_channel)
-        self.output_features = config.patch_size**2 * config.img_channel
         halved = tuple(-(-n // 2) for n in self.grid)
         self.sizes = [self.grid, halved, tuple(-(-n // 2) for n in halved)]
         spatial_shape = self.sizes[-1] if config.conv_on_input else self.grid
@@ -76,10 +67,10 @@ class PredRNN(hk.RNNCore):
                 Downsample(n, k, name=f"encode_action_{i}") for i, n in enumerate((features // 2, features))
             ]
             self.decode = [
-                Upsample(n, k, name=f"decode_{i}") for i, n in enumerate((features // 2, self.output_features))
+                Upsample(n, k, name=f"decode_{i}") for i, n in enumerate((features // 2, config.output_features))
             ]
         else:
-            self.head = LinearMap(self.output_features, (1, 1), name="conv_last")
+            self.head = LinearMap(config.output_features, (1, 1), name="conv_last")
         if config.decoupled:
             self.decouple = LinearMap(features, (1, 1), name="decouple")
 
@@ -112,6 +103,3 @@ class PredRNN(hk.RNNCore):
         if self.config.decoupled:
             penalty = self.config.decouple_beta * decoupling_loss(*map(self.decouple, increments))
         return StackOutput(features, penalty, increments), PredRNNState(tuple(layers), memory)
-
-
-STACKS = dict.fromkeys(("predrnn", "predrnn_v2", "action_cond_predrnn", "action_cond_predrnn_v2"), PredRNN)

@@ -1,0 +1,61 @@
+"""Stacks over patches, each an `hk.RNNCore`: what turns one patched frame into the prediction of the next."""
+
+import difflib
+import inspect
+
+import haiku as hk
+import jax
+
+from predjax.cells import CELLS, CausalLSTM
+from predjax.cells.mim import MIMBlock
+from predjax.models.config import MODELS, PARALLEL, ModelConfig
+from predjax.models.stacks.layered import Layered
+from predjax.models.stacks.mim import MIMStack
+from predjax.models.stacks.predrnn import PredRNN
+from predjax.models.stacks.predrnn_pp import PredRNNPP
+from predjax.models.stacks.state_space import Block, StateSpaceStack
+
+STACKS = {
+    **dict.fromkeys(MODELS, Layered),
+    **dict.fromkeys(PARALLEL, StateSpaceStack),
+    **dict.fromkeys(("predrnn", "predrnn_v2", "action_cond_predrnn", "action_cond_predrnn_v2"), PredRNN),
+    "predrnn_pp": PredRNNPP,
+    "mim": MIMStack,
+}
+# What the stack itself gives its cells: a flag of its own, or what follows from others.
+_GIVEN = ("self", "features", "spatial_shape", "kernel_shape", "layer_norm", "cell", "name")
+
+
+def make_stack(config: ModelConfig, grid: tuple[int, int]) -> hk.RNNCore:
+    """The stack of a model on a grid of patches, inside a Haiku function."""
+    return STACKS[config.model_name](config, grid)
+
+
+def list_options(model_name: str) -> dict:
+    """The options of a model's cells and their defaults."""
+    stack = STACKS[model_name]
+    if stack is PredRNN:
+        return {}
+    sources = [{PredRNNPP: CausalLSTM, MIMStack: MIMBlock}.get(stack) or CELLS[model_name]]
+    if stack is StateSpaceStack:
+        sources.append(Block)
+    found = {}
+    for source in sources:
+        found |= {n: p.default for n, p in inspect.signature(source.__init__).parameters.items() if n not in _GIVEN}
+    return found
+
+
+def check_options(config: ModelConfig) -> None:
+    """ValueError for an option that the model's cells do not have, or for a value that does not do."""
+    known = list_options(config.model_name)
+    for name in config.options:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ValueError(f"cell_options: {config.model_name} has {_list(known)}, not {name!r}{hint}")
+    # Cells check their values when they are made; no array is.
+    jax.eval_shape(hk.transform(lambda: (make_stack(config, (1, 1)), 0)[1]).init, None)
+
+
+def _list(options: dict) -> str:
+    return ", ".join(f"{name} ({default!r})" for name, default in options.items()) or "no options"

@@ -1,0 +1,47 @@
+"""Any recurrent cell in layers: embedded patches go in at the bottom, and a linear head reads the top."""
+
+import haiku as hk
+import jax.numpy as jnp
+
+from predjax.cells import CELLS
+from predjax.cells.linear import LinearMap
+from predjax.models.config import ModelConfig
+from predjax.models.stacks.base import StackOutput
+
+
+def choose_kernel(config: ModelConfig) -> tuple[int, ...]:
+    """The `kernel_shape` of a model's cells: () where every patch is on its own."""
+    return (config.filter_size,) * 2 if config.filter_size > 1 else ()
+
+
+class Layered(hk.RNNCore):
+    """x_0 = E p + e, x_l = cell_l(x_{l-1}), prediction W x_L + b: layers of the cell that the model is named after.
+
+    E and W are the same for every patch. Inputs p `(B, h, w, features)`; outputs `StackOutput`, with the penalties of
+    cells that have one; the state is that of all cells.
+    """
+
+    def __init__(self, config: ModelConfig, grid: tuple[int, int], name=None):
+        super().__init__(name=name or config.model_name)
+        kernel, options = choose_kernel(config), config.options
+        if config.layer_norm:
+            options["layer_norm"] = True
+        self.embed = LinearMap(config.num_hidden[0], with_bias=True, name="embed")
+        self.cells = [
+            CELLS[config.model_name](features, grid, kernel, **options, name=f"cell_{layer}")
+            for layer, features in enumerate(config.num_hidden)
+        ]
+        self.head = LinearMap(config.output_features, with_bias=True, name="head")
+
+    def initial_state(self, batch_size):
+        """Those of all cells."""
+        return tuple(cell.initial_state(batch_size) for cell in self.cells)
+
+    def __call__(self, inputs, state):
+        hidden, states, penalty = self.embed(inputs), [], jnp.zeros(())
+        for cell, before in zip(self.cells, state):
+            hidden, after = cell(hidden, before)
+            states.append(after)
+            if hasattr(cell, "penalty"):
+                penalty += cell.penalty()
+        return StackOutput(self.head(hidden), penalty), tuple(states)

@@ -1,0 +1,79 @@
+"""The stack of memory in memory (Wang et al. 2019)."""
+
+from typing import NamedTuple
+
+import haiku as hk
+import jax
+import jax.numpy as jnp
+
+from predjax.cells.gated import LSTMState
+from predjax.cells.linear import LinearMap
+from predjax.cells.mim import MIMBlock, MIMBlockState, make_memory
+from predjax.cells.st_lstm import STLSTM, STLSTMState
+from predjax.models.config import ModelConfig
+from predjax.models.stacks.base import StackOutput
+from predjax.models.stacks.layered import choose_kernel
+
+
+class MIMStackState(NamedTuple):
+    """`bottom`: H and C of the ST-LSTM; `blocks`: H, C and S of each block; `mim_n`: of each MIM-N; `memory`: M of the
+    top layer; `started`: whether there was a step, `(B,)`."""
+
+    bottom: tuple[jax.Array, jax.Array]
+    blocks: tuple[tuple[jax.Array, jax.Array, jax.Array], ...]
+    mim_n: tuple[LSTMState, ...]
+    memory: jax.Array
+    started: jax.Array
+
+
+class MIMStack(hk.RNNCore):
+    """An ST-LSTM below, memory-in-memory blocks above, fed with differences; prediction W H_L.
+
+        H_1 = ST-LSTM(x)    D_1 = H_1 - H_1 of the step before
+        for l = 2 ... L:    D_l = MIM-N_l(D_{l-1})    H_l = MIM block_l(H_{l-1}, D_l)
+
+    Wang et al. (2019), arXiv:1811.07490: differences are made once, of the lowest hidden states, and go up through the
+    MIM-N. At the first step all D are 0. M passes through the layers as in PredRNN.
+
+    Inputs `(B, h, w, features)`; outputs `StackOutput`. `forget_bias` is that of blocks and MIM-N.
+    """
+
+    def __init__(self, config: ModelConfig, grid: tuple[int, int], name=None):
+        super().__init__(name=name or "mim")
+        features, kernel, norm = config.num_hidden[0], choose_kernel(config), config.layer_norm
+        forget_bias = config.options.get("forget_bias", 1.0)
+        layers = range(1, len(config.num_hidden))
+        self.bottom = STLSTM(features, config.filter_size, grid, norm, name="cell_0")
+        self.blocks = [MIMBlock(features, grid, kernel, forget_bias, norm, name=f"cell_{layer}") for layer in layers]
+        self.mim_n = [make_memory(features, grid, kernel, norm, forget_bias, f"mim_n_{layer}") for layer in layers]
+        self.head = LinearMap(config.output_features, name="head")
+
+    def initial_state(self, batch_size):
+        """All zeros, and nothing seen."""
+        bottom = self.bottom.initial_state(batch_size)
+        blocks = [block.initial_state(batch_size) for block in self.blocks]
+        return MIMStackState(
+            (bottom.hidden, bottom.cell),
+            tuple((s.hidden, s.cell, s.stationary) for s in blocks),
+            tuple(cell.initial_state(batch_size) for cell in self.mim_n),
+            bottom.memory,
+            jnp.zeros(batch_size, bool),
+        )
+
+    def __call__(self, inputs, state):
+        started = state.started[:, None, None, None]
+        bottom, _ = self.bottom.advance(inputs, STLSTMState(*state.bottom, state.memory))
+        hidden, memory = bottom.hidden, bottom.memory
+        difference = jnp.where(started, hidden - state.bottom[0], 0)
+        blocks, mim_n = [], []
+        for block, cell, (h, c, s), of_cell in zip(self.blocks, self.mim_n, state.blocks, state.mim_n):
+            difference, of_cell = cell(difference, of_cell)
+            difference = jnp.where(started, difference, 0)
+            new = block.advance(hidden, difference, MIMBlockState(h, c, memory, s))
+            hidden, memory = new.hidden, new.memory
+            blocks.append((new.hidden, new.cell, new.stationary))
+            mim_n.append(of_cell)
+        state = MIMStackState(
+            (bottom.hidden, bottom.cell), tuple(blocks), tuple(mim_n), memory, jnp.ones_like(state.started)
+        )
+        return StackOutput(self.head(hidden), jnp.zeros(())), state

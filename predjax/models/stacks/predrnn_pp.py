@@ -1,0 +1,59 @@
+"""The stack of PredRNN++ (Wang et al. 2018): causal LSTMs with a gradient highway between the first two."""
+
+from typing import NamedTuple
+
+import haiku as hk
+import jax
+import jax.numpy as jnp
+
+from predjax.cells import GHU, CausalLSTM
+from predjax.cells.causal_lstm import CausalLSTMState
+from predjax.cells.linear import LinearMap
+from predjax.models.config import ModelConfig
+from predjax.models.stacks.base import StackOutput
+from predjax.models.stacks.layered import choose_kernel
+
+
+class PredRNNPPState(NamedTuple):
+    """`layers`: an `(H, C)` pair a layer; `memory`: M of the top layer; `highway`: z of the gradient highway unit."""
+
+    layers: tuple[tuple[jax.Array, jax.Array], ...]
+    memory: jax.Array
+    highway: jax.Array
+
+
+class PredRNNPP(hk.RNNCore):
+    """H_1 = LSTM(x), z' = GHU(H_1, z), H_2 = LSTM(z'), H_l = LSTM(H_{l-1}); prediction W H_L.
+
+    Wang et al. (2018), arXiv:1804.06300, eq. 3. M passes through the layers as in PredRNN: upwards within a step, from
+    the top to the bottom at the next one. W is the same for every patch.
+
+    Inputs `(B, h, w, features)`; outputs `StackOutput`.
+    """
+
+    def __init__(self, config: ModelConfig, grid: tuple[int, int], name=None):
+        super().__init__(name=name or "predrnn_pp")
+        features, kernel = config.num_hidden[0], choose_kernel(config)
+        norm = {"layer_norm": config.layer_norm}
+        self.cells = [
+            CausalLSTM(features, grid, kernel, **config.options, **norm, name=f"cell_{layer}")
+            for layer in range(len(config.num_hidden))
+        ]
+        self.highway = GHU(features, grid, kernel, **norm, name="highway")
+        self.head = LinearMap(config.output_features, name="head")
+
+    def initial_state(self, batch_size):
+        """All zeros."""
+        states = [cell.initial_state(batch_size) for cell in self.cells]
+        layers = tuple((s.hidden, s.cell) for s in states)
+        return PredRNNPPState(layers, states[0].memory, self.highway.initial_state(batch_size))
+
+    def __call__(self, inputs, state):
+        below, memory, highway, layers = inputs, state.memory, state.highway, []
+        for layer, (cell, (h, c)) in enumerate(zip(self.cells, state.layers)):
+            below, new = cell(below, CausalLSTMState(h, c, memory))
+            memory = new.memory
+            layers.append((new.hidden, new.cell))
+            if layer == 0:
+                below, highway = self.highway(below, highway)
+        return StackOutput(self.head(below), jnp.zeros(())), PredRNNPPState(tuple(layers), memory, highway)

@@ -1,0 +1,88 @@
+"""Stacks of state-space blocks, by steps and for all steps at once."""
+
+import haiku as hk
+import jax
+import jax.numpy as jnp
+
+from predjax.cells import CELLS
+from predjax.cells.draws import drop
+from predjax.cells.linear import LinearMap
+from predjax.cells.options import check_number
+from predjax.cells.state_space import ConvS5
+from predjax.models.config import ModelConfig
+from predjax.models.stacks.base import StackOutput
+from predjax.models.stacks.layered import choose_kernel
+
+
+class Block(hk.RNNCore):
+    """x + drop(G(cell(N(x)))): a linear recurrence, and the nonlinearity that its papers put after it.
+
+    N is layer normalisation of the features of each pixel. For LRU and S5 G(y) = (W y + b) sigmoid(V y + c) of
+    y = drop(gelu(y)), a gated linear unit, as in Orvieto et al. (2023) and Smith et al. (2023). The head "standard" of
+    ConvS5 has group normalisation and gelu itself, and G is the identity. `dropout` acts in training only.
+
+    `(B, *S, F)` to the same shape; `unroll` does so for all steps, `(B, T, *S, F)`.
+    """
+
+    def __init__(self, cell, dropout=0.0, name=None):
+        super().__init__(name=name)
+        self.cell, self.dropout = cell, check_number("dropout", dropout, low=0, high=0.99)
+        self.norm = hk.LayerNorm(-1, create_scale=True, create_offset=True, name="norm")
+        bends = isinstance(cell, ConvS5) and cell.head == "standard"
+        self.gate = None if bends else LinearMap(2 * cell.features, with_bias=True, name="gate")
+
+    def initial_state(self, batch_size):
+        """That of the cell."""
+        return self.cell.initial_state(batch_size)
+
+    def _run(self, run, inputs, state):
+        outputs, state = run(self.norm(inputs), state)
+        if self.gate:
+            linear, gate = jnp.split(self.gate(drop(jax.nn.gelu(outputs), self.dropout)), 2, axis=-1)
+            outputs = linear * jax.nn.sigmoid(gate)
+        return inputs + drop(outputs, self.dropout), state
+
+    def __call__(self, inputs, state):
+        return self._run(self.cell, inputs, state)
+
+    def unroll(self, inputs, state):
+        """All steps at once, as `predjax.unroll`."""
+        return self._run(self.cell.unroll, inputs, state)
+
+
+class StateSpaceStack(hk.RNNCore):
+    """Embedded patches, blocks of the cell that the model is named after, and a linear head, all of one width.
+
+    Inputs `(B, h, w, features)`; outputs `StackOutput`. `unroll` takes `(B, T, h, w, features)` and gives what all
+    steps give, with the depth of the logarithm of T.
+    """
+
+    def __init__(self, config: ModelConfig, grid: tuple[int, int], name=None):
+        super().__init__(name=name or config.model_name)
+        options, features = config.options, config.num_hidden[0]
+        dropout = options.pop("dropout", 0.0)
+        make_cell, kernel = CELLS[config.model_name], choose_kernel(config)
+        self.embed = LinearMap(features, with_bias=True, name="embed")
+        self.blocks = [
+            Block(make_cell(features, grid, kernel, **options, name=f"cell_{i}"), dropout, name=f"block_{i}")
+            for i in range(len(config.num_hidden))
+        ]
+        self.head = LinearMap(config.output_features, with_bias=True, name="head")
+
+    def initial_state(self, batch_size):
+        """Those of all blocks."""
+        return tuple(block.initial_state(batch_size) for block in self.blocks)
+
+    def _run(self, runs, inputs, state):
+        hidden, states = self.embed(inputs), []
+        for run, before in zip(runs, state):
+            hidden, after = run(hidden, before)
+            states.append(after)
+        return StackOutput(self.head(hidden), jnp.zeros(())), tuple(states)
+
+    def __call__(self, inputs, state):
+        return self._run(self.blocks, inputs, state)
+
+    def unroll(self, inputs, state):
+        """All steps at once, as `predjax.unroll`."""
+        return self._run([block.unroll for block in self.blocks], inputs, state)

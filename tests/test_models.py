@@ -1,0 +1,82 @@
+"""Every model trains, goes on, forecasts and exports, by the commands."""
+
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+from tiny import ROOT, TINY
+
+from predjax import checkpoint
+from predjax.commands.evaluate import main as evaluate
+from predjax.commands.models import describe_models, describe_state
+from predjax.commands.train import main as train
+from predjax.models.config import MODELS
+
+SAMPLE = ROOT / "data" / "radar_movies.nc"
+OF_DIFFERENT_KINDS = ("action_cond_predrnn_v2", "predrnn_pp", "mim", "gru", "unitary", "conv_s5")
+OPTIONS = {
+    "lru": {"dropout": 0.1},
+    "ct_rnn": {"noise": 0.1},
+    "clockwork": {"periods": "1,2"},
+    "lipschitz": {"rk2": True},
+}
+
+
+@pytest.fixture(scope="module")
+def movies(tmp_path_factory):
+    """Eight movies of the sample with two numbers for each frame that are known ahead, for models with actions."""
+    path = tmp_path_factory.mktemp("actions") / "movies.nc"
+    with xr.open_dataset(SAMPLE, mask_and_scale=False, decode_times=False) as whole:
+        sample = whole.isel(movie=slice(8))
+        shape = sample.sizes["movie"], sample.sizes["time"], 2
+        values = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+        sample.assign(wind=(("movie", "time", "direction"), values)).to_netcdf(path)
+    return path
+
+
+@pytest.mark.parametrize("name", OF_DIFFERENT_KINDS)
+def test_models_of_each_kind_train_go_on_forecast_and_export(name, movies, tmp_path, capsys):
+    use(name, movies, tmp_path, capsys)
+
+
+@pytest.mark.ci
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_trains_goes_on_forecasts_and_exports(name, movies, tmp_path, capsys):
+    use(name, movies, tmp_path, capsys)
+
+
+def use(name, movies, tmp_path, capsys):
+    """Two iterations, a third one resumed, and the export of a forecast."""
+    run, frames = tmp_path / "run", tmp_path / "frames"
+    data = ["--data_path", movies, *(["--forcings", "wind"] if "action" in name else [])]
+    flags = ["--model_name", name, "--save_dir", run, "--lr_schedule", "constant", "--max_valid_cases", 4]
+    options = ["--cell_options", json.dumps(OPTIONS[name])] if name in OPTIONS else []
+    command = [*TINY, *data, *flags, *options, "--max_iterations", 2]
+    assert train([str(part) for part in command]) == 0
+    started = checkpoint.load(checkpoint.step_path(run, 2))[0]
+
+    assert train(["--resume", "--save_dir", str(run), "--max_iterations", "3"]) == 0
+    went_on, record = checkpoint.load(checkpoint.step_path(run, 3))
+    assert record["model"]["model_name"] == name and record["iteration"] == 3
+    same = [key for key, value in started.items() if key.startswith("params/") and (went_on[key] == value).all()]
+    assert not same
+
+    capsys.readouterr()
+    command = ["--checkpoint", run, "--max_cases", 2, "--crop", 16, "--export", frames, "--num_save_samples", 1]
+    assert evaluate([str(part) for part in [*command, "--baselines", "persistence"]]) == 0
+    assert name in capsys.readouterr().out
+    with xr.open_dataset(next(frames.glob("*.nc"))) as forecast:
+        assert forecast.sizes["time"] == 3 and np.isfinite(forecast.reflectivity.values).any()
+    assert len(list(frames.iterdir())) == 4
+
+
+def test_the_list_of_models_tells_paper_state_and_options(capsys):
+    assert train(["--list_models"]) == 0
+    text = capsys.readouterr().out
+    assert text.strip() == describe_models()
+    for name, paper in MODELS.items():
+        assert f"{name} " in text and paper in text
+    assert 'cell_options: state_size 0, skip "vector", blocks 1, conjugate true' in text
+    assert describe_state("lstm") == "hidden, cell" and describe_state("lru") == "h (complex)"
+    assert describe_state("clockwork") == "hidden, step (a count)"
