@@ -1,4 +1,4 @@
-"""Makes data to train on: `python -m predjax.synthetic radar` and `python -m predjax.synthetic moving_mnist`."""
+"""Makes data to train on: radar movies, Moving MNIST, and series of chaotic and driven systems."""
 
 import argparse
 import shlex
@@ -6,19 +6,31 @@ import sys
 from collections.abc import Sequence
 
 from predjax import flags
-from predjax.synthetic import moving_mnist, radar, radar_files
+from predjax.synthetic import moving_mnist, radar, radar_files, series_files
+from predjax.synthetic.systems import SYSTEMS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     options = _parser().parse_args(arguments)
+    command = shlex.join(["python", "-m", "predjax.synthetic", *arguments])
     try:
         if options.kind == "radar":
             config = radar.RadarConfig(**flags.typed(radar.RadarConfig, options))
-            command = shlex.join(["python", "-m", "predjax.synthetic", *arguments])
             radar_files.write_radar_movies(
                 options.output,
                 config,
+                options.num_movies,
+                options.seed,
+                history=command,
+                overwrite=options.overwrite,
+            )
+        elif options.kind in SYSTEMS:
+            config_class = SYSTEMS[options.kind].config
+            series_files.write_series(
+                options.output,
+                options.kind,
+                config_class(**flags.typed(config_class, options)),
                 options.num_movies,
                 options.seed,
                 history=command,
@@ -55,6 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     kind.add_argument("--digits", required=True, help=".npz with `digits`, or .npy: (N, 28, 28) uint8")
     kind.add_argument("--length", type=int, default=20, help="frames of a movie (default 20)")
     kind.add_argument("--input_length", type=int, default=10, help="frames that are input (default 10)")
+    for name, system in SYSTEMS.items():
+        kind = kinds.add_parser(name, parents=[common], help=f"{system.title} series, .nc or .npy")
+        flags.add_flags(kind, system.config, "series")
     return parser
 
 

@@ -1,0 +1,188 @@
+"""Chaotic systems as vector time series: Lorenz-63, Lorenz-96, Rössler, the double scroll and the Hénon map.
+
+A series starts at a random state, runs for a transient that is thrown away, and is then sampled every `dt` model time
+units. Series `i` of a seed is a pure function of (configuration, seed, i).
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy.integrate import solve_ivp
+
+from predjax.flags import flag
+
+TOLERANCE = 1e-9  # of a step, relative and absolute: below what float32 keeps
+
+
+class Series(NamedTuple):
+    values: np.ndarray  # (T, F)
+    inputs: np.ndarray | None = None  # (T, C), what drives the system
+
+
+@dataclasses.dataclass(frozen=True)
+class SeriesConfig:
+    """What all series have; a subclass adds `dt` and `transient` in model time units, and the parameters."""
+
+    length: int = flag(1000, "samples of a series")
+    observation_noise: float = flag(0.0, "white noise, as a fraction of each feature's standard deviation")
+
+    def __post_init__(self):
+        if self.length < 2:
+            raise ValueError(f"length {self.length} must be at least 2")
+        for name in ("observation_noise", "transient"):
+            self.require(name, getattr(self, name, 0) >= 0, "at least 0")
+        self.require("dt", getattr(self, "dt", 1) > 0, "positive")
+        for field in dataclasses.fields(self):
+            self.require(field.name, math.isfinite(getattr(self, field.name)), "finite")
+
+    def require(self, name: str, holds: bool, rule: str) -> None:
+        """A ValueError that names the option, unless its rule holds."""
+        if not holds:
+            raise ValueError(f"{name} {getattr(self, name)} must be {rule}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Lorenz63Config(SeriesConfig):
+    dt: float = flag(0.02, "model time between samples")
+    transient: float = flag(50.0, "model time before the first sample")
+    sigma: float = flag(10.0, "Prandtl number")
+    rho: float = flag(28.0, "Rayleigh number relative to the onset of convection")
+    beta: float = flag(8 / 3, "aspect ratio of the convection cells")
+
+
+def lorenz63_rate(state: np.ndarray, config: Lorenz63Config) -> np.ndarray:
+    """dx/dt = sigma (y - x), dy/dt = x (rho - z) - y, dz/dt = x y - beta z.
+
+    Lorenz (1963), Deterministic nonperiodic flow, https://doi.org/10.1175/1520-0469(1963)020<0130:DNF>2.0.CO;2.
+    """
+    x, y, z = state
+    return np.array([config.sigma * (y - x), x * (config.rho - z) - y, x * y - config.beta * z])
+
+
+def make_lorenz63(config: Lorenz63Config, seed: int, movie: int) -> Series:
+    rng = np.random.default_rng([seed, movie])
+    return integrate(lorenz63_rate, rng.normal([0, 0, config.rho - 1], 5.0), config)
+
+
+@dataclasses.dataclass(frozen=True)
+class Lorenz96Config(SeriesConfig):
+    dt: float = flag(0.05, "model time between samples; 0.05 is six hours of weather")
+    transient: float = flag(20.0, "model time before the first sample")
+    num_variables: int = flag(40, "variables on the circle")
+    forcing: float = flag(8.0, "F")
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.require("num_variables", self.num_variables >= 4, "at least 4")
+
+
+def lorenz96_rate(state: np.ndarray, config: Lorenz96Config) -> np.ndarray:
+    """dx_i/dt = (x_{i+1} - x_{i-2}) x_{i-1} - x_i + F, on a circle: advection, damping and forcing.
+
+    The advection conserves the energy sum_i x_i^2 / 2. Lorenz (1996), Predictability: a problem partly solved, ECMWF
+    Seminar on Predictability; Lorenz & Emanuel (1998), https://doi.org/10.1175/1520-0469(1998)055<0399:OSFSWO>2.0.CO;2.
+    """
+    circle = np.concatenate([state[-2:], state, state[:1]])
+    advection = (circle[3:] - circle[:-3]) * circle[1:-2]
+    return advection - state + config.forcing
+
+
+def make_lorenz96(config: Lorenz96Config, seed: int, movie: int) -> Series:
+    rng = np.random.default_rng([seed, movie])
+    return integrate(lorenz96_rate, config.forcing + rng.standard_normal(config.num_variables), config)
+
+
+@dataclasses.dataclass(frozen=True)
+class RosslerConfig(SeriesConfig):
+    dt: float = flag(0.1, "model time between samples")
+    transient: float = flag(200.0, "model time before the first sample")
+    a: float = flag(0.2, "growth of the spiral")
+    b: float = flag(0.2, "source of z")
+    c: float = flag(5.7, "x above which z grows")
+
+
+def rossler_rate(state: np.ndarray, config: RosslerConfig) -> np.ndarray:
+    """dx/dt = -y - z, dy/dt = x + a y, dz/dt = b + z (x - c).
+
+    Rössler (1976), An equation for continuous chaos, https://doi.org/10.1016/0375-9601(76)90101-8.
+    """
+    x, y, z = state
+    return np.array([-y - z, x + config.a * y, config.b + z * (x - config.c)])
+
+
+def make_rossler(config: RosslerConfig, seed: int, movie: int) -> Series:
+    rng = np.random.default_rng([seed, movie])
+    return integrate(rossler_rate, rng.uniform([-4, -4, 0], [4, 4, 0.1]), config)
+
+
+@dataclasses.dataclass(frozen=True)
+class DoubleScrollConfig(SeriesConfig):
+    dt: float = flag(0.1, "model time between samples")
+    transient: float = flag(100.0, "model time before the first sample")
+    alpha: float = flag(9.0, "ratio of the capacitors")
+    beta: float = flag(100 / 7, "capacitor over inductance and squared conductance")
+    inner_slope: float = flag(-1 / 7, "slope of h where |x| < 1")
+    outer_slope: float = flag(2 / 7, "slope of h where |x| > 1")
+
+
+def double_scroll_rate(state: np.ndarray, config: DoubleScrollConfig) -> np.ndarray:
+    """dx/dt = alpha (y - h(x)), dy/dt = x - y + z, dz/dt = -beta y: Chua's circuit without dimensions.
+
+    h(x) = m1 x + (m0 - m1) (|x + 1| - |x - 1|) / 2 with the slopes m0 inside |x| < 1 and m1 outside. The defaults are
+    those of Chua, Komuro & Matsumoto (1986), The double scroll family, https://doi.org/10.1109/TCS.1986.1085869, and
+    equal the circuit of Matsumoto, Chua & Komuro (1985), https://doi.org/10.1109/TCS.1985.1085791.
+    """
+    x, y, z = state
+    bend = (np.abs(x + 1) - np.abs(x - 1)) / 2
+    h = config.outer_slope * x + (config.inner_slope - config.outer_slope) * bend
+    return np.array([config.alpha * (y - h), x - y + z, -config.beta * y])
+
+
+def make_double_scroll(config: DoubleScrollConfig, seed: int, movie: int) -> Series:
+    rng = np.random.default_rng([seed, movie])
+    return integrate(double_scroll_rate, rng.uniform(-0.1, 0.1, 3), config)
+
+
+def integrate(rate: Callable, start: np.ndarray, config: SeriesConfig) -> Series:
+    """The solution of d state / dt = rate(state, config) after the transient, by DOP853 with tight tolerances.
+
+    Raises:
+      ValueError: the solution runs away.
+    """
+    times = config.transient + config.dt * np.arange(config.length)
+    solution = solve_ivp(
+        lambda _, state: rate(state, config),
+        (0.0, times[-1]),
+        start,
+        method="DOP853",
+        t_eval=times,
+        rtol=TOLERANCE,
+        atol=TOLERANCE,
+    )
+    if not solution.success:
+        raise ValueError(f"the equations have no bounded solution with these parameters ({solution.message})")
+    return Series(solution.y.T)
+
+
+@dataclasses.dataclass(frozen=True)
+class HenonConfig(SeriesConfig):
+    transient: int = flag(1000, "steps before the first sample")
+    a: float = flag(1.4, "strength of the fold")
+    b: float = flag(0.3, "contraction of areas")
+
+
+def make_henon(config: HenonConfig, seed: int, movie: int) -> Series:
+    """x_{t+1} = 1 - a x_t^2 + y_t, y_{t+1} = b x_t.
+
+    Hénon (1976), A two-dimensional mapping with a strange attractor, https://doi.org/10.1007/BF01608556.
+    """
+    rng = np.random.default_rng([seed, movie])
+    states = np.empty((config.transient + config.length, 2))
+    states[0] = rng.uniform(-0.1, 0.1, 2)
+    for step in range(1, len(states)):
+        x, y = states[step - 1]
+        states[step] = 1 - config.a * x**2 + y, config.b * x
+    return Series(states[config.transient :])

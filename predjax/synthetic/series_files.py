@@ -1,0 +1,93 @@
+"""Vector time series as files: netCDF with names, times and sources, or .npy with the values alone."""
+
+import dataclasses
+import os
+import pathlib
+
+import netCDF4
+import numpy as np
+from tqdm import tqdm
+
+from predjax.files import appearing
+from predjax.radar.netcdf_lock import NETCDF_LOCK
+from predjax.synthetic.dynamics import Series, SeriesConfig
+from predjax.synthetic.systems import SYSTEMS, has_default_parameters, make_series, name_features
+
+
+def write_series(
+    path: str | os.PathLike,
+    name: str,
+    config: SeriesConfig,
+    num_movies: int,
+    seed: int,
+    *,
+    history: str = "",
+    overwrite: bool = False,
+) -> None:
+    """Makes series 0..num_movies-1 of `seed` of the system `name` and writes them to `path`.
+
+    `.nc`: a variable named after the system, (movie, time, feature) float32, with the names of the features; what
+    drives the system, if anything, is `input` (movie, time, channel). Global attributes hold the parameters.
+    `.npy`: (movie, time, feature) float32, for systems without an input.
+    The content is a function of the arguments alone.
+
+    Raises:
+      ValueError: another suffix, no movies, a negative seed, or parameters whose values run away.
+      FileExistsError: `path` exists and `overwrite` is false.
+    """
+    path = pathlib.Path(path)
+    if path.suffix not in (".nc", ".npy"):
+        raise ValueError(f"{path}: series are written as .nc or .npy, not {path.suffix or 'without a suffix'}")
+    if path.suffix == ".npy" and SYSTEMS[name].input_name:
+        raise ValueError(f"{path}: {name} has an input, which .npy cannot hold; write it as .nc")
+    if num_movies < 1 or seed < 0:
+        raise ValueError(f"num_movies {num_movies} must be at least 1 and seed {seed} at least 0")
+    with appearing(path, overwrite=overwrite) as temporary:
+        numbers = tqdm(range(num_movies), desc=name, unit="movie", disable=None, leave=False)
+        movies = [make_series(name, config, seed, movie) for movie in numbers]
+        if path.suffix == ".nc":
+            _write_netcdf(temporary, name, config, movies, {"history": history, "seed": seed})
+        else:
+            with open(temporary, "wb") as file:
+                np.save(file, np.stack([movie.values for movie in movies]))
+
+
+def _write_netcdf(path: pathlib.Path, name: str, config: SeriesConfig, movies: list[Series], made: dict) -> None:
+    system, values = SYSTEMS[name], np.stack([movie.values for movie in movies])
+    with NETCDF_LOCK, netCDF4.Dataset(path, "w", format="NETCDF4") as file:
+        file.setncatts(_describe(name, config) | made)
+        for dimension, size in zip(("movie", "time", "feature"), values.shape):
+            file.createDimension(dimension, size)
+        _add(file, "feature", str, ("feature",), np.array(name_features(name, config), object), "names of the features")
+        times = getattr(config, "dt", 1.0) * np.arange(config.length)
+        _add(file, "time", "f8", ("time",), times, "time in model time units")
+        _add(file, name, "f4", ("movie", "time", "feature"), values, f"{system.title} series")
+        if system.input_name:
+            inputs = np.stack([movie.inputs for movie in movies])
+            file.createDimension("channel", inputs.shape[-1])
+            _add(file, "input", "f4", ("movie", "time", "channel"), inputs, system.input_name)
+
+
+def _describe(name: str, config: SeriesConfig) -> dict:
+    """The global attributes: what the series are, where they come from, and every parameter."""
+    system = SYSTEMS[name]
+    attributes = {
+        "title": f"{system.title} series",
+        "source": f"{system.make.__module__}.{system.make.__name__}",
+        "references": system.references,
+        "license": "Apache-2.0",
+    }
+    if system.lyapunov is not None and has_default_parameters(config):
+        attributes |= {
+            "lyapunov_exponent": system.lyapunov,
+            "lyapunov_exponent_comment": f"the largest, per model time unit: {system.lyapunov_source}",
+        }
+    return attributes | dataclasses.asdict(config)
+
+
+def _add(file: netCDF4.Dataset, name: str, dtype, dimensions: tuple, values: np.ndarray, long_name: str) -> None:
+    variable = file.createVariable(name, dtype, dimensions)
+    variable.long_name = long_name
+    if dtype is not str:
+        variable.units = "1"
+    variable[:] = values
