@@ -41,7 +41,7 @@ def make_narma(config: NarmaConfig, seed: int, movie: int) -> Series:
         if np.abs(targets).max() < 1e3:  # False for NaN
             kept = slice(config.transient, None)
             return Series(targets[kept, None], inputs[kept, None])
-    raise ValueError(f"NARMA of order {config.order} grows without bound with these parameters")
+    raise ValueError(f"narma of order {config.order} grows without bound with these parameters")
 
 
 def follow_narma(config: NarmaConfig, inputs: np.ndarray) -> np.ndarray:

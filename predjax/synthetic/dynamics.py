@@ -15,6 +15,7 @@ from scipy.integrate import solve_ivp
 from predjax.flags import flag
 
 TOLERANCE = 1e-9  # of a step, relative and absolute: below what float32 keeps
+RUNAWAY = 1e6  # far outside every attractor here
 
 
 class Series(NamedTuple):
@@ -153,17 +154,23 @@ def integrate(rate: Callable, start: np.ndarray, config: SeriesConfig) -> Series
       ValueError: the solution runs away.
     """
     times = config.transient + config.dt * np.arange(config.length)
+
+    def room(_, state):
+        return RUNAWAY - np.abs(state).max()
+
+    room.terminal = True  # or the steps shrink for hours
     solution = solve_ivp(
         lambda _, state: rate(state, config),
         (0.0, times[-1]),
         start,
         method="DOP853",
         t_eval=times,
+        events=room,
         rtol=TOLERANCE,
         atol=TOLERANCE,
     )
-    if not solution.success:
-        raise ValueError(f"the equations have no bounded solution with these parameters ({solution.message})")
+    if solution.status != 0:
+        raise ValueError(f"{rate.__name__.removesuffix('_rate')} grows without bound with these parameters")
     return Series(solution.y.T)
 
 
@@ -184,5 +191,5 @@ def make_henon(config: HenonConfig, seed: int, movie: int) -> Series:
     states[0] = rng.uniform(-0.1, 0.1, 2)
     for step in range(1, len(states)):
         x, y = states[step - 1]
-        states[step] = 1 - config.a * x**2 + y, config.b * x
+        states[step] = 1 - config.a * x * x + y, config.b * x
     return Series(states[config.transient :])

@@ -24,7 +24,8 @@ class MackeyGlassConfig(SeriesConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        self.require("tau", self.tau > 0, "positive")
+        for name in ("beta", "gamma", "n", "tau"):
+            self.require(name, getattr(self, name) > 0, "positive")
 
 
 def make_mackey_glass(config: MackeyGlassConfig, seed: int, movie: int) -> Series:
@@ -44,7 +45,7 @@ def solve_mackey_glass(config: MackeyGlassConfig, past: float, times: np.ndarray
     step of the classical Runge-Kutta method is x_{k+1} = r x_k + p g_k + q g_{k+1/2} + s g_{k+1}. Between grid points x
     is the cubic through values and slopes, which is as exact as the method.
     """
-    steps = math.ceil(config.tau / LONGEST_STEP)
+    steps = math.ceil(config.tau * max(1 / LONGEST_STEP, config.gamma))
     step = config.tau / steps
     z = config.gamma * step
     r = 1 - z + z**2 / 2 - z**3 / 6 + z**4 / 24

@@ -58,7 +58,7 @@ SYSTEMS = {
         ("x",),
         "Mackey & Glass (1977), https://doi.org/10.1126/science.267326",
         0.006,
-        "Farmer (1982), https://doi.org/10.1016/0167-2789(82)90042-2",
+        "as usually quoted, by the method of Farmer (1982), https://doi.org/10.1016/0167-2789(82)90042-2",
     ),
     "henon": System(
         "Hénon",
