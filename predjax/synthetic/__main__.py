@@ -68,7 +68,8 @@ def _parser() -> argparse.ArgumentParser:
     kind.add_argument("--length", type=int, default=20, help="frames of a movie (default 20)")
     kind.add_argument("--input_length", type=int, default=10, help="frames that are input (default 10)")
     for name, system in SYSTEMS.items():
-        kind = kinds.add_parser(name, parents=[common], help=f"{system.title} series, .nc or .npy")
+        formats = ".nc" if system.input_name else ".nc or .npy"
+        kind = kinds.add_parser(name, parents=[common], help=f"{system.title} series, {formats}")
         flags.add_flags(kind, system.config, "series")
     return parser
 
