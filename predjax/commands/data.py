@@ -9,7 +9,7 @@ from predjax.flags import to_dict
 from predjax.models.scaling import KINDS, Scaling, choose_scaling
 from predjax.radar.batches import read_windows
 from predjax.radar.config import DataConfig
-from predjax.radar.movies import Movies, check_together
+from predjax.radar.movies import Movies, check_together, is_series
 from predjax.radar.readers import read_movies
 from predjax.radar.record import describe_periods
 from predjax.radar.windows import Split, Window, find_periods, find_windows, split_periods
@@ -18,7 +18,7 @@ LOG = logging.getLogger("predjax")
 
 
 class DataSet(NamedTuple):
-    """Sources and how their periods are split; `sample` are frames of a few training windows."""
+    """Sources and how their periods are split; `sample` `(N, C)` are pixels of a few training windows."""
 
     sources: list[Movies]
     split: Split
@@ -58,8 +58,9 @@ def read_data(train_paths, valid_paths, config: DataConfig, length: int) -> Data
             f"total_length {length} is longer than the longest run of frames to train on, "
             f"{longest.stop - longest.start} frames of {sources[longest.source].attrs['source']}"
         )
-    chosen = spread(windows, 8)
-    frames = [read_windows(sources, [window], length, config.crop).frames.ravel() for window in chosen]
+    chosen = spread(windows, 256 if is_series(sources[0]) else 8)
+    frames = [read_windows(sources, [window], length, config.crop).frames for window in chosen]
+    frames = [array.reshape(-1, array.shape[-1]) for array in frames]
     return DataSet(sources, split, np.concatenate(frames))
 
 
@@ -77,12 +78,14 @@ def spread(items: list, count: int) -> list:
 
 
 def make_scaling(kind: str, value_range: tuple[float, ...], data: DataSet) -> Scaling:
-    """The scaling that was asked for, or (`auto`) the one that fits the data's units."""
+    """The scaling that was asked for, or (`auto`) the one that fits the data's units; series have one a feature."""
     finite = data.sample[np.isfinite(data.sample)]
     found = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     chosen = choose_scaling(data.units, data.sources[0].frames.attrs.get("dtype_on_disk", ""), found)
     if kind not in ("auto", *KINDS):
         raise ValueError(f"scaling {kind!r} is not one of auto, {', '.join(KINDS)}")
+    if is_series(data.sources[0]) and kind in ("auto", "linear") and not value_range:
+        return Scaling("linear", *_measure_features(data.sample), data.units)
     if kind != "auto" or value_range:
         kind = chosen.kind if kind == "auto" else kind
         default = {"dBZ": (0.0, 60.0), "rain_rate": (0.1, 100.0), "none": (0.0, 1.0)}.get(kind, found)
@@ -94,6 +97,17 @@ def make_scaling(kind: str, value_range: tuple[float, ...], data: DataSet) -> Sc
             f"{data.sources[0].attrs['source']}: scaling none is for data in [0, 1], found {found[0]:g}..{found[1]:g}"
         )
     return chosen
+
+
+def _measure_features(sample: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The least and the greatest value of each feature; of one that is constant or missing, a range around it."""
+    low, high = [], []
+    for values in sample.T:
+        finite = values[np.isfinite(values)]
+        first, last = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+        low.append(first)
+        high.append(last if last > first else first + 1.0)
+    return tuple(low), tuple(high)
 
 
 def describe_data(data: DataSet, config: DataConfig, train_paths, valid_paths, length: int) -> dict:

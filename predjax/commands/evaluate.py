@@ -10,6 +10,7 @@ from predjax.radar.config import DataConfig
 
 LOG = logging.getLogger("predjax")
 BASELINES = ("persistence", "extrapolation", "pysteps_lk", "pysteps_sprog", "pysteps_anvil", "pysteps_steps")
+USUAL = ("persistence", "extrapolation")
 
 
 def _parser() -> Parser:
@@ -18,8 +19,8 @@ def _parser() -> Parser:
     add("--checkpoint", metavar="FILE|DIR", help="a checkpoint, or a run's folder: its best, else its latest one")
     add("--data_path", metavar="PATHS", help="files, folders, globs; without it the run's own held-out data")
     add("--forecasts", metavar="PATHS", help="netCDF forecasts of anybody; the observations are in --data_path")
-    default = "persistence,extrapolation"
-    add("--baselines", default=default, metavar="NAMES", help=f"of {', '.join(BASELINES)} (default {default})")
+    default = ",".join(USUAL)
+    add("--baselines", metavar="NAMES", help=f"of {', '.join(BASELINES)} (default {default})")
     add("--thresholds", metavar="X,X,...", help="event thresholds in the unit of the data (default: usual ones)")
     add("--windows", default="5,17", metavar="N,N,...", help="sides of the windows of the FSS in pixels (default 5,17)")
     add("--num_steps", type=int, metavar="N", help="forecast frames, also more than trained (default: as trained)")
@@ -43,11 +44,12 @@ def main(arguments=None) -> int:
         raise ValueError("evaluate needs --checkpoint, --data_path or both")
     if options.forecasts and (options.checkpoint or not options.data_path):
         raise ValueError("--forecasts needs --data_path, and excludes --checkpoint")
-    names = parse_values(str, options.baselines)
+    names = USUAL if options.baselines is None else parse_values(str, options.baselines)
     for name in names:
         if name not in BASELINES:
             raise ValueError(f"baseline {name!r} is not one of {', '.join(BASELINES)}")
     from predjax.commands import export, session, verify
+    from predjax.radar.movies import is_series
 
     for folder, patterns in ((options.output, ("skill.*", "report.html")), (options.export, ("nowcast_*",))):
         if folder:
@@ -65,6 +67,8 @@ def main(arguments=None) -> int:
 
         name = model.forecaster.config.model_name
         methods[name] = verify.forecast_by(make_nowcast(model.forecaster, model.params), cases)
+    if is_series(cases.sources[0]):
+        names = _without_motion(names, cases.sources[0].attrs["source"], options.baselines is None)
     methods |= make_baselines(names, cases)
     if not methods:
         raise ValueError("nothing to evaluate: give --checkpoint, --forecasts or --baselines")
@@ -86,6 +90,16 @@ def main(arguments=None) -> int:
         count, layout = options.num_save_samples, options.format
         print(export.export(methods, cases, options.export, origin, count, options.overwrite, layout))
     return 0
+
+
+def _without_motion(names, source: str, unasked: bool) -> tuple[str, ...]:
+    """The baselines that a series can have. Errors: ValueError for another that was asked for."""
+    moving = [name for name in names if name != "persistence"]
+    if moving and not unasked:
+        raise ValueError(f"{source} is a series: {moving[0]} moves maps, persistence alone is a baseline here")
+    if moving:
+        LOG.info("%s is a series: %s, which moves maps, is left out", source, ", ".join(moving))
+    return tuple(name for name in names if name not in moving)
 
 
 def make_baselines(names, cases) -> dict:
@@ -152,7 +166,7 @@ def _facts(options, model) -> dict[str, str]:
         "checkpoint": f"{model.path}, iteration {record['iteration']}, SHA-256 {record['sha256'][:16]}",
         "trained on": f"{record['data']['train_data_paths']}, in {record['data']['units']}",
         "split": record["data"]["rule"],
-        "scaling": f"{config.scaling.kind} {config.scaling.low:g}..{config.scaling.high:g}",
+        "scaling": f"{config.scaling}",
     }
 
 

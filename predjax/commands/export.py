@@ -16,7 +16,9 @@ from predjax.pictures.animation import write_gif
 from predjax.pictures.curves import draw_skill
 from predjax.pictures.maps import draw_strip
 from predjax.pictures.panels import label_lead_times
+from predjax.pictures.series import draw_series, encode_series
 from predjax.radar.batches import read_windows
+from predjax.radar.movies import is_series
 from predjax.radar.writers import write_forecast
 from predjax.verification.skill import format_table, write_skill
 
@@ -30,19 +32,18 @@ def report(verification: Verification, folder=None, overwrite: bool = False) -> 
 
 
 def write_page(path, verification: Verification, methods, cases: Cases, facts, warnings, overwrite: bool) -> None:
-    """The report of a verification as one HTML file, with the best, the median and the worst case as animations."""
+    """The report of a verification as one HTML file, with pictures of the best, the median and the worst case."""
     from predjax.pictures.report import ReportCase, write_report
 
     common = verification.common
     chosen, order = [], np.argsort(verification.errors)
     order = order[np.isfinite(verification.errors[order])]
-    with tempfile.TemporaryDirectory() as folder:
-        for label, place in (("median", len(order) // 2), ("best", 0), ("worst", -1)) if len(order) else ():
-            number = int(order[place])
-            animation = pathlib.Path(folder) / f"{label}.gif"
-            name = animate_case(animation, methods, cases, cases.windows[number])
-            note = f"RMSE {verification.errors[number]:.3g} {cases.units} over all lead times"
-            chosen.append(ReportCase(f"{label} case", name, note, animation.read_bytes()))
+    for label, place in (("median", len(order) // 2), ("best", 0), ("worst", -1)) if len(order) else ():
+        number = int(order[place])
+        name, picture = show_case(methods, cases, cases.windows[number])
+        unit = "" if cases.units == "1" else f" {cases.units}"
+        note = f"RMSE {verification.errors[number]:.3g}{unit} over all lead times"
+        chosen.append(ReportCase(f"{label} case", name, note, picture))
     described = {
         key: str(common.attrs[key]) for key in ("data", "cases", "movies", "blocks", "floor") if key in common.attrs
     }
@@ -73,8 +74,8 @@ def export(
     """Files of at most `count` windows, evenly spread; returns a line that tells what was written.
 
     `nowcast_<init time>.nc` (CF netCDF) and `.npy` `(T, H, W, C)` hold the first method's, `.png` and `.gif` show all
-    of them beside the observation. `origin` names the checkpoint, for the file's history; `layout` "pysteps" names
-    the variables as pysteps reads them.
+    of them beside the observation; of a vector series there is no `.gif`. `origin` names the checkpoint, for the file's
+    history; `layout` "pysteps" names the variables as pysteps reads them.
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -85,6 +86,12 @@ def export(
         write_forecast(stem.with_suffix(".nc"), forecast, overwrite=overwrite, layout=layout)
         with appearing(stem.with_suffix(".npy"), overwrite=overwrite) as path, path.open("wb") as file:
             np.save(file, next(iter(frames.values())), allow_pickle=False)
+        if is_series(cases.sources[window.source]):
+            draw_series(
+                stem.with_suffix(".png"), *_lines(observed, frames, cases), overwrite=overwrite,
+                **_describe_lines(forecast, cases),
+            )  # fmt: skip
+            continue
         shown = _describe_case(forecast, cases)
         movies = observed[: cases.input_length, ..., 0], _rows(observed, frames, cases)
         draw_strip(stem.with_suffix(".png"), movies[1], observed_input=movies[0], overwrite=overwrite, **shown)
@@ -102,12 +109,17 @@ def forecast_case(methods, cases: Cases, window, origin: str = "") -> tuple[np.n
     return batch.frames[0], frames, to_forecast(frames[method], movies, window, cases.input_length, method, text)
 
 
-def animate_case(path, methods, cases: Cases, window) -> str:
-    """Writes the animation of a window to `path`; returns the name of the case."""
+def show_case(methods, cases: Cases, window) -> tuple[str, bytes]:
+    """The name of a case and its picture: the bytes of an animation, of a vector series those of a PNG."""
     observed, frames, forecast = forecast_case(methods, cases, window)
-    rows = _rows(observed, frames, cases)
-    write_gif(path, observed[: cases.input_length, ..., 0], rows, **_describe_case(forecast, cases))
-    return name_case(forecast, window, cases)
+    name = name_case(forecast, window, cases)
+    if is_series(cases.sources[window.source]):
+        return name, encode_series(*_lines(observed, frames, cases), **_describe_lines(forecast, cases))
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "case.gif"
+        rows = _rows(observed, frames, cases)
+        write_gif(path, observed[: cases.input_length, ..., 0], rows, **_describe_case(forecast, cases))
+        return name, path.read_bytes()
 
 
 def name_case(forecast: Forecast, window, cases: Cases) -> str:
@@ -136,6 +148,24 @@ def _rows(observed, frames, cases) -> dict[str, np.ndarray]:
     """The first channel of the observation and of each method; of an ensemble the mean."""
     shown = {name: (values.mean(0) if values.ndim == 5 else values)[..., 0] for name, values in frames.items()}
     return {"observed": observed[cases.input_length :, ..., 0], **shown}
+
+
+def _lines(observed, frames, cases) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Observed input `(T_in, F)` and what follows `(T, F)`, observed and by each method; of an ensemble the mean."""
+    methods = {name: (values.mean(0) if values.ndim == 5 else values)[:, 0, 0] for name, values in frames.items()}
+    observed = observed[:, 0, 0]
+    return observed[: cases.input_length], {"observed": observed[cases.input_length :], **methods}
+
+
+def _describe_lines(forecast, cases) -> dict:
+    """What the lines of a case must know besides the values."""
+    return {
+        "features": [str(name) for name in forecast["channel"].values],
+        "lead_times": forecast["lead_time"].values,
+        "lead_units": forecast["lead_time"].attrs["units"],
+        "units": cases.units,
+        "title": str(forecast.attrs.get("title", "")),
+    }
 
 
 def _describe_case(forecast, cases) -> dict:

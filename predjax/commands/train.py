@@ -106,7 +106,7 @@ def _make_run(plan):
 def _announce(run, plan, cost, first):
     from predjax import parallel
 
-    config, scaling = plan.model, plan.model.scaling
+    config = plan.model
     height, width, channels = run.batches.frame_shape
     left = run.config.max_iterations - first
     duration = datetime.timedelta(seconds=round(left * cost.iteration_seconds))
@@ -116,7 +116,7 @@ def _announce(run, plan, cost, first):
         "data": f"{len(plan.data.sources)} sources in {plan.data.units}, frames {height}x{width}x{channels}, "
         f"{config.input_length} observed -> {config.total_length - config.input_length} predicted",
         "held out": plan.data.split.rule,
-        "scaling": f"{scaling.kind} {scaling.low:g}..{scaling.high:g} {scaling.units}",
+        "scaling": str(config.scaling),
         "device": f"{parallel.describe(run.devices)}, batch {run.config.batch_size}, about "
         f"{cost.bytes / 2**20:,.0f} MB a device",
         "time": f"{cost.iteration_seconds:.2f} s an iteration, {left} iterations: about {duration} (compiled in "

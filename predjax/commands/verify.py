@@ -9,16 +9,14 @@ from tqdm import tqdm
 
 from predjax.flags import parse_values
 from predjax.radar.batches import Batch, prefetch, read_windows
-from predjax.radar.movies import Movies
+from predjax.radar.movies import Movies, is_series
 from predjax.radar.windows import Window
 from predjax.verification.blocks import accumulate, assign_blocks, stack_blocks, sum_blocks
 from predjax.verification.bootstrap import bootstrap
 from predjax.verification.common_domain import keep_common
 from predjax.verification.ensembles import ensemble_skill, ensemble_statistics
-from predjax.verification.measure import measure, score
-from predjax.verification.scores import skill
+from predjax.verification.measure import measure, score, score_compared
 from predjax.verification.skill import compare, skill_against
-from predjax.verification.spatial import fss_skill
 
 THRESHOLDS = {"mm/h": (0.1, 1.0, 5.0), "dBZ": (10.0, 20.0, 35.0)}
 POSSIBLE = {"mm/h": (0.0, 2000.0), "dBZ": (-32.0, 100.0)}
@@ -66,16 +64,19 @@ class Verification(NamedTuple):
 
 
 def make_cases(sources, windows, config, input_length, num_steps, crop, thresholds: str, sides: str = "5,17") -> Cases:
-    """Cases with the usual thresholds of the unit unless some are given, and what the model's scaling asks for."""
-    units = sources[0].frames.attrs["units"]
-    chosen = parse_values(float, thresholds or "") or THRESHOLDS.get(units, (0.5,))
+    """Cases with the usual thresholds of the unit unless some are given, and what the model's scaling asks for.
+
+    Vector series have no usual thresholds, and no windows of pixels.
+    """
+    units, series = sources[0].frames.attrs["units"], is_series(sources[0])
+    chosen = parse_values(float, thresholds or "") or (() if series else THRESHOLDS.get(units, (0.5,)))
     low, high = POSSIBLE.get(units, (-np.inf, np.inf))
     for threshold in chosen:
         if not low <= threshold <= high or (low == 0 == threshold):
             raise ValueError(f"threshold {threshold:g} {units} tells nothing: choose above {low:g} and up to {high:g}")
     floor = config.scaling.low if config and config.scaling.kind == "dBZ" else None
     data_range = 1.0 if config and config.scaling.kind == "none" else None
-    sides = parse_values(int, sides)
+    sides = () if series else parse_values(int, sides)
     return Cases(sources, windows, input_length, num_steps, crop, chosen, sides, floor, data_range)
 
 
@@ -106,11 +107,11 @@ def verify(methods: Mapping[str, Method], cases: Cases, reference: str = "persis
     described = _describe(cases, blocks.rule)
     stacked = {name: stack_blocks(sums) for name, sums in totals.common.items()}
     common = compare({name: score(sum_blocks(sums)) for name, sums in stacked.items()})
-    names = [name for name in INTERVALS if name in common]
+    names = [name for name in INTERVALS if name in common and common[name].size]
     reference = reference if reference in methods else None  # no baseline to compare with: intervals only
     if reference:
         common = skill_against(common, reference)
-    intervals = bootstrap(stacked, _score_compared, reference=reference, names=names)
+    intervals = bootstrap(stacked, score_compared, reference=reference, names=names)
     common = xr.merge([common, intervals], join="exact", compat="no_conflicts", combine_attrs="drop_conflicts")
     whole = compare({name: score(sum_blocks(stack_blocks(sums))) for name, sums in totals.whole.items()})
     members = {name: ensemble_skill(sum_blocks(stack_blocks(sums))) for name, sums in totals.ensembles.items() if sums}
@@ -120,11 +121,6 @@ def verify(methods: Mapping[str, Method], cases: Cases, reference: str = "persis
         compare(members).assign_attrs(described) if members else None,
         errors,
     )
-
-
-def _score_compared(statistics: xr.Dataset) -> xr.Dataset:
-    """The scores whose differences are tested: the others would take most of the time."""
-    return xr.merge([skill(statistics), fss_skill(statistics)], join="exact", combine_attrs="drop_conflicts")
 
 
 class _Totals(NamedTuple):

@@ -12,7 +12,7 @@ class Scaling:
     """How frames become numbers that a network likes.
 
         none       s = x, for data already in [0, 1]
-        linear     s = (x - low) / (high - low)
+        linear     s = (x - low) / (high - low); low and high may be a number for each channel
         dBZ        the same with x below `low` (no echo) counted as `low`; the inverse gives at least `low`
         rain_rate  s = log(1 + R/low) / log(1 + high/low): decibels above the floor `low` that reach 0 at R = 0, so that
                    dry is 0 both ways; R below 0 counts as 0
@@ -21,17 +21,46 @@ class Scaling:
     """
 
     kind: str = "none"
-    low: float = 0.0
-    high: float = 1.0
+    low: float | tuple[float, ...] = 0.0
+    high: float | tuple[float, ...] = 1.0
     units: str = "1"
 
     def __post_init__(self):
         if self.kind not in KINDS:
             raise ValueError(f"scaling {self.kind!r} is not one of {', '.join(KINDS)}")
-        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
-            raise ValueError(f"scaling range {self.low:g},{self.high:g} is not increasing")
+        for name in ("low", "high"):
+            if isinstance(getattr(self, name), list):  # of a checkpoint
+                object.__setattr__(self, name, tuple(getattr(self, name)))
+        starts, ends = (len(end) if isinstance(end, tuple) else 0 for end in (self.low, self.high))
+        if starts != ends:
+            raise ValueError(f"scaling needs as many ends as starts, got {self.low} and {self.high}")
+        pairs = self.ranges
+        for low, high in pairs:
+            if not (math.isfinite(low) and math.isfinite(high) and low < high):
+                raise ValueError(f"scaling range {low:g},{high:g} is not increasing")
+        if isinstance(self.low, tuple) and self.kind != "linear":
+            raise ValueError(f"scaling {self.kind} has one range for all channels, not {len(pairs)}")
         if self.kind == "rain_rate" and self.low <= 0:
             raise ValueError(f"rain_rate scaling needs a floor above 0 mm/h, got {self.low:g}")
+
+    @property
+    def ranges(self) -> list[tuple[float, float]]:
+        """(low, high) of all channels, or of each."""
+        if not isinstance(self.low, tuple):
+            return [(self.low, self.high)]
+        return list(zip(self.low, self.high, strict=True))
+
+    def __str__(self):
+        shown = [f"{low:g}..{high:g}" for low, high in self.ranges]
+        more = f" and {len(shown) - 4} more" if len(shown) > 4 else ""
+        return f"{self.kind} {', '.join(shown[:4])}{more} {self.units}"
+
+    def _ends(self, frames):
+        """low and high, as arrays like the frames where channels have their own."""
+        if not isinstance(self.low, tuple):
+            return self.low, self.high
+        xp = frames.__array_namespace__()
+        return (xp.asarray(end, dtype=frames.dtype) for end in (self.low, self.high))
 
     @property
     def dry(self) -> float:
@@ -47,14 +76,16 @@ class Scaling:
             return xp.log1p(xp.clip(frames, 0.0, None) / self.low) / math.log1p(self.high / self.low)
         if self.kind == "dBZ":
             frames = frames.__array_namespace__().clip(frames, self.low, None)
-        return (frames - self.low) / (self.high - self.low)
+        low, high = self._ends(frames)
+        return (frames - low) / (high - low)
 
     def unscale(self, scaled):
         """The inverse of `scale`."""
         if self.kind == "none":
             return scaled
         if self.kind == "linear":
-            return self.low + (self.high - self.low) * scaled
+            low, high = self._ends(scaled)
+            return low + (high - low) * scaled
         xp = scaled.__array_namespace__()
         scaled = xp.clip(scaled, 0.0, None)
         if self.kind == "dBZ":

@@ -160,4 +160,8 @@ def _describe_cases(comparison: xr.Dataset) -> str:
         return ""
     counts = comparison["cases"].values
     text = f"{spell_range(counts)} case{'' if counts.max() == 1 else 's'} per lead time"
-    return f"{text}; events are observed pixels per lead time" if "hits" in comparison else text
+    return (
+        f"{text}; events are observed pixels per lead time"
+        if "hits" in comparison and comparison["hits"].size
+        else text
+    )

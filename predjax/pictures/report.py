@@ -56,7 +56,7 @@ def write_report(
       overwrite: replace an existing file.
 
     Raises:
-      ValueError: comparisons without methods or lead times or of different ones, an animation that is no GIF.
+      ValueError: comparisons without methods or lead times or of different ones, a picture of another kind.
       FileExistsError: where `path` exists and `overwrite` is False.
     """
     refuse_existing(pathlib.Path(path), overwrite)  # before the work of drawing

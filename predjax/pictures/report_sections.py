@@ -31,12 +31,12 @@ FEW_WINDOWS = 3  # more FSS panels stand four in a row
 
 
 class ReportCase(NamedTuple):
-    """One nowcast to look at: why it is shown, its init time, its score, and the bytes of a GIF."""
+    """One nowcast to look at: why it is shown, its init time, its score, and the bytes of a GIF or PNG."""
 
     label: str
     name: str
     note: str
-    animation: bytes
+    picture: bytes
 
 
 def show_scores(common: xr.Dataset, styles: Mapping) -> Section | None:
@@ -138,15 +138,15 @@ def show_ensemble(ensemble: xr.Dataset | None) -> Section | None:
 
 
 def show_cases(cases: Sequence[ReportCase]) -> Section | None:
-    """Animations of single nowcasts; a ValueError names one that is no GIF."""
+    """Pictures of single nowcasts; a ValueError names one that is neither GIF nor PNG."""
     if not cases:
         return None
     parts = []
     for case in cases:
         text = f"{case.label}, {case.name}"
-        if case.animation[:4] != b"GIF8":
-            raise ValueError(f"the animation of the {text} is no GIF: it starts with {case.animation[:8]!r}")
-        movie = element("div", embed_picture(case.animation, f"animation: {text}"), class_="movie", tabindex=0)
+        if case.picture[:4] not in (b"GIF8", b"\x89PNG"):
+            raise ValueError(f"the picture of the {text} is neither GIF nor PNG: it starts with {case.picture[:8]!r}")
+        movie = element("div", embed_picture(case.picture, text), class_="movie", tabindex=0)
         caption = element("figcaption", element("strong", text), element("span", case.note))
         parts.append(element("figure", caption, movie, class_="case"))
     return Section("cases", "Cases", join(*parts))

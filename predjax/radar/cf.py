@@ -42,7 +42,7 @@ def find_variable(dataset: netCDF4.Dataset, wanted: str, ignored, name: str) -> 
     Raises:
       ValueError: there is none, or there are several; the message lists them.
     """
-    found = _map_variables(dataset)
+    found = _map_variables(dataset) or _series_variables(dataset, ignored)
     if wanted:
         variable = variable_at(dataset, wanted)
         if variable is None:
@@ -77,6 +77,12 @@ def variable_at(dataset: netCDF4.Dataset, path: str) -> netCDF4.Variable | None:
 def path_of(variable: netCDF4.Variable) -> str:
     """ "group/name" of a variable."""
     return f"{variable.group().path.rstrip('/')}/{variable.name}".lstrip("/")
+
+
+def is_series(variable: netCDF4.Variable) -> bool:
+    """Whether a variable has a time and no place: neither y nor x."""
+    roles = [_role(variable.group(), dimension) for dimension in variable.dimensions]
+    return "time" in roles and not {"y", "x"} & set(roles)
 
 
 def find_roles(variable: netCDF4.Variable, name: str, *, unknown: str = "") -> dict[str, str]:
@@ -151,10 +157,7 @@ def find_time(variable: netCDF4.Variable, roles: dict[str, str]) -> netCDF4.Vari
 
 def _map_variables(group: netCDF4.Dataset) -> dict[str, netCDF4.Variable]:
     """The variables with a y and an x dimension that are not coordinates, by path, in the groups below as well."""
-    named = set(group.dimensions)
-    for one in group.variables.values():
-        for key in ("coordinates", "bounds", "ancillary_variables"):
-            named |= set(_text(one, key).split())
+    named = _named_by_others(group)
     found = {}
     for one in group.variables.values():
         if one.ndim < 2 or one.name in named or _STANDARD_NAMES.get(_text(one, "standard_name")):
@@ -165,6 +168,27 @@ def _map_variables(group: netCDF4.Dataset) -> dict[str, netCDF4.Variable]:
     for child in group.groups.values():
         found |= _map_variables(child)
     return found
+
+
+def _series_variables(group: netCDF4.Dataset, ignored) -> dict[str, netCDF4.Variable]:
+    """The numbers along time and at most one dimension besides that of movies, by name; no coordinates."""
+    named = _named_by_others(group) | set(ignored)
+    found = {}
+    for one in group.variables.values():
+        roles = [_role(group, dimension) for dimension in one.dimensions]
+        others = [role for role in roles if role not in ("time", "movie")]
+        if "time" in roles and len(others) < 2 and one.name not in named and getattr(one.dtype, "kind", "") in "iuf":
+            found[path_of(one)] = one
+    return found
+
+
+def _named_by_others(group: netCDF4.Dataset) -> set[str]:
+    """The names of coordinates, bounds and what else belongs to other variables."""
+    named = set(group.dimensions)
+    for one in group.variables.values():
+        for key in ("coordinates", "bounds", "ancillary_variables"):
+            named |= set(_text(one, key).split())
+    return named
 
 
 def _role(group: netCDF4.Dataset, dimension: str) -> str:

@@ -5,6 +5,7 @@ import dataclasses
 from predjax.flags import flag
 
 LAYOUTS = ("auto", "movie,y,x,time", "movie,time,y,x", "movie,time,y,x,channel", "time,y,x")
+LAYOUTS += ("movie,time,feature", "time,feature")  # series
 UNITS = ("file", "mm/h", "dBZ")
 CROP_MODES = ("random", "grid", "centre")
 SPLITS = ("auto", "movie", "time")

@@ -3,7 +3,7 @@
 `Movies` is an `xarray.Dataset` of one grid: `frames (movie, time, y, x, channel)` float32 with NaN = no
 coverage, the coordinates `time (movie, time)`, `y`, `x`, `channel`, and optionally
 `forcings (movie, time, forcing)` or `(movie, time, y, x, forcing)`. `frames.attrs["units"]` is "mm/h", "dBZ", "1"
-or the file's own string.
+or the file's own string. A vector series is a movie of one pixel, whose channels are the features.
 """
 
 import collections.abc
@@ -82,6 +82,11 @@ def most_frequent_step(time: np.ndarray) -> float | None:
 def has_times(movies: Movies) -> bool:
     """Whether the frames carry dates (else `time` numbers them)."""
     return np.issubdtype(movies["time"].dtype, np.datetime64)
+
+
+def is_series(movies: Movies) -> bool:
+    """Whether the movies are vector series: of a single pixel."""
+    return movies.sizes["y"] == movies.sizes["x"] == 1
 
 
 def check_movies(movies: Movies) -> Movies:

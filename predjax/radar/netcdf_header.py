@@ -93,8 +93,11 @@ def read_header(file: str, variable: str, units: str, forcings) -> Header:
         chosen = cf.find_variable(dataset, variable, forcings, file)
         name = f"{file}: {chosen.name}"
         attrs, global_attrs = cf.attributes(chosen), cf.attributes(dataset)
-        roles = cf.find_roles(chosen, name)
+        series = cf.is_series(chosen)
+        roles = cf.find_roles(chosen, name, unknown="channel" if series else "")
         sizes = {role: size for role, size in zip(roles.values(), chosen.shape) if role}
+        if series:
+            sizes |= {"y": 1, "x": 1}
         if "y" not in sizes or "x" not in sizes:
             raise ValueError(f"{name}: frames need the dimensions y and x, found {', '.join(chosen.dimensions)}")
         time = cf.find_time(chosen, roles)
@@ -194,8 +197,8 @@ def _period(chosen, time, roles, sizes, attrs, global_attrs) -> float | None:
 
 def _coordinate(variable: netCDF4.Variable, roles: dict[str, str], role: str) -> xr.Variable | None:
     """The one-dimensional coordinate of y or x as found, or None."""
-    dimension = next(name for name, one in roles.items() if one == role)
-    coordinate = cf.lookup(variable.group(), dimension)
+    dimension = next((name for name, one in roles.items() if one == role), None)
+    coordinate = cf.lookup(variable.group(), dimension) if dimension else None
     if (
         coordinate is None
         or coordinate.dimensions != (dimension,)

@@ -66,7 +66,7 @@ def label_array(array: np.ndarray, file, layout: str, units: str) -> Movies:
     if array.size == 0:
         raise ValueError(f"{file}: the array is empty, its shape is {array.shape}")
     layout = infer_layout(array.shape, file) if layout == "auto" else layout
-    axes = layout.split(",")
+    axes = ["channel" if name == "feature" else name for name in layout.split(",")]
     if len(axes) != array.ndim:
         raise ValueError(f"{file}: the layout {layout} has {len(axes)} axes, the array has the shape {array.shape}")
     if array.ndim > 1 and array.flags.f_contiguous and not array.flags.c_contiguous:
@@ -91,7 +91,8 @@ def label_frames(array, file, units: str) -> Movies:
 def infer_layout(shape: tuple[int, ...], file="array") -> str:
     """The layout of an array with square frames, from its shape.
 
-    Five axes are movie,time,y,x,channel and three are time,y,x. Of four the two equal ones are y and x.
+    Five axes are movie,time,y,x,channel, three are time,y,x and two time,feature. Of four the two equal ones are y and
+    x.
 
     >>> infer_layout((3000, 40, 40, 5)), infer_layout((3000, 5, 40, 40))
     ('movie,y,x,time', 'movie,time,y,x')
@@ -103,13 +104,15 @@ def infer_layout(shape: tuple[int, ...], file="array") -> str:
         return "movie,time,y,x,channel"
     if len(shape) == 3:
         return "time,y,x"
+    if len(shape) == 2:
+        return "time,feature"
     if len(shape) == 4 and shape[1] == shape[2] != shape[3]:
         return "movie,y,x,time"
     if len(shape) == 4 and shape[2] == shape[3] != shape[1]:
         return "movie,time,y,x"
     choices = " or ".join(choice for choice in LAYOUTS[1:] if len(choice.split(",")) == len(shape))
     if not choices:
-        raise ValueError(f"{file}: an array needs 3 to 5 axes ({'; '.join(LAYOUTS[1:])}), its shape is {shape}")
+        raise ValueError(f"{file}: an array needs 2 to 5 axes ({'; '.join(LAYOUTS[1:])}), its shape is {shape}")
     raise ValueError(f"{file}: the shape {shape} does not tell the axes: give --layout {choices}")
 
 

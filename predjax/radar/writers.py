@@ -30,8 +30,8 @@ def write_forecast(
     `forecast_period` is the lead time. Projected coordinates in km become m, rows are turned so that y falls
     (row 0 is north; row numbers of data without coordinates stay as they are), NaN becomes `_FillValue`. Where pyproj
     is installed and knows the projection, `lat` and `lon` say where the pixels lie. A single channel is one variable
-    with the name it has in the data; several are one variable each. Without times the dimension `time` holds frame
-    numbers.
+    with the name it has in the data; several are one variable each. A vector series is one variable ([realization,]
+    time, feature). Without times the dimension `time` holds frame numbers.
 
     Args:
       path: of the file; the folder is made when it is missing.
@@ -61,6 +61,8 @@ def _rename_for_pysteps(path, forecast: xr.Dataset) -> xr.Dataset:
     units = forecast[name].attrs["units"]
     if units not in PYSTEPS_NAMES:
         raise ValueError(f"{path}: the pysteps layout holds {' or '.join(PYSTEPS_NAMES)}, not {units}")
+    if forecast.sizes["y"] == forecast.sizes["x"] == 1:
+        raise ValueError(f"{path}: the pysteps layout holds maps, not a series")
     if forecast.sizes["channel"] > 1:
         raise ValueError(f"{path}: the pysteps layout holds one channel, not {forecast.sizes['channel']}")
     if not np.issubdtype(forecast["valid_time"].dtype, np.datetime64):
@@ -83,13 +85,18 @@ def _write(file: netCDF4.Dataset, forecast: xr.Dataset) -> None:
     frames = forecast[name].values
     file.Conventions = CONVENTIONS
     file.setncatts({key: forecast.attrs[key] for key in GLOBAL_ATTRIBUTES if forecast.attrs.get(key)})
+    series = frames.shape[-3:-1] == (1, 1) and not _is_projected(forecast["y"])
     dimensions = ("realization", "time", "y", "x")[-frames.ndim + 1 :]
-    for dimension, size in zip(dimensions, frames.shape):
+    for dimension, size in zip(dimensions[:-2] if series else dimensions, frames.shape):
         file.createDimension(dimension, size)
 
     if "realization" in dimensions:
         _write_members(file, forecast["realization"])
     auxiliary = _write_times(file, forecast)
+    if series:
+        attrs["coordinates"] = " ".join(auxiliary)
+        _write_series(file, name, dimensions[:-2], frames[..., 0, 0, :], forecast["channel"].values, attrs)
+        return
     pixels = {axis: _write_pixels(file, forecast[axis]) for axis in ("y", "x")}
     mapping = attrs.pop("grid_mapping", None)
     if mapping in forecast.variables:
@@ -114,6 +121,20 @@ def _write(file: netCDF4.Dataset, forecast: xr.Dataset) -> None:
         variable.setncatts(attrs)
         values = frames[..., number]
         variable[:] = np.where(np.isnan(values), FILL_VALUE, values)
+
+
+def _write_series(
+    file: netCDF4.Dataset, name: str, dimensions: tuple, values, features: np.ndarray, attrs: dict
+) -> None:
+    """The values (..., feature), with the features' names or numbers."""
+    file.createDimension("feature", len(features))
+    kind = "i4" if features.dtype.kind in "iu" else "f8" if features.dtype.kind == "f" else str
+    labels = file.createVariable("feature", kind, ("feature",))
+    labels.long_name = "feature of the series"
+    labels[:] = features.astype(object) if kind is str else features
+    variable = file.createVariable(name, "f4", (*dimensions, "feature"), **COMPRESSION, fill_value=FILL_VALUE)
+    variable.setncatts(attrs)
+    variable[:] = np.where(np.isnan(values), FILL_VALUE, values)
 
 
 def _write_members(file: netCDF4.Dataset, members: xr.DataArray) -> None:

@@ -31,7 +31,8 @@ def measure(
 
     Counts and errors (`scores`), FSS (`spatial`), spectra (`spectra`), histograms (`distribution`) and coverage
     (`common_domain`), whose functions say what the arguments and the variables are. `units` is that of the fields.
-    Sums of frames of different sizes add only with one `side` for their spectra.
+    Sums of frames of different sizes add only with one `side` for their spectra. Frames of a single pixel, which are
+    vector series, have neither FSS nor spectra.
 
     Raises:
       ValueError: what any of them raises.
@@ -40,18 +41,26 @@ def measure(
     waves = {"fill": fill, "side": side, "pixel_size": pixel_size, "pixel_units": pixel_units}
     parts = [
         statistics(forecast, observed, thresholds, data_range=data_range, units=units, **labels),
-        fss_statistics(forecast, observed, thresholds, windows, units=units, **labels),
-        spectrum_statistics(forecast, observed, units=units, **waves, **labels),
         histogram_statistics(forecast, observed, units=units, **labels),
         coverage_statistics(forecast, observed, **labels),
     ]
+    if forecast.shape[2:4] != (1, 1):
+        parts.append(fss_statistics(forecast, observed, thresholds, windows, units=units, **labels))
+        parts.append(spectrum_statistics(forecast, observed, units=units, **waves, **labels))
     return _join(parts)
 
 
 def score(statistics: xr.Dataset) -> xr.Dataset:
     """All scores of the sums of `measure`, over any further dimensions that they have."""
-    parts = [part(statistics) for part in (skill, fss_skill, spectrum_skill, distribution_skill, coverage_skill)]
-    return _join(parts)
+    parts = [skill, distribution_skill, coverage_skill]
+    parts += [fss_skill, spectrum_skill] if "spectrum_frames" in statistics else []
+    return _join([part(statistics) for part in parts])
+
+
+def score_compared(statistics: xr.Dataset) -> xr.Dataset:
+    """The scores whose differences are tested: the others would take most of the time."""
+    parts = [skill(statistics), *([fss_skill(statistics)] if "spectrum_frames" in statistics else [])]
+    return xr.merge(parts, join="exact", combine_attrs="drop_conflicts")
 
 
 def _join(parts: list[xr.Dataset]) -> xr.Dataset:

@@ -154,8 +154,8 @@ def write_skill(
 
 
 def _rules(comparison: xr.Dataset, unit_text: str) -> str:
-    rule = comparison.attrs["event_rule"]
-    return f"{unit_text.strip() or 'no unit'}; event: {rule}; sums pooled over cases"
+    event = f" event: {comparison.attrs['event_rule']};" if comparison.threshold.size else ""
+    return f"{unit_text.strip() or 'no unit'};{event} sums pooled over cases"
 
 
 def _groups(data: xr.Dataset, scores: list[str], counts: list[str], reference: str) -> list[tuple[str, list[Column]]]:
@@ -247,7 +247,7 @@ def _verdict(own: xr.DataArray, other: xr.DataArray, rank: Callable, reference: 
     """At which lead times one score of a method is no better than that of the reference."""
 
     def named(leads):
-        return f"lead time{'s' * (len(leads) > 1)} {', '.join(map(str, leads))} {unit}"
+        return f"lead time{'s' * (len(leads) > 1)} {_spell_leads(leads, own.lead_time.values)} {unit}"
 
     leads = own.lead_time.values
     undefined = np.isnan(own.values) | np.isnan(other.values)
@@ -265,10 +265,25 @@ def _certainty(verdicts: xr.DataArray, unit: str) -> str:
     """In words, at which lead times the bootstrap tells the difference from chance."""
     found = {}
     for lead, verdict in zip(verdicts.lead_time.values, verdicts.values):
-        found.setdefault(str(verdict), []).append(str(lead))
+        found.setdefault(str(verdict), []).append(lead)
     if len(found) == 1:
         return f" ({next(iter(found))})"
-    return " (" + "; ".join(f"{verdict} at {', '.join(leads)} {unit}" for verdict, leads in found.items()) + ")"
+    every = verdicts.lead_time.values
+    told = (f"{verdict} at {_spell_leads(leads, every)} {unit}" for verdict, leads in found.items())
+    return f" ({'; '.join(told)})"
+
+
+def _spell_leads(leads, every) -> str:
+    """Some of all lead times, five and more that follow each other as "5 to 30"."""
+    runs: list[list] = []
+    for place in np.flatnonzero(np.isin(every, leads)):
+        if runs and runs[-1][-1] == place - 1:
+            runs[-1].append(place)
+        else:
+            runs.append([place])
+    spelled = (f"{every[run[0]]} to {every[run[-1]]}" if len(run) > 4 else ", ".join(str(every[i]) for i in run)
+               for run in runs)  # fmt: skip
+    return ", ".join(spelled)
 
 
 def _as_json(dataset: xr.Dataset) -> dict:

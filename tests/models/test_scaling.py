@@ -1,9 +1,12 @@
 """Scaling: round trips, anchors, what is missing stays missing."""
 
+import json
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from predjax.flags import from_dict, to_dict
 from predjax.models.scaling import Scaling, choose_scaling
 
 SCALINGS = {
@@ -97,3 +100,29 @@ def test_the_units_choose_the_scaling(units, dtype, value_range, expected):
 def test_impossible_scalings(fields, reason):
     with pytest.raises(ValueError, match=reason):
         Scaling(*fields)
+
+
+def test_channels_may_have_ranges_of_their_own():
+    scaling = Scaling("linear", (0.0, -20.0), (1.0, 20.0), "m")
+    values = np.array([[0.5, -20.0], [1.0, np.nan]], np.float32)
+    for array in (values, jnp.asarray(values)):
+        scaled = scaling.scale(array)
+        assert scaled.dtype == np.float32
+        np.testing.assert_allclose(scaled, [[0.5, 0], [1, np.nan]])
+        np.testing.assert_allclose(scaling.unscale(scaled), values)
+    assert str(scaling) == "linear 0..1, -20..20 m"
+    assert from_dict(Scaling, json.loads(json.dumps(to_dict(scaling)))) == scaling and hash(scaling)
+
+
+@pytest.mark.parametrize(
+    ("kind", "low", "high", "reason"),
+    [
+        ("linear", (0.0, 2.0), (1.0, 2.0), "scaling range 2,2 is not increasing"),
+        ("linear", (0.0, 2.0), 1.0, "scaling needs as many ends as starts"),
+        ("linear", (0.0, 2.0), (1.0,), "scaling needs as many ends as starts"),
+        ("dBZ", (0.0, 2.0), (1.0, 3.0), "scaling dBZ has one range for all channels, not 2"),
+    ],
+)
+def test_ranges_that_cannot_be(kind, low, high, reason):
+    with pytest.raises(ValueError, match=reason):
+        Scaling(kind, low, high)

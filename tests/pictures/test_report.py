@@ -364,7 +364,9 @@ def test_comparisons_that_do_not_fit_are_an_error(tmp_path, small, change, messa
 
 
 def test_an_animation_that_is_none_is_named(tmp_path, small):
-    with pytest.raises(ValueError, match=r"the animation of the best case, 05:00 is no GIF: it starts with b'hello'"):
+    with pytest.raises(
+        ValueError, match=r"the picture of the best case, 05:00 is neither GIF nor PNG: it starts with b'hello'"
+    ):
         write(tmp_path / "a.html", *small, cases=[ReportCase("best case", "05:00", "", b"hello")])
 
 

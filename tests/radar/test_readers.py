@@ -113,7 +113,7 @@ def test_options_are_checked(folder, options, rule):
 def test_all_layouts_are_read(tmp_path):
     frames = np.random.default_rng(0).random((1, 3, 5, 5, 1), np.float32)
     axes = ("movie", "time", "y", "x", "channel")
-    for layout in LAYOUTS[1:]:
+    for layout in (one for one in LAYOUTS if "y" in one.split(",")):
         order = [axes.index(name) for name in layout.split(",")]
         dropped = tuple(i for i in range(5) if i not in order)
         kept = [i for i in range(5) if i in order]
