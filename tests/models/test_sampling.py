@@ -82,3 +82,17 @@ def test_certain_draws_are_certain():
 def test_a_forecast_shows_what_was_observed_and_nothing_more():
     mask = np.asarray(forecast_mask(2, 3, 6))
     np.testing.assert_array_equal(mask, [[True, True, True, False, False]] * 2)
+
+
+@pytest.mark.parametrize("forcing", ["steps", "parallel"])
+@pytest.mark.parametrize("step", [1, 700, 5000])
+def test_with_teacher_forcing_every_input_is_true(forcing, step):
+    config = SamplingConfig(teacher_forcing=forcing).resolve(1600)
+    assert masks(step, config, 64).all()
+
+
+def test_only_models_that_are_linear_in_time_take_all_steps_at_once():
+    SamplingConfig(teacher_forcing="parallel").check_model("s5")
+    SamplingConfig(teacher_forcing="steps").check_model("gru")
+    with pytest.raises(ValueError, match=r"parallel needs a model that is linear in time \(lru, s5, conv_s5\), gru is"):
+        SamplingConfig(teacher_forcing="parallel").check_model("gru")

@@ -16,6 +16,8 @@ CONFIGS = {
         "action_cond_predrnn_v2", **SIZES, num_action_ch=2, conv_on_input=True, res_on_conv=True
     ),
     "wide": ModelConfig("predrnn_v2", (16, 16), filter_size=5, patch_size=4),
+    "gru": ModelConfig("gru", **SIZES),
+    "conv_s5": ModelConfig("conv_s5", **SIZES),
 }
 
 
@@ -29,6 +31,8 @@ def test_every_convolution_and_gradient_reads_and_writes_nhwc(name):
     size = 32 if name == "wide" else 16
     forecaster = make_forecaster(config)
     frames, use_truth = jnp.zeros((2, 4, size, size, 1)), jnp.zeros((2, 3), bool)
+    if config.parallel:
+        use_truth = None  # all steps at once
     forcings = jnp.zeros((2, 4, 2)) if config.with_action else None
     params = jax.eval_shape(forecaster.init, jax.random.key(0), frames, forcings)
     step = jax.jit(jax.value_and_grad(forecaster.loss, has_aux=True))
@@ -38,8 +42,10 @@ def test_every_convolution_and_gradient_reads_and_writes_nhwc(name):
     )
     convolutions = [line.strip() for line in compiled.as_text().splitlines() if " convolution(" in line]
     # Forward, towards the inputs and towards the kernel, of both layers: of the sums over x and h, over x and m, and of
-    # o; with actions, of x, h, m and o alone. Larger ones have no convolution left, see `cells.winograd`.
-    least = {"predrnn_v2": 3 * 3 * 2, "action_cond_predrnn_v2": 3 * 4 * 2, "wide": 0}[name]
+    # o; with actions, of x, h, m and o alone; of a GRU and ConvS5, of three and two sums. Larger ones have no
+    # convolution left, see `cells.winograd`.
+    sums = {"predrnn_v2": 3, "action_cond_predrnn_v2": 4, "wide": 0, "gru": 3, "conv_s5": 2}
+    least = 3 * 2 * sums[name]
     assert len(convolutions) >= least
     assert name != "wide" or not convolutions
     slow = [line for line in convolutions if not re.search(r"dim_labels=b01f_01io->b01f\b", line)]

@@ -124,3 +124,13 @@ def test_adam_is_adam():
         expected = m / (1 - 0.9**n) / (np.sqrt(v / (1 - 0.999**n)) + 1e-8)
         direction, state = optimizer.update(jnp.asarray(gradient, jnp.float32), state)
         np.testing.assert_allclose(direction, expected, rtol=2e-6, atol=1e-7)
+
+
+def test_teacher_forcing_at_once_is_teacher_forcing_by_steps(frames):
+    forecaster = make_forecaster(ModelConfig("lru", (4, 4), 1, input_length=2, total_length=4))
+    params = forecaster.init(jax.random.key(1), frames)
+    losses = []
+    for forcing in ("steps", "parallel"):
+        update = make_update(forecaster, OPTIMIZER, SamplingConfig(teacher_forcing=forcing).resolve(100))
+        losses.append(jax.jit(update)(init_state(params, OPTIMIZER, 5), frames)[1]["loss"])
+    np.testing.assert_allclose(*losses, rtol=1e-5)

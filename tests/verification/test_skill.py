@@ -11,7 +11,7 @@ from predjax.verification.blocks import stack_blocks, sum_blocks
 from predjax.verification.bootstrap import bootstrap
 from predjax.verification.measure import measure, score
 from predjax.verification.scores import skill, statistics
-from predjax.verification.skill import compare, format_table, skill_against, write_skill
+from predjax.verification.skill import _spell_leads, compare, format_table, skill_against, write_skill
 
 LEADS = [5, 10, 15]
 
@@ -213,3 +213,9 @@ def test_existing_files_are_replaced_only_when_asked(tmp_path, comparison, name)
     assert [p.name for p in tmp_path.iterdir()] == [name] and (tmp_path / name).read_text() == "mine"
     write_skill(tmp_path, comparison, overwrite=True)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["skill.json", "skill.nc"]
+
+
+def test_many_lead_times_that_follow_each_other_are_told_as_a_range():
+    every = list(range(10, 310, 10))
+    assert _spell_leads([10, 20], every) == "10, 20"
+    assert _spell_leads([10, 30, 40, 50, 60, 70, 300], every) == "10, 30 to 70, 300"
