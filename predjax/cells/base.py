@@ -1,8 +1,10 @@
 """What the cells share: sizes, a start at zero, and the loop over the steps of a sequence."""
 
 import haiku as hk
+import jax
 import jax.numpy as jnp
 
+from predjax.cells.derived import derived_once
 from predjax.cells.options import check_count
 
 
@@ -44,4 +46,6 @@ def unroll(cell, inputs, state):
     Returns:
       Outputs `(B, T, *S, F)` and the last state.
     """
-    return hk.dynamic_unroll(cell, inputs, state, time_major=False)
+    with derived_once():
+        cell(jax.tree.map(lambda a: a[:, 0], inputs), state)  # nothing of it is computed but what the steps share
+        return hk.dynamic_unroll(cell, inputs, state, time_major=False)

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from predjax.cells.base import RecurrentCell
+from predjax.cells.derived import derive
 from predjax.cells.linear import LinearMap
 from predjax.cells.options import check_choice, check_count, check_number, check_switch
 
@@ -113,8 +114,7 @@ class ExpRNN(RecurrentCell):
     is orthogonal and acts on the channels of each pixel; T is dense or a convolution. With `activation` "relu" it is
     h' = relu(exp(A) h + T x + b), a form seen in libraries; modReLU has its b inside.
 
-    A starts by the `start` of `start_skew`, T Kaiming normal, b uniform in +-0.01, h at zero, as in the paper. exp(A)
-    is made at every step.
+    A starts by the `start` of `start_skew`, T Kaiming normal, b uniform in +-0.01, h at zero, as in the paper.
     """
 
     def __init__(self, features, spatial_shape=(), kernel_shape=(), activation="mod_relu", start="cayley", name=None):
@@ -135,7 +135,8 @@ class ExpRNN(RecurrentCell):
         return self.orthogonal(dtype)
 
     def __call__(self, inputs, state):
-        driven = state @ self.matrix(state.dtype).T + self.input(inputs)
+        matrix = derive(f"{self.module_name}/matrix", lambda: self.matrix(state.dtype))
+        driven = state @ matrix.T + self.input(inputs)
         b = hk.get_parameter("b", (self.features,), inputs.dtype, init=hk.initializers.RandomUniform(-0.01, 0.01))
         hidden = rectify_modulus(driven, b) if self.activation == "mod_relu" else jax.nn.relu(driven + b)
         return hidden, hidden

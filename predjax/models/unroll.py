@@ -8,6 +8,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
+from predjax.cells.derived import derived_once
 from predjax.cells.draws import numbered_from
 from predjax.cells.shared_kernels import collect_kernels
 from predjax.models.config import Execution, ModelConfig
@@ -68,13 +69,15 @@ def make_unroll(config: ModelConfig, execution: Execution) -> Unroll:
 
         return run
 
+    def run_step(params, *arguments):
+        params, derived = params
+        with derived_once(derived):
+            carry, output = draw(step.apply)(params, *arguments)
+        return carry, (output.features, output.penalty)
+
     def init(rng, *window):
         inputs, masks = _split_window(config, *window)
         return init_step.init(rng, *_take((inputs, masks), 0))
-
-    def run_step(*arguments):
-        carry, output = draw(step.apply)(*arguments)
-        return carry, (output.features, output.penalty)
 
     def apply(params, draws, scaled, use_truth, forcings, known=0):
         window = inputs, masks = _split_window(config, scaled, use_truth, forcings)
@@ -86,8 +89,10 @@ def make_unroll(config: ModelConfig, execution: Execution) -> Unroll:
             outputs.append((output.features, jnp.broadcast_to(output.penalty, known)))
         if known < steps:
             inputs, masks = _take(window, slice(known, None))
-            kernels = collect.apply(params, None, carry, *_take((inputs, masks), 0))
-            outputs.append(scan_shared(run_step, kernels, execution, params, draws, carry, inputs, masks))
+            with derived_once() as derived:
+                kernels = collect.apply(params, None, carry, *_take((inputs, masks), 0))
+            both = params, derived
+            outputs.append(scan_shared(run_step, kernels, execution, both, draws, carry, inputs, masks))
         patches, penalties = jax.tree.map(lambda *parts: jnp.concatenate(parts), *outputs)
         return Unrolled(patches.swapaxes(0, 1), penalties.mean(), window[1].covered.swapaxes(0, 1))
 

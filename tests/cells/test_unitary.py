@@ -1,12 +1,13 @@
 """Unitary, orthogonal and non-normal recurrences: the reference numbers, norms that stay, spectra that are as said."""
 
+import haiku as hk
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from sequences import apply_method, draw, follow, make_params
 
-from predjax.cells import ExpRNN, NnRNN, Unitary
+from predjax.cells import ExpRNN, NnRNN, Unitary, unroll
 from predjax.cells.unitary import make_skew, rectify_modulus, rotate_unitary
 
 
@@ -176,3 +177,21 @@ def test_nn_rnn_against_a_loop(double):
 def test_rotation_blocks_need_pairs():
     with pytest.raises(ValueError, match="features must be even for rotation blocks, not 5"):
         make_params(lambda: NnRNN(5), draw(1, 3))
+
+
+def test_exp_a_is_made_once_for_all_steps():
+    """The solve of the matrix exponential stands before the loop over steps, not in it."""
+
+    def run(inputs):
+        cell = ExpRNN(6, name="cell")
+        return unroll(cell, inputs, cell.initial_state(len(inputs)))[0]
+
+    pure = hk.without_apply_rng(hk.transform(run))
+    inputs = draw(2, 5, 3)
+    params = pure.init(jax.random.key(0), inputs)
+    jaxpr = jax.make_jaxpr(pure.apply)(params, inputs)
+    loops = [equation for equation in jaxpr.eqns if equation.primitive.name == "scan"]
+    assert len(loops) == 1 and "triangular_solve" in str(jaxpr)
+    assert "triangular_solve" not in str(loops[0].params["jaxpr"])
+    by_hand, _ = follow(lambda: ExpRNN(6, name="cell"), params, inputs)
+    np.testing.assert_allclose(pure.apply(params, inputs), by_hand, rtol=1e-5, atol=1e-6)

@@ -223,3 +223,20 @@ def test_the_penalty_of_a_cell_is_that_of_its_stack():
         params[f"nn_rnn/~/cell_{layer}"]["radii"] = jnp.asarray(r)
     _, metrics = forecaster.loss(params, None, frames, np.ones((1, 5), bool))
     np.testing.assert_allclose(metrics["penalty"], 0.5 * (0.04 + 0.09), rtol=1e-5)
+
+
+def test_gradients_reach_what_steps_share():
+    """exp(A) is made once before the scan over steps: the loss changes along A as its gradient says."""
+    forecaster = make_forecaster(config_of("exp_rnn", filter_size=1))
+    frames = np.random.default_rng(0).random((2, 6, 4, 4, 1)).astype(np.float32)
+    params = forecaster.init(KEY, frames)
+    name = "exp_rnn/~/cell_1"
+    direction = draw(*params[name]["skew"].shape)
+
+    def loss(step):
+        moved = params[name] | {"skew": params[name]["skew"] + step * direction}
+        return forecaster.loss(params | {name: moved}, None, frames, np.ones((2, 5), bool))[0]
+
+    slope, compiled = compile_quickly(jax.grad(loss))(0.0), compile_quickly(loss)
+    assert abs(slope) > 1e-3
+    np.testing.assert_allclose((compiled(1e-2) - compiled(-1e-2)) / 2e-2, slope, rtol=0.02)
