@@ -50,6 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
     add = parser.add_argument
     add("--json", metavar="FILE", help="where to write the figures")
     add("--rounds", type=read_count, default=5, metavar="N", help="calls of each (default %(default)s)")
+    add("--calls", choices=(*CALLS, "both"), default="both", help="(default %(default)s)")
     add("--on", choices=("vectors", "maps", "both"), default="both", help="(default %(default)s)")
     add("--cells", type=read_cells, default=CASES, metavar="NAME,NAME,...", help="(default all)")
     for kind, work in (("vectors", Work(32, 100, 64)), ("maps", Work(4, 20, 32, 16, 3))):
@@ -59,11 +60,15 @@ def main(arguments: list[str] | None = None) -> None:
     options = vars(parser.parse_args(arguments))
     if options["maps_kernel"] % 2 == 0:
         parser.error(f"--maps_kernel must be odd, not {options['maps_kernel']}")
+    if options["on"] != "maps" and ON_MAPS_ONLY.issuperset(options["cells"]):
+        parser.error(f"--cells needs one that there is on vectors, or --on maps, not {','.join(options['cells'])}")
+    calls = CALLS if options["calls"] == "both" else (options["calls"],)
     result = describe_machine()
     for kind in ("vectors", "maps") if options["on"] == "both" else (options["on"],):
         sizes = {name: options[f"{kind}_{name}"] for name in Work._fields if f"{kind}_{name}" in options}
         work = Work(**sizes)
-        rows = {case: measure_cell(case, work, options["rounds"]) for case in choose_cases(options["cells"], work)}
+        cases = choose_cases(options["cells"], work)
+        rows = {case: measure_cell(case, work, options["rounds"], calls) for case in cases}
         result[kind] = work._asdict() | {"cells": rows}
         print(format_table(kind, result), end="\n\n", flush=True)
     if options["json"]:
@@ -118,16 +123,24 @@ def draw_inputs(work: Work) -> np.ndarray:
     return np.random.default_rng(0).normal(size=shape).astype(np.float32)
 
 
-def compile_cell(case: str, work: Work, go=unroll) -> tuple[dict, dict]:
-    """The compiled calls by name, and the seconds that tracing and compiling them took.
-
-    Args:
-      go: `(cell, inputs, state) -> (outputs, state)` of a whole sequence.
-    """
+def draw_params(case: str, work: Work, inputs) -> dict:
+    """The initial parameters, for inputs `(B, *S, I)` of one step."""
 
     def begin(inputs):
         cell = make_cell(case, work)
         return cell(inputs, cell.initial_state(len(inputs)))
+
+    start = jax.jit(hk.transform(begin).init, compiler_options={"xla_backend_optimization_level": 0})
+    return start(jax.random.key(0), inputs)
+
+
+def compile_cell(case: str, work: Work, names=CALLS, go=unroll) -> tuple[dict, dict]:
+    """The compiled calls by name, and the seconds that tracing and compiling them took.
+
+    Args:
+      names: of the calls.
+      go: `(cell, inputs, state) -> (outputs, state)` of a whole sequence.
+    """
 
     def run(inputs):
         cell = make_cell(case, work)
@@ -135,16 +148,15 @@ def compile_cell(case: str, work: Work, go=unroll) -> tuple[dict, dict]:
 
     pure = hk.without_apply_rng(hk.transform(run))
     inputs = jnp.asarray(draw_inputs(work))
-    start = jax.jit(hk.transform(begin).init, compiler_options={"xla_backend_optimization_level": 0})
-    params = start(jax.random.key(0), inputs[:, 0])
+    params = draw_params(case, work, inputs[:, 0])
     functions = {
         "forward": pure.apply,
         "gradient": jax.grad(lambda params, inputs: jnp.square(pure.apply(params, inputs)).mean()),
     }
     calls, seconds = {}, {}
-    for name, function in functions.items():
+    for name in names:
         begun = time.perf_counter()
-        compiled = jax.jit(function).lower(params, inputs).compile()
+        compiled = jax.jit(functions[name]).lower(params, inputs).compile()
         seconds[name] = time.perf_counter() - begun
         calls[name] = lambda compiled=compiled: jax.block_until_ready(compiled(params, inputs))
     return calls, seconds
@@ -177,10 +189,10 @@ def make_torch(case: str, work: Work) -> dict:
     return {"forward": forward, "gradient": gradient}
 
 
-def time_in_turn(sides: dict, rounds: int) -> dict:
-    """Median seconds of every call of every side, one side after the other, again and again."""
+def time_in_turn(sides: dict, rounds: int, names=CALLS) -> dict:
+    """Median seconds of the calls of every side, one side after the other, again and again."""
     medians = {}
-    for name in CALLS:
+    for name in names:
         seconds = {side: [] for side in sides}
         for turn in range(rounds + 1):  # the first one warms up
             for side, calls in sides.items():
@@ -192,14 +204,14 @@ def time_in_turn(sides: dict, rounds: int) -> dict:
     return medians
 
 
-def measure_cell(case: str, work: Work, rounds: int) -> dict:
+def measure_cell(case: str, work: Work, rounds: int, names=CALLS) -> dict:
     """Seconds of a step by call and side, seconds to compile, and how many times as long PyTorch takes."""
-    calls, compiling = compile_cell(case, work)
+    calls, compiling = compile_cell(case, work, names)
     sides = {"predjax": calls}
     if HAS_TORCH and case in RIVALS and not work.pixels:
         sides["torch"] = make_torch(case, work)
     result = {"compile_seconds": compiling}
-    for name, medians in time_in_turn(sides, rounds).items():
+    for name, medians in time_in_turn(sides, rounds, names).items():
         result[name] = {"seconds_per_step": {side: value / work.length for side, value in medians.items()}}
         if "torch" in medians:
             result[name]["ratio_to_pytorch"] = medians["torch"] / medians["predjax"]
@@ -207,27 +219,29 @@ def measure_cell(case: str, work: Work, rounds: int) -> dict:
 
 
 def format_table(kind: str, result: dict) -> str:
-    """Microseconds of a step; ratios are PyTorch / predjax."""
-    sizes = result[kind]
-    on = "vectors of"
+    sizes, rows = result[kind], result[kind]["cells"]
+    on = f"vectors of {sizes['features']} features"
     if sizes["pixels"]:
-        on = "{pixels}x{pixels} maps, {kernel}x{kernel} convolutions,".format(**sizes)
-    lines = [
-        f"{on} {sizes['features']} features, batch {sizes['batch']}, {sizes['length']} steps, {result['device']},"
-        f" {result['cores']} cores",
-        "",
-    ]
-    heads = ["cell", "forward, us a step", "gradient, us a step", "compiling forward, s", "compiling gradient, s"]
-    rivals = any("torch" in row["forward"]["seconds_per_step"] for row in sizes["cells"].values())
-    if rivals:
-        heads += [f"{word} {name}" for name in CALLS for word in ("PyTorch, us,", "PyTorch / predjax,")]
+        on = "{pixels}x{pixels}x{features} maps, {kernel}x{kernel} convolutions".format(**sizes)
+    first = next(iter(rows.values()))
+    names = [name for name in CALLS if name in first]
+    rivals = any("torch" in row[names[0]]["seconds_per_step"] for row in rows.values())
+    heads = ["cell"]
+    for name in names:
+        heads += [f"{name}, us a step", f"compiling {name}, s"]
+        heads += [f"PyTorch {name}, us a step", f"PyTorch / predjax, {name}"] if rivals else []
+    device = f"{result['device']}, {result['cores']} cores"
+    lines = [f"{on}, batch {sizes['batch']}, {sizes['length']} steps, {device}", ""]
     lines += [format_row(heads), "|---" * len(heads) + "|"]
-    for case, row in sizes["cells"].items():
-        texts = [case, *(f"{1e6 * row[name]['seconds_per_step']['predjax']:.1f}" for name in CALLS)]
-        texts += [f"{row['compile_seconds'][name]:.2f}" for name in CALLS]
-        for name in CALLS if rivals else ():
-            seconds = row[name]["seconds_per_step"].get("torch")
-            texts += [f"{1e6 * seconds:.1f}", f"{row[name]['ratio_to_pytorch']:.2f}"] if seconds else ["-", "-"]
+    for case, row in rows.items():
+        texts = [case]
+        for name in names:
+            seconds = row[name]["seconds_per_step"]
+            texts += [f"{1e6 * seconds['predjax']:.1f}", f"{row['compile_seconds'][name]:.2f}"]
+            if "torch" in seconds:
+                texts += [f"{1e6 * seconds['torch']:.1f}", f"{row[name]['ratio_to_pytorch']:.2f}"]
+            elif rivals:
+                texts += ["-", "-"]
         lines.append(format_row(texts))
     return "\n".join(lines)
 

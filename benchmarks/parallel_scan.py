@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def compare_ways(name: str, work: Work, rounds: int) -> dict:
     """Seconds of a sequence and to compile, by way, of every call."""
-    compiled = {way: compile_cell(name, work, go) for way, go in WAYS.items()}
+    compiled = {way: compile_cell(name, work, go=go) for way, go in WAYS.items()}
     medians = time_in_turn({way: calls for way, (calls, _) in compiled.items()}, rounds)
     return {
         call: {"seconds": medians[call], "compile_seconds": {way: cost[call] for way, (_, cost) in compiled.items()}}
