@@ -25,26 +25,28 @@ def main(arguments: list[str] | None = None) -> None:
     add = parser.add_argument
     add("--json", metavar="FILE", help="where to write the figures")
     add("--rounds", type=read_count, default=5, metavar="N", help="calls of each (default %(default)s)")
+    add("--calls", choices=(*CALLS, "both"), default="both", help="(default %(default)s)")
     add("--lengths", type=read_counts, default=(100, 1000, 10000), metavar="T,T,...", help="(default %(default)s)")
     add("--batch", type=read_count, default=4, metavar="N", help="(default %(default)s)")
     add("--features", type=read_count, default=64, metavar="N", help="and inputs and states (default %(default)s)")
     options = parser.parse_args(arguments)
+    calls = CALLS if options.calls == "both" else (options.calls,)
     result = describe_machine() | {"batch": options.batch, "features": options.features, "cells": {}}
     for name in NAMES:
         works = [Work(options.batch, length, options.features) for length in options.lengths]
-        result["cells"][name] = {work.length: compare_ways(name, work, options.rounds) for work in works}
+        result["cells"][name] = {work.length: compare_ways(name, work, options.rounds, calls) for work in works}
     print(format_table(result))
     if options.json:
         pathlib.Path(options.json).write_text(json.dumps(result, indent=1) + "\n")
 
 
-def compare_ways(name: str, work: Work, rounds: int) -> dict:
-    """Seconds of a sequence and to compile, by way, of every call."""
-    compiled = {way: compile_cell(name, work, go=go) for way, go in WAYS.items()}
-    medians = time_in_turn({way: calls for way, (calls, _) in compiled.items()}, rounds)
+def compare_ways(name: str, work: Work, rounds: int, calls=CALLS) -> dict:
+    """Seconds of a sequence and to compile, by way, of these calls."""
+    compiled = {way: compile_cell(name, work, calls, go) for way, go in WAYS.items()}
+    medians = time_in_turn({way: functions for way, (functions, _) in compiled.items()}, rounds, calls)
     return {
         call: {"seconds": medians[call], "compile_seconds": {way: cost[call] for way, (_, cost) in compiled.items()}}
-        for call in CALLS
+        for call in calls
     }
 
 
