@@ -173,25 +173,25 @@ def draw(path, results: dict) -> None:
     """The error on new sequences while learning, with the names at the ends of the lines."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    figure, axes = plt.subplots(figsize=(8, 5))
     names, taken = ordered(results), []
+    last = max(ROUND * len(row["errors"]) for row in results.values())
     for number, name in enumerate(names):
         errors = results[name]["errors"]
         updates = [ROUND * (i + 1) for i in range(len(errors))]
         colour = plt.get_cmap("tab20")(number % 20)
         axes.plot(updates, errors, color=colour, linewidth=1.2)
-        place = math.log(max(errors[-1], 1e-6)) if math.isfinite(errors[-1]) else 0.0
-        while any(abs(place - y) < 0.16 and abs(updates[-1] - x) < 700 for x, y in taken):
-            place -= 0.02
-        taken.append((updates[-1], place))
-        axes.annotate(
-            name, (updates[-1], errors[-1]), (updates[-1] + 30, math.exp(place)), fontsize=7, color=colour, va="center"
-        )
+        end = updates[-1], errors[-1] if math.isfinite(errors[-1]) else 1.0
+        height = math.log(end[1])
+        while any(abs(height - y) < 0.16 and abs(end[0] - x) < 0.2 * last for x, y in taken):
+            height -= 0.02  # names do not lie on each other
+        taken.append((end[0], height))
+        axes.annotate(name, end, (end[0] + 0.01 * last, math.exp(height)), fontsize=7, color=colour, va="center")
     for level, text in ((CHANCE, "always 1"), (SOLVED, "solved")):
         axes.axhline(level, color="0.5", linestyle=":", linewidth=0.9)
         axes.annotate(text, (0, level), fontsize=7, color="0.4", va="bottom")
     axes.set_yscale("log")
-    axes.set_xlim(0, 1.15 * max(ROUND * len(row["errors"]) for row in results.values()))
+    axes.set_xlim(0, 1.15 * last)
     axes.set_xlabel("updates")
     axes.set_ylabel("mean squared error on new sequences")
     figure.savefig(path, dpi=150)

@@ -23,6 +23,16 @@ def shared() -> pathlib.Path:
     return SHARED
 
 
+@pytest.fixture
+def quick_compilation():
+    """For what runs once: compiled with the fewest optimisations."""
+    import jax
+
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory) -> pathlib.Path:
     """The folder of a run of four iterations on the sample movies, made by the command itself."""

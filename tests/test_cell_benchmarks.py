@@ -19,11 +19,7 @@ TINY["maps"] = TINY["vectors"] | {"pixels": 3}
 SIZES = [f"--{kind}_{name}={size}" for kind, sizes in TINY.items() for name, size in sizes.items()]
 
 
-@pytest.fixture(autouse=True)
-def compile_quickly():
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 @pytest.fixture
