@@ -12,7 +12,7 @@ from typing import NamedTuple
 from predjax.checkpoint import holds_checkpoint, load_latest
 from predjax.commands.data import DataSet, describe_data, make_scaling, read_data
 from predjax.flags import from_dict, parse_values, to_dict, typed
-from predjax.models.config import ModelConfig, SamplingConfig, order_options
+from predjax.models.config import WITHOUT_FORCINGS, ModelConfig, SamplingConfig, order_options
 from predjax.models.stacks import check_options
 from predjax.models.torch_weights import read_checkpoint
 from predjax.nowcasts.model import load_model
@@ -135,11 +135,11 @@ def check_flags(options) -> None:
         options.cell_options = order_options(options.cell_options)
     given = typed(ModelConfig, options)
     name = given.get("model_name", ModelConfig.model_name)
-    if not name.startswith("action_cond"):
-        for flag in ("conv_on_input", "res_on_conv", "num_action_ch"):
-            if given.pop(flag, None) is not None:
-                delattr(options, flag)
-                LOG.info("--%s belongs to the action-conditioned models and is not used by %s", flag, name)
+    unused = () if name.startswith("action_cond") else ("conv_on_input", "res_on_conv")
+    for flag in (*unused, "num_action_ch") if name in WITHOUT_FORCINGS else unused:
+        if given.pop(flag, None) is not None:
+            delattr(options, flag)
+            LOG.info("--%s belongs to the action-conditioned models and is not used by %s", flag, name)
     if not options.is_training and not options.pretrained_model:
         raise ValueError("is_training 0 needs --pretrained_model")
     if options.pretrained_model or options.resume:

@@ -43,6 +43,7 @@ ONE_WIDTH = {
     **dict.fromkeys((name for name in NORMED if name != "conv_lstm"), "one memory passes through all layers"),
     **dict.fromkeys(PARALLEL, "every block adds to what the one below it gives"),
 }
+WITHOUT_FORCINGS = ("predrnn", "predrnn_v2")
 TWO_LAYERS = ("predrnn_pp", "mim")  # differ from a PredRNN from the second layer on
 
 REMATS = ("none", "step", "cell")
@@ -99,11 +100,10 @@ class ModelConfig:
             raise ValueError(f"conv_on_input halves num_hidden, got {self.num_hidden[0]}")
         if self.res_on_conv and not self.conv_on_input:
             raise ValueError("res_on_conv 1 needs conv_on_input 1")
-        if not self.with_action and (self.conv_on_input or self.num_action_ch):
-            raise ValueError(
-                f"conv_on_input, res_on_conv and num_action_ch belong to the action-conditioned models, not to "
-                f"{self.model_name}"
-            )
+        if self.conv_on_input and not self.with_action:
+            raise ValueError(f"conv_on_input belongs to the action-conditioned models, not to {self.model_name}")
+        if self.num_action_ch and self.model_name in WITHOUT_FORCINGS:
+            raise ValueError(f"{self.model_name} takes no forcings, action_cond_{self.model_name} does")
         if self.with_action and self.num_action_ch < 1:
             raise ValueError(f"{self.model_name} needs forcings (actions): num_action_ch is {self.num_action_ch}")
 

@@ -129,22 +129,27 @@ def test_mim_hands_differences_of_the_lowest_states_through_its_mim_n():
 @pytest.mark.parametrize("name", PARALLEL)
 def test_all_steps_at_once_are_the_steps_one_by_one(name):
     """Of a window of true inputs, of its gradients, and of a forecast, whose observed part alone is at once."""
-    config = config_of(name, coverage_channel=True)
+    config = config_of(name, coverage_channel=True, num_action_ch=2)
     forecaster = make_forecaster(config)
-    frames = np.array(draw(BATCH, 6, 5, 8, 1))
+    frames, forcings = np.array(draw(BATCH, 6, 5, 8, 1)), draw(BATCH, 6, 2)
     frames[0, 1, :2] = np.nan
-    params = randomise(jax.eval_shape(forecaster.init, KEY, frames))
+    params = randomise(jax.eval_shape(forecaster.init, KEY, frames, forcings))
     true = np.ones((BATCH, 5), bool)
     by_truth = [
-        compile_quickly(jax.value_and_grad(lambda p, u=u: forecaster.loss(p, None, frames, u)[0]))(params)
+        compile_quickly(jax.value_and_grad(lambda p, u=u: forecaster.loss(p, None, frames, u, forcings)[0]))(params)
         for u in (None, true)
     ]
     for ours, theirs in zip(*map(jax.tree.leaves, by_truth), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4 * (1 + np.abs(theirs).max()))
     # Of 3 observed frames the last inputs of a forecast are predictions, in both.
-    predicted = compile_quickly(forecaster.predict, static_argnums=3)(params, None, frames[:, :3], 3)
-    free = compile_quickly(forecaster.rollout)(params, None, frames, forecast_mask(BATCH, 3, 6))[:, 2:]
+    predict = compile_quickly(forecaster.predict, static_argnums=3)
+    predicted = predict(params, None, frames[:, :3], 3, forcings)
+    free = compile_quickly(forecaster.rollout)(params, None, frames, forecast_mask(BATCH, 3, 6), forcings)[:, 2:]
     np.testing.assert_allclose(predicted, free, rtol=1e-4, atol=1e-4)
+    # Forcings matter from the step on that they come with.
+    changed = predict(params, None, frames[:, :3], 3, forcings.at[:, 3].add(1.0))
+    np.testing.assert_array_equal(changed[:, 0], predicted[:, 0])
+    assert np.nanmax(np.abs(changed - predicted)[:, 1:]) > 1e-3
 
 
 def test_state_space_blocks_are_not_linear():
