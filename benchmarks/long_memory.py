@@ -5,8 +5,8 @@ python benchmarks/long_memory.py --json long_memory.json --picture docs/long_mem
 A sequence has two channels: uniform numbers, and a mask that marks two of them, one in each half; the target is their
 sum (Hochreiter & Schmidhuber 1997, in the form of Le et al. 2015, arXiv:1504.00941). Always answering 1 has a mean
 squared error of 1/6. A cell has solved the problem when the error on new sequences is below 0.01. All cells are one
-layer with a linear readout of the last output, trained by Adam on the same sequences. LRU and S5 are in two of the blocks
-of their papers: a single one is linear up to where it adds, and cannot leave out what is not marked.
+layer with a linear readout of the last output, trained by Adam on the same sequences. LRU and S5 are in two of the
+blocks of their papers: a single one is linear up to where it adds, and cannot leave out what is not marked.
 """
 
 import argparse
