@@ -11,6 +11,7 @@ from predjax.cells.gated import GRU, LSTM
 from predjax.cells.lipschitz import Lipschitz
 from predjax.cells.mim import MIM
 from predjax.cells.oscillatory import CoRNN, HeteroCoRNN
+from predjax.cells.physical import Physical
 from predjax.cells.st_lstm import STLSTM
 from predjax.cells.state_space import LRU, S5, ConvS5
 from predjax.cells.unitary import ExpRNN, NnRNN, Unitary
@@ -43,4 +44,4 @@ CELLS = {
     "st_lstm": STLSTM,
 }
 
-__all__ = ["CELLS", "unroll", *sorted(cell.__name__ for cell in CELLS.values())]
+__all__ = ["CELLS", "Physical", "unroll", *sorted(cell.__name__ for cell in CELLS.values())]

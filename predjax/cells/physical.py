@@ -1,0 +1,91 @@
+"""Physically recurrent networks (Maia et al. 2023): a hidden layer of material points, with their histories as memory."""
+
+import haiku as hk
+import jax
+import jax.numpy as jnp
+
+from predjax.cells.linear import LinearMap
+from predjax.cells.options import check_choice, check_count, check_number
+from predjax.cells.plasticity import ExponentialHardening, Material, PlasticState, rest, update_stress
+
+DECODERS = ("soft", "sparse_norm", "shared_norm")
+
+
+def decode_stress(stress, weights, decoder: str):
+    """The stress of the whole from those of its points `(..., m, 3)`; all weights are softplus(w), so positive.
+
+    soft         y = sum over points and components of softplus(w) s, w `(3m, 3)`
+    sparse_norm  y_c = sum over points of softplus(w_c) s_c / sum of softplus(w_c), w `(m, 3)`: a mean of each component
+    shared_norm  the same with one weight a point, w `(m, 1)`
+    """
+    weights = jax.nn.softplus(weights)
+    if decoder == "soft":
+        return stress.reshape(*stress.shape[:-2], -1) @ weights
+    return (stress * weights).sum(-2) / weights.sum(-2)
+
+
+class Physical(hk.RNNCore):
+    """z = E x, s = J2(z) in each of m material points, y = `decode_stress`: strain `(B, 3)` to stress `(B, 3)`.
+
+    Maia, Rocha, Kerfriden & van der Meer (2023), "Physically recurrent neural networks for path-dependent heterogeneous
+    materials", doi:10.1016/j.cma.2023.115934. E has no bias and gives each point a strain of its own; the point answers
+    with elastoplasticity (`cells.plasticity`), whose history (`PlasticState`, `(B, m, ...)`) is the state. Only that
+    needs steps: `unroll` encodes and decodes all of them at once. "soft" is the decoder of the paper; the other two,
+    which keep weights a mean, are in libraries.
+
+    `young`, `poisson`, `yield_first`, `yield_last` and `yield_scale` are those of `Material` and its hardening. E
+    starts as N(0, 1/3), so that points see strains of the given size; w uniform in 0 to 1.
+    """
+
+    def __init__(
+        self,
+        points,
+        decoder="soft",
+        young=3130.0,
+        poisson=0.37,
+        yield_first=31.2,
+        yield_last=64.8,
+        yield_scale=0.003407,
+        name=None,
+    ):
+        super().__init__(name=name)
+        self.points = check_count("points", points)
+        self.decoder = check_choice("decoder", decoder, DECODERS)
+        first = check_number("yield_first", yield_first, above=0)
+        hardening = ExponentialHardening(
+            first, check_number("yield_last", yield_last, low=first), check_number("yield_scale", yield_scale, above=0)
+        )
+        poisson = check_number("poisson", poisson, above=-1, high=0.5)
+        self.material = Material(check_number("young", young, above=0), poisson, hardening)
+        self.encoder = LinearMap(
+            3 * points, w_init=hk.initializers.VarianceScaling(1.0, "fan_in", "normal"), name="encoder"
+        )
+
+    def initial_state(self, batch_size):
+        """Points that were never strained."""
+        return rest((batch_size, self.points))
+
+    def _encode(self, strain):
+        if strain.shape[-1] != 3:
+            raise ValueError(f"strains have the components xx, yy and xy, not {strain.shape[-1]}")
+        return self.encoder(strain).reshape(*strain.shape[:-1], self.points, 3)
+
+    def _decode(self, stress):
+        shape = {"soft": (3 * self.points, 3), "sparse_norm": (self.points, 3), "shared_norm": (self.points, 1)}
+        init = hk.initializers.RandomUniform(0.0, 1.0)
+        weights = hk.get_parameter("decoder", shape[self.decoder], stress.dtype, init=init)
+        return decode_stress(stress, weights, self.decoder)
+
+    def __call__(self, inputs, state):
+        stress, state = update_stress(self._encode(inputs), state, self.material)
+        return self._decode(stress), state
+
+    def unroll(self, inputs, state: PlasticState):
+        """As `predjax.unroll`: strains `(B, T, 3)` to stresses `(B, T, 3)`, and the last state."""
+
+        def step(state, strain):
+            stress, state = update_stress(strain, state, self.material)
+            return state, stress
+
+        state, stress = jax.lax.scan(step, state, jnp.moveaxis(self._encode(inputs), 1, 0))
+        return self._decode(jnp.moveaxis(stress, 0, 1)), state
