@@ -1,4 +1,4 @@
-"""Physically recurrent networks (Maia et al. 2023): a hidden layer of material points, with their histories as memory."""
+"""Physically recurrent networks (Maia et al. 2023): a layer of material points, whose histories are the memory."""
 
 import haiku as hk
 import jax
