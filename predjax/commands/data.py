@@ -100,7 +100,7 @@ def make_scaling(kind: str, value_range: tuple[float, ...], data: DataSet) -> Sc
 
 
 def _measure_features(sample: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """The least and the greatest value of each feature; of one that is constant or missing, a range around it."""
+    """The least and the greatest value of each feature; of one that is constant or missing, a range of 1 above it."""
     low, high = [], []
     for values in sample.T:
         finite = values[np.isfinite(values)]

@@ -177,7 +177,8 @@ def _series_variables(group: netCDF4.Dataset, ignored) -> dict[str, netCDF4.Vari
     for one in group.variables.values():
         roles = [_role(group, dimension) for dimension in one.dimensions]
         others = [role for role in roles if role not in ("time", "movie")]
-        if "time" in roles and len(others) < 2 and one.name not in named and getattr(one.dtype, "kind", "") in "iuf":
+        is_number = getattr(one.dtype, "kind", "") in "iuf" and not _is_date(one)
+        if "time" in roles and len(others) < 2 and is_number and one.name not in named:
             found[path_of(one)] = one
     return found
 
@@ -198,7 +199,9 @@ def _role(group: netCDF4.Dataset, dimension: str) -> str:
     role = role or next((role for role, names in _NAMES.items() if dimension.lower() in names.split()), "")
     if not role:
         along = [one for one in visible(group).values() if one.dimensions == (dimension,)]
-        role = next(filter(None, map(_role_by_attributes, along)), "")
+        roles = [one for one in map(_role_by_attributes, along) if one]
+        # Latitudes and longitudes along one dimension are a list of places, such as stations.
+        role = roles[0] if roles and not {"y", "x"} <= set(roles) else ""
     return role
 
 

@@ -168,7 +168,7 @@ def _remark(header: Header, source: str) -> None:
             conversion.zr_b,
             whose,
         )
-    if header.chunk > _LONG_CHUNK:
+    if header.chunk > _LONG_CHUNK and header.grid.shape != (1, 1):
         _LOG.warning(
             "%s: one compressed chunk holds %d frames, so that reading a window reads far more than it needs",
             source,

@@ -93,12 +93,13 @@ def _write(file: netCDF4.Dataset, forecast: xr.Dataset) -> None:
     if "realization" in dimensions:
         _write_members(file, forecast["realization"])
     auxiliary = _write_times(file, forecast)
+    mapping = attrs.pop("grid_mapping", None)
+    attrs["units"] = CF_UNITS.get(attrs["units"], attrs["units"])
     if series:
         attrs["coordinates"] = " ".join(auxiliary)
         _write_series(file, name, dimensions[:-2], frames[..., 0, 0, :], forecast["channel"].values, attrs)
         return
     pixels = {axis: _write_pixels(file, forecast[axis]) for axis in ("y", "x")}
-    mapping = attrs.pop("grid_mapping", None)
     if mapping in forecast.variables:
         found = _in_metres(forecast[mapping].attrs, max(factor for _, factor in pixels.values()))
         if all(file[axis].units == "m" for axis in pixels):
@@ -107,7 +108,6 @@ def _write(file: netCDF4.Dataset, forecast: xr.Dataset) -> None:
         variable.setncatts(found)
         variable[...] = 0
         attrs["grid_mapping"] = mapping
-    attrs["units"] = CF_UNITS.get(attrs["units"], attrs["units"])
     attrs["coordinates"] = " ".join(auxiliary)
     for number, channel in enumerate(_channel_names(name, forecast["channel"].values)):
         variable = file.createVariable(

@@ -58,10 +58,20 @@ def test_dimensions_in_another_order(tmp_path):
 
 
 def test_numbers_along_time_that_belong_to_others_are_no_series(tmp_path):
-    quality = ("time", np.zeros(8))
+    quality, date = ("time", np.zeros(8)), ("time", np.arange(8), {"units": "hours since 2020-01-01"})
     level = (("time", "feature"), VALUES[0], {"coordinates": "quality"})
-    (movies,) = read_netcdf([save(tmp_path / "a.nc", quality=quality, level=level, time=("time", np.arange(8.0)))])
+    path = save(tmp_path / "a.nc", quality=quality, valid=date, level=level, time=("time", np.arange(8.0)))
+    (movies,) = read_netcdf([path])
     assert movies.frames.attrs["variable"] == "level"
+
+
+def test_stations_with_places_are_features(tmp_path):
+    lat = ("station", [50.0, 51.0], {"standard_name": "latitude", "units": "degrees_north"})
+    lon = ("station", [5.0, 6.0], {"standard_name": "longitude", "units": "degrees_east"})
+    path = save(tmp_path / "a.nc", rain=(("time", "station"), VALUES[0]), lat=lat, lon=lon)
+    (movies,) = read_netcdf([path])
+    assert is_series(movies)
+    np.testing.assert_array_equal(movies.frames[0, :, 0, 0], VALUES[0])
 
 
 def test_maps_come_before_series_and_several_series_are_listed(tmp_path):
@@ -87,7 +97,7 @@ def test_what_drives_a_generated_system_is_a_forcing(tmp_path):
 @pytest.mark.parametrize("members", [0, 2])
 @pytest.mark.parametrize("names", [["north", "south"], [3, 7]])
 def test_a_forecast_of_a_series_has_features_and_no_pixels(names, members, tmp_path):
-    path = save(tmp_path / "a.nc", level=(("movie", "time", "feature"), VALUES))
+    path = save(tmp_path / "a.nc", level=(("movie", "time", "feature"), abs(VALUES), {"units": "mm/h"}))
     movies = read_movies(path)[0].assign_coords(channel=names)
     frames = np.arange(4, dtype=np.float32).reshape(2, 1, 1, 2)
     frames[1, 0, 0, 1] = np.nan
@@ -96,6 +106,7 @@ def test_a_forecast_of_a_series_has_features_and_no_pixels(names, members, tmp_p
     write_forecast(tmp_path / "out.nc", forecast)
     with xr.open_dataset(tmp_path / "out.nc") as written:
         dims = ("realization", "time", "feature") if members else ("time", "feature")
+        assert written.level.attrs["units"] == "mm h-1"
         assert written.level.dims == dims and written.feature.values.tolist() == names
         np.testing.assert_array_equal(written.level.values, given[..., 0, 0, :])
         assert written.time.values.tolist() == [5, 6] and "x" not in written.variables
