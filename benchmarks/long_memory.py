@@ -10,9 +10,7 @@ blocks of their papers: a single one is linear up to where it adds, and cannot l
 """
 
 import argparse
-import json
 import math
-import pathlib
 import textwrap
 import time
 
@@ -20,7 +18,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 import optax
-from tqdm import tqdm
+from comparison import find_widest, measure_missing
 
 from predjax.cells import CELLS, unroll
 from predjax.cells.linear import LinearMap
@@ -60,13 +58,11 @@ def main(arguments=None) -> None:
     add("--iterations", type=int, default=3000, metavar="N", help="updates, unless solved before (default 3000)")
     add("--picture", metavar="FILE", help="draws the errors while learning")
     options = parser.parse_args(arguments)
-    path = pathlib.Path(options.json) if options.json else None
-    results = json.loads(path.read_text()) if path and path.is_file() else {}
-    for name in tqdm([n for n in options.cells.split(",") if n not in results], desc="cells", disable=None):
-        features = choose_features(name, options.parameters)
-        results[name] = learn(name, features, options.length, options.iterations)
-        if path:
-            path.write_text(json.dumps(results, indent=1) + "\n")
+
+    def learn_cell(name: str) -> dict:
+        return learn(name, choose_features(name, options.parameters), options.length, options.iterations)
+
+    results = measure_missing(options.json, options.cells.split(","), learn_cell)
     print(format_table(results))
     if options.picture:
         draw(options.picture, results)
@@ -110,11 +106,7 @@ def make_model(name: str, features: int) -> hk.Transformed:
 
 def choose_features(name: str, budget: int) -> int:
     """The greatest even number of features with at most that many parameters."""
-    low, high = 8, 4096
-    while high - low > 2:
-        middle = (low + high) // 4 * 2
-        low, high = (middle, high) if count_parameters(name, middle) <= budget else (low, middle)
-    return low
+    return find_widest(lambda features: count_parameters(name, features), budget, least=8)
 
 
 def learn(name: str, features: int, length: int, iterations: int) -> dict:

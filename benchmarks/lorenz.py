@@ -9,14 +9,12 @@ forecast; its valid prediction time is the time until the error, in standard dev
 """
 
 import argparse
-import json
-import pathlib
 import time
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
+from comparison import find_widest, measure_missing
 
 from predjax.models.config import MODELS, PARALLEL, ModelConfig, SamplingConfig
 from predjax.models.forecaster import make_forecaster
@@ -55,14 +53,12 @@ def main() -> None:
     add("--cases", type=int, default=100, metavar="N", help="forecasts to score (default 100)")
     add("--picture", metavar="FILE", help="draws the valid prediction times")
     options = parser.parse_args()
-    path = pathlib.Path(options.json) if options.json else None
-    results = json.loads(path.read_text()) if path and path.is_file() else {}
     train, test = make_data(options.cases)
-    for name in tqdm([n for n in options.models.split(",") if n not in results], desc="models", disable=None):
-        config = choose_width(name, options.parameters)
-        results[name] = measure(config, train, test, options.iterations)
-        if path:
-            path.write_text(json.dumps(results, indent=1) + "\n")
+
+    def measure_model(name: str) -> dict:
+        return measure(choose_width(name, options.parameters), train, test, options.iterations)
+
+    results = measure_missing(options.json, options.models.split(","), measure_model)
     results["persistence"] = {"times": valid_times(np.repeat(test[:, OBSERVED - 1 : OBSERVED], STEPS, 1), test)}
     print(format_table(results))
     if options.picture:
@@ -99,11 +95,7 @@ def count_of(config: ModelConfig) -> int:
 
 def choose_width(name: str, budget: int) -> ModelConfig:
     """The widest layers, of an even number of features, with at most that many parameters."""
-    low, high = 4, 1024  # features, the first of which fit
-    while high - low > 2:
-        middle = (low + high) // 4 * 2
-        low, high = (middle, high) if count_of(configure(name, middle)) <= budget else (low, middle)
-    return configure(name, low)
+    return configure(name, find_widest(lambda width: count_of(configure(name, width)), budget, least=4))
 
 
 def measure(config: ModelConfig, train, test, iterations: int) -> dict:
