@@ -20,7 +20,8 @@ from predjax.pictures.series import draw_series, encode_series
 from predjax.radar.batches import read_windows
 from predjax.radar.movies import is_series
 from predjax.radar.writers import write_forecast
-from predjax.verification.skill import format_table, write_skill
+from predjax.verification.skill import write_skill
+from predjax.verification.table import format_table
 
 
 def report(verification: Verification, folder=None, overwrite: bool = False) -> str:

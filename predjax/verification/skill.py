@@ -1,12 +1,10 @@
-"""Methods side by side: comparison, skill against a reference, the table for the terminal, the files."""
+"""Methods side by side: comparison, skill against a reference, the files."""
 
 import json
 import math
 import os
 import pathlib
-import textwrap
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
@@ -16,19 +14,6 @@ from predjax.radar.netcdf_lock import NETCDF_LOCK
 from predjax.verification.scores import check_same_labels
 
 ERROR_SCORES = ("mae", "mse", "rmse")  # 0 is perfect and less is better, so a skill is defined
-BETTER = {  # smaller is better: what the star and the closing lines compare
-    "rmse": lambda value: value,
-    "mae": lambda value: value,
-    "mean_error": abs,
-    "csi": lambda value: -value,
-    "pod": lambda value: -value,
-    "far": lambda value: value,
-    "bias": lambda value: abs(math.log(value)) if value > 0 else math.inf,
-    "ssim": lambda value: -value,
-    "psnr": lambda value: -value,
-}
-HEADINGS = {"rmse": "RMSE", "mae": "MAE", "mean_error": "ME", "rmse_skill": "skill", "bias": "bias"}
-HEADINGS |= {name: name.upper() for name in ("csi", "pod", "far", "ssim", "psnr")}
 
 
 def compare(skills: Mapping[str, xr.Dataset]) -> xr.Dataset:
@@ -70,60 +55,6 @@ def skill_against(comparison: xr.Dataset, reference: str) -> xr.Dataset:
     return result
 
 
-class Column(NamedTuple):
-    """A column of the table: its heading, and the cells of all lead times."""
-
-    heading: str
-    cells: list[str]
-
-
-def format_table(comparison: xr.Dataset, *, reference: str = "persistence", width: int = 110) -> str:
-    """A plain-text table of the scores by lead time, one group of columns a method, at most `width` wide.
-
-    First the errors and the skill in RMSE against `reference` where it is among the methods, then one part a
-    threshold. A star marks the best method of a score. The closing lines say at which lead times a method is
-    not better than the reference.
-    """
-    methods = comparison.method.values.tolist()
-    with_reference = reference in methods
-    if with_reference:
-        comparison = skill_against(comparison, reference)
-    units, lead_units = comparison.attrs["units"], comparison.lead_time.attrs["units"]
-    unit_text = "" if units == "1" else f" {units}"
-    lead_heading = {"minutes": "min", "seconds": "s"}.get(lead_units, "frames")
-    lead = Column(lead_heading, [str(value) for value in comparison.lead_time.values])
-
-    lines = [f"Skill by lead time: {', '.join(methods)}", _rules(comparison, unit_text)]
-    shared, own = [], []
-    for name in ("cases", "pairs"):
-        values = comparison[name].values
-        if (values != values[:1]).any():
-            own.append(name)
-            lines.append(f"The methods were scored on different {name}: compare with care.")
-        elif (values != values[0, 0]).any():
-            shared.append(Column(name, [str(value) for value in values[0]]))
-        else:
-            lines[1] += f"; {values[0, 0]} {name}" + (" at every lead time" if name == "pairs" else "")
-
-    errors = ["rmse", "mae", "mean_error", "ssim", "psnr"]
-    errors = [name for name in errors if name in comparison] + ["rmse_skill"] * with_reference
-    lines += ["", f"errors{f', {units}' if unit_text else ''}"]
-    lines += _lay_out([lead, *shared], _groups(comparison, errors, own, reference), width)
-    for threshold in comparison.threshold.values:
-        part = comparison.sel(threshold=threshold)
-        part = part.assign(events=part.hits + part.misses)
-        events = part.events.values
-        same = (events == events[:1]).all()
-        left = [lead, Column("observed", [str(value) for value in events[0]])] if same else [lead]
-        lines += ["", f"events: value >= {threshold:g}{unit_text}"]
-        groups = _groups(part, ["csi", "pod", "far", "bias"], [] if same else ["events"], reference)
-        lines += _lay_out(left, groups, width)
-    lines += ["", *_closing_lines(comparison, reference, unit_text, lead_heading)]
-    # Sentences fold at the width, the rows of a table stay whole.
-    folded = [line if " | " in line else textwrap.fill(line, width, subsequent_indent="  ") for line in lines]
-    return "\n".join(folded) + "\n"
-
-
 def write_skill(
     folder: str | os.PathLike, dataset: xr.Dataset, overwrite: bool = False, *, whole: xr.Dataset | None = None
 ) -> None:
@@ -151,139 +82,6 @@ def write_skill(
             whole.to_netcdf(temporary, mode="a", group="whole_domain", **options)
     with appearing(paths[1], overwrite=overwrite) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-def _rules(comparison: xr.Dataset, unit_text: str) -> str:
-    event = f" event: {comparison.attrs['event_rule']};" if comparison.threshold.size else ""
-    return f"{unit_text.strip() or 'no unit'};{event} sums pooled over cases"
-
-
-def _groups(data: xr.Dataset, scores: list[str], counts: list[str], reference: str) -> list[tuple[str, list[Column]]]:
-    """One group of columns a method."""
-    decimals = {name: _decimals(name, data[name].values) for name in scores}
-    decimals |= {name: decimals["rmse"] for name in ("mae", "mean_error") if name in decimals}  # one unit
-    groups = []
-    for method in data.method.values:
-        one = data.sel({"method": method})
-        columns = [Column("observed" if n == "events" else n, [str(v) for v in one[n].values]) for n in counts]
-        for name in scores:
-            if name == "rmse_skill" and method == reference:
-                continue
-            stars = _is_best(data, name, method) if name in BETTER else [False] * data.sizes["lead_time"]
-            numbers = ("-" if math.isnan(v) else f"{v:.{decimals[name]}f}" for v in one[name].values)
-            cells = [number + "* "[not star] for number, star in zip(numbers, stars)]
-            columns.append(Column(HEADINGS[name] + " ", cells))
-        groups.append((method, columns))
-    return groups
-
-
-def _is_best(data: xr.Dataset, name: str, method: str) -> list[bool]:
-    """Whether a method alone has the best value, by lead time; never where there is nothing to compare."""
-    rank = xr.apply_ufunc(BETTER[name], data[name].fillna(np.inf), vectorize=True, output_dtypes=[float])
-    rank = rank.where(data[name].notnull(), np.inf)
-    others = rank.drop_sel(method=method)
-    if not others.sizes["method"]:
-        return [False] * data.sizes["lead_time"]
-    return (rank.sel({"method": method}) < others.min("method")).values.tolist()
-
-
-def _decimals(name: str, values: np.ndarray) -> int:
-    """Decimals that give the largest value four digits; three for ratios."""
-    if name in ("csi", "pod", "far", "bias", "rmse_skill", "ssim"):
-        return 3
-    largest = np.max(np.abs(values), initial=0, where=np.isfinite(values))
-    return int(np.clip(3 - np.floor(np.log10(largest)), 0, 9)) if largest > 0 else 3
-
-
-def _lay_out(left: list[Column], groups: list[tuple[str, list[Column]]], width: int) -> list[str]:
-    """Lines of a table: `left`, then as many groups as fit, with the rest in further tables below."""
-    lines = []
-    while groups:
-        blocks = [_block("", left)]
-        while groups and (len(blocks) == 1 or _width(blocks) + 3 + len(_block(*groups[0])[0]) <= width):
-            blocks.append(_block(*groups.pop(0)))
-        lines += [" | ".join(row).rstrip() for row in zip(*blocks)] + [""] * bool(groups)
-    return lines
-
-
-def _width(blocks: list[list[str]]) -> int:
-    return len(" | ".join(block[0] for block in blocks))
-
-
-def _block(title: str, columns: list[Column]) -> list[str]:
-    """The lines of one group, all of one length: title, headings, cells."""
-    sizes = [max(len(c.heading), *(len(cell) for cell in c.cells)) for c in columns]
-    rows = zip(*([c.heading, *c.cells] for c in columns))
-    lines = ["  ".join(cell.rjust(size) for cell, size in zip(row, sizes)) for row in rows]
-    size = max(len(title) + 4, len(lines[0])) if title else len(lines[0])
-    return [f" {title} ".center(size, "-") if title else " " * size, *(line.rjust(size) for line in lines)]
-
-
-def _closing_lines(comparison: xr.Dataset, reference: str, unit_text: str, unit: str) -> list[str]:
-    """What the marks mean, and for each method where it is better than the reference and where it is not."""
-    methods = comparison.method.values.tolist()
-    legend = "- undefined (0/0)" if len(methods) == 1 else "* the best of the methods; - undefined (0/0)"
-    if reference not in methods:
-        return [legend, f"No {reference} among the methods: no skill is given."]
-    lines = [f"{legend}; skill = 1 - RMSE / RMSE of {reference}"]
-    scores = [("RMSE", "rmse", comparison.rmse)]
-    for threshold in comparison.threshold.values:
-        scores.append((f"CSI at {threshold:g}{unit_text}", "csi", comparison.csi.sel(threshold=threshold)))
-    for method in [name for name in methods if name != reference]:
-        verdicts: dict[str, list[str]] = {}
-        for what, name, values in scores:
-            pair = values.sel({"method": method}), values.sel({"method": reference})
-            verdict = _verdict(*pair, BETTER[name], reference, unit)
-            if f"{name}_verdict" in comparison:
-                told = comparison[f"{name}_verdict"].sel({"method": method})
-                told = told.sel(threshold=values.threshold) if "threshold" in told.dims else told
-                verdict += _certainty(told, unit)
-            verdicts.setdefault(verdict, []).append(what)
-        lines += [f"{method}: {verdict}: {', '.join(names)}." for verdict, names in verdicts.items()]
-    return lines
-
-
-def _verdict(own: xr.DataArray, other: xr.DataArray, rank: Callable, reference: str, unit: str) -> str:
-    """At which lead times one score of a method is no better than that of the reference."""
-
-    def named(leads):
-        return f"lead time{'s' * (len(leads) > 1)} {_spell_leads(leads, own.lead_time.values)} {unit}"
-
-    leads = own.lead_time.values
-    undefined = np.isnan(own.values) | np.isnan(other.values)
-    if undefined.all():
-        return "undefined at every lead time"
-    worse = ~undefined & [not rank(a) < rank(b) for a, b in zip(own.values, other.values)]
-    everywhere = not worse.any() or worse.all()
-    verdict = f"{'not ' * bool(worse.any())}better than {reference} at "
-    everywhere_text = "any lead time" if worse.any() else "every lead time"
-    verdict += everywhere_text if everywhere else named(leads[worse])
-    return verdict + (f" (undefined at {named(leads[undefined])})" if undefined.any() else "")
-
-
-def _certainty(verdicts: xr.DataArray, unit: str) -> str:
-    """In words, at which lead times the bootstrap tells the difference from chance."""
-    found = {}
-    for lead, verdict in zip(verdicts.lead_time.values, verdicts.values):
-        found.setdefault(str(verdict), []).append(lead)
-    if len(found) == 1:
-        return f" ({next(iter(found))})"
-    every = verdicts.lead_time.values
-    told = (f"{verdict} at {_spell_leads(leads, every)} {unit}" for verdict, leads in found.items())
-    return f" ({'; '.join(told)})"
-
-
-def _spell_leads(leads, every) -> str:
-    """Some of all lead times, five and more that follow each other as "5 to 30"."""
-    runs: list[list] = []
-    for place in np.flatnonzero(np.isin(every, leads)):
-        if runs and runs[-1][-1] == place - 1:
-            runs[-1].append(place)
-        else:
-            runs.append([place])
-    spelled = (f"{every[run[0]]} to {every[run[-1]]}" if len(run) > 4 else ", ".join(str(every[i]) for i in run)
-               for run in runs)  # fmt: skip
-    return ", ".join(spelled)
 
 
 def _as_json(dataset: xr.Dataset) -> dict:

@@ -11,7 +11,8 @@ from predjax.verification.blocks import stack_blocks, sum_blocks
 from predjax.verification.bootstrap import bootstrap
 from predjax.verification.measure import measure, score
 from predjax.verification.scores import skill, statistics
-from predjax.verification.skill import _spell_leads, compare, format_table, skill_against, write_skill
+from predjax.verification.skill import compare, skill_against, write_skill
+from predjax.verification.table import _spell_leads, format_table
 
 LEADS = [5, 10, 15]
 
