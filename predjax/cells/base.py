@@ -47,5 +47,5 @@ def unroll(cell, inputs, state):
       Outputs `(B, T, *S, F)` and the last state.
     """
     with derived_once():
-        cell(jax.tree.map(lambda a: a[:, 0], inputs), state)  # nothing of it is computed but what the steps share
+        cell(jax.tree.map(lambda a: a[:, 0], inputs), state)  # under jit nothing of it is computed but what steps share
         return hk.dynamic_unroll(cell, inputs, state, time_major=False)

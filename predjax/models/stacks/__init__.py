@@ -4,7 +4,6 @@ import difflib
 import inspect
 
 import haiku as hk
-import jax
 
 from predjax.cells import CELLS, CausalLSTM
 from predjax.cells.mim import MIMBlock
@@ -53,8 +52,11 @@ def check_options(config: ModelConfig) -> None:
             near = difflib.get_close_matches(name, known, 1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise ValueError(f"cell_options: {config.model_name} has {_list(known)}, not {name!r}{hint}")
-    # Cells check their values when they are made; no array is.
-    jax.eval_shape(hk.transform(lambda: (make_stack(config, (1, 1)), 0)[1]).init, None)
+
+    def make() -> None:  # cells check their values then; no array is made
+        make_stack(config, (1, 1))
+
+    hk.transform(make).init(None)
 
 
 def _list(options: dict) -> str:
