@@ -15,7 +15,7 @@ from predjax.models.config import MODELS
 
 SAMPLE = ROOT / "data" / "radar_movies.nc"
 OF_DIFFERENT_KINDS = ("action_cond_predrnn_v2", "predrnn_pp", "mim", "gru", "unitary", "conv_s5")
-SHORT = ["--thresholds", "20"]  # of the tables, which are tested elsewhere
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 OPTIONS = {
     "lru": {"dropout": 0.1},
     "ct_rnn": {"noise": 0.1},
@@ -51,21 +51,23 @@ def use(name, movies, tmp_path, capsys):
     """Two iterations, a third one resumed, and the export of a forecast."""
     run, frames = tmp_path / "run", tmp_path / "frames"
     data = ["--data_path", movies, *(["--forcings", "wind"] if "action" in name else [])]
-    flags = ["--model_name", name, "--save_dir", run, "--lr_schedule", "constant", "--max_valid_cases", 4, *SHORT]
+    all_trains = ["--valid_fraction", 0, "--test_fraction", 0]  # tables of held-out movies are tested elsewhere
+    flags = ["--model_name", name, "--save_dir", run, "--lr_schedule", "constant"]
     options = ["--cell_options", json.dumps(OPTIONS[name])] if name in OPTIONS else []
-    command = [*TINY, *data, *flags, *options, "--max_iterations", 2]
+    command = [*TINY, *data, *all_trains, *flags, *options, "--max_iterations", 2]
     assert train([str(part) for part in command]) == 0
     started = checkpoint.load(checkpoint.step_path(run, 2))[0]
 
-    assert train(["--resume", "--save_dir", str(run), "--max_iterations", "3", *SHORT]) == 0
+    assert train(["--resume", "--save_dir", str(run), "--max_iterations", "3"]) == 0
     went_on, record = checkpoint.load(checkpoint.step_path(run, 3))
     assert record["model"]["model_name"] == name and record["iteration"] == 3
     same = [key for key, value in started.items() if key.startswith("params/") and (went_on[key] == value).all()]
     assert not same
 
     capsys.readouterr()
-    command = ["--checkpoint", run, "--max_cases", 2, "--crop", 16, "--export", frames, "--num_save_samples", 1, *SHORT]
-    assert evaluate([str(part) for part in [*command, "--baselines", "persistence"]]) == 0
+    command = ["--checkpoint", run, *data, "--max_cases", 2, "--crop", 16, "--thresholds", 20, "--num_save_samples", 1]
+    command += ["--export", frames, "--baselines", "persistence"]
+    assert evaluate([str(part) for part in command]) == 0
     assert name in capsys.readouterr().out
     with xr.open_dataset(next(frames.glob("*.nc"))) as forecast:
         assert forecast.sizes["time"] == 3 and np.isfinite(forecast.reflectivity.values).any()
