@@ -16,7 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from comparison import find_widest, measure_missing
 
-from predjax.models.config import MODELS, PARALLEL, ModelConfig, SamplingConfig
+from predjax.models.catalogue import MODELS, PARALLEL
+from predjax.models.config import ModelConfig, SamplingConfig
 from predjax.models.forecaster import make_forecaster
 from predjax.synthetic.dynamics import Lorenz63Config
 from predjax.synthetic.systems import SYSTEMS, make_series
@@ -24,8 +25,8 @@ from predjax.training.config import TrainConfig
 from predjax.training.loop import count_parameters
 from predjax.training.step import init_state, make_optimizer, make_update
 
-ON_MAPS = ("predrnn", "mim", "conv")  # with memories or convolutions for maps
-VECTOR_MODELS = tuple(name for name in MODELS if not any(part in name for part in ON_MAPS))
+LEFT_OUT = ("predrnn", "mim", "conv", "physical")  # for maps, or for strains
+VECTOR_MODELS = tuple(name for name in MODELS if not any(part in name for part in LEFT_OUT))
 LAYERS, WINDOW, OBSERVED, STEPS, LIMIT = 2, 100, 100, 600, 0.5
 LYAPUNOV_TIMES = Lorenz63Config.dt * SYSTEMS["lorenz63"].lyapunov  # of a sample
 # Where the defaults are for other tasks: rates and steps that suit a signal which turns in some 40 samples.

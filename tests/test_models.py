@@ -11,7 +11,7 @@ from predjax import checkpoint
 from predjax.commands.evaluate import main as evaluate
 from predjax.commands.models import describe_models, describe_state
 from predjax.commands.train import main as train
-from predjax.models.config import MODELS
+from predjax.models.catalogue import MODELS
 
 SAMPLE = ROOT / "data" / "radar_movies.nc"
 OF_DIFFERENT_KINDS = ("action_cond_predrnn_v2", "predrnn_pp", "mim", "gru", "unitary", "conv_s5")
@@ -42,7 +42,7 @@ def test_models_of_each_kind_train_go_on_forecast_and_export(name, movies, tmp_p
 
 
 @pytest.mark.ci
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "physical"])  # strains: test_sequence_commands
 def test_every_model_trains_goes_on_forecasts_and_exports(name, movies, tmp_path, capsys):
     use(name, movies, tmp_path, capsys)
 

@@ -25,13 +25,13 @@ def decode_stress(stress, weights, decoder: str):
 
 
 class Physical(hk.RNNCore):
-    """z = E x, s = J2(z) in each of m material points, y = `decode_stress`: strain `(B, 3)` to stress `(B, 3)`.
+    """z = E x, s = J2(z) in each of m material points, y = `decode_stress`: strain `(B, *S, 3)` to stress `(B, *S, 3)`.
 
     Maia, Rocha, Kerfriden & van der Meer (2023), "Physically recurrent neural networks for path-dependent heterogeneous
     materials", doi:10.1016/j.cma.2023.115934. E has no bias and gives each point a strain of its own; the point answers
-    with elastoplasticity (`cells.plasticity`), whose history (`PlasticState`, `(B, m, ...)`) is the state. Only that
-    needs steps: `unroll` encodes and decodes all of them at once. "soft" is the decoder of the paper; the other two,
-    which keep weights a mean, are in libraries.
+    with elastoplasticity (`cells.plasticity`), whose history (`PlasticState`, `(B, *S, m, ...)`) is the state. Only
+    that needs steps: `unroll` encodes and decodes all of them at once. "soft" is the decoder of the paper; the other
+    two, which keep weights a mean, are in libraries.
 
     `young`, `poisson`, `yield_first`, `yield_last` and `yield_scale` are those of `Material` and its hardening. E
     starts as N(0, 1/3), so that points see strains of the given size; w uniform in 0 to 1.
@@ -40,6 +40,7 @@ class Physical(hk.RNNCore):
     def __init__(
         self,
         points,
+        spatial_shape=(),
         decoder="soft",
         young=3130.0,
         poisson=0.37,
@@ -49,7 +50,7 @@ class Physical(hk.RNNCore):
         name=None,
     ):
         super().__init__(name=name)
-        self.points = check_count("points", points)
+        self.points, self.spatial_shape = check_count("points", points), tuple(spatial_shape)
         self.decoder = check_choice("decoder", decoder, DECODERS)
         first = check_number("yield_first", yield_first, above=0)
         hardening = ExponentialHardening(
@@ -63,7 +64,7 @@ class Physical(hk.RNNCore):
 
     def initial_state(self, batch_size):
         """Points that were never strained."""
-        return rest((batch_size, self.points))
+        return rest((batch_size, *self.spatial_shape, self.points))
 
     def _encode(self, strain):
         if strain.shape[-1] != 3:
@@ -81,7 +82,7 @@ class Physical(hk.RNNCore):
         return self._decode(stress), state
 
     def unroll(self, inputs, state: PlasticState):
-        """As `predjax.unroll`: strains `(B, T, 3)` to stresses `(B, T, 3)`, and the last state."""
+        """As `predjax.unroll`: strains `(B, T, *S, 3)` to stresses of that shape, and the last state."""
 
         def step(state, strain):
             stress, state = update_stress(strain, state, self.material)

@@ -7,6 +7,7 @@ import numpy as np
 
 from predjax.flags import to_dict
 from predjax.models.scaling import KINDS, Scaling, choose_scaling
+from predjax.nowcasts.regression import fit_regression
 from predjax.radar.batches import read_windows
 from predjax.radar.config import DataConfig
 from predjax.radar.movies import Movies, check_together, is_series
@@ -18,11 +19,14 @@ LOG = logging.getLogger("predjax")
 
 
 class DataSet(NamedTuple):
-    """Sources and how their periods are split; `sample` `(N, C)` are pixels of a few training windows."""
+    """Sources and how their periods are split for windows of `length` frames; `sample` `(N, C)` are pixels of a few
+    training windows, `forcing_sample` `(N, A)` the forcings with them, or None."""
 
     sources: list[Movies]
     split: Split
+    length: int
     sample: np.ndarray
+    forcing_sample: np.ndarray | None
 
     @property
     def units(self) -> str:
@@ -31,19 +35,18 @@ class DataSet(NamedTuple):
 
 def read_sources(paths, config: DataConfig) -> list[Movies]:
     """Movies of the paths, checked one by one and together."""
-    sources = read_movies(
-        paths, layout=config.layout, variable=config.variable, units=config.units, forcings=config.forcings
-    )
-    return check_together(sources)
+    names = ("layout", "variable", "units", "forcings", "path_length")
+    return check_together(read_movies(paths, **{name: getattr(config, name) for name in names}))
 
 
 def read_data(train_paths, valid_paths, config: DataConfig, length: int) -> DataSet:
-    """Training and validation data for windows of `length` frames.
+    """Training and validation data for windows of `length` frames; 0: as many as the longest run of frames has.
 
     With paths for validation all of `train_paths` is for training; else parts of it are held out.
     """
     sources = read_sources(train_paths, config)
     periods = find_periods(sources)
+    length = length or max(period.stop - period.start for period in periods)
     if valid_paths:
         count = len(sources)
         sources = check_together(sources + read_sources(valid_paths, config))
@@ -59,9 +62,28 @@ def read_data(train_paths, valid_paths, config: DataConfig, length: int) -> Data
             f"{longest.stop - longest.start} frames of {sources[longest.source].attrs['source']}"
         )
     chosen = spread(windows, 256 if is_series(sources[0]) else 8)
-    frames = [read_windows(sources, [window], length, config.crop).frames for window in chosen]
-    frames = [array.reshape(-1, array.shape[-1]) for array in frames]
-    return DataSet(sources, split, np.concatenate(frames))
+    batches = [read_windows(sources, [window], length, config.crop) for window in chosen]
+    return DataSet(sources, split, length, *_pair_pixels(batches))
+
+
+def _pair_pixels(batches) -> tuple[np.ndarray, np.ndarray | None]:
+    """All pixels of some batches `(N, C)`, and the forcings of each `(N, A)`, or None without any."""
+    frames = np.concatenate([batch.frames.reshape(-1, batch.frames.shape[-1]) for batch in batches])
+    if batches[0].forcings is None:
+        return frames, None
+    forcings = []
+    for batch in batches:
+        found = batch.forcings if batch.forcings.ndim == 5 else batch.forcings[:, :, None, None]
+        found = np.broadcast_to(found, (*batch.frames.shape[:-1], found.shape[-1]))
+        forcings.append(found.reshape(-1, found.shape[-1]))
+    return frames, np.concatenate(forcings)
+
+
+def standardise(sample: np.ndarray) -> Scaling:
+    """The scaling that makes the mean of each channel of a sample `(N, A)` 0 and its standard deviation 1."""
+    mean, deviation = sample.mean(0, dtype=float), sample.std(0, dtype=float)
+    top = mean + np.where(deviation > 1e-6 * (1 + np.abs(mean)), deviation, 1.0)
+    return Scaling("linear", tuple(mean.tolist()), tuple(top.tolist()))
 
 
 def find_cases(sources, periods, length: int, config: DataConfig, stride: int = 0) -> list[Window]:
@@ -110,8 +132,10 @@ def _measure_features(sample: np.ndarray) -> tuple[tuple[float, ...], tuple[floa
     return tuple(low), tuple(high)
 
 
-def describe_data(data: DataSet, config: DataConfig, train_paths, valid_paths, length: int) -> dict:
-    """JSON values for the checkpoint: where the data are, how they were read and split."""
+def describe_data(data: DataSet, config: DataConfig, train_paths, valid_paths) -> dict:
+    """JSON values for the checkpoint: where the data are, how they were read and split; with forcings also the weights
+    of `nowcasts.regression`, so that a verification has it beside the model."""
+    forcings = data.forcing_sample
     parts = {name: describe_periods(data.sources, getattr(data.split, name)) for name in ("train", "valid", "test")}
     return {
         "train_data_paths": train_paths,
@@ -119,6 +143,7 @@ def describe_data(data: DataSet, config: DataConfig, train_paths, valid_paths, l
         "config": to_dict(config),
         "units": data.units,
         "rule": data.split.rule,
-        "length": length,
+        "length": data.length,
+        "regression": None if forcings is None else fit_regression(data.sample, forcings).tolist(),
         **parts,
     }

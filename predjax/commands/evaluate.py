@@ -9,7 +9,7 @@ from predjax.flags import add_flags, from_dict, parse_values, typed
 from predjax.radar.config import DataConfig
 
 LOG = logging.getLogger("predjax")
-BASELINES = ("persistence", "extrapolation", "pysteps_lk", "pysteps_sprog", "pysteps_anvil", "pysteps_steps")
+BASELINES = ("persistence", "extrapolation", "pysteps_lk", "pysteps_sprog", "pysteps_anvil", "pysteps_steps", "linear")
 USUAL = ("persistence", "extrapolation")
 
 
@@ -42,6 +42,8 @@ def main(arguments=None) -> int:
     options = _parser().parse_args(arguments)
     if not options.checkpoint and not options.data_path:
         raise ValueError("evaluate needs --checkpoint, --data_path or both")
+    if options.input_length is not None and options.input_length < 1:
+        raise ValueError(f"input_length must be at least 1 frame, not {options.input_length}")
     if options.forecasts and (options.checkpoint or not options.data_path):
         raise ValueError("--forecasts needs --data_path, and excludes --checkpoint")
     names = USUAL if options.baselines is None else parse_values(str, options.baselines)
@@ -49,7 +51,6 @@ def main(arguments=None) -> int:
         if name not in BASELINES:
             raise ValueError(f"baseline {name!r} is not one of {', '.join(BASELINES)}")
     from predjax.commands import export, session, verify
-    from predjax.radar.movies import is_series
 
     for folder, patterns in ((options.output, ("skill.*", "report.html")), (options.export, ("nowcast_*",))):
         if folder:
@@ -67,9 +68,8 @@ def main(arguments=None) -> int:
 
         name = model.forecaster.config.model_name
         methods[name] = verify.forecast_by(make_nowcast(model.forecaster, model.params), cases)
-    if is_series(cases.sources[0]):
-        names = _without_motion(names, cases.sources[0].attrs["source"], options.baselines is None)
-    methods |= make_baselines(names, cases)
+    names = _choose_baselines(names, cases, options.baselines is None)
+    methods |= make_baselines(names, cases, model.record["data"] if model else {})
     if not methods:
         raise ValueError("nothing to evaluate: give --checkpoint, --forecasts or --baselines")
 
@@ -92,9 +92,21 @@ def main(arguments=None) -> int:
     return 0
 
 
-def _without_motion(names, source: str, unasked: bool) -> tuple[str, ...]:
-    """The baselines that a series can have. Errors: ValueError for another that was asked for."""
-    moving = [name for name in names if name != "persistence"]
+def _choose_baselines(names, cases, unasked: bool) -> tuple[str, ...]:
+    """The baselines that the cases can have. Errors: ValueError for another that was asked for."""
+    from predjax.radar.movies import is_series
+
+    source = cases.sources[0].attrs["source"]
+    if not cases.input_length:
+        others = [name for name in names if name != "linear"]
+        if others and not unasked:
+            raise ValueError(
+                f"{others[0]} goes on from observed frames, a sequence task has none: linear is its baseline"
+            )
+        return ("linear",) if unasked else names
+    if "linear" in names:
+        raise ValueError("the baseline linear belongs to sequence tasks, here persistence is one")
+    moving = [name for name in names if name != "persistence"] if is_series(cases.sources[0]) else []
     if moving and not unasked:
         raise ValueError(f"{source} is a series: {moving[0]} moves maps, persistence alone is a baseline here")
     if moving:
@@ -102,15 +114,22 @@ def _without_motion(names, source: str, unasked: bool) -> tuple[str, ...]:
     return tuple(name for name in names if name not in moving)
 
 
-def make_baselines(names, cases) -> dict:
-    """The baselines of these names as methods of the cases."""
+def make_baselines(names, cases, record: dict) -> dict:
+    """The baselines of these names as methods of the cases; `record` is what a run says of its data, or empty."""
     from predjax.commands.verify import forecast_by
 
     def blind(nowcast):
-        """Baselines know no forcings."""
+        """Baselines that go on from frames know no forcings."""
         return lambda observed, num_steps, forcings=None: nowcast(observed, num_steps)
 
-    return {name: forecast_by(blind(_find_baseline(name, cases.units)), cases) for name in names}
+    def make(name):
+        if name == "linear":
+            from predjax.nowcasts.regression import make_regression
+
+            return make_regression(record["regression"])
+        return blind(_find_baseline(name, cases.units))
+
+    return {name: forecast_by(make(name), cases) for name in names}
 
 
 def _find_baseline(name, units):
@@ -190,10 +209,12 @@ def _choose_cases(options, model):
     record, config = (model.record["data"], model.forecaster.config) if model else ({}, None)
     given = typed(DataConfig, options)
     data = from_dict(DataConfig, {**record.get("config", {}), "crop": 0, **given})
+    if config and config.sequence and options.input_length:
+        raise ValueError(f"input_length {options.input_length}: {config.model_name} was trained to observe no frame")
     input_length = options.input_length or (config.input_length if config else 4)
     num_steps = options.num_steps or (config.total_length - config.input_length if config else 12)
-    if input_length < 1 or num_steps < 1:
-        raise ValueError(f"input_length and num_steps must be positive, got {input_length} and {num_steps}")
+    if num_steps < 1:
+        raise ValueError(f"num_steps must be positive, got {num_steps}")
     if options.data_path:
         sources = read_sources(options.data_path, data)
         periods = find_periods(sources)

@@ -9,13 +9,14 @@ from tqdm import tqdm
 
 from predjax import __version__
 from predjax.commands.data import spread
-from predjax.commands.verify import Cases, Verification
+from predjax.commands.verify import Cases, Verification, find_baseline
 from predjax.files import appearing
-from predjax.nowcasts.forecast import Forecast, to_forecast
+from predjax.nowcasts.forecast import Forecast, find_init, to_forecast
 from predjax.pictures.animation import write_gif
 from predjax.pictures.curves import draw_skill
 from predjax.pictures.maps import draw_strip
 from predjax.pictures.panels import label_lead_times
+from predjax.pictures.responses import draw_responses
 from predjax.pictures.series import draw_series, encode_series
 from predjax.radar.batches import read_windows
 from predjax.radar.movies import is_series
@@ -29,7 +30,8 @@ def report(verification: Verification, folder=None, overwrite: bool = False) -> 
     if folder:
         write_skill(folder, verification.common, overwrite, whole=verification.whole)
         draw_skill(pathlib.Path(folder) / "skill.png", verification.common, overwrite=overwrite)
-    return format_table(verification.common)
+    methods = verification.common.method.values.tolist()
+    return format_table(verification.common, reference=find_baseline(methods) or "")
 
 
 def write_page(path, verification: Verification, methods, cases: Cases, facts, warnings, overwrite: bool) -> None:
@@ -75,8 +77,9 @@ def export(
     """Files of at most `count` windows, evenly spread; returns a line that tells what was written.
 
     `nowcast_<init time>.nc` (CF netCDF) and `.npy` `(T, H, W, C)` hold the first method's, `.png` and `.gif` show all
-    of them beside the observation; of a vector series there is no `.gif`. `origin` names the checkpoint, for the file's
-    history; `layout` "pysteps" names the variables as pysteps reads them.
+    of them beside the observation; of a vector series there is no `.gif`, but a `_response.png` of what forcings do to
+    it where they pair with its features. `origin` names the checkpoint, for the history; `layout` "pysteps" names
+    the variables as pysteps reads them.
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -92,6 +95,8 @@ def export(
                 stem.with_suffix(".png"), *_lines(observed, frames, cases), overwrite=overwrite,
                 **_describe_lines(forecast, cases),
             )  # fmt: skip
+            response = stem.with_name(f"{stem.name}_response.png")
+            _draw_response(response, observed, frames, forecast, cases, window, overwrite)
             continue
         shown = _describe_case(forecast, cases)
         movies = observed[: cases.input_length, ..., 0], _rows(observed, frames, cases)
@@ -130,7 +135,7 @@ def name_case(forecast: Forecast, window, cases: Cases) -> str:
     if is_time:
         text = np.datetime_as_string(init, "m").replace("-", "").replace(":", "") + "Z"
     else:
-        text = f"frame{int(init):05d}"
+        text = f"frame{int(init) + (not cases.input_length):05d}"  # of the first frame where none is observed
     same = [w for w in cases.windows if w != window and _init(w, cases) == _init(window, cases)]
     if same or not is_time:
         text += f"_movie{window.movie:04d}"
@@ -142,7 +147,7 @@ def name_case(forecast: Forecast, window, cases: Cases) -> str:
 
 
 def _init(window, cases):
-    return cases.sources[window.source]["time"].values[window.movie, window.start + cases.input_length - 1]
+    return find_init(cases.sources[window.source], window, cases.input_length)
 
 
 def _rows(observed, frames, cases) -> dict[str, np.ndarray]:
@@ -156,6 +161,18 @@ def _lines(observed, frames, cases) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     methods = {name: (values.mean(0) if values.ndim == 5 else values)[:, 0, 0] for name, values in frames.items()}
     observed = observed[:, 0, 0]
     return observed[: cases.input_length], {"observed": observed[cases.input_length :], **methods}
+
+
+def _draw_response(path, observed, frames, forecast, cases, window, overwrite) -> None:
+    """Each feature of a sequence against the forcing of the same number, where they pair."""
+    forcings = read_windows(cases.sources, [window], cases.length, cases.crop).forcings
+    shown = _describe_lines(forecast, cases)
+    if cases.input_length or forcings is None or forcings.ndim != 3 or forcings.shape[-1] != len(shown["features"]):
+        return
+    names = [str(name) for name in cases.sources[window.source]["forcing"].values]
+    shown = {key: shown[key] for key in ("features", "units", "title")}
+    rows = _lines(observed, frames, cases)[1]
+    draw_responses(path, forcings[0], rows, forcing_names=names, overwrite=overwrite, **shown)
 
 
 def _describe_lines(forecast, cases) -> dict:

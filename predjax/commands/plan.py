@@ -10,9 +10,10 @@ import sysconfig
 from typing import NamedTuple
 
 from predjax.checkpoint import holds_checkpoint, load_latest
-from predjax.commands.data import DataSet, describe_data, make_scaling, read_data
+from predjax.commands.data import DataSet, describe_data, make_scaling, read_data, standardise
 from predjax.flags import from_dict, parse_values, to_dict, typed
-from predjax.models.config import WITHOUT_FORCINGS, ModelConfig, SamplingConfig, order_options
+from predjax.models.catalogue import WITHOUT_FORCINGS
+from predjax.models.config import ModelConfig, SamplingConfig, order_options, with_usual
 from predjax.models.stacks import check_options
 from predjax.models.torch_weights import read_checkpoint
 from predjax.nowcasts.model import load_model
@@ -34,6 +35,7 @@ ARCHITECTURE = [
     "num_action_ch",
     "coverage_channel",
     "cell_options",
+    "task",
 ]
 # What a resumed run may change: its length, its reporting, its devices.
 RESUMABLE = [
@@ -93,8 +95,7 @@ def make_plan(options: argparse.Namespace) -> Plan:
     data_config = _combine(DataConfig, options, read_before.get("config"), resumed)
     train_paths = options.train_data_paths or read_before.get("train_data_paths") or str(find_sample())
     valid_paths = options.valid_data_paths or read_before.get("valid_data_paths")
-    length = getattr(options, "total_length", found.get("total_length", ModelConfig.total_length))
-    data = read_data(train_paths, valid_paths, data_config, length)
+    data = read_data(train_paths, valid_paths, data_config, find_length(options, found))
     model = make_model_config(options, data, found, origin)
     sampling = _combine(SamplingConfig, options, before.get("sampling"), resumed).resolve(training.max_iterations)
     sampling.check_model(model.model_name)
@@ -107,11 +108,17 @@ def make_plan(options: argparse.Namespace) -> Plan:
         "model": to_dict(model),
         "training": to_dict(training),
         "sampling": to_dict(sampling),
-        "data": describe_data(data, data_config, train_paths, valid_paths, length),
+        "data": describe_data(data, data_config, train_paths, valid_paths),
     }
     if resumed:
         _check_data(record["data"], read_before, resumed.path)
     return Plan(model, training, sampling, data_config, data, folder, record, resumed, params, origin)
+
+
+def find_length(options, found: dict) -> int:
+    """Frames of a window; 0 for those of a sequence that nothing is said about: all there are."""
+    values = with_usual({**found, **typed(ModelConfig, options)})
+    return values.get("total_length", 0 if values.get("task") == "sequence" else ModelConfig.total_length)
 
 
 def choose_folder(options) -> pathlib.Path:
@@ -144,11 +151,19 @@ def check_flags(options) -> None:
         raise ValueError("is_training 0 needs --pretrained_model")
     if options.pretrained_model or options.resume:
         return
-    config = ModelConfig(**{"num_action_ch": int(name.startswith("action_cond")), "res_on_conv": False, **given})
+    config = ModelConfig(**_guess_data(with_usual(given)))
     if options.num_layers and options.num_layers != len(config.num_hidden):
         hidden = ",".join(map(str, config.num_hidden))
         raise ValueError(f"num_layers {options.num_layers} does not agree with num_hidden {hidden}")
     check_options(config)
+
+
+def _guess_data(values: dict) -> dict:
+    """With what data would say of channels, for the checks that come before they are read."""
+    physical, sequence = values.get("model_name") == "physical", values.get("task") == "sequence"
+    action = values.get("model_name", "").startswith("action_cond")
+    usual = {"img_channel": 3, "num_action_ch": 3} if physical else {"num_action_ch": int(action or sequence)}
+    return {**usual, **values}
 
 
 def find_sample() -> pathlib.Path:
@@ -179,7 +194,7 @@ def make_model_config(options, data: DataSet, found: dict, origin) -> ModelConfi
         had = found.get(name, getattr(ModelConfig, name))  # what is newer than the checkpoint had its default
         if name in given and _as_json(given[name]) != _as_json(had):
             raise ValueError(f"{origin} has {name} {_shown(had)}, not {_shown(given[name])}")
-    values = {**found, **given}
+    values = with_usual({**found, **given})
     frames, source = data.sources[0].frames, data.sources[0].attrs["source"]
     width = getattr(options, "crop", 0) or frames.sizes["x"]
     if frames.sizes["y"] == frames.sizes["x"] == 1:
@@ -190,9 +205,9 @@ def make_model_config(options, data: DataSet, found: dict, origin) -> ModelConfi
         _agree(values, "img_width", width, f"{source}: frames are {width} pixels wide")
     forcings = data.sources[0]["forcings"].sizes["forcing"] if "forcings" in data.sources[0] else 0
     _agree(values, "num_action_ch", forcings, f"{source}: --forcings gives {forcings} channels")
-    if values.get("model_name", "").startswith("action_cond"):
-        values.setdefault("conv_on_input", True)
-        values.setdefault("res_on_conv", values["conv_on_input"])
+    values.setdefault("total_length", data.length)
+    if not found and forcings and options.forcing_scaling == "auto" and values.get("model_name") != "physical":
+        values["forcing_scaling"] = to_dict(standardise(data.forcing_sample))
     if "scaling" not in values or options.scaling != "auto" or options.scaling_range:
         values["scaling"] = to_dict(make_scaling(options.scaling, parse_values(float, options.scaling_range), data))
     elif values["scaling"]["units"] != data.units:

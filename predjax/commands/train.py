@@ -32,6 +32,7 @@ def _parser() -> Parser:
     add("--visual_path", metavar="DIR", help="where to (default SAVE_DIR/visual)")
     add("--scaling", default="auto", metavar="KIND", help="none, linear, dBZ, rain_rate (default: by the data's unit)")
     add("--scaling_range", default="", metavar="LOW,HIGH", help="values that become 0 and 1 (default: by the unit)")
+    add("--forcing_scaling", default="auto", choices=("auto", "none"), help="auto: mean 0, deviation 1 (but physical)")
     add("--thresholds", default="", metavar="X,X,...", help="event thresholds of the final table, in the data's unit")
     add("--device", default="auto", metavar="NAME", help="cpu or cuda (default: what is there)")
     add_flags(parser, ModelConfig, "model")
@@ -114,7 +115,7 @@ def _announce(run, plan, cost, first):
         "model": f"{config.model_name}, {config.size_text}, patches of {config.patch_size}, "
         f"{cost.parameters:,} parameters",
         "data": f"{len(plan.data.sources)} sources in {plan.data.units}, frames {height}x{width}x{channels}, "
-        f"{config.input_length} observed -> {config.total_length - config.input_length} predicted",
+        f"{config.input_length or 'none'} observed -> {config.total_length - config.input_length} predicted",
         "held out": plan.data.split.rule,
         "scaling": str(config.scaling),
         "device": f"{parallel.describe(run.devices)}, batch {run.config.batch_size}, about "
@@ -177,7 +178,7 @@ def _draw_decoupling(options, run, model):
 
 
 def _verify(options, plan, params, path) -> int:
-    """The table of the held-out movies, beside persistence; frames where they are asked for."""
+    """The table of the held-out movies, beside a baseline; frames where they are asked for."""
     from predjax.commands.data import find_cases
     from predjax.commands.evaluate import make_baselines
     from predjax.commands.export import export, report
@@ -194,7 +195,7 @@ def _verify(options, plan, params, path) -> int:
         return 0
     cases = make_cases(data.sources, windows, config, length, steps, crop, options.thresholds)
     methods = {config.model_name: forecast_by(make_nowcast(make_forecaster(config), params), cases)}
-    methods |= make_baselines(["persistence"], cases)
+    methods |= make_baselines(["linear" if config.sequence else "persistence"], cases, plan.record["data"])
     print(f"\nverified on the {part} data" + (" (the model was chosen on them)" if part == "valid" else ""))
     print(report(verify(methods, cases), plan.folder, overwrite=True))
     if options.gen_frm_dir:

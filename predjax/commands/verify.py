@@ -80,6 +80,11 @@ def make_cases(sources, windows, config, input_length, num_steps, crop, threshol
     return Cases(sources, windows, input_length, num_steps, crop, chosen, sides, floor, data_range)
 
 
+def find_baseline(methods) -> str | None:
+    """The baseline that others are held against, of the names of methods."""
+    return next((name for name in ("persistence", "linear") if name in methods), None)
+
+
 def forecast_by(nowcast: Callable, cases: Cases) -> Method:
     """A nowcast as a method: it sees the observed frames of the windows, and the forcings where there are any."""
 
@@ -90,10 +95,10 @@ def forecast_by(nowcast: Callable, cases: Cases) -> Method:
     return run
 
 
-def verify(methods: Mapping[str, Method], cases: Cases, reference: str = "persistence") -> Verification:
+def verify(methods: Mapping[str, Method], cases: Cases) -> Verification:
     """Scores every method on the same windows, streaming over them.
 
-    The sums are kept by block (event, or stretch of init times), for the intervals of the differences to `reference`.
+    The sums are kept by block (event, or stretch of init times), for the intervals of the differences to the reference.
     """
     blocks = assign_blocks(cases.windows, cases.length)
     totals = _Totals(*({name: {} for name in methods} for _ in range(3)))
@@ -108,7 +113,7 @@ def verify(methods: Mapping[str, Method], cases: Cases, reference: str = "persis
     stacked = {name: stack_blocks(sums) for name, sums in totals.common.items()}
     common = compare({name: score(sum_blocks(sums)) for name, sums in stacked.items()})
     names = [name for name in INTERVALS if name in common and common[name].size]
-    reference = reference if reference in methods else None  # no baseline to compare with: intervals only
+    reference = find_baseline(methods)  # without one to compare with: intervals only
     if reference:
         common = skill_against(common, reference)
     intervals = bootstrap(stacked, score_compared, reference=reference, names=names)

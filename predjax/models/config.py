@@ -6,46 +6,10 @@ import json
 from dataclasses import field
 
 from predjax.flags import flag
+from predjax.models.catalogue import MODELS, NORMED, ONE_WIDTH, PARALLEL, TWO_LAYERS, USUAL, WITHOUT_FORCINGS
 from predjax.models.scaling import Scaling
 
-MODELS = {
-    "predrnn": "PredRNN (Wang et al. 2017)",
-    "predrnn_v2": "PredRNN-V2: PredRNN with decoupled memories (Wang et al. 2022)",
-    "action_cond_predrnn": "action-conditioned PredRNN (Wang et al. 2022)",
-    "action_cond_predrnn_v2": "action-conditioned PredRNN-V2 (Wang et al. 2022)",
-    "predrnn_pp": "PredRNN++: causal LSTMs and a gradient highway (Wang et al. 2018)",
-    "mim": "memory in memory (Wang et al. 2019)",
-    "conv_lstm": "convolutional LSTM (Shi et al. 2015)",
-    "elman": "simple recurrence (Elman 1990)",
-    "leaky_elman": "simple recurrence of leaky units (Jaeger et al. 2007)",
-    "wilson_cowan": "firing rates (Wilson & Cowan 1972)",
-    "ind_rnn": "independent neurons (Li et al. 2018)",
-    "lstm": "long short-term memory (Hochreiter & Schmidhuber 1997, Gers et al. 2000)",
-    "gru": "gated recurrent unit (Cho et al. 2014)",
-    "antisymmetric": "antisymmetric RNN (Chang et al. 2019)",
-    "gated_antisymmetric": "antisymmetric RNN with a gate (Chang et al. 2019)",
-    "clockwork": "modules of neurons with clocks of their own (Koutnik et al. 2014)",
-    "lipschitz": "Lipschitz RNN (Erichson et al. 2021)",
-    "unitary": "unitary evolution RNN (Arjovsky et al. 2016)",
-    "exp_rnn": "orthogonal recurrence by the exponential map (Lezcano-Casado & Martinez-Rubio 2019)",
-    "nn_rnn": "non-normal RNN (Kerg et al. 2019)",
-    "co_rnn": "coupled oscillators (Rusch & Mishra 2021)",
-    "hetero_co_rnn": "coupled oscillators, each with constants of its own (Ceni et al. 2023)",
-    "ct_rnn": "continuous-time rate network with noise (Sompolinsky et al. 1988, Song et al. 2016)",
-    "simple_ct_rnn": "rate network with a time constant for each neuron (Beer 1995)",
-    "lru": "blocks of linear recurrent units (Orvieto et al. 2023)",
-    "s5": "blocks of state spaces (Smith et al. 2023)",
-    "conv_s5": "blocks of convolutional state spaces (Smith et al. 2023)",
-}
-PARALLEL = ("lru", "s5", "conv_s5")  # linear in time: all steps with known inputs at once, by associative scan
-NORMED = ("predrnn", "predrnn_v2", "action_cond_predrnn", "action_cond_predrnn_v2", "predrnn_pp", "mim", "conv_lstm")
-ONE_WIDTH = {
-    **dict.fromkeys((name for name in NORMED if name != "conv_lstm"), "one memory passes through all layers"),
-    **dict.fromkeys(PARALLEL, "every block adds to what the one below it gives"),
-}
-WITHOUT_FORCINGS = ("predrnn", "predrnn_v2")
-TWO_LAYERS = ("predrnn_pp", "mim")  # differ from a PredRNN from the second layer on
-
+TASKS = ("forecast", "sequence")
 REMATS = ("none", "step", "cell")
 PRECISIONS = ("float32", "bfloat16")
 TEACHER_FORCINGS = ("scheduled", "steps", "parallel")
@@ -64,6 +28,9 @@ class ModelConfig:
     layer_norm: bool = flag(False, "layer norm with parameters per element: ties the model to its grid", metavar="0|1")
     input_length: int = flag(10, "observed frames", metavar="FRAMES")
     total_length: int = flag(20, "observed and predicted frames of a window", metavar="FRAMES")
+    task: str = flag(
+        "forecast", "sequence: every frame from the forcings up to it, none observed (input_length 0)", choices=TASKS
+    )
     img_width: int = flag(0, "checked against the frames (or the crop); 0 takes what comes", metavar="PIXELS")
     img_channel: int = flag(1, "channels of a frame, checked against the data", metavar="C")
     cell_options: str = flag("", "options of the model's cells, see --list_models", metavar="JSON")
@@ -73,6 +40,7 @@ class ModelConfig:
     num_action_ch: int = flag(0, "forcing channels, checked against the data", metavar="A")
     coverage_channel: bool = flag(False, "show the network which pixels have coverage", metavar="0|1")
     scaling: Scaling = field(default=Scaling())
+    forcing_scaling: Scaling = field(default=Scaling())
 
     def __post_init__(self):
         if self.model_name not in MODELS:
@@ -93,7 +61,7 @@ class ModelConfig:
         _check(self.patch_size > 0, "patch_size", self.patch_size, "positive")
         _check(self.img_channel > 0, "img_channel", self.img_channel, "positive")
         _check(self.img_width >= 0, "img_width", self.img_width, "positive, or 0")
-        _check(self.input_length > 0, "input_length", self.input_length, "positive")
+        self._check_task()
         if self.total_length <= self.input_length:
             raise ValueError(f"total_length {self.total_length} must be greater than input_length {self.input_length}")
         if self.conv_on_input and self.num_hidden[0] % 2:
@@ -106,6 +74,36 @@ class ModelConfig:
             raise ValueError(f"{self.model_name} takes no forcings, action_cond_{self.model_name} does")
         if self.with_action and self.num_action_ch < 1:
             raise ValueError(f"{self.model_name} needs forcings (actions): num_action_ch is {self.num_action_ch}")
+
+    def _check_task(self):
+        if self.task not in TASKS:
+            raise ValueError(f"task {self.task!r} is not one of {', '.join(TASKS)}")
+        if self.model_name == "physical":
+            _check(self.sequence, "task", self.task, "sequence: physical takes strains and no frames")
+            _check(len(self.num_hidden) == 1, "num_hidden", self.num_hidden, "one number, of material points")
+            _check(self.patch_size == 1, "patch_size", self.patch_size, "1: physical takes one point of a map")
+            _check(self.img_channel == 3, "img_channel", self.img_channel, "3, the stresses xx, yy and xy")
+            _check(
+                self.num_action_ch == 3,
+                "num_action_ch",
+                self.num_action_ch,
+                "3, strains xx, yy, xy of --forcings",
+            )
+        if not self.sequence:
+            _check(self.input_length > 0, "input_length", self.input_length, "positive")
+            return
+        _check(self.input_length == 0, "input_length", self.input_length, "0: a sequence task observes no frame")
+        if "predrnn" in self.model_name and self.model_name != "predrnn_pp":
+            raise ValueError(f"{self.model_name} reads frames; task sequence is for models that can do without")
+        if self.num_action_ch < 1:
+            raise ValueError("task sequence reads forcings alone: num_action_ch is 0, give --forcings")
+        if self.coverage_channel:
+            raise ValueError("coverage_channel 1 shows the coverage of frames, a sequence task reads none")
+
+    @property
+    def sequence(self) -> bool:
+        """Whether all frames follow from the forcings, and none is read."""
+        return self.task == "sequence"
 
     @property
     def with_action(self) -> bool:
@@ -123,7 +121,7 @@ class ModelConfig:
     @property
     def parallel(self) -> bool:
         """Whether steps with known inputs can be computed at once."""
-        return self.model_name in PARALLEL
+        return self.model_name in (*PARALLEL, "physical")
 
     @property
     def output_features(self) -> int:
@@ -217,6 +215,18 @@ class SamplingConfig:
             sampling_stop_iter=stop,
             sampling_changing_rate=self.sampling_start_value / max(stop, 1) if rate is None else rate,
         )
+
+
+def with_usual(values: dict) -> dict:
+    """Fields of a `ModelConfig`, and what the model and the task ask for where these say nothing."""
+    name = values.get("model_name", ModelConfig.model_name)
+    values = {**USUAL.get(name, {}), **values}
+    if values.get("task") == "sequence":
+        values.setdefault("input_length", 0)
+    if name.startswith("action_cond"):
+        values.setdefault("conv_on_input", True)
+        values.setdefault("res_on_conv", values["conv_on_input"])
+    return values
 
 
 def order_options(options: str | dict) -> str:

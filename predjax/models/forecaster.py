@@ -34,6 +34,9 @@ class Forecaster(NamedTuple):
       (T-1, L, B, h, w, F) each; None for models without decoupled memories
 
     Forcings are `(B, T, A)` or `(B, T, H, W, A)`; those at t go in with frame t. `config` is the `ModelConfig`.
+
+    In a sequence task no frame goes in: T predictions follow from T forcings, prediction t from those up to t;
+    use_truth has no meaning and is None, and what is observed has length 0.
     """
 
     config: ModelConfig
@@ -66,12 +69,13 @@ def make_forecaster(config: ModelConfig, execution: Execution | None = None) -> 
         return scaled, function(scaled)
 
     def unroll_window(params, draws, frames, use_truth, forcings, known=0):
-        if use_truth is None:
+        if use_truth is None and not config.sequence:
             known = frames.shape[1] - 1
             use_truth = jnp.ones((len(frames), known), bool)
 
         def apply(scaled):
-            return unroll.apply(params, draws, scaled, jnp.asarray(use_truth, bool), forcings, known)
+            truth = None if use_truth is None else jnp.asarray(use_truth, bool)
+            return unroll.apply(params, draws, scaled, truth, forcings, known)
 
         return run(apply, params, frames, forcings)
 
@@ -91,7 +95,8 @@ def make_forecaster(config: ModelConfig, execution: Execution | None = None) -> 
         offset = 0 if axis_name is None else jax.lax.axis_index(axis_name) * len(frames)
         draws = None if rng is None else Draws(rng, offset)
         scaled, out = unroll_window(params, draws, frames, use_truth, forcings)
-        mse = global_mean(*squared_error(crop(out.patches, scaled), scaled[:, 1:]), axis_name)
+        observed = scaled if config.sequence else scaled[:, 1:]
+        mse = global_mean(*squared_error(crop(out.patches, scaled), observed), axis_name)
         replicas = 1 if axis_name is None else jax.lax.axis_size(axis_name)
         penalty = out.penalty / replicas
         return mse + penalty, {"mse": mse, "penalty": penalty}
@@ -101,15 +106,19 @@ def make_forecaster(config: ModelConfig, execution: Execution | None = None) -> 
         batch, length = observed.shape[:2]
         future = jnp.full((batch, num_steps, *observed.shape[2:]), jnp.nan, observed.dtype)
         frames = jnp.concatenate([observed, future], 1)
-        use_truth = forecast_mask(batch, length, length + num_steps)
+        use_truth = None if config.sequence else forecast_mask(batch, length, length + num_steps)
+        if config.sequence and length:
+            raise ValueError(f"a sequence task observes no frame, {length} are given")
         if forcings is not None:
-            if forcings.shape[1] < length + num_steps - 1:
+            needed = length + num_steps - (not config.sequence)
+            if forcings.shape[1] < needed:
                 raise ValueError(
                     f"forcings cover {forcings.shape[1]} steps, {length} observed and {num_steps} predicted "
-                    f"frames need {length + num_steps - 1}"
+                    f"frames need {needed}"
                 )
             forcings = forcings[:, : length + num_steps]
-        return forecast(params, rng, frames, use_truth, forcings, known=length)[:, length - 1 :]
+        predicted = forecast(params, rng, frames, use_truth, forcings, known=length)
+        return predicted if config.sequence else predicted[:, length - 1 :]
 
     def increments(params, frames, use_truth, forcings=None):
         def apply(scaled):

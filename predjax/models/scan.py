@@ -28,13 +28,13 @@ def scan_shared(step: Callable, kernels: dict[str, Kernel], execution: Execution
       kernels: of a step, as `collect_kernels` finds them.
       rng: `Draws`, of which every step gets its own, or None.
       first: the first carry.
-      inputs: arrays `(T, ...)` that get gradients.
+      inputs: arrays `(T, ...)` that get gradients, at least one.
       masks: arrays `(T, ...)` that get none.
     """
     arrays = {name: kernel.w for name, kernel in kernels.items()}
     dtype = jnp.bfloat16 if execution.precision == "bfloat16" else None
     kept = _choose_kept(kernels, execution.remat)
-    steps = len(jax.tree.leaves(masks)[0])
+    steps = len(jax.tree.leaves((inputs, masks))[0])
 
     def share(arrays, trains=False):
         named = {name: Kernel(w, kernels[name].x_shape) for name, w in arrays.items()}

@@ -1,4 +1,8 @@
-"""A stack over the frames of a window: what goes into every step, and all steps."""
+"""A stack over the frames of a window: what goes into every step, and all steps.
+
+Frame t goes in at step t, with the forcings of that time, and the step's prediction is of frame t + 1: T - 1 steps. In
+a sequence task only forcings go in, and the prediction is of the frame of their time: T steps.
+"""
 
 import functools
 from collections.abc import Callable
@@ -28,7 +32,7 @@ class Unrolled(NamedTuple):
 class Unroll(NamedTuple):
     """init(rng, scaled, use_truth, forcings) -> params;
     apply(params, draws, scaled, use_truth, forcings, known=0) -> Unrolled: the first `known` inputs are true for all
-    samples, so that a stack which can takes them at once;
+    samples, so that a stack which can takes them at once (in a sequence task all are, without a use_truth);
     increments(params, scaled, use_truth, forcings) -> what every step adds to the memories, or None."""
 
     init: Callable
@@ -37,18 +41,19 @@ class Unroll(NamedTuple):
 
 
 class _Inputs(NamedTuple):
-    """Patches of frames and forcings, `(T-1, B, h, w, features)`; forcings may be None."""
+    """Patches of frames and forcings, `(steps, B, h, w, features)`; either may be None."""
 
-    frames: jax.Array
+    frames: jax.Array | None
     forcings: jax.Array | None
 
 
 class _Masks(NamedTuple):
-    """Where a frame has pixels, where the last true frame had them, and which samples get the true frame `(T-1, B)`."""
+    """Where a frame has pixels, where the last true frame had them, and which samples get the true frame `(T-1, B)`;
+    None where no frame goes in."""
 
-    exists: jax.Array
-    covered: jax.Array
-    truth: jax.Array
+    exists: jax.Array | None = None
+    covered: jax.Array | None = None
+    truth: jax.Array | None = None
 
 
 def make_unroll(config: ModelConfig, execution: Execution) -> Unroll:
@@ -81,8 +86,9 @@ def make_unroll(config: ModelConfig, execution: Execution) -> Unroll:
 
     def apply(params, draws, scaled, use_truth, forcings, known=0):
         window = inputs, masks = _split_window(config, scaled, use_truth, forcings)
-        steps, known = len(inputs.frames), known if config.parallel else 0
-        carry, outputs = begin.apply(params, None, inputs.frames[0]), []
+        steps = _count_steps(inputs)
+        known = (steps if config.sequence else known) if config.parallel else 0
+        carry, outputs = begin.apply(params, None, _take(inputs, 0)), []
         if known:
             own = None if draws is None else draws.at(steps)
             carry, output = draw(encode.apply)(params, own, carry, *_take(window, slice(known)))
@@ -94,7 +100,8 @@ def make_unroll(config: ModelConfig, execution: Execution) -> Unroll:
             both = params, derived
             outputs.append(scan_shared(run_step, kernels, execution, both, draws, carry, inputs, masks))
         patches, penalties = jax.tree.map(lambda *parts: jnp.concatenate(parts), *outputs)
-        return Unrolled(patches.swapaxes(0, 1), penalties.mean(), window[1].covered.swapaxes(0, 1))
+        covered = jnp.ones(patches.shape, bool) if config.sequence else window[1].covered
+        return Unrolled(patches.swapaxes(0, 1), penalties.mean(), covered.swapaxes(0, 1))
 
     def increments(params, *window):
         inputs, masks = _split_window(config, *window)
@@ -103,7 +110,7 @@ def make_unroll(config: ModelConfig, execution: Execution) -> Unroll:
             carry, output = step.apply(params, None, carry, *at)
             return carry, output.increments
 
-        return jax.lax.scan(body, begin.apply(params, None, inputs.frames[0]), (inputs, masks))[1]
+        return jax.lax.scan(body, begin.apply(params, None, _take(inputs, 0)), (inputs, masks))[1]
 
     return Unroll(init, apply, increments)
 
@@ -113,55 +120,70 @@ def _take(tree, index):
     return jax.tree.map(lambda a: a[index], tree)
 
 
-def _begin(config, frame):
+def _count_steps(inputs: _Inputs) -> int:
+    return len(jax.tree.leaves(inputs)[0])
+
+
+def _grid(inputs: _Inputs) -> tuple[int, int]:
+    """Rows and columns of patches."""
+    return jax.tree.leaves(inputs)[0].shape[-3:-1]
+
+
+def _begin(config, inputs):
     """Haiku function: the carry before the first step, the state of the stack and the previous prediction."""
-    stack = make_stack(config, frame.shape[1:3])
-    return _make_carry(config, stack, frame)
+    return _make_carry(config, make_stack(config, _grid(inputs)), inputs)
 
 
-def _make_carry(config, stack, frame):
-    previous = jnp.zeros((*frame.shape[:-1], config.output_features), frame.dtype)
-    return stack.initial_state(len(frame)), previous
+def _make_carry(config, stack, inputs):
+    state = stack.initial_state(len(jax.tree.leaves(inputs)[0]))
+    if config.sequence:
+        return state, None
+    return state, jnp.zeros((*inputs.frames.shape[:-1], config.output_features), inputs.frames.dtype)
 
 
 def _first_step(config, inputs, masks):
     """Haiku function: all parameters, once."""
-    stack = make_stack(config, inputs.frames.shape[1:3])
-    state, previous = _make_carry(config, stack, inputs.frames)
+    stack = make_stack(config, _grid(inputs))
+    state, previous = _make_carry(config, stack, inputs)
     return stack(_gather(config, inputs, masks, previous), state)
 
 
 def _step(config, carry, inputs, masks):
     """Haiku function: the next carry and the `StackOutput` of one step."""
     state, previous = carry
-    stack = make_stack(config, inputs.frames.shape[1:3])
+    stack = make_stack(config, _grid(inputs))
     output, state = stack(_gather(config, inputs, masks, previous), state)
-    return (state, output.features), output
+    return (state, None if config.sequence else output.features), output
 
 
 def _encode(config, carry, inputs, masks):
     """Haiku function: the carry after some steps with true inputs, and their `StackOutput`, time-major."""
-    stack = make_stack(config, inputs.frames.shape[2:4])
+    stack = make_stack(config, _grid(inputs))
     features = _gather(config, inputs, masks).swapaxes(0, 1)
     output, state = stack.unroll(features, carry[0])
     patches = output.features.swapaxes(0, 1)
-    return (state, patches[-1]), output._replace(features=patches)
+    return (state, None if config.sequence else patches[-1]), output._replace(features=patches)
 
 
 def _gather(config, inputs, masks, previous=None):
     """What goes into the stack: true or predicted patches, coverage and forcings; all true without predicted ones."""
+    if config.sequence:
+        return inputs.forcings
     # Double where: a NaN that is only masked afterwards would still make the gradient NaN.
     frame = jnp.where(masks.exists, inputs.frames, 0.0)
     features = [frame if previous is None else jnp.where(masks.truth[:, None, None, None], frame, previous)]
     if config.coverage_channel:
         features.append(masks.covered.astype(frame.dtype))
     if inputs.forcings is not None:
-        features.append(inputs.forcings.astype(frame.dtype))
+        features.append(inputs.forcings)
     return jnp.concatenate(features, -1)
 
 
 def _split_window(config, scaled, use_truth, forcings):
     """The `_Inputs` and `_Masks` of all steps, time-major."""
+    steps, grid = scaled.shape[1] - 1, patch_grid(*scaled.shape[2:4], config.patch_size)
+    if config.sequence:
+        return _Inputs(None, _patch_forcings(config, forcings, steps + 1, grid, scaled.dtype)), _Masks()
     frames = to_patches(pad_frames(scaled, config.patch_size)[:, :-1], config.patch_size).swapaxes(0, 1)
     exists, truth = jnp.isfinite(frames), use_truth.swapaxes(0, 1)
 
@@ -171,17 +193,16 @@ def _split_window(config, scaled, use_truth, forcings):
         return covered, covered
 
     _, covered = jax.lax.scan(fill, exists[0], (exists, truth))
-    grid = patch_grid(*scaled.shape[2:4], config.patch_size)
-    forcings = _patch_forcings(forcings, scaled.shape[1] - 1, grid, config.patch_size)
+    forcings = _patch_forcings(config, forcings, steps, grid, scaled.dtype)
     return _Inputs(frames, forcings), _Masks(exists, covered, truth)
 
 
-def _patch_forcings(forcings, steps, grid, patch_size):
-    """Forcings of the first `steps` inputs on the patch grid: a vector is the same everywhere, a map is patched."""
+def _patch_forcings(config, forcings, steps, grid, dtype):
+    """Scaled forcings of the first `steps` on the patch grid: a vector is the same everywhere, a map is patched."""
     if forcings is None:
         return None
-    forcings = jnp.asarray(forcings, float)[:, :steps]
+    forcings = config.forcing_scaling.scale(jnp.asarray(forcings, dtype)[:, :steps])
     if forcings.ndim == 3:
         batch, _, channels = forcings.shape
         return jnp.broadcast_to(forcings[:, :, None, None], (batch, steps, *grid, channels)).swapaxes(0, 1)
-    return to_patches(pad_frames(forcings, patch_size, 0.0), patch_size).swapaxes(0, 1)
+    return to_patches(pad_frames(forcings, config.patch_size, 0.0), config.patch_size).swapaxes(0, 1)

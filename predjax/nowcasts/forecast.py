@@ -34,7 +34,8 @@ def to_forecast(
       frames: (T, H, W, C) predicted frames in the units of `movies`, NaN = unknown; (E, T, H, W, C) for E members.
       movies: the movies the window was cut from.
       window: its first `input_length` frames were observed; y, x is the upper left pixel of the frames.
-      input_length: number of observed frames; the last of them is at the init time.
+      input_length: number of observed frames; the last of them is at the init time. With 0 that is a step before the
+        first frame.
       method: name of the nowcast, for the title.
       source_text: what made the frames: version, checkpoint and its hash.
 
@@ -52,7 +53,7 @@ def to_forecast(
     if frames.ndim not in (4, 5):
         raise ValueError(f"predicted frames must be (T, H, W, C) or (E, T, H, W, C), not {frames.shape}")
     steps, height, width, channels = frames.shape[-4:]
-    if input_length < 1 or window.start + input_length > movies.sizes["time"]:
+    if input_length < 0 or window.start + input_length > movies.sizes["time"]:
         raise ValueError(
             f"{source}: no last observed frame for a window that starts at frame {window.start} "
             f"with {input_length} observed of {movies.sizes['time']} frames"
@@ -63,7 +64,7 @@ def to_forecast(
             f"{source}: predicted frames of {height}x{width}x{channels} at pixel ({window.y}, {window.x}) do not "
             f"fit the movies of {movies.sizes['y']}x{movies.sizes['x']}x{movies.sizes['channel']}"
         )
-    init = movies["time"].values[window.movie, window.start + input_length - 1]
+    init = find_init(movies, window, input_length)
     if has_times(movies):
         lead_time = _lead_times(movies, steps)
         valid_time = init + lead_timedeltas(lead_time)
@@ -98,6 +99,15 @@ def to_forecast(
     return xr.Dataset(variable, coords, _provenance(movies, window, method, source_text))
 
 
+def find_init(movies: Movies, window: Window, input_length: int):
+    """The init time of a window, or the number of its frame: that of the last observed frame, else a step before."""
+    times = movies["time"].values[window.movie]
+    last = window.start + input_length - 1
+    if last >= 0:
+        return times[last]
+    return times[0] - (np.timedelta64(round(_find_step(movies)), "s") if has_times(movies) else 1)
+
+
 def lead_timedeltas(lead_time: xr.DataArray) -> np.ndarray:
     """Lead times (`lead_time`, or `forecast_period` of a file) as timedelta64[ns].
 
@@ -113,14 +123,19 @@ def lead_timedeltas(lead_time: xr.DataArray) -> np.ndarray:
 
 
 def _lead_times(movies: Movies, steps: int) -> xr.DataArray:
-    step = movies.attrs.get("step_seconds")
-    if step is None or step <= 0 or step != round(step):
-        source = movies.attrs.get("source", "movies")
-        raise ValueError(f"{source}: lead times need a time step of whole seconds, found {step}")
+    step = _find_step(movies)
     seconds = np.arange(1, steps + 1) * round(step)
     minutes = step % 60 == 0
     attrs = {"long_name": "lead time", "units": "minutes" if minutes else "seconds"}
     return xr.DataArray(seconds // 60 if minutes else seconds, dims="lead_time", attrs=attrs)
+
+
+def _find_step(movies: Movies) -> float:
+    step = movies.attrs.get("step_seconds")
+    if step is None or step <= 0 or step != round(step):
+        source = movies.attrs.get("source", "movies")
+        raise ValueError(f"{source}: lead times need a time step of whole seconds, found {step}")
+    return step
 
 
 def _provenance(movies: Movies, window: Window, method: str, source_text: str) -> dict[str, str]:

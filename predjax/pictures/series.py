@@ -43,7 +43,7 @@ def plot_series(
     """Lines over lead time, at most eight features.
 
     Args:
-      observed: `(T_in, F)`, up to the init time.
+      observed: `(T_in, F)`, up to the init time; `(0, F)` where everything follows from forcings.
       rows: `(T, F)` by name; "observed" is what happened, the others are methods.
       features: their F names.
       lead_times: of the T frames, in `lead_units`.
@@ -67,16 +67,18 @@ def plot_series(
         for name, style in styles.items():
             line = {"color": style["color"], "linestyle": style["linestyle"], "linewidth": 1.2}
             start = np.concatenate([observed[-1:, number], rows[name][:, number]])
-            axes.plot(np.concatenate([[0.0], leads]), start, label=name, **line)
-        axes.axvline(0, color=FAINT, linewidth=0.8)
-        axes.set_xlim(past[0], leads[-1])
+            axes.plot(np.concatenate([past[-1:], leads]), start, label=name, **line)
+        if len(observed):
+            axes.axvline(0, color=FAINT, linewidth=0.8)
+        axes.set_xlim(*np.concatenate([past, leads])[[0, -1]])
         axes.set_ylabel(features[number], fontsize=8, color=INK, parse_math=False)
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(4))
         if number < panels - 1:
             axes.tick_params(labelbottom=False)
     unit = {"1": "frames", "minutes": "min", "seconds": "s"}.get(lead_units, lead_units)
-    axes.set_xlabel(f"lead time ({unit}); the forecasts begin at 0", fontsize=7.5, color=INK, labelpad=2)
+    along = "lead time ({}); the forecasts begin at 0" if len(observed) else "time ({})"
+    axes.set_xlabel(along.format(unit), fontsize=7.5, color=INK, labelpad=2)
     left = len(features) - panels
     notes = [f"values in {units}"] * (units != "1") + [f"{left} more features not shown"] * (left > 0)
     figure.text(6.82 / 7, 0.08 / height, "; ".join(notes), size=7, ha="right", va="bottom", color=FAINT)

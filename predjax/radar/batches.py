@@ -96,7 +96,8 @@ class BatchSource:
         With `keep_stored`, frames stay as they are stored where there is a `table`, else they are values all the same.
 
         Raises:
-          ValueError: the batch cannot be divided so, or no window with enough coverage was found.
+          ValueError: the batch cannot be divided so, or no window with enough coverage was found, or a forcing is
+            missing.
         """
         if not 0 <= shard < num_shards:
             raise ValueError(f"shard {shard} is not one of {num_shards}")
@@ -105,9 +106,10 @@ class BatchSource:
         size = self._batch_size // num_shards
         drawn = [self._draw(step, slot) for slot in range(shard * size, (shard + 1) * size)]
         if keep_stored and self.table is not None:
-            batch = _stack(drawn)
+            batch = _stack(drawn, self.names)
             return batch._replace(frames=Stored(batch.frames, self.table))
-        return _stack([(self._decode(frames, window), forcings, window) for frames, forcings, window in drawn])
+        drawn = [(self._decode(frames, window), forcings, window) for frames, forcings, window in drawn]
+        return _stack(drawn, self.names)
 
     def _decode(self, frames: np.ndarray, window: Window) -> np.ndarray:
         table = self._arrays[window.source].table
@@ -171,7 +173,8 @@ def read_windows(sources: Sequence[Movies], windows: Sequence[Window], length: i
     """Exactly these windows of `length` frames, whatever their coverage.
 
     Raises:
-      ValueError: no windows, or frames that differ in size without a crop, or a crop larger than a frame.
+      ValueError: no windows, frames that differ in size without a crop, a crop larger than a frame, or a forcing
+        that is missing.
     """
     if not windows:
         raise ValueError("there are no windows to read")
@@ -183,7 +186,7 @@ def read_windows(sources: Sequence[Movies], windows: Sequence[Window], length: i
             _cut(array, window, length, height, width) for array in (movies["frames"], movies.get("forcings"))
         )
         samples.append((frames, forcings, window))
-    return _stack(samples)
+    return _stack(samples, [movies.attrs["source"] for movies in sources])
 
 
 def prefetch(read: Callable[[int], object], steps: Iterable[int], depth: int = 2) -> Iterator:
@@ -238,6 +241,15 @@ def _cut(array, window: Window, length: int, height: int, width: int, dtype=np.f
     return np.asarray(array[tuple(place)], dtype)
 
 
-def _stack(samples: Sequence[tuple]) -> Batch:
+def _stack(samples: Sequence[tuple], names: Sequence[str]) -> Batch:
+    """A batch of (frames, forcings, window). Errors: ValueError for forcings that are unknown, which nothing masks."""
     frames, forcings, windows = zip(*samples)
-    return Batch(np.stack(frames), None if forcings[0] is None else np.stack(forcings), list(windows))
+    if forcings[0] is None:
+        return Batch(np.stack(frames), None, list(windows))
+    forcings = np.stack(forcings)
+    if not np.isfinite(forcings).all():
+        sample, step, *_, number = np.argwhere(~np.isfinite(forcings))[0]
+        window = windows[sample]
+        where = f"frame {window.start + step} of movie {window.movie}"
+        raise ValueError(f"{names[window.source]}: forcing {number} is missing in {where}; forcings must be known")
+    return Batch(np.stack(frames), forcings, list(windows))

@@ -23,6 +23,7 @@ class DataConfig:
     variable: str = flag("", "netCDF variable (group/name inside a group), where there are several", metavar="NAME")
     units: str = flag("file", "unit of the frames: as in the file, mm/h or dBZ (by the file's own Z-R)", choices=UNITS)
     forcings: tuple[str, ...] = flag((), "netCDF variables that are known ahead", metavar="NAME,NAME,...")
+    path_length: int = flag(0, "lines of a path in tables of strains and stresses (.txt, .dat)", metavar="LINES")
     crop: int = flag(0, "side of square crops; 0 takes whole frames", metavar="PIXELS")
     crop_mode: str = flag("random", "where training crops lie in the frame", choices=CROP_MODES)
     window_stride: int = flag(1, "frames between the starts of two windows", metavar="FRAMES")
@@ -36,6 +37,8 @@ class DataConfig:
         for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, not {getattr(self, name)!r}")
+        if self.path_length < 0:
+            raise ValueError(f"path_length must be a number of lines, not {self.path_length}")
         if self.crop < 0:
             raise ValueError(f"crop must be 0 (whole frames) or a number of pixels, not {self.crop}")
         if self.window_stride < 1:

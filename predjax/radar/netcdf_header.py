@@ -123,12 +123,8 @@ def read_header(file: str, variable: str, units: str, forcings) -> Header:
             length=sizes.get("time", 1),
             time=dates,
             fields=_fields(chosen, roles, read_packing(chosen.dtype, attrs, name)),
-            forcings=tuple(field for fields in found for field in fields),
-            forcing_names=tuple(
-                path if len(fields) == 1 else f"{path}[{number}]"
-                for path, fields in zip(forcings, found)
-                for number in range(len(fields))
-            ),
+            forcings=tuple(field for fields, _ in found for field in fields),
+            forcing_names=tuple(name for _, names in found for name in names),
             channel=_channel_names(chosen, roles),
             conversion=conversion,
             period=_period(chosen, time, roles, sizes, attrs, global_attrs) if conversion.accumulation else None,
@@ -151,7 +147,8 @@ def _fields(variable: netCDF4.Variable, roles: dict[str, str], packing: Decoder)
     )
 
 
-def _forcing_fields(dataset: netCDF4.Dataset, path: str, sizes: dict, name: str) -> tuple[Field, ...]:
+def _forcing_fields(dataset: netCDF4.Dataset, path: str, sizes: dict, name: str) -> tuple[tuple[Field, ...], list[str]]:
+    """The fields of a forcing variable and their names."""
     variable = cf.variable_at(dataset, path)
     if variable is None:
         raise ValueError(f"{name}: there is no such forcing variable; there are {', '.join(dataset.variables)}")
@@ -159,7 +156,10 @@ def _forcing_fields(dataset: netCDF4.Dataset, path: str, sizes: dict, name: str)
     for role, size in zip(roles.values(), variable.shape):
         if role not in ("", "channel") and size != sizes.get(role, 1):
             raise ValueError(f"{name}: the size {size} along {role} is not that of the frames, {sizes.get(role, 1)}")
-    return _fields(variable, roles, read_packing(variable.dtype, cf.attributes(variable), name))
+    fields = _fields(variable, roles, read_packing(variable.dtype, cf.attributes(variable), name))
+    labels = _channel_names(variable, roles)
+    numbered = [path if len(fields) == 1 else f"{path}[{number}]" for number in range(len(fields))]
+    return fields, [f"{path} {label}" for label in labels] if labels else numbered
 
 
 def _by_frame(variable: netCDF4.Variable, values: np.ndarray, roles: dict, sizes: dict) -> np.ndarray:

@@ -10,9 +10,11 @@ from predjax.radar.movies import Movies, check_movies, check_together
 from predjax.radar.netcdf import read_netcdf
 from predjax.radar.npy import read_npy
 from predjax.radar.npz import read_npz
+from predjax.radar.table import read_table
 
 NETCDF_SUFFIXES = (".nc", ".nc4", ".cdf", ".netcdf")
 SUFFIXES = (".npy", ".npz", *NETCDF_SUFFIXES)
+TABLE_SUFFIXES = (".txt", ".dat", ".data")  # in folders such files may be anything: tables are named
 
 
 def read_movies(
@@ -22,6 +24,7 @@ def read_movies(
     variable: str = "",
     units: str = "file",
     forcings: collections.abc.Sequence[str] = (),
+    path_length: int = 0,
 ) -> list[Movies]:
     """Reads a data set; pixels of .npy and netCDF files are read only when they are indexed.
 
@@ -31,7 +34,8 @@ def read_movies(
       variable: netCDF variable of the frames; empty: the only one that can be meant.
       units: of the frames: "file", "mm/h" or "dBZ". netCDF files are converted; of arrays, which have no unit of
         their own, it is the unit they are in already.
-      forcings: netCDF variables that are known ahead.
+      forcings: netCDF variables that are known ahead; "strain" of tables.
+      path_length: lines of a path in tables of strains and stresses.
 
     Returns:
       One Movies a grid or array file, in the order of the paths; checked, of one unit and the same channels.
@@ -44,15 +48,18 @@ def read_movies(
         if value not in choices:
             raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
     files = expand_paths(paths)
-    unknown = next((file for file in files if file.suffix.lower() not in SUFFIXES), None)
+    known = (*SUFFIXES, *TABLE_SUFFIXES)
+    unknown = next((file for file in files if file.suffix.lower() not in known), None)
     if unknown is not None:
-        raise ValueError(f"{unknown}: the format {unknown.suffix!r} is unknown; known are {', '.join(SUFFIXES)}")
+        raise ValueError(f"{unknown}: the format {unknown.suffix!r} is unknown; known are {', '.join(known)}")
     netcdf = [file for file in files if file.suffix.lower() in NETCDF_SUFFIXES]
     found: list[Movies] = []
     for file in files:
         if file in netcdf[:1]:
             # All netCDF files at once, because they may be frames of one movie.
             found += read_netcdf(netcdf, variable, units, forcings)
+        elif file.suffix.lower() in TABLE_SUFFIXES:
+            found.append(read_table(file, path_length, variable, forcings))
         elif file.suffix.lower() in (".npy", ".npz"):
             if forcings:
                 raise ValueError(f"{file}: an array has no variable {forcings[0]!r}; forcings need netCDF files")

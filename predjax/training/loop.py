@@ -114,8 +114,9 @@ def make_validation(forecaster: Forecaster) -> Callable:
     def measure(params, frames, forcings):
         last, steps = config.input_length, config.total_length - config.input_length
         predicted = forecaster.predict(params, None, frames[:, :last], steps, forcings)
-        # Only what a forecast cannot know is left out: the NaN of a network that diverged must show.
-        observed = jnp.where(jnp.isfinite(frames[:, last - 1 : last]), frames[:, last:], jnp.nan)
+        observed = frames[:, last:]
+        if last:  # only what a forecast cannot know is left out: the NaN of a network that diverged must show
+            observed = jnp.where(jnp.isfinite(frames[:, last - 1 : last]), observed, jnp.nan)
         return squared_error(config.scaling.scale(predicted), config.scaling.scale(observed))
 
     return measure

@@ -92,7 +92,7 @@ def make_update(forecaster, optimizer, sampling: SamplingConfig, reverse_input: 
         rng = jax.random.fold_in(state.rng, iteration)
         offset = 0 if axis_name is None else jax.lax.axis_index(axis_name) * batch
         use_truth = None  # every input is true, and all steps are computed at once
-        if sampling.teacher_forcing != "parallel":
+        if sampling.teacher_forcing != "parallel" and not forecaster.config.sequence:
             use_truth = truth_mask(rng, iteration, sampling, batch, input_length, total_length, offset)
         params, opt_state = state.params, state.opt_state
         directions = [(frames, forcings)]

@@ -22,7 +22,7 @@ def read_params(arrays, decoder, dtype=np.float64):
 def run_all(decoder, params, strains):
     """All steps at once."""
     state = rest((len(strains), 2), strains.dtype)
-    return apply_method(lambda: Physical(2, decoder, name="cell"), params, Physical.unroll, strains, state)[0]
+    return apply_method(lambda: Physical(2, decoder=decoder, name="cell"), params, Physical.unroll, strains, state)[0]
 
 
 @pytest.mark.parametrize("decoder", DECODERS)
@@ -66,7 +66,7 @@ def test_a_mean_of_equal_points_is_a_point(double):
     """Whatever the weights: the normed decoders take a mean of each component."""
     strains = 0.02 * draw(2, 6, 3)
     one = {"cell/~/encoder": {"w": jnp.eye(3)}, "cell": {"decoder": jnp.zeros((1, 3))}}
-    single, _ = follow(lambda: Physical(1, "sparse_norm", name="cell"), one, strains)
+    single, _ = follow(lambda: Physical(1, decoder="sparse_norm", name="cell"), one, strains)
     for decoder, shape in (("sparse_norm", (2, 3)), ("shared_norm", (2, 1))):
         both = {"cell/~/encoder": {"w": jnp.tile(jnp.eye(3), 2)}, "cell": {"decoder": draw(*shape)}}
         np.testing.assert_allclose(run_all(decoder, both, strains), single, rtol=1e-9, atol=1e-9)

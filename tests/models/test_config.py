@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from predjax.flags import flag_fields
-from predjax.models.config import MODELS, ModelConfig
+from predjax.models.catalogue import MODELS
+from predjax.models.config import ModelConfig, with_usual
 from predjax.models.scaling import Scaling
 
 ACTION = {"model_name": "action_cond_predrnn", "num_action_ch": 2}
@@ -50,15 +51,16 @@ def test_what_cannot_work_is_refused(fields, reason):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_name_says_whether_there_are_actions_and_decoupling(name):
-    config = ModelConfig(name, num_action_ch=2 if "action" in name else 0)
+    sizes = {"img_channel": 3, "num_action_ch": 3} if name == "physical" else {"num_action_ch": 2 * ("action" in name)}
+    config = ModelConfig(**with_usual({"model_name": name, **sizes}))
     assert config.with_action == ("action" in name)
     assert config.decoupled == ("v2" in name)
 
 
-def test_every_field_but_the_scaling_is_a_flag():
+def test_every_field_but_the_scalings_is_a_flag():
     fields = {field.name for field in dataclasses.fields(ModelConfig)}
-    assert fields - {field.name for field in flag_fields(ModelConfig)} == {"scaling"}
-    assert ModelConfig().scaling == Scaling()
+    assert fields - {field.name for field in flag_fields(ModelConfig)} == {"scaling", "forcing_scaling"}
+    assert ModelConfig().scaling == ModelConfig().forcing_scaling == Scaling()
 
 
 def test_a_configuration_is_a_value():

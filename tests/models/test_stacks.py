@@ -13,7 +13,8 @@ from predjax.cells.causal_lstm import CausalLSTMState
 from predjax.cells.gated import LSTMState
 from predjax.cells.mim import MIMBlock, MIMBlockState, make_memory
 from predjax.cells.st_lstm import STLSTM, STLSTMState
-from predjax.models.config import MODELS, PARALLEL, ModelConfig
+from predjax.models.catalogue import MODELS, PARALLEL
+from predjax.models.config import ModelConfig
 from predjax.models.forecaster import make_forecaster
 from predjax.models.sampling import forecast_mask
 from predjax.models.stacks import STACKS, check_options, list_options, make_stack

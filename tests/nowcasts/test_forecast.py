@@ -120,7 +120,7 @@ def test_lead_times_become_durations_whatever_their_unit():
         (np.zeros((3, 6, 5, 1)), {}, r"bom_frames/\*.nc: predicted frames of 6x5x1 at pixel \(1, 2\)"),
         (np.zeros((3, 4, 3, 2)), {}, "4x3x2"),
         (None, {"input_length": 7}, "starts at frame 2 with 7 observed of 8 frames"),
-        (None, {"input_length": 0}, "no last observed frame"),
+        (None, {"input_length": -1}, "no last observed frame"),
     ],
 )
 def test_frames_that_do_not_continue_the_window_are_refused(frames, options, message):

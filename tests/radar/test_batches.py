@@ -201,6 +201,17 @@ def test_wrong_sizes_are_named():
         read_windows([build()], [], 3, 0)
 
 
+def test_a_missing_forcing_is_refused_by_its_place():
+    movies = build(forcings="map")
+    movies.forcings[1, 5, 2, 3, 1] = np.nan
+    with pytest.raises(ValueError, match=r"a\.nc: forcing 1 is missing in frame 5 of movie 1; forcings must be known"):
+        read_windows([movies], [Window(0, 0, 0, 0, 0), Window(0, 1, 4, 0, 0)], 3)
+    source = open_source(movies)
+    with pytest.raises(ValueError, match=r"a\.nc: forcing 1 is missing in frame 5 of movie 1"):
+        for step in range(source.num_windows // 4 + 1):
+            source.batch(step)
+
+
 def test_forcings_follow_their_window():
     batch = open_source(build(forcings="map"), config=CROPS).batch(1)
     assert batch.forcings.shape == (4, 3, 4, 4, 2)

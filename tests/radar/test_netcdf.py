@@ -407,6 +407,30 @@ def test_a_forcing_of_many_values_and_one_that_is_not_there(tmp_path, frames):
         read(path, forcings=("wind",))
 
 
+def test_forcings_are_named_by_their_components(tmp_path, frames):
+    path = write(tmp_path / "a.nc", frames)
+    with netCDF4.Dataset(path, "a") as file:
+        file.createDimension("component", 2)
+        file.createVariable("component", str, ("component",))[:] = np.array(["xx", "yy"], object)
+        file.createDimension("short", 3)
+    add(path, "strain", np.zeros((4, 2)), ("time", "component"))
+    add(path, "brief", np.zeros(3), ("short",))
+    assert read(path, forcings=("strain",))[0].forcing.values.tolist() == ["strain xx", "strain yy"]
+
+
+@pytest.mark.parametrize("lengths", [(3,), (5,)])
+def test_forcings_of_another_length_are_refused(tmp_path, frames, lengths):
+    path = tmp_path / "a.nc"
+    with netCDF4.Dataset(path, "w") as file:
+        for name, size in {"movie": 2, "time": 4, "feature": 3}.items():
+            file.createDimension(name, size)
+        file.createVariable("stress", "f4", ("movie", "time", "feature"))[:] = 0
+        file.createGroup("other").createDimension("time", *lengths)
+        file["other"].createVariable("strain", "f4", ("movie", "time"))[:] = 0
+    with pytest.raises(ValueError, match=rf"a.nc: other/strain: the size {lengths[0]} along time is not .* frames, 4"):
+        read(path, forcings=("other/strain",))
+
+
 def test_a_channel_dimension_with_names(tmp_path, frames):
     path = write(tmp_path / "a.nc", np.stack([frames, frames * 2]), ("channel", "time", "y", "x"))
     with netCDF4.Dataset(path, "a") as file:

@@ -11,7 +11,8 @@ from predjax.radar.readers import LAYOUTS, expand_paths, read_movies
 def folder(tmp_path):
     np.save(tmp_path / "b.npy", np.ones((3, 4, 8, 8), np.float32))
     np.save(tmp_path / "a.npy", np.ones((2, 8, 8, 5), np.uint8))
-    (tmp_path / "notes.txt").write_text("hello")
+    for name in ("notes.md", "notes.txt"):
+        (tmp_path / name).write_text("hello")
     (tmp_path / "deep").mkdir()
     np.save(tmp_path / "deep" / "c.npy", np.ones((4, 8, 8), np.uint8))
     return tmp_path
@@ -73,8 +74,8 @@ def test_the_suffix_tells_the_format(folder):
     sources = read_movies(folder)
     assert [movies.attrs["source"] for movies in sources] == ["a.npy", "b.npy"]
     assert [movies.frames.shape for movies in sources] == [(2, 5, 8, 8, 1), (3, 4, 8, 8, 1)]
-    with pytest.raises(ValueError, match=r"notes\.txt: the format '\.txt' is unknown; known are \.npy, \.npz, \.nc"):
-        read_movies(folder / "notes.txt")
+    with pytest.raises(ValueError, match=r"notes\.md: the format '\.md' is unknown; known are \.npy, \.npz, \.nc"):
+        read_movies(folder / "notes.md")
 
 
 def test_netcdf_files_are_read_together_and_stand_where_the_first_stood(tmp_path):

@@ -5,11 +5,13 @@ import inspect
 
 import haiku as hk
 
-from predjax.cells import CELLS, CausalLSTM
+from predjax.cells import CELLS, CausalLSTM, Physical
 from predjax.cells.mim import MIMBlock
-from predjax.models.config import MODELS, PARALLEL, ModelConfig
+from predjax.models.catalogue import MODELS, PARALLEL
+from predjax.models.config import ModelConfig
 from predjax.models.stacks.layered import Layered
 from predjax.models.stacks.mim import MIMStack
+from predjax.models.stacks.physical import PhysicalStack
 from predjax.models.stacks.predrnn import PredRNN
 from predjax.models.stacks.predrnn_pp import PredRNNPP
 from predjax.models.stacks.state_space import Block, StateSpaceStack
@@ -20,9 +22,10 @@ STACKS = {
     **dict.fromkeys(("predrnn", "predrnn_v2", "action_cond_predrnn", "action_cond_predrnn_v2"), PredRNN),
     "predrnn_pp": PredRNNPP,
     "mim": MIMStack,
+    "physical": PhysicalStack,
 }
 # What the stack itself gives its cells: a flag of its own, or what follows from others.
-_GIVEN = ("self", "features", "spatial_shape", "kernel_shape", "layer_norm", "cell", "name")
+_GIVEN = ("self", "features", "spatial_shape", "kernel_shape", "layer_norm", "cell", "name", "points")
 
 
 def make_stack(config: ModelConfig, grid: tuple[int, int]) -> hk.RNNCore:
@@ -35,7 +38,7 @@ def list_options(model_name: str) -> dict:
     stack = STACKS[model_name]
     if stack is PredRNN:
         return {}
-    sources = [{PredRNNPP: CausalLSTM, MIMStack: MIMBlock}.get(stack) or CELLS[model_name]]
+    sources = [{PredRNNPP: CausalLSTM, MIMStack: MIMBlock, PhysicalStack: Physical}.get(stack) or CELLS[model_name]]
     if stack is StateSpaceStack:
         sources.append(Block)
     found = {}
