@@ -1,4 +1,4 @@
-"""Makes data to train on: radar movies, Moving MNIST, and series of chaotic and driven systems."""
+"""Makes data to train on: radar movies, Moving MNIST, series of chaotic and driven systems, stress-strain paths."""
 
 import argparse
 import shlex
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from predjax import flags
-from predjax.synthetic import moving_mnist, radar, radar_files, series_files
+from predjax.synthetic import moving_mnist, radar, radar_files, series_files, strain_paths, stress_strain
 from predjax.synthetic.systems import SYSTEMS
 
 
@@ -20,6 +20,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             radar_files.write_radar_movies(
                 options.output,
                 config,
+                options.num_movies,
+                options.seed,
+                history=command,
+                overwrite=options.overwrite,
+            )
+        elif options.kind == "stress_strain":
+            stress_strain.write_stress_strain(
+                options.output,
+                stress_strain.StressStrainConfig(**flags.typed(stress_strain.StressStrainConfig, options)),
                 options.num_movies,
                 options.seed,
                 history=command,
@@ -67,6 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     kind.add_argument("--digits", required=True, help=".npz with `digits`, or .npy: (N, 28, 28) uint8")
     kind.add_argument("--length", type=int, default=20, help="frames of a movie (default 20)")
     kind.add_argument("--input_length", type=int, default=10, help="frames that are input (default 10)")
+    kind = kinds.add_parser("stress_strain", parents=[common], help="paths of a composite of fibres in a matrix, .nc")
+    kind.set_defaults(num_movies=len(strain_paths.list_canonical()))
+    flags.add_flags(kind, stress_strain.StressStrainConfig, "paths")
     for name, system in SYSTEMS.items():
         formats = ".nc" if system.input_name else ".nc or .npy"
         kind = kinds.add_parser(name, parents=[common], help=f"{system.title} series, {formats}")
