@@ -1,0 +1,236 @@
+"""Fixed points of a trained recurrence whose input is held, and the linear dynamics about each of them."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+CHUNK = 256  # starts that are searched from together: bounds the memory, and any number of them is one compilation
+# Of Levenberg (1944) and Marquardt (1963): where a step does not lower |g| it is turned to the gradient and shortened.
+FIRST_DAMPING, MOST_DAMPING, DAMPING_FACTOR = 1e-2, 1e8, 10.0
+
+
+class FixedPoints(NamedTuple):
+    """P fixed points of a map F of N variables, as numpy arrays.
+
+    Attributes:
+      points: `(P, N)`, in the order of their first variable, then of their second ...
+      residuals: `(P,)`, |F(h) - h|.
+      jacobians: `(P, N, N)`, [i, j] = dF_i/dh_j: of the map F, not of F(h) - h.
+      eigenvalues: `(P, N)` of the Jacobians, complex, by their real, then by their imaginary part.
+      stable: `(P,)`, whether all |eigenvalues| < 1: small deviations die out.
+    """
+
+    points: np.ndarray
+    residuals: np.ndarray
+    jacobians: np.ndarray
+    eigenvalues: np.ndarray
+    stable: np.ndarray
+
+
+def find_fixed_points(
+    step: Callable[[jax.Array], jax.Array],
+    starts: np.ndarray,
+    *,
+    tolerance: float = 1e-6,
+    separation: float = 1e-3,
+    reach: float = np.inf,
+    most_iterations: int = 200,
+    double: bool = True,
+) -> FixedPoints:
+    """All roots of g(h) = F(h) - h that damped Newton steps reach from the starts, each of them once.
+
+    From every start, Levenberg-Marquardt on |g|^2 (Sussillo & Barak 2013 look for the minima of the same function):
+    delta solves min |J delta + g|^2 + mu |delta|^2, J = dg/dh, by a QR decomposition, and is taken where it lowers
+    |g|; mu falls tenfold after such a step and rises tenfold after any other. Near a root these are Newton's steps,
+    which end at the rounding error. A start that ends in a minimum of |g| which is not a root gives nothing: there |g|
+    is above the tolerance, or Newton's step leads farther than `separation`. Of roots closer than `separation` the
+    one with the least residual is kept, so that every reported point is itself a root.
+
+    The list is not complete by proof: more starts may find more. Where F is bounded the signs of det(I - dF/dh) over
+    all roots sum to 1, by Brouwer's degree: any other sum shows that some are missing.
+
+    Args:
+      step: F, `(N,)` to `(N,)`, pure: a cell with its parameters and its input in a closure; for states that are not
+        vectors see `ravel_step`.
+      starts: `(S, N)`, such as those of `sample_starts`.
+      tolerance: a root has |F(h) - h| < tolerance.
+      separation: the least distance between two reported points.
+      reach: roots farther than this from every start are left out. Far beyond all trajectories closed gates make
+        F(h) = h to the rounding error, with an eigenvalue 1, where there is no root.
+      most_iterations: steps from a start, of either kind.
+      double: search in float64, also where the rest of the program computes in float32 and with float32 parameters.
+        Not for a step that insists on float32; then the rounding error of F is the floor of the residuals.
+
+    Raises:
+      ValueError: starts that are not `(S, N)` or not finite, a step that does not give `(N,)` real numbers, a
+        tolerance, separation or reach that is not positive.
+    """
+    starts = np.asarray(starts, np.float64)
+    if starts.ndim != 2 or 0 in starts.shape:
+        raise ValueError(f"starts must be (S, N), found the shape {starts.shape}")
+    if not np.isfinite(starts).all():
+        raise ValueError(f"starts must be finite, found {np.sum(~np.isfinite(starts))} values that are not")
+    for name, value in (("tolerance", tolerance), ("separation", separation), ("reach", reach)):
+        if not value > 0:
+            raise ValueError(f"{name} must be positive, found {value}")
+    with jax.enable_x64(double or bool(jax.config.jax_enable_x64)):
+        points, g, jacobians = _search_all(step, starts, most_iterations)
+    residuals = np.linalg.norm(g, axis=-1)
+    found = np.flatnonzero(residuals < tolerance)  # never a NaN
+    found = found[_measure_newton_steps(g[found], jacobians[found]) < separation]
+    found = found[[np.linalg.norm(starts - point, axis=-1).min() <= reach for point in points[found]]]
+    chosen = found[_choose_distinct(points[found], residuals[found], separation)]
+    points, residuals, jacobians = (array[chosen].astype(np.float64) for array in (points, residuals, jacobians))
+    eigenvalues = np.sort_complex(np.linalg.eigvals(jacobians))
+    return FixedPoints(points, residuals, jacobians, eigenvalues, (np.abs(eigenvalues) < 1).all(axis=-1))
+
+
+def sample_starts(trajectories: np.ndarray, count: int, spread: float = 0.5, seed: int = 0) -> np.ndarray:
+    """`(count, N)` states of trajectories `(..., N)` at random, each with normal noise of standard deviation `spread`.
+
+    States are drawn without repetition as long as there are enough; `spread` is in units of the state. Fixed points
+    lie where a trained network goes, and, the unstable ones, beside it.
+
+    Raises:
+      ValueError: trajectories without a state, a count below 1, a negative spread.
+    """
+    trajectories = np.asarray(trajectories, np.float64)
+    if trajectories.ndim < 2 or 0 in trajectories.shape:
+        raise ValueError(f"trajectories must be (..., N), found the shape {trajectories.shape}")
+    if count < 1:
+        raise ValueError(f"count must be at least 1, found {count}")
+    if not spread >= 0:
+        raise ValueError(f"spread must not be negative, found {spread}")
+    states = trajectories.reshape(-1, trajectories.shape[-1])
+    rng = np.random.default_rng(seed)
+    drawn = states[rng.choice(len(states), count, replace=count > len(states))]
+    return drawn + spread * rng.standard_normal(drawn.shape)
+
+
+class RavelledStep(NamedTuple):
+    """A step on vectors `(N,)`, and the way from a state to its vector and back."""
+
+    step: Callable[[jax.Array], jax.Array]
+    ravel: Callable[[Any], jax.Array]
+    unravel: Callable[[jax.Array], Any]
+
+
+def ravel_step(step: Callable[[Any], Any], state: Any) -> RavelledStep:
+    """The same dynamics on a vector, for a step from state to state where the state is a tree of arrays.
+
+    The vector has the leaves one after the other; of a complex leaf the real, then the imaginary parts. It keeps its
+    own precision on the way back, so that a state of float32 can be searched in float64. What no step changes, such as
+    the time constants of `SimpleCTRNN`, is to be held inside the step: free, each of its values is a fixed point.
+
+    Args:
+      step: state to next state, of the same structure and shapes.
+      state: any state of the step.
+
+    Raises:
+      ValueError: a leaf of integers, such as a count of steps, which has no fixed point: hold it inside the step.
+    """
+    leaves, tree = jax.tree.flatten(state)
+    leaves = [np.asarray(leaf) for leaf in leaves]
+    for leaf in leaves:
+        if not np.issubdtype(leaf.dtype, np.inexact):
+            raise ValueError(f"a state to ravel must be of real or complex numbers, found a leaf of {leaf.dtype}")
+    shapes = [((2,) if np.iscomplexobj(leaf) else ()) + leaf.shape for leaf in leaves]
+    ends = np.cumsum([np.prod(shape, dtype=int) for shape in shapes])[:-1]
+
+    def ravel(state):
+        parts = map(jnp.asarray, jax.tree.leaves(state))
+        parts = [jnp.stack([part.real, part.imag]) if jnp.iscomplexobj(part) else part for part in parts]
+        return jnp.concatenate([part.ravel() for part in parts])
+
+    def unravel(vector):
+        parts = [part.reshape(shape) for part, shape in zip(jnp.split(vector, ends), shapes)]
+        complexes = map(np.iscomplexobj, leaves)
+        return tree.unflatten([jax.lax.complex(*part) if pair else part for part, pair in zip(parts, complexes)])
+
+    return RavelledStep(lambda vector: ravel(step(unravel(vector))), ravel, unravel)
+
+
+def _search_all(step, starts: np.ndarray, most_iterations: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The end of the search from each start: h and g `(S, N)`, dF/dh `(S, N, N)`, in the precision of the search."""
+    count, size = starts.shape
+    like = jax.ShapeDtypeStruct((size,), jnp.zeros(()).dtype)
+    made = jax.eval_shape(step, like)
+    if getattr(made, "shape", None) != (size,) or not jnp.issubdtype(made.dtype, jnp.floating):
+        raise ValueError(f"step must give {size} real numbers for a state of {size}, found {made}")
+    chunk = min(count, CHUNK)
+    padded = np.concatenate([starts, np.repeat(starts[-1:], -count % chunk, axis=0)]).reshape(-1, chunk, size)
+    search = jax.jit(jax.vmap(lambda start: _search(step, start, most_iterations)))
+    ends = [jax.device_get(search(part.astype(like.dtype))) for part in padded]
+    return tuple(np.concatenate(arrays)[:count] for arrays in zip(*ends))
+
+
+def _search(step, start: jax.Array, most_iterations: int) -> tuple[jax.Array, jax.Array, jax.Array]:
+    size, dtype = start.shape[0], start.dtype
+    identity, epsilon = jnp.eye(size, dtype=dtype), jnp.finfo(dtype).eps
+
+    def residual(h):
+        g = step(h).astype(dtype) - h
+        return g, g
+
+    def searching(carry):
+        h, _, norm, _, damping, count = carry
+        above_rounding = norm > epsilon * jnp.maximum(1, jnp.linalg.norm(h))
+        return above_rounding & (damping < MOST_DAMPING) & (count < most_iterations)
+
+    def advance(carry):
+        h, g, norm, jacobian, damping, count = carry
+        trial = h + _damped_step(jacobian, g, damping, identity)
+        # In reverse, as all that can be trained allows.
+        trial_jacobian, trial_g = jax.jacrev(residual, has_aux=True)(trial)
+        trial_norm = jnp.linalg.norm(trial_g)
+        better = trial_norm < norm  # false for NaN
+        taken = [jnp.where(better, new, old) for new, old in (
+            (trial, h), (trial_g, g), (trial_norm, norm), (trial_jacobian, jacobian)
+        )]  # fmt: skip
+        factor = jnp.where(better, 1 / DAMPING_FACTOR, DAMPING_FACTOR)
+        return *taken, jnp.maximum(damping * factor, epsilon**2), count + 1
+
+    # The first iteration evaluates the start itself: from g = 0 its step is zero, and any |g| is below infinity.
+    first = (start, jnp.zeros_like(start), jnp.asarray(jnp.inf, dtype), identity, jnp.asarray(FIRST_DAMPING, dtype), 0)
+    h, g, _, jacobian, _, _ = jax.lax.while_loop(searching, advance, first)
+    return h, g, jacobian + identity
+
+
+def _damped_step(jacobian: jax.Array, g: jax.Array, damping: jax.Array, identity: jax.Array) -> jax.Array:
+    """The delta of least |J delta + g|^2 + mu |delta|^2, mu = damping times the mean square of the columns of J.
+
+    By QR of J over sqrt(mu) I: the normal equations would square the condition of J, and with it the rounding error.
+    """
+    scale = jnp.sqrt(damping * jnp.mean(jnp.sum(jacobian**2, axis=0))) + jnp.finfo(g.dtype).tiny
+    q, r = jnp.linalg.qr(jnp.concatenate([jacobian, scale * identity]))
+    return -jax.scipy.linalg.solve_triangular(r, q[: g.size].T @ g)
+
+
+def _measure_newton_steps(g: np.ndarray, jacobians: np.ndarray) -> np.ndarray:
+    """|J^-1 g| `(S,)` with J = dF/dh - I: about the distance to the root, long at a minimum of |g| that is none.
+
+    Directions in which J is zero to the rounding error, along a line of fixed points, do not count.
+    """
+    size = g.shape[-1]
+    left, stretches, _ = np.linalg.svd(jacobians - np.eye(size, dtype=g.dtype))
+    rounding = 4 * size * np.finfo(g.dtype).eps * np.maximum(1, np.abs(jacobians).max(axis=(-2, -1), initial=0))
+    along = np.abs(np.einsum("sij,si->sj", left, g))
+    steps = np.divide(along, stretches, out=np.zeros_like(along), where=stretches > rounding[:, None])
+    return np.linalg.norm(steps, axis=-1)
+
+
+def _choose_distinct(points: np.ndarray, residuals: np.ndarray, separation: float) -> np.ndarray:
+    """Positions of points no two of which are closer than `separation`, in the order of `FixedPoints`."""
+    left = np.lexsort((*points.T[::-1], residuals))  # the best root first
+    chosen = []
+    while left.size:
+        chosen.append(left[0])
+        left = left[np.linalg.norm(points[left] - points[left[0]], axis=-1) >= separation]
+    chosen = np.array(chosen, int)
+    # By rounded variables first, so that the rounding error of equal ones (zeros, say) does not decide.
+    kept = points[chosen]
+    keys = np.concatenate([np.round(kept / separation), kept], axis=-1)
+    return chosen[np.lexsort(keys.T[::-1])]

@@ -1,0 +1,176 @@
+"""Trajectories of a network in the plane of their first two principal components, with its fixed points."""
+
+import os
+import pathlib
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import LineCollection
+from matplotlib.colors import ListedColormap, LogNorm
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, MaxNLocator
+
+from predjax.analysis.components import fit_components, project
+from predjax.files import refuse_existing
+from predjax.pictures.figures import new_figure, save_png
+from predjax.pictures.lead_times import style_axes
+from predjax.pictures.panels import FAINT, INK, fit_size, place_axes, place_text
+
+DPI = 130
+MOST_DECADES = 4  # of speed; what is slower still, down to the rounding error, has the last colour
+TICK_STEPS = [1, 2, 2.5, 5, 10]
+COLOUR_STABLE, COLOUR_UNSTABLE = "#0072b2", "#d55e00"  # Okabe & Ito (2008)
+
+
+def draw_phase_portrait(path: str | os.PathLike, trajectories, fixed, *, overwrite: bool = False, **shown) -> None:
+    """Draws a phase portrait to a PNG; the arguments are those of `plot_phase_portrait`.
+
+    Raises:
+      FileExistsError: `path` exists and `overwrite` is not set.
+    """
+    refuse_existing(pathlib.Path(path), overwrite)  # before the work of drawing
+    save_png(plot_phase_portrait(trajectories, fixed, **shown), path, overwrite=overwrite)
+
+
+def plot_phase_portrait(trajectories: np.ndarray, fixed, *, title: str = "") -> Figure:
+    """The trajectories in their first two principal components, and beside them the eigenvalues at the fixed points.
+
+    The lines are coloured by speed, |h(t+1) - h(t)| in all N variables, on a log scale of at most four decades. Fixed
+    points are filled circles where stable, open ones where not, and so are the eigenvalues of the map at each of them:
+    it is stable where all of its eigenvalues lie inside the unit circle.
+
+    Args:
+      trajectories: `(B, T, N)`, B states over T steps, two variables at least.
+      fixed: with `points` `(P, N)`, `eigenvalues` `(P, N)` and `stable` `(P,)`, as
+        `predjax.analysis.fixed_points.find_fixed_points` gives them; P may be 0.
+      title: a line above the panels.
+
+    Raises:
+      ValueError: trajectories that are not `(B, T, N)` with T and N of at least 2 or not finite, fixed points of
+        another N.
+    """
+    trajectories = np.asarray(trajectories, np.float64)
+    if trajectories.ndim != 3 or not trajectories.size or min(trajectories.shape[1:]) < 2:
+        raise ValueError(f"trajectories must be (B, T, N) with T, N of at least 2, found {trajectories.shape}")
+    points, eigenvalues = np.asarray(fixed.points), np.asarray(fixed.eigenvalues)
+    stable = np.asarray(fixed.stable, bool)
+    size = trajectories.shape[-1]
+    if not points.shape == eigenvalues.shape == (len(stable), size):
+        found = f"{points.shape} with eigenvalues {eigenvalues.shape}"
+        raise ValueError(f"the fixed points must be (P, {size}) as the trajectories are, found {found}")
+    components = fit_components(trajectories, 2)
+    speeds = np.linalg.norm(np.diff(trajectories, axis=1), axis=-1)
+
+    side, left, head, gap, small = 3.7 * DPI, 0.62 * DPI, 0.62 * DPI, 1.5 * DPI, 2.6 * DPI
+    figure = new_figure(left + side + gap + small + 0.2 * DPI, head + side + 0.5 * DPI, DPI)
+    axes = place_axes(figure, left, head, side, side)
+    style_axes(axes)
+    norm, extend = _scale_speeds(speeds)
+    _draw_lines(axes, project(components, trajectories), speeds, norm)
+    _draw_circles(axes, project(components, points), stable)
+    axes.margins(0.05)
+    axes.autoscale_view()
+    for axis, number in ((axes.xaxis, 1), (axes.yaxis, 2)):
+        percent = 100 * components.explained[number - 1]
+        some = "< 1" if 0 < percent < 1 else f"{percent:.0f}"
+        axis.set_label_text(f"principal component {number} ({some} % of the variance)", fontsize=8, color=INK)
+        axis.set_major_locator(MaxNLocator(6, steps=TICK_STEPS))
+
+    bar = place_axes(figure, left + side + 0.14 * DPI, head + 0.25 * side, 0.11 * DPI, 0.5 * side)
+    _draw_bar(figure, bar, norm, extend)
+    top = head + (side - small) / 2
+    beside = place_axes(figure, left + side + gap, top, small, small)
+    _draw_eigenvalues(beside, eigenvalues, stable)
+
+    _add_legend(figure, stable, 1 - (head - 0.36 * DPI) / figure.bbox.height)
+    across = figure.bbox.width
+    style = {"size": fit_size(title, across - 0.3 * DPI, DPI, 10), "weight": "bold", "ha": "center", "va": "top"}
+    place_text(figure, across / 2, 0.07 * DPI, title, parse_math=False, **style)
+    return figure
+
+
+def _scale_speeds(speeds: np.ndarray) -> tuple[LogNorm, str]:
+    """The scale from the slowest to the fastest, within `MOST_DECADES`, and which of its ends is open."""
+    fastest = speeds.max()
+    if not fastest:
+        return LogNorm(0.1, 1, clip=True), "min"
+    slowest = max(speeds.min(), fastest * 10.0**-MOST_DECADES)
+    slowest = min(slowest, 0.5 * fastest)  # a scale needs a length
+    return LogNorm(slowest, fastest, clip=True), "min" if speeds.min() < slowest else "neither"
+
+
+def _choose_colours() -> ListedColormap:
+    """Dark for slow to light for fast, without the yellow that is lost on white."""
+    return ListedColormap(matplotlib.colormaps["viridis"](np.linspace(0, 0.88, 256)))
+
+
+def _draw_lines(axes: Axes, places: np.ndarray, speeds: np.ndarray, norm: LogNorm) -> None:
+    """Each step is a piece of line with the colour of its speed; the fastest are below, the slowest last."""
+    pieces = np.stack([places[:, :-1], places[:, 1:]], axis=2).reshape(-1, 2, 2)
+    values = speeds.ravel()
+    order = np.argsort(-values, kind="stable")
+    lines = LineCollection(pieces[order], cmap=_choose_colours(), norm=norm, linewidths=0.9, capstyle="round", zorder=2)
+    lines.set_array(values[order])
+    axes.add_collection(lines)
+    axes.plot(*places[:, 0].T, marker=".", linestyle="none", markersize=3, color=FAINT, zorder=2.5)
+
+
+def _style_circle(stable: bool) -> dict:
+    colour = COLOUR_STABLE if stable else COLOUR_UNSTABLE
+    face = colour if stable else "none"
+    return {"marker": "o", "linestyle": "none", "color": colour, "markerfacecolor": face, "markeredgewidth": 1.3}
+
+
+def _draw_circles(axes: Axes, places: np.ndarray, stable: np.ndarray) -> None:
+    for kind in (False, True):
+        axes.plot(*places[stable == kind].T, markersize=6.5, zorder=4, **_style_circle(kind))
+
+
+def _draw_bar(figure: Figure, axes: Axes, norm: LogNorm, extend: str) -> None:
+    bar = figure.colorbar(ScalarMappable(norm, _choose_colours()), cax=axes, extend=extend, extendfrac=0.05)
+    bar.outline.set(linewidth=0.6, edgecolor=FAINT)
+    axes.yaxis.set_major_locator(LogLocator(numticks=8))
+    axes.tick_params(which="both", labelsize=7, length=2.5, width=0.6, pad=1.5, color=FAINT, labelcolor=INK)
+    bar.set_label("speed |h(t+1) − h(t)|", fontsize=8, color=INK, labelpad=3)
+
+
+def _draw_eigenvalues(axes: Axes, eigenvalues: np.ndarray, stable: np.ndarray) -> None:
+    """All eigenvalues in the complex plane, equal scales, with the unit circle or, of a slow map, its part about 1."""
+    style_axes(axes)
+    angles = np.linspace(0, 2 * np.pi, 361)
+    axes.plot(np.cos(angles), np.sin(angles), color=FAINT, linewidth=1.0, zorder=1.5)
+    for kind in (False, True):
+        values = eigenvalues[stable == kind].ravel()
+        axes.plot(values.real, values.imag, markersize=3.8, zorder=3, **_style_circle(kind))
+    middle, reach = _frame_eigenvalues(eigenvalues)
+    axes.set(xlim=(middle - reach, middle + reach), ylim=(-reach, reach))
+    axes.set_title("eigenvalues of the map at the fixed points", fontsize=8, color=INK, pad=4)
+    for axis, text in ((axes.xaxis, "real part"), (axes.yaxis, "imaginary part")):
+        axis.set_label_text(text, fontsize=8, color=INK)
+        axis.set_major_locator(MaxNLocator(5, steps=TICK_STEPS))
+
+
+def _frame_eigenvalues(eigenvalues: np.ndarray) -> tuple[float, float]:
+    """The middle on the real axis and half the side of a square around them all and the unit circle.
+
+    Small steps of a continuous system have all eigenvalues near 1: then only as much of the circle as is near them.
+    """
+    near = np.abs(eigenvalues - 1).max(initial=0)
+    least = 1 - 1.2 * near if 0 < near < 0.5 else -1
+    right, left = np.max(eigenvalues.real, initial=1), np.min(eigenvalues.real, initial=least)
+    high = np.abs(eigenvalues.imag).max(initial=0)
+    return (right + left) / 2, 1.1 * max((right - left) / 2, high)
+
+
+def _add_legend(figure: Figure, stable: np.ndarray, top: float) -> None:
+    handles = [
+        Line2D([], [], markersize=6.5, label=f"stable fixed points ({stable.sum()})", **_style_circle(True)),
+        Line2D([], [], markersize=6.5, label=f"unstable fixed points ({(~stable).sum()})", **_style_circle(False)),
+        Line2D([], [], marker=".", linestyle="none", color=FAINT, label="starts of trajectories"),
+        Line2D([], [], color=FAINT, linewidth=1.0, label="unit circle"),
+    ]
+    place = {"loc": "upper center", "bbox_to_anchor": (0.5, top), "borderaxespad": 0.2}
+    figure.legend(handles=handles, ncols=4, frameon=False, fontsize=8, labelcolor=INK, handletextpad=0.4, **place)
