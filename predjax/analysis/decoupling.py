@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from predjax.analysis.components import fit_components, project
+
 METHODS = ("auto", "t-SNE", "PCA")
 LEAST_POINTS = 5  # t-SNE needs some neighbours that are not all the points
 PERPLEXITY = 30.0  # scikit-learn's default; less for few points
@@ -78,13 +80,9 @@ def measure_similarity(delta_c: np.ndarray, delta_m: np.ndarray) -> np.ndarray:
 
 def _pca(points: np.ndarray) -> np.ndarray:
     """The two principal components (N, 2); zeros for those that the points do not have."""
-    centred = points - points.mean(axis=0)
-    left, sizes, right = np.linalg.svd(centred, full_matrices=False)
-    # The sign of a component is arbitrary: its largest weight is made positive.
-    signs = np.sign(right[np.arange(len(right)), np.abs(right).argmax(axis=1)])
-    components = left * (sizes * signs)
+    components = fit_components(points, min(2, points.shape[1]))
     embedded = np.zeros((len(points), 2))
-    embedded[:, : min(2, components.shape[1])] = components[:, :2]
+    embedded[:, : len(components.axes)] = project(components, points) * (components.explained > 0)
     return embedded
 
 

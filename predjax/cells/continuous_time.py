@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from predjax.cells.base import RecurrentCell
 from predjax.cells.draws import draw_samples
 from predjax.cells.linear import LinearMap, add_maps
-from predjax.cells.options import check_choice, check_number
+from predjax.cells.options import check_choice, check_number, choose_activation
 
 
 def noise_scale(alpha: float, sigma: float, noise_form: str) -> float:
@@ -18,13 +18,13 @@ def noise_scale(alpha: float, sigma: float, noise_form: str) -> float:
 
 
 class CTRNN(RecurrentCell):
-    """h' = (1 - a) h + a (W tanh(h) + U u + b) + noise, output tanh(h'): `(B, *S, I)` to `(B, *S, F)`; the state is h.
+    """h' = (1 - a) h + a (W f(h) + U u + b) + noise, output f(h'): `(B, *S, I)` to `(B, *S, F)`; the state is h.
 
-    The rate network tau dh/dt = -h + W tanh(h) + U u + b + sqrt(2 tau) sigma xi(t) in steps of a = dt / tau = `alpha`
+    The rate network tau dh/dt = -h + W f(h) + U u + b + sqrt(2 tau) sigma xi(t) in steps of a = dt / tau = `alpha`
     in (0, 1]. The noise is sqrt(2 a) sigma xi, of Euler and Maruyama (Song et al. 2016), so that a free neuron has the
     standard deviation sigma / sqrt(1 - a/2); with `noise_form` "bracket" it is a sigma xi, inside the bracket of the
     drive, as some codes have it, with the standard deviation sigma sqrt(a / (2 - a)). xi ~ N(0, 1) comes from Haiku's
-    random key, for each sample on its own; without a key there is no noise.
+    random key, for each sample on its own; without a key there is no noise. f, the rates, is `activation`.
 
     W starts as N(0, `gain`^2 / F), the random network of Sompolinsky et al. (1988), chaotic above a gain of 1; U and b
     uniform in +-1/sqrt(fan_in). h starts at zero, where codes for neuroscience start it at one.
@@ -39,6 +39,7 @@ class CTRNN(RecurrentCell):
         noise=0.0,
         noise_form="euler_maruyama",
         gain=1.0,
+        activation="tanh",
         name=None,
     ):
         super().__init__(features, spatial_shape, kernel_shape, name)
@@ -46,13 +47,14 @@ class CTRNN(RecurrentCell):
         noise_form = check_choice("noise_form", noise_form, ("euler_maruyama", "bracket"))
         self.noise = noise_scale(self.alpha, check_number("noise", noise, low=0), noise_form)
         gain = check_number("gain", gain, above=0)
+        self.activation = choose_activation(activation)
         start = hk.initializers.VarianceScaling(gain**2, "fan_in", "normal")
         self.recurrent = LinearMap(features, kernel_shape, w_init=start, name="recurrent")
         self.input = LinearMap(features, kernel_shape, with_bias=True, name="input")
 
     def advance(self, inputs, state, xi=None):
         """h' with the noise xi `(B, *S, F)`, or none."""
-        drive = add_maps((self.input, inputs), (self.recurrent, jnp.tanh(state)))
+        drive = add_maps((self.input, inputs), (self.recurrent, self.activation(state)))
         state = (1 - self.alpha) * state + self.alpha * drive
         return state if xi is None else state + self.noise * xi
 
@@ -61,7 +63,7 @@ class CTRNN(RecurrentCell):
             return jax.random.normal(key, state.shape[1:], state.dtype)
 
         state = self.advance(inputs, state, draw_samples(draw, len(state)) if self.noise else None)
-        return jnp.tanh(state), state
+        return self.activation(state), state
 
 
 class TimedState(NamedTuple):

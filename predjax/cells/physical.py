@@ -24,6 +24,11 @@ def decode_stress(stress, weights, decoder: str):
     return (stress * weights).sum(-2) / weights.sum(-2)
 
 
+def _start_small(shape, dtype):
+    """Weights whose softplus sum to about one for every output."""
+    return jnp.log(jnp.expm1(hk.initializers.RandomUniform(0.5, 1.5)(shape, dtype) / shape[0]))
+
+
 class Physical(hk.RNNCore):
     """z = E x, s = J2(z) in each of m material points, y = `decode_stress`: strain `(B, *S, 3)` to stress `(B, *S, 3)`.
 
@@ -34,7 +39,9 @@ class Physical(hk.RNNCore):
     two, which keep weights a mean, are in libraries.
 
     `young`, `poisson`, `yield_first`, `yield_last` and `yield_scale` are those of `Material` and its hardening. E
-    starts as N(0, 1/3), so that points see strains of the given size; w uniform in 0 to 1.
+    starts as N(0, 1/3), so that points see strains of the given size; w uniform in 0 to 1, but for "soft", where
+    softplus(w) is about 1/3m: points whose stresses add up to many times the whole learn to hide in small strains, and
+    then unload wrongly.
     """
 
     def __init__(
@@ -73,7 +80,7 @@ class Physical(hk.RNNCore):
 
     def _decode(self, stress):
         shape = {"soft": (3 * self.points, 3), "sparse_norm": (self.points, 3), "shared_norm": (self.points, 1)}
-        init = hk.initializers.RandomUniform(0.0, 1.0)
+        init = _start_small if self.decoder == "soft" else hk.initializers.RandomUniform(0.0, 1.0)
         weights = hk.get_parameter("decoder", shape[self.decoder], stress.dtype, init=init)
         return decode_stress(stress, weights, self.decoder)
 

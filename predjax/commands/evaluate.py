@@ -56,12 +56,12 @@ def main(arguments=None) -> int:
         if folder:
             export.refuse_files(folder, patterns, options.overwrite)
     session.start(options.device)
-    model = _load(options.checkpoint)
+    model = load(options.checkpoint)
     if options.forecasts:
         cases, methods = _given_forecasts(options)
         leaks = 0
     else:
-        cases, leaks = _choose_cases(options, model)
+        cases, leaks = choose_cases(options, model)
         methods = {}
     if model:
         from predjax.nowcasts.model import make_nowcast
@@ -189,7 +189,7 @@ def _facts(options, model) -> dict[str, str]:
     }
 
 
-def _load(path):
+def load(path):
     if not path:
         return None
     from predjax.nowcasts.model import load_model
@@ -199,7 +199,7 @@ def _load(path):
     return model
 
 
-def _choose_cases(options, model):
+def choose_cases(options, model):
     """The cases to verify, and how many of them overlap what the model was trained on."""
     from predjax.commands.data import find_cases, read_sources, spread
     from predjax.commands.verify import make_cases

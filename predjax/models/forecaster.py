@@ -32,6 +32,10 @@ class Forecaster(NamedTuple):
     predict(params, rng, observed (B,T_in,H,W,C), num_steps, forcings=None) -> (B,num_steps,H,W,C)
     increments(params, frames, use_truth, forcings=None) -> what every step adds to the memories,
       (T-1, L, B, h, w, F) each; None for models without decoupled memories
+    carries(params, frames, use_truth, forcings=None) -> what a model carries on, after every step and without noise:
+      its state and, but for a sequence task, its last prediction, scaled; leaves are (T-1, B, ...), or (T, B, ...)
+    advance(params, carry, forcings=None) -> the carry after a step of a series (H = W = 1) in which the input is the
+      last prediction, with forcings (B, A)
 
     Forcings are `(B, T, A)` or `(B, T, H, W, A)`; those at t go in with frame t. `config` is the `ModelConfig`.
 
@@ -45,6 +49,8 @@ class Forecaster(NamedTuple):
     loss: Callable
     predict: Callable
     increments: Callable
+    carries: Callable
+    advance: Callable
 
 
 def make_forecaster(config: ModelConfig, execution: Execution | None = None) -> Forecaster:
@@ -120,13 +126,26 @@ def make_forecaster(config: ModelConfig, execution: Execution | None = None) -> 
         predicted = forecast(params, rng, frames, use_truth, forcings, known=length)
         return predicted if config.sequence else predicted[:, length - 1 :]
 
-    def increments(params, frames, use_truth, forcings=None):
+    def trace(keep, params, frames, use_truth, forcings):
         def apply(scaled):
-            return unroll.increments(params, scaled, jnp.asarray(use_truth, bool), forcings)
+            truth = None if use_truth is None else jnp.asarray(use_truth, bool)
+            return unroll.trace(params, keep, scaled, truth, forcings)
 
         return run(apply, params, frames, forcings)[1]
 
-    return Forecaster(config, init, rollout, loss, predict, increments)
+    def increments(params, frames, use_truth, forcings=None):
+        return trace(lambda carry, output: output.increments, params, frames, use_truth, forcings)
+
+    def carries(params, frames, use_truth, forcings=None):
+        kept = trace(lambda carry, output: carry, params, frames, use_truth, forcings)
+        return kept[0] if config.sequence else kept
+
+    def advance(params, carry, forcings=None):
+        if config.sequence:
+            return unroll.advance(params, (carry, None), forcings)[0]
+        return unroll.advance(params, carry, forcings)
+
+    return Forecaster(config, init, rollout, loss, predict, increments, carries, advance)
 
 
 def _check_frames(config, frames, forcings):

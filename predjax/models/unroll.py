@@ -33,11 +33,13 @@ class Unroll(NamedTuple):
     """init(rng, scaled, use_truth, forcings) -> params;
     apply(params, draws, scaled, use_truth, forcings, known=0) -> Unrolled: the first `known` inputs are true for all
     samples, so that a stack which can takes them at once (in a sequence task all are, without a use_truth);
-    increments(params, scaled, use_truth, forcings) -> what every step adds to the memories, or None."""
+    trace(params, keep, scaled, use_truth, forcings) -> keep(carry, `StackOutput`) after every step, without noise;
+    advance(params, carry, forcings) -> the carry after a step of a series whose input is its own prediction."""
 
     init: Callable
     apply: Callable
-    increments: Callable
+    trace: Callable
+    advance: Callable
 
 
 class _Inputs(NamedTuple):
@@ -103,16 +105,25 @@ def make_unroll(config: ModelConfig, execution: Execution) -> Unroll:
         covered = jnp.ones(patches.shape, bool) if config.sequence else window[1].covered
         return Unrolled(patches.swapaxes(0, 1), penalties.mean(), covered.swapaxes(0, 1))
 
-    def increments(params, *window):
+    def trace(params, keep, *window):
         inputs, masks = _split_window(config, *window)
 
         def body(carry, at):
             carry, output = step.apply(params, None, carry, *at)
-            return carry, output.increments
+            return carry, keep(carry, output)
 
         return jax.lax.scan(body, begin.apply(params, None, _take(inputs, 0)), (inputs, masks))[1]
 
-    return Unroll(init, apply, increments)
+    def advance(params, carry, forcings):
+        if forcings is not None:
+            forcings = config.forcing_scaling.scale(forcings)[:, None, None]
+        if config.sequence:
+            return step.apply(params, None, carry, _Inputs(None, forcings), _Masks())[0]
+        frames, no = carry[1], jnp.zeros(carry[1].shape, bool)
+        masks = _Masks(no, ~no, jnp.zeros(len(frames), bool))
+        return step.apply(params, None, carry, _Inputs(frames, forcings), masks)[0]
+
+    return Unroll(init, apply, trace, advance)
 
 
 def _take(tree, index):

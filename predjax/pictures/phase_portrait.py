@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+from collections.abc import Sequence
 
 import matplotlib
 import numpy as np
@@ -61,23 +62,12 @@ def plot_phase_portrait(trajectories: np.ndarray, fixed, *, title: str = "") -> 
     if not points.shape == eigenvalues.shape == (len(stable), size):
         found = f"{points.shape} with eigenvalues {eigenvalues.shape}"
         raise ValueError(f"the fixed points must be (P, {size}) as the trajectories are, found {found}")
-    components = fit_components(trajectories, 2)
     speeds = np.linalg.norm(np.diff(trajectories, axis=1), axis=-1)
 
     side, left, head, gap, small = 3.7 * DPI, 0.62 * DPI, 0.62 * DPI, 1.5 * DPI, 2.6 * DPI
     figure = new_figure(left + side + gap + small + 0.2 * DPI, head + side + 0.5 * DPI, DPI)
-    axes = place_axes(figure, left, head, side, side)
-    style_axes(axes)
     norm, extend = _scale_speeds(speeds)
-    _draw_lines(axes, project(components, trajectories), speeds, norm)
-    _draw_circles(axes, project(components, points), stable)
-    axes.margins(0.05)
-    axes.autoscale_view()
-    for axis, number in ((axes.xaxis, 1), (axes.yaxis, 2)):
-        percent = 100 * components.explained[number - 1]
-        some = "< 1" if 0 < percent < 1 else f"{percent:.0f}"
-        axis.set_label_text(f"principal component {number} ({some} % of the variance)", fontsize=8, color=INK)
-        axis.set_major_locator(MaxNLocator(6, steps=TICK_STEPS))
+    _draw_plane(place_axes(figure, left, head, side, side), trajectories, fixed, norm)
 
     bar = place_axes(figure, left + side + 0.14 * DPI, head + 0.25 * side, 0.11 * DPI, 0.5 * side)
     _draw_bar(figure, bar, norm, extend)
@@ -90,6 +80,46 @@ def plot_phase_portrait(trajectories: np.ndarray, fixed, *, title: str = "") -> 
     style = {"size": fit_size(title, across - 0.3 * DPI, DPI, 10), "weight": "bold", "ha": "center", "va": "top"}
     place_text(figure, across / 2, 0.07 * DPI, title, parse_math=False, **style)
     return figure
+
+
+def plot_gallery(exhibits: Sequence, fixed: Sequence) -> Figure:
+    """Phase portraits side by side, coloured by speed on one scale, with their Lyapunov exponents.
+
+    Args:
+      exhibits: with `title`, `trajectories` `(B, T, N)` and `exponent`, per time constant.
+      fixed: the fixed points of each, as in `plot_phase_portrait`.
+    """
+    side, left, head, gap = 2.7 * DPI, 0.62 * DPI, 0.82 * DPI, 0.62 * DPI
+    figure = new_figure(left + len(exhibits) * (side + gap) + 0.4 * DPI, head + side + 0.5 * DPI, DPI)
+    speeds = [np.linalg.norm(np.diff(exhibit.trajectories, axis=1), axis=-1).ravel() for exhibit in exhibits]
+    norm, extend = _scale_speeds(np.concatenate(speeds))
+    for number, (exhibit, points) in enumerate(zip(exhibits, fixed)):
+        axes = place_axes(figure, left + number * (side + gap), head, side, side)
+        _draw_plane(axes, exhibit.trajectories, points, norm)
+        size = exhibit.trajectories.shape[-1]
+        title = f"{exhibit.title}: {size} neurons\nLyapunov exponent {exhibit.exponent:+.3f}"
+        axes.set_title(title, fontsize=9, color=INK, pad=5)
+    across = left + len(exhibits) * (side + gap) - gap
+    _draw_bar(figure, place_axes(figure, across + 0.14 * DPI, head + 0.2 * side, 0.11 * DPI, 0.6 * side), norm, extend)
+    stable = np.concatenate([np.asarray(points.stable, bool) for points in fixed])
+    _add_legend(figure, stable, 1 - 0.02 * DPI / figure.bbox.height, circle=False)
+    return figure
+
+
+def _draw_plane(axes: Axes, trajectories: np.ndarray, fixed, norm: LogNorm) -> None:
+    """Trajectories and fixed points in the first two principal components of the former."""
+    style_axes(axes)
+    components = fit_components(trajectories, 2)
+    speeds = np.linalg.norm(np.diff(trajectories, axis=1), axis=-1)
+    _draw_lines(axes, project(components, trajectories), speeds, norm)
+    _draw_circles(axes, project(components, np.asarray(fixed.points)), np.asarray(fixed.stable, bool))
+    axes.margins(0.05)
+    axes.autoscale_view()
+    for axis, number in ((axes.xaxis, 1), (axes.yaxis, 2)):
+        percent = 100 * components.explained[number - 1]
+        some = "< 1" if 0 < percent < 1 else f"{percent:.0f}"
+        axis.set_label_text(f"principal component {number} ({some} % of the variance)", fontsize=8, color=INK)
+        axis.set_major_locator(MaxNLocator(6, steps=TICK_STEPS))
 
 
 def _scale_speeds(speeds: np.ndarray) -> tuple[LogNorm, str]:
@@ -165,12 +195,13 @@ def _frame_eigenvalues(eigenvalues: np.ndarray) -> tuple[float, float]:
     return (right + left) / 2, 1.1 * max((right - left) / 2, high)
 
 
-def _add_legend(figure: Figure, stable: np.ndarray, top: float) -> None:
+def _add_legend(figure: Figure, stable: np.ndarray, top: float, circle: bool = True) -> None:
     handles = [
         Line2D([], [], markersize=6.5, label=f"stable fixed points ({stable.sum()})", **_style_circle(True)),
         Line2D([], [], markersize=6.5, label=f"unstable fixed points ({(~stable).sum()})", **_style_circle(False)),
         Line2D([], [], marker=".", linestyle="none", color=FAINT, label="starts of trajectories"),
-        Line2D([], [], color=FAINT, linewidth=1.0, label="unit circle"),
     ]
+    if circle:
+        handles.append(Line2D([], [], color=FAINT, linewidth=1.0, label="unit circle"))
     place = {"loc": "upper center", "bbox_to_anchor": (0.5, top), "borderaxespad": 0.2}
     figure.legend(handles=handles, ncols=4, frameon=False, fontsize=8, labelcolor=INK, handletextpad=0.4, **place)

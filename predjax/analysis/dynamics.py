@@ -1,0 +1,59 @@
+"""The autonomous dynamics of a trained model of a series: its forcings are held, its input is its own prediction."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from predjax.analysis.fixed_points import ravel_step
+from predjax.models.forecaster import Forecaster
+
+
+class Dynamics(NamedTuple):
+    """step: a state `(N,)` to the next; trajectories: `(B, T, N)` of that step and, before, of what was observed."""
+
+    step: Callable
+    trajectories: np.ndarray
+
+
+def find_dynamics(forecaster: Forecaster, params, frames, use_truth, forcings, num_steps: int) -> Dynamics:
+    """What a model carries on, as the state of a map.
+
+    The map holds the last forcings of the first window, so that all windows should end with these. What does not change
+    along a window, such as time constants, is held too.
+
+    Args:
+      forecaster: of a series.
+      params: its parameters.
+      frames, use_truth, forcings: windows, as `Forecaster.carries` takes them.
+      num_steps: steps of the map after each window.
+
+    Raises:
+      ValueError: frames of more than one pixel, or a state with numbers that have no fixed point.
+    """
+    if frames.shape[2:4] != (1, 1):
+        raise ValueError(f"dynamics are those of a series, the frames have {frames.shape[2]}x{frames.shape[3]} pixels")
+    carries = jax.device_get(jax.jit(forecaster.carries)(params, frames, use_truth, forcings))
+    leaves, tree = jax.tree.flatten(carries)
+    moving = [np.ptp(leaf, axis=0).any() if np.isrealobj(leaf) else True for leaf in leaves]
+    held_forcings = None if forcings is None else jnp.asarray(forcings[:1, -1])
+
+    def pick(leaves):
+        return [leaf for leaf, moves in zip(leaves, moving) if moves]
+
+    def step(parts):
+        parts = iter(parts)
+        whole = [next(parts) if moves else leaf[-1, :1] for leaf, moves in zip(leaves, moving)]
+        return pick(jax.tree.leaves(forecaster.advance(params, tree.unflatten(whole), held_forcings)))
+
+    ravelled = ravel_step(step, [leaf[-1, :1] for leaf in pick(leaves)])
+    observed = jax.vmap(jax.vmap(ravelled.ravel))([leaf[:, :, None] for leaf in pick(leaves)])
+
+    @jax.jit
+    def run(start):
+        return jax.lax.scan(lambda state, _: (ravelled.step(state),) * 2, start, length=num_steps)[1]
+
+    free = jax.vmap(run)(observed[-1])
+    return Dynamics(ravelled.step, np.concatenate([observed.swapaxes(0, 1), free], 1))
