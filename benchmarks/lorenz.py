@@ -25,7 +25,7 @@ from predjax.training.config import TrainConfig
 from predjax.training.loop import count_parameters
 from predjax.training.step import init_state, make_optimizer, make_update
 
-LEFT_OUT = ("predrnn", "mim", "conv", "physical")  # for maps, or for strains
+LEFT_OUT = ("predrnn", "mim", "conv", "physical", "tidhy")  # for maps or strains, or without layers
 VECTOR_MODELS = tuple(name for name in MODELS if not any(part in name for part in LEFT_OUT))
 LAYERS, WINDOW, OBSERVED, STEPS, LIMIT = 2, 100, 100, 600, 0.5
 LYAPUNOV_TIMES = Lorenz63Config.dt * SYSTEMS["lorenz63"].lyapunov  # of a sample

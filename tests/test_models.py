@@ -15,6 +15,7 @@ from predjax.models.catalogue import MODELS
 
 SAMPLE = ROOT / "data" / "radar_movies.nc"
 OF_DIFFERENT_KINDS = ("action_cond_predrnn_v2", "predrnn_pp", "mim", "gru", "unitary", "conv_s5")
+ELSEWHERE = {"physical": "test_sequence_commands", "tidhy": "test_tidhy_commands"}  # they are not for maps
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 OPTIONS = {
     "lru": {"dropout": 0.1},
@@ -42,7 +43,7 @@ def test_models_of_each_kind_train_go_on_forecast_and_export(name, movies, tmp_p
 
 
 @pytest.mark.ci
-@pytest.mark.parametrize("name", [name for name in MODELS if name != "physical"])  # strains: test_sequence_commands
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in ELSEWHERE])
 def test_every_model_trains_goes_on_forecasts_and_exports(name, movies, tmp_path, capsys):
     use(name, movies, tmp_path, capsys)
 

@@ -35,6 +35,8 @@ def find_dynamics(forecaster: Forecaster, params, frames, use_truth, forcings, n
     """
     if frames.shape[2:4] != (1, 1):
         raise ValueError(f"dynamics are those of a series, the frames have {frames.shape[2]}x{frames.shape[3]} pixels")
+    if forecaster.carries is None:
+        raise ValueError(f"{forecaster.config.model_name} infers its states anew: it is no map of them")
     carries = jax.device_get(jax.jit(forecaster.carries)(params, frames, use_truth, forcings))
     leaves, tree = jax.tree.flatten(carries)
     moving = [np.ptp(leaf, axis=0).any() if np.isrealobj(leaf) else True for leaf in leaves]

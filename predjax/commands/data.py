@@ -1,5 +1,7 @@
 """From paths and options to windows of movies, and what a checkpoint says about them."""
 
+import dataclasses
+import json
 import logging
 from typing import NamedTuple
 
@@ -80,7 +82,10 @@ def _pair_pixels(batches) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def standardise(sample: np.ndarray) -> Scaling:
-    """The scaling that makes the mean of each channel of a sample `(N, A)` 0 and its standard deviation 1."""
+    """The scaling that makes the mean of each channel of a sample `(N, A)` 0 and its standard deviation 1; rows with a
+    missing value are left out."""
+    known = np.isfinite(sample).all(1)
+    sample = sample[known] if known.any() else np.zeros((1, sample.shape[1]))
     mean, deviation = sample.mean(0, dtype=float), sample.std(0, dtype=float)
     top = mean + np.where(deviation > 1e-6 * (1 + np.abs(mean)), deviation, 1.0)
     return Scaling("linear", tuple(mean.tolist()), tuple(top.tolist()))
@@ -99,8 +104,16 @@ def spread(items: list, count: int) -> list:
     return [items[i] for i in np.linspace(0, len(items) - 1, count).round().astype(int)]
 
 
-def make_scaling(kind: str, value_range: tuple[float, ...], data: DataSet) -> Scaling:
-    """The scaling that was asked for, or (`auto`) the one that fits the data's units; series have one a feature."""
+def make_scaling(kind: str, value_range: tuple[float, ...], data: DataSet, model: dict) -> Scaling:
+    """The scaling that was asked for, or (`auto`) the one that fits the data's units; series have one a feature.
+
+    `model` are the fields of a `ModelConfig`: tidhy, whose dynamics have no offset, takes standardised features, or,
+    where its loss is of counts or probabilities, these as they are.
+    """
+    if model.get("model_name") == "tidhy" and kind == "auto" and not value_range:
+        if json.loads(model.get("cell_options") or "{}").get("loss", "mse") != "mse":
+            return Scaling("linear", 0.0, 1.0, data.units)
+        return dataclasses.replace(standardise(data.sample), units=data.units)
     finite = data.sample[np.isfinite(data.sample)]
     found = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     chosen = choose_scaling(data.units, data.sources[0].frames.attrs.get("dtype_on_disk", ""), found)

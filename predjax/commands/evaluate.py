@@ -28,6 +28,12 @@ def _parser() -> Parser:
     add("--max_cases", type=int, default=0, metavar="N", help="at most so many windows, evenly spread; 0 takes all")
     add("--output", metavar="DIR", help="writes report.html, skill.nc, skill.json and skill.png")
     add("--export", metavar="DIR", help="writes nowcast_<init time>.nc, .npy, .png and .gif")
+    add(
+        "--latents",
+        metavar="DIR",
+        help="of tidhy: writes latents_<number>.nc and .png of whole series, and their modes",
+    )
+    add("--modes", default="", metavar="NAME", help="variable of the data that holds the true modes, to compare with")
     add("--format", default="cf", choices=("cf", "pysteps"), help="names in the netCDF of --export (default cf)")
     add("--num_save_samples", type=int, default=10, metavar="N", help="cases to export, evenly spread (default 10)")
     add("--overwrite", action="store_true", help="existing files may be replaced")
@@ -52,11 +58,15 @@ def main(arguments=None) -> int:
             raise ValueError(f"baseline {name!r} is not one of {', '.join(BASELINES)}")
     from predjax.commands import export, session, verify
 
-    for folder, patterns in ((options.output, ("skill.*", "report.html")), (options.export, ("nowcast_*",))):
+    outputs = (options.output, ("skill.*", "report.html")), (options.export, ("nowcast_*",))
+    for folder, patterns in (*outputs, (options.latents, ("latents_*",))):
         if folder:
             export.refuse_files(folder, patterns, options.overwrite)
     session.start(options.device)
     model = load(options.checkpoint)
+    if options.latents and (not model or model.forecaster.infer is None):
+        name = model.forecaster.config.model_name if model else "a baseline"
+        raise ValueError(f"{name} has no latents: --latents is for tidhy")
     if options.forecasts:
         cases, methods = _given_forecasts(options)
         leaks = 0
@@ -89,6 +99,10 @@ def main(arguments=None) -> int:
         origin = f"{model.path.name}, SHA-256 {model.record['sha256']}" if model else ""
         count, layout = options.num_save_samples, options.format
         print(export.export(methods, cases, options.export, origin, count, options.overwrite, layout))
+    if options.latents:
+        from predjax.commands.latents import write_latents
+
+        print(write_latents(model, cases, options.latents, options.modes, options.overwrite))
     return 0
 
 

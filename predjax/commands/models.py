@@ -13,6 +13,7 @@ _STATES = {  # of stacks with a state of their own
     "predrnn": "H, C; one M for all layers",
     "predrnn_pp": "H, C; one M for all layers, z of the highway",
     "mim": "H, C; from the second layer on S, and h, c of MIM-N; one M for all layers",
+    "tidhy": "r and r2, inferred; no layers",
     "physical": "plastic strains and equivalent plastic strain of every point",
 }
 
@@ -29,7 +30,7 @@ def describe_models() -> str:
 
 def describe_state(name: str) -> str:
     """The arrays in the state of a model's layer; all have the features of the layer at every patch."""
-    own = next((key for key in ("predrnn_pp", "predrnn", "mim", "physical") if key in name), None)
+    own = next((key for key in ("predrnn_pp", "predrnn", "mim", "tidhy", "physical") if key in name), None)
     if own:
         return _STATES[own]
     start = hk.transform(lambda: CELLS[name](8, (1, 1)).initial_state(1))

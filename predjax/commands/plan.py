@@ -209,7 +209,9 @@ def make_model_config(options, data: DataSet, found: dict, origin) -> ModelConfi
     if not found and forcings and options.forcing_scaling == "auto" and values.get("model_name") != "physical":
         values["forcing_scaling"] = to_dict(standardise(data.forcing_sample))
     if "scaling" not in values or options.scaling != "auto" or options.scaling_range:
-        values["scaling"] = to_dict(make_scaling(options.scaling, parse_values(float, options.scaling_range), data))
+        values["scaling"] = to_dict(
+            make_scaling(options.scaling, parse_values(float, options.scaling_range), data, values)
+        )
     elif values["scaling"]["units"] != data.units:
         raise ValueError(
             f"{source} is in {data.units}, {origin} was trained on {values['scaling']['units']}: give --units"

@@ -28,6 +28,7 @@ MODELS = {
     "lru": "blocks of linear recurrent units (Orvieto et al. 2023)",
     "s5": "blocks of state spaces (Smith et al. 2023)",
     "conv_s5": "blocks of convolutional state spaces (Smith et al. 2023)",
+    "tidhy": "latent dynamics that a hypernetwork mixes (Abe & Brunton 2024)",
     "physical": "material points between an encoder and a decoder of strain (Maia et al. 2023)",
 }
 PARALLEL = ("lru", "s5", "conv_s5")  # linear in time: all steps with known inputs at once, by associative scan
@@ -36,7 +37,10 @@ ONE_WIDTH = {
     **dict.fromkeys((name for name in NORMED if name != "conv_lstm"), "one memory passes through all layers"),
     **dict.fromkeys(PARALLEL, "every block adds to what the one below it gives"),
 }
-WITHOUT_FORCINGS = ("predrnn", "predrnn_v2")
+WITHOUT_FORCINGS = ("predrnn", "predrnn_v2", "tidhy")
 TWO_LAYERS = ("predrnn_pp", "mim")  # differ from a PredRNN from the second layer on
 # What a model cannot do otherwise, or does better: in the place of the defaults, where a flag says nothing.
-USUAL = {"physical": {"task": "sequence", "num_hidden": (16,), "patch_size": 1, "filter_size": 1}}
+USUAL = {
+    "physical": {"task": "sequence", "num_hidden": (16,), "patch_size": 1, "filter_size": 1},
+    "tidhy": {"num_hidden": (8,), "patch_size": 1, "filter_size": 1},
+}

@@ -71,7 +71,8 @@ class ModelConfig:
         if self.conv_on_input and not self.with_action:
             raise ValueError(f"conv_on_input belongs to the action-conditioned models, not to {self.model_name}")
         if self.num_action_ch and self.model_name in WITHOUT_FORCINGS:
-            raise ValueError(f"{self.model_name} takes no forcings, action_cond_{self.model_name} does")
+            hint = f", action_cond_{self.model_name} does" if "predrnn" in self.model_name else ""
+            raise ValueError(f"{self.model_name} takes no forcings{hint}")
         if self.with_action and self.num_action_ch < 1:
             raise ValueError(f"{self.model_name} needs forcings (actions): num_action_ch is {self.num_action_ch}")
 
@@ -88,6 +89,13 @@ class ModelConfig:
                 "num_action_ch",
                 self.num_action_ch,
                 "3, strains xx, yy, xy of --forcings",
+            )
+        if self.model_name == "tidhy":
+            _check(not self.sequence, "task", self.task, "forecast: tidhy infers its states from frames")
+            _check(len(self.num_hidden) == 1, "num_hidden", self.num_hidden, "one number, of latent states")
+            _check(self.patch_size == 1, "patch_size", self.patch_size, "1: tidhy is for series")
+            _check(
+                not self.coverage_channel, "coverage_channel", self.coverage_channel, "0: what is missing has no error"
             )
         if not self.sequence:
             _check(self.input_length > 0, "input_length", self.input_length, "positive")

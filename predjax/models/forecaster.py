@@ -16,6 +16,7 @@ from predjax.models.losses import global_mean, squared_error
 from predjax.models.patches import from_patches, patch_grid
 from predjax.models.sampling import forecast_mask
 from predjax.models.stacks import check_options
+from predjax.models.tidhy import make_tidhy
 from predjax.models.unroll import make_unroll
 
 
@@ -36,6 +37,8 @@ class Forecaster(NamedTuple):
       its state and, but for a sequence task, its last prediction, scaled; leaves are (T-1, B, ...), or (T, B, ...)
     advance(params, carry, forcings=None) -> the carry after a step of a series (H = W = 1) in which the input is the
       last prediction, with forcings (B, A)
+    infer(params, frames) -> the `Latents` (B, T, ...) of all frames; of tidhy alone, which has none of the
+      three before it
 
     Forcings are `(B, T, A)` or `(B, T, H, W, A)`; those at t go in with frame t. `config` is the `ModelConfig`.
 
@@ -48,15 +51,18 @@ class Forecaster(NamedTuple):
     rollout: Callable
     loss: Callable
     predict: Callable
-    increments: Callable
-    carries: Callable
-    advance: Callable
+    increments: Callable | None = None
+    carries: Callable | None = None
+    advance: Callable | None = None
+    infer: Callable | None = None
 
 
 def make_forecaster(config: ModelConfig, execution: Execution | None = None) -> Forecaster:
     """The forecaster of a configuration. Errors: ValueError for options that its cells do not have, and for frames
     that do not fit."""
     check_options(config)
+    if config.model_name == "tidhy":
+        return Forecaster(config, **make_tidhy(config))
     unroll = make_unroll(config, execution or Execution())
 
     def init(rng, frames, forcings=None):

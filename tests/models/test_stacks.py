@@ -65,7 +65,7 @@ def apply_cell(params, prefix, cell, method="__call__"):
 
 
 def test_every_model_has_a_stack_and_every_cell_is_in_one():
-    assert set(STACKS) == set(MODELS)
+    assert set(STACKS) == set(MODELS) - {"tidhy"}  # which is no stack
     assert set(CELLS) - set(MODELS) == {"st_lstm", "causal_lstm", "ghu"}  # of stacks with names of their own
 
 

@@ -15,9 +15,10 @@ from predjax.models.stacks.physical import PhysicalStack
 from predjax.models.stacks.predrnn import PredRNN
 from predjax.models.stacks.predrnn_pp import PredRNNPP
 from predjax.models.stacks.state_space import Block, StateSpaceStack
+from predjax.models.tidhy import configure_tidhy, list_tidhy_options
 
 STACKS = {
-    **dict.fromkeys(MODELS, Layered),
+    **dict.fromkeys((name for name in MODELS if name != "tidhy"), Layered),  # tidhy is no stack
     **dict.fromkeys(PARALLEL, StateSpaceStack),
     **dict.fromkeys(("predrnn", "predrnn_v2", "action_cond_predrnn", "action_cond_predrnn_v2"), PredRNN),
     "predrnn_pp": PredRNNPP,
@@ -35,6 +36,8 @@ def make_stack(config: ModelConfig, grid: tuple[int, int]) -> hk.RNNCore:
 
 def list_options(model_name: str) -> dict:
     """The options of a model's cells and their defaults."""
+    if model_name == "tidhy":
+        return list_tidhy_options()
     stack = STACKS[model_name]
     if stack is PredRNN:
         return {}
@@ -55,6 +58,10 @@ def check_options(config: ModelConfig) -> None:
             near = difflib.get_close_matches(name, known, 1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise ValueError(f"cell_options: {config.model_name} has {_list(known)}, not {name!r}{hint}")
+
+    if config.model_name == "tidhy":
+        configure_tidhy(config)
+        return
 
     def make() -> None:  # cells check their values then; no array is made
         make_stack(config, (1, 1))

@@ -1,0 +1,106 @@
+"""TiDHy as a forecaster: codes are inferred from what is observed, and roll on by the dynamics that were last seen."""
+
+import dataclasses
+from typing import NamedTuple
+
+import haiku as hk
+import jax
+import jax.numpy as jnp
+
+from predjax.cells.tidhy import TiDHy, advance, decode, mix
+from predjax.cells.tidhy_config import TiDHyConfig
+from predjax.cells.tidhy_inference import Codes, forecast, infer_first, infer_series, infer_step, training_loss
+from predjax.models.config import ModelConfig
+
+
+class Latents(NamedTuple):
+    """What explains a series `(B, T, ...)`: r, r2 and w as inferred; r_bar = V(r2_t) r_{t-1}, the prediction of r;
+    x_hat and x_bar, what r and r_bar show, in units of the frames. NaN in r_bar and x_bar at the first step."""
+
+    r: jax.Array
+    r2: jax.Array
+    w: jax.Array
+    r_bar: jax.Array
+    x_hat: jax.Array
+    x_bar: jax.Array
+
+
+def configure_tidhy(config: ModelConfig) -> TiDHyConfig:
+    """R is `num_hidden`; the rest are `cell_options`. Errors: ValueError for a value that does not do."""
+    return TiDHyConfig(r_dim=config.num_hidden[0], **config.options)
+
+
+def make_tidhy(config: ModelConfig) -> dict:
+    """The functions of a `Forecaster`, for scaled series `(B, T, 1, 1, D)`.
+
+    r2 starts at one draw of N(0, 0.01^2) for all series, so that what is inferred depends on the series alone (at 0 the
+    hypernetwork's layer norm has nothing to normalise). The loss is `training_loss` for a step and a feature.
+    """
+    options = configure_tidhy(config)
+    networks_of = hk.without_apply_rng(hk.transform(lambda: TiDHy(config.img_channel, options).networks()))
+
+    def read(frames):
+        if frames.shape[2:4] != (1, 1):
+            raise ValueError(f"tidhy is for series, the frames have {frames.shape[2]}x{frames.shape[3]} pixels")
+        return config.scaling.scale(jnp.asarray(frames, float))[:, :, 0, 0]
+
+    def show(x):
+        return config.scaling.unscale(x[:, :, None, None])
+
+    def start(x):
+        draw = 0.01 * jax.random.normal(jax.random.key(0), (options.r2_dim,), x.dtype)
+        return jnp.broadcast_to(draw, (len(x), options.r2_dim))
+
+    def init(rng, frames, forcings=None):
+        read(frames)
+        return networks_of.init(rng)
+
+    def find_codes(params, frames):
+        x = read(frames)
+        return infer_series(networks_of.apply(params), options, x, start(x)).codes
+
+    def infer(params, frames):
+        networks, (r, r2) = networks_of.apply(params), find_codes(params, frames)
+        r_bar = advance(networks, r[:, :-1], r2[:, 1:])
+        r_bar = jnp.concatenate([jnp.full_like(r[:, :1], jnp.nan), r_bar], 1)
+        x_hat, x_bar = (config.scaling.unscale(decode(networks, code, options.loss)) for code in (r, r_bar))
+        return Latents(r, r2, mix(networks, r2), r_bar, x_hat, x_bar)
+
+    def rollout(params, rng, frames, use_truth, forcings=None):
+        networks, x = networks_of.apply(params), read(frames)[:, :-1]
+        truth = jnp.ones(x.shape[:2], bool) if use_truth is None else jnp.asarray(use_truth, bool)
+
+        def predict_next(codes):
+            return decode(networks, advance(networks, *codes), options.loss)
+
+        def step(codes, at):
+            x, truth = at
+            inferred = infer_step(networks, options, x, codes).codes
+            rolled = Codes(advance(networks, *codes), codes.r2)
+            codes = jax.tree.map(lambda a, b: jnp.where(truth[:, None], a, b), inferred, rolled)
+            return codes, predict_next(codes)
+
+        first = infer_first(networks, options, x[:, 0], start(x)).codes
+        later = x[:, 1:].swapaxes(0, 1), truth[:, 1:].swapaxes(0, 1)
+        _, predicted = jax.lax.scan(step, first, later)
+        return show(jnp.concatenate([predict_next(first)[:, None], predicted.swapaxes(0, 1)], 1))
+
+    def loss(params, rng, frames, use_truth, forcings=None, axis_name=None):
+        networks, x = networks_of.apply(params), read(frames)
+        codes = infer_series(networks, options, x, start(x)).codes
+        replicas = 1 if axis_name is None else jax.lax.axis_size(axis_name)
+        value, terms = training_loss(networks, options, x, codes)
+        size = x.shape[1] * x.shape[2] * replicas
+        data = (terms.inferred + terms.predicted + options.temp_weight * terms.temporal).mean() / size
+        return value / size, {"mse": terms.predicted.mean() / size, "penalty": value / size - data}
+
+    def predict(params, rng, observed, num_steps, forcings=None):
+        codes = jax.tree.map(lambda a: a[:, -1], find_codes(params, observed))
+        return show(forecast(networks_of.apply(params), options, codes, num_steps))
+
+    return {"init": init, "rollout": rollout, "loss": loss, "predict": predict, "infer": infer}
+
+
+def list_tidhy_options() -> dict:
+    """The options and their defaults."""
+    return {field.name: field.default for field in dataclasses.fields(TiDHyConfig) if field.name != "r_dim"}
