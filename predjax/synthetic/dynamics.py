@@ -6,7 +6,8 @@ units. Series `i` of a seed is a pure function of (configuration, seed, i).
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ RUNAWAY = 1e6  # far outside every attractor here
 class Series(NamedTuple):
     values: np.ndarray  # (T, F)
     inputs: np.ndarray | None = None  # (T, C), what drives the system
+    truths: Mapping[str, np.ndarray] = MappingProxyType({})  # (T,) or (T, S) by name, what is not seen
 
 
 @dataclasses.dataclass(frozen=True)

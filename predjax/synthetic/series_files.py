@@ -27,8 +27,9 @@ def write_series(
     """Makes series 0..num_movies-1 of `seed` of the system `name` and writes them to `path`.
 
     `.nc`: a variable named after the system, (movie, time, feature) float32, with the names of the features; what
-    drives the system, if anything, is `input` (movie, time, channel). Global attributes hold the parameters.
-    `.npy`: (movie, time, feature) float32, for systems without an input.
+    drives the system, if anything, is `input` (movie, time, channel), and what is not seen has a variable by its name,
+    (movie, time) int32 or (movie, time, state) float32. Global attributes hold the parameters.
+    `.npy`: (movie, time, feature) float32, for systems without an input; what is not seen is left out.
     The content is a function of the arguments alone.
 
     Raises:
@@ -66,6 +67,13 @@ def _write_netcdf(path: pathlib.Path, name: str, config: SeriesConfig, movies: l
             inputs = np.stack([movie.inputs for movie in movies])
             file.createDimension("channel", inputs.shape[-1])
             _add(file, "input", "f4", ("movie", "time", "channel"), inputs, system.input_name)
+        if system.truth_names:
+            file[name].ancillary_variables = " ".join(system.truth_names)  # no reader takes them for the series
+        for truth, long_name in system.truth_names.items():
+            known = np.stack([movie.truths[truth] for movie in movies])
+            if known.ndim == 3:
+                file.createDimension("state", known.shape[-1])
+            _add(file, truth, known.dtype, ("movie", "time", "state")[: known.ndim], known, long_name)
 
 
 def _describe(name: str, config: SeriesConfig) -> dict:

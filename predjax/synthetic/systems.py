@@ -1,12 +1,13 @@
 """The table of systems that make vector time series."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 
-from predjax.synthetic import driven_series, dynamics, kuramoto_sivashinsky, mackey_glass
+from predjax.synthetic import driven_series, dynamics, kuramoto_sivashinsky, mackey_glass, switching_linear, two_rossler
 from predjax.synthetic.dynamics import Series, SeriesConfig
 
 SAMPLING = ("length", "dt", "transient", "observation_noise")  # what does not change the system itself
@@ -21,6 +22,7 @@ class System(NamedTuple):
     lyapunov: float | None = None  # the largest exponent, per model time unit, with the default parameters
     lyapunov_source: str = ""
     input_name: str = ""  # what drives the system
+    truth_names: Mapping[str, str] = MappingProxyType({})  # what each of the truths is
 
 
 SYSTEMS = {
@@ -102,11 +104,29 @@ SYSTEMS = {
         "Sussillo & Barak (2013), https://doi.org/10.1162/NECO_a_00409",
         input_name="level that sets the frequency",
     ),
+    "switching_linear": System(
+        "Switching linear dynamical system",
+        switching_linear.SwitchingLinearConfig,
+        switching_linear.make_switching_linear,
+        lambda config: tuple(f"x_{i}" for i in range(config.features)),
+        "Linderman et al. (2017), https://arxiv.org/abs/1610.08466; "
+        "Abe & Brunton (2025), https://doi.org/10.1101/2025.01.28.635316",
+        truth_names={"mode": "mode that leads to the step"},
+    ),
+    "two_rossler": System(
+        "Slow and fast Rössler",
+        two_rossler.TwoRosslerConfig,
+        two_rossler.make_two_rossler,
+        lambda config: tuple(f"{sight}_{i}" for i, sight in enumerate(two_rossler.list_sights(config))),
+        "Rössler (1976), https://doi.org/10.1016/0375-9601(76)90101-8; "
+        "Abe & Brunton (2025), https://doi.org/10.1101/2025.01.28.635316",
+        truth_names={"latent": "x, y, z of the slow and of the fast oscillator, standardised"},
+    ),
 }
 
 
 def make_series(name: str, config: SeriesConfig, seed: int, movie: int) -> Series:
-    """Series number `movie` of `seed` as float32, with the noise of its observation.
+    """Series number `movie` of `seed` as float32, with the noise of its observation; truths that count are int32.
 
     Raises:
       ValueError: the values run away with these parameters.
@@ -117,7 +137,9 @@ def make_series(name: str, config: SeriesConfig, seed: int, movie: int) -> Serie
         values = (series.values + config.observation_noise * series.values.std(0) * noise).astype(np.float32)
     if not np.isfinite(values).all():
         raise ValueError(f"{name} grows without bound with these parameters")
-    return Series(values, None if series.inputs is None else series.inputs.astype(np.float32))
+    kinds = {"i": np.int32, "f": np.float32}
+    truths = {key: truth.astype(kinds[truth.dtype.kind]) for key, truth in series.truths.items()}
+    return Series(values, None if series.inputs is None else series.inputs.astype(np.float32), truths)
 
 
 def name_features(name: str, config: SeriesConfig) -> tuple[str, ...]:
