@@ -56,7 +56,8 @@ def find_switches(
     Args:
       values: `(T, K)`, or `(..., T, K)` for several series that have their modes in common.
       count: of the modes; None takes the one from 2 to 8 with the largest ratio of the variances between and within
-        clusters, Calinski & Harabasz (1974), A dendrite method for cluster analysis.
+        clusters, Calinski & Harabasz (1974), A dendrite method for cluster analysis. A signal that has no clusters but
+        is spread out gets many.
       window: an odd number of steps.
       least_dwell: in steps.
       seed: of the starts.

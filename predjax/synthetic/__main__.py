@@ -1,4 +1,4 @@
-"""Makes data to train on: radar movies, Moving MNIST, series of chaotic and driven systems, stress-strain paths."""
+"""Makes data to train on: radar movies, Moving MNIST, series of known systems, stress-strain paths."""
 
 import argparse
 import shlex
