@@ -20,3 +20,5 @@ def start(device: str = "auto") -> None:
     if not folder:
         folder = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "predjax"
     jax.config.update("jax_compilation_cache_dir", str(folder))
+    # Small networks compile in less than the second from which on jax keeps a program, and run in far less.
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
