@@ -100,9 +100,8 @@ def find_changes(modes: np.ndarray) -> np.ndarray:
 def score_switches(found_modes: np.ndarray, true_modes: np.ndarray, tolerance: int = 5) -> SwitchScore:
     """Scores of the found modes `(..., T)`, whose labels are arbitrary, against the true ones of the same shape.
 
-    Labels are matched one to one such that most steps agree, Kuhn (1955), The Hungarian method for the assignment
-    problem; labels without a partner are wrong. A found and a true switch of a series at most `tolerance` steps apart
-    make a pair; each is in one pair at most, and there are as many pairs as possible.
+    Labels are matched (`match_labels`); those without a partner are wrong. A found and a true switch of a series at
+    most `tolerance` steps apart make a pair; each is in one pair at most, and there are as many pairs as possible.
 
     Raises:
       ValueError: shapes that differ or have no step, a negative tolerance.
@@ -112,11 +111,7 @@ def score_switches(found_modes: np.ndarray, true_modes: np.ndarray, tolerance: i
         raise ValueError(f"found and true modes must be (..., T) alike, found shapes {found.shape}, {true.shape}")
     if tolerance < 0:
         raise ValueError(f"tolerance {tolerance} must be at least 0")
-    _, rows = np.unique(found, return_inverse=True)
-    _, columns = np.unique(true, return_inverse=True)
-    together = np.zeros((rows.max() + 1, columns.max() + 1), int)
-    np.add.at(together, (rows.ravel(), columns.ravel()), 1)
-    accuracy = together[linear_sum_assignment(together, maximize=True)].sum() / found.size
+    accuracy = (match_labels(found, true) == true).mean()
     length = found.shape[-1]
     found_changes, true_changes = (find_changes(modes).reshape(-1, length) for modes in (found, true))
     pairs = sum(_count_pairs(*map(np.flatnonzero, two), tolerance) for two in zip(found_changes, true_changes))
@@ -124,6 +119,21 @@ def score_switches(found_modes: np.ndarray, true_modes: np.ndarray, tolerance: i
         float(pairs / changes.sum()) if changes.any() else float("nan") for changes in (true_changes, found_changes)
     )
     return SwitchScore(float(accuracy), recall, precision)
+
+
+def match_labels(found: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """Found modes with the labels of the true ones, one to one such that most steps agree; others get new labels.
+
+    Kuhn (1955), The Hungarian method for the assignment problem.
+    """
+    found_labels, rows = np.unique(found, return_inverse=True)
+    true_labels, columns = np.unique(true, return_inverse=True)
+    together = np.zeros((len(found_labels), len(true_labels)), int)
+    np.add.at(together, (rows.ravel(), columns.ravel()), 1)
+    labels = true_labels.max() + 1 + np.arange(len(found_labels))
+    matched = linear_sum_assignment(together, maximize=True)
+    labels[matched[0]] = true_labels[matched[1]]
+    return labels[rows].reshape(np.shape(found))
 
 
 def _count_pairs(found: np.ndarray, true: np.ndarray, tolerance: int) -> int:

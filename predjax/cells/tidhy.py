@@ -60,13 +60,15 @@ def decode(networks: Networks, r, loss="mse"):
     return link[loss](x)
 
 
-def mix(networks: Networks, r2):
-    """w `(..., K)` = relu(perceptron(tanh(r2))) of r2 `(..., Q)`: not negative, not normalised; may be all zero.
+def mix(networks: Networks, r2, weights="relu"):
+    """w `(..., K)` = f(perceptron(tanh(r2))) of r2 `(..., Q)`, not normalised; f is "relu" or "softplus".
 
-    Where all of w is zero the dynamics are dead: r2 has no gradient there. While the biases are 0 the normalisation
-    makes w blind to the length of a small r2 and its gradient grows like 1/|r2|: inference may circle, not settle.
+    With relu, which the authors have, all of w may be zero: then the dynamics are dead, for r2 has no gradient there.
+    While the first biases are 0 the normalisation makes w blind to the length of a small r2, and its gradient grows
+    like 1/|r2|: inference may circle, not settle.
     """
-    return jax.nn.relu(apply_perceptron(networks.hypernetwork, jnp.tanh(r2)))
+    link = {"relu": jax.nn.relu, "softplus": jax.nn.softplus}[weights]
+    return link(apply_perceptron(networks.hypernetwork, jnp.tanh(r2)))
 
 
 def mix_dynamics(networks: Networks, w):
@@ -75,9 +77,9 @@ def mix_dynamics(networks: Networks, w):
     return (w @ networks.temporal).reshape(*w.shape[:-1], size, size)
 
 
-def advance(networks: Networks, r, r2):
+def advance(networks: Networks, r, r2, weights="relu"):
     """V(r2) r `(..., R)`: what r `(..., R)` is one step later while r2 `(..., Q)` holds."""
-    return jnp.einsum("...ij,...j->...i", mix_dynamics(networks, mix(networks, r2)), r)
+    return jnp.einsum("...ij,...j->...i", mix_dynamics(networks, mix(networks, r2, weights)), r)
 
 
 def magnitude(x):
@@ -165,7 +167,8 @@ class TiDHy(hk.Module):
     the parameters as plain arrays, so it runs inside any loop and derivative of jax.
 
     Kernels start truncated normal with the variance 2 / (inputs + outputs), biases at 0 but for the last ones of the
-    hypernetwork at 1, without which dynamics may be dead from the start, the V_k as orthonormal vectors of R^2 numbers.
+    hypernetwork at 1, and V_k as I / K and a tenth of orthonormal vectors of R^2 numbers: the
+    first forecast is about persistence, from which no w has to die. (The authors' have no I and no such bias.)
     """
 
     def __init__(self, features, config: TiDHyConfig, name="tidhy"):
@@ -186,7 +189,7 @@ class TiDHy(hk.Module):
     @staticmethod
     def _make_map(size, name):
         start = hk.initializers.VarianceScaling(1.0, "fan_avg", "truncated_normal")
-        bias = jnp.ones if name == "hyper_3" else jnp.zeros
+        bias = hk.initializers.Constant(1.0 if name == "hyper_3" else 0.0)
         return LinearMap(size, with_bias=True, w_init=start, b_init=bias, name=name)
 
     def networks(self) -> Networks:
@@ -204,7 +207,12 @@ class TiDHy(hk.Module):
             return Perceptron(affine(f"{part}_1"), scale, offset, affine(f"{part}_2"), affine(f"{part}_3"))
 
         shape = (config.mix_dim, config.r_dim**2)
-        temporal = hk.get_parameter("temporal", shape, dtype, init=hk.initializers.Orthogonal())
+
+        def start(shape, dtype):
+            apart = hk.initializers.Orthogonal(0.1)(shape, dtype)
+            return apart + jnp.eye(config.r_dim, dtype=dtype).ravel() / config.mix_dim
+
+        temporal = hk.get_parameter("temporal", shape, dtype, init=start)
         decoder = perceptron("decoder") if config.nonlinear_decoder else affine("decoder")
         return Networks(decoder, perceptron("hyper"), temporal)
 
@@ -214,11 +222,11 @@ class TiDHy(hk.Module):
 
     def mix(self, r2):
         """w `(..., K)` of r2 `(..., Q)`."""
-        return mix(self.networks(), r2)
+        return mix(self.networks(), r2, self.config.weights)
 
     def advance(self, r, r2):
         """V(r2) r."""
-        return advance(self.networks(), r, r2)
+        return advance(self.networks(), r, r2, self.config.weights)
 
     def draw_first(self, batch_size):
         """r2 `(B, Q)` ~ N(0, 0.01^2) from which the first step starts; without a random key 0."""

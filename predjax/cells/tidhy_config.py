@@ -5,12 +5,15 @@ import dataclasses
 from predjax.cells.options import check_choice, check_count, check_number, check_switch
 
 LOSSES = ("mse", "poisson", "bce")
+WEIGHTS = ("relu", "softplus")
 SATURATIONS = ("none", "sigmoid", "shifted_sigmoid", "tanh", "scaled_tanh", "softsign", "scaled_softsign", "clip")
 
 
 @dataclasses.dataclass(frozen=True)
 class TiDHyConfig:
     """Sizes, inference and training terms of TiDHy; a weight of 0 leaves its term out.
+
+    The defaults suit standardised features. (The authors have steps of 0.02 and 200 updates, and no smoothness.)
 
     Not offered, because they never move a parameter: penalties in training on r or r2 alone (their absolute values,
     the correlation of r, continuity and smoothness of r2). Training takes r and r2 as given, so these only add a
@@ -22,6 +25,7 @@ class TiDHyConfig:
       mix_dim: K, number of matrices.
       hyper_dim: hidden size of the hypernetwork and of a nonlinear decoder.
       loss: of x given x^, a sum over features: "mse" (x^ - x)^2, "poisson" x^ - x log x^, "bce" for x in [0, 1].
+      weights: what makes w positive: "relu", as the authors have it, after which dynamics may die, or "softplus".
       nonlinear_decoder: x^ from a perceptron of r, else linear.
       lr_r, lr_r2, momentum: of the gradient descent that infers.
       temp_weight: of |r - V(r2) r_before|^2, in inference and training.
@@ -37,24 +41,25 @@ class TiDHyConfig:
     r_dim: int
     r2_dim: int = 4
     mix_dim: int = 4
-    hyper_dim: int = 32
+    hyper_dim: int = 16
     loss: str = "mse"
+    weights: str = "softplus"
     nonlinear_decoder: bool = False
-    lr_r: float = 0.02
-    lr_r2: float = 0.02
+    lr_r: float = 0.1
+    lr_r2: float = 0.1
     momentum: float = 0.9
     temp_weight: float = 2.0
     l1_w: float = 0.0
     l1_r: float = 0.0
     l1_r2: float = 0.0
-    smoothness: float = 0.0
+    smoothness: float = 0.1
     threshold_r: float = 0.0
     threshold_r2: float = 0.0
     saturate_r: str = "none"
     saturate_r2: str = "none"
     scale_r: float = 5.0
     scale_r2: float = 3.0
-    max_iter: int = 200
+    max_iter: int = 60
     tol: float = 1e-4
     first_clip: float = 1.0
     cos_eta: float = 0.001
@@ -66,6 +71,7 @@ class TiDHyConfig:
         for name in ("r_dim", "r2_dim", "mix_dim", "hyper_dim", "max_iter"):
             check_count(name, getattr(self, name))
         check_choice("loss", self.loss, LOSSES)
+        check_choice("weights", self.weights, WEIGHTS)
         check_switch("nonlinear_decoder", self.nonlinear_decoder)
         for name in ("saturate_r", "saturate_r2"):
             check_choice(name, getattr(self, name), SATURATIONS)

@@ -70,7 +70,7 @@ def constrain(codes: Codes, config: TiDHyConfig) -> Codes:
 
 def first_objective(networks: Networks, config: TiDHyConfig, x, codes: Codes):
     """s(decode(r), x) + 0.01 |r2|^2 + 0.01 |w|^2 of one sample: r2 has no data to fit yet."""
-    w = mix(networks, codes.r2)
+    w = mix(networks, codes.r2, config.weights)
     penalty = jnp.square(codes.r2).sum() + jnp.square(w).sum()
     return measure_error(decode(networks, codes.r, config.loss), x, config.loss) + FIRST_PENALTY * penalty
 
@@ -81,7 +81,7 @@ def step_objective(networks: Networks, config: TiDHyConfig, x, before: Codes, co
     s(decode(r), x) + temp_weight |r - V(r2) r_before|^2 + l1_w |w|_1 + l1_r |r|_1 + l1_r2 |r2|_1
     + smoothness |r2 - r2_before|^2
     """
-    w = mix(networks, codes.r2)
+    w = mix(networks, codes.r2, config.weights)
     change = codes.r - mix_dynamics(networks, w) @ before.r
     value = measure_error(decode(networks, codes.r, config.loss), x, config.loss)
     value += config.temp_weight * jnp.square(change).sum() + config.l1_w * magnitude(w).sum()
@@ -162,7 +162,7 @@ def infer_series(networks: Networks, config: TiDHyConfig, x, r2) -> Inferred:
 
 def forecast(networks: Networks, config: TiDHyConfig, codes: Codes, num_steps: int):
     """x^ `(B, num_steps, D)` after the codes `(B, ...)`: r' = V(r2) r with r2 held, each decoded."""
-    dynamics = mix_dynamics(networks, mix(networks, codes.r2))
+    dynamics = mix_dynamics(networks, mix(networks, codes.r2, config.weights))
 
     def step(r, _):
         r = jnp.einsum("bij,bj->bi", dynamics, r)
@@ -192,7 +192,7 @@ def training_loss(networks: Networks, config: TiDHyConfig, x, codes: Codes):
       The loss and its `TrainingTerms`.
     """
     r, r2 = jax.lax.stop_gradient(codes)
-    w = mix(networks, r2[:, 1:])
+    w = mix(networks, r2[:, 1:], config.weights)
     predicted = jnp.einsum("btij,btj->bti", mix_dynamics(networks, w), r[:, :-1])
     terms = TrainingTerms(
         measure_error(decode(networks, r, config.loss), x, config.loss).sum(1),

@@ -7,14 +7,14 @@ import netCDF4
 import numpy as np
 import xarray as xr
 
-from predjax.analysis.switching import find_switches, score_switches
+from predjax.analysis.switching import find_switches, match_labels, score_switches
 from predjax.commands.verify import Cases
 from predjax.files import appearing
 from predjax.nowcasts.model import TrainedModel
 from predjax.pictures.latents import draw_latents
 from predjax.radar.netcdf_lock import NETCDF_LOCK
 
-WINDOW, LEAST_DWELL = 5, 5  # of `find_switches`, in steps
+WINDOW, LEAST_DWELL = 9, 15  # of `find_switches`, in steps
 MEANINGS = {
     "r": "latent state",
     "r2": "slow latent state, which chooses the dynamics",
@@ -43,7 +43,8 @@ def write_latents(model: TrainedModel, cases: Cases, folder, modes: str, overwri
     count = len(np.unique(np.concatenate(true))) if modes else None
     lengths = [len(one["w"]) for one in inferred]
     whole = find_switches(np.concatenate([one["w"] for one in inferred]), count, window=WINDOW, least_dwell=LEAST_DWELL)
-    found = np.split(whole.modes, np.cumsum(lengths)[:-1])
+    modes_found = match_labels(whole.modes, np.concatenate(true)) if modes else whole.modes
+    found = np.split(modes_found, np.cumsum(lengths)[:-1])
     for number, ((source, _), one) in enumerate(zip(series, inferred)):
         movies, stem = cases.sources[source], folder / f"latents_{number:03d}"
         _write(stem.with_suffix(".nc"), one, found[number], movies, model, overwrite)
@@ -54,7 +55,7 @@ def write_latents(model: TrainedModel, cases: Cases, folder, modes: str, overwri
         )
     text = f"{len(series)} series in {folder}: {len(whole.centres)} modes"
     if modes:
-        score = score_switches(np.concatenate(found), np.concatenate(true))
+        score = score_switches(modes_found, np.concatenate(true))
         text += f", {score.accuracy:.1%} of the steps in the right one; of the switches {score.recall:.0%} found, "
         text += f"{score.precision:.0%} of those found are true (within 5 steps)"
     return text

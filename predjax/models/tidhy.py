@@ -61,22 +61,22 @@ def make_tidhy(config: ModelConfig) -> dict:
 
     def infer(params, frames):
         networks, (r, r2) = networks_of.apply(params), find_codes(params, frames)
-        r_bar = advance(networks, r[:, :-1], r2[:, 1:])
+        r_bar = advance(networks, r[:, :-1], r2[:, 1:], options.weights)
         r_bar = jnp.concatenate([jnp.full_like(r[:, :1], jnp.nan), r_bar], 1)
         x_hat, x_bar = (config.scaling.unscale(decode(networks, code, options.loss)) for code in (r, r_bar))
-        return Latents(r, r2, mix(networks, r2), r_bar, x_hat, x_bar)
+        return Latents(r, r2, mix(networks, r2, options.weights), r_bar, x_hat, x_bar)
 
     def rollout(params, rng, frames, use_truth, forcings=None):
         networks, x = networks_of.apply(params), read(frames)[:, :-1]
         truth = jnp.ones(x.shape[:2], bool) if use_truth is None else jnp.asarray(use_truth, bool)
 
         def predict_next(codes):
-            return decode(networks, advance(networks, *codes), options.loss)
+            return decode(networks, advance(networks, *codes, options.weights), options.loss)
 
         def step(codes, at):
             x, truth = at
             inferred = infer_step(networks, options, x, codes).codes
-            rolled = Codes(advance(networks, *codes), codes.r2)
+            rolled = Codes(advance(networks, *codes, options.weights), codes.r2)
             codes = jax.tree.map(lambda a, b: jnp.where(truth[:, None], a, b), inferred, rolled)
             return codes, predict_next(codes)
 

@@ -62,22 +62,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _common(what: str, count: int) -> argparse.ArgumentParser:
+    """The flags of all kinds."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--output", required=True, help="the file to write")
+    common.add_argument("--num_movies", type=int, default=count, help=f"number of {what} (default {count})")
+    common.add_argument("--seed", type=int, default=0, help=f"the same seed gives the same {what} (default 0)")
+    common.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    return common
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m predjax.synthetic", description=__doc__)
     kinds = parser.add_subparsers(dest="kind", required=True)
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--output", required=True, help="the file to write")
-    common.add_argument("--num_movies", type=int, default=160, help="number of movies (default 160)")
-    common.add_argument("--seed", type=int, default=0, help="the same seed gives the same movies (default 0)")
-    common.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    common = _common("movies", 160)
     kind = kinds.add_parser("radar", parents=[common], help="rain in a smooth flow, .nc or .npy")
     flags.add_flags(kind, radar.RadarConfig, "movies")
     kind = kinds.add_parser("moving_mnist", parents=[common], help="bouncing digits, .npz as PredRNN reads it")
     kind.add_argument("--digits", required=True, help=".npz with `digits`, or .npy: (N, 28, 28) uint8")
     kind.add_argument("--length", type=int, default=20, help="frames of a movie (default 20)")
     kind.add_argument("--input_length", type=int, default=10, help="frames that are input (default 10)")
-    kind = kinds.add_parser("stress_strain", parents=[common], help="paths of a composite of fibres in a matrix, .nc")
-    kind.set_defaults(num_movies=len(strain_paths.list_canonical()))
+    paths = _common("paths", len(strain_paths.list_canonical()))
+    kind = kinds.add_parser("stress_strain", parents=[paths], help="paths of a composite of fibres in a matrix, .nc")
     flags.add_flags(kind, stress_strain.StressStrainConfig, "paths")
     for name, system in SYSTEMS.items():
         formats = ".nc" if system.input_name else ".nc or .npy"
