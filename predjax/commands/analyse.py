@@ -18,6 +18,7 @@ def _parser() -> Parser:
     )
     add("--max_cases", type=int, default=8, metavar="N", help="windows to start from, evenly spread (default 8)")
     add("--num_steps", type=int, default=200, metavar="N", help="steps after each window (default 200)")
+    add("--member", type=int, default=0, metavar="N", help="network, where num_seeds trained several (default 0)")
     add("--num_starts", type=int, default=1024, metavar="N", help="starts of the search for roots (default 1024)")
     add(
         "--spread", type=float, default=1.0, metavar="F", help="noise of the starts, in standard deviations (default 1)"
@@ -78,7 +79,7 @@ def _analyse(options) -> None:
 
     if options.output:
         refuse_files(options.output, ("fixed_points.nc", "portrait.png"), options.overwrite)
-    model = load(options.checkpoint)
+    model = load(options.checkpoint, options.member)
     dynamics = _find_dynamics(options, model)
     states = dynamics.trajectories.reshape(-1, dynamics.trajectories.shape[-1])
     extent = np.linalg.norm(states - states.mean(0), axis=1).max()

@@ -64,7 +64,7 @@ def main(arguments=None) -> int:
             export.refuse_files(folder, patterns, options.overwrite)
     session.start(options.device)
     model = load(options.checkpoint)
-    if options.latents and (not model or model.forecaster.infer is None):
+    if options.latents and (not model or model.forecaster.config.model_name != "tidhy"):
         name = model.forecaster.config.model_name if model else "a baseline"
         raise ValueError(f"{name} has no latents: --latents is for tidhy")
     if options.forecasts:
@@ -102,7 +102,7 @@ def main(arguments=None) -> int:
     if options.latents:
         from predjax.commands.latents import write_latents
 
-        print(write_latents(model, cases, options.latents, options.modes, options.overwrite))
+        print(write_latents(load(options.checkpoint, 0), cases, options.latents, options.modes, options.overwrite))
     return 0
 
 
@@ -203,12 +203,12 @@ def _facts(options, model) -> dict[str, str]:
     }
 
 
-def load(path):
+def load(path, member=None):
     if not path:
         return None
     from predjax.nowcasts.model import load_model
 
-    model = load_model(path)
+    model = load_model(path, member)
     LOG.info("model %s from %s", model.forecaster.config.model_name, model.path)
     return model
 

@@ -99,6 +99,8 @@ def make_plan(options: argparse.Namespace) -> Plan:
     model = make_model_config(options, data, found, origin)
     sampling = _combine(SamplingConfig, options, before.get("sampling"), resumed).resolve(training.max_iterations)
     sampling.check_model(model.model_name)
+    if training.num_seeds > 1 and (params or options.visual or not options.is_training):
+        raise ValueError(f"num_seeds {training.num_seeds} trains new networks: no pretrained_model, no visual")
     if options.visual and not model.decouples:
         raise ValueError(f"visual 1 draws delta C against delta M, which {model.model_name} does not have")
     if model.with_action and not sampling.reverse_scheduled_sampling:
@@ -179,7 +181,7 @@ def find_sample() -> pathlib.Path:
 def load_weights(path: pathlib.Path, options) -> tuple[dict, dict]:
     """(fields of the model's configuration, parameters) of a predjax checkpoint or a .ckpt of the PyTorch code."""
     if path.suffix == ".npz" or path.is_dir():
-        model = load_model(path)
+        model = load_model(path, member=0)
         return to_dict(model.forecaster.config), model.params
     config, params = read_checkpoint(path, **typed(ModelConfig, options))
     found = to_dict(config)

@@ -107,13 +107,13 @@ def _make_run(plan):
 def _announce(run, plan, cost, first):
     from predjax import parallel
 
-    config = plan.model
+    config, count = plan.model, run.config.num_seeds
     height, width, channels = run.batches.frame_shape
     left = run.config.max_iterations - first
     duration = datetime.timedelta(seconds=round(left * cost.iteration_seconds))
     lines = {
         "model": f"{config.model_name}, {config.size_text}, patches of {config.patch_size}, "
-        f"{cost.parameters:,} parameters",
+        f"{cost.parameters:,} parameters" + (f", {count} networks at once" if count > 1 else ""),
         "data": f"{len(plan.data.sources)} sources in {plan.data.units}, frames {height}x{width}x{channels}, "
         f"{config.input_length or 'none'} observed -> {config.total_length - config.input_length} predicted",
         "held out": plan.data.split.rule,
@@ -184,7 +184,7 @@ def _verify(options, plan, params, path) -> int:
     from predjax.commands.export import export, report
     from predjax.commands.verify import forecast_by, make_cases, verify
     from predjax.models.forecaster import make_forecaster
-    from predjax.nowcasts.model import make_nowcast
+    from predjax.nowcasts.model import make_ensemble, make_nowcast
 
     data, config, crop = plan.data, plan.model, plan.data_config.crop
     part = "test" if data.split.test else "valid"
@@ -194,7 +194,10 @@ def _verify(options, plan, params, path) -> int:
         print(f"no skill table: {data.split.rule}")
         return 0
     cases = make_cases(data.sources, windows, config, length, steps, crop, options.thresholds)
-    methods = {config.model_name: forecast_by(make_nowcast(make_forecaster(config), params), cases)}
+    forecaster = make_forecaster(config)
+    if plan.training.num_seeds > 1:
+        forecaster = make_ensemble(forecaster)
+    methods = {config.model_name: forecast_by(make_nowcast(forecaster, params), cases)}
     methods |= make_baselines(["linear" if config.sequence else "persistence"], cases, plan.record["data"])
     print(f"\nverified on the {part} data" + (" (the model was chosen on them)" if part == "valid" else ""))
     print(report(verify(methods, cases), plan.folder, overwrite=True))

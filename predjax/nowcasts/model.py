@@ -23,8 +23,10 @@ class TrainedModel(NamedTuple):
     record: dict
 
 
-def load_model(path) -> TrainedModel:
+def load_model(path, member: int | None = None) -> TrainedModel:
     """The model of a checkpoint, or of the best (else latest) checkpoint of a run's folder.
+
+    Where several networks were trained at once it is their ensemble, or the `member` of that number.
 
     Errors: FileNotFoundError, ValueError naming the file.
     """
@@ -34,7 +36,32 @@ def load_model(path) -> TrainedModel:
         config = from_dict(ModelConfig, record["model"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} holds no model that this predjax knows: {error}") from error
-    return TrainedModel(make_forecaster(config), checkpoint.nest(arrays, "params"), path, record)
+    forecaster, params = make_forecaster(config), checkpoint.nest(arrays, "params")
+    if count_seeds(record) > 1:
+        if member is None:
+            forecaster = make_ensemble(forecaster)
+        elif not 0 <= member < count_seeds(record):
+            raise ValueError(f"{path}: member must be from 0 to {count_seeds(record) - 1}, not {member}")
+        else:
+            params = jax.tree.map(lambda a: a[member], params)
+    return TrainedModel(forecaster, params, path, record)
+
+
+def count_seeds(record: dict) -> int:
+    """The networks in a checkpoint."""
+    return record.get("training", {}).get("num_seeds", 1)
+
+
+def make_ensemble(forecaster: Forecaster) -> Forecaster:
+    """The forecaster of stacked parameters: `predict` gives all members, (B,E,num_steps,H,W,C); it has nothing else."""
+
+    def predict(params, rng, observed, num_steps, forcings=None):
+        def one(params):
+            return forecaster.predict(params, rng, observed, num_steps, forcings)
+
+        return jax.vmap(one, out_axes=1)(params)
+
+    return Forecaster(forecaster.config, None, None, None, predict)
 
 
 def make_nowcast(forecaster: Forecaster, params, batch_size: int = 8) -> Callable:

@@ -5,6 +5,8 @@ import dataclasses
 from predjax.flags import flag
 from predjax.models.config import CONVOLUTIONS, PRECISIONS, REMATS, Execution
 
+LR_SCHEDULES = ("cosine", "constant", "milestones")
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
@@ -15,11 +17,16 @@ class TrainConfig:
     lr: float = flag(3e-3, "(peak) learning rate", metavar="RATE")
     optimizer: str = flag("adam", "adam or adamw", choices=("adam", "adamw"))
     weight_decay: float = flag(0.01, "of adamw", metavar="W")
-    lr_schedule: str = flag("cosine", "cosine decay to 0, or constant", choices=("cosine", "constant"))
+    lr_schedule: str = flag("cosine", "cosine decay to 0, constant, or drops at milestones", choices=LR_SCHEDULES)
+    lr_milestones: tuple[int, ...] = flag((), "iterations after which the rate drops", metavar="N,N,...")
+    lr_drop: float = flag(0.1, "what the rate is multiplied by at each milestone", metavar="F")
     warmup_iterations: int | None = flag(None, "linear warm-up of the learning rate (1/20 of all)", metavar="N")
     clip_norm: float = flag(1.0, "largest global norm of the gradients; 0 does not clip", metavar="NORM")
     reverse_input: bool = flag(False, "a second update on the window backwards in time", metavar="0|1")
     seed: int = flag(0, "of the parameters, the order of windows and the sampling", metavar="SEED")
+    num_seeds: int = flag(
+        1, "networks to train at once, of the seeds from seed on: they forecast as an ensemble", metavar="N"
+    )
     display_interval: int | None = flag(None, "iterations between lines of the log (1/100 of all)", metavar="N")
     test_interval: int | None = flag(None, "iterations between validations (1/10 of all)", metavar="N")
     snapshot_interval: int | None = flag(None, "iterations between checkpoints (1/10 of all)", metavar="N")
@@ -37,9 +44,25 @@ class TrainConfig:
     n_gpu: int = flag(0, "devices to use; 0 uses all", metavar="N")
 
     def __post_init__(self):
-        for name in ("max_iterations", "batch_size", "lr", "max_valid_cases", "keep_checkpoints", "max_bad_steps"):
+        for name in (
+            "max_iterations",
+            "batch_size",
+            "lr",
+            "max_valid_cases",
+            "keep_checkpoints",
+            "max_bad_steps",
+            "num_seeds",
+        ):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        if self.lr_schedule not in LR_SCHEDULES:
+            raise ValueError(f"lr_schedule {self.lr_schedule!r} is not one of {', '.join(LR_SCHEDULES)}")
+        if bool(self.lr_milestones) != (self.lr_schedule == "milestones"):
+            raise ValueError("lr_milestones belong to lr_schedule milestones, and it needs some")
+        if any(a >= b for a, b in zip((0, *self.lr_milestones), self.lr_milestones)):
+            raise ValueError(f"lr_milestones must rise from above 0, got {','.join(map(str, self.lr_milestones))}")
+        if not 0 < self.lr_drop <= 1:
+            raise ValueError(f"lr_drop must be above 0 and at most 1, got {self.lr_drop}")
         for name in ("display_interval", "test_interval", "snapshot_interval"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")

@@ -22,6 +22,7 @@ from predjax.radar.batches import BatchSource, prefetch
 from predjax.radar.stored import Stored
 from predjax.training.config import TrainConfig
 from predjax.training.monitor import Log, Monitor
+from predjax.training.seeds import init_states, make_keys, measure_seeds, over_seeds
 from predjax.training.step import TrainState, init_state, make_optimizer, make_update
 
 
@@ -59,8 +60,10 @@ class Run:
         parallel.check_batch(self.config.batch_size, self.devices)
         self.optimizer = make_optimizer(self.config)
         update = make_update(self.forecaster, self.optimizer, self.sampling, self.config.reverse_input)
-        self.update = parallel.parallelise(update, self.devices)
-        self.measure = make_validation(self.forecaster)
+        measure = make_validation(self.forecaster)
+        if self.config.num_seeds > 1:
+            update, measure = over_seeds(update), jax.jit(measure_seeds(measure))
+        self.update, self.measure = parallel.parallelise(update, self.devices), measure
         table = self.batches.table
         self.table = None if table is None else parallel.copy_to_each(table, self.devices)
 
@@ -78,22 +81,33 @@ class Run:
         if params is None:
             # Runs once: what the compiler would spend on making it fast is not worth waiting for.
             params = jax.jit(self._init_params, compiler_options={"xla_backend_optimization_level": 0})()
-        return init_state(params, self.optimizer, self.config.seed)
+        return self._init_state(params)
+
+    def _init_state(self, params) -> TrainState:
+        seed, count = self.config.seed, self.config.num_seeds
+        if count > 1:
+            return init_states(params, self.optimizer, seed, count)
+        return init_state(params, self.optimizer, seed)
 
     def _init_params(self):
-        batch = self.batches.batch(0)
-        return self.forecaster.init(jax.random.key(self.config.seed), batch.frames, batch.forcings)
+        batch, seed, count = self.batches.batch(0), self.config.seed, self.config.num_seeds
+
+        def init(key):
+            return self.forecaster.init(key, batch.frames, batch.forcings)
+
+        return jax.vmap(init)(make_keys(seed, count)) if count > 1 else init(jax.random.key(seed))
 
     def restore(self, arrays: dict, path) -> TrainState:
         """The state of a checkpoint. Errors: ValueError naming `path` where it does not fit this run's model."""
-        like = jax.eval_shape(lambda: init_state(self._init_params(), self.optimizer, self.config.seed))
+        like = jax.eval_shape(lambda: self._init_state(self._init_params()))
         try:
             params = checkpoint.unflatten(arrays, "params", like.params)
             opt_state = checkpoint.unflatten(arrays, "opt_state", like.opt_state)
             step = checkpoint.unflatten(arrays, "step", like.step)
         except ValueError as error:
             raise ValueError(f"{path} does not fit this model and optimizer: {error}") from error
-        return TrainState(params, opt_state, step, jax.random.key(self.config.seed))
+        seed, count = self.config.seed, self.config.num_seeds
+        return TrainState(params, opt_state, step, make_keys(seed, count) if count > 1 else jax.random.key(seed))
 
     def save(self, state: TrainState, progress: Progress, path) -> None:
         """Writes all that is needed to go on, and to predict."""
@@ -143,7 +157,9 @@ def estimate(run: Run, state: TrainState) -> tuple[Callable, Estimate]:
         start = time.perf_counter()
         jax.block_until_ready(compiled(copy, frames, forcings))
         seconds.append(time.perf_counter() - start)
-    return compiled, Estimate(count_parameters(state.params), size, min(seconds), compile_seconds)
+    return compiled, Estimate(
+        count_parameters(state.params) // run.config.num_seeds, size, min(seconds), compile_seconds
+    )
 
 
 class _Stop:

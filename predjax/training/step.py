@@ -41,7 +41,7 @@ def scale_by_adam(b1=0.9, b2=0.999, eps=1e-8) -> optax.GradientTransformation:
 
 
 def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
-    """Adam or AdamW, with warm-up, cosine decay and clipping as configured."""
+    """Adam or AdamW, with warm-up, decay and clipping as configured."""
     config = config.resolve()
     updates = 2 if config.reverse_input else 1  # of an iteration
     warmup, total = config.warmup_iterations * updates, config.max_iterations * updates
@@ -50,6 +50,10 @@ def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
         rate = optax.warmup_cosine_decay_schedule(start, config.lr, warmup, max(total, warmup + 1))
     else:
         rate = optax.linear_schedule(0.0, config.lr, warmup) if warmup else config.lr
+    if config.lr_milestones:
+        drops = optax.piecewise_constant_schedule(1.0, {n * updates: config.lr_drop for n in config.lr_milestones})
+        before = rate if warmup else optax.constant_schedule(rate)
+        rate = lambda count: before(count) * drops(count)  # noqa: E731
     parts = [scale_by_adam(), optax.scale_by_learning_rate(rate)]
     if config.optimizer == "adamw":
         parts.insert(1, optax.add_decayed_weights(config.weight_decay))

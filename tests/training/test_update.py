@@ -1,5 +1,7 @@
 """The update: the same on any number of devices, deterministic, and unmoved by bad batches."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -111,6 +113,32 @@ def test_learning_rate_warms_up_and_decays():
         steps.append(-float(updates["w"]))  # Adam's step on a constant gradient is the learning rate
     np.testing.assert_allclose(steps[:5], [0, 0.125, 0.25, 0.375, 0.5], atol=1e-4)
     assert steps[4] > steps[7] > steps[9] > 0
+
+
+def test_learning_rate_drops_after_its_milestones():
+    config = TrainConfig(lr=0.5, lr_schedule="milestones", lr_milestones=(3, 5), lr_drop=0.2, warmup_iterations=2)
+    for twice in (False, True):
+        optimizer = make_optimizer(dataclasses.replace(config, reverse_input=twice))
+        state, steps = optimizer.init({"w": jnp.zeros(())}), []
+        for _ in range(7 * (1 + twice)):
+            updates, state = optimizer.update({"w": jnp.ones(())}, state)
+            steps.append(-float(updates["w"]))
+        np.testing.assert_allclose(steps[:: 1 + twice], [0, 0.25, 0.5, 0.1, 0.1, 0.02, 0.02], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"lr_schedule": "milestones"}, "lr_milestones belong to lr_schedule milestones, and it needs some"),
+        ({"lr_milestones": (3,)}, "lr_milestones belong to"),
+        ({"lr_schedule": "milestones", "lr_milestones": (5, 3)}, "lr_milestones must rise from above 0, got 5,3"),
+        ({"lr_schedule": "milestones", "lr_milestones": (5,), "lr_drop": 0.0}, "lr_drop must be above 0"),
+        ({"lr_schedule": "step"}, "'step' is not one of cosine, constant, milestones"),
+    ],
+)
+def test_milestones_that_cannot_be_are_refused(fields, reason):
+    with pytest.raises(ValueError, match=reason):
+        TrainConfig(**fields)
 
 
 def test_adam_is_adam():
