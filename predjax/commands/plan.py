@@ -101,6 +101,8 @@ def make_plan(options: argparse.Namespace) -> Plan:
     sampling.check_model(model.model_name)
     if training.num_seeds > 1 and (params or options.visual or not options.is_training):
         raise ValueError(f"num_seeds {training.num_seeds} trains new networks: no pretrained_model, no visual")
+    if training.grad_norm and model.model_name != "tidhy":
+        raise ValueError(f"grad_norm {training.grad_norm:g} balances the losses of tidhy, {model.model_name} has one")
     if options.visual and not model.decouples:
         raise ValueError(f"visual 1 draws delta C against delta M, which {model.model_name} does not have")
     if model.with_action and not sampling.reverse_scheduled_sampling:

@@ -39,6 +39,8 @@ class Forecaster(NamedTuple):
       last prediction, with forcings (B, A)
     infer(params, frames) -> the `Latents` (B, T, ...) of all frames; of tidhy alone, which has none of the
       three before it
+    tasks(params, rng, frames, use_truth, forcings, axis_name) -> (losses (3,), (losses, metrics)), of tidhy alone: what
+      its loss is the sum of, the errors of r, those of its predictions, and all that concerns parameters and time
 
     Forcings are `(B, T, A)` or `(B, T, H, W, A)`; those at t go in with frame t. `config` is the `ModelConfig`.
 
@@ -55,6 +57,7 @@ class Forecaster(NamedTuple):
     carries: Callable | None = None
     advance: Callable | None = None
     infer: Callable | None = None
+    tasks: Callable | None = None
 
 
 def make_forecaster(config: ModelConfig, execution: Execution | None = None) -> Forecaster:

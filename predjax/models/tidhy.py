@@ -85,20 +85,26 @@ def make_tidhy(config: ModelConfig) -> dict:
         _, predicted = jax.lax.scan(step, first, later)
         return show(jnp.concatenate([predict_next(first)[:, None], predicted.swapaxes(0, 1)], 1))
 
-    def loss(params, rng, frames, use_truth, forcings=None, axis_name=None):
+    def tasks(params, rng, frames, use_truth, forcings=None, axis_name=None):
         networks, x = networks_of.apply(params), read(frames)
         codes = infer_series(networks, options, x, start(x)).codes
         replicas = 1 if axis_name is None else jax.lax.axis_size(axis_name)
         value, terms = training_loss(networks, options, x, codes)
         size = x.shape[1] * x.shape[2] * replicas
-        data = (terms.inferred + terms.predicted + options.temp_weight * terms.temporal).mean() / size
-        return value / size, {"mse": terms.predicted.mean() / size, "penalty": value / size - data}
+        inferred, predicted = terms.inferred.mean() / size, terms.predicted.mean() / size
+        losses = jnp.stack([inferred, predicted, value / size - inferred - predicted])
+        temporal = options.temp_weight * terms.temporal.mean() / size
+        return losses, (losses, {"mse": predicted, "penalty": losses[2] - temporal})
+
+    def loss(*arguments, **named):
+        losses, (_, metrics) = tasks(*arguments, **named)
+        return losses.sum(), metrics
 
     def predict(params, rng, observed, num_steps, forcings=None):
         codes = jax.tree.map(lambda a: a[:, -1], find_codes(params, observed))
         return show(forecast(networks_of.apply(params), options, codes, num_steps))
 
-    return {"init": init, "rollout": rollout, "loss": loss, "predict": predict, "infer": infer}
+    return {"init": init, "rollout": rollout, "loss": loss, "predict": predict, "infer": infer, "tasks": tasks}
 
 
 def list_tidhy_options() -> dict:

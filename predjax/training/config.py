@@ -22,6 +22,10 @@ class TrainConfig:
     lr_drop: float = flag(0.1, "what the rate is multiplied by at each milestone", metavar="F")
     warmup_iterations: int | None = flag(None, "linear warm-up of the learning rate (1/20 of all)", metavar="N")
     clip_norm: float = flag(1.0, "largest global norm of the gradients; 0 does not clip", metavar="NORM")
+    grad_norm: float = flag(
+        0.0, "of tidhy: balances its losses by their gradients (GradNorm exponent, 1); 0 does not", metavar="A"
+    )
+    grad_norm_rate: float = flag(0.01, "step of the weights that grad_norm moves", metavar="RATE")
     reverse_input: bool = flag(False, "a second update on the window backwards in time", metavar="0|1")
     seed: int = flag(0, "of the parameters, the order of windows and the sampling", metavar="SEED")
     num_seeds: int = flag(
@@ -66,7 +70,16 @@ class TrainConfig:
         for name in ("display_interval", "test_interval", "snapshot_interval"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("warmup_iterations", "clip_norm", "patience", "n_gpu", "seed", "weight_decay"):
+        for name in (
+            "warmup_iterations",
+            "clip_norm",
+            "patience",
+            "n_gpu",
+            "seed",
+            "weight_decay",
+            "grad_norm",
+            "grad_norm_rate",
+        ):
             if (getattr(self, name) or 0) < 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
 

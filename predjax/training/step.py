@@ -9,6 +9,7 @@ import optax
 
 from predjax.models.sampling import SamplingConfig, truth_mask
 from predjax.radar.stored import decode
+from predjax.training.balance import BalanceState, balance
 from predjax.training.config import TrainConfig
 
 
@@ -40,6 +41,9 @@ def scale_by_adam(b1=0.9, b2=0.999, eps=1e-8) -> optax.GradientTransformation:
     return optax.GradientTransformation(optax.scale_by_adam(b1, b2, eps).init, update)
 
 
+TASKS = 3  # of tidhy, see `Forecaster.tasks`
+
+
 def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
     """Adam or AdamW, with warm-up, decay and clipping as configured."""
     config = config.resolve()
@@ -59,7 +63,8 @@ def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
         parts.insert(1, optax.add_decayed_weights(config.weight_decay))
     if config.clip_norm:
         parts.insert(0, optax.clip_by_global_norm(config.clip_norm))
-    return optax.chain(*parts)
+    optimizer = optax.chain(*parts)
+    return balance(optimizer, TASKS, config.grad_norm, config.grad_norm_rate) if config.grad_norm else optimizer
 
 
 def init_state(params, optimizer, seed: int) -> TrainState:
@@ -79,12 +84,18 @@ def make_update(forecaster, optimizer, sampling: SamplingConfig, reverse_input: 
     differentiate = jax.value_and_grad(forecaster.loss, has_aux=True)
 
     def descend(params, opt_state, rng, frames, use_truth, forcings, axis_name):
-        (loss, metrics), grads = differentiate(params, rng, frames, use_truth, forcings, axis_name)
+        balanced = isinstance(opt_state, BalanceState)
+        if balanced:  # gradients of every task
+            jacobian = jax.jacrev(forecaster.tasks, has_aux=True)
+            grads, (losses, metrics) = jacobian(params, rng, frames, use_truth, forcings, axis_name)
+        else:
+            (losses, metrics), grads = differentiate(params, rng, frames, use_truth, forcings, axis_name)
         if axis_name is not None:
-            loss, metrics, grads = jax.lax.psum((loss, metrics, grads), axis_name)
-        norm = optax.tree.norm(grads)
+            losses, metrics, grads = jax.lax.psum((losses, metrics, grads), axis_name)
+        loss, norm = losses.sum(), optax.tree.norm(grads)
         good = jnp.isfinite(loss) & jnp.isfinite(norm)
-        updates, new_opt_state = optimizer.update(grads, opt_state, params)
+        given = {"losses": losses} if balanced else {}
+        updates, new_opt_state = optimizer.update(grads, opt_state, params, **given)
         new = (optax.apply_updates(params, updates), new_opt_state)
         params, opt_state = jax.tree.map(lambda n, o: jnp.where(good, n, o), new, (params, opt_state))
         return params, opt_state, {**metrics, "loss": loss, "grad_norm": norm, "bad": 1.0 - good}

@@ -1,0 +1,45 @@
+"""The weights of several tasks, moved so that none of them drowns the others (GradNorm)."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+MOST = 5.0  # of a weight, before they are made to add up again
+
+
+class BalanceState(NamedTuple):
+    """weights and first losses `(tasks,)`, NaN before the first update; the state of the optimizer."""
+
+    weights: jax.Array
+    first: jax.Array
+    inner: optax.OptState
+
+
+def balance(optimizer, tasks: int, exponent: float, rate: float) -> optax.GradientTransformationExtraArgs:
+    """An optimizer of the weighted sum of losses, whose updates are gradients of each task, stacked along axis 0.
+
+    G_i = w_i |g_i| should be mean(G) q_i^exponent, where q_i is how much of its first loss task i still has, relative
+    to the mean of the tasks. w_i' = w_i - rate sign(G_i - that) |loss_i / first_i|, within +-5, then as softmax, so
+    that the weights go on adding up to the number of tasks. Chen et al. (2018), "GradNorm", arXiv:1711.02257, have the
+    gradient of the sum of |G_i - that| and no softmax; this is the rule of TiDHy's authors. `update` needs `losses`
+    `(tasks,)`.
+    """
+
+    def init(params):
+        return BalanceState(jnp.ones(tasks), jnp.full(tasks, jnp.nan), optimizer.init(params))
+
+    def update(updates, state, params=None, *, losses):
+        first = jnp.where(jnp.isnan(state.first), losses, state.first)
+        norms = jnp.sqrt(sum(jnp.square(leaf).reshape(tasks, -1).sum(1) for leaf in jax.tree.leaves(updates)))
+        weighted = state.weights * norms
+        left = jnp.abs(losses / jnp.where(first == 0, 1.0, first))
+        target = weighted.mean() * (left / jnp.maximum(left.mean(), 1e-12)) ** exponent
+        moved = jnp.clip(state.weights - rate * jnp.sign(weighted - target) * left, -MOST, MOST)
+        weights = jax.nn.softmax(moved) * state.weights.sum()
+        combined = jax.tree.map(lambda leaf: jnp.tensordot(state.weights, leaf, 1), updates)
+        combined, inner = optimizer.update(combined, state.inner, params)
+        return combined, BalanceState(weights, first, inner)
+
+    return optax.GradientTransformationExtraArgs(init, update)
