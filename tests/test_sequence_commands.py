@@ -52,7 +52,9 @@ def run(request, paths, tmp_path_factory):
 
 def test_the_run_knows_its_task_and_goes_on(run):
     name, folder = run
-    model = json.loads((folder / "config.json").read_text())["model"]
+    record = json.loads((folder / "config.json").read_text())
+    model = record["model"]
+    assert record["training"]["lr"] == {"physical": 0.1, "gru": 0.003}[name]
     assert (model["task"], model["input_length"], model["total_length"]) == ("sequence", 0, STEPS)
     scaled = model["forcing_scaling"]["kind"] != "none"
     assert scaled == (name == "gru")  # materials know what a strain is

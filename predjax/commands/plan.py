@@ -12,7 +12,7 @@ from typing import NamedTuple
 from predjax.checkpoint import holds_checkpoint, load_latest
 from predjax.commands.data import DataSet, describe_data, make_scaling, read_data, standardise
 from predjax.flags import from_dict, parse_values, to_dict, typed
-from predjax.models.catalogue import WITHOUT_FORCINGS
+from predjax.models.catalogue import USUAL_RATE, WITHOUT_FORCINGS
 from predjax.models.config import ModelConfig, SamplingConfig, order_options, with_usual
 from predjax.models.stacks import check_options
 from predjax.models.torch_weights import read_checkpoint
@@ -155,6 +155,8 @@ def check_flags(options) -> None:
         raise ValueError("is_training 0 needs --pretrained_model")
     if options.pretrained_model or options.resume:
         return
+    if name in USUAL_RATE and not hasattr(options, "lr"):
+        options.lr = USUAL_RATE[name]
     config = ModelConfig(**_guess_data(with_usual(given)))
     if options.num_layers and options.num_layers != len(config.num_hidden):
         hidden = ",".join(map(str, config.num_hidden))

@@ -44,3 +44,4 @@ USUAL = {
     "physical": {"task": "sequence", "num_hidden": (16,), "patch_size": 1, "filter_size": 1},
     "tidhy": {"num_hidden": (8,), "patch_size": 1, "filter_size": 1},
 }
+USUAL_RATE = {"physical": 0.1}  # of learning: its few weights are far from where they begin
