@@ -35,6 +35,7 @@ class TiDHyConfig:
       saturate_r, saturate_r2: one of `SATURATIONS`, after the threshold; scale_r and scale_r2 are s.
       max_iter, tol: inference ends at that many updates, or when r and r2 both change by less than `tol` of their norm.
       first_clip: the gradient's components are clipped to +-this in the first step of a sequence; infinite for none.
+      normalise: whether every update ends with `normalise`: decoder rows and V_k of norm 1.
       cos_eta, w_sparsity, decoder_orthogonality, w_continuity: weights of the `Regularisers` in training.
     """
 
@@ -62,6 +63,7 @@ class TiDHyConfig:
     max_iter: int = 60
     tol: float = 1e-4
     first_clip: float = 1.0
+    normalise: bool = False
     cos_eta: float = 0.001
     w_sparsity: float = 0.0
     decoder_orthogonality: float = 0.0
@@ -72,7 +74,8 @@ class TiDHyConfig:
             check_count(name, getattr(self, name))
         check_choice("loss", self.loss, LOSSES)
         check_choice("weights", self.weights, WEIGHTS)
-        check_switch("nonlinear_decoder", self.nonlinear_decoder)
+        for name in ("nonlinear_decoder", "normalise"):
+            check_switch(name, getattr(self, name))
         for name in ("saturate_r", "saturate_r2"):
             check_choice(name, getattr(self, name), SATURATIONS)
         for name in ("lr_r", "lr_r2", "scale_r", "scale_r2", "first_clip"):

@@ -41,6 +41,7 @@ class Forecaster(NamedTuple):
       three before it
     tasks(params, rng, frames, use_truth, forcings, axis_name) -> (losses (3,), (losses, metrics)), of tidhy alone: what
       its loss is the sum of, the errors of r, those of its predictions, and all that concerns parameters and time
+    constrain(params) -> params after an update, of models that hold some of them to a norm
 
     Forcings are `(B, T, A)` or `(B, T, H, W, A)`; those at t go in with frame t. `config` is the `ModelConfig`.
 
@@ -58,6 +59,7 @@ class Forecaster(NamedTuple):
     advance: Callable | None = None
     infer: Callable | None = None
     tasks: Callable | None = None
+    constrain: Callable | None = None
 
 
 def make_forecaster(config: ModelConfig, execution: Execution | None = None) -> Forecaster:

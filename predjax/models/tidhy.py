@@ -7,7 +7,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from predjax.cells.tidhy import TiDHy, advance, decode, mix
+from predjax.cells.tidhy import TiDHy, advance, decode, mix, normalise
 from predjax.cells.tidhy_config import TiDHyConfig
 from predjax.cells.tidhy_inference import Codes, forecast, infer_first, infer_series, infer_step, training_loss
 from predjax.models.config import ModelConfig
@@ -104,7 +104,8 @@ def make_tidhy(config: ModelConfig) -> dict:
         codes = jax.tree.map(lambda a: a[:, -1], find_codes(params, observed))
         return show(forecast(networks_of.apply(params), options, codes, num_steps))
 
-    return {"init": init, "rollout": rollout, "loss": loss, "predict": predict, "infer": infer, "tasks": tasks}
+    functions = {"init": init, "rollout": rollout, "loss": loss, "predict": predict, "infer": infer, "tasks": tasks}
+    return functions | ({"constrain": normalise} if options.normalise else {})
 
 
 def list_tidhy_options() -> dict:

@@ -96,7 +96,8 @@ def make_update(forecaster, optimizer, sampling: SamplingConfig, reverse_input: 
         good = jnp.isfinite(loss) & jnp.isfinite(norm)
         given = {"losses": losses} if balanced else {}
         updates, new_opt_state = optimizer.update(grads, opt_state, params, **given)
-        new = (optax.apply_updates(params, updates), new_opt_state)
+        changed = optax.apply_updates(params, updates)
+        new = (forecaster.constrain(changed) if forecaster.constrain else changed, new_opt_state)
         params, opt_state = jax.tree.map(lambda n, o: jnp.where(good, n, o), new, (params, opt_state))
         return params, opt_state, {**metrics, "loss": loss, "grad_norm": norm, "bad": 1.0 - good}
 

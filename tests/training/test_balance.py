@@ -70,6 +70,18 @@ def test_training_tidhy_with_it_starts_as_without():
     assert np.ptp(weights) > 0.01 and float(weights.sum()) == pytest.approx(3, rel=1e-5)
 
 
+def test_an_update_may_end_with_a_norm():
+    options = {"r2_dim": 2, "mix_dim": 2, "hyper_dim": 4, "max_iter": 4, "normalise": True}
+    sizes = {"patch_size": 1, "filter_size": 1, "img_channel": 3, "input_length": 2, "total_length": 4}
+    forecaster = make_forecaster(ModelConfig("tidhy", (3,), **sizes, cell_options=options))
+    frames = np.random.default_rng(0).normal(size=(2, 4, 1, 1, 3)).astype(np.float32)
+    optimizer = make_optimizer(TrainConfig(lr=0.1, max_iterations=9, warmup_iterations=0))
+    state = init_state(forecaster.init(jax.random.key(0), frames), optimizer, 0)
+    state, _ = jax.jit(make_update(forecaster, optimizer, SamplingConfig().resolve(9)))(state, frames)
+    for rows in (state.params["tidhy"]["temporal"], state.params["tidhy/~/decoder"]["w"]):
+        np.testing.assert_allclose(np.linalg.norm(rows, axis=-1), 1, rtol=1e-5)
+
+
 def test_models_with_one_loss_have_nothing_to_balance(tmp_path, capsys):
     assert train(["--grad_norm", "1", "--save_dir", str(tmp_path / "run"), "--num_hidden", "4,4"]) == 2
     assert "grad_norm 1 balances the losses of tidhy, predrnn_v2 has one" in capsys.readouterr().err
