@@ -108,7 +108,7 @@ class PredjaxSide:
         return int(self.state.step)
 
     def step(self, frames: np.ndarray) -> float:
-        self.state, metrics = self.update(self.state, parallel.shard(frames, self.devices), None)
+        self.state, metrics = self.update(self.state, parallel.shard(frames, self.devices), None, None)
         return float(metrics["loss"])
 
     def forecast(self, observed: np.ndarray) -> np.ndarray:

@@ -32,9 +32,10 @@ from predjax.models.config import ModelConfig, SamplingConfig
 from predjax.models.forecaster import make_forecaster
 from predjax.models.scaling import Scaling
 from predjax.radar import batches
-from predjax.radar.batches import BatchSource, prefetch, read_windows
+from predjax.radar.batches import BatchSource, read_windows
 from predjax.radar.config import DataConfig
 from predjax.radar.netcdf_lock import NETCDF_LOCK
+from predjax.radar.prefetch import prefetch
 from predjax.radar.readers import read_movies
 from predjax.radar.stored import Stored
 from predjax.radar.windows import find_periods, find_windows

@@ -142,7 +142,7 @@ def compile_predjax(work: Work, execution: Execution, params=None) -> tuple[dict
     update = parallel.parallelise(make_update(forecaster, optimizer, sampling), devices)
     params, shards = jax.device_put(params), parallel.shard(frames, devices)
     cost, start, cpu = {}, time.perf_counter(), time.process_time()
-    step = update.lower(state, shards, None).compile()
+    step = update.lower(state, shards, None, None).compile()
     cost = {"train_step": time.perf_counter() - start, "train_step_cpu": time.process_time() - cpu}
     start = time.perf_counter()
     rollout = jax.jit(forecaster.rollout).lower(params, None, frames, use_truth).compile()
@@ -150,7 +150,7 @@ def compile_predjax(work: Work, execution: Execution, params=None) -> tuple[dict
     states = [state]
 
     def train_step():
-        states[0], metrics = step(states[0], shards, None)
+        states[0], metrics = step(states[0], shards, None, None)
         return float(metrics["loss"])
 
     def forward():

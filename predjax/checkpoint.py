@@ -1,12 +1,16 @@
 """Checkpoints: one `.npz` with arrays by key path and the JSON configuration inside. No pickle anywhere.
 
 A file is written beside its place, flushed to the disk and moved there in one step, so that whenever a process dies the
-folder holds whole checkpoints only. A SHA-256 over names, types, shapes and bytes tells a damaged one.
+folder holds whole checkpoints only. It ends, as the comment of the zip archive, in the SHA-256 of all bytes before
+(format 2), so that any damaged byte tells; format 1 had one over names, types, shapes and values in its configuration.
 """
 
 import hashlib
+import io
 import json
 import logging
+import math
+import os
 import pathlib
 import re
 import zipfile
@@ -17,10 +21,14 @@ import numpy as np
 
 from predjax.files import appearing
 
-VERSION = 1
+VERSION = 2
+_DIGEST = 64  # hexadecimal digits at the end of a file
 _CONFIG = "__config__"
 _BEST = "best.npz"
 _STEP = re.compile(r"step_(\d+)\.npz")
+_NPY_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+# What reading raises when bytes are not what they should be.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, TypeError, ValueError, RuntimeError, OSError)
 
 
 def flatten(tree) -> dict[str, np.ndarray]:
@@ -61,7 +69,8 @@ def _name(path) -> str:
     return "/".join(str(getattr(key, "key", getattr(key, "name", getattr(key, "idx", key)))) for key in path)
 
 
-def _digest(arrays) -> str:
+def _hash_arrays(arrays) -> str:
+    """The checksum of format 1."""
     sha = hashlib.sha256()
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
@@ -71,34 +80,89 @@ def _digest(arrays) -> str:
 
 
 def save(path, tree, config: dict) -> None:
-    """Writes a pytree and its configuration (JSON values) to `path`, whole or not at all."""
+    """Writes a pytree and its configuration (JSON values) to `path`, whole or not at all.
+
+    Errors: OSError naming `path` where it cannot be written, on a full disk for instance; what was there before is.
+    """
     arrays = flatten(tree)
-    header = json.dumps({"version": VERSION, "sha256": _digest(arrays), **config})
+    header = json.dumps({"version": VERSION, **config})
     arrays[_CONFIG] = np.frombuffer(header.encode(), np.uint8)
-    with appearing(path, overwrite=True) as temporary, temporary.open("wb") as file:
-        np.savez(file, **arrays)
+    try:
+        with appearing(path, overwrite=True) as temporary, temporary.open("w+b") as file:
+            np.savez(file, **arrays)
+            with zipfile.ZipFile(file, "a") as archive:
+                archive.comment = b"0" * _DIGEST  # the place for it
+            file.seek(-_DIGEST, os.SEEK_END)
+            size = file.tell()
+            digest = _hash(file, size)
+            file.seek(size)
+            file.write(digest.encode())
+    except OSError as error:
+        reason = f"{error.strerror or error}; the checkpoints before it are intact"
+        raise OSError(error.errno, reason, str(path)) from error
 
 
 def load(path) -> tuple[dict[str, np.ndarray], dict]:
-    """Arrays by key path and the configuration. Errors: ValueError for what is no checkpoint, damaged, or too new."""
-    try:
-        # Opened here: numpy leaves a file open when it finds it damaged.
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile) or _CONFIG not in file.files:
-                raise ValueError(f"{path} is not a predjax checkpoint")
-            arrays = {name: file[name] for name in file.files}
-        config = json.loads(arrays.pop(_CONFIG).tobytes())
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, UnicodeError, NotImplementedError) as error:
-        raise ValueError(f"{path} is not a readable checkpoint: {error}") from error
-    except ValueError as error:
-        if str(path) in str(error):
-            raise
-        raise ValueError(f"{path} is not a predjax checkpoint (a damaged or foreign file)") from error
-    if config.get("version", 0) > VERSION:
-        raise ValueError(f"{path} has format version {config['version']}, this predjax reads up to {VERSION}")
-    if _digest(arrays) != config.get("sha256"):
+    """Arrays by key path, and the configuration, whose `sha256` tells this file from others.
+
+    Errors: ValueError for what is no checkpoint, damaged, or too new; OSError.
+    """
+    with open(path, "rb") as file:
+        try:
+            digest = _read_digest(file)
+            arrays = _read_arrays(file)
+            config = json.loads(arrays.pop(_CONFIG).tobytes())
+            version = int(config["version"])
+        except _DAMAGE as error:
+            raise ValueError(f"{path} is not a predjax checkpoint, or a damaged one ({error})") from error
+    if version > VERSION:
+        raise ValueError(f"{path} has format version {version}, this predjax reads up to {VERSION}")
+    found = digest if version > 1 else _hash_arrays(arrays)
+    if found is None or config.setdefault("sha256", found) != found:
         raise ValueError(f"{path} is damaged: its checksum does not match")
     return arrays, config
+
+
+def _read_digest(file) -> str | None:
+    """The SHA-256 at the end of a file, None where it is not that of the bytes before."""
+    size = file.seek(0, os.SEEK_END) - _DIGEST
+    if size < 0:
+        raise ValueError("too short")
+    file.seek(size)
+    digest = file.read()
+    return digest.decode() if digest == _hash(file, size).encode() else None
+
+
+def _read_arrays(file) -> dict[str, np.ndarray]:
+    """The arrays of an uncompressed `.npz` by name. Nothing is made as large as a header says before it is there."""
+    arrays = {}
+    with zipfile.ZipFile(file) as archive:
+        for entry in archive.infolist():
+            if entry.compress_type != zipfile.ZIP_STORED or not entry.filename.endswith(".npy"):
+                raise ValueError(f"unexpected entry {entry.filename!r}")
+            arrays[entry.filename.removesuffix(".npy")] = _parse_npy(archive.read(entry))
+    return arrays
+
+
+def _parse_npy(data: bytes) -> np.ndarray:
+    stream = io.BytesIO(data)
+    read_header = _NPY_HEADERS[np.lib.format.read_magic(stream)]
+    shape, fortran, dtype = read_header(stream)
+    size = len(data) - stream.tell()
+    if dtype.hasobject or math.prod(shape) * dtype.itemsize != size:
+        raise ValueError(f"{size} bytes are no array of shape {shape} and type {dtype}")
+    values = np.frombuffer(data, dtype, offset=stream.tell()) if size else np.zeros(0, dtype)
+    return values.reshape(shape, order="F" if fortran else "C")
+
+
+def _hash(file, size: int) -> str:
+    """The SHA-256 of the first `size` bytes."""
+    sha = hashlib.sha256()
+    file.seek(0)
+    while size and (block := file.read(min(size, 2**20))):
+        sha.update(block)
+        size -= len(block)
+    return sha.hexdigest()
 
 
 def step_path(folder, step: int) -> pathlib.Path:

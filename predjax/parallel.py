@@ -1,23 +1,119 @@
-"""The only module that knows devices: how one update runs on all of them."""
+"""The only module that knows devices and processes: how one update runs on all of them."""
 
 import functools
 import logging
+import os
+import signal
+from collections.abc import Callable, Mapping
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 AXIS = "replica"
+HEARTBEAT_SECONDS = 60  # without a sign of life of a process, after which the others give up
+
+_SLURM, _OPEN_MPI = ("SLURM_NTASKS", "SLURM_PROCID"), ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK")
+
+
+def find_processes(
+    coordinator: str | None, num_processes: int | None, process_id: int | None, environment: Mapping[str, str]
+) -> dict | None:
+    """What `jax.distributed.initialize` is to be called with; None: this process is alone.
+
+    Flags go before what `srun` and Open MPI's `mpirun` say; without a coordinator jax finds it from them.
+    Errors: ValueError where the coordinator, the number or the place of this process is missing.
+    """
+    launched = next((names for names in (_SLURM, _OPEN_MPI) if all(name in environment for name in names)), None)
+    # A batch script itself is no step: it runs alone, whatever the number of tasks of its job.
+    if launched == _SLURM and "SLURM_STEP_NODELIST" not in environment:
+        launched = None
+    count, place = (int(environment[name]) for name in launched) if launched else (None, None)
+    count = count if num_processes is None else num_processes
+    place = place if process_id is None else process_id
+    if (count or 1) == 1 and coordinator is None and not process_id:
+        return None
+    if count is None or place is None or not 0 <= place < count:
+        raise ValueError(f"process {place} of {count}: give --num_processes N and --process_id 0 to N - 1")
+    if coordinator is None and (launched is None or num_processes is not None or process_id is not None):
+        raise ValueError(f"process {place} of {count} needs --coordinator host:port, the same for all")
+    if coordinator is None and launched == _OPEN_MPI and "OMPI_MCA_orte_hnp_uri" not in environment:
+        raise ValueError("this Open MPI does not say where its first process is: give --coordinator host:port")
+    if coordinator is None:
+        return {}
+    host, _, port = coordinator.rpartition(":")
+    if not host or not port.isdigit():
+        raise ValueError(f"coordinator {coordinator!r} is not host:port")
+    return {"coordinator_address": coordinator, "num_processes": count, "process_id": place}
+
+
+def join_processes(found: Mapping) -> None:
+    """Waits for all processes and becomes one of them; `found` by `find_processes`. Before any array.
+
+    Errors: ValueError where the others do not come, or processes have unequal numbers of devices.
+    """
+    try:
+        jax.distributed.initialize(**found, heartbeat_timeout_seconds=HEARTBEAT_SECONDS)
+    except RuntimeError as error:
+        where = found.get("coordinator_address", "the first process")
+        raise ValueError(f"the processes did not come together at {where}: {error}") from error
+    # jax catches SIGTERM to tell the others of a preemption; here the training loop does.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    counts = np.bincount([device.process_index for device in jax.devices()])
+    if len(set(counts.tolist())) > 1:
+        raise ValueError(f"all processes need the same number of devices, they have {', '.join(map(str, counts))}")
+
+
+def leave_processes() -> None:
+    """Waits until all have come here, and is alone again: arrays of all processes are not to be used any more."""
+    if count_processes() > 1:
+        multihost_utils.sync_global_devices("leave")
+        jax.distributed.shutdown()
+
+
+def end_now(code: int) -> None:
+    """Ends this process without waiting for the others, which a normal end does."""
+    os._exit(code)
+
+
+def count_processes() -> int:
+    """How many processes train together."""
+    return jax.process_count()
+
+
+def find_place() -> int:
+    """Which of them this one is; 0 is the chief, which writes all files."""
+    return jax.process_index()
+
+
+def is_chief() -> bool:
+    """Whether this process writes files and speaks."""
+    return find_place() == 0
+
+
+def gather(number: int) -> list[int]:
+    """The numbers of all processes, in their order; all must ask."""
+    if count_processes() == 1:
+        return [number]
+    return [int(n) for n in np.ravel(multihost_utils.process_allgather(np.asarray(number, np.int32)))]
 
 
 def choose_devices(count: int = 0) -> list:
-    """The first `count` local devices, all of them for 0; asking for more than there are goes on with a remark."""
+    """The first `count` devices of every process, all for 0; asking for more than there are goes on with a remark."""
     devices = jax.local_devices()
     if count > len(devices):
         logging.getLogger("predjax").warning(
             "%d devices asked for, %d %s found: going on with these", count, len(devices), devices[0].platform
         )
-    return devices[: count or None]
+    by_process = [[d for d in jax.devices() if d.process_index == p] for p in range(count_processes())]
+    return [device for devices in by_process for device in devices[: count or None]]
+
+
+def choose_local() -> list:
+    """All devices of this process alone."""
+    return jax.local_devices()
 
 
 def request_platform(name: str) -> None:
@@ -30,8 +126,10 @@ def request_platform(name: str) -> None:
 
 
 def describe(devices) -> str:
-    """`4 x cpu`."""
-    return f"{len(devices)} x {devices[0].device_kind}"
+    """`4 x cpu`, `8 x NVIDIA H100 in 2 processes`."""
+    processes = len({device.process_index for device in devices})
+    text = f"{len(devices)} x {devices[0].device_kind}"
+    return f"{text} in {processes} processes" if processes > 1 else text
 
 
 def check_batch(batch_size: int, devices) -> None:
@@ -40,20 +138,46 @@ def check_batch(batch_size: int, devices) -> None:
         raise ValueError(f"batch_size {batch_size} does not divide by {len(devices)} devices; change it or --n_gpu")
 
 
-def parallelise(update, devices):
+def parallelise(update: Callable, devices) -> Callable:
     """`update(state, frames, forcings, axis_name)` on all devices: the state is replicated and donated, not stacked.
 
-    Returns a pmapped function of (state, frames (D, B/D, ...), forcings (D, B/D, ...) or None) whose result is the
-    same on every device, because the update sums gradients over the axis itself.
+    Returns a pmapped function of (state, frames (D, B/D, ...), forcings (D, B/D, ...) or None, stop (D,) or None),
+    whose result is the same on every device, because the update sums gradients over the axis itself. The largest
+    `stop` of all devices comes back as a metric of that name, so that all processes know of a signal to one.
     """
-    return jax.pmap(
-        functools.partial(update, axis_name=AXIS),
-        axis_name=AXIS,
-        in_axes=(None, 0, 0),
-        out_axes=None,
-        donate_argnums=0,
-        devices=devices,
-    )
+
+    def run(state, frames, forcings, stop):
+        state, metrics = update(state, frames, forcings, axis_name=AXIS)
+        return state, metrics if stop is None else {**metrics, "stop": jax.lax.pmax(stop, AXIS)}
+
+    return _pmap(run, devices, in_axes=(None, 0, 0, 0), donate_argnums=0)
+
+
+def sum_over(measure: Callable, devices) -> Callable:
+    """`measure(params, frames, forcings)`, whose results are sums over samples, of shards on all devices."""
+
+    def run(params, frames, forcings):
+        return jax.lax.psum(measure(params, frames, forcings), AXIS)
+
+    return _pmap(run, devices, in_axes=(None, 0, 0))
+
+
+def _pmap(function, devices, **options):
+    return jax.pmap(function, axis_name=AXIS, out_axes=None, devices=devices, **options)
+
+
+def map_samples(function: Callable, devices) -> Callable:
+    """`function(params, arrays, number)` of arrays `(B, ...)`, with B / D of the samples on each of D devices.
+
+    `number` is static. B must divide by D; the result is numpy's.
+    """
+    mapped = jax.pmap(function, in_axes=(None, 0), static_broadcasted_argnums=2, devices=devices)
+
+    def run(params, arrays, number):
+        parts = mapped(params, shard(arrays, devices), number)
+        return jax.tree.map(lambda a: np.asarray(a).reshape(-1, *a.shape[2:]), parts)
+
+    return run
 
 
 def replicate(tree, devices):
@@ -61,17 +185,34 @@ def replicate(tree, devices):
     return _place(tree, devices, PartitionSpec())
 
 
-def shard(array, devices):
-    """`(B, ...)` to `(D, B/D, ...)`, each part on its way to its device when this returns; None stays None."""
-    if array is None:
-        return None
-    return _place(array.reshape(len(devices), -1, *array.shape[1:]), devices, PartitionSpec(AXIS))
+def shard(tree, devices):
+    """Arrays `(B, ...)` to `(D, B/D, ...)`, each part on its way to its device when this returns; None stays None.
+
+    With several processes each gives its own part of the batch.
+    """
+    count = _count_local(devices)
+    return _place(jax.tree.map(lambda a: a.reshape(count, -1, *a.shape[1:]), tree), devices, PartitionSpec(AXIS))
 
 
 def copy_to_each(array, devices):
     """`(...)` to `(D, ...)`, a copy on each device: what goes with every shard is sent once."""
-    return _place(np.repeat(array[None], len(devices), 0), devices, PartitionSpec(AXIS))
+    return _place(np.repeat(np.asarray(array)[None], _count_local(devices), 0), devices, PartitionSpec(AXIS))
+
+
+def _count_local(devices) -> int:
+    return sum(device.process_index == find_place() for device in devices)
 
 
 def _place(tree, devices, spec):
-    return jax.device_put(tree, NamedSharding(Mesh(np.array(devices), (AXIS,)), spec))
+    sharding = NamedSharding(Mesh(np.array(devices), (AXIS,)), spec)
+    if all(device.process_index == find_place() for device in devices):
+        return jax.device_put(tree, sharding)
+    return jax.tree.map(functools.partial(_place_part, sharding), tree)
+
+
+def _place_part(sharding, leaf):
+    """An array over all processes from the part that this one has."""
+    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        data = _place_part(sharding, jax.random.key_data(leaf))
+        return jax.random.wrap_key_data(data, impl=jax.random.key_impl(leaf))
+    return jax.make_array_from_process_local_data(sharding, np.asarray(leaf))

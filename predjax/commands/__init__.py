@@ -32,16 +32,21 @@ def one_line_errors(command: Callable) -> Callable:
         logging.getLogger("predjax").setLevel(logging.INFO)
         try:
             return command(arguments) or 0
-        except (ValueError, OSError) as error:
-            if os.environ.get("PREDJAX_TRACEBACK"):
-                raise
-            print(f"predjax: {' '.join(_describe(error).split())}", file=sys.stderr)
-            return 2
-        except KeyboardInterrupt:
-            print("predjax: interrupted", file=sys.stderr)
-            return 130
+        except (ValueError, OSError, KeyboardInterrupt) as error:
+            return report_error(error)
 
     return run
+
+
+def report_error(error: BaseException) -> int:
+    """Says on one line what is wrong with the input; the exit code. Raises what is no such error again."""
+    if isinstance(error, KeyboardInterrupt):
+        print("predjax: interrupted", file=sys.stderr)
+        return 130
+    if os.environ.get("PREDJAX_TRACEBACK") or not isinstance(error, ValueError | OSError):
+        raise error
+    print(f"predjax: {' '.join(_describe(error).split())}", file=sys.stderr)
+    return 2
 
 
 def _describe(error) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from predjax.flags import to_dict
 from predjax.models.scaling import KINDS, Scaling, choose_scaling
 from predjax.nowcasts.regression import fit_regression
+from predjax.radar.bad_windows import tolerate
 from predjax.radar.batches import read_windows
 from predjax.radar.config import DataConfig
 from predjax.radar.movies import Movies, check_together, is_series
@@ -64,7 +65,8 @@ def read_data(train_paths, valid_paths, config: DataConfig, length: int) -> Data
             f"{longest.stop - longest.start} frames of {sources[longest.source].attrs['source']}"
         )
     chosen = spread(windows, 256 if is_series(sources[0]) else 8)
-    batches = [read_windows(sources, [window], length, config.crop) for window in chosen]
+    bad = tolerate(config.on_bad_window)
+    batches = [read_windows(sources, [window], length, config.crop, bad) for window in chosen]
     return DataSet(sources, split, length, *_pair_pixels(batches))
 
 

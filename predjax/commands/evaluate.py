@@ -88,6 +88,8 @@ def main(arguments=None) -> int:
     if leaks:
         warnings.append(f"{leaks} of {len(cases.windows)} verified windows overlap the training data: no skill")
         verification.common.attrs["warning"] = warnings[0]
+    if "unreadable" in verification.common.attrs:
+        warnings.append(verification.common.attrs["unreadable"])
     print(export.report(verification, options.output, options.overwrite))
     for warning in warnings:
         print(f"warning: {warning}")
@@ -253,7 +255,8 @@ def choose_cases(options, model):
         windows = spread(windows, options.max_cases)
     leaks = count_overlaps(sources, windows, length, record["train"]) if record else 0
     crop, thresholds = data.crop, options.thresholds
-    return make_cases(sources, windows, config, input_length, num_steps, crop, thresholds, options.windows), leaks
+    cases = make_cases(sources, windows, config, input_length, num_steps, crop, thresholds, options.windows)
+    return cases._replace(on_bad_window=data.on_bad_window), leaks
 
 
 def _check_fits(movies, config):

@@ -47,6 +47,7 @@ RESUMABLE = [
     "max_valid_cases",
     "keep_checkpoints",
     "max_bad_steps",
+    "on_bad_window",
     "remat",
     "n_gpu",
 ]

@@ -10,6 +10,9 @@ from predjax.models.config import ModelConfig, SamplingConfig
 from predjax.radar.config import DataConfig
 from predjax.training.config import TrainConfig
 
+EXIT_CODES = {"SIGINT": 130, "SIGTERM": 143}
+DRY_RUN = "dry run"
+
 
 def _parser() -> Parser:
     parser = Parser(
@@ -35,6 +38,10 @@ def _parser() -> Parser:
     add("--forcing_scaling", default="auto", choices=("auto", "none"), help="auto: mean 0, deviation 1 (but physical)")
     add("--thresholds", default="", metavar="X,X,...", help="event thresholds of the final table, in the data's unit")
     add("--device", default="auto", metavar="NAME", help="cpu or cuda (default: what is there)")
+    add = parser.add_argument_group("several processes (srun and mpirun say all of it themselves)").add_argument
+    add("--coordinator", metavar="HOST:PORT", help="where the first process waits for the others")
+    add("--num_processes", type=int, metavar="N", help="processes that train together; 1 ignores srun and mpirun")
+    add("--process_id", type=int, metavar="I", help="which of them this one is, from 0")
     add_flags(parser, ModelConfig, "model")
     add_flags(parser, TrainConfig, "training")
     add_flags(parser, SamplingConfig, "scheduled sampling")
@@ -62,10 +69,17 @@ def main(arguments=None) -> int:
     if options.gen_frm_dir:
         refuse_files(options.gen_frm_dir, ("nowcast_*",), options.overwrite)
     session.start(options.device)
-    plan = make_plan(options)
+    with session.processes(options.coordinator, options.num_processes, options.process_id) as chief:
+        plan = make_plan(options)
+        trained = _train(options, plan, chief) if options.is_training else None
     if not options.is_training:
-        return _verify(options, plan, plan.params, plan.origin)
+        return _verify(options, plan, plan.params, plan.origin) if chief else 0
+    run, iteration, reason = trained
+    return _finish(options, plan, run, iteration, reason) if chief else EXIT_CODES.get(reason, 0)
 
+
+def _train(options, plan, chief: bool):
+    """Trains; returns the run, the iteration at which it ended, and why. The chief of the processes writes."""
     from predjax.training import loop
 
     run = _make_run(plan)
@@ -75,31 +89,33 @@ def main(arguments=None) -> int:
     else:
         state, progress = run.init(plan.params), loop.Progress()
     update, cost = loop.estimate(run, state)
-    _announce(run, plan, cost, int(state.step))
+    if chief:
+        _announce(run, plan, cost, int(state.step))
     if options.dry_run:
-        return 0
-    if options.overwrite:
-        _clear(plan.folder)
-    plan.folder.mkdir(parents=True, exist_ok=True)
-    (plan.folder / "config.json").write_text(json.dumps(plan.record, indent=1) + "\n")
+        return run, int(state.step), DRY_RUN
+    if chief:
+        _prepare_folder(plan, options.overwrite)
     state, reason = loop.train(run, state, update, progress)
-    return _finish(options, plan, run, state, reason)
+    return run, int(state.step), reason
 
 
 def _make_run(plan):
     from predjax import parallel
     from predjax.commands.data import find_cases, spread
     from predjax.models.forecaster import make_forecaster
-    from predjax.radar.batches import BatchSource, read_windows
+    from predjax.radar.batches import BatchSource
     from predjax.training.loop import Run
+    from predjax.training.validation import read_parts
 
     data, length, size = plan.data, plan.model.total_length, plan.training.batch_size
     devices = parallel.choose_devices(plan.training.n_gpu)
+    parallel.check_batch(size, devices)
     batches = BatchSource(data.sources, data.split.train, length, size, plan.data_config, plan.training.seed)
     windows = find_cases(data.sources, data.split.valid, length, plan.data_config)
     windows = spread(windows, plan.training.max_valid_cases)
-    parts = [windows[i : i + size] for i in range(0, len(windows), size)]
-    valid = [read_windows(data.sources, part, length, plan.data_config.crop) for part in parts]
+    size = min(size, -(-max(1, len(windows)) // len(devices)) * len(devices))
+    mine = parallel.find_place(), parallel.count_processes()
+    valid = read_parts(data.sources, windows, length, plan.data_config.crop, size, *mine, batches.bad)
     forecaster = make_forecaster(plan.model, plan.training.execution)
     return Run(forecaster, batches, valid, plan.training, plan.sampling, plan.folder, plan.record, devices)
 
@@ -127,16 +143,22 @@ def _announce(run, plan, cost, first):
     print("\n".join(f"{name:10}{text}" for name, text in lines.items()), flush=True)
 
 
-def _clear(folder):
-    """Removes what a run before this one left: only files that a run writes."""
+def _prepare_folder(plan, overwrite: bool) -> None:
+    """Makes the folder of the run; removes what a run before this one left: only files that a run writes."""
     from predjax.checkpoint import best_path, list_steps
 
-    for path in (*list_steps(folder), best_path(folder), folder / "log.jsonl"):
-        path.unlink(missing_ok=True)
+    folder = plan.folder
+    if overwrite:
+        for path in (*list_steps(folder), best_path(folder), folder / "log.jsonl"):
+            path.unlink(missing_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(plan.record, indent=1) + "\n")
 
 
-def _finish(options, plan, run, state, reason) -> int:
+def _finish(options, plan, run, iteration, reason) -> int:
     """Curves, pictures and the table of held-out movies; the exit code."""
+    if reason == DRY_RUN:
+        return 0
     from predjax.nowcasts.model import load_model
     from predjax.pictures.curves import draw_losses
     from predjax.training.monitor import read_log
@@ -144,11 +166,13 @@ def _finish(options, plan, run, state, reason) -> int:
     records = read_log(run.folder / "log.jsonl")
     if records:
         draw_losses(run.folder / "losses.png", records, overwrite=True)
-    if reason in ("SIGINT", "SIGTERM"):
-        print(f"stopped by {reason} at iteration {int(state.step)}; --resume goes on from {run.folder}")
-        return {"SIGINT": 130, "SIGTERM": 143}[reason]
+    if run.batches.bad and run.batches.bad.count:
+        print(f"{run.batches.bad.count} windows could not be read and were skipped")
+    if reason in EXIT_CODES:
+        print(f"stopped by {reason} at iteration {iteration}; --resume goes on from {run.folder}")
+        return EXIT_CODES[reason]
     if reason != "finished":
-        print(f"stopped at iteration {int(state.step)}: {reason}")
+        print(f"stopped at iteration {iteration}: {reason}")
     model = load_model(run.folder)
     if options.visual:
         _draw_decoupling(options, run, model)
@@ -194,6 +218,7 @@ def _verify(options, plan, params, path) -> int:
         print(f"no skill table: {data.split.rule}")
         return 0
     cases = make_cases(data.sources, windows, config, length, steps, crop, options.thresholds)
+    cases = cases._replace(on_bad_window=plan.data_config.on_bad_window)
     forecaster = make_forecaster(config)
     if plan.training.num_seeds > 1:
         forecaster = make_ensemble(forecaster)

@@ -8,8 +8,10 @@ import xarray as xr
 from tqdm import tqdm
 
 from predjax.flags import parse_values
-from predjax.radar.batches import Batch, prefetch, read_windows
+from predjax.radar.bad_windows import BadWindows, tolerate
+from predjax.radar.batches import Batch, read_windows
 from predjax.radar.movies import Movies, is_series
+from predjax.radar.prefetch import prefetch
 from predjax.radar.windows import Window
 from predjax.verification.blocks import accumulate, assign_blocks, stack_blocks, sum_blocks
 from predjax.verification.bootstrap import bootstrap
@@ -31,6 +33,7 @@ class Cases(NamedTuple):
 
     `floor`: values below count as the floor, in every forecast and in the observation (no echo in dBZ); None: no floor.
     `data_range`: of [0, 1] data, for SSIM and PSNR; None leaves them out. `sides`: windows of the FSS in pixels.
+    `on_bad_window`: "skip" leaves out windows that cannot be read.
     """
 
     sources: list[Movies]
@@ -42,6 +45,7 @@ class Cases(NamedTuple):
     sides: tuple[int, ...]
     floor: float | None = None
     data_range: float | None = None
+    on_bad_window: str = "stop"
 
     @property
     def length(self) -> int:
@@ -102,14 +106,14 @@ def verify(methods: Mapping[str, Method], cases: Cases) -> Verification:
     """
     blocks = assign_blocks(cases.windows, cases.length)
     totals = _Totals(*({name: {} for name in methods} for _ in range(3)))
-    errors = np.full(len(cases.windows), np.nan)
-    for numbers, batch in _read(cases):
+    errors, bad = np.full(len(cases.windows), np.nan), tolerate(cases.on_bad_window)
+    for numbers, batch in _read(cases, bad):
         observed = _raise_to(cases.floor, batch.frames[:, cases.input_length :])
         forecasts = {name: _raise_to(cases.floor, run(batch)) for name, run in methods.items()}
         _add(totals, forecasts, observed, blocks.numbers[numbers], cases)
         errors[numbers] = _measure_errors(next(iter(forecasts.values())), observed)
 
-    described = _describe(cases, blocks.rule)
+    described = _describe(cases, blocks.rule, bad.count if bad else 0)
     stacked = {name: stack_blocks(sums) for name, sums in totals.common.items()}
     common = compare({name: score(sum_blocks(sums)) for name, sums in stacked.items()})
     names = [name for name in INTERVALS if name in common and common[name].size]
@@ -163,7 +167,7 @@ def _measure_errors(frames: np.ndarray, observed: np.ndarray) -> list[float]:
     return [float(np.sqrt(one[np.isfinite(one)].mean())) if np.isfinite(one).any() else np.nan for one in square]
 
 
-def _read(cases: Cases) -> Iterator[tuple[np.ndarray, Batch]]:
+def _read(cases: Cases, bad: BadWindows | None) -> Iterator[tuple[np.ndarray, Batch]]:
     """The numbers of some windows and their frames; windows of one source at a time, because grids may differ."""
     batches = []
     for source in sorted({window.source for window in cases.windows}):
@@ -175,7 +179,7 @@ def _read(cases: Cases) -> Iterator[tuple[np.ndarray, Batch]]:
 
     def read(number):
         windows = [cases.windows[i] for i in batches[number]]
-        return batches[number], read_windows(cases.sources, windows, cases.length, cases.crop)
+        return batches[number], read_windows(cases.sources, windows, cases.length, cases.crop, bad)
 
     steps = prefetch(read, range(len(batches)))
     yield from tqdm(steps, total=len(batches), desc="verifying", unit="batch", disable=None, leave=False)
@@ -210,13 +214,15 @@ def _describe_fields(cases: Cases) -> dict:
     return fields
 
 
-def _describe(cases: Cases, blocks: str) -> dict:
+def _describe(cases: Cases, blocks: str, unreadable: int) -> dict:
     described = {
-        "cases": len(cases.windows),
+        "cases": len(cases.windows) - unreadable,
         "movies": len({(window.source, window.movie) for window in cases.windows}),
         "blocks": blocks,
         "data": ", ".join(movies.attrs["source"] for movies in cases.sources),
     }
+    if unreadable:
+        described["unreadable"] = f"{unreadable} windows could not be read and count nowhere"
     if cases.floor is not None:
         described["floor"] = f"values below {cases.floor:g} {cases.units} count as {cases.floor:g} in all fields"
     return described

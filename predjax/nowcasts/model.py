@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from predjax import checkpoint
+from predjax import checkpoint, parallel
 from predjax.flags import from_dict
 from predjax.models.config import ModelConfig
 from predjax.models.forecaster import Forecaster, make_forecaster
@@ -67,21 +67,27 @@ def make_ensemble(forecaster: Forecaster) -> Forecaster:
 def make_nowcast(forecaster: Forecaster, params, batch_size: int = 8) -> Callable:
     """`(observed (B,T_in,H,W,C), num_steps, forcings=None) -> (B,num_steps,H,W,C)`, numpy in and out.
 
-    Any B: the samples go through in batches of at most `batch_size`, the last one filled up with missing frames, so
-    that a frame size compiles once.
+    Any B: the samples go through all devices of this process, at most `batch_size` at once on each, the last batch
+    filled up with missing frames, so that a frame size compiles once.
     """
-    predict = jax.jit(forecaster.predict, static_argnums=3)
-    params = jax.device_put(params)
-    largest = {}  # batch of each frame size so far: a smaller one is filled up to it
+    devices = parallel.choose_local()
+
+    def predict(params, inputs, num_steps):
+        observed, forcings = inputs
+        return forecaster.predict(params, None, observed, num_steps, forcings)
+
+    predict = parallel.map_samples(predict, devices)
+    params = parallel.replicate(params, devices)
+    largest = {}  # samples a device of each frame size so far: fewer are filled up to it
 
     def nowcast(observed, num_steps, forcings=None):
-        size = largest.get(observed.shape[1:], 0)
-        size = largest[observed.shape[1:]] = max(size, min(batch_size, len(observed)))
-        parts = []
+        share = min(batch_size, -(-len(observed) // len(devices)))
+        share = largest[observed.shape[1:]] = max(share, largest.get(observed.shape[1:], 0))
+        parts, size = [], share * len(devices)
         for start in range(0, len(observed), size):
             take = functools.partial(_take, start=start, size=size)
-            frames = predict(params, None, take(observed), num_steps, None if forcings is None else take(forcings))
-            parts.append(np.asarray(frames)[: len(observed) - start])
+            frames = predict(params, jax.tree.map(take, (observed, forcings)), num_steps)
+            parts.append(frames[: len(observed) - start])
         return np.concatenate(parts)
 
     return nowcast

@@ -4,14 +4,12 @@ Which windows are in a batch is a pure function of (seed, step), so a run that i
 of devices, sees the same data. Nothing is remembered between two batches.
 """
 
-import collections
-import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from predjax.radar.bad_windows import BadWindows, tolerate
 from predjax.radar.config import DataConfig
 from predjax.radar.movies import Movies, check_together
 from predjax.radar.stored import Stored, open_arrays
@@ -38,14 +36,15 @@ class BatchSource:
     """Batches to train on.
 
     In every epoch each window of `length` frames in `periods` has one turn, in an order of that epoch's own. A window
-    with less than `min_coverage` finite pixels gives its turn to another crop or time.
+    with less than `min_coverage` finite pixels gives its turn to another crop or time; so does one that cannot be read,
+    where `on_bad_window` is "skip".
 
     Args:
       sources: the data set.
       periods: the part of it to train on.
       length: frames of a window.
       batch_size: windows of a global batch.
-      config: crop, crop_mode, window_stride and min_coverage are used.
+      config: crop, crop_mode, window_stride, min_coverage and on_bad_window are used.
       seed: not negative.
 
     Attributes:
@@ -53,6 +52,7 @@ class BatchSource:
       num_windows: turns in an epoch: windows in time, times the tiles of a grid.
       names: of the sources, for messages.
       table: the values of the integers that all sources store; None where they differ, or store anything else.
+      bad: the windows that could not be read; None where that is an error.
 
     Raises:
       ValueError: the sources do not go together, no period is as long as a window, the crop is larger than a frame.
@@ -74,7 +74,13 @@ class BatchSource:
         check_length(sources, periods, length)
         used = sorted({period.source for period in periods})
         self.frame_shape = _find_frame_shape(sources, used, config.crop)
-        self._arrays = open_arrays(sources, used, MEMORY_LIMIT)
+        self.bad = tolerate(config.on_bad_window)
+        try:
+            self._arrays = open_arrays(sources, used, MEMORY_LIMIT)
+        except (ValueError, OSError):
+            if self.bad is None:
+                raise
+            self._arrays = open_arrays(sources, used, 0)  # window by window, those that can be read
         tables = [self._arrays[source].table for source in used]
         kinds = {None if table is None else table.tobytes() for table in tables}
         self.table = tables[0] if len(kinds) == 1 else None
@@ -98,6 +104,7 @@ class BatchSource:
         Raises:
           ValueError: the batch cannot be divided so, or no window with enough coverage was found, or a forcing is
             missing.
+          ValueError, OSError: a window cannot be read.
         """
         if not 0 <= shard < num_shards:
             raise ValueError(f"shard {shard} is not one of {num_shards}")
@@ -124,15 +131,21 @@ class BatchSource:
             if attempt and not (self._free_crop and attempt % CORNERS_PER_WINDOW):
                 number = int(rng.integers(self.num_windows))
             window = self._find_window(number, rng)
-            frames, coverage = self._read_covered(window)
-            if frames is not None:
-                forcings = _cut(self._arrays[window.source].forcings, window, self._length, *self.frame_shape[:2])
-                return frames, forcings, window
+            try:
+                frames, coverage = self._read_covered(window)
+                if frames is not None:
+                    forcings = _cut(self._arrays[window.source].forcings, window, self._length, *self.frame_shape[:2])
+                    return frames, forcings, window
+            except (ValueError, OSError) as error:
+                if self.bad is None:
+                    raise
+                self.bad.add(error)
+                continue
             if coverage > best:
                 best, best_source = coverage, window.source
         raise ValueError(
             f"{self.names[best_source]}: no window of {self._length} frames with min_coverage "
-            f"{self._config.min_coverage:g} in {MAX_TRIES} tries: at best {best:.3g} of the pixels are valid"
+            f"{self._config.min_coverage:g} in {MAX_TRIES} tries: at best {max(best, 0):.3g} of the pixels are valid"
         )
 
     def _read_covered(self, window: Window) -> tuple[np.ndarray | None, float]:
@@ -169,47 +182,36 @@ class BatchSource:
         return Window(period.source, period.movie, period.start + start * self._config.window_stride, y, x)
 
 
-def read_windows(sources: Sequence[Movies], windows: Sequence[Window], length: int, crop: int = 0) -> Batch:
+def read_windows(
+    sources: Sequence[Movies], windows: Sequence[Window], length: int, crop: int = 0, bad: BadWindows | None = None
+) -> Batch:
     """Exactly these windows of `length` frames, whatever their coverage.
+
+    With `bad`, one that cannot be read is counted there and has no coverage; its forcings are 0.
 
     Raises:
       ValueError: no windows, frames that differ in size without a crop, a crop larger than a frame, or a forcing
         that is missing.
+      ValueError, OSError: a window cannot be read.
     """
     if not windows:
         raise ValueError("there are no windows to read")
-    height, width, _ = _find_frame_shape(sources, sorted({window.source for window in windows}), crop)
+    height, width, channels = _find_frame_shape(sources, sorted({window.source for window in windows}), crop)
     samples = []
     for window in windows:
-        movies = sources[window.source]
-        frames, forcings = (
-            _cut(array, window, length, height, width) for array in (movies["frames"], movies.get("forcings"))
-        )
+        arrays = [sources[window.source].get(name) for name in ("frames", "forcings")]
+        try:
+            frames, forcings = (_cut(array, window, length, height, width) for array in arrays)
+        except (ValueError, OSError) as error:
+            if bad is None:
+                raise
+            bad.add(error)
+            frames, forcings = np.full((length, height, width, channels), np.nan, np.float32), None
+            if arrays[1] is not None:
+                pixels = (height, width) if arrays[1].ndim == 5 else ()
+                forcings = np.zeros((length, *pixels, arrays[1].shape[-1]), np.float32)
         samples.append((frames, forcings, window))
     return _stack(samples, [movies.attrs["source"] for movies in sources])
-
-
-def prefetch(read: Callable[[int], object], steps: Iterable[int], depth: int = 2) -> Iterator:
-    """Yields `read(step)` for each of `steps`, in order, with up to `depth` of them read ahead in one thread.
-
-    An error of `read` is raised here when its turn comes. The thread ends with the iterator, also when that is closed
-    or dropped before its end.
-    """
-    if depth < 1:
-        raise ValueError(f"depth must be at least 1, not {depth}")
-    steps, waiting = iter(steps), collections.deque()
-    with ThreadPoolExecutor(1, thread_name_prefix="prefetch") as thread:
-        try:
-            for step in itertools.islice(steps, depth):
-                waiting.append(thread.submit(read, step))
-            while waiting:
-                result = waiting.popleft().result()
-                for step in itertools.islice(steps, 1):
-                    waiting.append(thread.submit(read, step))
-                yield result
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 def _find_frame_shape(sources: Sequence[Movies], used: Sequence[int], crop: int) -> tuple[int, int, int]:

@@ -9,6 +9,7 @@ LAYOUTS += ("movie,time,feature", "time,feature")  # series
 UNITS = ("file", "mm/h", "dBZ")
 CROP_MODES = ("random", "grid", "centre")
 SPLITS = ("auto", "movie", "time")
+ON_BAD_WINDOW = ("stop", "skip")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,12 +29,16 @@ class DataConfig:
     crop_mode: str = flag("random", "where training crops lie in the frame", choices=CROP_MODES)
     window_stride: int = flag(1, "frames between the starts of two windows", metavar="FRAMES")
     min_coverage: float = flag(0.5, "smallest fraction of valid pixels in a training window", metavar="FRACTION")
+    on_bad_window: str = flag(
+        "stop", "on windows of damaged files: stop, or leave them out and count", choices=ON_BAD_WINDOW
+    )
     split: str = flag("auto", "hold out whole movies, or the end of the time line", choices=SPLITS)
     valid_fraction: float = flag(0.15, "fraction of the data for validation", metavar="FRACTION")
     test_fraction: float = flag(0.15, "fraction of the data for the test", metavar="FRACTION")
 
     def __post_init__(self):
         choices = {"layout": LAYOUTS, "units": UNITS, "crop_mode": CROP_MODES, "split": SPLITS}
+        choices["on_bad_window"] = ON_BAD_WINDOW
         for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, not {getattr(self, name)!r}")

@@ -11,6 +11,8 @@ from predjax.radar.netcdf_header import Field
 from predjax.radar.netcdf_lock import NETCDF_LOCK
 from predjax.radar.open_files import OPEN_FILES
 
+_UNREADABLE = (RuntimeError, OSError, IndexError)
+
 
 class NetcdfFrames(BackendArray):
     """Frames (movie, time, y, x, field) that lie in one or many files, or (movie, time, field) without pixels.
@@ -97,12 +99,24 @@ def read_field(file: str, field: Field, where: dict[str, range]) -> np.ndarray:
         variable = cf.variable_at(OPEN_FILES.dataset(file), field.path)
         try:
             stored = np.asarray(variable[key])
-        except (RuntimeError, OSError, IndexError) as error:
-            raise ValueError(f"{name}: the data cannot be read ({error}): is the file damaged?") from None
+        except _UNREADABLE as error:
+            frame = _find_unreadable(variable, field, where)
+            raise ValueError(f"{name}: {frame} cannot be read ({error}): is the file damaged?") from None
     roles = [axis for axis in field.axes if not isinstance(axis, int)]
     order = [role for role in where if role in roles]
     values = field.decoder(stored, name).transpose([roles.index(role) for role in order])
     return values.reshape([len(where[role]) if role in roles else 1 for role in where])
+
+
+def _find_unreadable(variable, field: Field, where: dict[str, range]) -> str:
+    """`frame N` of the file, for the first that cannot be read; `the data` where each can by itself."""
+    for number in where["time"]:
+        piece = where | {"time": range(number, number + 1)}
+        try:
+            variable[tuple(axis if isinstance(axis, int) else _slice(piece[axis]) for axis in field.axes)]
+        except _UNREADABLE:
+            return f"frame {number}"
+    return "the data"
 
 
 def _slice(positions: range) -> slice:

@@ -2,10 +2,11 @@
 
 import contextlib
 import dataclasses
-import math
+import json
 import pathlib
 import signal
 import time
+import zlib
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -17,13 +18,14 @@ from tqdm import tqdm
 from predjax import checkpoint, parallel
 from predjax.models.config import SamplingConfig
 from predjax.models.forecaster import Forecaster
-from predjax.models.losses import squared_error
-from predjax.radar.batches import BatchSource, prefetch
+from predjax.radar.batches import BatchSource
+from predjax.radar.prefetch import prefetch
 from predjax.radar.stored import Stored
 from predjax.training.config import TrainConfig
 from predjax.training.monitor import Log, Monitor
 from predjax.training.seeds import init_states, make_keys, measure_seeds, over_seeds
 from predjax.training.step import TrainState, init_state, make_optimizer, make_update
+from predjax.training.validation import make_validation, validate
 
 
 class Progress(NamedTuple):
@@ -49,7 +51,7 @@ class Run:
 
     forecaster: Forecaster
     batches: BatchSource
-    valid_batches: list  # of `radar.batches.Batch`, all of one size; empty without validation
+    valid_batches: list  # of `radar.batches.Batch`, this process's parts, all of one size; empty without validation
     config: TrainConfig
     sampling: SamplingConfig
     folder: pathlib.Path
@@ -62,19 +64,33 @@ class Run:
         update = make_update(self.forecaster, self.optimizer, self.sampling, self.config.reverse_input)
         measure = make_validation(self.forecaster)
         if self.config.num_seeds > 1:
-            update, measure = over_seeds(update), jax.jit(measure_seeds(measure))
-        self.update, self.measure = parallel.parallelise(update, self.devices), measure
+            update, measure = over_seeds(update), measure_seeds(measure)
+        self.update = parallel.parallelise(update, self.devices)
+        self.measure = parallel.sum_over(measure, self.devices)
         table = self.batches.table
         self.table = None if table is None else parallel.copy_to_each(table, self.devices)
 
     def read(self, step: int):
-        """The batch after `step` iterations, on its devices: windows, frames (as they are stored, if so), forcings."""
-        batch = self.batches.batch(step, keep_stored=True)
+        """The batch after `step` iterations, on its devices: windows, frames (as they are stored, if so), forcings.
+
+        Of several processes each reads its part, and knows the windows of that."""
+        batch = self.batches.batch(step, parallel.find_place(), parallel.count_processes(), keep_stored=True)
         if isinstance(batch.frames, Stored):
             frames = Stored(parallel.shard(batch.frames.codes, self.devices), self.table)
         else:
             frames = parallel.shard(batch.frames, self.devices)
         return batch.windows, frames, parallel.shard(batch.forcings, self.devices)
+
+    def validate(self, params) -> float:
+        """The validation loss of parameters, the same in every process."""
+        parts = ((batch.frames, batch.forcings) for batch in self.valid_batches)
+        return validate(self.measure, params, (parallel.shard(part, self.devices) for part in parts))
+
+    def tell(self, stop: int):
+        """What the update is to tell all processes of a signal (0: none) to this one; None: there are no others."""
+        if parallel.count_processes() == 1:
+            return None
+        return parallel.copy_to_each(np.int32(stop), self.devices)
 
     def init(self, params=None) -> TrainState:
         """The state at iteration 0, from given or new parameters."""
@@ -120,34 +136,13 @@ def count_parameters(params) -> int:
     return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(params))
 
 
-def make_validation(forecaster: Forecaster) -> Callable:
-    """`(params, frames, forcings) -> (sum, count)` of the squared error of free forecasts, in scaled units."""
-    config = forecaster.config
-
-    @jax.jit
-    def measure(params, frames, forcings):
-        last, steps = config.input_length, config.total_length - config.input_length
-        predicted = forecaster.predict(params, None, frames[:, :last], steps, forcings)
-        observed = frames[:, last:]
-        if last:  # only what a forecast cannot know is left out: the NaN of a network that diverged must show
-            observed = jnp.where(jnp.isfinite(frames[:, last - 1 : last]), observed, jnp.nan)
-        return squared_error(config.scaling.scale(predicted), config.scaling.scale(observed))
-
-    return measure
-
-
-def validate(run: Run, params) -> float:
-    """The mean squared error of free forecasts over the validation windows, in scaled units; NaN without a pixel."""
-    sums = [run.measure(params, batch.frames, batch.forcings) for batch in run.valid_batches]
-    count = sum(int(n) for _, n in sums)
-    return sum(float(s) for s, _ in sums) / count if count else math.nan
-
-
 def estimate(run: Run, state: TrainState) -> tuple[Callable, Estimate]:
     """Compiles the update and makes one on copies: the compiled function and what the run will cost."""
     _, frames, forcings = run.read(0)
     start = time.perf_counter()
-    compiled = run.update.lower(state, frames, forcings).compile()
+    stop = run.tell(0)
+    copy = parallel.replicate(jax.tree.map(jnp.copy, state), run.devices)
+    compiled = run.update.lower(copy, frames, forcings, stop).compile()
     compile_seconds = time.perf_counter() - start
     memory = compiled.memory_analysis()
     size = memory.temp_size_in_bytes + memory.argument_size_in_bytes if memory else 0
@@ -155,18 +150,32 @@ def estimate(run: Run, state: TrainState) -> tuple[Callable, Estimate]:
     for _ in range(2):
         copy = parallel.replicate(jax.tree.map(jnp.copy, state), run.devices)
         start = time.perf_counter()
-        jax.block_until_ready(compiled(copy, frames, forcings))
+        jax.block_until_ready(compiled(copy, frames, forcings, stop))
         seconds.append(time.perf_counter() - start)
     return compiled, Estimate(
         count_parameters(state.params) // run.config.num_seeds, size, min(seconds), compile_seconds
     )
 
 
+def _check_same(run: Run, state: TrainState) -> None:
+    """Raises a ValueError where processes do not start from the same parameters on the same data."""
+    told = zlib.crc32(json.dumps(run.record, sort_keys=True).encode())
+    for array in checkpoint.flatten((state.params, state.opt_state)).values():
+        told = zlib.crc32(np.ascontiguousarray(array), told)
+    for what, number in (("iteration", int(state.step)), ("checksum of parameters and data", told & 0x7FFFFFFF)):
+        found = parallel.gather(number)
+        if len(set(found)) > 1:
+            raise ValueError(
+                f"the processes do not start from the same {what} ({', '.join(map(str, found))}): all need the same "
+                "flags, data files and --save_dir, on a file system that they share"
+            )
+
+
 class _Stop:
     """Turns the first SIGINT or SIGTERM into a flag; the second one acts at once."""
 
     def __init__(self):
-        self.signal = None
+        self.signal = 0
 
     def __enter__(self):
         self.previous = {}
@@ -190,18 +199,25 @@ def train(run: Run, state: TrainState, update: Callable, progress: Progress) -> 
     """Runs from the state's iteration to the last one; returns the final state and why it ended.
 
     The reason is "finished", "no better validation loss for N checks", "SIGINT" or "SIGTERM".
-    Errors: ValueError after `max_bad_steps` updates in a row without a finite gradient, naming the files of the batch.
+    Of several processes the chief writes and speaks; a signal to any of them stops all after the same iteration.
+
+    Raises:
+      ValueError: `max_bad_steps` updates in a row without a finite gradient, naming the files of the batch; processes
+        that do not start from the same state.
+      OSError: a checkpoint or the log cannot be written, naming it.
     """
-    config, step = run.config, int(state.step)
-    log = Log(run.folder / "log.jsonl", step)
+    config, step, chief = run.config, int(state.step), parallel.is_chief()
+    _check_same(run, state)
+    log = Log(run.folder / "log.jsonl", step) if chief else None
     state = parallel.replicate(state, run.devices)
     reason, batches = "finished", prefetch(run.read, range(step, config.max_iterations))
-    bar = tqdm(total=config.max_iterations, initial=step, unit="it", disable=None, dynamic_ncols=True)
+    hidden = None if chief else True  # None: where there is no terminal
+    bar = tqdm(total=config.max_iterations, initial=step, unit="it", disable=hidden, dynamic_ncols=True)
     monitor = Monitor(run, log, bar, step)
 
     with _Stop() as stop, contextlib.closing(batches), bar:
         for windows, frames, forcings in monitor.wait(batches):
-            state, metrics = update(state, frames, forcings)
+            state, metrics = update(state, frames, forcings, run.tell(stop.signal))
             step += 1
             bar.update()
             monitor.add(step, windows, metrics)
@@ -210,15 +226,17 @@ def train(run: Run, state: TrainState, update: Callable, progress: Progress) -> 
                 start = time.perf_counter()
                 progress = _check(run, state, progress, step, log, bar)
                 monitor.leave_out(time.perf_counter() - start)
-            if stop.signal:
-                reason = signal.Signals(stop.signal).name
+            signalled = stop.signal if parallel.count_processes() == 1 else monitor.stop
+            if signalled:
+                reason = signal.Signals(signalled).name
             elif config.patience and progress.checks_since_best >= config.patience:
                 reason = f"no better validation loss for {config.patience} checks"
             last = step == config.max_iterations or reason != "finished"
             if step % config.snapshot_interval == 0 or last:
                 monitor.settle()
-                run.save(state, progress, checkpoint.step_path(run.folder, step))
-                checkpoint.prune(run.folder, config.keep_checkpoints)
+                if chief:
+                    run.save(state, progress, checkpoint.step_path(run.folder, step))
+                    checkpoint.prune(run.folder, config.keep_checkpoints)
             if last:
                 break
     return state, reason
@@ -226,11 +244,13 @@ def train(run: Run, state: TrainState, update: Callable, progress: Progress) -> 
 
 def _check(run, state, progress, step, log, bar):
     """Validates, writes the best checkpoint, and returns the new `Progress`."""
-    loss = validate(run, state.params)
-    log.add(iteration=step, valid_loss=loss)
-    bar.write(f"iteration {step}: validation loss {loss:.5f}" + (" (best)" if loss < progress.best_loss else ""))
+    loss = run.validate(state.params)
+    if log:
+        log.add(iteration=step, valid_loss=loss)
+        bar.write(f"iteration {step}: validation loss {loss:.5f}" + (" (best)" if loss < progress.best_loss else ""))
     if loss < progress.best_loss:  # a NaN is never best
         progress = Progress(loss, step, 0)
-        run.save(state, progress, checkpoint.best_path(run.folder))
+        if log:
+            run.save(state, progress, checkpoint.best_path(run.folder))
         return progress
     return progress._replace(checks_since_best=progress.checks_since_best + 1)

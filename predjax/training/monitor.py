@@ -18,8 +18,12 @@ class Log:
         self.path.write_text("".join(json.dumps(r) + "\n" for r in kept))
 
     def add(self, **record):
-        with self.path.open("a") as file:
-            file.write(json.dumps(record) + "\n")
+        """Appends a record. Errors: OSError naming the file, where the disk is full for instance."""
+        try:
+            with self.path.open("a") as file:
+                file.write(json.dumps(record) + "\n")
+        except OSError as error:
+            raise type(error)(error.errno, error.strerror, str(self.path)) from error
 
 
 def read_log(path) -> list[dict]:
@@ -43,12 +47,16 @@ class Monitor:
 
     Args:
       run: a `training.loop.Run`.
-      log: to write to.
+      log: to write to; None writes nothing.
       bar: of tqdm.
       iteration: that the run goes on from.
+
+    Attributes:
+      stop: the signal that any process had when the update was made whose metrics were read last; 0 without.
     """
 
-    def __init__(self, run, log: Log, bar, iteration: int):
+    def __init__(self, run, log: Log | None, bar, iteration: int):
+        self.stop = 0
         self._run, self._log, self._bar = run, log, bar
         self._frames = run.config.batch_size * run.forecaster.config.total_length
         self._bad, self._pending = 0, None
@@ -80,11 +88,12 @@ class Monitor:
         if self._pending is None:
             return
         (iteration, windows, metrics), self._pending = self._pending, None
+        self.stop = int(metrics.get("stop", 0))
         self._bad = self._bad + 1 if float(metrics["bad"]) else 0
         if self._bad >= self._run.config.max_bad_steps:
             raise ValueError(self._explain_bad(windows, float(metrics["loss"])))
         if iteration % self._run.config.display_interval == 0:
-            self._display(iteration, {name: float(value) for name, value in metrics.items()})
+            self._display(iteration, {k: float(v) for k, v in metrics.items() if k != "stop"})
 
     def _display(self, iteration, values):
         now = time.perf_counter()
@@ -93,7 +102,8 @@ class Monitor:
         self._begin, self._counted, self._waited = now, iteration, 0.0
         waiting = f", {share:.0%} waiting for data" if share >= SHARE_WORTH_SAYING else ""
         self._bar.set_postfix_str(f"loss {values['loss']:.5f}, {rate:.0f} frames/s{waiting}")
-        self._log.add(iteration=iteration, **values, frames_per_second=round(rate, 1), waited=round(share, 4))
+        if self._log:
+            self._log.add(iteration=iteration, **values, frames_per_second=round(rate, 1), waited=round(share, 4))
 
     def _explain_bad(self, windows, loss):
         sources = sorted({self._run.batches.names[w.source] for w in windows})

@@ -9,8 +9,9 @@ import xarray as xr
 from xarray.core import indexing
 
 from predjax.radar import batches
-from predjax.radar.batches import BatchSource, prefetch, read_windows
+from predjax.radar.batches import BatchSource, read_windows
 from predjax.radar.config import DataConfig
+from predjax.radar.prefetch import prefetch
 from predjax.radar.windows import Window, find_periods, find_windows
 
 CROPS = DataConfig(crop=4)

@@ -81,7 +81,7 @@ def test_an_update_takes_what_was_read_without_another_transfer_and_learns_the_s
         _, frames, forcings = run.read(0)
         assert isinstance(frames, Stored) == (dtype == "u1")
         with jax.transfer_guard("disallow"):
-            state, metrics = run.update(state, frames, forcings)
+            state, metrics = run.update(state, frames, forcings, None)
         found[dtype] = float(metrics["loss"]), jax.tree.leaves(state.params)
     assert found["u1"][0] == found["f4"][0] and 0.01 < found["u1"][0] < 1
     for one, other in zip(found["u1"][1], found["f4"][1]):

@@ -11,7 +11,7 @@ from predjax import checkpoint
 from predjax.commands.train import main
 from predjax.models.config import ModelConfig
 from predjax.models.forecaster import make_forecaster
-from predjax.training.loop import make_validation
+from predjax.training.validation import make_validation
 
 
 def run(folder, *flags):

@@ -38,7 +38,7 @@ def run(params, frames, devices, steps=3):
     state = parallel.replicate(init_state(jax.tree.map(jnp.copy, params), OPTIMIZER, 5), devices)
     losses = []
     for _ in range(steps):
-        state, metrics = update(state, parallel.shard(frames, devices), None)
+        state, metrics = update(state, parallel.shard(frames, devices), None, None)
         losses.append(float(metrics["loss"]))
     return state, losses
 

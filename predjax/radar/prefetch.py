@@ -1,0 +1,29 @@
+"""Reading ahead: one thread reads what comes next while this one is busy."""
+
+import collections
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+
+def prefetch(read: Callable[[int], object], steps: Iterable[int], depth: int = 2) -> Iterator:
+    """Yields `read(step)` for each of `steps`, in order, with up to `depth` of them read ahead in one thread.
+
+    An error of `read` is raised here when its turn comes. The thread ends with the iterator, also when that is closed
+    or dropped before its end.
+    """
+    if depth < 1:
+        raise ValueError(f"depth must be at least 1, not {depth}")
+    steps, waiting = iter(steps), collections.deque()
+    with ThreadPoolExecutor(1, thread_name_prefix="prefetch") as thread:
+        try:
+            for step in itertools.islice(steps, depth):
+                waiting.append(thread.submit(read, step))
+            while waiting:
+                result = waiting.popleft().result()
+                for step in itertools.islice(steps, 1):
+                    waiting.append(thread.submit(read, step))
+                yield result
+        finally:
+            for future in waiting:
+                future.cancel()

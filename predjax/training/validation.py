@@ -1,0 +1,72 @@
+"""The validation loss: the squared error of free forecasts, counted exactly over any number of devices."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from predjax.models.forecaster import Forecaster
+from predjax.models.losses import squared_error
+from predjax.radar.bad_windows import BadWindows
+from predjax.radar.batches import Batch, read_windows
+from predjax.radar.movies import Movies
+from predjax.radar.windows import Window
+
+
+def make_validation(forecaster: Forecaster) -> Callable:
+    """`(params, frames, forcings) -> (sum, count)` of the squared error of free forecasts, in scaled units."""
+    config = forecaster.config
+
+    @jax.jit
+    def measure(params, frames, forcings):
+        last, steps = config.input_length, config.total_length - config.input_length
+        predicted = forecaster.predict(params, None, frames[:, :last], steps, forcings)
+        observed = frames[:, last:]
+        if last:  # only what a forecast cannot know is left out: the NaN of a network that diverged must show
+            observed = jnp.where(jnp.isfinite(frames[:, last - 1 : last]), observed, jnp.nan)
+        return squared_error(config.scaling.scale(predicted), config.scaling.scale(observed))
+
+    return measure
+
+
+def validate(measure: Callable, params, batches: Iterable[tuple]) -> float:
+    """The mean of `measure(params, frames, forcings)` over (frames, forcings); NaN without a pixel."""
+    sums = [measure(params, *batch) for batch in batches]
+    count = sum(int(n) for _, n in sums)
+    return sum(float(s) for s, _ in sums) / count if count else math.nan
+
+
+def read_parts(
+    sources: Sequence[Movies],
+    windows: Sequence[Window],
+    length: int,
+    crop: int,
+    size: int,
+    part: int = 0,
+    num_parts: int = 1,
+    bad: BadWindows | None = None,
+) -> list[Batch]:
+    """Part `part` of `num_parts` of every batch of `size` windows, where `size` divides by `num_parts`.
+
+    Where windows do not fill a batch or a part of it, frames without coverage do, which no sum counts; their forcings
+    are those of another window. `bad` counts those that cannot be read, which have no coverage either.
+    """
+    share, batches = size // num_parts, []
+    for start in range(0, len(windows), size):
+        mine = windows[start + part * share : start + min(size, (part + 1) * share)]
+        batch = read_windows(sources, mine or windows[start : start + 1], length, crop, bad)
+        if not mine:
+            batch.frames[:] = np.nan
+        batches.append(_fill(batch, share))
+    return batches
+
+
+def _fill(batch: Batch, size: int) -> Batch:
+    missing = [(0, size - len(batch.frames))]
+    frames = np.pad(batch.frames, missing + [(0, 0)] * (batch.frames.ndim - 1), constant_values=np.nan)
+    forcings = batch.forcings
+    if forcings is not None:
+        forcings = np.pad(forcings, missing + [(0, 0)] * (forcings.ndim - 1), mode="edge")
+    return batch._replace(frames=frames, forcings=forcings)
