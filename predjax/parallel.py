@@ -175,7 +175,7 @@ def map_samples(function: Callable, devices) -> Callable:
 
     def run(params, arrays, number):
         parts = mapped(params, shard(arrays, devices), number)
-        return jax.tree.map(lambda a: np.asarray(a).reshape(-1, *a.shape[2:]), parts)
+        return jax.tree.map(lambda a: np.asarray(a).reshape(a.shape[0] * a.shape[1], *a.shape[2:]), parts)
 
     return run
 
@@ -191,7 +191,8 @@ def shard(tree, devices):
     With several processes each gives its own part of the batch.
     """
     count = _count_local(devices)
-    return _place(jax.tree.map(lambda a: a.reshape(count, -1, *a.shape[1:]), tree), devices, PartitionSpec(AXIS))
+    parts = jax.tree.map(lambda a: a.reshape(count, len(a) // count, *a.shape[1:]), tree)
+    return _place(parts, devices, PartitionSpec(AXIS))
 
 
 def copy_to_each(array, devices):

@@ -1,0 +1,175 @@
+"""What several processes cost: train steps of 1, 2, 4 processes of a core each, and a model of 8 to 1024 accelerators.
+
+    python benchmarks/processes.py --size S --json processes.json
+    python benchmarks/processes.py --model
+
+Every process has a batch of its own (weak scaling) and one core; where there are fewer cores than processes they share
+them. Times are medians of steps that all processes make together. "gradients" is the sum of the gradients over all
+processes by itself.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from speed import SIZES, Work, count_flop, describe_run, make_config, make_data
+
+from predjax import parallel
+from predjax.models.config import Execution, SamplingConfig
+from predjax.models.forecaster import make_forecaster
+from predjax.training.config import TrainConfig
+from predjax.training.step import init_state, make_optimizer, make_update
+
+COUNTS = (8, 16, 32, 64, 128, 256, 512, 1024)
+
+
+class Cluster(NamedTuple):
+    """What the model of a step assumes; the defaults are those of docs/scaling.md."""
+
+    flops: float = 0.35 * 790e12  # a second of an accelerator: 35 % of a measured product in bfloat16
+    batch: int = 8  # of an accelerator
+    host: int = 8  # accelerators of a host
+    inside: float = 450e9  # bytes a second of an accelerator to the others of its host, one way
+    network: float = 50e9  # bytes a second of a host to others, one way: one port of 400 Gbit/s
+    latency: float = 5e-6  # seconds of a message
+    overhead: float = 1e-3  # seconds of a step that the host needs to begin it
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--size", choices=SIZES, default="S", help="as in speed.py (default S)")
+    add("--counts", default="1,2,4", metavar="N,N,...", help="processes (default 1,2,4)")
+    add("--rounds", type=int, default=15, metavar="N", help="steps of each (default 15)")
+    add("--model", action="store_true", help="print the model of large clusters instead")
+    add("--json", metavar="FILE", help="where to write the figures")
+    add("--child", nargs=3, metavar=("WHERE", "N", "I"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        print(json.dumps(measure(SIZES[options.size], options.rounds, *options.child)))
+        return
+    if options.model:
+        print(format_model(SIZES["L"], Cluster()))
+        return
+    result = describe_run(options.size, Execution()) | {"processes": {}}
+    for count in map(int, options.counts.split(",")):
+        result["processes"][count] = start(options, count)
+    print(format_table(result))
+    if options.json:
+        pathlib.Path(options.json).write_text(json.dumps(result, indent=1) + "\n")
+
+
+def start(options, count: int) -> dict:
+    """Runs `count` processes, each on a core; the figures of the first."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        where = f"127.0.0.1:{free.getsockname()[1]}"
+    command = [sys.executable, __file__, "--size", options.size, "--rounds", str(options.rounds), "--child", where]
+    cores = sorted(os.sched_getaffinity(0))
+    processes = []
+    for i in range(count):
+        core = cores[i % len(cores)]
+        process = subprocess.Popen([*command, str(count), str(i)], stdout=subprocess.PIPE, text=True)
+        os.sched_setaffinity(process.pid, {core})
+        processes.append(process)
+    outputs = [process.communicate()[0] for process in processes]
+    if any(process.returncode for process in processes):
+        raise SystemExit(f"{count} processes ended with {[process.returncode for process in processes]}")
+    return json.loads(outputs[0].splitlines()[-1])
+
+
+def measure(work: Work, rounds: int, where: str, count: str, place: str) -> dict:
+    """Medians of a train step and of summing the gradients, as one of several processes."""
+    if int(count) > 1:
+        parallel.join_processes(parallel.find_processes(where, int(count), int(place), {}))
+    devices = parallel.choose_devices()
+    frames, _ = make_data(work)
+    forecaster = make_forecaster(make_config(work))
+    params = jax.jit(forecaster.init)(jax.random.key(0), frames)
+    optimizer = make_optimizer(TrainConfig(lr_schedule="constant", warmup_iterations=0, lr=1e-3))
+    update = parallel.parallelise(make_update(forecaster, optimizer, SamplingConfig().resolve(10**6)), devices)
+    state = parallel.replicate(init_state(jax.tree.map(jnp.array, params), optimizer, 0), devices)
+    shards, stop = parallel.shard(frames, devices), parallel.copy_to_each(np.int32(0), devices)
+    total = parallel.sum_over(lambda params, frames, forcings: params, devices)
+    gradients = parallel.replicate(params, devices)
+
+    def step():
+        nonlocal state
+        state, metrics = update(state, shards, None, stop)
+        return float(metrics["loss"])
+
+    calls = {"step": step, "gradients": lambda: jax.block_until_ready(total(gradients, shards, None))}
+    result = {"bytes": sum(leaf.nbytes for leaf in jax.tree.leaves(params))}
+    for name, call in calls.items():
+        seconds = []
+        for _ in range(rounds + 2):
+            begin = time.perf_counter()
+            call()
+            seconds.append(time.perf_counter() - begin)
+        result[name] = statistics.median(seconds[2:])
+    parallel.leave_processes()
+    return result
+
+
+def format_table(result: dict) -> str:
+    lines = [
+        f"size {result['size']}, batch {result['batch']} a process, {result['cores']} cores, jax {result['jax']}",
+        "| processes | train step, s | windows/s | gradients, ms | of the step |",
+        "|---|---|---|---|---|",
+    ]
+    for count, row in result["processes"].items():
+        rate = count * result["batch"] / row["step"]
+        share = row["gradients"] / row["step"]
+        milliseconds = row["gradients"] * 1000
+        lines.append(f"| {count} | {row['step']:.3f} | {rate:.1f} | {milliseconds:.2f} | {share:.1%} |")
+    return "\n".join(lines)
+
+
+def predict_step(work: Work, parameters: int, count: int, cluster: Cluster) -> dict:
+    """Seconds of a step of `count` accelerators, by part: compute, and the sum of float32 gradients, which follows it.
+
+    The sum is a reduce-scatter inside each host, a ring over hosts in which all accelerators of a host share its
+    network, and a gather inside: 2 (h - 1) / h bytes / inside + 2 (H - 1) / H bytes / network + latencies, with h
+    accelerators in each of H hosts.
+    """
+    inside, hosts = min(count, cluster.host), -(-count // cluster.host)
+    size = 4.0 * parameters
+    compute = 3 * count_flop(work) / work.batch * cluster.batch / cluster.flops + cluster.overhead
+    total = 2 * (inside - 1) / inside * size / cluster.inside + 2 * (inside - 1) * cluster.latency
+    total += 2 * (hosts - 1) / hosts * size / cluster.network + 2 * (hosts - 1) * cluster.latency
+    return {"compute": compute, "gradients": total, "step": compute + total}
+
+
+def format_model(work: Work, cluster: Cluster) -> str:
+    frames, _ = make_data(work)
+    forecaster = make_forecaster(make_config(work))
+    shapes = jax.eval_shape(forecaster.init, jax.random.key(0), frames)
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(shapes))
+    lines = [
+        f"{parameters:,} parameters, {4 * parameters / 1e6:.0f} MB of gradients, "
+        f"{cluster.batch} windows an accelerator",
+        "| accelerators | global batch | compute, ms | gradients, ms | step, ms | windows/s | efficiency |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for count in (1, *COUNTS):
+        step = predict_step(work, parameters, count, cluster)
+        batch, shown = count * cluster.batch, {name: 1000 * seconds for name, seconds in step.items()}
+        lines.append(
+            f"| {count} | {batch} | {shown['compute']:.1f} | {shown['gradients']:.2f} | {shown['step']:.1f} | "
+            f"{batch / step['step']:,.0f} | {step['compute'] / step['step']:.0%} |"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
