@@ -73,8 +73,8 @@ def _analyse(options) -> None:
     import numpy as np
 
     from predjax.analysis.fixed_points import find_fixed_points, sample_starts
-    from predjax.commands.evaluate import load
     from predjax.commands.export import refuse_files
+    from predjax.commands.methods import load
     from predjax.pictures.phase_portrait import draw_phase_portrait
 
     if options.output:
@@ -116,7 +116,7 @@ def _find_dynamics(options, model):
     import numpy as np
 
     from predjax.analysis.dynamics import find_dynamics
-    from predjax.commands.evaluate import choose_cases
+    from predjax.commands.methods import choose_cases
     from predjax.models.sampling import forecast_mask
     from predjax.radar.batches import read_windows
 

@@ -1,16 +1,11 @@
 """`predjax evaluate`: the skill of a model or of the baselines, and its frames as files."""
 
-import functools
-import logging
 import pathlib
 
 from predjax.commands import Parser, one_line_errors
-from predjax.flags import add_flags, from_dict, parse_values, typed
+from predjax.commands.methods import BASELINES, USUAL, choose_names, find_methods, load, measure_part
+from predjax.flags import add_flags
 from predjax.radar.config import DataConfig
-
-LOG = logging.getLogger("predjax")
-BASELINES = ("persistence", "extrapolation", "pysteps_lk", "pysteps_sprog", "pysteps_anvil", "pysteps_steps", "linear")
-USUAL = ("persistence", "extrapolation")
 
 
 def _parser() -> Parser:
@@ -38,6 +33,9 @@ def _parser() -> Parser:
     add("--num_save_samples", type=int, default=10, metavar="N", help="cases to export, evenly spread (default 10)")
     add("--overwrite", action="store_true", help="existing files may be replaced")
     add("--device", default="auto", metavar="NAME", help="cpu or cuda (default: what is there)")
+    add(
+        "--dask_scheduler", metavar="ADDRESS", help="tcp://host:port of a dask cluster whose workers see the same files"
+    )
     add_flags(parser, DataConfig, "data")
     return parser
 
@@ -52,38 +50,26 @@ def main(arguments=None) -> int:
         raise ValueError(f"input_length must be at least 1 frame, not {options.input_length}")
     if options.forecasts and (options.checkpoint or not options.data_path):
         raise ValueError("--forecasts needs --data_path, and excludes --checkpoint")
-    names = USUAL if options.baselines is None else parse_values(str, options.baselines)
-    for name in names:
+    for name in choose_names(options):
         if name not in BASELINES:
             raise ValueError(f"baseline {name!r} is not one of {', '.join(BASELINES)}")
-    from predjax.commands import export, session, verify
+    from predjax.commands import cluster, export, session, verify
 
     outputs = (options.output, ("skill.*", "report.html")), (options.export, ("nowcast_*",))
     for folder, patterns in (*outputs, (options.latents, ("latents_*",))):
         if folder:
             export.refuse_files(folder, patterns, options.overwrite)
     session.start(options.device)
-    model = load(options.checkpoint)
+    model, methods, cases, leaks = find_methods(options)
     if options.latents and (not model or model.forecaster.config.model_name != "tidhy"):
         name = model.forecaster.config.model_name if model else "a baseline"
         raise ValueError(f"{name} has no latents: --latents is for tidhy")
-    if options.forecasts:
-        cases, methods = _given_forecasts(options)
-        leaks = 0
+
+    if options.dask_scheduler:
+        sums = cluster.map_parts(options.dask_scheduler, measure_part, options, verify.split(cases), "verifying")
+        verification = verify.conclude(list(methods), cases, sums)
     else:
-        cases, leaks = choose_cases(options, model)
-        methods = {}
-    if model:
-        from predjax.nowcasts.model import make_nowcast
-
-        name = model.forecaster.config.model_name
-        methods[name] = verify.forecast_by(make_nowcast(model.forecaster, model.params), cases)
-    names = _choose_baselines(names, cases, options.baselines is None)
-    methods |= make_baselines(names, cases, model.record["data"] if model else {})
-    if not methods:
-        raise ValueError("nothing to evaluate: give --checkpoint, --forecasts or --baselines")
-
-    verification = verify.verify(methods, cases)
+        verification = verify.verify(methods, cases)
     warnings = []
     if leaks:
         warnings.append(f"{leaks} of {len(cases.windows)} verified windows overlap the training data: no skill")
@@ -108,89 +94,6 @@ def main(arguments=None) -> int:
     return 0
 
 
-def _choose_baselines(names, cases, unasked: bool) -> tuple[str, ...]:
-    """The baselines that the cases can have. Errors: ValueError for another that was asked for."""
-    from predjax.radar.movies import is_series
-
-    source = cases.sources[0].attrs["source"]
-    if not cases.input_length:
-        others = [name for name in names if name != "linear"]
-        if others and not unasked:
-            raise ValueError(
-                f"{others[0]} goes on from observed frames, a sequence task has none: linear is its baseline"
-            )
-        return ("linear",) if unasked else names
-    if "linear" in names:
-        raise ValueError("the baseline linear belongs to sequence tasks, here persistence is one")
-    moving = [name for name in names if name != "persistence"] if is_series(cases.sources[0]) else []
-    if moving and not unasked:
-        raise ValueError(f"{source} is a series: {moving[0]} moves maps, persistence alone is a baseline here")
-    if moving:
-        LOG.info("%s is a series: %s, which moves maps, is left out", source, ", ".join(moving))
-    return tuple(name for name in names if name not in moving)
-
-
-def make_baselines(names, cases, record: dict) -> dict:
-    """The baselines of these names as methods of the cases; `record` is what a run says of its data, or empty."""
-    from predjax.commands.verify import forecast_by
-
-    def blind(nowcast):
-        """Baselines that go on from frames know no forcings."""
-        return lambda observed, num_steps, forcings=None: nowcast(observed, num_steps)
-
-    def make(name):
-        if name == "linear":
-            from predjax.nowcasts.regression import make_regression
-
-            return make_regression(record["regression"])
-        return blind(_find_baseline(name, cases.units))
-
-    return {name: forecast_by(make(name), cases) for name in names}
-
-
-def _find_baseline(name, units):
-    if name == "persistence":
-        from predjax.nowcasts.persistence import persist
-
-        return persist
-    if name == "extrapolation":
-        from predjax.nowcasts.extrapolation import extrapolate
-
-        return functools.partial(extrapolate, units=units)
-    from predjax.nowcasts.pysteps import make_pysteps
-
-    return make_pysteps(name, units)
-
-
-def _given_forecasts(options):
-    """Cases and a method of the forecasts of others: each file belongs to the window that it forecasts."""
-    import numpy as np
-
-    from predjax.commands.data import read_sources
-    from predjax.commands.verify import make_cases
-    from predjax.radar.forecasts import match_forecasts, read_forecasts
-
-    given = typed(DataConfig, options)
-    data = from_dict(DataConfig, given)
-    sources = read_sources(options.data_path, data)
-    forecasts = read_forecasts(options.forecasts, units=data.units)
-    input_length = options.input_length or 4
-    matches = match_forecasts(forecasts, sources, input_length)
-    by_window = {match.window: match for match in matches}
-    length = matches[0].forecast.movies.sizes["time"]
-    steps = options.num_steps or length
-    if not 1 <= steps <= length:
-        raise ValueError(f"num_steps {steps}: the forecasts have {length} lead times")
-    windows = list(by_window)
-    cases = make_cases(sources, windows, None, input_length, steps, 0, options.thresholds, options.windows)
-
-    def run(batch):
-        frames = np.stack([by_window[window].read(steps, batch.frames.shape[2:4]) for window in batch.windows])
-        return frames[:, 0] if frames.shape[1] == 1 else frames
-
-    return cases, {"forecast": run}
-
-
 def _facts(options, model) -> dict[str, str]:
     """What the report says about where the forecasts come from."""
     if not model:
@@ -203,65 +106,3 @@ def _facts(options, model) -> dict[str, str]:
         "split": record["data"]["rule"],
         "scaling": f"{config.scaling}",
     }
-
-
-def load(path, member=None):
-    if not path:
-        return None
-    from predjax.nowcasts.model import load_model
-
-    model = load_model(path, member)
-    LOG.info("model %s from %s", model.forecaster.config.model_name, model.path)
-    return model
-
-
-def choose_cases(options, model):
-    """The cases to verify, and how many of them overlap what the model was trained on."""
-    from predjax.commands.data import find_cases, read_sources, spread
-    from predjax.commands.verify import make_cases
-    from predjax.radar.record import count_overlaps, restore_periods
-    from predjax.radar.windows import find_periods
-
-    record, config = (model.record["data"], model.forecaster.config) if model else ({}, None)
-    given = typed(DataConfig, options)
-    data = from_dict(DataConfig, {**record.get("config", {}), "crop": 0, **given})
-    if config and config.sequence and options.input_length:
-        raise ValueError(f"input_length {options.input_length}: {config.model_name} was trained to observe no frame")
-    input_length = options.input_length or (config.input_length if config else 4)
-    num_steps = options.num_steps or (config.total_length - config.input_length if config else 12)
-    if num_steps < 1:
-        raise ValueError(f"num_steps must be positive, got {num_steps}")
-    if options.data_path:
-        sources = read_sources(options.data_path, data)
-        periods = find_periods(sources)
-    else:
-        part = "test" if record["test"] else "valid"
-        sources = read_sources(record["train_data_paths"], data)
-        if record["valid_data_paths"]:
-            sources += read_sources(record["valid_data_paths"], data)
-        periods = restore_periods(sources, record[part])
-        LOG.info("the run's %s data: %s", part, record["rule"])
-    if config:
-        _check_fits(sources[0], config)
-    length = input_length + num_steps
-    windows = find_cases(sources, periods, length, data, given.get("window_stride", num_steps))
-    if not windows:
-        longest = max((p.stop - p.start for p in periods), default=0)
-        raise ValueError(
-            f"{sources[0].attrs['source']}: no window of {input_length} observed and {num_steps} forecast frames, the "
-            f"longest run has {longest} frames"
-        )
-    if options.max_cases:
-        windows = spread(windows, options.max_cases)
-    leaks = count_overlaps(sources, windows, length, record["train"]) if record else 0
-    crop, thresholds = data.crop, options.thresholds
-    cases = make_cases(sources, windows, config, input_length, num_steps, crop, thresholds, options.windows)
-    return cases._replace(on_bad_window=data.on_bad_window), leaks
-
-
-def _check_fits(movies, config):
-    source, units, channels = movies.attrs["source"], movies.frames.attrs["units"], movies.sizes["channel"]
-    if units != config.scaling.units:
-        raise ValueError(f"{source} is in {units}, the model was trained on {config.scaling.units}: give --units")
-    if channels != config.img_channel:
-        raise ValueError(f"{source} has {channels} channels, the model was trained on {config.img_channel}")

@@ -204,8 +204,8 @@ def _draw_decoupling(options, run, model):
 def _verify(options, plan, params, path) -> int:
     """The table of the held-out movies, beside a baseline; frames where they are asked for."""
     from predjax.commands.data import find_cases
-    from predjax.commands.evaluate import make_baselines
     from predjax.commands.export import export, report
+    from predjax.commands.methods import make_baselines
     from predjax.commands.verify import forecast_by, make_cases, verify
     from predjax.models.forecaster import make_forecaster
     from predjax.nowcasts.model import make_ensemble, make_nowcast

@@ -1,6 +1,6 @@
 """Forecasts against observations: from windows to the scores of every method, case after case in bounded memory."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +8,7 @@ import xarray as xr
 from tqdm import tqdm
 
 from predjax.flags import parse_values
-from predjax.radar.bad_windows import BadWindows, tolerate
+from predjax.radar.bad_windows import tolerate
 from predjax.radar.batches import Batch, read_windows
 from predjax.radar.movies import Movies, is_series
 from predjax.radar.prefetch import prefetch
@@ -99,48 +99,87 @@ def forecast_by(nowcast: Callable, cases: Cases) -> Method:
     return run
 
 
-def verify(methods: Mapping[str, Method], cases: Cases) -> Verification:
-    """Scores every method on the same windows, streaming over them.
+class Sums(NamedTuple):
+    """What the scores of some cases are made of: statistics by method and block, the RMSE by number of the case.
 
-    The sums are kept by block (event, or stretch of init times), for the intervals of the differences to the reference.
+    `unreadable`: how many cases could not be read.
     """
+
+    common: dict[str, dict]
+    whole: dict[str, dict]
+    ensembles: dict[str, dict]
+    errors: dict[int, float]
+    unreadable: int
+
+
+def verify(methods: Mapping[str, Method], cases: Cases) -> Verification:
+    """Scores every method on the same windows, streaming over them."""
+    parts = split(cases)
+    bar = tqdm(parts, total=len(parts), desc="verifying", unit="batch", disable=None, leave=False)
+    return conclude(methods, cases, [measure_cases(methods, cases, bar)])
+
+
+def split(cases: Cases) -> list[list[int]]:
+    """The numbers of the windows in batches of bounded memory, of one source each, because grids may differ."""
+    batches = []
+    for source in sorted({window.source for window in cases.windows}):
+        sizes = cases.sources[source].sizes
+        pixels = (cases.crop or sizes["y"]) * (cases.crop or sizes["x"]) * cases.length
+        size = int(np.clip(PIXELS_A_BATCH // pixels, 1, 16))
+        numbers = [number for number, window in enumerate(cases.windows) if window.source == source]
+        batches += [numbers[i : i + size] for i in range(0, len(numbers), size)]
+    return batches
+
+
+def measure_cases(methods: Mapping[str, Method], cases: Cases, parts: Iterable[list[int]]) -> Sums:
+    """The sums over the cases of these numbers, by block (event, or stretch of init times)."""
     blocks = assign_blocks(cases.windows, cases.length)
-    totals = _Totals(*({name: {} for name in methods} for _ in range(3)))
-    errors, bad = np.full(len(cases.windows), np.nan), tolerate(cases.on_bad_window)
-    for numbers, batch in _read(cases, bad):
+    sums = Sums(*({name: {} for name in methods} for _ in range(3)), {}, 0)
+    bad = tolerate(cases.on_bad_window)
+
+    def read(numbers):
+        windows = [cases.windows[i] for i in numbers]
+        return numbers, read_windows(cases.sources, windows, cases.length, cases.crop, bad)
+
+    for numbers, batch in prefetch(read, parts):
         observed = _raise_to(cases.floor, batch.frames[:, cases.input_length :])
         forecasts = {name: _raise_to(cases.floor, run(batch)) for name, run in methods.items()}
-        _add(totals, forecasts, observed, blocks.numbers[numbers], cases)
-        errors[numbers] = _measure_errors(next(iter(forecasts.values())), observed)
+        _add(sums, forecasts, observed, blocks.numbers[numbers], cases)
+        sums.errors.update(zip(numbers, _measure_errors(next(iter(forecasts.values())), observed)))
+    return sums._replace(unreadable=bad.count if bad else 0)
 
-    described = _describe(cases, blocks.rule, bad.count if bad else 0)
-    stacked = {name: stack_blocks(sums) for name, sums in totals.common.items()}
-    common = compare({name: score(sum_blocks(sums)) for name, sums in stacked.items()})
+
+def conclude(methods: Iterable[str], cases: Cases, parts: Iterable[Sums]) -> Verification:
+    """The scores of methods of these names, from the sums over parts of the cases, with intervals of the differences to
+    the reference."""
+    methods = list(methods)
+    sums = Sums(*({name: {} for name in methods} for _ in range(3)), {}, 0)
+    for part in parts:
+        for kept, new in zip(sums[:3], part[:3]):
+            for name, blocks in new.items():
+                for block, statistics in blocks.items():
+                    accumulate(kept[name], block, statistics)
+        sums = sums._replace(errors=sums.errors | part.errors, unreadable=sums.unreadable + part.unreadable)
+    described = _describe(cases, assign_blocks(cases.windows, cases.length).rule, sums.unreadable)
+    stacked = {name: stack_blocks(blocks) for name, blocks in sums.common.items()}
+    common = compare({name: score(sum_blocks(blocks)) for name, blocks in stacked.items()})
     names = [name for name in INTERVALS if name in common and common[name].size]
     reference = find_baseline(methods)  # without one to compare with: intervals only
     if reference:
         common = skill_against(common, reference)
     intervals = bootstrap(stacked, score_compared, reference=reference, names=names)
     common = xr.merge([common, intervals], join="exact", compat="no_conflicts", combine_attrs="drop_conflicts")
-    whole = compare({name: score(sum_blocks(stack_blocks(sums))) for name, sums in totals.whole.items()})
-    members = {name: ensemble_skill(sum_blocks(stack_blocks(sums))) for name, sums in totals.ensembles.items() if sums}
+    whole = compare({name: score(sum_blocks(stack_blocks(blocks))) for name, blocks in sums.whole.items()})
+    members = {name: ensemble_skill(sum_blocks(stack_blocks(b))) for name, b in sums.ensembles.items() if b}
     return Verification(
         common.assign_attrs(described | {"domain": "pixels that all methods forecast"}),
         whole.assign_attrs(described | {"domain": "pixels that the method forecasts"}),
         compare(members).assign_attrs(described) if members else None,
-        errors,
+        np.array([sums.errors[number] for number in range(len(cases.windows))]),
     )
 
 
-class _Totals(NamedTuple):
-    """Sums by method and block."""
-
-    common: dict[str, dict]
-    whole: dict[str, dict]
-    ensembles: dict[str, dict]
-
-
-def _add(totals: _Totals, forecasts: dict, observed: np.ndarray, blocks: np.ndarray, cases: Cases) -> None:
+def _add(totals: Sums, forecasts: dict, observed: np.ndarray, blocks: np.ndarray, cases: Cases) -> None:
     """Adds the sums of some cases, whose blocks are given, to the totals; the mean stands for an ensemble."""
     labels, fields = _label_leads(cases), _describe_fields(cases)
     members = {name: frames for name, frames in forecasts.items() if frames.ndim == 6}
@@ -165,24 +204,6 @@ def _measure_errors(frames: np.ndarray, observed: np.ndarray) -> list[float]:
     """The RMSE of each case over all of its valid pixels; NaN without any."""
     square = np.square((frames.mean(1) if frames.ndim == 6 else frames) - observed)
     return [float(np.sqrt(one[np.isfinite(one)].mean())) if np.isfinite(one).any() else np.nan for one in square]
-
-
-def _read(cases: Cases, bad: BadWindows | None) -> Iterator[tuple[np.ndarray, Batch]]:
-    """The numbers of some windows and their frames; windows of one source at a time, because grids may differ."""
-    batches = []
-    for source in sorted({window.source for window in cases.windows}):
-        sizes = cases.sources[source].sizes
-        pixels = (cases.crop or sizes["y"]) * (cases.crop or sizes["x"]) * cases.length
-        size = int(np.clip(PIXELS_A_BATCH // pixels, 1, 16))
-        numbers = np.flatnonzero([window.source == source for window in cases.windows])
-        batches += [numbers[i : i + size] for i in range(0, len(numbers), size)]
-
-    def read(number):
-        windows = [cases.windows[i] for i in batches[number]]
-        return batches[number], read_windows(cases.sources, windows, cases.length, cases.crop, bad)
-
-    steps = prefetch(read, range(len(batches)))
-    yield from tqdm(steps, total=len(batches), desc="verifying", unit="batch", disable=None, leave=False)
 
 
 def _label_leads(cases: Cases) -> dict:

@@ -1,0 +1,50 @@
+"""Work shared out to a dask cluster, whose workers see the same files under the same names."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from tqdm import tqdm
+
+CONNECT_SECONDS = 30
+AHEAD = 2  # parts given out for each thread of the cluster
+
+
+def map_parts(scheduler: str, function: Callable, options, parts: Sequence, title: str) -> Iterator:
+    """Yields `function(options, part)` of every part, in the order of the parts, computed by the cluster.
+
+    Few parts are under way at any time, so that neither the cluster nor this process holds many results.
+
+    Args:
+      scheduler: `tcp://host:port`.
+      function: of a module of predjax, which scheduler and workers have installed too.
+      options, parts: what it is called with; both travel to the workers.
+      title: of the progress bar.
+
+    Raises:
+      ValueError: dask is not installed, the scheduler does not answer, it has no workers, or a worker was lost.
+      What `function` raises.
+    """
+    try:
+        from distributed import Client, KilledWorker
+    except ImportError:
+        raise ValueError("dask_scheduler needs dask: pip install 'predjax[dask]'") from None
+    try:
+        client = Client(scheduler, timeout=CONNECT_SECONDS)
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(f"dask_scheduler {scheduler} does not answer: {error}") from None
+    with client, tqdm(total=len(parts), desc=title, unit="part", disable=None, leave=False) as bar:
+        threads = sum(client.nthreads().values())
+        if not threads:
+            raise ValueError(f"dask_scheduler {scheduler} has no workers")
+        waiting, rest = [], iter(parts)
+        try:
+            while True:
+                for part in rest:
+                    waiting.append(client.submit(function, options, part, pure=False))
+                    if len(waiting) >= AHEAD * threads:
+                        break
+                if not waiting:
+                    return
+                yield waiting.pop(0).result()
+                bar.update()
+        except KilledWorker as error:
+            raise ValueError(f"dask_scheduler {scheduler}: workers died again and again ({error})") from None
