@@ -6,6 +6,7 @@ import sys
 COMMANDS = {
     "train": "trains a model on radar movies and verifies it on held-out ones",
     "evaluate": "scores a model or baselines, and writes the predicted frames",
+    "launch": "starts several processes of a training, and again when one dies",
     "analyse": "finds the fixed points of a model of a series, and draws its dynamics",
 }
 
