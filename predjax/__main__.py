@@ -7,6 +7,7 @@ COMMANDS = {
     "train": "trains a model on radar movies and verifies it on held-out ones",
     "evaluate": "scores a model or baselines, and writes the predicted frames",
     "launch": "starts several processes of a training, and again when one dies",
+    "prepare": "turns an archive of files into one store that trains fast",
     "analyse": "finds the fixed points of a model of a series, and draws its dynamics",
 }
 

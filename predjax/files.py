@@ -26,7 +26,7 @@ def appearing(path: str | os.PathLike, *, overwrite: bool = False) -> Iterator[p
             os.fsync(file.fileno())
         refuse_existing(path, overwrite)  # it may have come while this one was written
         os.replace(temporary, path)
-        _flush_folder(path.parent)
+        flush_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -37,7 +37,7 @@ def refuse_existing(path: pathlib.Path, overwrite: bool) -> None:
         raise FileExistsError(f"{path} exists; --overwrite replaces it")
 
 
-def _flush_folder(folder: pathlib.Path) -> None:
+def flush_folder(folder: pathlib.Path) -> None:
     """Makes the new name survive a power cut too; a system that cannot open folders is left to itself."""
     try:
         handle = os.open(folder, os.O_RDONLY)

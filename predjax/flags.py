@@ -43,11 +43,16 @@ def flag_fields(config_class) -> list[dataclasses.Field]:
     return [f for f in dataclasses.fields(config_class) if "help" in f.metadata]
 
 
-def add_flags(parser: argparse.ArgumentParser, config_class, title: str) -> None:
-    """Adds one flag a field, in a group of the help; a flag that is not typed leaves no attribute."""
+def add_flags(parser: argparse.ArgumentParser, config_class, title: str, only: tuple[str, ...] = ()) -> None:
+    """Adds one flag a field, in a group of the help; a flag that is not typed leaves no attribute.
+
+    With `only`, of the fields of these names.
+    """
     group = parser.add_argument_group(title)
     hints = typing.get_type_hints(config_class)
     for field in flag_fields(config_class):
+        if only and field.name not in only:
+            continue
         element, is_tuple = _element_type(hints[field.name])
         if is_tuple:
             parse = _named(lambda text, e=element: parse_values(e, text), f"{element.__name__},...")

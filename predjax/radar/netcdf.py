@@ -3,18 +3,39 @@
 import dataclasses
 import logging
 import pathlib
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 from xarray.core import indexing
 
-from predjax.radar.movies import FORCING_DIMENSIONS, Movies, build_movies, most_frequent_step
+from predjax.radar.movies import DIMENSIONS, FORCING_DIMENSIONS, Movies, build_movies, most_frequent_step
 from predjax.radar.netcdf_frames import NetcdfFrames
 from predjax.radar.netcdf_header import Field, Grid, Header, read_header
 
 _LOG = logging.getLogger("predjax")
 # A window of 20 frames reads one or two chunks more than it needs; beyond this the excess is most of the work.
 _LONG_CHUNK = 32
+
+
+class Joined(NamedTuple):
+    """One movie of many files, and the frames that other files have of the same times.
+
+    Attributes:
+      movies: as of `read_netcdf`.
+      files: of all of its frames.
+      places: (frame, 2): the number of the file of every frame of `movies`, and its place in it.
+      spare: frames (1, frame, y, x, channel) that are not in `movies`, since a file before theirs has the time.
+      spare_times, spare_places: of these, in order of time and then of the files.
+    """
+
+    movies: Movies
+    files: list[str]
+    places: np.ndarray
+    spare: xr.Variable
+    spare_times: np.ndarray
+    spare_places: np.ndarray
 
 
 def read_netcdf(files, variable: str = "", units: str = "file", forcings=()) -> list[Movies]:
@@ -36,10 +57,17 @@ def read_netcdf(files, variable: str = "", units: str = "file", forcings=()) -> 
     Raises:
       ValueError, OSError: one line with the file, the rule and what was found.
     """
+    joined = join_netcdf(read_header(str(file), variable, units, tuple(forcings)) for file in files)
+    for one in joined:
+        _warn_of_duplicates(one)
+    return [one.movies for one in joined]
+
+
+def join_netcdf(headers: Iterable[Header]) -> list[Joined]:
+    """Joins files by their headers, as `read_netcdf` does, but says nothing of times that are in two of them."""
     grids: list[Grid] = []
     groups: dict[tuple, list[Header]] = {}
-    for number, file in enumerate(files):
-        header = read_header(str(file), variable, units, tuple(forcings))
+    for number, header in enumerate(headers):
         grid = next((i for i, grid in enumerate(grids) if _same_grid(grid, header.grid)), len(grids))
         if grid == len(grids):
             grids.append(header.grid)
@@ -68,16 +96,17 @@ def _group_key(header: Header, grid: int, number: int, groups: dict) -> tuple:
     return fitting[0] if fitting else (*key, step)
 
 
-def _join(headers: list[Header], source: str) -> Movies:
+def _join(headers: list[Header], source: str) -> Joined:
     """One Movies of the files of one group."""
     first = headers[0]
     places = np.array([(part, frame) for part, header in enumerate(headers) for frame in range(header.length)])
-    time = first.time
+    time, spare_times, spare_places = first.time, np.empty(0, "datetime64[ns]"), places[:0]
     if len(headers) > 1:
         times = np.concatenate([header.time[0] for header in headers])
         time, kept = np.unique(times, return_index=True)
-        _warn_of_duplicates(times, time, kept, places, headers)
-        time, places = time[None], places[kept]
+        left = np.setdiff1d(np.arange(len(times)), kept)
+        left = left[np.argsort(times[left], kind="stable")]
+        time, spare_times, spare_places, places = time[None], times[left], places[left], places[kept]
     step = None if time is None else most_frequent_step(time)
     parts = [(header.file, _with_units(header, step)) for header in headers]
     forcings = [(header.file, header.forcings) for header in headers]
@@ -102,7 +131,9 @@ def _join(headers: list[Header], source: str) -> Movies:
         movies["forcings"] = xr.Variable(FORCING_DIMENSIONS[maps], lazy)
         movies = movies.assign_coords(forcing=("forcing", list(first.forcing_names)))
     _remark(first, source)
-    return movies
+    spare = NetcdfFrames(parts, spare_places, (1, len(spare_places), *first.grid.shape, len(first.fields)))
+    files = [header.file for header in headers]
+    return Joined(movies, files, places, xr.Variable(DIMENSIONS, _lazy(spare)), spare_times, spare_places)
 
 
 def _lazy(array: NetcdfFrames) -> indexing.LazilyIndexedArray:
@@ -141,13 +172,12 @@ def _same_grid(a: Grid, b: Grid) -> bool:
     return True
 
 
-def _warn_of_duplicates(times, unique, kept, places, headers) -> None:
+def _warn_of_duplicates(joined: Joined) -> None:
     """One line for every pair of files that hold frames of the same time."""
     pairs: dict[tuple[str, str], list] = {}
-    for number in np.setdiff1d(np.arange(len(times)), kept):
-        first = kept[np.searchsorted(unique, times[number])]
-        files = headers[places[first, 0]].file, headers[places[number, 0]].file
-        pairs.setdefault(files, []).append(times[number])
+    for time, (part, _) in zip(joined.spare_times, joined.spare_places):
+        first = joined.places[np.searchsorted(joined.movies["time"].values[0], time), 0]
+        pairs.setdefault((joined.files[first], joined.files[part]), []).append(time)
     for (one, other), found in pairs.items():
         when = np.datetime_as_string(min(found), unit="s")
         more = f" and {len(found) - 1} more times" if len(found) > 1 else ""

@@ -10,6 +10,7 @@ from predjax.radar.movies import Movies, check_movies, check_together
 from predjax.radar.netcdf import read_netcdf
 from predjax.radar.npy import read_npy
 from predjax.radar.npz import read_npz
+from predjax.radar.store import is_store, read_store
 from predjax.radar.table import read_table
 
 NETCDF_SUFFIXES = (".nc", ".nc4", ".cdf", ".netcdf")
@@ -29,7 +30,7 @@ def read_movies(
     """Reads a data set; pixels of .npy and netCDF files are read only when they are indexed.
 
     Args:
-      paths: files, folders or globs, as a sequence or as text with commas between them.
+      paths: files, folders, globs or stores, as a sequence or as text with commas between them.
       layout: axes of arrays in .npy and .npz files, one of LAYOUTS.
       variable: netCDF variable of the frames; empty: the only one that can be meant.
       units: of the frames: "file", "mm/h" or "dBZ". netCDF files are converted; of arrays, which have no unit of
@@ -49,13 +50,16 @@ def read_movies(
             raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
     files = expand_paths(paths)
     known = (*SUFFIXES, *TABLE_SUFFIXES)
-    unknown = next((file for file in files if file.suffix.lower() not in known), None)
+    stores = [file for file in files if file.is_dir()]
+    unknown = next((file for file in files if file not in stores and file.suffix.lower() not in known), None)
     if unknown is not None:
         raise ValueError(f"{unknown}: the format {unknown.suffix!r} is unknown; known are {', '.join(known)}")
-    netcdf = [file for file in files if file.suffix.lower() in NETCDF_SUFFIXES]
+    netcdf = [file for file in files if file not in stores and file.suffix.lower() in NETCDF_SUFFIXES]
     found: list[Movies] = []
     for file in files:
-        if file in netcdf[:1]:
+        if file in stores:
+            found += read_store(file, variable, units, forcings)
+        elif file in netcdf[:1]:
             # All netCDF files at once, because they may be frames of one movie.
             found += read_netcdf(netcdf, variable, units, forcings)
         elif file.suffix.lower() in TABLE_SUFFIXES:
@@ -68,7 +72,7 @@ def read_movies(
 
 
 def expand_paths(paths: str | os.PathLike | collections.abc.Sequence) -> list[pathlib.Path]:
-    """The files meant by `paths`: files, folders (their files of a known format) and globs.
+    """The files meant by `paths`: files, folders (their files of a known format), globs, and stores, which are folders.
 
     Args:
       paths: a sequence of them, or text with commas between them.
@@ -93,14 +97,16 @@ def expand_paths(paths: str | os.PathLike | collections.abc.Sequence) -> list[pa
 
 
 def _expand(path: str) -> list[pathlib.Path]:
-    if os.path.isfile(path):
+    if os.path.isfile(path) or is_store(path):
         return [pathlib.Path(path)]
     if os.path.isdir(path):
         files = sorted(file for file in pathlib.Path(path).iterdir() if file.suffix.lower() in SUFFIXES)
         if not files:
             raise FileNotFoundError(f"the folder {path} has no file of a known format ({', '.join(SUFFIXES)})")
         return files
-    files = sorted(pathlib.Path(file) for file in glob.glob(path, recursive=True) if os.path.isfile(file))
+    files = sorted(
+        pathlib.Path(file) for file in glob.glob(path, recursive=True) if os.path.isfile(file) or is_store(file)
+    )
     if not files:
         raise FileNotFoundError(f"no file matches {path}")
     return files

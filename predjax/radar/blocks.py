@@ -1,0 +1,149 @@
+"""Blocks of frames of an archive, as a store keeps them."""
+
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from predjax.radar.archive import Bad, Source
+from predjax.radar.packing import Packing, choose_packing
+from predjax.radar.store_statistics import check_range
+from predjax.radar.stored import find_stored
+
+
+class Reader(NamedTuple):
+    """What the blocks of one source are read from.
+
+    Attributes:
+      source: where they lie.
+      packing: of the store.
+      frames: (movie, time, y, x, channel), codes of the source or values.
+      spare: the same of frames whose time is in `frames` already, or None.
+      units: of the values.
+    """
+
+    source: Source
+    packing: Packing
+    frames: xr.Variable
+    spare: xr.Variable | None
+    units: str
+
+
+class Block(NamedTuple):
+    """Frames that follow each other in a source.
+
+    Attributes:
+      numbers: (frame, y, x, channel) to store.
+      values: what they decode to, float32.
+      kept: (frame,) their places in the source, which counts through its movies.
+      differing: frames that another file has with other values.
+      clipped: values that the packing has no room for.
+      bad: the files of frames that cannot be read, which are not in `kept` unless another file has them.
+    """
+
+    numbers: np.ndarray
+    values: np.ndarray
+    kept: np.ndarray
+    differing: int
+    clipped: int
+    bad: list[Bad]
+
+
+def open_reader(source: Source, dtype: str) -> Reader:
+    """Opens a source to be packed as `dtype`, one of `packing.DTYPES`. Errors: as for `choose_packing`."""
+    movies = source.open()
+    packing, frames = choose_packing(movies, dtype)
+    spare = None
+    if source.joined and len(source.joined.spare_times):
+        spare = source.joined.spare
+        if packing.description["kind"] == "source codes":
+            spare, _ = find_stored(xr.DataArray(spare))
+    return Reader(source, packing, frames, spare, movies["frames"].attrs["units"])
+
+
+def read_block(reader: Reader, start: int, stop: int, skip: bool) -> Block:
+    """Reads frames [start, stop) of a source.
+
+    Raises:
+      ValueError: a frame cannot be read, and `skip` is not set or the source is not divisible.
+      OSError: from the operating system.
+    """
+    kept, bad = np.arange(start, stop), []
+    try:
+        found, values = _read(reader, reader.frames, start, stop)
+    except ValueError:
+        if not (skip and reader.source.divisible):
+            raise
+        found, values, kept, bad = _read_one_by_one(reader, start, stop)
+    differing, more = _compare(reader, values, kept, skip)
+    if reader.packing.values is None:
+        return Block(found, values, kept, differing, 0, bad + more)
+    numbers, clipped = reader.packing.encode(values)
+    return Block(numbers, reader.packing.table[numbers], kept, differing, clipped, bad + more)
+
+
+def _read(reader: Reader, frames: xr.Variable, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+    """Frames [start, stop) of `frames`, which count through the movies: as they are read, and as values."""
+    length, parts = frames.shape[1], []
+    for movie in range(start // length, (stop - 1) // length + 1):
+        first = movie * length
+        parts.append(frames[movie, max(start - first, 0) : stop - first].values)
+    found = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    found = np.ascontiguousarray(found, reader.packing.dtype if reader.packing.values is None else np.float32)
+    coded = reader.packing.description["kind"] == "source codes"
+    values = reader.packing.table[found] if coded else found
+    check_range(values, reader.units, reader.source.name)
+    return found, values
+
+
+def _read_one_by_one(reader: Reader, start: int, stop: int):
+    """As `_read`, without the frames that cannot be read in any file; also the places of the others, and the files."""
+    joined, frames, kept, bad = reader.source.joined, [], [], []
+    for place in range(start, stop):
+        candidates = [(reader.frames, place, joined.places[place, 0])]
+        for number in _find_spare(reader, [place]):
+            candidates.append((reader.spare, number, joined.spare_places[number, 0]))
+        for array, number, part in candidates:
+            try:
+                frames.append(_read(reader, array, number, number + 1))
+            except ValueError as error:
+                bad.append((joined.files[part], " ".join(str(error).split())))
+            else:
+                kept.append(place)
+                break
+    if not kept:
+        shape = (0, *reader.source.shape[2:])
+        return np.empty(shape, reader.packing.dtype), np.empty(shape, np.float32), np.array(kept, int), bad
+    found, values = (np.concatenate(part) for part in zip(*frames))
+    return found, values, np.array(kept), bad
+
+
+def _find_spare(reader: Reader, kept) -> range:
+    """The spare frames from the time of the first of `kept` to that of the last."""
+    if reader.spare is None or not len(kept):
+        return range(0)
+    times = reader.source.joined.movies["time"].values[0]
+    known = reader.source.joined.spare_times
+    return range(
+        int(np.searchsorted(known, times[kept[0]])), int(np.searchsorted(known, times[kept[-1]], side="right"))
+    )
+
+
+def _compare(reader: Reader, values: np.ndarray, kept: np.ndarray, skip: bool) -> tuple[int, list[Bad]]:
+    """How many of the frames at `kept` are in another file with other values; and the files that cannot be read."""
+    differing, bad = 0, []
+    for number in _find_spare(reader, kept):
+        joined = reader.source.joined
+        times = joined.movies["time"].values[0, kept]
+        place = int(np.searchsorted(times, joined.spare_times[number]))
+        if place == len(times) or times[place] != joined.spare_times[number]:
+            continue  # nor can the other one be read
+        try:
+            _, other = _read(reader, reader.spare, number, number + 1)
+        except ValueError as error:
+            if not skip:
+                raise
+            bad.append((joined.files[joined.spare_places[number, 0]], " ".join(str(error).split())))
+            continue
+        differing += not np.array_equal(values[place], other[0], equal_nan=True)
+    return differing, bad
