@@ -6,8 +6,8 @@
     grid_0/frames.npy      (frame, y, x, channel): uint8 or uint16 codes, or float32 with NaN = no coverage
     grid_0/values.npy      (256,) or (65536,) float32: the value of every code; NaN = no coverage. Not with float32
     grid_0/times.npy       (frame,) int64: nanoseconds since 1970-01-01 UTC. Not where frames have no times
-    grid_0/statistics.npy  (frame, 3) float32: fraction of the pixels that are covered, fraction that are wet, mean of those
-                           covered; see `store_statistics`
+    grid_0/statistics.npy  (frame, 3) float32: fraction of the pixels that are covered, fraction that are wet, mean of
+                           those covered; see `store_statistics`
     grid_1/...
 
 so that `numpy.load("grid_0/values.npy")[numpy.load("grid_0/frames.npy", mmap_mode="r")[100:120]]` are 20 frames.
@@ -21,8 +21,8 @@ files           bytes of every file in it, which are checked
 shape, dtype    of frames.npy
 movies          how many movies of equal length follow each other in frames.npy
 packing         `kind`: "source codes" are the codes that the source stores, unchanged; "ladder" are values rounded to
-                `steps` [from, to, step], with `missing_code`, and `scale` and `offset` where there is only one step (value =
-                code * scale + offset); "float32" are values
+                `steps` [from, to, step], with `missing_code`, and `scale` and `offset` where there is only one step
+                (value = code * scale + offset); "float32" are values
 units           of the values
 attrs           of the frames: standard_name, variable, grid_mapping, dtype_on_disk of the source ...
 movie_attrs     of the whole: `source` (short name of the archive), title, institution ...
@@ -91,7 +91,7 @@ class StoreFrames(BackendArray):
         axis = 0
         for k in key:
             if isinstance(k, np.ndarray):
-                part = part.take(k, axis)
+                part = part[(slice(None),) * axis + (k,)]  # `take` would first copy all of a part that has steps
             axis += not isinstance(k, int | np.integer)
         if self._table is not None:
             return self._table[part]

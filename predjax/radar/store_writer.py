@@ -1,7 +1,8 @@
 """Writing a store: arrays that grow, and a journal, so that a run that was killed goes on where it was.
 
-Until it is whole, a store lies in the hidden folder `.NAME.part` beside it: `store/` and `journal.jsonl`. The first line
-of the journal says of what the store is made; every other line says that a block is on disk, and is written after it.
+Until it is whole, a store lies in the hidden folder `.NAME.part` beside it: `store/` and `journal.jsonl`. The first
+line of the journal says of what the store is made; every other line says that a block is on disk, and is written
+after it.
 """
 
 import contextlib
