@@ -341,8 +341,8 @@ def test_a_model_trains_on_a_store_as_on_the_archive(tmp_path, tiny_run, capsys)
     assert losses(run) == losses(tiny_run)
     assert json.loads((run / "skill.json").read_text()) == json.loads((tiny_run / "skill.json").read_text())
     for path, folder in ((store, "one"), (ROOT / "data" / "radar_movies.nc", "other")):
-        flags = ["--checkpoint", str(run), "--data_path", str(path), "--export", str(tmp_path / folder)]
-        assert evaluate([*flags, "--num_save_samples", "1", "--output", str(tmp_path / f"{folder}.out")]) == 0
+        flags = ["--checkpoint", str(run), "--data_path", str(path), "--baselines", "persistence", "--max_cases", "4"]
+        assert evaluate([*flags, "--export", str(tmp_path / folder), "--num_save_samples", "1"]) == 0
     (one,), (other,) = (sorted((tmp_path / folder).rglob("*.nc")) for folder in ("one", "other"))
     with netCDF4.Dataset(one) as a, netCDF4.Dataset(other) as b:
         assert a.variables.keys() == b.variables.keys()
