@@ -51,12 +51,27 @@ class Packing(NamedTuple):
         """Values (frame, ...) as the numbers to store, and how many of them lay outside of the ladder."""
         if self.values is None:
             return np.ascontiguousarray(frames, self.dtype), 0
-        between = (self.values[1:].astype(np.float64) + self.values[:-1]) / 2
         codes = np.empty(frames.shape, self.dtype)
         for frame, coded in zip(frames, codes):  # one by one, which keeps the copies small
-            coded[...] = np.where(np.isnan(frame), len(self.table) - 1, np.searchsorted(between, frame))
+            coded[...] = np.where(np.isnan(frame), len(self.table) - 1, self._find_codes(frame))
         outside = (frames < self.values[0]) | (frames > self.values[-1])
         return codes, int(np.count_nonzero(outside))
+
+    def _find_codes(self, frame: np.ndarray) -> np.ndarray:
+        """The place of the nearest of `values`; anything for NaN."""
+        steps = self.description["steps"]
+        if isinstance(steps[-1][2], str):
+            return np.searchsorted((self.values[1:].astype(np.float64) + self.values[:-1]) / 2, frame)
+        # By arithmetic, which is many times faster than to search tens of thousands of values.
+        frame = np.clip(frame, steps[0][0], steps[-1][1], dtype=np.float64)
+        codes, first = np.zeros(frame.shape), 0
+        for low, high, step in steps:
+            inside = frame >= low
+            if not inside.any():
+                break
+            codes = np.where(inside, first + np.rint((frame - low) / step), codes)
+            first += round((high - low) / step)
+        return codes
 
 
 def choose_packing(movies: Movies, dtype: str) -> tuple[Packing, xr.Variable]:

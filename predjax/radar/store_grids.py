@@ -11,12 +11,13 @@ from tqdm import tqdm
 from predjax.radar.archive import Bad, Source
 from predjax.radar.blocks import Reader, open_reader, read_block
 from predjax.radar.movies import check_movies, has_times
+from predjax.radar.open_files import OPEN_FILES
 from predjax.radar.store import FORMAT, VERSION, describe_movies, read_grid
 from predjax.radar.store_statistics import STATISTICS, WET_THRESHOLDS, measure_frames
 from predjax.radar.store_writer import GrowingArray, Journal, write_values
 from predjax.radar.windows import find_periods
 
-BLOCK_BYTES = 2**25  # of the float32 values of a block; the memory that it takes is a few times that
+BLOCK_BYTES = 2**24  # of the float32 values of a block; the memory that it takes is a few times that
 
 
 class Options(NamedTuple):
@@ -98,8 +99,10 @@ def _write_grid(journal: Journal, number: int, source: Source, options: Options,
             journal.add({"grid": number, "read": stop, "rows": rows, **record})
             bar.update(stop - read)
             read = stop
+            # Memory is given back: of chunks, which HDF5 keeps of files that are open, and of pages that were read.
+            OPEN_FILES.close()
             if source.mapped:
-                reader = open_reader(source, options.dtype)  # gives back the memory of the pages that were read
+                reader = open_reader(source, options.dtype)
         if rows:
             files = {array.path.name: array.finish() for array in arrays}
             return _describe_grid(journal, number, source, reader, files, rows)
