@@ -25,6 +25,7 @@ from predjax.radar.readers import read_movies
 
 def write(path, frames, minutes):
     """A file of dBZ in hundredths (time, y, x), one chunk a frame, with checksums."""
+    OPEN_FILES.close()
     with netCDF4.Dataset(path, "w") as file:
         for name, size in zip(("time", "y", "x"), frames.shape):
             file.createDimension(name, size)
@@ -111,26 +112,32 @@ class Stop(Exception):
     pass
 
 
-@pytest.mark.parametrize("blocks", [0, 1, 3])
-@pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_run_that_broke_off_goes_on(blocks, moment, archive, tmp_path, capsys, monkeypatch):
-    """Before or after the journal has the block: the same bytes as without a break."""
-    assert run(archive, tmp_path / "whole") == 0
+@contextlib.contextmanager
+def breaking_off(blocks, moment="after"):
+    """The command stops at so many blocks, before or after the journal has the last of them."""
     add, seen = store_writer.Journal.add, []
 
-    def broken(journal, block):
-        if len(seen) == blocks and moment == "before":
-            raise Stop
-        add(journal, block)
+    def stop(journal, block):
         seen.append(block)
-        if len(seen) == blocks + 1:
+        if len(seen) < blocks or moment == "after":
+            add(journal, block)
+        if len(seen) == blocks:
             raise Stop
 
-    with monkeypatch.context() as patch:
-        patch.setattr(store_writer.Journal, "add", broken)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store_writer.Journal, "add", stop)
         with pytest.raises(Stop):
-            run(archive, tmp_path / "store")
-    done = blocks + (moment == "after")
+            yield
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 4])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_run_that_broke_off_goes_on(blocks, moment, archive, tmp_path, capsys, monkeypatch):
+    """From the first block that is not in the journal; to the same bytes as without a break."""
+    assert run(archive, tmp_path / "whole") == 0
+    with breaking_off(blocks, moment):
+        run(archive, tmp_path / "store")
+    done = blocks - (moment == "before")
     assert not (tmp_path / "store").exists() and (tmp_path / ".store.part").exists() == (done > 0)
 
     reads = []
@@ -142,6 +149,42 @@ def test_a_run_that_broke_off_goes_on(blocks, moment, archive, tmp_path, capsys,
     assert reads == [3 * block for block in range(done, 4)]
     assert contents(tmp_path / "store") == contents(tmp_path / "whole")
     assert not (tmp_path / ".store.part").exists()
+
+
+@pytest.mark.parametrize("call", [0, 1])
+def test_a_store_is_never_half_there(call, archive, tmp_path, monkeypatch):
+    """Stopped at either of the renames that replace a store: the same command finishes it."""
+    assert run(archive, tmp_path / "whole", "--dtype", "uint8") == 0
+    assert run(archive, tmp_path / "store") == 0
+    rename, calls = os.rename, []
+
+    def stop(*names):
+        calls.append(names)
+        if len(calls) == call + 1:
+            raise Stop
+        rename(*names)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", stop)
+        with pytest.raises(Stop):
+            run(archive, tmp_path / "store", "--dtype", "uint8", "--overwrite")
+    assert run(archive, tmp_path / "store", "--dtype", "uint8", "--overwrite") == 0
+    assert contents(tmp_path / "store") == contents(tmp_path / "whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["archive", "store", "whole"]
+
+
+def test_damage_is_remembered_over_a_break(archive, broken, frames, tmp_path):
+    """Frames that were left out before the break and after it."""
+    skip = ("--on_bad_file", "skip")
+    write(archive / "5.nc", frames[8:10], [40, 45])
+    for number in (0, 4):
+        damage(archive / f"{number}.nc")
+    assert run(archive, tmp_path / "whole", *skip) == 0
+    with breaking_off(2):
+        run(archive, broken, *skip, "--overwrite")
+    assert run(archive, broken, *skip) == 0
+    assert contents(broken) == contents(tmp_path / "whole")
+    assert len(json.loads((broken / "index.json").read_text())["skipped"]) == 2
 
 
 def test_a_run_that_was_killed_goes_on(tmp_path, capsys):
@@ -172,18 +215,10 @@ def test_a_run_that_was_killed_goes_on(tmp_path, capsys):
 
 
 @pytest.fixture
-def broken(archive, tmp_path, monkeypatch):
+def broken(archive, tmp_path):
     """An output that was broken off after its first block."""
-    add = store_writer.Journal.add
-
-    def stop(journal, block):
-        add(journal, block)
-        raise Stop
-
-    with monkeypatch.context() as patch:
-        patch.setattr(store_writer.Journal, "add", stop)
-        with pytest.raises(Stop):
-            run(archive, tmp_path / "store")
+    with breaking_off(1):
+        run(archive, tmp_path / "store")
     return tmp_path / "store"
 
 

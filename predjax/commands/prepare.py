@@ -40,7 +40,7 @@ def main(arguments=None) -> int:
     config = DataConfig(**typed(DataConfig, options))
     if config.forcings:
         raise ValueError(f"--forcings {','.join(config.forcings)}: a store keeps frames only; train from the archive")
-    output = pathlib.Path(options.output).absolute()
+    output = pathlib.Path(options.output).expanduser().absolute()
     _refuse_output(output, options.overwrite)
 
     from predjax.radar.archive import scan_archive

@@ -38,6 +38,7 @@ clipped         values outside of the ladder, which became its ends
 ==============  ======================================================================================================
 """
 
+import functools
 import json
 import logging
 import os
@@ -126,18 +127,22 @@ def read_store(path: str | os.PathLike, variable: str = "", units: str = "file",
     """
     path = pathlib.Path(path)
     index = json.loads((path / INDEX).read_text(encoding="utf-8"))
-    if index["version"] != VERSION:
-        raise ValueError(f"{path}: the store has the version {index['version']}, this predjax reads {VERSION}")
+    if index.get("version") != VERSION:
+        raise ValueError(f"{path}: the store has the version {index.get('version')}, this predjax reads {VERSION}")
     if forcings:
         raise ValueError(f"{path}: a store has no variable {forcings[0]!r}: forcings are read from the archive itself")
-    return [read_grid(path, grid, variable, units) for grid in index["grids"]]
+    try:
+        return [read_grid(path, grid, variable, units) for grid in index["grids"]]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path / INDEX}: the index is damaged ({error})") from None
 
 
 def read_grid(path: pathlib.Path, grid: dict, variable: str = "", units: str = "file") -> Movies:
     """The Movies of one entry of the index; see `read_store`."""
     folder, attrs = path / grid["folder"], {**grid["attrs"], "units": grid["units"]}
-    if variable not in ("", attrs.get("variable", "")):
-        raise ValueError(f"{path}: the store holds {attrs.get('variable') or 'no named variable'}, not {variable}")
+    # Arrays have no names; and a name is kept without its group.
+    if variable and attrs.get("variable", variable).split("/")[-1] != variable.split("/")[-1]:
+        raise ValueError(f"{path}: the store holds {attrs['variable']}, not {variable}")
     for name, size in grid["files"].items():
         found = (folder / name).stat().st_size
         if found != size:
@@ -157,7 +162,7 @@ def read_grid(path: pathlib.Path, grid: dict, variable: str = "", units: str = "
         whose = "the store's own" if conversion.own_zr else "Marshall and Palmer's, the store has none"
         _LOG.info("%s: %s by Z = %g R^%g (%s)", path, units, conversion.zr_a, conversion.zr_b, whose)
         if table is None:
-            decode = lambda part: decoder(part, str(folder / "frames.npy"))  # noqa: E731
+            decode = functools.partial(decoder, name=str(folder / "frames.npy"))
         else:
             table = decoder(table, str(folder / "values.npy"))
     if table is not None:

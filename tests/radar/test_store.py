@@ -256,6 +256,7 @@ def test_a_truncated_file_is_named(name, copied):
     ("old", "new", "error"),
     [
         ('"version": 1', '"version": 9', "the store has the version 9, this predjax reads 1"),
+        ('"movies"', '"other"', "index.json: the index is damaged .'movies'"),
         ('"dtype": "<u2"', '"dtype": "<i2"', r"the index of the store says <i2 \[14, 12, 12, 1\], the file holds <u2"),
     ],
 )
@@ -267,7 +268,7 @@ def test_another_index_is_refused(old, new, error, copied):
 
 
 def test_what_a_store_does_not_hold_is_refused(store):
-    assert read_movies(store, variable="dbz")
+    assert read_movies(store, variable="dbz") and read_movies(store, variable="group/dbz")
     with pytest.raises(ValueError, match="the store holds dbz, not rain"):
         read_movies(store, variable="rain")
     with pytest.raises(ValueError, match="a store has no variable 'wind'"):
