@@ -300,7 +300,8 @@ def test_damaged_files_stop_the_run_or_are_skipped(archive, frames, tmp_path, ca
     assert "is the file damaged?" in second["reason"]
     np.testing.assert_array_equal(values(tmp_path / "store"), frames[[0, 1, 4, 5, 6, 7, 9, 10, 11]])
     (archive / "1.nc").unlink()
-    assert "4.nc: dbz: the data cannot be read" in refusal(capsys, archive, tmp_path / "other")
+    error = refusal(capsys, archive, tmp_path / "other")
+    assert "4.nc: dbz" in error and "cannot be read" in error
 
 
 def test_a_damaged_frame_comes_from_another_file_of_its_time(archive, frames, tmp_path):
