@@ -6,6 +6,7 @@ import sys
 COMMANDS = {
     "train": "trains a model on radar movies and verifies it on held-out ones",
     "evaluate": "scores a model or baselines, and writes the predicted frames",
+    "forecast": "continues the newest frames of a folder, once or whenever new ones arrive",
     "launch": "starts several processes of a training, and again when one dies",
     "prepare": "turns an archive of files into one store that trains fast",
     "analyse": "finds the fixed points of a model of a series, and draws its dynamics",

@@ -25,7 +25,7 @@ ALLOWED = {
     "analysis": {"units", "models", "cells"},
     "pictures": {"units", "analysis", "files"},
     "training": {"models", "radar", "checkpoint", "parallel", "flags", "units"},
-    "nowcasts": {"models", "radar", "checkpoint", "parallel", "flags", "units"},
+    "nowcasts": {"models", "radar", "checkpoint", "parallel", "flags", "units", "__init__"},
     "commands": {"training", "nowcasts", "verification", "analysis", "pictures", "synthetic", "radar", "models"}
     | BASE
     | {"__init__"},

@@ -15,7 +15,7 @@ from predjax.radar.batches import read_windows
 from predjax.radar.config import DataConfig
 from predjax.radar.movies import Movies, check_together, is_series
 from predjax.radar.readers import read_movies
-from predjax.radar.record import describe_periods
+from predjax.radar.record import describe_periods, describe_sampling
 from predjax.radar.windows import Split, Window, find_periods, find_windows, split_periods
 
 LOG = logging.getLogger("predjax")
@@ -159,6 +159,7 @@ def describe_data(data: DataSet, config: DataConfig, train_paths, valid_paths) -
         "units": data.units,
         "rule": data.split.rule,
         "length": data.length,
+        "sampling": describe_sampling(data.sources),
         "regression": None if forcings is None else fit_regression(data.sample, forcings).tolist(),
         **parts,
     }

@@ -74,6 +74,8 @@ def main(arguments=None) -> int:
     if leaks:
         warnings.append(f"{leaks} of {len(cases.windows)} verified windows overlap the training data: no skill")
         verification.common.attrs["warning"] = warnings[0]
+    if model:
+        warnings += describe_other_sampling(model.record, cases)
     if "unreadable" in verification.common.attrs:
         warnings.append(verification.common.attrs["unreadable"])
     print(export.report(verification, options.output, options.overwrite))
@@ -92,6 +94,18 @@ def main(arguments=None) -> int:
 
         print(write_latents(load(options.checkpoint, 0), cases, options.latents, options.modes, options.overwrite))
     return 0
+
+
+def describe_other_sampling(record: dict, cases) -> list[str]:
+    """A warning for each source with another time step or pixel size than those that the model was trained on."""
+    from predjax.radar.record import find_other_sampling, find_pixel
+
+    sampling, found = record["data"].get("sampling", {}), []
+    for movies in cases.sources:
+        other = find_other_sampling(sampling, movies.attrs.get("step_seconds"), find_pixel(movies))
+        if other:
+            found.append(f"{movies.attrs['source']} has {other}")
+    return found
 
 
 def _facts(options, model) -> dict[str, str]:

@@ -165,6 +165,7 @@ def choose_cases(options, model):
     """The cases to verify, and how many of them overlap what the model was trained on."""
     from predjax.commands.data import find_cases, read_sources, spread
     from predjax.commands.verify import make_cases
+    from predjax.nowcasts.model import check_fits
     from predjax.radar.record import count_overlaps, restore_periods
     from predjax.radar.windows import find_periods
 
@@ -188,7 +189,7 @@ def choose_cases(options, model):
         periods = restore_periods(sources, record[part])
         LOG.info("the run's %s data: %s", part, record["rule"])
     if config:
-        _check_fits(sources[0], config)
+        check_fits(sources[0], config)
     length = input_length + num_steps
     windows = find_cases(sources, periods, length, data, given.get("window_stride", num_steps))
     if not windows:
@@ -203,11 +204,3 @@ def choose_cases(options, model):
     crop, thresholds = data.crop, options.thresholds
     cases = make_cases(sources, windows, config, input_length, num_steps, crop, thresholds, options.windows)
     return cases._replace(on_bad_window=data.on_bad_window), leaks
-
-
-def _check_fits(movies, config):
-    source, units, channels = movies.attrs["source"], movies.frames.attrs["units"], movies.sizes["channel"]
-    if units != config.scaling.units:
-        raise ValueError(f"{source} is in {units}, the model was trained on {config.scaling.units}: give --units")
-    if channels != config.img_channel:
-        raise ValueError(f"{source} has {channels} channels, the model was trained on {config.img_channel}")

@@ -12,6 +12,7 @@ from predjax.radar.bad_windows import tolerate
 from predjax.radar.batches import Batch, read_windows
 from predjax.radar.movies import Movies, is_series
 from predjax.radar.prefetch import prefetch
+from predjax.radar.record import find_pixel
 from predjax.radar.windows import Window
 from predjax.verification.blocks import accumulate, assign_blocks, stack_blocks, sum_blocks
 from predjax.verification.bootstrap import bootstrap
@@ -221,12 +222,7 @@ def _describe_fields(cases: Cases) -> dict:
     fields = {"units": cases.units, "data_range": cases.data_range}
     if cases.units in POSSIBLE:
         fields["fill"] = cases.floor if cases.floor is not None else POSSIBLE[cases.units][0]
-    sides = set()
-    for movies in cases.sources:
-        x = movies["x"]
-        factor = {"m": 1.0, "km": 1000.0}.get(x.attrs.get("units"))
-        known = factor and x.size > 1
-        sides.add(round(abs(float(x.values[-1] - x.values[0])) / (x.size - 1) * factor, 3) if known else None)
+    sides = {find_pixel(movies) for movies in cases.sources}
     if len(sides) == 1 and None not in sides:
         fields["pixel_size"] = sides.pop()
     shapes = {(cases.crop,) * 2 if cases.crop else (m.sizes["y"], m.sizes["x"]) for m in cases.sources}

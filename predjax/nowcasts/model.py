@@ -52,6 +52,15 @@ def count_seeds(record: dict) -> int:
     return record.get("training", {}).get("num_seeds", 1)
 
 
+def check_fits(movies, config: ModelConfig) -> None:
+    """Raises a ValueError where movies have another unit or another number of channels than a model was trained on."""
+    source, units, channels = movies.attrs["source"], movies.frames.attrs["units"], movies.sizes["channel"]
+    if units != config.scaling.units:
+        raise ValueError(f"{source} is in {units}, the model was trained on {config.scaling.units}: give --units")
+    if channels != config.img_channel:
+        raise ValueError(f"{source} has {channels} channels, the model was trained on {config.img_channel}")
+
+
 def make_ensemble(forecaster: Forecaster) -> Forecaster:
     """The forecaster of stacked parameters: `predict` gives all members, (B,E,num_steps,H,W,C); it has nothing else."""
 

@@ -20,6 +20,37 @@ def describe_periods(sources: list[Movies], periods: list[Period]) -> list[dict]
     ]
 
 
+def describe_sampling(sources: list[Movies]) -> dict:
+    """The time steps in seconds and the pixel sizes in metres of the sources, each once, as JSON; unknown ones are not
+    there."""
+    steps = {movies.attrs.get("step_seconds") for movies in sources} - {None}
+    pixels = {find_pixel(movies) for movies in sources} - {None}
+    return {"steps": sorted(steps), "pixels": sorted(pixels)}
+
+
+def find_pixel(movies: Movies) -> float | None:
+    """The side of a pixel in metres, where the coordinates tell."""
+    x = movies["x"]
+    factor = {"m": 1.0, "km": 1000.0}.get(x.attrs.get("units"))
+    if factor is None or x.size < 2:
+        return None
+    return round(abs(float(x.values[-1] - x.values[0])) / (x.size - 1) * factor, 3)
+
+
+def find_other_sampling(sampling: dict, step: float | None, pixel: float | None) -> str:
+    """How a time step and a pixel size differ from those that `describe_sampling` found in training; "" where they do
+    not, to 1 % and 2 %, or nothing is known of them."""
+    different = []
+    for found, known, tolerance, text in (
+        (step, sampling.get("steps"), 0.01, "a step of {} s"),
+        (pixel, sampling.get("pixels"), 0.02, "pixels of {} m"),
+    ):
+        if found and known and not any(abs(found - one) <= tolerance * one for one in known):
+            trained = " or ".join(f"{one:g}" for one in known)
+            different.append(f"{text.format(f'{found:g}')} where the model was trained on {trained}")
+    return ", ".join(different)
+
+
 def restore_periods(sources: list[Movies], records: list[dict]) -> list[Period]:
     """The periods of the records in the same data, read again. Errors: ValueError where the data are not the same."""
     periods = []

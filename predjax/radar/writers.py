@@ -18,7 +18,7 @@ METRES = ("m", "metre", "metres", "meter", "meters")
 COMPRESSION = {"compression": "zlib", "complevel": 4, "shuffle": True}
 LAYOUTS = ("cf", "pysteps")
 PYSTEPS_NAMES = {"mm/h": "precip_intensity", "dBZ": "reflectivity"}
-GLOBAL_ATTRIBUTES = ("title", "institution", "source", "history", "references")
+GLOBAL_ATTRIBUTES = ("title", "institution", "source", "history", "comment", "references")
 
 
 def write_forecast(

@@ -1,0 +1,137 @@
+"""Frames by time from files that arrive, and one that is missing made from its neighbours."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from predjax.nowcasts.interpolation import interpolate
+from predjax.radar.feed import Feed
+from predjax.radar.readers import read_movies
+
+START, STEP = np.datetime64("2026-06-01T12:00", "ns"), np.timedelta64(300, "s")
+
+
+def write(folder, number, *, name=None, value=None, size=8, units="mm h-1"):
+    """A file with one frame, whose pixels are its number."""
+    path = folder / (name or f"frame_{number:02d}.nc")
+    frame = np.full((1, size, size), float(number) if value is None else value, np.float32)
+    axes = {axis: (axis, 1000.0 * np.arange(size), {"units": "m"}) for axis in ("y", "x")}
+    coords = {"time": [START + number * STEP], **axes}
+    xr.Dataset({"rain": (("time", "y", "x"), frame, {"units": units})}, coords).to_netcdf(path)
+    return path
+
+
+def mean(before, after, units):
+    return (before + after) / 2
+
+
+def values(movies):
+    return movies["frames"].values[0, :, 0, 0, 0].tolist()
+
+
+def take(feed, number, count=3):
+    return feed.take(START + number * STEP, count, 300.0, mean)
+
+
+def test_files_arrive_and_change(tmp_path, caplog):
+    for number in (0, 1, 3):
+        write(tmp_path, number)
+    feed = Feed(tmp_path)
+    feed.scan()
+    assert feed.times() == [START + n * STEP for n in (0, 1, 3)] and feed.find_step(START + 3 * STEP) == 300
+    half = write(tmp_path, 2).read_bytes()
+    (tmp_path / "frame_02.nc").write_bytes(half[: len(half) // 2])  # still being written
+    feed.scan()
+    feed.scan()
+    assert list(feed.errors) == [str(tmp_path / "frame_02.nc")] and caplog.text.count("left out") == 1
+    assert len(feed.times()) == 3
+    (tmp_path / "frame_02.nc").write_bytes(half)
+    (tmp_path / "frame_00.nc").unlink()
+    feed.scan()
+    assert not feed.errors and feed.times() == [START + n * STEP for n in (1, 2, 3)]
+    movies, filled = take(feed, 3)
+    assert values(movies) == [1, 2, 3] and not filled
+    np.testing.assert_array_equal(movies["time"].values[0], feed.times())
+    assert movies.attrs["step_seconds"] == 300 and movies["x"].attrs["units"] == "m"
+    assert movies.attrs["source"] == "frame_01.nc, frame_02.nc, frame_03.nc"
+
+
+def test_of_two_frames_of_a_time_the_first_file_counts(tmp_path, caplog):
+    for number in range(3):
+        write(tmp_path, number)
+    write(tmp_path, 1, name="frame_01_again.nc", value=99.0)
+    feed = Feed(tmp_path)
+    feed.scan()
+    feed.scan()
+    assert values(take(feed, 2)[0]) == [0, 1, 2]
+    assert caplog.text.count("another frame of 2026-06-01T12:05") == 1
+
+
+def test_one_missing_frame_is_filled_in(tmp_path):
+    for number in (0, 1, 3, 4):
+        write(tmp_path, number)
+    feed = Feed(tmp_path)
+    feed.scan()
+    for last in (3, 4):  # in the middle, and the first of three
+        movies, filled = take(feed, last)
+        assert filled == [START + 2 * STEP] and 2.0 in values(movies)
+
+
+@pytest.mark.parametrize(
+    ("there", "message"),
+    [
+        ((0, 1, 4), "2 of the 3 frames up to 2026-06-01T12:20:00 are missing .2026-06-01T12:10:00, 2026-06-01T12:15"),
+        ((3, 4), "1 of the 3 frames.*are missing .2026-06-01T12:10:00"),  # nothing before it
+    ],
+)
+def test_more_is_refused(tmp_path, there, message):
+    for number in there:
+        write(tmp_path, number)
+    feed = Feed(tmp_path)
+    feed.scan()
+    with pytest.raises(ValueError, match=message):
+        take(feed, 4)
+
+
+@pytest.mark.parametrize("other", [{"size": 9}, {"units": "dBZ"}])
+def test_frames_of_another_kind_are_not_joined(tmp_path, other):
+    for number in range(3):
+        write(tmp_path, number, **(other if number == 1 else {}))
+    feed = Feed(tmp_path)
+    feed.scan()
+    with pytest.raises(ValueError, match=r"frame_01\.nc and frame_02\.nc have different grids, units or channels"):
+        take(feed, 2)
+
+
+def test_times_may_be_off_a_little(tmp_path):
+    _, path, _ = (write(tmp_path, number) for number in range(3))
+    with xr.open_dataset(path) as data:
+        shifted = data.load().assign_coords(time=data["time"] + np.timedelta64(2, "s"))
+    shifted.to_netcdf(path)
+    feed = Feed(tmp_path)
+    feed.scan()
+    assert values(take(feed, 2)[0]) == [0, 1, 2]
+
+
+def test_movies_and_arrays_are_feeds_too(tmp_path):
+    np.save(tmp_path / "a.npy", np.arange(5.0)[:, None, None] * np.ones((8, 8)))
+    feed = Feed(tmp_path / "a.npy")
+    feed.scan()
+    assert feed.times() == list(range(5)) and values(feed.take(4, 3, 1.0, mean)[0]) == [2, 3, 4]
+    write(tmp_path, 0)
+    feed = Feed(read_movies(tmp_path / "frame_00.nc"))
+    feed.scan()
+    assert feed.times() == [START]
+
+
+def test_rain_that_moves_is_interpolated_where_it_was():
+    rows, columns = np.mgrid[:64, :64]
+
+    def blob(column):
+        return 20 * np.exp(-((rows - 30) ** 2 + (columns - column) ** 2) / 40)[..., None].astype(np.float32)
+
+    found = interpolate(blob(24.0), blob(34.0), "mm/h")
+    inner = (slice(10, 54), slice(12, 52))
+    error, blurred = (np.abs(one - blob(29.0))[inner].mean() for one in (found, (blob(24.0) + blob(34.0)) / 2))
+    assert error < 0.3 * blurred and found.max() > 15
+    assert interpolate(blob(24.0), np.full((64, 64, 1), np.nan, np.float32), "mm/h")[30, 30] > 1

@@ -1,0 +1,231 @@
+"""`predjax forecast`: a nowcast from the newest frames, or a line that says why not."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import xarray as xr
+from tiny import ROOT, TINY
+
+import predjax
+from predjax.commands.evaluate import main as evaluate
+from predjax.commands.forecast import main
+from predjax.commands.train import main as train
+
+START, STEP, SIZE = np.datetime64("2026-06-01T12:00", "ns"), np.timedelta64(300, "s"), 16
+
+
+def write(path, numbers, *, step=STEP, pixel=1000.0, size=SIZE):
+    """Frames of rain that drifts, some of it without coverage."""
+    rows, columns = np.mgrid[:size, :size]
+    frames = [10 * np.exp(-((rows - 8) ** 2 + (columns - 3 - 0.5 * n) ** 2) / 9) for n in numbers]
+    frames = np.round(np.array(frames), 1).astype(np.float32)
+    frames[:, :2, :2] = np.nan
+    axes = {axis: (axis, pixel * np.arange(size), {"units": "m"}) for axis in ("y", "x")}
+    data = xr.Dataset(
+        {"rain": (("time", "y", "x"), frames, {"units": "mm h-1", "standard_name": "rainfall_rate"})},
+        {"time": [START + n * step for n in numbers], **axes},
+    )
+    temporary = path.with_name(f".{path.name}.part")
+    data.to_netcdf(temporary, encoding={"rain": {"_FillValue": -1.0}})
+    os.replace(temporary, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A tiny model of three observed frames, five minutes and a kilometre apart."""
+    folder = tmp_path_factory.mktemp("model")
+    data = write(folder / "rain.nc", range(60))
+    flags = [*TINY, "--data_path", str(data), "--crop", "0", "--max_iterations", "2", "--save_dir", str(folder / "run")]
+    assert train(flags) == 0
+    return folder / "run"
+
+
+@pytest.fixture
+def feed(tmp_path):
+    folder = tmp_path / "incoming"
+    folder.mkdir()
+    for number in range(5):
+        write(folder / f"rain_{number:02d}.nc", [number])
+    return folder
+
+
+def forecast(run, feed, output, *flags):
+    return main(["--checkpoint", str(run), "--data_path", str(feed), "--output", str(output), *map(str, flags)])
+
+
+def test_the_newest_frames_become_a_nowcast(run, feed, tmp_path, capsys):
+    path = tmp_path / "nowcast.nc"
+    assert forecast(run, feed, path, "--lead_time", 20, "--per_lead", "--pictures") == 0
+    assert re.fullmatch(r".*nowcast\.nc: 4 frames after 2026-06-01T12:20:00 in \d+\.\d s\n", capsys.readouterr().out)
+    with xr.open_dataset(path) as found:
+        assert found["rain"].shape == (4, SIZE, SIZE) and found["rain"].attrs["units"] == "mm h-1"
+        np.testing.assert_array_equal(found["time"].values, START + (5 + np.arange(4)) * STEP)
+        np.testing.assert_array_equal(found["forecast_period"].values, [5, 10, 15, 20])
+        assert found["forecast_reference_time"].values == START + 4 * STEP
+        assert np.isnan(found["rain"].values[:, -1, 0]).all()  # y falls: the corner without coverage
+        whole = found["rain"].values
+    for i, name in enumerate(("05", "10", "15", "20")):
+        with xr.open_dataset(tmp_path / f"nowcast_{name}.nc") as part:
+            np.testing.assert_array_equal(part["rain"].values, whole[i : i + 1])
+    assert (tmp_path / "nowcast.png").is_file() and (tmp_path / "nowcast.gif").is_file()
+
+    same = predjax.forecast(run, str(feed), lead_time=20)
+    np.testing.assert_array_equal(same["rain"].values[:, ::-1, :, 0], whole)
+    from_movies = predjax.forecast(run, predjax.read_movies(feed), num_steps=4)
+    np.testing.assert_array_equal(from_movies["rain"].values, same["rain"].values)
+
+
+def test_what_an_evaluation_would_forecast(run, feed, tmp_path):
+    """The same frames as the exported case of a verification that starts there."""
+    found = predjax.forecast(run, str(feed), init_time=START + 2 * STEP, num_steps=2)
+    flags = ["--data_path", str(feed), "--num_steps", "2", "--baselines", "persistence", "--window_stride", "1"]
+    assert evaluate(["--checkpoint", str(run), *flags, "--export", str(tmp_path / "frames")]) == 0
+    (path,) = (tmp_path / "frames").glob("nowcast_20260601T1210Z.nc")
+    with xr.open_dataset(path) as exported:
+        np.testing.assert_allclose(found["rain"].values[:, ::-1, :, 0], exported["rain"].values, rtol=1e-5, atol=1e-6)
+
+
+def test_a_missing_frame_is_filled_in_and_said(run, feed, tmp_path, capsys):
+    (feed / "rain_03.nc").unlink()
+    assert forecast(run, feed, tmp_path / "n.nc") == 0
+    said = "the frame of 2026-06-01T12:15:00 was missing; it was interpolated from its neighbours"
+    assert said in capsys.readouterr().out
+    with xr.open_dataset(tmp_path / "n.nc") as found:
+        assert found.attrs["comment"] == said
+
+
+def refuse(message, capsys, *arguments):
+    assert forecast(*arguments) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and re.search(message, error), error
+
+
+def test_what_is_not_possible_is_one_line(run, feed, tmp_path, capsys):
+    path = tmp_path / "n.nc"
+    refuse("lead_time 7 min is no multiple of the time step of 5 min", capsys, run, feed, path, "--lead_time", 7)
+    refuse("min old: max_age is 10", capsys, run, feed, path, "--max_age", 10)
+    refuse("--output is a .nc file", capsys, run, feed, tmp_path / "folder")
+    refuse("with --watch --output is a folder", capsys, run, feed, path, "--watch")
+    refuse("no file matches", capsys, run, tmp_path / "*.nc", path)
+    for number in (2, 3):
+        (feed / f"rain_{number:02d}.nc").unlink()
+    refuse("2 of the 3 frames up to 2026-06-01T12:20:00 are missing", capsys, run, feed, path)
+    shutil.rmtree(feed)
+    feed.mkdir()
+    (feed / "a.nc").write_bytes(b"CDF\x01 but nothing else")
+    refuse(r"a\.nc", capsys, run, feed, path)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"step": 2 * STEP}, "a step of 600 s where the model was trained on 300"),
+        ({"pixel": 500.0}, "pixels of 500 m where the model was trained on 1000"),
+    ],
+)
+def test_another_step_or_pixel_size_is_refused_unless_asked_for(run, tmp_path, capsys, other, message):
+    data = write(tmp_path / "other.nc", range(12), **other)
+    refuse(message, capsys, run, data, tmp_path / "n.nc")
+    assert forecast(run, data, tmp_path / "n.nc", "--any_step") == 0
+    command = ["--checkpoint", str(run), "--data_path", str(data), "--baselines", "persistence"]
+    assert evaluate([*command, "--output", str(tmp_path / "skill")]) == 0
+    assert f"warning: other.nc has {message}" in capsys.readouterr().out
+    assert message in (tmp_path / "skill" / "report.html").read_text()
+
+
+def test_any_size_of_frames(run, tmp_path):
+    """No size is cut or tiled: frames that are no multiple of the patch forecast as they are."""
+    for size in (13, 37):
+        data = write(tmp_path / f"{size}.nc", range(4), size=size)
+        found = predjax.forecast(run, str(data))
+        assert found["rain"].shape == (3, size, size, 1) and np.isfinite(found["rain"].values[:, 5:, 5:]).all()
+
+
+class Watcher:
+    """The command at work in another process."""
+
+    def __init__(self, run, feed, output):
+        command = [sys.executable, "-m", "predjax", "forecast", "--checkpoint", str(run), "--data_path", f"{feed}/*.nc"]
+        self._process = subprocess.Popen(
+            [*command, "--watch", "--poll", "0.1", "--output", str(output)],
+            cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        self.output = output
+
+    def wait_for(self, number):
+        """Until there is a nowcast from this frame."""
+        path = self.output / f"nowcast_{np.datetime_as_string(START + number * STEP, 's')}Z.nc".replace(":", "")
+        path = path.with_name(path.name.replace("2026-06-01", "20260601"))
+        deadline = time.monotonic() + 100
+        while not path.exists() and self._process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert path.exists(), path
+
+    def stop(self) -> str:
+        self._process.send_signal(signal.SIGTERM)
+        said, _ = self._process.communicate(timeout=60)
+        assert self._process.returncode == 143, said
+        return said
+
+
+@pytest.mark.ci
+def test_a_feed_with_all_that_happens_to_feeds(run, tmp_path):
+    """One late, one corrupt, one missing, one twice, and a restart: every possible nowcast is written once, whole."""
+    feed, output = tmp_path / "incoming", tmp_path / "nowcasts"
+    feed.mkdir()
+
+    def arrive(number):
+        write(feed / f"rain_{number:02d}.nc", [number])
+
+    for number in (0, 1, 2):
+        arrive(number)
+    watcher = Watcher(run, feed, output)
+    watcher.wait_for(2)
+    arrive(3)
+    watcher.wait_for(3)
+    arrive(5)  # 4 is late: filled in
+    watcher.wait_for(5)
+    arrive(4)
+    watcher.wait_for(4)
+    (feed / "rain_06.nc").write_bytes((feed / "rain_05.nc").read_bytes()[:3000])  # corrupt
+    shutil.copy(feed / "rain_05.nc", feed / "rain_05_again.nc")  # twice
+    arrive(7)
+    watcher.wait_for(7)
+    first = watcher.stop()
+    written = {path.name: path.stat().st_mtime_ns for path in output.iterdir()}
+    assert len(written) == 5  # 2, 3, 5, 4 and 7; nothing half written
+
+    watcher = Watcher(run, feed, output)
+    arrive(9)  # 8 is missing
+    watcher.wait_for(9)
+    arrive(12)  # 10 and 11 are missing
+    time.sleep(1)
+    arrive(13)
+    arrive(14)
+    watcher.wait_for(14)
+    second = watcher.stop()
+
+    names = {f"nowcast_20260601T12{5 * n:02d}00Z.nc" for n in (2, 3, 4, 5, 7, 9)}
+    names |= {f"nowcast_20260601T13{5 * n - 60:02d}00Z.nc" for n in (14,)}
+    assert {path.name for path in output.iterdir()} == names
+    assert all((output / name).stat().st_mtime_ns == when for name, when in written.items())  # once
+    for name in names:
+        with xr.open_dataset(output / name) as found:
+            init = found["forecast_reference_time"].values
+            assert str(init)[:16].replace(":", "").replace("-", "") in name.replace("nowcast_", "")
+            np.testing.assert_array_equal(found["time"].values, init + (1 + np.arange(3)) * STEP)
+    assert "rain_06.nc" in first and first.count("left out") == 2 and "rain_05_again.nc" in first
+    assert first.count("was missing; it was interpolated") == 2  # from 5 and from 7
+    for number in (12, 13):
+        text = f"no nowcast from 2026-06-01T13:{5 * number - 60:02d}:00: "
+        assert text in second
+    assert "are missing" in second and "Traceback" not in second
