@@ -10,6 +10,8 @@ import sys
 import pytest
 from tiny import ROOT
 
+from predjax.__main__ import COMMANDS
+
 README = (ROOT / "README.md").read_text()
 DOCTESTS = sorted(path for path in (ROOT / "predjax").rglob("*.py") if ">>>" in path.read_text())
 
@@ -33,10 +35,9 @@ def test_readme_maps_every_part_of_the_package():
 
 def test_every_flag_in_the_readme_exists():
     known = set()
-    for command in ("train", "evaluate"):
-        text = subprocess.run(
-            [sys.executable, f"{command}.py", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
-        ).stdout
+    for command in COMMANDS:
+        run = [sys.executable, "-m", "predjax", command, "--help"]
+        text = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True).stdout
         known |= set(re.findall(r"--\w+", text))
     known |= set(re.findall(r"--\w+", pathlib.Path(ROOT / "predjax" / "synthetic" / "__main__.py").read_text()))
     used = {flag for block in re.findall(r"```sh\n(.*?)```", README, re.S) for flag in re.findall(r"--\w+", block)}
