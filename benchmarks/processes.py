@@ -22,6 +22,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 from speed import SIZES, Work, count_flop, describe_run, make_config, make_data
 
 from predjax import parallel
@@ -100,7 +101,7 @@ def measure(work: Work, rounds: int, where: str, count: str, place: str) -> dict
     update = parallel.parallelise(make_update(forecaster, optimizer, SamplingConfig().resolve(10**6)), devices)
     state = parallel.replicate(init_state(jax.tree.map(jnp.array, params), optimizer, 0), devices)
     shards, stop = parallel.shard(frames, devices), parallel.copy_to_each(np.int32(0), devices)
-    total = parallel.sum_over(lambda params, frames, forcings: params, devices)
+    total = parallel.sum_over(lambda params, frames, forcings: ravel_pytree(params)[0], devices)
     gradients = parallel.replicate(params, devices)
 
     def step():

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jax.flatten_util import ravel_pytree
 
 from predjax.models.sampling import SamplingConfig, truth_mask
 from predjax.radar.stored import decode
@@ -72,6 +73,14 @@ def init_state(params, optimizer, seed: int) -> TrainState:
     return TrainState(params, optimizer.init(params), jnp.zeros((), jnp.int32), jax.random.key(seed))
 
 
+def sum_replicas(tree, axis_name):
+    """The sums of float32 arrays over a mapped axis, all in one vector: a message each costs more than a copy."""
+    if jax.lax.axis_size(axis_name) == 1:
+        return tree
+    vector, split = ravel_pytree(tree)
+    return split(jax.lax.psum(vector, axis_name))
+
+
 def make_update(forecaster, optimizer, sampling: SamplingConfig, reverse_input: bool = False):
     """The update of a forecaster: `(state, frames (B,T,H,W,C), forcings or None, axis_name=None) -> (state, metrics)`.
 
@@ -91,7 +100,7 @@ def make_update(forecaster, optimizer, sampling: SamplingConfig, reverse_input: 
         else:
             (losses, metrics), grads = differentiate(params, rng, frames, use_truth, forcings, axis_name)
         if axis_name is not None:
-            losses, metrics, grads = jax.lax.psum((losses, metrics, grads), axis_name)
+            losses, metrics, grads = sum_replicas((losses, metrics, grads), axis_name)
         loss, norm = losses.sum(), optax.tree.norm(grads)
         good = jnp.isfinite(loss) & jnp.isfinite(norm)
         given = {"losses": losses} if balanced else {}
