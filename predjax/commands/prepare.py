@@ -79,13 +79,13 @@ def _refuse_output(output: pathlib.Path, overwrite: bool) -> None:
 
 def _find_files(paths: str, output: pathlib.Path) -> list[pathlib.Path]:
     from predjax.radar.archive import FORMATS
-    from predjax.radar.readers import expand_paths
+    from predjax.radar.readers import expand_paths, is_gridded
 
     files = expand_paths(paths)
     for file in files:
-        if file.is_dir():
+        if file.is_dir() and not is_gridded(file):
             raise ValueError(f"{file} is a store already")
-        if file.suffix.lower() not in FORMATS:
+        if not is_gridded(file) and file.suffix.lower() not in FORMATS:
             raise ValueError(f"{file}: a store is made of {', '.join(FORMATS)} files, not of {file.suffix!r}")
         if output.resolve() in file.resolve().parents:
             raise ValueError(f"{file} is a part of --output {output}: name the archive more narrowly")

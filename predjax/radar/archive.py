@@ -7,14 +7,15 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from predjax.radar.config import DataConfig
+from predjax.radar.headers import read_header
 from predjax.radar.movies import Movies, check_movies, check_together, has_times
 from predjax.radar.netcdf import Joined, join_netcdf
-from predjax.radar.netcdf_header import Header, read_header
+from predjax.radar.netcdf_header import Header
 from predjax.radar.npy import read_npy
 from predjax.radar.npz import read_npz
-from predjax.radar.readers import NETCDF_SUFFIXES
+from predjax.radar.readers import GRID_SUFFIXES, is_gridded
 
-FORMATS = (*NETCDF_SUFFIXES, ".npy", ".npz")
+FORMATS = (*GRID_SUFFIXES, ".npy", ".npz")
 Bad = tuple[str, str]  # a file that cannot be read, and why
 
 
@@ -57,13 +58,13 @@ def scan_archive(files: Sequence[pathlib.Path], config: DataConfig, skip: bool) 
     """
     bad: list[Bad] = []
     sources: list[Source] = []
-    netcdf = [file for file in files if file.suffix.lower() in NETCDF_SUFFIXES]
+    netcdf = [file for file in files if is_gridded(file)]
     with tqdm(total=len(files), unit="file", desc="scan", disable=None) as bar:
         for file in files:
             if file in netcdf[:1]:
                 joined = join_netcdf(_read_headers(netcdf, config, skip, bad, bar))
                 sources += [_joined_source(one) for one in joined]
-            elif file.suffix.lower() not in NETCDF_SUFFIXES:
+            elif not is_gridded(file):
                 bar.update()
                 try:
                     sources.append(_array_source(file, config))

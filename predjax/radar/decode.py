@@ -25,7 +25,8 @@ class Decoder:
     Attributes:
       dtype: of the stored numbers, e.g. "<i2".
       scale, offset: of the packing.
-      missing: stored numbers that mean "no data".
+      missing: stored numbers that mean "no data"; they come before `dry`.
+      dry, dry_value: stored numbers that mean "looked, and nothing there", and the value of that before conversion.
       stored_range, value_range: smallest and largest valid stored number, and value before conversion.
       quantity: "rain", "reflectivity" or "" (anything else): which values are impossible.
       unsigned: whether signed stored numbers are to be read as unsigned (attribute `_Unsigned`).
@@ -37,6 +38,8 @@ class Decoder:
     scale: float = 1.0
     offset: float = 0.0
     missing: tuple[float, ...] = ()
+    dry: tuple[float, ...] = ()
+    dry_value: float = 0.0
     stored_range: tuple[float, float] = (-np.inf, np.inf)
     value_range: tuple[float, float] = (-np.inf, np.inf)
     quantity: str = ""
@@ -98,6 +101,8 @@ class Decoder:
         for number in self.missing:
             missing |= stored == number
         values = stored.astype(np.float64) * self.scale + self.offset
+        for number in self.dry:
+            values = np.where(stored == number, self.dry_value, values)
         if stored.dtype.kind == "f":
             missing |= np.isnan(stored)
             if stored.dtype.itemsize >= 4:
@@ -143,9 +148,9 @@ def read_packing(dtype: np.dtype, attrs: dict, name: str) -> Decoder:
     unsigned = str(attrs.get("_Unsigned", "")).lower() == "true" and dtype.kind == "i"
     missing = []
     for key in ("_FillValue", "missing_value"):
-        missing += [_as_stored(number, dtype, unsigned) for number in _numbers(attrs.get(key), key, name)]
+        missing += [as_stored(number, dtype, unsigned) for number in _numbers(attrs.get(key), key, name)]
     if "_FillValue" not in attrs and dtype.itemsize > 1 and dtype.str[1:] in netCDF4.default_fillvals:
-        missing.append(_as_stored(np.asarray(netCDF4.default_fillvals[dtype.str[1:]]), dtype, unsigned))
+        missing.append(as_stored(np.asarray(netCDF4.default_fillvals[dtype.str[1:]]), dtype, unsigned))
     low, high = (_one(attrs.get(key), key, name) for key in ("valid_min", "valid_max"))
     if attrs.get("valid_range") is not None:
         limits = _numbers(attrs["valid_range"], "valid_range", name)
@@ -155,8 +160,8 @@ def read_packing(dtype: np.dtype, attrs: dict, name: str) -> Decoder:
     # Limits of the stored type are for the stored numbers; real limits of packed integers are for the values.
     on_values = dtype.kind in "iu" and any(limit is not None and limit.dtype.kind == "f" for limit in (low, high))
     limits = (
-        -np.inf if low is None else float(_as_stored(low, dtype, unsigned)),
-        np.inf if high is None else float(_as_stored(high, dtype, unsigned)),
+        -np.inf if low is None else float(as_stored(low, dtype, unsigned)),
+        np.inf if high is None else float(as_stored(high, dtype, unsigned)),
     )
     scale, offset = (_one(attrs.get(key), key, name) for key in ("scale_factor", "add_offset"))
     return Decoder(
@@ -197,7 +202,7 @@ def _one(value, key: str, name: str):
     return numbers[0] if numbers else None
 
 
-def _as_stored(number, dtype: np.dtype, unsigned: bool):
+def as_stored(number, dtype: np.dtype, unsigned: bool):
     """`number` as a comparison with the stored numbers needs it: rounded like them, or read as unsigned."""
     if dtype.kind == "f":
         with np.errstate(over="ignore"):

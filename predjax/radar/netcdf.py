@@ -1,4 +1,4 @@
-"""netCDF files to Movies: one movie a grid, joined in time over any number of files."""
+"""netCDF files, composites and Zarr stores to Movies: one movie a grid, joined in time over any number of files."""
 
 import dataclasses
 import logging
@@ -10,9 +10,10 @@ import numpy as np
 import xarray as xr
 from xarray.core import indexing
 
+from predjax.radar.headers import read_header
 from predjax.radar.movies import DIMENSIONS, FORCING_DIMENSIONS, Movies, build_movies, most_frequent_step
 from predjax.radar.netcdf_frames import NetcdfFrames
-from predjax.radar.netcdf_header import Field, Grid, Header, read_header
+from predjax.radar.netcdf_header import Field, Grid, Header
 
 _LOG = logging.getLogger("predjax")
 # A window of 20 frames reads one or two chunks more than it needs; beyond this the excess is most of the work.

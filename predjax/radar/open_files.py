@@ -1,4 +1,4 @@
-"""The netCDF files that are open: a few at a time, however many a data set has."""
+"""The netCDF files, PGM images and Zarr stores that are open: a few at a time, however many a data set has."""
 
 import collections
 import os
@@ -8,7 +8,10 @@ import netCDF4
 
 from predjax.radar.classic import check_classic_size
 from predjax.radar.netcdf_lock import NETCDF_LOCK
+from predjax.radar.pgm_image import GZIP, PgmFile, open_pgm
+from predjax.radar.zarr_store import ZarrStore, is_zarr, open_zarr
 
+PGM_SUFFIXES = (".pgm", ".pgm.gz")
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _CLASSIC = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
 
@@ -21,17 +24,17 @@ class OpenFiles:
 
     def __init__(self, limit: int = 16):
         self._limit = limit
-        self._files: collections.OrderedDict[tuple, netCDF4.Dataset] = collections.OrderedDict()
+        self._files: collections.OrderedDict[tuple, netCDF4.Dataset | PgmFile | ZarrStore] = collections.OrderedDict()
 
     def __len__(self) -> int:
         return len(self._files)
 
-    def dataset(self, path: str) -> netCDF4.Dataset:
+    def dataset(self, path: str) -> netCDF4.Dataset | PgmFile | ZarrStore:
         """The open file at `path`, with all automatic decoding off.
 
         Raises:
           FileNotFoundError: there is no such file.
-          ValueError: it is not a netCDF file, or not a whole one.
+          ValueError: it is no file of these formats, or not a whole one.
         """
         with NETCDF_LOCK:
             status = os.stat(path)
@@ -42,7 +45,7 @@ class OpenFiles:
                     self._files.pop(old).close()
                 while len(self._files) >= self._limit:
                     self._files.popitem(last=False)[1].close()
-                self._files[key] = open_netcdf(path)
+                self._files[key] = _open(path)
             self._files.move_to_end(key)
             return self._files[key]
 
@@ -55,6 +58,15 @@ class OpenFiles:
 
 # Shared by all movies of the process, so that the limit on open files is one, too.
 OPEN_FILES = OpenFiles()
+
+
+def _open(path: str) -> netCDF4.Dataset | PgmFile | ZarrStore:
+    if is_zarr(path):
+        return open_zarr(path)
+    with open(path, "rb") as file:
+        start = file.read(2)
+    gzipped = start == GZIP and path.lower().endswith(".gz")
+    return open_pgm(path) if start == b"P5" or gzipped or path.lower().endswith(PGM_SUFFIXES) else open_netcdf(path)
 
 
 def open_netcdf(path: str) -> netCDF4.Dataset:

@@ -10,11 +10,14 @@ from predjax.radar.movies import Movies, check_movies, check_together
 from predjax.radar.netcdf import read_netcdf
 from predjax.radar.npy import read_npy
 from predjax.radar.npz import read_npz
+from predjax.radar.open_files import PGM_SUFFIXES
 from predjax.radar.store import is_store, read_store
 from predjax.radar.table import read_table
+from predjax.radar.zarr_store import is_zarr
 
-NETCDF_SUFFIXES = (".nc", ".nc4", ".cdf", ".netcdf")
-SUFFIXES = (".npy", ".npz", *NETCDF_SUFFIXES)
+# What lies in these, netCDF or composites, their content says.
+GRID_SUFFIXES = (".nc", ".nc4", ".cdf", ".netcdf", ".h5", ".hdf", ".hdf5", *PGM_SUFFIXES)
+SUFFIXES = (".npy", ".npz", *GRID_SUFFIXES)
 TABLE_SUFFIXES = (".txt", ".dat", ".data")  # in folders such files may be anything: tables are named
 
 
@@ -27,13 +30,13 @@ def read_movies(
     forcings: collections.abc.Sequence[str] = (),
     path_length: int = 0,
 ) -> list[Movies]:
-    """Reads a data set; pixels of .npy and netCDF files are read only when they are indexed.
+    """Reads a data set; pixels of .npy and netCDF files, composites and stores are read only when they are indexed.
 
     Args:
-      paths: files, folders, globs or stores, as a sequence or as text with commas between them.
+      paths: files, folders, globs, stores of predjax or of Zarr, as a sequence or as text with commas between them.
       layout: axes of arrays in .npy and .npz files, one of LAYOUTS.
-      variable: netCDF variable of the frames; empty: the only one that can be meant.
-      units: of the frames: "file", "mm/h" or "dBZ". netCDF files are converted; of arrays, which have no unit of
+      variable: netCDF variable, or quantity of a composite, of the frames; empty: the only one that can be meant.
+      units: of the frames: "file", "mm/h" or "dBZ". Files with units are converted; of arrays, which have no unit of
         their own, it is the unit they are in already.
       forcings: netCDF variables that are known ahead; "strain" of tables.
       path_length: lines of a path in tables of strains and stresses.
@@ -50,18 +53,19 @@ def read_movies(
             raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
     files = expand_paths(paths)
     known = (*SUFFIXES, *TABLE_SUFFIXES)
-    stores = [file for file in files if file.is_dir()]
-    unknown = next((file for file in files if file not in stores and file.suffix.lower() not in known), None)
+    stores = [file for file in files if file.is_dir() and not is_zarr(file)]
+    gridded = [file for file in files if is_gridded(file)]
+    known_files = {*stores, *gridded}
+    unknown = next((file for file in files if file not in known_files and file.suffix.lower() not in known), None)
     if unknown is not None:
         raise ValueError(f"{unknown}: the format {unknown.suffix!r} is unknown; known are {', '.join(known)}")
-    netcdf = [file for file in files if file not in stores and file.suffix.lower() in NETCDF_SUFFIXES]
     found: list[Movies] = []
     for file in files:
         if file in stores:
             found += read_store(file, variable, units, forcings)
-        elif file in netcdf[:1]:
-            # All netCDF files at once, because they may be frames of one movie.
-            found += read_netcdf(netcdf, variable, units, forcings)
+        elif file in gridded[:1]:
+            # All of these files at once, because they may be frames of one movie.
+            found += read_netcdf(gridded, variable, units, forcings)
         elif file.suffix.lower() in TABLE_SUFFIXES:
             found.append(read_table(file, path_length, variable, forcings))
         elif file.suffix.lower() in (".npy", ".npz"):
@@ -69,6 +73,11 @@ def read_movies(
                 raise ValueError(f"{file}: an array has no variable {forcings[0]!r}; forcings need netCDF files")
             found.append((read_npy if file.suffix.lower() == ".npy" else read_npz)(file, layout, units))
     return check_together([check_movies(movies) for movies in found])
+
+
+def is_gridded(file: pathlib.Path) -> bool:
+    """Whether a file is joined in time with others of its grid: netCDF, a composite or a Zarr store."""
+    return file.name.lower().endswith(GRID_SUFFIXES) or is_zarr(file)
 
 
 def expand_paths(paths: str | os.PathLike | collections.abc.Sequence) -> list[pathlib.Path]:
@@ -97,16 +106,21 @@ def expand_paths(paths: str | os.PathLike | collections.abc.Sequence) -> list[pa
 
 
 def _expand(path: str) -> list[pathlib.Path]:
-    if os.path.isfile(path) or is_store(path):
+    if _is_one(path):
         return [pathlib.Path(path)]
     if os.path.isdir(path):
-        files = sorted(file for file in pathlib.Path(path).iterdir() if file.suffix.lower() in SUFFIXES)
+        files = sorted(
+            file for file in pathlib.Path(path).iterdir() if file.name.lower().endswith(SUFFIXES) or is_zarr(file)
+        )
         if not files:
             raise FileNotFoundError(f"the folder {path} has no file of a known format ({', '.join(SUFFIXES)})")
         return files
-    files = sorted(
-        pathlib.Path(file) for file in glob.glob(path, recursive=True) if os.path.isfile(file) or is_store(file)
-    )
+    files = sorted(pathlib.Path(file) for file in glob.glob(path, recursive=True) if _is_one(file))
     if not files:
         raise FileNotFoundError(f"no file matches {path}")
     return files
+
+
+def _is_one(path: str) -> bool:
+    """Whether a path is read by itself: a file, or the folder of a store."""
+    return os.path.isfile(path) or is_store(path) or is_zarr(path)

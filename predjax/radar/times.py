@@ -2,11 +2,13 @@
 
 import datetime
 import functools
+import re
 
 import netCDF4
 import numpy as np
 
 _CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
+_STAMP = ((0, 4), (4, 6), (6, 8), (8, 10), (10, 12), (12, 14))  # of YYYYmmddHHMMSS
 _RANGE = 8.26e18  # nanoseconds: 261 years to either side of 2000 fit in datetime64[ns]
 
 
@@ -51,6 +53,32 @@ def _clock(units: str, calendar: str) -> tuple[float, int]:
         return zero * 1000, 1  # xarray writes these, the netCDF library does not know them
     zero, day = (netCDF4.date2num(datetime.datetime(2000, 1, n), units, calendar) for n in (1, 2))
     return zero, round(86_400_000_000_000 / (day - zero))
+
+
+def parse_stamp(text: str, pattern: str, name: str) -> np.datetime64:
+    """The date (datetime64[ns], UTC) of digits in a fixed order.
+
+    >>> parse_stamp("201609281605", "YYYYmmddHHMM", "obstime")
+    np.datetime64('2016-09-28T16:05:00.000000000')
+
+    Args:
+      text: as found.
+      pattern: of `text`, one letter a digit: YYYYmmddHHMMSS or the first part of it.
+      name: file and attribute, for the message of an error.
+
+    Raises:
+      ValueError: other characters, or no date.
+    """
+    try:
+        if not re.fullmatch(r"[0-9]+", text) or len(text) != len(pattern):
+            raise ValueError
+        parts = [text[start:stop] for start, stop in _STAMP if stop <= len(pattern)]
+        date = datetime.datetime(*map(int, parts))
+        if not 1739 < date.year < 2261:
+            raise ValueError
+    except ValueError:
+        raise ValueError(f"{name}: a date must be {pattern}, found {text!r}") from None
+    return np.datetime64(date, "ns")
 
 
 def check_increasing(times: np.ndarray, name: str) -> None:
