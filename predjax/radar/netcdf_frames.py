@@ -100,6 +100,8 @@ def read_field(file: str, field: Field, where: dict[str, range]) -> np.ndarray:
         try:
             stored = np.asarray(variable[key])
         except _UNREADABLE as error:
+            if "filter" in str(error).lower():
+                raise ValueError(f"{name}: has a compression that the netCDF library does not know ({error})") from None
             frame = _find_unreadable(variable, field, where)
             raise ValueError(f"{name}: {frame} cannot be read ({error}): is the file damaged?") from None
     roles = [axis for axis in field.axes if not isinstance(axis, int)]

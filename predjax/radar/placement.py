@@ -18,6 +18,11 @@ MAPPING_NAME = "crs"
 _LENGTHS = ("a", "b", "R", "x_0", "y_0")
 _KILOMETRES = 10_000.0  # an earth of a smaller radius is one in kilometres
 _TOLERANCE = 0.01  # of pixel sizes
+# Corners that are apart along y and along x, the best pair first.
+_OPPOSITE = (
+    (("UL", "LL"), ("UR", "LR"), ("UR", "LL"), ("UL", "LR")),
+    (("UR", "UL"), ("LR", "LL"), ("UR", "LL"), ("LR", "UL")),
+)
 
 
 def place_corners(
@@ -106,25 +111,19 @@ def _place(proj4: str, shape: tuple, pixel: tuple | None, corners: tuple) -> Gri
 
 
 def _pixel_size(places: dict, shape: tuple, pixel: tuple | None) -> tuple[float, float]:
-    """Height and width: as given, but for a thousandth or another wrong unit; else by the corners."""
-    apart = [None, None]
-    for axis, pairs in enumerate(
-        ((("UL", "LL"), ("UR", "LR"), ("UR", "LL")), (("UR", "UL"), ("LR", "LL"), ("UR", "LL")))
-    ):
-        pair = next((pair for pair in pairs if set(pair) <= places.keys()), None)
-        if pair:
-            apart[axis] = (places[pair[0]][axis] - places[pair[1]][axis]) / shape[axis]
+    """Height and width: as the file says, unless that does not lead from corner to corner (it may be in km)."""
     sizes = []
     for axis in (0, 1):
-        given, found = None if pixel is None else pixel[axis], apart[axis]
+        given, found = None if pixel is None else pixel[axis], None
+        for one, other in _OPPOSITE[axis]:
+            if found is None and {one, other} <= places.keys():
+                found = (places[one][axis] - places[other][axis]) / shape[axis]
         if given is None and found is None:
             raise ValueError("nothing tells the size of a pixel: no scale, and too few corners")
-        if found is not None and not (np.isfinite(found) and found > 0):
-            raise ValueError(f"the corners of the image must lie around it, but a pixel would be {found:g} wide")
+        if found is not None and not found > 0:
+            raise ValueError(f"the corners of the image must lie around it, but by them a pixel is {found:g} m wide")
         if given is not None and found is not None and abs(given - found) > _TOLERANCE * found:
-            warn_once(
-                f"pixels of {given:g} m do not reach from corner to corner of {shape}: {found:g} m do, and are used"
-            )
+            warn_once(f"{shape[axis]} pixels of {given:g} do not lead from corner to corner: {found:g} m are used")
             given = None
         sizes.append(found if given is None else given)
     return sizes[0], sizes[1]
