@@ -50,9 +50,7 @@ def open_pgm(path: str) -> PgmFile:
             raise ValueError(f"{path}: the gzip file is truncated or damaged ({error})") from None
     header = _HEADER.match(data)
     if header is None:
-        raise ValueError(
-            f"{path}: not a PGM file, it must start with P5, width, height and largest value, found {data[:8]!r}"
-        )
+        raise ValueError(f"{path}: a PGM file must start with P5, width, height and largest grey, found {data[:8]!r}")
     width, height, largest = (int(number) for number in header.groups())
     if not (width and height and 0 < largest < 65536):
         raise ValueError(f"{path}: an image must have pixels of 1 to 65535, found {width} x {height} of {largest}")

@@ -97,9 +97,7 @@ def open_zarr(path: str) -> ZarrStore:
             path, engine="zarr", chunks=None, cache=False, decode_cf=False, backend_kwargs={"consolidated": False}
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{path}: the Zarr store is damaged or no group of CF variables ({_first_line(error)})"
-        ) from None
+        raise ValueError(f"{path}: the Zarr store is damaged or holds no variables ({_first_line(error)})") from None
     return ZarrStore(path, dataset)
 
 
