@@ -13,8 +13,8 @@ READING = ("layout", "variable", "units", "forcings")
 def _parser() -> Parser:
     parser = Parser(
         prog="predjax prepare",
-        description="Turns an archive of netCDF, .npy or .npz files into one store, a folder that every --data_path "
-        "takes. When it is killed, the same command goes on where it was.",
+        description="Turns an archive of netCDF files, radar composites, Zarr stores or arrays into one store, a "
+        "folder that every --data_path takes. When it is killed, the same command goes on where it was.",
     )
     add = parser.add_argument_group("store").add_argument
     add("--data_path", required=True, metavar="PATHS", help="files, folders, globs; commas between them")

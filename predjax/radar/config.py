@@ -21,7 +21,9 @@ class DataConfig:
     """
 
     layout: str = flag("auto", f"axes of a .npy array, by its shape or one of {'; '.join(LAYOUTS[1:])}", metavar="AXES")
-    variable: str = flag("", "netCDF variable (group/name inside a group), where there are several", metavar="NAME")
+    variable: str = flag(
+        "", "name (group/name inside a group) or quantity of the frames, where there are several", metavar="NAME"
+    )
     units: str = flag("file", "unit of the frames: as in the file, mm/h or dBZ (by the file's own Z-R)", choices=UNITS)
     forcings: tuple[str, ...] = flag((), "netCDF variables that are known ahead", metavar="NAME,NAME,...")
     path_length: int = flag(0, "lines of a path in tables of strains and stresses (.txt, .dat)", metavar="LINES")

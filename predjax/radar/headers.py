@@ -25,20 +25,29 @@ def read_header(file: str, variable: str, units: str, forcings) -> Header:
       ValueError: one line with the file, the rule and what was found.
     """
     with NETCDF_LOCK:
-        dataset = OPEN_FILES.dataset(file)
-        if isinstance(dataset, PgmFile):
-            read = pgm.read_pgm
-        elif isinstance(dataset, ZarrStore):
-            return _without_future(netcdf_header.read_header(file, variable, units, forcings), dataset)
-        elif odim.is_odim(dataset):
-            read = odim.read_odim
-        elif knmi_hdf5.is_knmi(dataset):
-            read = knmi_hdf5.read_knmi
-        else:
-            return netcdf_header.read_header(file, variable, units, forcings)
-        if forcings:
-            raise ValueError(f"{file}: a composite has no variable {forcings[0]!r}; forcings need netCDF files")
-        return read(dataset, file, variable, units)
+        try:
+            return _read(OPEN_FILES.dataset(file), file, variable, units, forcings)
+        except AttributeError as error:
+            if not str(error).startswith("NetCDF: "):
+                raise
+            # So it says that there is an attribute it does not understand, such as a table of numbers.
+            raise ValueError(f"{file}: the netCDF library cannot read an attribute ({error})") from None
+
+
+def _read(dataset, file: str, variable: str, units: str, forcings) -> Header:
+    if isinstance(dataset, PgmFile):
+        read = pgm.read_pgm
+    elif isinstance(dataset, ZarrStore):
+        return _without_future(netcdf_header.read_header(file, variable, units, forcings), dataset)
+    elif odim.is_odim(dataset):
+        read = odim.read_odim
+    elif knmi_hdf5.is_knmi(dataset):
+        read = knmi_hdf5.read_knmi
+    else:
+        return netcdf_header.read_header(file, variable, units, forcings)
+    if forcings:
+        raise ValueError(f"{file}: a composite has no variable {forcings[0]!r}; forcings need netCDF files")
+    return read(dataset, file, variable, units)
 
 
 def _without_future(header: Header, store: ZarrStore) -> Header:

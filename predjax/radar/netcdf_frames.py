@@ -101,7 +101,9 @@ def read_field(file: str, field: Field, where: dict[str, range]) -> np.ndarray:
             stored = np.asarray(variable[key])
         except _UNREADABLE as error:
             if "filter" in str(error).lower():
-                raise ValueError(f"{name}: has a compression that the netCDF library does not know ({error})") from None
+                raise ValueError(
+                    f"{name}: has a compression that the netCDF library does not know: h5repack -f GZIP=1 changes it"
+                ) from None
             frame = _find_unreadable(variable, field, where)
             raise ValueError(f"{name}: {frame} cannot be read ({error}): is the file damaged?") from None
     roles = [axis for axis in field.axes if not isinstance(axis, int)]

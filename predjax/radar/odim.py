@@ -1,7 +1,8 @@
 """Composites in ODIM HDF5, the data model of EUMETNET OPERA.
 
 Michelson et al. (2014), EUMETNET OPERA weather radar information model for implementation with the HDF5 file format,
-version 2.2. Attributes of a group are those of the groups above it where it has none of its own.
+version 2.2. A group has the attributes of the groups above it besides its own. The time of a frame is the nominal time
+of the product, /what/date and time.
 """
 
 import re
@@ -67,7 +68,10 @@ def read_odim(dataset: netCDF4.Dataset, file: str, variable: str, units: str) ->
             f"{name}: the array must have ysize x xsize = {shape[0]} x {shape[1]} pixels, found "
             f"{' x '.join(map(str, array.shape))}"
         )
-    how = attributes_at(dataset, f"{path}/how", f"{parent}/how", "how")
+    try:
+        how = attributes_at(dataset, f"{path}/how", f"{parent}/how", "how")
+    except AttributeError:
+        how = {}  # anything may be there, also what the netCDF library cannot read
     attrs = dict(QUANTITIES[quantity])
     attrs |= {key: how[key] for key in ("zr_a", "zr_b") if {"zr_a", "zr_b"} <= how.keys()}
     conversion = plan_conversion(attrs, {}, units, name)

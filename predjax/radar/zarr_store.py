@@ -36,9 +36,10 @@ class ZarrVariable(_Attributes):
     def __init__(self, name: str, variable: xr.Variable, store: "ZarrStore"):
         attrs = dict(variable.attrs)
         fill = attrs.get("_FillValue")
-        if variable.dtype.kind == "f" and np.ndim(fill) == 0 and fill == 0:
-            # Version 2 cannot leave it out: what is not written is 0. It would make missing of all that is dry.
-            warn_once("Zarr stores of real numbers with the fill value 0: it is taken as 0, and not as no coverage")
+        declared = "fill_value" in variable.encoding  # version 3 has it beside _FillValue, version 2 only one of them
+        if variable.dtype.kind == "f" and not declared and np.ndim(fill) == 0 and fill == 0:
+            # The value of what is not written, in many stores the default: it would make missing of all that is dry.
+            warn_once("Zarr stores of version 2 whose fill value is 0: it is taken as 0, and not as no coverage")
             del attrs["_FillValue"]
         super().__init__(attrs)
         self.name, self.dtype = name, variable.dtype

@@ -302,6 +302,15 @@ def test_missing_groups_and_arrays_are_named(tmp_path, pixels, pyproj):
         read(write(tmp_path / "f.h5", (pixels, DBZH)), forcings=("strain",))
 
 
+def test_attributes_that_the_library_cannot_read_are_passed_over_or_said(tmp_path, pixels):
+    table = {"table": np.ones((2, 2))}
+    path = change(write(tmp_path / "a.h5", (pixels, DBZH)), lambda file: file["how"].attrs.update(table))
+    assert read(path).frames.attrs["units"] == "dBZ"
+    path = change(write(tmp_path / "b.h5", (pixels, DBZH)), lambda file: file["what"].attrs.update(table))
+    with pytest.raises(ValueError, match=r"b\.h5: the netCDF library cannot read an attribute"):
+        read(path)
+
+
 def test_unknown_compression_and_truncation_are_named(tmp_path, pixels):
     def compress(file):
         del file["dataset1/data1/data"]
