@@ -27,6 +27,8 @@ def read_header(file: str, variable: str, units: str, forcings) -> Header:
     with NETCDF_LOCK:
         try:
             return _read(OPEN_FILES.dataset(file), file, variable, units, forcings)
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{file}: a name in the file is no text ({error}): is the file damaged?") from None
         except AttributeError as error:
             if not str(error).startswith("NetCDF: "):
                 raise

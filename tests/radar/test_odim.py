@@ -311,6 +311,15 @@ def test_attributes_that_the_library_cannot_read_are_passed_over_or_said(tmp_pat
         read(path)
 
 
+def test_names_that_are_no_text_are_said(tmp_path, pixels):
+    path = write(tmp_path / "a.h5", (pixels, DBZH))
+    data = path.read_bytes()
+    assert b"dataset1" in data
+    path.write_bytes(data.replace(b"dataset1", b"data\xe7et1"))
+    with pytest.raises(ValueError, match=r"a\.h5: a name in the file is no text .*is the file damaged"):
+        read(path)
+
+
 def test_unknown_compression_and_truncation_are_named(tmp_path, pixels):
     def compress(file):
         del file["dataset1/data1/data"]
