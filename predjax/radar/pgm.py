@@ -94,7 +94,9 @@ def _proj4(labels: dict, file: str) -> str:
     if kind != "stereographic":
         raise ValueError(f"{file}: the type of the projection must be stereographic, found {kind!r}")
     keys = {"lat_0": "centrallatitude", "lat_ts": "truelatitude", "lon_0": "centrallongitude"}
-    parameters = " ".join(f"+{key}={number(labels, label, file):g}" for key, label in keys.items())
+    for label in keys.values():
+        number(labels, label, file)
+    parameters = " ".join(f"+{key}={labels[label].strip()}" for key, label in keys.items())
     return f"+proj=stere {parameters} +R={_RADIUS} +units=m +no_defs"
 
 
