@@ -35,6 +35,8 @@ ARCHITECTURE = [
     "num_action_ch",
     "coverage_channel",
     "cell_options",
+    "coordinates",
+    "residual",
     "task",
 ]
 # What a resumed run may change: its length, its reporting, its devices.

@@ -14,6 +14,8 @@ REMATS = ("none", "step", "cell")
 PRECISIONS = ("float32", "bfloat16")
 TEACHER_FORCINGS = ("scheduled", "steps", "parallel")
 CONVOLUTIONS = ("auto", "direct", "winograd")
+COORDINATES = ("fixed", "moving")
+LOSSES = ("mse", "balanced")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +41,13 @@ class ModelConfig:
     res_on_conv: bool = flag(False, "action models: skips around the stack; needs conv_on_input", metavar="0|1")
     num_action_ch: int = flag(0, "forcing channels, checked against the data", metavar="A")
     coverage_channel: bool = flag(False, "show the network which pixels have coverage", metavar="0|1")
+    coordinates: str = flag(
+        "fixed",
+        "moving: with the rain, by the motion of the observed frames; what extrapolation knows is not learnt",
+        choices=COORDINATES,
+    )
+    residual: bool = flag(False, "what the network gives is added to the frame that goes in", metavar="0|1")
+    loss: str = flag("mse", "balanced: squared and absolute errors, of more weight in heavier rain", choices=LOSSES)
     scaling: Scaling = field(default=Scaling())
     forcing_scaling: Scaling = field(default=Scaling())
 
@@ -62,6 +71,8 @@ class ModelConfig:
         _check(self.img_channel > 0, "img_channel", self.img_channel, "positive")
         _check(self.img_width >= 0, "img_width", self.img_width, "positive, or 0")
         self._check_task()
+        for name, values in (("coordinates", COORDINATES), ("loss", LOSSES)):
+            _check(getattr(self, name) in values, name, getattr(self, name), f"one of {', '.join(values)}")
         if self.total_length <= self.input_length:
             raise ValueError(f"total_length {self.total_length} must be greater than input_length {self.input_length}")
         if self.conv_on_input and self.num_hidden[0] % 2:
@@ -97,6 +108,10 @@ class ModelConfig:
             _check(
                 not self.coverage_channel, "coverage_channel", self.coverage_channel, "0: what is missing has no error"
             )
+        if self.sequence or self.model_name == "tidhy":
+            for name in ("coordinates", "residual", "loss"):
+                usual = getattr(ModelConfig, name)
+                _check(getattr(self, name) == usual, name, getattr(self, name), f"{usual} for {self.model_name}")
         if not self.sequence:
             _check(self.input_length > 0, "input_length", self.input_length, "positive")
             return
@@ -130,6 +145,11 @@ class ModelConfig:
     def parallel(self) -> bool:
         """Whether steps with known inputs can be computed at once."""
         return self.model_name in (*PARALLEL, "physical")
+
+    @property
+    def moving(self) -> bool:
+        """Whether frames go in, and come out, in coordinates that move with the rain."""
+        return self.coordinates == "moving"
 
     @property
     def output_features(self) -> int:

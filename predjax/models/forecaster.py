@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from predjax.cells.draws import Draws
 from predjax.models.config import Execution, ModelConfig
-from predjax.models.losses import global_mean, squared_error
+from predjax.models.losses import choose_error, global_mean
 from predjax.models.patches import from_patches, patch_grid
 from predjax.models.sampling import forecast_mask
 from predjax.models.stacks import check_options
@@ -28,8 +28,9 @@ class Forecaster(NamedTuple):
       prediction t is of frame t + 1; it is NaN where the last true frame that went in is NaN. Without use_truth every
       input is true, and a model that is linear in time computes all steps at once.
     loss(params, rng, frames, use_truth, forcings=None, axis_name=None) -> (scalar, metrics)
-      the mean squared error of the scaled frames over all pixels with coverage of all T - 1 predictions, plus the
-      stack's penalty. Under a mapped axis, each replica's share: shares add up to the loss of the whole batch.
+      the mean squared error (or `config.loss`) of the scaled frames over all pixels with coverage of all T - 1
+      predictions, plus the stack's penalty. Under a mapped axis, each replica's share: shares add up to the loss of
+      the whole batch.
     predict(params, rng, observed (B,T_in,H,W,C), num_steps, forcings=None) -> (B,num_steps,H,W,C)
     increments(params, frames, use_truth, forcings=None) -> what every step adds to the memories,
       (T-1, L, B, h, w, F) each; None for models without decoupled memories
@@ -68,7 +69,7 @@ def make_forecaster(config: ModelConfig, execution: Execution | None = None) -> 
     check_options(config)
     if config.model_name == "tidhy":
         return Forecaster(config, **make_tidhy(config))
-    unroll = make_unroll(config, execution or Execution())
+    unroll, error = make_unroll(config, execution or Execution()), choose_error(config)
 
     def init(rng, frames, forcings=None):
         _check_frames(config, frames, forcings)
@@ -113,10 +114,10 @@ def make_forecaster(config: ModelConfig, execution: Execution | None = None) -> 
         draws = None if rng is None else Draws(rng, offset)
         scaled, out = unroll_window(params, draws, frames, use_truth, forcings)
         observed = scaled if config.sequence else scaled[:, 1:]
-        mse = global_mean(*squared_error(crop(out.patches, scaled), observed), axis_name)
+        mean = global_mean(*error(crop(out.patches, scaled), observed), axis_name)
         replicas = 1 if axis_name is None else jax.lax.axis_size(axis_name)
         penalty = out.penalty / replicas
-        return mse + penalty, {"mse": mse, "penalty": penalty}
+        return mean + penalty, {config.loss: mean, "penalty": penalty}
 
     def predict(params, rng, observed, num_steps, forcings=None):
         observed = jnp.asarray(observed, float)

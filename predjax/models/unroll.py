@@ -163,7 +163,9 @@ def _step(config, carry, inputs, masks):
     """Haiku function: the next carry and the `StackOutput` of one step."""
     state, previous = carry
     stack = make_stack(config, _grid(inputs))
-    output, state = stack(_gather(config, inputs, masks, previous), state)
+    features = _gather(config, inputs, masks, previous)
+    output, state = stack(features, state)
+    output = _add_input(config, output, features)
     return (state, None if config.sequence else output.features), output
 
 
@@ -172,8 +174,16 @@ def _encode(config, carry, inputs, masks):
     stack = make_stack(config, _grid(inputs))
     features = _gather(config, inputs, masks).swapaxes(0, 1)
     output, state = stack.unroll(features, carry[0])
+    output = _add_input(config, output, features)
     patches = output.features.swapaxes(0, 1)
     return (state, None if config.sequence else patches[-1]), output._replace(features=patches)
+
+
+def _add_input(config, output, features):
+    """With `residual`, what a stack gives is the change of the frame that went in, the first of its features."""
+    if not config.residual:
+        return output
+    return output._replace(features=output.features + features[..., : config.output_features])
 
 
 def _gather(config, inputs, masks, previous=None):

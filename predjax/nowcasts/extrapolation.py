@@ -5,10 +5,8 @@ The rival of every trained nowcast (Germann & Zawadzki, 2002, https://doi.org/10
 
 import numpy as np
 
-from predjax.nowcasts.motion import estimate_motion, sample
-
-ITERATIONS = 2  # of the midpoint of a step; it starts from the step before, which is nearly the same
-SNAP = 1e-3  # pixels: what comes this close to a pixel is that pixel, so that rounding needs no neighbour
+from predjax.radar.advection import advect
+from predjax.radar.motion import estimate_motion
 
 
 def extrapolate(observed: np.ndarray, num_steps: int, *, units: str = "1") -> np.ndarray:
@@ -35,30 +33,3 @@ def extrapolate(observed: np.ndarray, num_steps: int, *, units: str = "1") -> np
     for case, motion in enumerate(estimate_motion(observed[..., 0], units)):
         forecast[case] = advect(observed[case, -1], motion, num_steps)
     return forecast
-
-
-def advect(frame: np.ndarray, motion: np.ndarray, num_steps: int) -> np.ndarray:
-    """A frame (H, W, C) carried along a steady motion (2, H, W) in pixels per step: (num_steps, H, W, C).
-
-    Backward semi-Lagrangian: the path that ends at each pixel is followed back step by step, d = u(p - d/2) iterated
-    (Robert, 1981, https://doi.org/10.1080/07055900.1981.9649098), and the frame is read bilinearly, once, where the
-    path started: nothing blurs with lead time. Beyond the frame the motion is that of its edge.
-    """
-    height, width, channels = frame.shape
-    missing = ~np.isfinite(frame)
-    fields = np.concatenate([np.where(missing, 0, frame), missing], axis=-1, dtype=frame.dtype)
-    fields = np.ascontiguousarray(np.moveaxis(fields, -1, 0))
-    moved = np.empty((num_steps, height, width, channels), frame.dtype)
-    points = np.mgrid[:height, :width].astype(np.float32)
-    step = motion
-    for lead in range(num_steps):
-        for _ in range(ITERATIONS):
-            step = sample(motion, *(points - step / 2))
-        points = points - step
-        nearest = np.round(points)
-        rows, columns = np.where(np.abs(points - nearest) < SNAP, nearest, points)
-        values = sample(fields, rows, columns)
-        unknown = (rows < 0) | (rows > height - 1) | (columns < 0) | (columns > width - 1)
-        unknown = unknown | (values[channels:] > 0)
-        moved[lead] = np.moveaxis(np.where(unknown, np.nan, values[:channels]), 0, -1)
-    return moved

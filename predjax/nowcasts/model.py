@@ -12,6 +12,7 @@ from predjax import checkpoint, parallel
 from predjax.flags import from_dict
 from predjax.models.config import ModelConfig
 from predjax.models.forecaster import Forecaster, make_forecaster
+from predjax.radar.advection import from_moving, into_moving
 
 
 class TrainedModel(NamedTuple):
@@ -77,9 +78,10 @@ def make_nowcast(forecaster: Forecaster, params, batch_size: int = 8) -> Callabl
     """`(observed (B,T_in,H,W,C), num_steps, forcings=None) -> (B,num_steps,H,W,C)`, numpy in and out.
 
     Any B: the samples go through all devices of this process, at most `batch_size` at once on each, the last batch
-    filled up with missing frames, so that a frame size compiles once.
+    filled up with missing frames, so that a frame size compiles once. A model of moving coordinates gets the frames in
+    those of the motion that they show, and its forecast is brought back.
     """
-    devices = parallel.choose_local()
+    devices, config = parallel.choose_local(), forecaster.config
 
     def predict(params, inputs, num_steps):
         observed, forcings = inputs
@@ -90,6 +92,13 @@ def make_nowcast(forecaster: Forecaster, params, batch_size: int = 8) -> Callabl
     largest = {}  # samples a device of each frame size so far: fewer are filled up to it
 
     def nowcast(observed, num_steps, forcings=None):
+        if not config.moving:
+            return run(observed, num_steps, forcings)
+        observed, motion = into_moving(np.asarray(observed), observed.shape[1], config.scaling.units)
+        frames = run(observed, num_steps, forcings)
+        return np.stack([_at_their_places(*pair) for pair in zip(frames, motion)])
+
+    def run(observed, num_steps, forcings):
         share = min(batch_size, -(-len(observed) // len(devices)))
         share = largest[observed.shape[1:]] = max(share, largest.get(observed.shape[1:], 0))
         parts, size = [], share * len(devices)
@@ -100,6 +109,13 @@ def make_nowcast(forecaster: Forecaster, params, batch_size: int = 8) -> Callabl
         return np.concatenate(parts)
 
     return nowcast
+
+
+def _at_their_places(frames, motion):
+    """Frames ([E,] T, H, W, C) out of moving coordinates."""
+    if frames.ndim == 5:
+        return np.stack([from_moving(member, motion) for member in frames])
+    return from_moving(frames, motion)
 
 
 def _take(array, start, size):

@@ -18,7 +18,8 @@ from tqdm import tqdm
 from predjax import checkpoint, parallel
 from predjax.models.config import SamplingConfig
 from predjax.models.forecaster import Forecaster
-from predjax.radar.batches import BatchSource
+from predjax.radar.advection import into_moving
+from predjax.radar.batches import Batch, BatchSource
 from predjax.radar.prefetch import prefetch
 from predjax.radar.stored import Stored
 from predjax.training.config import TrainConfig
@@ -60,6 +61,8 @@ class Run:
 
     def __post_init__(self):
         parallel.check_batch(self.config.batch_size, self.devices)
+        if self.forecaster.config.moving:
+            self.valid_batches = [self.move(batch) for batch in self.valid_batches]
         self.optimizer = make_optimizer(self.config)
         update = make_update(self.forecaster, self.optimizer, self.sampling, self.config.reverse_input)
         measure = make_validation(self.forecaster)
@@ -74,12 +77,21 @@ class Run:
         """The batch after `step` iterations, on its devices: windows, frames (as they are stored, if so), forcings.
 
         Of several processes each reads its part, and knows the windows of that."""
-        batch = self.batches.batch(step, parallel.find_place(), parallel.count_processes(), keep_stored=True)
+        moving = self.forecaster.config.moving
+        batch = self.batches.batch(step, parallel.find_place(), parallel.count_processes(), keep_stored=not moving)
+        if moving:
+            batch = self.move(batch)
         if isinstance(batch.frames, Stored):
             frames = Stored(parallel.shard(batch.frames.codes, self.devices), self.table)
         else:
             frames = parallel.shard(batch.frames, self.devices)
         return batch.windows, frames, parallel.shard(batch.forcings, self.devices)
+
+    def move(self, batch: Batch) -> Batch:
+        """The batch in the coordinates that move with its rain."""
+        config = self.forecaster.config
+        frames, _ = into_moving(batch.frames, config.input_length, config.scaling.units)
+        return batch._replace(frames=frames)
 
     def validate(self, params) -> float:
         """The validation loss of parameters, the same in every process."""

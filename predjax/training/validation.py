@@ -1,4 +1,4 @@
-"""The validation loss: the squared error of free forecasts, counted exactly over any number of devices."""
+"""The validation loss: the error of free forecasts, counted exactly over any number of devices."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from predjax.models.forecaster import Forecaster
-from predjax.models.losses import squared_error
+from predjax.models.losses import choose_error
 from predjax.radar.bad_windows import BadWindows
 from predjax.radar.batches import Batch, read_windows
 from predjax.radar.movies import Movies
@@ -16,8 +16,9 @@ from predjax.radar.windows import Window
 
 
 def make_validation(forecaster: Forecaster) -> Callable:
-    """`(params, frames, forcings) -> (sum, count)` of the squared error of free forecasts, in scaled units."""
+    """`(params, frames, forcings) -> (sum, count)` of the error of free forecasts, squared or as trained with."""
     config = forecaster.config
+    error = choose_error(config)
 
     @jax.jit
     def measure(params, frames, forcings):
@@ -26,7 +27,7 @@ def make_validation(forecaster: Forecaster) -> Callable:
         observed = frames[:, last:]
         if last:  # only what a forecast cannot know is left out: the NaN of a network that diverged must show
             observed = jnp.where(jnp.isfinite(frames[:, last - 1 : last]), observed, jnp.nan)
-        return squared_error(config.scaling.scale(predicted), config.scaling.scale(observed))
+        return error(config.scaling.scale(predicted), config.scaling.scale(observed))
 
     return measure
 

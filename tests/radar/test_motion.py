@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from predjax.nowcasts.motion import estimate_motion, sample
+from predjax.radar.motion import estimate_motion, sample
 from predjax.units import rain_rate_to_dbz
 
 SIZE = 96
