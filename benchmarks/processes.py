@@ -26,7 +26,8 @@ from jax.flatten_util import ravel_pytree
 from speed import SIZES, Work, count_flop, describe_run, make_config, make_data
 
 from predjax import parallel
-from predjax.models.config import Execution, SamplingConfig
+from predjax.models.config import SamplingConfig
+from predjax.models.execution import Execution
 from predjax.models.forecaster import make_forecaster
 from predjax.training.config import TrainConfig
 from predjax.training.step import init_state, make_optimizer, make_update

@@ -12,7 +12,7 @@ import time
 import numpy as np
 from speed import SIZES, Work, compile_predjax, describe_run
 
-from predjax.models.config import CONVOLUTIONS, PRECISIONS, REMATS, Execution
+from predjax.models.execution import CONVOLUTIONS, PRECISIONS, REMATS, Execution
 
 
 def main() -> None:

@@ -29,7 +29,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from predjax import parallel
-from predjax.models.config import CONVOLUTIONS, PRECISIONS, REMATS, Execution, ModelConfig, SamplingConfig
+from predjax.models.config import ModelConfig, SamplingConfig
+from predjax.models.execution import CONVOLUTIONS, PRECISIONS, REMATS, Execution
 from predjax.models.forecaster import make_forecaster
 from predjax.models.torch_weights import from_state_dict
 from predjax.training.config import TrainConfig

@@ -10,10 +10,7 @@ from predjax.models.catalogue import MODELS, NORMED, ONE_WIDTH, PARALLEL, TWO_LA
 from predjax.models.scaling import Scaling
 
 TASKS = ("forecast", "sequence")
-REMATS = ("none", "step", "cell")
-PRECISIONS = ("float32", "bfloat16")
 TEACHER_FORCINGS = ("scheduled", "steps", "parallel")
-CONVOLUTIONS = ("auto", "direct", "winograd")
 COORDINATES = ("fixed", "moving")
 LOSSES = ("mse", "balanced")
 
@@ -167,28 +164,6 @@ class ModelConfig:
         if len(set(self.num_hidden)) == 1:
             return f"{len(self.num_hidden)} x {self.num_hidden[0]} features"
         return f"layers of {', '.join(map(str, self.num_hidden))} features"
-
-
-@dataclasses.dataclass(frozen=True)
-class Execution:
-    """How a model is computed; what it computes stays the same.
-
-    remat: which convolutions the backward pass computes again instead of keeping their results: "none", those of
-      every "step", or those of the upper "cell"s alone, half of them.
-    precision: "bfloat16" rounds what goes into convolutions and matrix products; parameters, states and the loss
-      stay float32.
-    convolution: "auto", or one implementation for measurements, "direct" or "winograd" (where it exists).
-    """
-
-    remat: str = "none"
-    precision: str = "float32"
-    convolution: str = "auto"
-
-    def __post_init__(self):
-        allowed = {"remat": REMATS, "precision": PRECISIONS, "convolution": CONVOLUTIONS}
-        for name, values in allowed.items():
-            if getattr(self, name) not in values:
-                raise ValueError(f"{name} {getattr(self, name)!r} is not one of {', '.join(values)}")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from predjax.cells.shared_kernels import Kernel, SharedKernels
-from predjax.models.config import Execution
+from predjax.models.execution import Execution
 
 ROUND_BYTES = 96 * 2**20  # inputs and gradients of a round: the longer a round, the fewer passes over the kernels
 

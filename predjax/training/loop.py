@@ -2,11 +2,9 @@
 
 import contextlib
 import dataclasses
-import json
 import pathlib
 import signal
 import time
-import zlib
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -22,6 +20,7 @@ from predjax.radar.advection import into_moving
 from predjax.radar.batches import Batch, BatchSource
 from predjax.radar.prefetch import prefetch
 from predjax.radar.stored import Stored
+from predjax.training.agreement import Stop, check_same
 from predjax.training.config import TrainConfig
 from predjax.training.monitor import Log, Monitor
 from predjax.training.seeds import init_states, make_keys, measure_seeds, over_seeds
@@ -169,44 +168,6 @@ def estimate(run: Run, state: TrainState) -> tuple[Callable, Estimate]:
     )
 
 
-def _check_same(run: Run, state: TrainState) -> None:
-    """Raises a ValueError where processes do not start from the same parameters on the same data."""
-    told = zlib.crc32(json.dumps(run.record, sort_keys=True).encode())
-    for array in checkpoint.flatten((state.params, state.opt_state)).values():
-        told = zlib.crc32(np.ascontiguousarray(array), told)
-    for what, number in (("iteration", int(state.step)), ("checksum of parameters and data", told & 0x7FFFFFFF)):
-        found = parallel.gather(number)
-        if len(set(found)) > 1:
-            raise ValueError(
-                f"the processes do not start from the same {what} ({', '.join(map(str, found))}): all need the same "
-                "flags, data files and --save_dir, on a file system that they share"
-            )
-
-
-class _Stop:
-    """Turns the first SIGINT or SIGTERM into a flag; the second one acts at once."""
-
-    def __init__(self):
-        self.signal = 0
-
-    def __enter__(self):
-        self.previous = {}
-        for number in (signal.SIGINT, signal.SIGTERM):
-            try:
-                self.previous[number] = signal.signal(number, self._remember)
-            except ValueError:  # not in the main thread: the caller's handlers stay
-                break
-        return self
-
-    def _remember(self, number, frame):
-        self.signal = number
-        signal.signal(number, self.previous[number])
-
-    def __exit__(self, *exception):
-        for number, handler in self.previous.items():
-            signal.signal(number, handler)
-
-
 def train(run: Run, state: TrainState, update: Callable, progress: Progress) -> tuple[TrainState, str]:
     """Runs from the state's iteration to the last one; returns the final state and why it ended.
 
@@ -219,7 +180,7 @@ def train(run: Run, state: TrainState, update: Callable, progress: Progress) -> 
       OSError: a checkpoint or the log cannot be written, naming it.
     """
     config, step, chief = run.config, int(state.step), parallel.is_chief()
-    _check_same(run, state)
+    check_same(run.record, state)
     log = Log(run.folder / "log.jsonl", step) if chief else None
     state = parallel.replicate(state, run.devices)
     reason, batches = "finished", prefetch(run.read, range(step, config.max_iterations))
@@ -227,7 +188,7 @@ def train(run: Run, state: TrainState, update: Callable, progress: Progress) -> 
     bar = tqdm(total=config.max_iterations, initial=step, unit="it", disable=hidden, dynamic_ncols=True)
     monitor = Monitor(run, log, bar, step)
 
-    with _Stop() as stop, contextlib.closing(batches), bar:
+    with Stop() as stop, contextlib.closing(batches), bar:
         for windows, frames, forcings in monitor.wait(batches):
             state, metrics = update(state, frames, forcings, run.tell(stop.signal))
             step += 1

@@ -8,7 +8,7 @@ import pytest
 from predjax.cells.draws import Draws
 from predjax.cells.shared_kernels import collect_kernels, convolve_shared
 from predjax.models import scan
-from predjax.models.config import REMATS, Execution
+from predjax.models.execution import REMATS, Execution
 from predjax.models.scan import scan_shared
 
 STEPS = 5
