@@ -65,8 +65,11 @@ def test_what_is_missing_is_said(flags, environment, message):
         parallel.find_processes(*flags, environment)
 
 
-def start(folder, processes, devices, *flags, own=None):
-    """Starts a run of `processes` with `devices` each; `own[i]` are flags of process i alone."""
+def start(folder, processes, devices, *flags, own=None, launched=None):
+    """Starts a run of `processes` with `devices` each; `own[i]` are flags of process i alone.
+
+    `launched(i)` is the environment of a launcher that says what the flags would.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         where = f"127.0.0.1:{free.getsockname()[1]}"
@@ -75,9 +78,10 @@ def start(folder, processes, devices, *flags, own=None):
     started = []
     for i in range(processes):
         joined = ["--coordinator", where, "--num_processes", str(processes), "--process_id", str(i)]
-        arguments = command + (joined if processes > 1 else []) + (own or {}).get(i, [])
+        arguments = command + (joined if processes > 1 and not launched else []) + (own or {}).get(i, [])
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        started.append(subprocess.Popen(arguments, cwd=ROOT, env=environment, **pipes))
+        more = launched(i) if launched else {}
+        started.append(subprocess.Popen(arguments, cwd=ROOT, env=environment | more, **pipes))
     return started
 
 
@@ -109,6 +113,19 @@ def test_two_processes_of_two_devices_train_like_four_devices_and_like_one(tmp_p
         one, other = (checkpoint.load(checkpoint.step_path(tmp_path / n, 6))[0] for n in (name, "1 x 1"))
         for key in one:
             np.testing.assert_allclose(one[key], other[key], atol=2e-5, err_msg=key)
+
+
+@pytest.mark.ci
+def test_open_mpi_says_who_is_who(tmp_path):
+    job = (os.getpid() % 4000 + 1) * 2**12  # jax chooses the port by it
+
+    def launched(i):
+        place = {"OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": str(i), "OMPI_COMM_WORLD_LOCAL_RANK": str(i)}
+        return place | {"OMPI_MCA_orte_hnp_uri": f"{job}.0;tcp://127.0.0.1:34911"}
+
+    (code, output, errors), (other, *_) = end(start(tmp_path, 2, 1, "--max_iterations", 2, launched=launched))
+    assert code == other == 0, errors
+    assert "2 x cpu in 2 processes" in output
 
 
 def wait_for_checkpoint(folder, processes):
