@@ -1,6 +1,7 @@
 """The launcher, with small scripts in the place of a training: who is started, when, and with which arguments."""
 
 import json
+import os
 import pathlib
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from predjax.commands.launch import Life, judge, main
 
 # Notes its arguments, shows life, and does what its part of PLAN says in the attempt it is in.
 SCRIPT = """
-import json, os, pathlib, signal, sys, threading, time
+import json, os, pathlib, signal, subprocess, sys, threading, time
 folder = pathlib.Path(sys.argv[sys.argv.index("--save_dir") + 1])
 place = sys.argv[sys.argv.index("--process_id") + 1]
 pathlib.Path(os.environ["PREDJAX_HEARTBEAT"]).touch()
@@ -25,14 +26,19 @@ def beat():
         time.sleep(0.05)
 threading.Thread(target=beat, daemon=True).start()
 attempt = len(list(folder.glob(f"start_{place}_*")))
-(folder / f"start_{place}_{attempt}").write_text(json.dumps([sys.argv[1:], os.getpid()]))
 def stop(number, frame):
     (folder / f"signal_{place}").write_text(str(number))
     sys.exit(128 + number)
 signal.signal(signal.SIGTERM, stop)
+signal.signal(signal.SIGINT, stop)
+begun = folder / f"begun_{place}"
+begun.write_text(json.dumps([sys.argv[1:], os.getpid()]))
+begun.rename(folder / f"start_{place}_{attempt}")
 plan = json.loads((folder / "plan.json").read_text())
 todo = plan.get(place, [])
 todo = todo[attempt] if attempt < len(todo) else "finish"
+while todo != "finish" and len(list(folder.glob(f"start_*_{attempt}"))) < 2:  # nobody dies before all have begun
+    time.sleep(0.01)
 if todo == "kill":
     os.kill(os.getpid(), signal.SIGKILL)
 if todo == "save and kill":
@@ -42,8 +48,15 @@ if todo == "stop":
     os.kill(os.getpid(), signal.SIGSTOP)
 if todo == "bad input":
     sys.exit(2)
-if todo == "wait":
-    time.sleep(60)
+if todo == "start another":
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"])
+    (folder / "other").write_text(str(other.pid))
+    os.kill(os.getpid(), signal.SIGKILL)
+if todo == "wait deaf":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    (folder / f"deaf_{place}").touch()
+if todo.startswith("wait"):
+    time.sleep(120)
 """
 
 
@@ -77,9 +90,18 @@ def is_alive(number):
         return False
 
 
+def ends(number):
+    """Whether a process is gone, at the latest in a while."""
+    deadline = time.monotonic() + 10
+    while is_alive(number) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not is_alive(number)
+
+
 def wait_for(path):
     deadline = time.monotonic() + 20
-    while not path.exists() and time.monotonic() < deadline:
+    while not path.exists():
+        assert time.monotonic() < deadline, path
         time.sleep(0.02)
 
 
@@ -93,12 +115,21 @@ def test_processes_know_their_places_and_where_they_meet(run):
 
 
 def test_one_dies_and_all_go_on_from_the_last_checkpoint(run, capfd):
-    assert run({"0": ["wait"], "1": ["kill"]}) == 0
+    assert run({"0": ["wait"], "1": ["save and kill"]}) == 0
     for place in (0, 1):
         before, after = run.starts(place)
         assert "--resume" in after and "--overwrite" not in after
         assert before[before.index("--coordinator") + 1] != after[after.index("--coordinator") + 1]
-    assert capfd.readouterr().err == "launch: process 1 ended with SIGKILL; all start again from iteration 0\n"
+    assert capfd.readouterr().err == "launch: process 1 ended with SIGKILL; all start again from iteration 1\n"
+
+
+def test_a_run_that_is_replaced_is_not_gone_on_from(run, capfd):
+    (run.folder / "step_00000900.npz").touch()
+    assert run({"1": ["kill", "save and kill"]}, "--max_restarts", "1") == 0
+    died_at_once, died_later = run.starts(1)[1:]
+    assert "--overwrite" in died_at_once and "--resume" not in died_at_once
+    assert "--overwrite" not in died_later and "--resume" in died_later
+    assert [line[-1] for line in capfd.readouterr().err.splitlines()] == ["0", "2"]  # the iterations
 
 
 def test_a_stopped_process_is_noticed(run, capfd):
@@ -123,21 +154,46 @@ def test_progress_counts_anew(run):
     assert len(run.starts(1)) == 4
 
 
-def start(run, *flags):
-    command = [sys.executable, "-m", "predjax", "launch", *run.command({"0": ["wait"], "1": ["wait"]}, *flags)]
+def test_what_a_process_started_ends_with_it(run):
+    assert run({"0": ["wait"], "1": ["start another"]}) == 0
+    assert ends(int((run.folder / "other").read_text()))
+
+
+def test_a_signal_while_all_are_being_killed_starts_nothing(run, monkeypatch):
+    kill = launch._kill
+    monkeypatch.setattr(launch, "_kill", lambda processes: (signal.raise_signal(signal.SIGTERM), kill(processes)))
+    assert run({"1": ["kill"]}) == 143
+    assert len(run.starts(1)) == 1
+
+
+def start(run, *flags, todo="wait"):
+    command = [sys.executable, "-m", "predjax", "launch", *run.command({"0": [todo], "1": [todo]}, *flags)]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     for place in (0, 1):
         wait_for(run.folder / f"start_{place}_0")
-    time.sleep(0.2)  # until they listen
     numbers = [json.loads((run.folder / f"start_{place}_0").read_text())[1] for place in (0, 1)]
     return process, numbers
 
 
-def test_signals_are_handed_on(run):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_signals_are_handed_on(run, number, code):
     process, numbers = start(run)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=20) == 143 and process.communicate()[1] == ""
-    assert [(run.folder / f"signal_{place}").read_text() for place in (0, 1)] == ["15", "15"]
+    process.send_signal(number)
+    assert process.wait(timeout=20) == code and process.communicate()[1] == ""
+    assert [int((run.folder / f"signal_{place}").read_text()) for place in (0, 1)] == [number, number]
+    assert not any(map(is_alive, numbers))
+
+
+@pytest.mark.parametrize(("grace", "signals"), [("0.3", 1), ("60", 2)])
+def test_who_does_not_heed_a_signal_is_killed_after_the_grace_or_at_the_second(run, grace, signals):
+    process, numbers = start(run, "--grace", grace, todo="wait deaf")
+    for place in (0, 1):
+        wait_for(run.folder / f"deaf_{place}")
+    for _ in range(signals):
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+    assert process.wait(timeout=20) == 143
+    assert process.communicate()[1] == "launch: killed 2 processes that had not ended\n"
     assert not any(map(is_alive, numbers))
 
 
@@ -146,16 +202,45 @@ def test_a_killed_launcher_leaves_nobody_behind(run):
     process, numbers = start(run)
     assert all(map(is_alive, numbers))
     process.kill()
+    process.wait()
+    assert all(map(ends, numbers))  # long before they would end by themselves
     process.communicate()
-    deadline = time.monotonic() + 10
-    while any(map(is_alive, numbers)) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not any(map(is_alive, numbers))
+
+
+def test_silence_is_counted_by_the_launcher_itself(tmp_path, monkeypatch):
+    """Neither files of another clock nor a launcher that was itself stopped make a process look dead."""
+    now, beat = [0.0], tmp_path / "beat"
+    monkeypatch.setattr(launch.time, "monotonic", lambda: now[0])
+    pulse = launch._Pulse(beat)
+
+    def after(seconds):
+        now[0] += seconds
+        return pulse.measure_silence()
+
+    assert after(0.5) is None
+    beat.touch()
+    os.utime(beat, (1.0, 1.0))
+    assert after(0.5) == 0.0 and after(0.5) == 0.5 and after(0.5) == 1.0
+    assert after(1000.0) == 2.0
+    os.utime(beat, (2.0, 2.0))
+    assert after(0.5) == 0.0
+
+
+def test_a_process_that_never_gives_a_sign_is_noticed_at_last(tmp_path, monkeypatch):
+    monkeypatch.setattr(launch, "START_SECONDS", 0.0)
+    pulse = launch._Pulse(tmp_path / "beat")
+    time.sleep(0.01)
+    assert pulse.measure_silence() > 0.0
+
+
+def test_the_folder_is_the_one_that_the_command_reads():
+    assert launch.find_folder(["train.py", "--save_dir", "a", "--seed", "1", "--save_dir=b"]) == pathlib.Path("b")
 
 
 def test_the_process_that_died_first_is_the_reason():
     lives = [Life(-signal.SIGABRT, 1.0), Life(-signal.SIGKILL, 1.0), Life(None, 1.0)]
     assert judge(lives, 60.0) == ("again", "process 1 ended with SIGKILL")
+    assert judge([Life(-40, 1.0)], 60.0) == ("again", "process 0 ended with exit code -40")  # a signal without a name
     assert judge([Life(134, 1.0), Life(0, 1.0)], 60.0) == ("again", "process 0 ended with exit code 134")
     assert judge([Life(0, 99.0), Life(None, None)], 60.0) == ("wait", "")
     assert judge([Life(0, 99.0), Life(None, 61.0)], 60.0)[0] == "again"
@@ -167,8 +252,8 @@ def test_gpus_are_shared_out():
     share = launch.share_gpus
     assert share(2, 0, {"CUDA_VISIBLE_DEVICES": "3"}) == [{}, {}]
     assert [one["CUDA_VISIBLE_DEVICES"] for one in share(2, 2, {})] == ["0,1", "2,3"]
-    assert [one["CUDA_VISIBLE_DEVICES"] for one in share(2, 1, {"CUDA_VISIBLE_DEVICES": "5,7,8"})] == ["5", "7"]
-    with pytest.raises(ValueError, match="2 processes of 2 GPUs need 4, CUDA_VISIBLE_DEVICES has 5,7"):
+    assert [one["CUDA_VISIBLE_DEVICES"] for one in share(2, 1, {"CUDA_VISIBLE_DEVICES": "5, 7,8"})] == ["5", "7"]
+    with pytest.raises(ValueError, match="2 processes of 2 GPUs need 4, CUDA_VISIBLE_DEVICES has '5,7'"):
         share(2, 2, {"CUDA_VISIBLE_DEVICES": "5,7"})
 
 
@@ -176,12 +261,19 @@ def test_gpus_are_shared_out():
     ("arguments", "message"),
     [
         ("-n 2 -- train.py", "needs --save_dir"),
+        ("-n 2 -- train.py --save_dir=", "needs --save_dir"),
+        ("-n 2 -- train.py --save_dir --overwrite", "--save_dir: expected one argument"),
+        ("-n 2 --heartbeat_timeout nan -- train.py --save_dir x", "heartbeat_timeout must be at least 1, not nan"),
         ("-n 0 -- train.py --save_dir x", "n must be at least 1"),
         ("-n 1 --max_restarts -1 -- train.py --save_dir x", "max_restarts must be at least 0"),
     ],
 )
 def test_what_it_cannot_do_is_one_line(arguments, message, capsys):
-    assert main(arguments.split()) == 2
+    try:
+        code = main(arguments.split())
+    except SystemExit as end:  # of the parser
+        code = end.code
+    assert code == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and message in error
 

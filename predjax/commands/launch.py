@@ -1,9 +1,9 @@
 """`predjax launch`: several processes of a training on this machine, and all of them again when one dies.
 
-Imports nothing of jax, so that the processes have all of the machine. For systems with POSIX signals.
+Imports nothing of jax, so that the processes have all of the machine. For Linux and macOS: needs POSIX signals.
 """
 
-import ctypes
+import contextlib
 import os
 import pathlib
 import re
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from predjax.commands import Parser, one_line_errors
@@ -23,6 +23,10 @@ START_SECONDS = 300.0  # until the first sign of life: modules are imported from
 BAD_INPUT = 2  # the exit code of a command that has said what is wrong with its input
 SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143}
 _STEP = re.compile(r"step_(\d+)\.npz")
+# Becomes the command after it, which the kernel kills when the launcher, whose number is given, dies (1: PDEATHSIG).
+# A program of its own, because Python code between fork and exec may hang in a process with threads.
+_MORTAL = "import ctypes, os; from sys import argv as a; ctypes.CDLL(None).prctl(1, 9)\n"
+_MORTAL += "if os.getppid() == int(a[1]): os.execv(a[2], a[2:])"
 
 
 class Life(NamedTuple):
@@ -41,11 +45,8 @@ def _parser() -> Parser:
     )
     add = parser.add_argument
     add("-n", type=int, required=True, metavar="N", help="processes")
-    add("--max_restarts", type=int, default=3, metavar="N", help="in a row without a new checkpoint (default 3)")
-    add(
-        "--heartbeat_timeout", type=float, default=60.0, metavar="SECONDS",
-        help="without a sign of life of a process, after which it counts as stopped (default 60)",
-    )  # fmt: skip
+    add("--max_restarts", type=int, default=3, metavar="N", help="a new checkpoint begins a new count (default 3)")
+    add("--heartbeat_timeout", type=float, default=60.0, metavar="SECONDS", help="silent for longer: stopped (60)")
     add("--grace", type=float, default=60.0, metavar="SECONDS", help="to write a checkpoint in after a signal (60)")
     add("--gpus_per_process", type=int, default=0, metavar="K", help="gives each process K GPUs of its own (default 0)")
     add("command", nargs="+", metavar="train.py ARGUMENTS", help="a script or a predjax command, with its --save_dir")
@@ -56,41 +57,44 @@ def _parser() -> Parser:
 def main(arguments=None) -> int:
     """Runs the processes until they are done; the exit code. Errors: see `one_line_errors`."""
     options = _parser().parse_args(arguments)
-    for name, low in (("n", 1), ("max_restarts", 0), ("gpus_per_process", 0)):
-        if getattr(options, name) < low:
+    for name, low in dict(n=1, max_restarts=0, heartbeat_timeout=1, grace=0, gpus_per_process=0).items():
+        if not getattr(options, name) >= low:  # nor is a NaN
             raise ValueError(f"{name} must be at least {low}, not {getattr(options, name)}")
     folder = find_folder(options.command)
     gpus = share_gpus(options.n, options.gpus_per_process, os.environ)
-    restarts, command = 0, options.command
-    with _Caught() as caught:
+    command, overwrite, restarts = options.command, "--overwrite" in options.command, 0
+    # Those of a run that is to be replaced stay until the new one begins, which must not go on from them.
+    old = find_checkpoints(folder) if overwrite else set()
+    reached = max(find_checkpoints(folder) - old, default=(0, 0))[0]
+    with _catch_signals() as caught:
         while True:
-            before = find_iteration(folder)
             code, reason = _attempt(options, command, gpus, caught)
-            if reason is None:
-                return code
-            reached = find_iteration(folder)
-            restarts = 0 if reached > before else restarts
-            if restarts == options.max_restarts:
-                print(f"launch: {reason}; giving up after {restarts} restarts", file=sys.stderr)
+            if reason is None or caught:
+                return SIGNALS[caught[0]] if reason else code
+            before, reached = reached, max(find_checkpoints(folder) - old, default=(0, 0))[0]
+            restarts = 1 if reached > before else restarts + 1
+            if restarts > options.max_restarts:
+                print(f"launch: {reason}; giving up after {restarts - 1} restarts", file=sys.stderr)
                 return 1
-            restarts, command = restarts + 1, resume(options.command)
+            if reached or not overwrite:
+                command = resume(options.command)
             print(f"launch: {reason}; all start again from iteration {reached}", file=sys.stderr, flush=True)
 
 
 def find_folder(command: Sequence[str]) -> pathlib.Path:
-    """The `--save_dir` of a command. Errors: ValueError without one: nothing could be started again from."""
-    for flag, value in zip(command, [*command[1:], ""]):
-        if flag == "--save_dir" and value:
-            return pathlib.Path(value)
-        if flag.startswith("--save_dir="):
-            return pathlib.Path(flag.partition("=")[2])
-    raise ValueError("the command needs --save_dir, from which it can be started again")
+    """The `--save_dir` of a command, read as it does. Errors: ValueError without: nothing could be started again."""
+    parser = Parser(prog="predjax launch", add_help=False)
+    parser.add_argument("--save_dir")
+    given = parser.parse_known_args(command)[0].save_dir
+    if not given:
+        raise ValueError("the command needs --save_dir, from which it can be started again")
+    return pathlib.Path(given)
 
 
-def find_iteration(folder: pathlib.Path) -> int:
-    """The iteration of the newest checkpoint; 0 without any."""
-    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    return max((int(found[1]) for name in names if (found := _STEP.fullmatch(name))), default=0)
+def find_checkpoints(folder: pathlib.Path) -> set[tuple[int, int]]:
+    """(iteration, time of writing) of each checkpoint in a folder, which may be missing."""
+    paths = folder.iterdir() if folder.is_dir() else []
+    return {(int(found[1]), path.stat().st_mtime_ns) for path in paths if (found := _STEP.fullmatch(path.name))}
 
 
 def resume(command: Sequence[str]) -> list[str]:
@@ -102,11 +106,12 @@ def resume(command: Sequence[str]) -> list[str]:
 def share_gpus(count: int, each: int, environment) -> list[dict[str, str]]:
     """What each process is to have in its environment, so that it sees its own GPUs."""
     if not each:
-        return [{} for _ in range(count)]
+        return [{}] * count
     visible = environment.get("CUDA_VISIBLE_DEVICES")
-    names = [str(i) for i in range(count * each)] if visible is None else [n for n in visible.split(",") if n]
+    names = map(str, range(count * each)) if visible is None else visible.replace(" ", "").split(",")
+    names = [name for name in names if name]
     if len(names) < count * each:
-        raise ValueError(f"{count} processes of {each} GPUs need {count * each}, CUDA_VISIBLE_DEVICES has {visible}")
+        raise ValueError(f"{count} processes of {each} GPUs need {count * each}, CUDA_VISIBLE_DEVICES has {visible!r}")
     return [{"CUDA_VISIBLE_DEVICES": ",".join(names[i * each : (i + 1) * each])} for i in range(count)]
 
 
@@ -119,7 +124,8 @@ def judge(lives: Sequence[Life], timeout: float) -> tuple[str, str | int]:
     dead = [i for i, code in enumerate(codes) if code]
     dead.sort(key=lambda i: codes[i] in (-signal.SIGABRT, 128 + signal.SIGABRT))
     if dead:
-        return "again", f"process {dead[0]} ended with {_name(codes[dead[0]])}"
+        name = {-number: number.name for number in signal.Signals}.get(codes[dead[0]], f"exit code {codes[dead[0]]}")
+        return "again", f"process {dead[0]} ended with {name}"
     if all(code == 0 for code in codes):
         return "end", 0
     for i, life in enumerate(lives):
@@ -128,102 +134,86 @@ def judge(lives: Sequence[Life], timeout: float) -> tuple[str, str | int]:
     return "wait", ""
 
 
-def _name(code: int) -> str:
-    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
-
-
-class _Caught:
-    """The signals that this process gets: the `first` one, and whether there was one `again`."""
-
-    def __init__(self):
-        self.first, self.again = None, False
-
-    def __enter__(self):
-        self._before = {number: signal.signal(number, self._catch) for number in SIGNALS}
-        return self
-
-    def __exit__(self, *exception):
-        for number, handler in self._before.items():
+@contextlib.contextmanager
+def _catch_signals() -> Iterator[list[int]]:
+    """The signals that this process gets meanwhile."""
+    caught = []
+    before = {number: signal.signal(number, lambda number, _: caught.append(number)) for number in SIGNALS}
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
             signal.signal(number, handler)
 
-    def _catch(self, number, frame):
-        self.again = self.first is not None
-        self.first = self.first or number
+
+class _Pulse:
+    """The sign of life of a process: a file that it touches.
+
+    Silence is counted from look to look: the file may have another clock, this process may have been stopped itself.
+    """
+
+    def __init__(self, path: pathlib.Path):
+        self.path, self._touched, self._silent, self._looked = path, None, 0.0, time.monotonic()
+
+    def measure_silence(self) -> float | None:
+        try:
+            touched = self.path.stat().st_mtime_ns
+        except FileNotFoundError:
+            touched = None
+        passed, self._looked = time.monotonic() - self._looked, time.monotonic()
+        self._silent, self._touched = self._silent + min(passed, 1.0) if touched == self._touched else 0.0, touched
+        return self._silent if touched or self._silent > START_SECONDS else None
 
 
 def _attempt(options, command, gpus, caught) -> tuple[int, str | None]:
     """Runs the processes once: the exit code, and why they should start again, or None."""
+    processes = []
     with tempfile.TemporaryDirectory(prefix="predjax_launch_") as folder:
-        beats = [pathlib.Path(folder) / f"process_{i}" for i in range(options.n)]
-        begin = time.time()
-        processes = _start(command, beats, gpus)
+        pulses = [_Pulse(pathlib.Path(folder) / f"process_{i}") for i in range(options.n)]
         try:
-            while True:
-                if caught.first:
-                    return _end(processes, caught, options.grace), None
-                lives = [Life(p.poll(), _silence(beat, begin)) for p, beat in zip(processes, beats)]
+            processes.extend(_start(command, pulses, gpus))
+            while not caught:
+                lives = [Life(process.poll(), pulse.measure_silence()) for process, pulse in zip(processes, pulses)]
                 action, what = judge(lives, options.heartbeat_timeout)
-                if action == "end":
-                    return what, None
-                if action == "again":
-                    return 1, what
+                if action != "wait":
+                    return (what, None) if action == "end" else (1, what)
                 time.sleep(POLL_SECONDS)
+            return _end(processes, caught, options.grace), None
         finally:
             _kill(processes)
 
 
-def _start(command, beats, gpus) -> list[subprocess.Popen]:
+def _start(command, pulses, gpus) -> Iterator[subprocess.Popen]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         where = f"127.0.0.1:{free.getsockname()[1]}"
     run = [sys.executable] if command[0].endswith(".py") else [sys.executable, "-m", "predjax"]
-    prepare, processes = _make_mortal(), []
-    for i, beat in enumerate(beats):
-        place = ["--coordinator", where, "--num_processes", str(len(beats)), "--process_id", str(i)]
-        environment = os.environ | {"PREDJAX_HEARTBEAT": str(beat)} | gpus[i]
+    if sys.platform == "linux":
+        run = [sys.executable, "-I", "-S", "-c", _MORTAL, str(os.getpid()), *run]
+    for i, pulse in enumerate(pulses):
+        place = ["--coordinator", where, "--num_processes", str(len(pulses)), "--process_id", str(i)]
+        environment = os.environ | {"PREDJAX_HEARTBEAT": str(pulse.path)} | gpus[i]
         # A session of its own: Ctrl-C reaches this process alone, which hands it on.
-        processes.append(
-            subprocess.Popen([*run, *command, *place], env=environment, start_new_session=True, preexec_fn=prepare)
-        )
-    return processes
-
-
-def _make_mortal():
-    """What a new process does first on Linux, so that a killed launcher takes it along; None elsewhere."""
-    if sys.platform != "linux":
-        return None
-    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
-
-    def prepare():
-        prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-        if os.getppid() != parent:  # it was too late for that
-            os._exit(1)
-
-    return prepare
-
-
-def _silence(beat: pathlib.Path, begin: float) -> float | None:
-    try:
-        return time.time() - beat.stat().st_mtime
-    except FileNotFoundError:
-        silent = time.time() - begin
-        return silent if silent > START_SECONDS else None
+        yield subprocess.Popen([*run, *command, *place], env=environment, start_new_session=True)
 
 
 def _end(processes, caught, grace: float) -> int:
     """Hands the signal on and waits for checkpoints; the exit code."""
     for process in processes:
-        if process.poll() is None:
-            process.send_signal(caught.first)
-    end = time.time() + grace
-    while any(process.poll() is None for process in processes) and time.time() < end and not caught.again:
+        process.send_signal(caught[0])  # not to one that has ended
+    end = time.monotonic() + grace
+    while (alive := [p for p in processes if p.poll() is None]) and time.monotonic() < end and len(caught) == 1:
         time.sleep(POLL_SECONDS)
-    return SIGNALS[caught.first]
+    if alive:
+        print(f"launch: killed {len(alive)} processes that had not ended", file=sys.stderr)
+    return SIGNALS[caught[0]]
 
 
 def _kill(processes) -> None:
+    """Ends what still runs, with the processes that it started; also those of one that died."""
     for process in processes:
-        if process.poll() is None:
-            process.kill()
+        if process.poll() != 0:
+            with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: not permitted where all have ended
+                os.killpg(process.pid, signal.SIGKILL)
     for process in processes:
         process.wait()
