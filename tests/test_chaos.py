@@ -1,5 +1,6 @@
 """Runs of two processes that are killed or stopped at random moments end like one that was not, bit for bit."""
 
+import contextlib
 import os
 import pathlib
 import random
@@ -15,7 +16,7 @@ from tiny import ROOT
 
 from predjax import checkpoint
 
-ITERATIONS, EVERY = 200, 5
+ITERATIONS, EVERY = 400, 10
 FLAGS = f"--num_hidden 4 --filter_size 3 --total_length 6 --input_length 3 --batch_size 4 --crop 16 --device cpu \
 --max_iterations {ITERATIONS} --snapshot_interval {EVERY} --keep_checkpoints 3 --valid_fraction 0 --test_fraction 0"
 KINDS = ("worker killed", "coordinator killed", "killed during a save", "worker stopped", "coordinator stopped")
@@ -31,12 +32,13 @@ def launch(folder):
 
 
 def find_children(parent: int) -> dict[int, int]:
-    """The process of each place."""
+    """The process of each place; none where the parent has ended."""
     found = {}
-    for number in pathlib.Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
-        words = pathlib.Path(f"/proc/{number}/cmdline").read_bytes().split(b"\0")
-        if b"--process_id" in words:
-            found[int(words[words.index(b"--process_id") + 1])] = int(number)
+    with contextlib.suppress(FileNotFoundError):
+        for number in pathlib.Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
+            words = pathlib.Path(f"/proc/{number}/cmdline").read_bytes().split(b"\0")
+            if b"--process_id" in words:
+                found[int(words[words.index(b"--process_id") + 1])] = int(number)
     return found
 
 
@@ -84,7 +86,7 @@ def undisturbed(tmp_path_factory):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 @pytest.mark.parametrize(
-    "runs", [pytest.param(2, marks=pytest.mark.ci), pytest.param(30, marks=pytest.mark.slow)], ids=["few", "thirty"]
+    "runs", [pytest.param(1, marks=pytest.mark.ci), pytest.param(30, marks=pytest.mark.slow)], ids=["one", "thirty"]
 )
 def test_every_run_ends_as_if_nothing_had_happened(runs, undisturbed, tmp_path):
     expected, seconds = undisturbed
