@@ -10,16 +10,17 @@ import pytest
 PACKAGE = pathlib.Path(__file__).resolve().parents[1] / "predjax"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 
-BASE = {"units", "flags", "parallel", "checkpoint", "files", "cells"}
+BASE = {"units", "flags", "parallel", "checkpoint", "files", "messages", "cells"}
 ALLOWED = {
     "units": set(),
     "flags": set(),
     "files": set(),
+    "messages": set(),
     "parallel": set(),
     "checkpoint": {"files"},
     "cells": {"units"},
-    "models": {"cells", "units", "flags"},
-    "radar": {"units", "flags", "files"},
+    "models": {"cells", "units", "flags", "messages"},
+    "radar": {"units", "flags", "files", "messages"},
     "synthetic": {"units", "radar", "flags", "files", "cells"},
     "verification": {"units", "radar", "files"},
     "analysis": {"units", "models", "cells"},
@@ -32,7 +33,7 @@ ALLOWED = {
     "__main__": {"commands"},
     "__init__": set(),
 }
-NO_JAX = ("radar", "synthetic", "verification", "pictures", "flags.py", "units.py", "files.py")
+NO_JAX = ("radar", "synthetic", "verification", "pictures", "flags.py", "units.py", "files.py", "messages.py")
 BY_JAX = "synthetic/micromodel.py"  # follows its own equations by those of the cells
 NO_XARRAY = ("cells", "models")
 DEVICE_WORDS = ("pmap", "jax.devices", "local_devices", "process_index", "jax.distributed", "device_count")

@@ -8,6 +8,8 @@ import os
 import sys
 from collections.abc import Callable
 
+from predjax.messages import one_line
+
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line, with the nearest flag for an unknown one."""
@@ -20,7 +22,7 @@ class Parser(argparse.ArgumentParser):
         near = difflib.get_close_matches(unknown.split("=")[0], self._option_string_actions, 1)
         if unknown.startswith("--") and near:
             message += f"; did you mean {near[0]}?"
-        self.exit(2, f"{self.prog}: {message} (--help lists the flags)\n")
+        self.exit(2, f"{self.prog}: {one_line(message)} (--help lists the flags)\n")
 
 
 def one_line_errors(command: Callable) -> Callable:
@@ -28,11 +30,11 @@ def one_line_errors(command: Callable) -> Callable:
 
     @functools.wraps(command)
     def run(arguments=None) -> int:
-        logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stdout)
+        logging.basicConfig(level=logging.WARNING, handlers=[_handler()])
         logging.getLogger("predjax").setLevel(logging.INFO)
         try:
             return command(arguments) or 0
-        except (ValueError, OSError, KeyboardInterrupt) as error:
+        except (ValueError, OSError, MemoryError, KeyboardInterrupt) as error:
             return report_error(error)
 
     return run
@@ -43,14 +45,29 @@ def report_error(error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt):
         print("predjax: interrupted", file=sys.stderr)
         return 130
-    if os.environ.get("PREDJAX_TRACEBACK") or not isinstance(error, ValueError | OSError):
+    if os.environ.get("PREDJAX_TRACEBACK") or not isinstance(error, ValueError | OSError | MemoryError):
         raise error
-    print(f"predjax: {' '.join(_describe(error).split())}", file=sys.stderr)
+    print(f"predjax: {one_line(_describe(error))}", file=sys.stderr)
     return 2
+
+
+class _Lines(logging.Formatter):
+    """Messages of one line each, whatever names of files are in them."""
+
+    def formatMessage(self, record):
+        return one_line(super().formatMessage(record))
+
+
+def _handler() -> logging.Handler:
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(_Lines("%(message)s"))
+    return handler
 
 
 def _describe(error) -> str:
     """An OSError as `path: reason` without its number."""
+    if isinstance(error, MemoryError):
+        return f"there is not enough memory ({error})" if str(error) else "there is not enough memory"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error)

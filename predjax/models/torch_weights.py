@@ -15,6 +15,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from predjax.messages import one_line_messages
 from predjax.models.config import ModelConfig
 from predjax.models.torch_format import read_state_dict
 
@@ -63,12 +64,13 @@ def read_checkpoint(path, **known) -> tuple[ModelConfig, dict]:
     Raises:
       ValueError: the file is no such checkpoint, or `known` contradicts it; FileNotFoundError.
     """
-    state_dict = read_state_dict(path)
-    try:
-        config = _infer_config(state_dict, known)
-        return config, from_state_dict(state_dict, config)
-    except ValueError as error:
-        raise ValueError(f"{os.fspath(path)}: {error}") from error
+    with one_line_messages():
+        state_dict = read_state_dict(path)
+        try:
+            config = _infer_config(state_dict, known)
+            return config, from_state_dict(state_dict, config)
+        except ValueError as error:
+            raise ValueError(f"{os.fspath(path)}: {error}") from error
 
 
 def names(config: ModelConfig) -> ParameterNames:

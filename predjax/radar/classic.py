@@ -37,6 +37,8 @@ def _size_needed(file) -> int:
         return struct.unpack(form, file.read(struct.calcsize(form)))[0]
 
     def skip(num_bytes):
+        if num_bytes >= 2**62:
+            raise OverflowError("no file is so long")
         file.seek(math.ceil(num_bytes / 4) * 4, os.SEEK_CUR)
 
     def skip_attributes():

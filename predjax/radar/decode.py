@@ -91,7 +91,11 @@ class Decoder:
             raise ValueError(
                 f"{name}: holds {worst:g}, which cannot be weather: if it marks missing data, declare it as _FillValue"
             )
-        return self._convert(np.where(missing, np.nan, values))
+        converted = self._convert(np.where(missing, np.nan, values))
+        wrong = np.isinf(converted)
+        if wrong.any():
+            raise ValueError(f"{name}: holds {values[wrong].flat[0]:g}, too large for a number of 32 bits")
+        return converted
 
     def _value_and_fault(self, stored: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Values before conversion, which of them are missing, and which are neither missing nor possible."""
@@ -100,7 +104,8 @@ class Decoder:
         missing = np.zeros(stored.shape, bool)
         for number in self.missing:
             missing |= stored == number
-        values = stored.astype(np.float64) * self.scale + self.offset
+        with np.errstate(over="ignore"):
+            values = stored.astype(np.float64) * self.scale + self.offset
         for number in self.dry:
             values = np.where(stored == number, self.dry_value, values)
         if stored.dtype.kind == "f":
@@ -116,6 +121,7 @@ class Decoder:
         wrong = np.isinf(values) | (values < low) | (values > high)
         return values, missing, wrong & ~missing
 
+    @np.errstate(over="ignore")
     def _convert(self, values: np.ndarray) -> np.ndarray:
         if self.factor != 1.0:
             values = values * self.factor
@@ -133,6 +139,7 @@ def _table(decoder: Decoder) -> tuple[np.ndarray, np.ndarray | None]:
     bits = np.arange(2 ** (8 * dtype.itemsize), dtype=f"u{dtype.itemsize}")
     values, missing, wrong = decoder._value_and_fault(bits.view(dtype))
     table = decoder._convert(np.where(missing | wrong, np.nan, values))
+    wrong |= np.isinf(table)
     table.flags.writeable = False  # all frames of this packing share it
     return table, wrong if wrong.any() else None
 
@@ -148,22 +155,26 @@ def read_packing(dtype: np.dtype, attrs: dict, name: str) -> Decoder:
     unsigned = str(attrs.get("_Unsigned", "")).lower() == "true" and dtype.kind == "i"
     missing = []
     for key in ("_FillValue", "missing_value"):
-        missing += [as_stored(number, dtype, unsigned) for number in _numbers(attrs.get(key), key, name)]
+        missing += [as_stored(number, dtype, unsigned) for number in read_numbers(attrs.get(key), key, name)]
     if "_FillValue" not in attrs and dtype.itemsize > 1 and dtype.str[1:] in netCDF4.default_fillvals:
         missing.append(as_stored(np.asarray(netCDF4.default_fillvals[dtype.str[1:]]), dtype, unsigned))
-    low, high = (_one(attrs.get(key), key, name) for key in ("valid_min", "valid_max"))
+    low, high = (read_number(attrs.get(key), key, name) for key in ("valid_min", "valid_max"))
     if attrs.get("valid_range") is not None:
-        limits = _numbers(attrs["valid_range"], "valid_range", name)
+        limits = read_numbers(attrs["valid_range"], "valid_range", name)
         if len(limits) != 2:
             raise ValueError(f"{name}: valid_range must be two numbers, found {attrs['valid_range']!r}")
-        low, high = limits
+        low, high = (read_number(limit, "valid_range", name) for limit in limits)
     # Limits of the stored type are for the stored numbers; real limits of packed integers are for the values.
     on_values = dtype.kind in "iu" and any(limit is not None and limit.dtype.kind == "f" for limit in (low, high))
     limits = (
         -np.inf if low is None else float(as_stored(low, dtype, unsigned)),
         np.inf if high is None else float(as_stored(high, dtype, unsigned)),
     )
-    scale, offset = (_one(attrs.get(key), key, name) for key in ("scale_factor", "add_offset"))
+    scale, offset = (read_number(attrs.get(key), key, name) for key in ("scale_factor", "add_offset"))
+    for key, number in (("scale_factor", scale), ("add_offset", offset)):
+        # A scale of 0 with an offset is how constant fields are packed.
+        if number is not None and (np.isinf(number) or (number == 0 and key == "scale_factor" and offset is None)):
+            raise ValueError(f"{name}: the attribute {key} must be finite and not 0, found {number}")
     return Decoder(
         dtype=dtype.str,
         scale=1.0 if scale is None else float(scale),
@@ -186,7 +197,8 @@ def check_dtype(dtype: np.dtype, name: str) -> None:
         raise ValueError(f"{name}: values must be integers or real numbers, found {found.get(kind, 'text')} ({dtype})")
 
 
-def _numbers(value, key: str, name: str) -> list[np.ndarray]:
+def read_numbers(value, key: str, name: str) -> list[np.ndarray]:
+    """The numbers of an attribute, none of a missing one (None). Errors: ValueError, it holds something else."""
     if value is None:
         return []
     numbers = np.atleast_1d(np.asarray(value))
@@ -195,10 +207,13 @@ def _numbers(value, key: str, name: str) -> list[np.ndarray]:
     return [numbers[i] for i in range(numbers.size)]
 
 
-def _one(value, key: str, name: str):
-    numbers = _numbers(value, key, name)
+def read_number(value, key: str, name: str):
+    """The one number of an attribute, None of a missing one. Errors: ValueError, it is NaN, or something else."""
+    numbers = read_numbers(value, key, name)
     if len(numbers) > 1:
         raise ValueError(f"{name}: the attribute {key} must be one number, found {value!r}")
+    if numbers and np.isnan(numbers[0]):
+        raise ValueError(f"{name}: the attribute {key} must be a number, found nan")
     return numbers[0] if numbers else None
 
 

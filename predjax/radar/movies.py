@@ -11,6 +11,8 @@ import collections.abc
 import numpy as np
 import xarray as xr
 
+from predjax.messages import one_line
+
 Movies = xr.Dataset
 
 DIMENSIONS = ("movie", "time", "y", "x", "channel")
@@ -43,11 +45,13 @@ def build_movies(
       files: the paths the frames come from.
 
     Returns:
-      Movies, not yet checked; where there are times, `step_seconds` is their most frequent difference.
+      Movies, not yet checked, whose texts are one line each; where there are times, `step_seconds` is their most
+      frequent difference.
     """
+    attrs = {key: _show(value) for key, value in attrs.items()}
     variable = xr.Variable(DIMENSIONS, frames, attrs)
     sizes = dict(zip(DIMENSIONS, variable.shape))
-    dataset_attrs = {"source": source, "files": [str(file) for file in files]}
+    dataset_attrs = {"source": one_line(source), "files": [str(file) for file in files]}
     if time is None:
         numbers = np.broadcast_to(np.arange(sizes["time"], dtype=np.int64), (sizes["movie"], sizes["time"]))
         time_variable = xr.Variable(("movie", "time"), numbers.copy(), {"units": "1", "long_name": "frame number"})
@@ -59,7 +63,7 @@ def build_movies(
     pixels = {
         name: xr.Variable((name,), np.arange(sizes[name], dtype=np.float64), {"units": "1"}) for name in ("y", "x")
     }
-    channels = np.arange(sizes["channel"]) if channel is None else np.asarray(channel)
+    channels = np.arange(sizes["channel"]) if channel is None else np.asarray([_show(name) for name in channel])
     coords = {
         "time": time_variable,
         "y": pixels["y"] if y is None else y,
@@ -67,6 +71,11 @@ def build_movies(
         "channel": ("channel", channels),
     }
     return xr.Dataset({"frames": variable}, coords=coords, attrs=dataset_attrs)
+
+
+def _show(value):
+    """A label as messages and figures can show it."""
+    return one_line(value) if isinstance(value, str) else value
 
 
 def most_frequent_step(time: np.ndarray) -> float | None:

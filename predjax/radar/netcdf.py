@@ -100,7 +100,8 @@ def _group_key(header: Header, grid: int, number: int, groups: dict) -> tuple:
 def _join(headers: list[Header], source: str) -> Joined:
     """One Movies of the files of one group."""
     first = headers[0]
-    places = np.array([(part, frame) for part, header in enumerate(headers) for frame in range(header.length)])
+    lengths = [header.length for header in headers]
+    places = np.stack([np.repeat(np.arange(len(headers)), lengths), np.concatenate([*map(np.arange, lengths)])], axis=1)
     time, spare_times, spare_places = first.time, np.empty(0, "datetime64[ns]"), places[:0]
     if len(headers) > 1:
         times = np.concatenate([header.time[0] for header in headers])

@@ -6,6 +6,7 @@ import numpy as np
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from predjax.messages import one_line_messages
 from predjax.radar import cf
 from predjax.radar.netcdf_header import Field
 from predjax.radar.netcdf_lock import NETCDF_LOCK
@@ -54,6 +55,10 @@ class NetcdfFrames(BackendArray):
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
 
     def _read(self, key: tuple) -> np.ndarray:
+        with one_line_messages():
+            return self._read_all(key)
+
+    def _read_all(self, key: tuple) -> np.ndarray:
         # Whole numbers become ranges of one, so that every file is read the same way; undone at the end.
         ranges = [
             range(size)[k] if isinstance(k, slice) else range(size)[k : k + 1 or None]

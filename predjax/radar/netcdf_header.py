@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from predjax.radar import cf, times
-from predjax.radar.decode import Decoder, read_packing
+from predjax.radar.decode import Decoder, read_number, read_packing
 from predjax.radar.movies import most_frequent_step
 from predjax.radar.netcdf_lock import NETCDF_LOCK
 from predjax.radar.open_files import OPEN_FILES
@@ -16,6 +16,7 @@ from predjax.radar.quantity import Conversion, plan_conversion
 
 _COORDINATE_ATTRS = ("units", "standard_name", "long_name", "axis")
 _FILE_ATTRS = ("title", "institution", "references", "history")
+_MOST_FRAMES, _MOST_PIXELS = 10**8, 2**31
 
 
 class Field(NamedTuple):
@@ -100,6 +101,7 @@ def read_header(file: str, variable: str, units: str, forcings) -> Header:
             sizes |= {"y": 1, "x": 1}
         if "y" not in sizes or "x" not in sizes:
             raise ValueError(f"{name}: frames need the dimensions y and x, found {', '.join(chosen.dimensions)}")
+        _check_sizes(sizes, name)
         time = cf.find_time(chosen, roles)
         dates = None
         if time is not None:
@@ -122,7 +124,7 @@ def read_header(file: str, variable: str, units: str, forcings) -> Header:
             movies=sizes.get("movie", 1),
             length=sizes.get("time", 1),
             time=dates,
-            fields=_fields(chosen, roles, read_packing(chosen.dtype, attrs, name)),
+            fields=_fields(chosen, roles, _packing(chosen, attrs, name)),
             forcings=tuple(field for fields, _ in found for field in fields),
             forcing_names=tuple(name for _, names in found for name in names),
             channel=_channel_names(chosen, roles),
@@ -133,6 +135,21 @@ def read_header(file: str, variable: str, units: str, forcings) -> Header:
             file_attrs={key: global_attrs[key] for key in _FILE_ATTRS if key in global_attrs},
             chunk=1 if chunks in (None, "contiguous") else dict(zip(roles.values(), chunks)).get("time", 1),
         )
+
+
+def _check_sizes(sizes: dict, name: str) -> None:
+    """Refuses what nobody has: a few bytes declare any size, and what is not written takes no place in a file."""
+    frames = sizes.get("movie", 1) * sizes.get("time", 1)
+    if frames > _MOST_FRAMES:
+        raise ValueError(f"{name}: a file of {frames} frames is not possible, at most {_MOST_FRAMES} are")
+    numbers = sizes["y"] * sizes["x"] * sizes.get("channel", 1)
+    if numbers > _MOST_PIXELS:
+        raise ValueError(f"{name}: frames of {sizes['y']} x {sizes['x']} pixels are not possible, too many to read one")
+
+
+def _packing(variable: netCDF4.Variable, attrs: dict, name: str) -> Decoder:
+    is_ragged = isinstance(variable.datatype, netCDF4.VLType)  # its dtype is that of the elements
+    return read_packing(np.dtype(object) if is_ragged else variable.dtype, attrs, name)
 
 
 def _fields(variable: netCDF4.Variable, roles: dict[str, str], packing: Decoder) -> tuple[Field, ...]:
@@ -156,7 +173,7 @@ def _forcing_fields(dataset: netCDF4.Dataset, path: str, sizes: dict, name: str)
     for role, size in zip(roles.values(), variable.shape):
         if role not in ("", "channel") and size != sizes.get(role, 1):
             raise ValueError(f"{name}: the size {size} along {role} is not that of the frames, {sizes.get(role, 1)}")
-    fields = _fields(variable, roles, read_packing(variable.dtype, cf.attributes(variable), name))
+    fields = _fields(variable, roles, _packing(variable, cf.attributes(variable), name))
     labels = _channel_names(variable, roles)
     numbered = [path if len(fields) == 1 else f"{path}[{number}]" for number in range(len(fields))]
     return fields, [f"{path} {label}" for label in labels] if labels else numbered
@@ -184,6 +201,10 @@ def _period(chosen, time, roles, sizes, attrs, global_attrs) -> float | None:
         time_attrs = cf.attributes(time)
         bounds = cf.lookup(time.group(), str(time_attrs.get("bounds", "")))
         if bounds is not None:
+            if bounds.shape != (*time.shape, 2):
+                raise ValueError(
+                    f"{file}: {bounds.name}: bounds must have the shape {(*time.shape, 2)}, found {bounds.shape}"
+                )
             dates = times.decode_times(bounds[...], time_attrs | cf.attributes(bounds), f"{file}: {bounds.name}")
             return times.one_period((dates[..., 1] - dates[..., 0]) / np.timedelta64(1, "s"), f"{file}: {bounds.name}")
         start = cf.lookup(chosen.group(), "start_time")
@@ -191,8 +212,10 @@ def _period(chosen, time, roles, sizes, attrs, global_attrs) -> float | None:
             name = f"{file}: {start.name}"
             seconds = _dates(time, roles, sizes, name) - _dates(start, roles, sizes, name)
             return times.one_period(seconds / np.timedelta64(1, "s"), name)
+    name = f"{chosen.group().filepath()}: {chosen.name}"
     minutes = attrs.get("accumulation_minutes", global_attrs.get("accumulation_minutes"))
-    return None if minutes is None else times.one_period(np.float64(minutes) * 60, "accumulation_minutes")
+    minutes = read_number(minutes, "accumulation_minutes", name)
+    return None if minutes is None else times.one_period(np.float64(minutes) * 60, f"{name}: accumulation_minutes")
 
 
 def _coordinate(variable: netCDF4.Variable, roles: dict[str, str], role: str) -> xr.Variable | None:
@@ -206,7 +229,8 @@ def _coordinate(variable: netCDF4.Variable, roles: dict[str, str], role: str) ->
     ):
         return None
     attrs = cf.attributes(coordinate)
-    values = coordinate[...].astype(np.float64) * attrs.get("scale_factor", 1.0) + attrs.get("add_offset", 0.0)
+    packing = read_packing(coordinate.dtype, attrs, f"{coordinate.group().filepath()}: {coordinate.name}")
+    values = coordinate[...].astype(np.float64) * packing.scale + packing.offset
     return xr.Variable((role,), values, {key: attrs[key] for key in _COORDINATE_ATTRS if key in attrs})
 
 

@@ -1,18 +1,22 @@
 """Arrays in .npy files to Movies, memory-mapped: only what is indexed is read."""
 
 import logging
+import math
 import pathlib
+import warnings
 
 import numpy as np
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from predjax.messages import one_line_messages
 from predjax.radar.config import LAYOUTS
 from predjax.radar.decode import Decoder, check_dtype
 from predjax.radar.movies import DIMENSIONS, Movies, build_movies
 
 _LOG = logging.getLogger("predjax")
 _MAGIC = b"\x93NUMPY"
+_VERSIONS = ((1, 0), (2, 0), (3, 0))
 _QUANTITIES = {"mm/h": "rain", "dBZ": "reflectivity"}
 
 
@@ -38,8 +42,9 @@ class ArrayFrames(BackendArray):
 
     def _read(self, key: tuple) -> np.ndarray:
         part = self._array[key]
-        # Codes are the array itself, and a memory map would tie those that are kept to the file.
-        return self._decode(np.array(part) if self._coded else part, self._name)
+        with one_line_messages():
+            # Codes are the array itself, and a memory map would tie those that are kept to the file.
+            return self._decode(np.array(part) if self._coded else part, self._name)
 
 
 def read_npy(file, layout: str = "auto", units: str = "file") -> Movies:
@@ -62,7 +67,6 @@ def read_npy(file, layout: str = "auto", units: str = "file") -> Movies:
 
 def label_array(array: np.ndarray, file, layout: str, units: str) -> Movies:
     """Movies of an array whose axes are `layout`; see `read_npy`."""
-    check_dtype(array.dtype, str(file))
     if array.size == 0:
         raise ValueError(f"{file}: the array is empty, its shape is {array.shape}")
     layout = infer_layout(array.shape, file) if layout == "auto" else layout
@@ -132,17 +136,38 @@ def open_npy(file) -> np.ndarray:
         if start[:6] != _MAGIC:
             raise ValueError(f"{file}: not a .npy file (it starts with {start!r})")
         stream.seek(0)
-        try:
-            version = np.lib.format.read_magic(stream)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, _, dtype = read(stream)
-        except (ValueError, OSError, EOFError, SyntaxError):
-            raise ValueError(f"{file}: the header of the .npy file is damaged or cut off ({size} bytes)") from None
+        shape, fortran, dtype = read_header(stream, str(file), size)
         begin = stream.tell()
-    check_dtype(dtype, str(file))
-    needed = begin + dtype.itemsize * int(np.prod(shape, dtype=object))
-    if size < needed:
-        raise ValueError(f"{file}: the file is truncated: it has {size} bytes, its header asks for {needed}")
-    if 0 in shape:
+    if 0 in shape:  # which cannot be mapped
         raise ValueError(f"{file}: the array is empty, its shape is {shape}")
-    return np.load(path, mmap_mode="r", allow_pickle=False)
+    return np.memmap(path, dtype, "r", begin, shape, "F" if fortran else "C")
+
+
+def read_header(stream, name: str, size: int) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, whether the order is Fortran's, and type of the array of numbers that a .npy file holds.
+
+    Args:
+      stream: at the beginning of the file; afterwards at that of the numbers.
+      name: of the file, for the message of an error.
+      size: its bytes.
+
+    Raises:
+      ValueError: it is damaged or truncated, or holds what is no number.
+    """
+    try:
+        version = np.lib.format.read_magic(stream)
+        if version not in _VERSIONS:
+            raise ValueError("version")
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of sizes that Python 2 wrote, and of whatever a damaged header is
+            shape, fortran, dtype = read(stream)
+    except Exception:  # numpy parses the header as Python, which fails in many ways
+        raise ValueError(f"{name}: the header of the .npy file is damaged or cut off ({size} bytes)") from None
+    check_dtype(dtype, name)
+    if not all(type(n) is int and 0 <= n < 2**63 for n in shape):
+        raise ValueError(f"{name}: the shape {shape} is impossible")
+    needed = stream.tell() + dtype.itemsize * math.prod(shape)
+    if size < needed:
+        raise ValueError(f"{name}: the file is truncated: it has {size} bytes, its header asks for {needed}")
+    return shape, fortran, dtype

@@ -1,15 +1,21 @@
 """Moving-MNIST files of PredRNN (.npz) to Movies."""
 
+import contextlib
+import io
+import os
 import pathlib
+import struct
+import warnings
 import zipfile
 import zlib
 
 import numpy as np
 
 from predjax.radar.movies import Movies
-from predjax.radar.npy import label_array, label_frames
+from predjax.radar.npy import label_array, label_frames, read_header
 
 _KEYS = ("clips", "dims", "input_raw_data")
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # that numpy writes
 
 
 class ClipFrames:
@@ -49,31 +55,53 @@ def read_npz(file, layout: str = "auto", units: str = "file") -> Movies:
     with pathlib.Path(file).open("rb") as stream:
         if stream.read(2) != b"PK":
             raise ValueError(f"{file}: not a .npz file (or an empty one)")
-        stream.seek(0)
-        try:
-            archive = np.load(stream, allow_pickle=False)
-        except (zipfile.BadZipFile, ValueError, EOFError):
-            raise ValueError(f"{file}: the .npz file is truncated or damaged") from None
-        keys = archive.files
+        with _damage_named(f"{file}: the .npz file is truncated, or it"):
+            archive = zipfile.ZipFile(stream)
+        keys = [name.removesuffix(".npy") for name in archive.namelist()]
         if set(_KEYS) <= set(keys):
             output = _array(archive, "output_raw_data", file) if "output_raw_data" in keys else np.empty(0)
             return label_frames(_clips(*(_array(archive, key, file) for key in _KEYS), output, file), file, units)
         if len(keys) != 1:
-            raise ValueError(f"{file}: a .npz file needs {', '.join(_KEYS)} or one array, found {', '.join(keys)}")
+            found = ", ".join(keys) or "none"
+            raise ValueError(f"{file}: a .npz file needs {', '.join(_KEYS)} or one array, found {found}")
         return label_array(_array(archive, keys[0], file), file, layout, units)
 
 
-def _array(archive: np.lib.npyio.NpzFile, key: str, file) -> np.ndarray:
+def _array(archive: zipfile.ZipFile, key: str, file) -> np.ndarray:
+    """One array of numbers; nothing is made as large as a header says before it is known to be there."""
+    name = f"{file}: {key}"
+    entry = next(one for one in archive.infolist() if one.filename.removesuffix(".npy") == key)
+    if entry.compress_type not in _COMPRESSIONS or entry.flag_bits & 1:
+        raise ValueError(f"{name}: it is encrypted, or compressed in a way that numpy does not write")
+    with _damage_named(name), archive.open(entry) as stream:
+        start = stream.read(2**16)  # numpy takes no longer header
+    read_header(io.BytesIO(start), name, entry.file_size)
+    memory = _find_memory()
+    if memory and entry.file_size > memory:
+        raise ValueError(f"{name}: its {entry.file_size} bytes do not fit into the memory of this machine, {memory}")
     try:
-        array = archive[key]
-    except ValueError:
-        # numpy's own message tells the user to allow pickles, which run whatever code is in the file.
-        raise ValueError(f"{file}: {key} holds Python objects or is damaged; only arrays of numbers are read") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-        raise ValueError(f"{file}: {key} is damaged ({error})") from None
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "iuf":
-        raise ValueError(f"{file}: {key} must be integers or real numbers, found {getattr(array, 'dtype', 'bytes')}")
-    return array
+        with _damage_named(name), archive.open(entry) as stream, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # as of the header
+            return np.lib.format.read_array(stream, allow_pickle=False)
+    except MemoryError:
+        raise ValueError(f"{name}: its {entry.file_size} bytes do not fit into the memory that is left") from None
+
+
+@contextlib.contextmanager
+def _damage_named(name: str):
+    """What reading raises when bytes are not what they should be, as one line."""
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, OSError, NotImplementedError) as error:
+        raise ValueError(f"{name} is damaged ({error})") from None
+
+
+def _find_memory() -> int:
+    """The bytes of memory of the machine; 0 where the system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 0
 
 
 def _clips(clips: np.ndarray, dims: np.ndarray, frames: np.ndarray, output: np.ndarray, file) -> ClipFrames:
@@ -81,8 +109,8 @@ def _clips(clips: np.ndarray, dims: np.ndarray, frames: np.ndarray, output: np.n
         raise ValueError(f"{file}: clips must have the shape (2, movies, 2), found {clips.shape}")
     if clips.dtype.kind not in "iu":
         raise ValueError(f"{file}: clips must be whole numbers, found {clips.dtype}")
-    if dims.ndim != 2 or dims.shape[0] not in (1, 2) or dims.shape[1] != 3:
-        raise ValueError(f"{file}: dims must have the shape (1, 3) or (2, 3), found {dims.shape}")
+    if dims.dtype.kind not in "iu" or dims.ndim != 2 or dims.shape[0] not in (1, 2) or dims.shape[1] != 3:
+        raise ValueError(f"{file}: dims must be whole numbers (1, 3) or (2, 3), found {dims.dtype} {dims.shape}")
     sizes = [tuple(int(number) for number in row) for row in (dims[0], dims[-1])]
     for name, raw, size in zip(("input_raw_data", "output_raw_data"), (frames, output), sizes):
         if (raw.size or raw is frames) and (raw.ndim != 4 or raw.shape[1:] != size):
@@ -95,8 +123,8 @@ def _clips(clips: np.ndarray, dims: np.ndarray, frames: np.ndarray, output: np.n
         starts, lengths = clip.T
         if np.unique(lengths).size != 1:
             raise ValueError(f"{file}: all {name} clips must have one length, found {lengths.min()} to {lengths.max()}")
-        if starts.min() < 0 or lengths[0] < 0 or (starts + lengths).max() > count:
-            last = int((starts + lengths).max())
+        last = int(starts.max()) + int(lengths[0])  # of Python, which does not wrap around
+        if starts.min() < 0 or lengths[0] < 0 or last > count:
             raise ValueError(f"{file}: the {name} clips ask for frames {starts.min()} to {last}, there are {count}")
         numbers.append(starts[:, None] + np.arange(lengths[0]) + (shift if output.size else 0))
     if output.size:

@@ -87,7 +87,7 @@ def open_netcdf(path: str) -> netCDF4.Dataset:
     with NETCDF_LOCK:
         try:
             dataset = netCDF4.Dataset(pathlib.Path(path))
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, AttributeError, KeyError, UnicodeDecodeError) as error:
             raise ValueError(f"{path}: the netCDF file is truncated or damaged ({_reason(error)})") from None
         dataset.set_auto_maskandscale(False)
         return dataset

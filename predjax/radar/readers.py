@@ -5,6 +5,7 @@ import glob
 import os
 import pathlib
 
+from predjax.messages import one_line_messages
 from predjax.radar.config import LAYOUTS, UNITS
 from predjax.radar.movies import Movies, check_movies, check_together
 from predjax.radar.netcdf import read_netcdf
@@ -48,6 +49,11 @@ def read_movies(
       FileNotFoundError: a path or pattern that matches nothing.
       ValueError, OSError: one line with the file, the rule and what was found.
     """
+    with one_line_messages():
+        return _read_movies(paths, layout, variable, units, forcings, path_length)
+
+
+def _read_movies(paths, layout: str, variable: str, units: str, forcings, path_length: int) -> list[Movies]:
     for name, value, choices in (("layout", layout, LAYOUTS), ("units", units, UNITS)):
         if value not in choices:
             raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
@@ -109,9 +115,9 @@ def _expand(path: str) -> list[pathlib.Path]:
     if _is_one(path):
         return [pathlib.Path(path)]
     if os.path.isdir(path):
-        files = sorted(
-            file for file in pathlib.Path(path).iterdir() if file.name.lower().endswith(SUFFIXES) or is_zarr(file)
-        )
+        found = (p for p in pathlib.Path(path).iterdir() if p.name.lower().endswith(SUFFIXES) or is_zarr(p))
+        # A folder of that name is none of them, but a Zarr store; a link to nothing is an error.
+        files = sorted(file for file in found if file.is_file() or is_zarr(file) or not file.exists())
         if not files:
             raise FileNotFoundError(f"the folder {path} has no file of a known format ({', '.join(SUFFIXES)})")
         return files

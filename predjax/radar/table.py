@@ -1,6 +1,7 @@
 """Whitespace tables of stress-strain paths, as codes for materials exchange them: a line is a step of a path."""
 
 import pathlib
+import warnings
 
 import numpy as np
 
@@ -30,14 +31,19 @@ def read_table(file, path_length: int, variable: str = "", forcings=()) -> Movie
     if unknown:
         raise ValueError(f"{file}: a table of paths has the forcing strain, not {unknown[0]!r}")
     try:
-        rows = np.loadtxt(file, dtype=np.float64, ndmin=2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a file without rows, which is an error here
+            rows = np.loadtxt(file, dtype=np.float64, ndmin=2)
     except ValueError as error:
         reason = str(error).splitlines()[0].split("; use")[0]
         raise ValueError(f"{file}: not a table of numbers: {reason}") from None
+    if not rows.size:
+        raise ValueError(f"{file}: the table is empty")
     if rows.shape[1] != 2 * len(COMPONENTS):
         raise ValueError(f"{file}: a line must have 3 strains and 3 stresses, found {rows.shape[1]} numbers")
-    if not np.isfinite(rows).all():
-        row, column = np.argwhere(~np.isfinite(rows))[0]
+    fits = np.abs(rows) <= np.finfo(np.float32).max
+    if not fits.all():
+        row, column = np.argwhere(~fits)[0]
         raise ValueError(f"{file}: number {column + 1} of row {row + 1} is {rows[row, column]}")
     if path_length < 1:
         raise ValueError(f"{file}: a table does not say where paths begin: give --path_length of the {len(rows)}")

@@ -7,6 +7,8 @@ import re
 import netCDF4
 import numpy as np
 
+from predjax.radar.decode import read_numbers
+
 _CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
 _STAMP = ((0, 4), (4, 6), (6, 8), (8, 10), (10, 12), (12, 14))  # of YYYYmmddHHMMSS
 _RANGE = 8.26e18  # nanoseconds: 261 years to either side of 2000 fit in datetime64[ns]
@@ -24,15 +26,18 @@ def decode_times(numbers: np.ndarray, attrs: dict, name: str) -> np.ndarray:
     if calendar not in _CALENDARS:
         raise ValueError(f"{name}: the calendar must be one of {', '.join(_CALENDARS)}, found {calendar!r}")
     numbers = np.asarray(numbers)
-    missing = [attrs[key] for key in ("_FillValue", "missing_value") if key in attrs]
+    packed = [key for key in ("scale_factor", "add_offset") if key in attrs]
+    if packed:
+        raise ValueError(f"{name}: times must not be packed, found the attribute {packed[0]}")
+    missing = [number for key in ("_FillValue", "missing_value") for number in read_numbers(attrs.get(key), key, name)]
     if not np.isfinite(numbers).all() or any((numbers == number).any() for number in missing):
         raise ValueError(f"{name}: a time is missing")
     try:
         zero, unit = _clock(str(attrs["units"]), calendar)
     except (ValueError, TypeError, OverflowError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0][:200]
         raise ValueError(f"{name}: times in {attrs['units']!r} cannot be dates ({reason})") from None
-    if (np.abs((numbers.astype(np.float64) - zero) * unit) > _RANGE).any():
+    if (np.abs(numbers.astype(np.float64) - zero) > _RANGE / unit).any():
         raise ValueError(f"{name}: times in {attrs['units']!r} cannot be dates (outside 1739-2261)")
     if numbers.dtype.kind == "f" or zero != int(zero):
         since = np.rint((numbers - zero) * (unit / 1e6)).astype(np.int64) * 10**6
@@ -103,7 +108,7 @@ def one_period(seconds: np.ndarray, name: str) -> float:
       ValueError: they are not positive, or differ by more than 1 %.
     """
     shortest, longest = float(np.min(seconds)), float(np.max(seconds))
-    if shortest <= 0 or longest > 1.01 * shortest:
+    if not (shortest > 0 and longest <= 1.01 * shortest):
         raise ValueError(
             f"{name}: the accumulation periods must be positive and all the same, "
             f"found {shortest:g} to {longest:g} seconds"

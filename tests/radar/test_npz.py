@@ -62,8 +62,8 @@ def test_a_single_array_is_read_like_a_npy_file(save):
         ({"clips": clips() * 1.0}, "clips must be whole numbers, found float64"),
         ({"clips": clips() + np.array([[[0, 0], [0, 1], [0, 0], [0, 0]]])}, "all input clips must have one length"),
         ({"dims": np.array([[1, 8, 8]])}, r"input_raw_data must have the shape .* \(1, 8, 8\), found \(60, 1, 6, 8\)"),
-        ({"input_raw_data": np.array([{}])}, "input_raw_data holds Python objects"),
-        ({"input_raw_data": RAW > 3}, "input_raw_data must be integers or real numbers, found bool"),
+        ({"input_raw_data": np.array([{}])}, "input_raw_data: values must be .* found Python objects"),
+        ({"input_raw_data": RAW > 3}, "input_raw_data: values must be integers or real numbers, found true/false"),
     ],
 )
 def test_what_does_not_fit_is_named(change, rule, save):
