@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import math
 import types
 import typing
 
@@ -30,12 +31,21 @@ def parse_bool(text: str) -> bool:
     return values[text.lower()]
 
 
-def parse_values(element, text: str) -> tuple:
-    """`16,16` to (16, 16); the empty text to (). Errors: ValueError."""
+def parse_finite(text: str) -> float:
+    """A number that is neither infinite nor NaN, which every comparison would let through."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"expected a finite number, got {text!r}")
+    return value
+
+
+def parse_values(element, text: str, name: str = "") -> tuple:
+    """`16,16` to (16, 16); the empty text to (). Errors: ValueError, which begins with `name` if given."""
     try:
         return tuple(element(part.strip()) for part in text.split(",") if part.strip())
     except ValueError:
-        raise ValueError(f"expected {element.__name__} values separated by commas, got {text!r}") from None
+        expected = f"expected {element.__name__} values separated by commas, got {text!r}"
+        raise ValueError(f"{name}: {expected}" if name else expected) from None
 
 
 def flag_fields(config_class) -> list[dataclasses.Field]:
@@ -56,6 +66,8 @@ def add_flags(parser: argparse.ArgumentParser, config_class, title: str, only: t
         element, is_tuple = _element_type(hints[field.name])
         if is_tuple:
             parse = _named(lambda text, e=element: parse_values(e, text), f"{element.__name__},...")
+        elif element is float:
+            parse = _named(lambda text: parse_finite(text), "float")
         else:
             parse = parse_bool if element is bool else element
         default = field.default

@@ -48,6 +48,9 @@ def main(arguments=None) -> int:
         raise ValueError("evaluate needs --checkpoint, --data_path or both")
     if options.input_length is not None and options.input_length < 1:
         raise ValueError(f"input_length must be at least 1 frame, not {options.input_length}")
+    for name in ("max_cases", "num_save_samples"):
+        if getattr(options, name) < 0:
+            raise ValueError(f"{name} must not be negative, got {getattr(options, name)}")
     if options.forecasts and (options.checkpoint or not options.data_path):
         raise ValueError("--forecasts needs --data_path, and excludes --checkpoint")
     for name in choose_names(options):

@@ -175,7 +175,8 @@ def choose_cases(options, model):
     if config and config.sequence and options.input_length:
         raise ValueError(f"input_length {options.input_length}: {config.model_name} was trained to observe no frame")
     input_length = options.input_length or (config.input_length if config else 4)
-    num_steps = options.num_steps or (config.total_length - config.input_length if config else 12)
+    num_steps = config.total_length - config.input_length if config else 12
+    num_steps = num_steps if options.num_steps is None else options.num_steps
     if num_steps < 1:
         raise ValueError(f"num_steps must be positive, got {num_steps}")
     if options.data_path:

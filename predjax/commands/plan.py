@@ -154,6 +154,8 @@ def check_flags(options) -> None:
         if given.pop(flag, None) is not None:
             delattr(options, flag)
             LOG.info("--%s belongs to the action-conditioned models and is not used by %s", flag, name)
+    if options.num_save_samples < 0:
+        raise ValueError(f"num_save_samples must not be negative, got {options.num_save_samples}")
     if not options.is_training and not options.pretrained_model:
         raise ValueError("is_training 0 needs --pretrained_model")
     if options.pretrained_model or options.resume:
@@ -219,7 +221,7 @@ def make_model_config(options, data: DataSet, found: dict, origin) -> ModelConfi
         values["forcing_scaling"] = to_dict(standardise(data.forcing_sample))
     if "scaling" not in values or options.scaling != "auto" or options.scaling_range:
         values["scaling"] = to_dict(
-            make_scaling(options.scaling, parse_values(float, options.scaling_range), data, values)
+            make_scaling(options.scaling, parse_values(float, options.scaling_range, "scaling_range"), data, values)
         )
     elif values["scaling"]["units"] != data.units:
         raise ValueError(

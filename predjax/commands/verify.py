@@ -74,14 +74,14 @@ def make_cases(sources, windows, config, input_length, num_steps, crop, threshol
     Vector series have no usual thresholds, and no windows of pixels.
     """
     units, series = sources[0].frames.attrs["units"], is_series(sources[0])
-    chosen = parse_values(float, thresholds or "") or (() if series else THRESHOLDS.get(units, (0.5,)))
+    chosen = parse_values(float, thresholds or "", "thresholds") or (() if series else THRESHOLDS.get(units, (0.5,)))
     low, high = POSSIBLE.get(units, (-np.inf, np.inf))
     for threshold in chosen:
         if not low <= threshold <= high or (low == 0 == threshold):
             raise ValueError(f"threshold {threshold:g} {units} tells nothing: choose above {low:g} and up to {high:g}")
     floor = config.scaling.low if config and config.scaling.kind == "dBZ" else None
     data_range = 1.0 if config and config.scaling.kind == "none" else None
-    sides = () if series else parse_values(int, sides)
+    sides = () if series else parse_values(int, sides, "windows")
     return Cases(sources, windows, input_length, num_steps, crop, chosen, sides, floor, data_range)
 
 

@@ -236,7 +236,7 @@ def order_options(options: str | dict) -> str:
     """Options, or their JSON, as JSON that is the same for the same options; empty for none."""
     try:
         values = options if isinstance(options, dict) else json.loads(options or "{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"cell_options {options!r} is not JSON: {error}") from None
     if not isinstance(values, dict):
         raise ValueError(f'cell_options must be an object such as {{"forget_bias": 1}}, got {options}')

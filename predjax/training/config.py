@@ -83,6 +83,9 @@ class TrainConfig:
             if (getattr(self, name) or 0) < 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
 
+        if self.seed + self.num_seeds > 2**31:
+            raise ValueError(f"seed must be below 2^31, got {self.seed}")
+
     @property
     def execution(self) -> Execution:
         """How the model is computed."""
