@@ -3,8 +3,11 @@
 import io
 import os
 
+from matplotlib.artist import Artist
+from matplotlib.axis import Tick
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from predjax.files import appearing
 
@@ -12,9 +15,25 @@ from predjax.files import appearing
 def new_figure(width: float, height: float, dpi: int) -> Figure:
     """A white figure of `width` by `height` pixels (rounded) with a canvas of its own."""
     # The canvas cuts off fractions of a pixel: keep the size just above the whole number.
-    figure = Figure(figsize=((round(width) + 1e-3) / dpi, (round(height) + 1e-3) / dpi), dpi=dpi, facecolor="white")
+    figure = _Figure(figsize=((round(width) + 1e-3) / dpi, (round(height) + 1e-3) / dpi), dpi=dpi, facecolor="white")
     FigureCanvasAgg(figure)
     return figure
+
+
+class _Figure(Figure):
+    """Shows texts as they are: names of files and units may have a $. Only numbers along axes are set as formulas."""
+
+    def draw(self, renderer):
+        _show_plainly(self)
+        super().draw(renderer)
+
+
+def _show_plainly(artist: Artist) -> None:
+    for child in artist.get_children():
+        if isinstance(child, Text):
+            child.set_parse_math(False)
+        elif not isinstance(child, Tick):
+            _show_plainly(child)
 
 
 def save_png(figure: Figure, path: str | os.PathLike, *, overwrite: bool) -> None:

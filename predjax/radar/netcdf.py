@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from xarray.core import indexing
 
+from predjax.messages import one_line
 from predjax.radar.headers import read_header
 from predjax.radar.movies import DIMENSIONS, FORCING_DIMENSIONS, Movies, build_movies, most_frequent_step
 from predjax.radar.netcdf_frames import NetcdfFrames
@@ -123,7 +124,11 @@ def _join(headers: list[Header], source: str) -> Joined:
         source=source,
         files=[headers[part].file for part in dict.fromkeys(places[:, 0].tolist())],
     )
-    movies.attrs |= first.file_attrs
+    # Only a history has lines.
+    movies.attrs |= {
+        key: one_line(value) if key != "history" and isinstance(value, str) else value
+        for key, value in first.file_attrs.items()
+    }
     if first.grid.mapping_name:
         movies = movies.assign_coords({first.grid.mapping_name: xr.Variable((), 0, first.grid.mapping)})
     if first.forcings:

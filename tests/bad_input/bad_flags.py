@@ -59,12 +59,16 @@ _on_movies("windows_longer_than_the_data", "longer", "train", "--total_length", 
 _on_movies("length_that_is_negative", "total_length|input_length", "train", "--total_length", "-3")
 SHORT = ("--total_length", "4", "--input_length", "2")
 _on_movies("crop_larger_than_frames", "crop 64 is larger than the frame", "train", "--crop", "64", *SHORT)
-_on_movies("thresholds_of_words", "thresholds: expected float values", "evaluate", "--thresholds", "a,b", "--num_steps", "1")
+_on_movies(
+    "thresholds_of_words", "thresholds: expected float values", "evaluate", "--thresholds", "a,b", "--num_steps", "1"
+)
 _on_movies("thresholds_of_nan", "threshold nan", "evaluate", "--thresholds", "nan", "--num_steps", "1")
 _on_movies("windows_of_zero", "windows", "evaluate", "--windows", "0", "--num_steps", "1")
 _on_movies("windows_of_words", "windows: expected int values", "evaluate", "--windows", "a", "--num_steps", "1")
 _on_movies("steps_of_zero", "num_steps must be positive", "evaluate", "--num_steps", "0")
-_on_movies("cases_that_are_negative", "max_cases must not be negative", "evaluate", "--max_cases", "-1", "--num_steps", "1")
+_on_movies(
+    "cases_that_are_negative", "max_cases must not be negative", "evaluate", "--max_cases", "-1", "--num_steps", "1"
+)
 _on_movies("scaling_of_one_number", "scaling_range", "train", "--scaling_range", "3", *SHORT)
 _on_movies("scaling_of_nan", "scaling", "train", "--scaling_range", "nan,1", *SHORT)
 
