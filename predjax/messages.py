@@ -19,7 +19,7 @@ def one_line(text: str) -> str:
 
 @contextlib.contextmanager
 def one_line_messages():
-    """Makes the messages of ValueErrors and OSErrors of the block one line, whatever names they hold."""
+    """Makes the messages of ValueErrors and OSErrors of a block or function one line, whatever names they hold."""
     try:
         yield
     except (ValueError, OSError) as error:

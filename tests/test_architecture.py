@@ -26,7 +26,7 @@ ALLOWED = {
     "analysis": {"units", "models", "cells"},
     "pictures": {"units", "analysis", "files"},
     "training": {"models", "radar", "checkpoint", "parallel", "flags", "units"},
-    "nowcasts": {"models", "radar", "checkpoint", "parallel", "flags", "units", "__init__"},
+    "nowcasts": {"models", "radar", "checkpoint", "parallel", "flags", "units", "__init__", "messages"},
     "commands": {"training", "nowcasts", "verification", "analysis", "pictures", "synthetic", "radar", "models"}
     | BASE
     | {"__init__"},

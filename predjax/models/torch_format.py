@@ -9,6 +9,7 @@ import io
 import math
 import os
 import pickletools
+import warnings
 import zipfile
 from typing import NamedTuple
 
@@ -75,9 +76,11 @@ def read_state_dict(path) -> dict[str, np.ndarray]:
     """
     with open(path, "rb") as file:
         contents = file.read()
+    read = _read_zip if contents.startswith(b"PK") else _read_pickles
     try:
-        read = _read_zip if contents.startswith(b"PK") else _read_pickles
-        saved, storages, order = read(contents)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of texts with escapes that Python does not know
+            saved, storages, order = read(contents)
         return {name: _to_array(tensor, storages, order) for name, tensor in _state_dict(saved).items()}
     except (*_DAMAGE, ValueError) as error:
         reason = str(error) if isinstance(error, ValueError) else f"damaged ({type(error).__name__}: {error})"

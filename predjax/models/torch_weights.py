@@ -49,6 +49,7 @@ class _Entry(NamedTuple):
     shape: tuple[int | None, ...]
 
 
+@one_line_messages()
 def read_checkpoint(path, **known) -> tuple[ModelConfig, dict]:
     """Reads `torch.save({'net_param': state_dict})` of a PyTorch PredRNN.
 
@@ -64,13 +65,12 @@ def read_checkpoint(path, **known) -> tuple[ModelConfig, dict]:
     Raises:
       ValueError: the file is no such checkpoint, or `known` contradicts it; FileNotFoundError.
     """
-    with one_line_messages():
-        state_dict = read_state_dict(path)
-        try:
-            config = _infer_config(state_dict, known)
-            return config, from_state_dict(state_dict, config)
-        except ValueError as error:
-            raise ValueError(f"{os.fspath(path)}: {error}") from error
+    state_dict = read_state_dict(path)
+    try:
+        config = _infer_config(state_dict, known)
+        return config, from_state_dict(state_dict, config)
+    except ValueError as error:
+        raise ValueError(f"{os.fspath(path)}: {error}") from error
 
 
 def names(config: ModelConfig) -> ParameterNames:

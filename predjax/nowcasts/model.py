@@ -10,6 +10,7 @@ import numpy as np
 
 from predjax import checkpoint, parallel
 from predjax.flags import from_dict
+from predjax.messages import one_line_messages
 from predjax.models.config import ModelConfig
 from predjax.models.forecaster import Forecaster, make_forecaster
 from predjax.radar.advection import from_moving, into_moving
@@ -24,6 +25,7 @@ class TrainedModel(NamedTuple):
     record: dict
 
 
+@one_line_messages()
 def load_model(path, member: int | None = None) -> TrainedModel:
     """The model of a checkpoint, or of the best (else latest) checkpoint of a run's folder.
 

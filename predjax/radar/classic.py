@@ -29,7 +29,7 @@ def check_classic_size(path: str) -> None:
 
 
 def _size_needed(file) -> int:
-    version = file.read(4)[3]
+    version, size = file.read(4)[3], os.fstat(file.fileno()).st_size
     count = ">Q" if version == 5 else ">I"
     offset = ">I" if version == 1 else ">Q"
 
@@ -37,8 +37,8 @@ def _size_needed(file) -> int:
         return struct.unpack(form, file.read(struct.calcsize(form)))[0]
 
     def skip(num_bytes):
-        if num_bytes >= 2**62:
-            raise OverflowError("no file is so long")
+        if num_bytes > size:
+            raise OverflowError("the header is longer than the file")
         file.seek(math.ceil(num_bytes / 4) * 4, os.SEEK_CUR)
 
     def skip_attributes():

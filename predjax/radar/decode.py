@@ -104,7 +104,7 @@ class Decoder:
         missing = np.zeros(stored.shape, bool)
         for number in self.missing:
             missing |= stored == number
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):  # also of NaNs that signal
             values = stored.astype(np.float64) * self.scale + self.offset
         for number in self.dry:
             values = np.where(stored == number, self.dry_value, values)

@@ -54,11 +54,8 @@ class NetcdfFrames(BackendArray):
     def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
 
+    @one_line_messages()
     def _read(self, key: tuple) -> np.ndarray:
-        with one_line_messages():
-            return self._read_all(key)
-
-    def _read_all(self, key: tuple) -> np.ndarray:
         # Whole numbers become ranges of one, so that every file is read the same way; undone at the end.
         ranges = [
             range(size)[k] if isinstance(k, slice) else range(size)[k : k + 1 or None]

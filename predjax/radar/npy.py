@@ -40,11 +40,11 @@ class ArrayFrames(BackendArray):
     def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
 
+    @one_line_messages()
     def _read(self, key: tuple) -> np.ndarray:
         part = self._array[key]
-        with one_line_messages():
-            # Codes are the array itself, and a memory map would tie those that are kept to the file.
-            return self._decode(np.array(part) if self._coded else part, self._name)
+        # Codes are the array itself, and a memory map would tie those that are kept to the file.
+        return self._decode(np.array(part) if self._coded else part, self._name)
 
 
 def read_npy(file, layout: str = "auto", units: str = "file") -> Movies:

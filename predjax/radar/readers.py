@@ -22,6 +22,7 @@ SUFFIXES = (".npy", ".npz", *GRID_SUFFIXES)
 TABLE_SUFFIXES = (".txt", ".dat", ".data")  # in folders such files may be anything: tables are named
 
 
+@one_line_messages()
 def read_movies(
     paths: str | os.PathLike | collections.abc.Sequence,
     *,
@@ -49,11 +50,6 @@ def read_movies(
       FileNotFoundError: a path or pattern that matches nothing.
       ValueError, OSError: one line with the file, the rule and what was found.
     """
-    with one_line_messages():
-        return _read_movies(paths, layout, variable, units, forcings, path_length)
-
-
-def _read_movies(paths, layout: str, variable: str, units: str, forcings, path_length: int) -> list[Movies]:
     for name, value, choices in (("layout", layout, LAYOUTS), ("units", units, UNITS)):
         if value not in choices:
             raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
