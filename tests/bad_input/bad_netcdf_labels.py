@@ -224,32 +224,6 @@ def variables_named_like_markup(folder):
     return add(write(folder, variable="rain<script>alert(1)<script>"), "rain[31m", FRAMES)
 
 
-@refused("movies", "accumulation periods must be positive", units="mm/h")
-def accumulation_over_no_time(folder):
-    return write(folder, attrs={"units": "mm", "accumulation_minutes": 0.0})
-
-
-@refused("movies", "accumulation_minutes must be a number, found nan", units="mm/h")
-def accumulation_over_nan(folder):
-    return write(folder, attrs={"units": "mm", "accumulation_minutes": np.nan})
-
-
-@refused("movies", "accumulation_minutes must be a number, found 'five'", units="mm/h")
-def accumulation_over_words(folder):
-    return write(folder, attrs={"units": "mm", "accumulation_minutes": "five"})
-
-
-@refused("movies", r"ends: bounds must have the shape \(5, 2\), found \(5,\)", units="mm/h")
-def accumulation_over_bounds_of_a_wrong_shape(folder):
-    path = write(folder, attrs={"units": "mm"}, time_attrs={"units": SECONDS, "bounds": "ends"})
-    return add(path, "ends", np.arange(5.0), ("time",))
-
-
-@refused("movies", "zr_a and zr_b must be two positive numbers", units="mm/h")
-def reflectivity_of_an_impossible_relation(folder):
-    return write(folder, attrs={"units": "dBZ", "zr_a": -1.0, "zr_b": "x"})
-
-
 @repaired()
 def grid_mapping_that_is_not_there(folder):
     return write(folder, attrs={"units": "mm/h", "grid_mapping": f"{SCRIPT} : x"}), FRAMES

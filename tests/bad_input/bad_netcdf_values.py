@@ -1,7 +1,8 @@
-"""netCDF files with bad values and bad packing."""
+"""netCDF files with bad values, bad packing and quantities that cannot be converted."""
 
 import numpy as np
-from bad_netcdf_files import write
+from bad_netcdf_files import SECONDS, write
+from bad_netcdf_labels import add
 from bad_npy import FRAMES
 from kinds import refused, repaired
 
@@ -197,3 +198,29 @@ def int64_does_not_wrap(folder):
 @refused("movies", "true/false")
 def truth_written_by_xarray(folder):
     return packed(folder, (FRAMES > 3).astype("i1"), dtype="bool")
+
+
+@refused("movies", "accumulation periods must be positive", units="mm/h")
+def accumulation_over_no_time(folder):
+    return write(folder, attrs={"units": "mm", "accumulation_minutes": 0.0})
+
+
+@refused("movies", "accumulation_minutes must be a number, found nan", units="mm/h")
+def accumulation_over_nan(folder):
+    return write(folder, attrs={"units": "mm", "accumulation_minutes": np.nan})
+
+
+@refused("movies", "accumulation_minutes must be a number, found 'five'", units="mm/h")
+def accumulation_over_words(folder):
+    return write(folder, attrs={"units": "mm", "accumulation_minutes": "five"})
+
+
+@refused("movies", r"ends: bounds must have the shape \(5, 2\), found \(5,\)", units="mm/h")
+def accumulation_over_bounds_of_a_wrong_shape(folder):
+    path = write(folder, attrs={"units": "mm"}, time_attrs={"units": SECONDS, "bounds": "ends"})
+    return add(path, "ends", np.arange(5.0), ("time",))
+
+
+@refused("movies", "zr_a and zr_b must be two positive numbers", units="mm/h")
+def reflectivity_of_an_impossible_relation(folder):
+    return write(folder, attrs={"units": "dBZ", "zr_a": -1.0, "zr_b": "x"})
