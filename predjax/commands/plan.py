@@ -138,6 +138,8 @@ def choose_folder(options) -> pathlib.Path:
         name = getattr(options, "model_name", ModelConfig.model_name)
         return pathlib.Path("runs") / f"{name}-{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%SZ}"
     folder = pathlib.Path(options.save_dir)
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is a file, --save_dir is a folder")
     if options.is_training and holds_checkpoint(folder) and not (options.resume or options.overwrite):
         raise FileExistsError(f"{folder} holds a checkpoint: --resume goes on, --overwrite starts anew")
     return folder

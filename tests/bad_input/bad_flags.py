@@ -78,7 +78,7 @@ def flag_data_that_is_text(folder):
     return ["train", "--data_path", str(write_bytes(folder, b"text"))]
 
 
-@refused("flags", "Not a directory|File exists|a.txt")
+@refused("flags", "a.txt is a file, --save_dir is a folder")
 def flag_save_dir_that_is_a_file(folder):
     return ["train", "--data_path", str(write(folder)), "--save_dir", str(write_bytes(folder, b"", "a.txt")), *SHORT]
 
