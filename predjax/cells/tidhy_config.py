@@ -34,6 +34,8 @@ class TiDHyConfig:
       threshold_r, threshold_r2: of the soft threshold after every update, not multiplied by a learning rate.
       saturate_r, saturate_r2: one of `SATURATIONS`, after the threshold; scale_r and scale_r2 are s.
       max_iter, tol: inference ends at that many updates, or when r and r2 both change by less than `tol` of their norm.
+      backtracking: whether inference takes no step that does not lower its objective (`cells.descent`), and thresholds
+        shrink with the steps. Then the saturations are "none" or "clip": the others move even a minimum.
       first_clip: the gradient's components are clipped to +-this in the first step of a sequence; infinite for none.
       normalise: whether every update ends with `normalise`: decoder rows and V_k of norm 1.
       cos_eta, w_sparsity, decoder_orthogonality, w_continuity: weights of the `Regularisers` in training.
@@ -62,6 +64,7 @@ class TiDHyConfig:
     scale_r2: float = 3.0
     max_iter: int = 60
     tol: float = 1e-4
+    backtracking: bool = False
     first_clip: float = 1.0
     normalise: bool = False
     cos_eta: float = 0.001
@@ -74,10 +77,10 @@ class TiDHyConfig:
             check_count(name, getattr(self, name))
         check_choice("loss", self.loss, LOSSES)
         check_choice("weights", self.weights, WEIGHTS)
-        for name in ("nonlinear_decoder", "normalise"):
+        for name in ("nonlinear_decoder", "normalise", "backtracking"):
             check_switch(name, getattr(self, name))
         for name in ("saturate_r", "saturate_r2"):
-            check_choice(name, getattr(self, name), SATURATIONS)
+            check_choice(name, getattr(self, name), ("none", "clip") if self.backtracking else SATURATIONS)
         for name in ("lr_r", "lr_r2", "scale_r", "scale_r2", "first_clip"):
             check_number(name, getattr(self, name), above=0)
         if check_number("momentum", self.momentum, low=0) >= 1:

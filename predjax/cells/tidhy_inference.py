@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from predjax.cells.descent import descend
 from predjax.cells.tidhy import (
     Networks,
     Regularisers,
@@ -95,7 +96,12 @@ def minimise(objective, start: Codes, config: TiDHyConfig, clip: float = jnp.inf
     m' = g + a m, v' = constrain(v - lr (g + a m')) for v = r and r2 at once, g their gradients at the same point
     (components clipped to +-`clip`), a = `momentum`; m starts at 0 and is not thresholded. It ends at `max_iter`, or
     when |v' - v| < tol |v| for both (|v' - v| < tol for |v| < 1e-8); the last v' is kept.
+
+    That is the authors'. Where the dynamics are steep (the curvature in r2 grows as |r_before|^2) the steps may go up
+    without end. With `config.backtracking` they do not (`cells.descent`): thresholds shrink with the steps, so that
+    they are the proximal map of threshold / lr |v|_1, and a step that does not lower the objective is not taken.
     """
+    rates = Codes(config.lr_r, config.lr_r2)
 
     def settled(new, old):
         norm = jnp.sqrt(jnp.square(old).sum())
@@ -106,7 +112,6 @@ def minimise(objective, start: Codes, config: TiDHyConfig, clip: float = jnp.inf
         old, momenta, iterations, _ = carry
         gradient = jax.tree.map(lambda g: jnp.clip(g, -clip, clip), jax.grad(objective)(old))
         momenta = jax.tree.map(lambda g, m: g + config.momentum * m, gradient, momenta)
-        rates = Codes(config.lr_r, config.lr_r2)
         new = jax.tree.map(lambda v, g, m, lr: v - lr * (g + config.momentum * m), old, gradient, momenta, rates)
         new = constrain(new, config)
         return new, momenta, iterations + 1, settled(new.r, old.r) & settled(new.r2, old.r2)
@@ -114,6 +119,23 @@ def minimise(objective, start: Codes, config: TiDHyConfig, clip: float = jnp.inf
     def unfinished(carry):
         *_, iterations, converged = carry
         return ~converged & (iterations < config.max_iter)
+
+    if config.backtracking:
+        weights = Codes(config.threshold_r / config.lr_r, config.threshold_r2 / config.lr_r2)
+
+        def project(codes, rates):
+            r, r2 = jax.tree.map(lambda v, weight, h: soften(v, weight * h) if weight else v, codes, weights, rates)
+            r, r2 = saturate(r, config.saturate_r, config.scale_r), saturate(r2, config.saturate_r2, config.scale_r2)
+            return Codes(r, r2)
+
+        def penalty(codes):
+            return sum(weight * magnitude(v).sum() for weight, v in zip(weights, codes) if weight)
+
+        found = descend(
+            objective, start, rates, momentum=config.momentum, max_iter=config.max_iter, settled=lambda new, old:
+            settled(new.r, old.r) & settled(new.r2, old.r2), project=project, penalty=penalty, clip=clip,
+        )  # fmt: skip
+        return Inferred(found.point, found.iterations, found.converged)
 
     zeros = jax.tree.map(jnp.zeros_like, start)
     codes, _, iterations, converged = jax.lax.while_loop(unfinished, update, (start, zeros, 0, False))
