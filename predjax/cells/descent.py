@@ -1,4 +1,4 @@
-"""Proximal gradient descent that never goes up: momentum that restarts, and steps that curvature bounds."""
+"""Gradient descent that never goes up: momentum that restarts, and steps that curvature bounds."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,8 +14,7 @@ class Descent(NamedTuple):
 
     Attributes:
       point: a tree of arrays; the best that was seen.
-      value: of the objective, with the penalty.
-      gradient: of the objective alone.
+      value, gradient: of the objective there.
       momenta: a tree like the point's.
       rates: one for each leaf of the point, at most the given ones.
       moving: whether the momenta are not 0.
@@ -35,11 +34,11 @@ class Descent(NamedTuple):
 
 def descend(
     objective: Callable, start, rates, *, momentum: float, max_iter: int, settled: Callable,
-    project: Callable = lambda point, rates: point, penalty: Callable = lambda point: 0.0, clip: float = jnp.inf,
+    project: Callable = lambda point: point, clip: float = jnp.inf,
 ) -> Descent:  # fmt: skip
-    """Minimises objective(point) + penalty(point) from `start` without ever going up.
+    """Minimises objective(point) from `start` without ever going up.
 
-    A step is Nesterov's, m' = g + a m, v' = project(v - h (g + a m'), h), with a rate h for each leaf v. One that does
+    A step is Nesterov's, m' = g + a m, v' = project(v - h (g + a m')), with a rate h for each leaf v. One that does
     not lower the value (or makes it NaN) is not taken: the momentum restarts at 0, and where it was 0 already, all
     rates halve. While every step lowers the value, they are those of plain descent with momentum.
 
@@ -57,8 +56,7 @@ def descend(
       momentum: a, in [0, 1).
       max_iter: updates at most, taken or not.
       settled: of a proposed point and the one before; true ends the descent.
-      project: of a point and rates, the proximal map of h `penalty`.
-      penalty: of a point, the value that `project` minimises beside the distance.
+      project: of a point, the nearest that is allowed.
       clip: components of gradients are clipped to +-`clip`.
 
     Source: restarts by the value, O'Donoghue & Candes (2015), Adaptive restart for accelerated gradient schemes;
@@ -68,14 +66,14 @@ def descend(
 
     def evaluate(point):
         value, gradient = raw(point)
-        return value + penalty(point), jax.tree.map(lambda g: jnp.clip(g, -clip, clip), gradient)
+        return value, jax.tree.map(lambda g: jnp.clip(g, -clip, clip), gradient)
 
     def update(now: Descent) -> Descent:
         momenta = jax.tree.map(lambda g, m: g + momentum * m, now.gradient, now.momenta)
         proposed = jax.tree.map(
             lambda v, g, m, h: v - h * (g + momentum * m), now.point, now.gradient, momenta, now.rates
         )
-        proposed = project(proposed, now.rates)
+        proposed = project(proposed)
         value, gradient = evaluate(proposed)
         lower = value <= now.value  # not if NaN
         taken, kept = (proposed, value, gradient, momenta), (now.point, now.value, now.gradient, now.momenta)

@@ -34,8 +34,8 @@ class TiDHyConfig:
       threshold_r, threshold_r2: of the soft threshold after every update, not multiplied by a learning rate.
       saturate_r, saturate_r2: one of `SATURATIONS`, after the threshold; scale_r and scale_r2 are s.
       max_iter, tol: inference ends at that many updates, or when r and r2 both change by less than `tol` of their norm.
-      backtracking: whether inference takes no step that does not lower its objective (`cells.descent`), and thresholds
-        shrink with the steps. Then the saturations are "none" or "clip": the others move even a minimum.
+      backtracking: whether inference takes no step that does not lower its objective (`cells.descent`). It has no
+        thresholds then, and no saturations but "clip": those move even a minimum.
       first_clip: the gradient's components are clipped to +-this in the first step of a sequence; infinite for none.
       normalise: whether every update ends with `normalise`: decoder rows and V_k of norm 1.
       cos_eta, w_sparsity, decoder_orthogonality, w_continuity: weights of the `Regularisers` in training.
@@ -80,7 +80,7 @@ class TiDHyConfig:
         for name in ("nonlinear_decoder", "normalise", "backtracking"):
             check_switch(name, getattr(self, name))
         for name in ("saturate_r", "saturate_r2"):
-            check_choice(name, getattr(self, name), ("none", "clip") if self.backtracking else SATURATIONS)
+            check_choice(name, getattr(self, name), SATURATIONS)
         for name in ("lr_r", "lr_r2", "scale_r", "scale_r2", "first_clip"):
             check_number(name, getattr(self, name), above=0)
         if check_number("momentum", self.momentum, low=0) >= 1:
@@ -88,3 +88,10 @@ class TiDHyConfig:
         weights = ("temp_weight", "l1_w", "l1_r", "l1_r2", "smoothness", "threshold_r", "threshold_r2", "tol")
         for name in (*weights, "cos_eta", "w_sparsity", "decoder_orthogonality", "w_continuity"):
             check_number(name, getattr(self, name), low=0)
+        for part in ("r", "r2") if self.backtracking else ():
+            saturation, threshold = getattr(self, f"saturate_{part}"), getattr(self, f"threshold_{part}")
+            if threshold or saturation not in ("none", "clip"):
+                found = f"{threshold!r} and {saturation!r}"
+                raise ValueError(
+                    f"with backtracking threshold_{part} must be 0 and saturate_{part} none or clip, not {found}"
+                )

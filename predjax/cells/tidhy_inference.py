@@ -97,9 +97,8 @@ def minimise(objective, start: Codes, config: TiDHyConfig, clip: float = jnp.inf
     (components clipped to +-`clip`), a = `momentum`; m starts at 0 and is not thresholded. It ends at `max_iter`, or
     when |v' - v| < tol |v| for both (|v' - v| < tol for |v| < 1e-8); the last v' is kept.
 
-    That is the authors'. Where the dynamics are steep (the curvature in r2 grows as |r_before|^2) the steps may go up
-    without end. With `config.backtracking` they do not (`cells.descent`): thresholds shrink with the steps, so that
-    they are the proximal map of threshold / lr |v|_1, and a step that does not lower the objective is not taken.
+    That is the authors'. Where the dynamics are steep (the curvature in r2 grows as |r_before|^2) its steps may go up
+    without end. With `config.backtracking` they do not: `cells.descent`.
     """
     rates = Codes(config.lr_r, config.lr_r2)
 
@@ -121,19 +120,10 @@ def minimise(objective, start: Codes, config: TiDHyConfig, clip: float = jnp.inf
         return ~converged & (iterations < config.max_iter)
 
     if config.backtracking:
-        weights = Codes(config.threshold_r / config.lr_r, config.threshold_r2 / config.lr_r2)
-
-        def project(codes, rates):
-            r, r2 = jax.tree.map(lambda v, weight, h: soften(v, weight * h) if weight else v, codes, weights, rates)
-            r, r2 = saturate(r, config.saturate_r, config.scale_r), saturate(r2, config.saturate_r2, config.scale_r2)
-            return Codes(r, r2)
-
-        def penalty(codes):
-            return sum(weight * magnitude(v).sum() for weight, v in zip(weights, codes) if weight)
-
         found = descend(
-            objective, start, rates, momentum=config.momentum, max_iter=config.max_iter, settled=lambda new, old:
-            settled(new.r, old.r) & settled(new.r2, old.r2), project=project, penalty=penalty, clip=clip,
+            objective, start, rates, momentum=config.momentum, max_iter=config.max_iter, clip=clip,
+            settled=lambda new, old: settled(new.r, old.r) & settled(new.r2, old.r2),
+            project=lambda codes: constrain(codes, config),
         )  # fmt: skip
         return Inferred(found.point, found.iterations, found.converged)
 
