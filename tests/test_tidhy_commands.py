@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 
 from predjax import checkpoint
+from predjax.analysis.timescales import score_readout
 from predjax.commands.evaluate import main as evaluate
 from predjax.commands.train import main as train
 from predjax.synthetic.__main__ import main as make
@@ -44,10 +45,10 @@ def test_forecasts_are_scored_and_exported_with_what_explains_the_series(run, tm
     assert evaluate(command) == 0
     assert "tidhy" in capsys.readouterr().out
     assert sorted(path.suffix for path in (tmp_path / "frames").iterdir()) == [".nc", ".npy", ".png"]
-    names = sorted(path.name for path in (tmp_path / "latents").iterdir())
+    names = sorted(path.name for path in (tmp_path / "latents").glob("latents_0*"))
     assert [name.split(".")[-1] for name in names] == ["nc", "png"] * (len(names) // 2) and names
     with xr.open_dataset(tmp_path / "latents" / names[0]) as latents:
-        assert latents.sizes == {"time": 30, "latent": 3, "slow": 2, "component": 2, "feature": 3}
+        assert latents.sizes == {"time": 30, "latent": 3, "slow": 2, "component": 2, "feature": 3, "coordinate": 3}
         assert (
             np.isfinite(latents.r).all()
             and (latents.w >= 0).all()
@@ -56,6 +57,27 @@ def test_forecasts_are_scored_and_exported_with_what_explains_the_series(run, tm
         error = (latents.x_hat - latents.x).values
         assert np.isfinite(error).all() and latents.x_hat.attrs["units"] == latents.x.attrs["units"]
     assert evaluate(command) == 2 and "exists" in capsys.readouterr().err
+
+
+def test_states_are_read_off_and_timescales_drawn(run, tmp_path, capsys):
+    """The states here are the observed features, which the latent states show."""
+    command = ["--checkpoint", run, "--data_path", run.parent / "rossler.nc", "--latents", tmp_path]
+    command = [str(part) for part in (*command, "--states", "rossler")]
+    assert evaluate(command) == 0
+    table = [
+        line.split("|")[-1].split() for line in capsys.readouterr().out.splitlines() if line.startswith(("r ", "mode "))
+    ]
+    files = [xr.load_dataset(path) for path in sorted(tmp_path.glob("latents_0*.nc"))]
+    expected = score_readout([one.r.values[20:] for one in files], [one.x.values[20:] for one in files])
+    np.testing.assert_allclose(np.array(table, float)[0], 100 * expected, rtol=1e-3, atol=0.06)
+    assert (tmp_path / "latents_timescales.png").stat().st_size > 10_000
+    with xr.open_dataset(tmp_path / "latents_000.nc") as latents:
+        assert latents.z.dims == ("time", "coordinate") and latents.period.shape == latents.modulus.shape == (3,)
+        assert (latents.period.values[1:] <= latents.period.values[:-1]).all()
+    assert evaluate([*command[:-1], "mode", "--overwrite"]) == 2
+    assert "no variable 'mode' of states; there are" in capsys.readouterr().err
+    assert evaluate([*command[:-2], "--modes", "rossler", "--overwrite"]) == 2
+    assert "rossler has the shape (4, 30, 3), the series are (4, 30)" in capsys.readouterr().err
 
 
 def test_only_a_model_with_latents_has_them(tmp_path, tiny_run, capsys):

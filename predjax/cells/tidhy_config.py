@@ -38,6 +38,8 @@ class TiDHyConfig:
         thresholds then, and no saturations but "clip": those move even a minimum.
       first_clip: the gradient's components are clipped to +-this in the first step of a sequence; infinite for none.
       normalise: whether every update ends with `normalise`: decoder rows and V_k of norm 1.
+      radius: of forecasts, the largest spectral radius of V (`bound_radius`); infinite for none. At 1 no forecast grows
+        without end. Inference and training do not see it.
       cos_eta, w_sparsity, decoder_orthogonality, w_continuity: weights of the `Regularisers` in training.
     """
 
@@ -67,6 +69,7 @@ class TiDHyConfig:
     backtracking: bool = False
     first_clip: float = 1.0
     normalise: bool = False
+    radius: float = float("inf")
     cos_eta: float = 0.001
     w_sparsity: float = 0.0
     decoder_orthogonality: float = 0.0
@@ -81,7 +84,7 @@ class TiDHyConfig:
             check_switch(name, getattr(self, name))
         for name in ("saturate_r", "saturate_r2"):
             check_choice(name, getattr(self, name), SATURATIONS)
-        for name in ("lr_r", "lr_r2", "scale_r", "scale_r2", "first_clip"):
+        for name in ("lr_r", "lr_r2", "scale_r", "scale_r2", "first_clip", "radius"):
             check_number(name, getattr(self, name), above=0)
         if check_number("momentum", self.momentum, low=0) >= 1:
             raise ValueError(f"momentum must be less than 1, not {self.momentum!r}")

@@ -172,9 +172,34 @@ def infer_series(networks: Networks, config: TiDHyConfig, x, r2) -> Inferred:
     return jax.tree.map(lambda a, b: jnp.concatenate([a[:, None], jnp.moveaxis(b, 0, 1)], 1), first, rest)
 
 
+def bound_radius(matrices, radius: float):
+    """Matrices `(..., R, R)` divided by what their spectral radius is larger by than `radius`.
+
+    The spectral radius is |M^n|^(1/n) with n = 1024, by repeated squares (Gelfand 1941): never too small, and too large
+    by less than 1 % for eigenvectors of condition 1e4. Their powers so have a bound, even where r2 holds for ever.
+    """
+    if radius == jnp.inf:
+        return matrices
+
+    def norm(powers):
+        return jnp.maximum(jnp.sqrt(jnp.square(powers).sum((-2, -1), keepdims=True)), jnp.finfo(powers.dtype).tiny)
+
+    powers, log = matrices / norm(matrices), jnp.log(norm(matrices))
+    for _ in range(10):
+        powers = powers @ powers
+        size = norm(powers)
+        powers, log = powers / size, 2 * log + jnp.log(size)
+    return matrices * jnp.minimum(radius / jnp.exp(log / 1024), 1.0)
+
+
+def hold_dynamics(networks: Networks, config: TiDHyConfig, r2):
+    """V(r2) `(..., R, R)` for forecasts: its spectral radius is at most `config.radius`."""
+    return bound_radius(mix_dynamics(networks, mix(networks, r2, config.weights)), config.radius)
+
+
 def forecast(networks: Networks, config: TiDHyConfig, codes: Codes, num_steps: int):
-    """x^ `(B, num_steps, D)` after the codes `(B, ...)`: r' = V(r2) r with r2 held, each decoded."""
-    dynamics = mix_dynamics(networks, mix(networks, codes.r2, config.weights))
+    """x^ `(B, num_steps, D)` after the codes `(B, ...)`: each is decoded of r' = V r, V that of `hold_dynamics`."""
+    dynamics = hold_dynamics(networks, config, codes.r2)
 
     def step(r, _):
         r = jnp.einsum("bij,bj->bi", dynamics, r)

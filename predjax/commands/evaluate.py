@@ -26,9 +26,10 @@ def _parser() -> Parser:
     add(
         "--latents",
         metavar="DIR",
-        help="of tidhy: writes latents_<number>.nc and .png of whole series, and their modes",
+        help="of tidhy: writes latents_<number>.nc and .png of whole series, their modes and their timescales",
     )
     add("--modes", default="", metavar="NAME", help="variable of the data that holds the true modes, to compare with")
+    add("--states", default="", metavar="NAME", help="variable of the data that holds the true states, to be read off")
     add("--format", default="cf", choices=("cf", "pysteps"), help="names in the netCDF of --export (default cf)")
     add("--num_save_samples", type=int, default=10, metavar="N", help="cases to export, evenly spread (default 10)")
     add("--overwrite", action="store_true", help="existing files may be replaced")
@@ -95,7 +96,8 @@ def main(arguments=None) -> int:
     if options.latents:
         from predjax.commands.latents import write_latents
 
-        print(write_latents(load(options.checkpoint, 0), cases, options.latents, options.modes, options.overwrite))
+        truths = options.modes, options.states
+        print(write_latents(load(options.checkpoint, 0), cases, options.latents, *truths, options.overwrite))
     return 0
 
 

@@ -9,7 +9,15 @@ import jax.numpy as jnp
 
 from predjax.cells.tidhy import TiDHy, advance, decode, mix, normalise
 from predjax.cells.tidhy_config import TiDHyConfig
-from predjax.cells.tidhy_inference import Codes, forecast, infer_first, infer_series, infer_step, training_loss
+from predjax.cells.tidhy_inference import (
+    Codes,
+    forecast,
+    hold_dynamics,
+    infer_first,
+    infer_series,
+    infer_step,
+    training_loss,
+)
 from predjax.models.config import ModelConfig
 
 
@@ -70,14 +78,16 @@ def make_tidhy(config: ModelConfig) -> dict:
         networks, x = networks_of.apply(params), read(frames)[:, :-1]
         truth = jnp.ones(x.shape[:2], bool) if use_truth is None else jnp.asarray(use_truth, bool)
 
+        def roll(codes):
+            return Codes(jnp.einsum("bij,bj->bi", hold_dynamics(networks, options, codes.r2), codes.r), codes.r2)
+
         def predict_next(codes):
-            return decode(networks, advance(networks, *codes, options.weights), options.loss)
+            return decode(networks, roll(codes).r, options.loss)
 
         def step(codes, at):
             x, truth = at
             inferred = infer_step(networks, options, x, codes).codes
-            rolled = Codes(advance(networks, *codes, options.weights), codes.r2)
-            codes = jax.tree.map(lambda a, b: jnp.where(truth[:, None], a, b), inferred, rolled)
+            codes = jax.tree.map(lambda a, b: jnp.where(truth[:, None], a, b), inferred, roll(codes))
             return codes, predict_next(codes)
 
         first = infer_first(networks, options, x[:, 0], start(x)).codes

@@ -13,6 +13,7 @@ from sequences import apply_method, compile_quickly, draw
 from predjax.cells.tidhy import TiDHy, TiDHyConfig, advance, decode, mix, mix_dynamics, normalise, row_cosines
 from predjax.cells.tidhy_inference import (
     Codes,
+    bound_radius,
     constrain,
     first_objective,
     forecast,
@@ -306,6 +307,23 @@ def test_a_linear_system_is_forecast_exactly(double):
     last = jax.tree.map(lambda a: a[:, -1], found.codes)
     close(forecast(networks, config, last, 5), states[:, 4:], atol=1e-8)
     close(forecast(networks, config, Codes(states[:, 3], last.r2), 5), states[:, 4:], atol=1e-12)
+
+
+def test_no_forecast_grows_where_the_radius_is_bounded(double):
+    """V is scaled to the radius if its own, the largest |eigenvalue|, is larger; else it stays exactly as it is."""
+    matrices = draw(6, 5, 5) * jnp.array([1e-30, 0.1, 0.3, 1.0, 10.0, 1e30])[:, None, None]
+    own = np.abs(np.linalg.eigvals(matrices)).max(-1)
+    bounded = bound_radius(matrices, 0.9)
+    assert (own < 0.9).any() and (own > 0.9).any()
+    np.testing.assert_array_equal(bounded[own < 0.9], matrices[own < 0.9])
+    np.testing.assert_allclose(np.abs(np.linalg.eigvals(bounded)).max(-1)[own > 0.9], 0.9, rtol=0.01)
+    assert np.isfinite(bound_radius(jnp.zeros((2, 2)), 1.0)).all()
+
+    config = configure(radius=1.0)
+    params = make_params(config, lively=True)
+    networks, codes = get_networks(params, config), Codes(draw(2, 4), draw(2, 3))
+    free, held = (forecast(networks, configure(radius=radius), codes, 200) for radius in (np.inf, 1.0))
+    assert np.abs(free[:, -1]).max() > 1e20 and np.abs(held).max() < 100
 
 
 def test_forecast_advances_and_decodes(double):

@@ -1,5 +1,6 @@
 """TiDHy behind the interface of all models: what it sees, what it forecasts, and what it refuses."""
 
+import dataclasses
 import functools
 
 import haiku as hk
@@ -40,11 +41,14 @@ def test_a_prediction_knows_what_came_before_it_alone():
         assert not changed[:t].any() and (t == 6 or changed[t] > 1e-4)
 
 
-def test_a_forecast_is_a_rollout_that_sees_nothing_more():
+@pytest.mark.parametrize("radius", [None, 0.5])
+def test_a_forecast_is_a_rollout_that_sees_nothing_more(radius):
+    options = CONFIG.options | ({"radius": radius} if radius else {})
+    forecaster = make_forecaster(dataclasses.replace(CONFIG, cell_options=options))
     hidden = FRAMES.copy()
     hidden[:, 4:] = np.nan
-    rolled = rollout(PARAMS, None, hidden, forecast_mask(2, 4, 7))[:, 3:]
-    forecast = compile_quickly(FORECASTER.predict, static_argnums=3)(PARAMS, None, FRAMES[:, :4], 3)
+    rolled = compile_quickly(forecaster.rollout)(PARAMS, None, hidden, forecast_mask(2, 4, 7))[:, 3:]
+    forecast = compile_quickly(forecaster.predict, static_argnums=3)(PARAMS, None, FRAMES[:, :4], 3)
     np.testing.assert_allclose(forecast, rolled, rtol=1e-4, atol=1e-5)
     assert np.abs(forecast[:, 0] - forecast[:, 1]).max() > 1e-4
 

@@ -1,0 +1,103 @@
+"""Timescales of series: power spectra, the eigenmodes of a linear map, and which states a linear readout finds."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Spectrum(NamedTuple):
+    """Power `(P, F)` of F features at P periods in steps, falling; a feature's powers sum to 1 (to 0 if constant)."""
+
+    periods: np.ndarray
+    power: np.ndarray
+
+    @property
+    def dominant(self) -> np.ndarray:
+        """The period with the most power, `(F,)`."""
+        return self.periods[self.power.argmax(0)]
+
+
+class Eigenmodes(NamedTuple):
+    """The eigenmodes of a real matrix V `(R, R)`, from the slowest to the fastest; a complex pair counts once.
+
+    Attributes:
+      periods: in steps, 2 pi / |arg(lambda)|; infinite for a positive eigenvalue.
+      moduli: |lambda|: growth in a step.
+      owners: `(R,)`, the number of the mode that a row of `project` belongs to.
+      project: `(R, R)`, the real coordinates of r in the modes, z = project @ r: one for a real eigenvalue, two for a
+        pair. V moves each mode for itself: project V = blocks project, with blocks of 1 or 2 rows.
+    """
+
+    periods: np.ndarray
+    moduli: np.ndarray
+    owners: np.ndarray
+    project: np.ndarray
+
+
+def find_spectrum(series: Sequence[np.ndarray]) -> Spectrum:
+    """The mean periodogram of series `(T, F)`, each without its mean and under a Hann window.
+
+    Series of different lengths are cut to the shortest. A period of all steps is the slowest that there is.
+
+    Raises:
+      ValueError: no series, fewer than 4 steps, values that are not finite.
+    """
+    steps = min((len(one) for one in series), default=0)
+    if steps < 4:
+        raise ValueError(f"a spectrum needs series of at least 4 steps, the shortest has {steps}")
+    values = np.stack([np.asarray(one[:steps], np.float64) for one in series])
+    if not np.isfinite(values).all():
+        raise ValueError(f"values must be finite, found {np.sum(~np.isfinite(values))} that are not")
+    values = (values - values.mean(1, keepdims=True)) * np.hanning(steps)[:, None]
+    power = np.square(np.abs(np.fft.rfft(values, axis=1))).mean(0)[1:]
+    total = power.sum(0)
+    return Spectrum(steps / np.arange(1, len(power) + 1), power / np.where(total > 0, total, 1.0))
+
+
+def find_periods(matrices: np.ndarray) -> np.ndarray:
+    """2 pi / |arg(lambda)| of the eigenvalues of matrices `(..., R, R)`, `(..., R)`; infinite for positive ones."""
+    angles = np.abs(np.angle(np.linalg.eigvals(matrices)))
+    return np.divide(2 * np.pi, angles, out=np.full(angles.shape, np.inf), where=angles > 0)
+
+
+def find_eigenmodes(matrix: np.ndarray) -> Eigenmodes:
+    """The eigenmodes of a real matrix. Errors: LinAlgError where eigenvectors do not span the space (a Jordan block).
+
+    Eigenvectors have length 1, and their largest component is real and positive.
+    """
+    values, vectors = np.linalg.eig(np.asarray(matrix, np.float64))
+    largest = np.take_along_axis(vectors, np.abs(vectors).argmax(0)[None], 0)
+    left = np.linalg.inv(vectors * np.abs(largest) / largest)
+    kept = np.flatnonzero(values.imag >= 0)
+    kept = kept[np.argsort(np.abs(np.angle(values[kept])), kind="stable")]
+    rows, owners = [], []
+    for number, mode in enumerate(kept):
+        parts = [left[mode].real, left[mode].imag] if values[mode].imag > 0 else [left[mode].real]
+        rows += parts
+        owners += [number] * len(parts)
+    angles = np.abs(np.angle(values[kept]))
+    periods = np.divide(2 * np.pi, angles, out=np.full(len(kept), np.inf), where=angles > 0)
+    return Eigenmodes(periods, np.abs(values[kept]), np.array(owners), np.array(rows))
+
+
+def score_readout(codes: Sequence[np.ndarray], states: Sequence[np.ndarray]) -> np.ndarray:
+    """How much of each state `(T, S)` a linear readout of the codes `(T, R)` explains in a series it has not seen.
+
+    R^2 = 1 - sum of squared errors / sum of squared deviations from the mean, `(S,)`, over all series, each read by the
+    least squares (with a constant) of all others.
+
+    Raises:
+      ValueError: fewer than two series, series of codes and states that do not fit.
+    """
+    if len(codes) < 2 or [len(one) for one in codes] != [len(one) for one in states]:
+        lengths = [[len(one) for one in many] for many in (codes, states)]
+        raise ValueError(f"a readout needs two or more series of codes and states alike, found lengths {lengths}")
+    inputs = [np.concatenate([one, np.ones((len(one), 1))], 1, dtype=np.float64) for one in codes]
+    errors = []
+    for number, (own, truth) in enumerate(zip(inputs, states)):
+        others = [i for i in range(len(inputs)) if i != number]
+        rest = np.concatenate([inputs[i] for i in others]), np.concatenate([states[i] for i in others])
+        errors.append(truth - own @ np.linalg.lstsq(*rest, rcond=None)[0])
+    every = np.concatenate(states)
+    return 1 - np.square(np.concatenate(errors)).sum(0) / np.square(every - every.mean(0)).sum(0)
