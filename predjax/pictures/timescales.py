@@ -16,7 +16,8 @@ from predjax.pictures.panels import FAINT, INK, fit_size, place_axes
 
 DPI = 130
 LEFT, HEAD, WIDTH, HEIGHT, ACROSS, DOWN, FOOT = 72, 72, 330, 240, 66, 62, 50  # pixels
-DECADES, HEADROOM = 4.5, 1.4  # powers of ten below the highest peak, and above it where there is a legend
+DECADES, HEADROOM = 4.5, 0.6  # powers of ten below the highest peak, and above it for a row of the legend
+MOST_NAMES = 8  # of modes, the slowest, in the legend
 BINS = 60
 WIDEST = 1.03  # ratio of the periods that one point of a line is the mean power of
 PANELS = {
@@ -82,15 +83,16 @@ def _draw_spectrum(axes: Axes, spectrum: Spectrum, modes: Eigenmodes | None) -> 
     for number, power in enumerate(spectrum.power.T):
         owner = number if modes is None else modes.owners[number]
         style = {"color": CYCLE[owner % len(CYCLE)], "linewidth": 0.9}
-        if modes is not None and (number == 0 or modes.owners[number - 1] != owner):
+        if modes is not None and owner < MOST_NAMES and (number == 0 or modes.owners[number - 1] != owner):
             period = modes.periods[owner]
             name = f"{period:.3g} steps" if np.isfinite(period) else "no rotation"
             style["label"] = f"{name}, |λ| {modes.moduli[owner]:.2f}"
         axes.plot(*_join(spectrum.periods, power), **style)
     axes.set_yscale("log")
     top = spectrum.power.max()
+    rows = 0 if modes is None else -(-min(len(modes.periods), MOST_NAMES) // 2)
     if top > 0:
-        axes.set_ylim(top * 10**-DECADES, top * (3 if modes is None else 10**HEADROOM))
+        axes.set_ylim(top * 10**-DECADES, top * (3 if modes is None else 10 ** (HEADROOM * rows + 0.2)))
     axes.yaxis.set_minor_formatter(NullFormatter())
     if modes is not None:
         style = {"fontsize": 6, "labelcolor": INK, "handlelength": 1.2, "columnspacing": 1.0, "borderaxespad": 0.2}
@@ -112,7 +114,7 @@ def _draw_periods(axes: Axes, periods: np.ndarray, slowest: float, fastest: floa
     edges = np.geomspace(fastest, slowest, BINS + 1)
     counts, _ = np.histogram(shown, edges)
     axes.stairs(100 * counts / max(len(periods), 1), edges, fill=True, color=CYCLE[0], zorder=2)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 125 * max(counts.max() / max(len(periods), 1), 0.01))
     axes.set_ylabel("share of the eigenvalues (%)", fontsize=7, color=FAINT, labelpad=1)
     left_out = f"{1 - len(shown) / max(len(periods), 1):.0%} rotate slower\nor not at all"
     axes.text(0.98, 0.97, left_out, transform=axes.transAxes, ha="right", va="top", fontsize=6.5, color=FAINT)
