@@ -9,8 +9,8 @@
     verification/  scores from sums that add
     analysis/      what a trained network does
     pictures/      maps, curves, animations
-    commands/      train, evaluate
-    units, flags, checkpoint, parallel, files: used by all of them
+    commands/      train, evaluate, forecast, prepare, launch, analyse
+    units, flags, checkpoint, parallel, files, messages: used by all of them
 
 Importing predjax imports none of this.
 """
