@@ -1,15 +1,22 @@
-"""Verification on a dask cluster: the scores of one process."""
+"""Verification and preparation on a dask cluster: the scores and the store of one process."""
 
 import json
 import os
+import pathlib
 import subprocess
 import sys
 
+import netCDF4
+import numpy as np
 import pytest
 from tiny import ROOT
 
 from predjax.commands import cluster
 from predjax.commands.evaluate import main as evaluate
+from predjax.commands.prepare import main as prepare
+from predjax.radar import archive as scanning
+from predjax.radar import store_grids, store_writer
+from predjax.radar.open_files import OPEN_FILES
 
 
 def double(options, part):
@@ -86,3 +93,144 @@ def test_a_scheduler_that_is_not_there_is_one_line(tiny_run, monkeypatch, capsys
     assert evaluate(["--checkpoint", str(tiny_run), "--dask_scheduler", "tcp://127.0.0.1:9"]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "dask_scheduler tcp://127.0.0.1:9 does not answer" in error
+
+
+def write(path, frames, minutes):
+    """A file of dBZ in hundredths (time, y, x) with checksums."""
+    with netCDF4.Dataset(path, "w") as file:
+        for name, size in zip(("time", "y", "x"), frames.shape):
+            file.createDimension(name, size)
+        clock = file.createVariable("time", "i4", ("time",))
+        clock.units, clock[:] = "minutes since 2020-01-01", minutes
+        variable = file.createVariable("dbz", "i2", ("time", "y", "x"), zlib=True, fletcher32=True)
+        variable.set_auto_maskandscale(False)
+        variable.units, variable.scale_factor = "dBZ", 0.01
+        variable[:] = frames
+
+
+@pytest.fixture
+def archive(tmp_path, monkeypatch):
+    """60 netCDF files of a frame, some of them there twice, and two arrays; blocks of seven frames of 32x32."""
+    monkeypatch.setattr(store_grids, "BLOCK_BYTES", 7 * 4 * 32 * 32)
+    folder, rng = tmp_path / "archive", np.random.default_rng(0)
+    folder.mkdir()
+    frames = rng.integers(-1000, 5000, (60, 32, 32)).astype("i2")
+    for number in range(60):
+        write(folder / f"{number:02}.nc", frames[[number]], [5 * number])
+    write(folder / "again.nc", frames[[20, 30]] + np.array([0, 1], "i2")[:, None, None], [100, 150])
+    np.save(folder / "movies.npy", rng.uniform(0, 40, (3, 10, 24, 24)).astype("f4"))
+    np.savez(folder / "more.npz", rng.uniform(0, 40, (3, 5, 40, 40)).astype("f4"))
+    return folder
+
+
+def run(archive, store, *flags):
+    return prepare(["--data_path", str(archive), "--units", "dBZ", "--output", str(store), *flags])
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def damage(path):
+    """Overwrites the pixels."""
+    OPEN_FILES.close()
+    with open(path, "r+b") as file:
+        file.seek(path.stat().st_size * 3 // 4)
+        file.write(bytes(200))
+
+
+def alone(monkeypatch):
+    """From now on nothing is read by this process but the labels of the arrays."""
+
+    def refuse(*arguments):
+        raise AssertionError("a worker should do this")
+
+    monkeypatch.setattr(store_grids, "read_block", refuse)
+    monkeypatch.setattr(scanning, "read_header", refuse)
+
+
+@pytest.mark.ci
+@pytest.mark.parametrize("dtype", ["auto", "float32"])
+def test_the_store_is_that_of_one_process(dtype, scheduler, archive, tmp_path, capsys, monkeypatch):
+    assert run(archive, tmp_path / "alone", "--dtype", dtype) == 0
+    said = capsys.readouterr().out
+    assert "grids       3: " in said and "duplicates  2 left out, 1 of them with other values" in said
+    alone(monkeypatch)
+    assert run(archive, tmp_path / "cluster", "--dtype", dtype, "--dask_scheduler", scheduler) == 0
+    assert capsys.readouterr().out == said.replace(str(tmp_path / "alone"), str(tmp_path / "cluster"))
+    assert contents(tmp_path / "cluster") == contents(tmp_path / "alone")
+
+
+@pytest.mark.ci
+def test_damaged_files_are_those_of_one_process(scheduler, archive, tmp_path, capsys):
+    """Files that do not open, frames that cannot be read (one of them is in another file, too), arrays left out."""
+    np.savez(archive / "wrong.npz", np.full((2, 20, 40, 40), np.inf, "f4"))
+    damage(archive / "30.nc")
+    damage(archive / "45.nc")
+    errors = []
+    for flags in ([], ["--dask_scheduler", scheduler]):
+        assert run(f"{archive}/*.nc", tmp_path / "store", *flags) == 2
+        errors.append(capsys.readouterr().err)
+    assert errors[0] == errors[1]
+    assert "30.nc: dbz: frame 0 cannot be read" in errors[0] and errors[0].count("\n") == 1
+    (archive / "07.nc").write_bytes(b"nothing")
+    for flags in ([], ["--dask_scheduler", scheduler]):
+        assert run(f"{archive}/*.nc", tmp_path / "other", *flags) == 2
+        errors.append(capsys.readouterr().err)
+    assert errors[2] == errors[3] and "07.nc: not a netCDF file" in errors[2]
+    assert run(archive, tmp_path / "alone", "--on_bad_file", "skip") == 0
+    assert run(archive, tmp_path / "cluster", "--on_bad_file", "skip", "--dask_scheduler", scheduler) == 0
+    assert contents(tmp_path / "cluster") == contents(tmp_path / "alone")
+    skipped = json.loads((tmp_path / "cluster" / "index.json").read_text())["skipped"]
+    assert [pathlib.Path(one["file"]).name for one in skipped] == ["07.nc", "30.nc", "45.nc", "wrong.npz"]
+
+
+class Stop(Exception):
+    pass
+
+
+@pytest.mark.ci
+@pytest.mark.parametrize("first", [True, False], ids=["begun by the cluster", "ended by the cluster"])
+def test_a_run_that_broke_off_goes_on_with_and_without_the_cluster(first, scheduler, archive, tmp_path, capsys):
+    flags = ["--dask_scheduler", scheduler]
+    add, done = store_writer.Journal.add, []
+
+    def stop(journal, block):
+        add(journal, block)
+        done.append(block)
+        if len(done) == 5:
+            raise Stop
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store_writer.Journal, "add", stop)
+        with pytest.raises(Stop):
+            run(archive, tmp_path / "store", *(flags if first else []))
+    assert (tmp_path / ".store.part").exists() and not (tmp_path / "store").exists()
+    capsys.readouterr()
+    assert run(archive, tmp_path / "store", *([] if first else flags)) == 0
+    assert "going on with" in capsys.readouterr().out
+    assert run(archive, tmp_path / "whole") == 0
+    assert contents(tmp_path / "store") == contents(tmp_path / "whole")
+
+
+@pytest.mark.ci
+def test_few_blocks_are_under_way(scheduler, archive, tmp_path, monkeypatch):
+    """The cluster is never ahead of the writer by more than AHEAD blocks a thread, and gets no name that it does not need."""
+    cut, add, counts, ahead = store_grids.cut_reader, store_writer.Journal.add, [0, 0], []
+
+    def count_cut(*arguments):
+        counts[0] += 1
+        ahead.append(counts[0] - counts[1])
+        piece = cut(*arguments)
+        assert len(getattr(piece[0].source.joined, "files", [])) <= 9 if hasattr(piece[0], "source") else True
+        return piece
+
+    def count_add(journal, block):
+        counts[1] += 1
+        add(journal, block)
+
+    monkeypatch.setattr(store_grids, "cut_reader", count_cut)
+    monkeypatch.setattr(store_writer.Journal, "add", count_add)
+    assert run(archive, tmp_path / "store", "--dask_scheduler", scheduler) == 0
+    assert counts[0] == counts[1] > 10
+    assert max(ahead) <= 2 * cluster.AHEAD

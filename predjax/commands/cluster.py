@@ -1,6 +1,7 @@
 """Work shared out to a dask cluster, whose workers see the same files under the same names."""
 
-from collections.abc import Callable, Iterator, Sequence
+import operator
+from collections.abc import Callable, Iterable, Iterator
 
 from tqdm import tqdm
 
@@ -8,7 +9,7 @@ CONNECT_SECONDS = 30
 AHEAD = 2  # parts given out for each thread of the cluster
 
 
-def map_parts(scheduler: str, function: Callable, options, parts: Sequence, title: str) -> Iterator:
+def map_parts(scheduler: str, function: Callable, options, parts: Iterable, title: str) -> Iterator:
     """Yields `function(options, part)` of every part, in the order of the parts, computed by the cluster.
 
     Few parts are under way at any time, so that neither the cluster nor this process holds many results.
@@ -17,7 +18,7 @@ def map_parts(scheduler: str, function: Callable, options, parts: Sequence, titl
       scheduler: `tcp://host:port`.
       function: of a module of predjax, which scheduler and workers have installed too.
       options, parts: what it is called with; both travel to the workers.
-      title: of the progress bar.
+      title: of the progress bar; empty: there is none.
 
     Raises:
       ValueError: dask is not installed, the scheduler does not answer, it has no workers, or a worker was lost.
@@ -31,7 +32,8 @@ def map_parts(scheduler: str, function: Callable, options, parts: Sequence, titl
         client = Client(scheduler, timeout=CONNECT_SECONDS)
     except (OSError, ValueError, TypeError) as error:
         raise ValueError(f"dask_scheduler {scheduler} does not answer: {error}") from None
-    with client, tqdm(total=len(parts), desc=title, unit="part", disable=None, leave=False) as bar:
+    total, hidden = operator.length_hint(parts) or None, None if title else True
+    with client, tqdm(total=total, desc=title, unit="part", disable=hidden, leave=False) as bar:
         threads = sum(client.nthreads().values())
         if not threads:
             raise ValueError(f"dask_scheduler {scheduler} has no workers")

@@ -3,7 +3,7 @@
 import pathlib
 
 import predjax
-from predjax.commands import Parser, one_line_errors
+from predjax.commands import Parser, cluster, one_line_errors
 from predjax.flags import add_flags, typed
 from predjax.radar.config import DataConfig
 
@@ -29,6 +29,9 @@ def _parser() -> Parser:
     )
     add("--wet_threshold", type=float, metavar="X", help="a pixel is wet from X on (default 0.1 mm/h or 10 dBZ)")
     add("--on_bad_file", choices=("stop", "skip"), default="stop", help="what to do about damaged files (default stop)")
+    add(
+        "--dask_scheduler", metavar="ADDRESS", help="tcp://host:port of a dask cluster whose workers see the same files"
+    )
     add_flags(parser, DataConfig, "reading", READING)
     return parser
 
@@ -59,11 +62,19 @@ def main(arguments=None) -> int:
         if journal.resumed:
             print(f"going on with {journal.folder}", flush=True)
         skip = options.on_bad_file == "skip"
-        sources, bad = scan_archive(files, config, skip)
-        index = write_grids(journal, sources, bad, Options(options.dtype, options.wet_threshold, skip))
+        share = _share(options.dask_scheduler)
+        sources, bad = scan_archive(files, config, skip, share)
+        index = write_grids(journal, sources, bad, Options(options.dtype, options.wet_threshold, skip), share)
         journal.finish(output, {"predjax": predjax.__version__, **index})
     print(_summarise(output, index))
     return 0
+
+
+def _share(scheduler: str | None):
+    """The `archive.Share` of a cluster, or None."""
+    if not scheduler:
+        return None
+    return lambda function, options, parts: cluster.map_parts(scheduler, function, options, parts, "")
 
 
 def _refuse_output(output: pathlib.Path, overwrite: bool) -> None:
@@ -81,7 +92,8 @@ def _find_files(paths: str, output: pathlib.Path) -> list[pathlib.Path]:
     from predjax.radar.archive import FORMATS
     from predjax.radar.readers import expand_paths, is_gridded
 
-    files = expand_paths(paths)
+    # Names in full mean the same in a journal that another run goes on with, and to the workers of a cluster.
+    files = [file.absolute() for file in expand_paths(paths)]
     for file in files:
         if file.is_dir() and not is_gridded(file):
             raise ValueError(f"{file} is a store already")

@@ -1,7 +1,10 @@
 """An archive of files, scanned once: what movies it holds, and which files cannot be read."""
 
+import contextlib
+import functools
+import itertools
 import pathlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from tqdm import tqdm
@@ -13,10 +16,14 @@ from predjax.radar.netcdf import Joined, join_netcdf
 from predjax.radar.netcdf_header import Header
 from predjax.radar.npy import read_npy
 from predjax.radar.npz import read_npz
+from predjax.radar.open_files import OPEN_FILES
 from predjax.radar.readers import GRID_SUFFIXES, is_gridded
 
 FORMATS = (*GRID_SUFFIXES, ".npy", ".npz")
+SCANNED_TOGETHER = 16  # files, by another process
 Bad = tuple[str, str]  # a file that cannot be read, and why
+# Of a function, options and parts: a generator of function(options, part) in order, computed by other processes.
+Share = Callable[[Callable, object, Iterable], Iterator]
 
 
 class Source(NamedTuple):
@@ -25,7 +32,7 @@ class Source(NamedTuple):
     Attributes:
       name: short, for messages.
       shape: of its frames, (movie, time, y, x, channel).
-      open: gives the Movies; those of an array are opened anew at every call.
+      open: gives the Movies; those of an array are opened anew at every call. It can be pickled.
       joined: of netCDF files, with the frames of times that are there twice; else None.
       mapped: whether frames that were read count as memory until they are opened anew.
     """
@@ -47,11 +54,13 @@ class Source(NamedTuple):
         return self.joined is not None and self.shape[0] == 1 and has_times(self.joined.movies)
 
 
-def scan_archive(files: Sequence[pathlib.Path], config: DataConfig, skip: bool) -> tuple[list[Source], list[Bad]]:
+def scan_archive(
+    files: Sequence[pathlib.Path], config: DataConfig, skip: bool, share: Share | None = None
+) -> tuple[list[Source], list[Bad]]:
     """The sources of `files` in order, and the files that cannot be read.
 
     Every file is opened once, for its labels; then a few frames are looked at, but with `skip` only of sources that are
-    one file.
+    one file. With `share` other processes read the labels, those of arrays excepted.
 
     Raises:
       ValueError, OSError: one line. Of a file that cannot be read only without `skip`, or when no file can be.
@@ -62,7 +71,7 @@ def scan_archive(files: Sequence[pathlib.Path], config: DataConfig, skip: bool) 
     with tqdm(total=len(files), unit="file", desc="scan", disable=None) as bar:
         for file in files:
             if file in netcdf[:1]:
-                joined = join_netcdf(_read_headers(netcdf, config, skip, bad, bar))
+                joined = join_netcdf(_read_headers(netcdf, config, skip, bad, bar, share))
                 sources += [_joined_source(one) for one in joined]
             elif not is_gridded(file):
                 bar.update()
@@ -85,13 +94,35 @@ def scan_archive(files: Sequence[pathlib.Path], config: DataConfig, skip: bool) 
     return sources, bad
 
 
-def _read_headers(files, config: DataConfig, skip: bool, bad: list[Bad], bar: tqdm) -> Iterator[Header]:
+def _read_headers(
+    files, config: DataConfig, skip: bool, bad: list[Bad], bar: tqdm, share: Share | None
+) -> Iterator[Header]:
+    with contextlib.ExitStack() as stack:
+        shared = itertools.repeat(None)
+        if share:
+            names = [str(file) for file in files]
+            batches = [names[start : start + SCANNED_TOGETHER] for start in range(0, len(names), SCANNED_TOGETHER)]
+            found = stack.enter_context(contextlib.closing(share(_try_headers, config, batches)))
+            shared = itertools.chain.from_iterable(found)
+        for header, file in zip(shared, files):
+            bar.update()
+            try:
+                # What another process could not read is read here, so that errors are those of this process.
+                yield header or read_header(str(file), config.variable, config.units, ())
+            except (ValueError, OSError) as error:
+                _note(bad, str(file), error, skip)
+
+
+def _try_headers(config: DataConfig, files: Sequence[str]) -> list[Header | None]:
+    """The labels of some files, None where they cannot be read."""
+    found: list[Header | None] = []
     for file in files:
-        bar.update()
         try:
-            yield read_header(str(file), config.variable, config.units, ())
-        except (ValueError, OSError) as error:
-            _note(bad, str(file), error, skip)
+            found.append(read_header(file, config.variable, config.units, ()))
+        except (ValueError, OSError):
+            found.append(None)
+    OPEN_FILES.close()
+    return found
 
 
 def _note(bad: list[Bad], file: str, error: Exception, skip: bool) -> None:
@@ -103,15 +134,17 @@ def _note(bad: list[Bad], file: str, error: Exception, skip: bool) -> None:
 
 def _joined_source(joined: Joined) -> Source:
     movies = joined.movies
-    return Source(movies.attrs["source"], movies["frames"].shape, lambda: movies, joined, mapped=False)
+    opened = functools.partial(_give, movies)
+    return Source(movies.attrs["source"], movies["frames"].shape, opened, joined, mapped=False)
+
+
+def _give(movies: Movies) -> Movies:
+    return movies
 
 
 def _array_source(file: pathlib.Path, config: DataConfig) -> Source:
     mapped = file.suffix.lower() == ".npy"
-
-    def open_array() -> Movies:
-        return (read_npy if mapped else read_npz)(file, config.layout, config.units)
-
+    open_array = functools.partial(read_npy if mapped else read_npz, file, config.layout, config.units)
     movies = check_movies(open_array())
     return Source(movies.attrs["source"], movies["frames"].shape, open_array, None, mapped)
 

@@ -4,8 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
+from xarray.core import indexing
 
 from predjax.radar.archive import Bad, Source
+from predjax.radar.movies import DIMENSIONS
 from predjax.radar.packing import Packing, choose_packing
 from predjax.radar.store_statistics import check_range
 from predjax.radar.stored import find_stored
@@ -61,6 +63,44 @@ def open_reader(source: Source, dtype: str) -> Reader:
     return Reader(source, packing, frames, spare, movies["frames"].attrs["units"])
 
 
+def cut_reader(reader: Reader, start: int, stop: int) -> tuple[Reader | Source, int, int]:
+    """What another process needs to read frames [start, stop), as little as can be, and their range therein.
+
+    Of files that are joined those that the frames lie in, without the labels of the others; of an array file that can
+    be mapped where it lies, to be opened; of another one the frames themselves.
+    """
+    source = reader.source
+    if source.mapped:
+        return source, start, stop
+    if source.joined is None:
+        cut = np.ascontiguousarray(_gather(reader.frames, start, stop))[None]
+        return reader._replace(frames=xr.Variable(DIMENSIONS, cut)), 0, stop - start
+    if not source.divisible:
+        return reader, start, stop  # one file
+    joined, spares = source.joined, _find_spare(reader, [start, stop - 1])
+    spare = None if reader.spare is None else _cut(reader.spare, spares.start, spares.stop)
+    joined = joined._replace(
+        movies=joined.movies.drop_vars(set(joined.movies.variables) - {"time"}).isel(time=slice(start, stop)),
+        places=joined.places[start:stop],
+        spare_times=joined.spare_times[spares.start : spares.stop],
+        spare_places=joined.spare_places[spares.start : spares.stop],
+        spare=spare,
+    )
+    numbers, places = np.unique(np.concatenate([joined.places[:, 0], joined.spare_places[:, 0]]), return_inverse=True)
+    joined = joined._replace(
+        files=[joined.files[number] for number in numbers],
+        places=places[: stop - start, None],
+        spare_places=places[stop - start :, None],
+    )
+    source = source._replace(joined=joined, open=None)
+    return reader._replace(source=source, frames=_cut(reader.frames, start, stop), spare=spare), 0, stop - start
+
+
+def _cut(frames: xr.Variable, start: int, stop: int) -> xr.Variable:
+    """Frames of joined files: only slicing would keep the names of all files."""
+    return xr.Variable(DIMENSIONS, indexing.LazilyIndexedArray(frames._data.array.cut(start, stop)))
+
+
 def read_block(reader: Reader, start: int, stop: int, skip: bool) -> Block:
     """Reads frames [start, stop) of a source.
 
@@ -84,16 +124,21 @@ def read_block(reader: Reader, start: int, stop: int, skip: bool) -> Block:
 
 def _read(reader: Reader, frames: xr.Variable, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
     """Frames [start, stop) of `frames`, which count through the movies: as they are read, and as values."""
-    length, parts = frames.shape[1], []
-    for movie in range(start // length, (stop - 1) // length + 1):
-        first = movie * length
-        parts.append(frames[movie, max(start - first, 0) : stop - first].values)
-    found = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    found = _gather(frames, start, stop)
     found = np.ascontiguousarray(found, reader.packing.dtype if reader.packing.values is None else np.float32)
     coded = reader.packing.description["kind"] == "source codes"
     values = reader.packing.table[found] if coded else found
     check_range(values, reader.units, reader.source.name)
     return found, values
+
+
+def _gather(frames: xr.Variable, start: int, stop: int) -> np.ndarray:
+    """Frames [start, stop) of `frames`, which count through the movies."""
+    length, parts = frames.shape[1], []
+    for movie in range(start // length, (stop - 1) // length + 1):
+        first = movie * length
+        parts.append(frames[movie, max(start - first, 0) : stop - first].values)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _read_one_by_one(reader: Reader, start: int, stop: int):

@@ -51,6 +51,13 @@ class NetcdfFrames(BackendArray):
         ]
         return NetcdfFrames(parts, self._frames, self.shape, np.min_scalar_type(len(table) - 1)), table
 
+    def cut(self, start: int, stop: int) -> "NetcdfFrames":
+        """The frames from `start` to `stop` alone, which know nothing of other files."""
+        parts, numbers = np.unique(self._frames[start:stop, 0], return_inverse=True)
+        frames = np.stack([numbers, self._frames[start:stop, 1]], axis=1)
+        shape = (self.shape[0], len(frames), *self.shape[2:])
+        return NetcdfFrames([self._parts[part] for part in parts], frames, shape, self.dtype)
+
     def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
 
