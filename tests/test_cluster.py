@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import pickle
 import subprocess
 import sys
 
@@ -45,9 +46,9 @@ def scheduler(tmp_path_factory):
             client.wait_for_workers(2, timeout=60)
             yield client.scheduler.address
     finally:
-        for process in processes:
+        # A worker that ends while its scheduler does may wait for it for ever.
+        for process in reversed(processes):
             process.terminate()
-        for process in processes:
             process.wait(timeout=30)
 
 
@@ -164,7 +165,10 @@ def test_the_store_is_that_of_one_process(dtype, scheduler, archive, tmp_path, c
 @pytest.mark.ci
 def test_damaged_files_are_those_of_one_process(scheduler, archive, tmp_path, capsys):
     """Files that do not open, frames that cannot be read (one of them is in another file, too), arrays left out."""
-    np.savez(archive / "wrong.npz", np.full((2, 20, 40, 40), np.inf, "f4"))
+    frames = np.ones((2, 20, 40, 40), "f4")
+    frames[0, 3] = np.inf  # no look at the first and the last frames finds it
+    np.savez(archive / "wrong.npz", frames)
+    np.save(archive / "wrong.npy", frames)
     damage(archive / "30.nc")
     damage(archive / "45.nc")
     errors = []
@@ -182,7 +186,8 @@ def test_damaged_files_are_those_of_one_process(scheduler, archive, tmp_path, ca
     assert run(archive, tmp_path / "cluster", "--on_bad_file", "skip", "--dask_scheduler", scheduler) == 0
     assert contents(tmp_path / "cluster") == contents(tmp_path / "alone")
     skipped = json.loads((tmp_path / "cluster" / "index.json").read_text())["skipped"]
-    assert [pathlib.Path(one["file"]).name for one in skipped] == ["07.nc", "30.nc", "45.nc", "wrong.npz"]
+    names = sorted(pathlib.Path(one["file"]).name for one in skipped)
+    assert names == ["07.nc", "30.nc", "45.nc", "wrong.npy", "wrong.npz"]
 
 
 class Stop(Exception):
@@ -215,14 +220,15 @@ def test_a_run_that_broke_off_goes_on_with_and_without_the_cluster(first, schedu
 
 @pytest.mark.ci
 def test_few_blocks_are_under_way(scheduler, archive, tmp_path, monkeypatch):
-    """The cluster is never ahead of the writer by more than AHEAD blocks a thread, and gets no name that it does not need."""
+    """Not more than AHEAD a thread; a block travels with the names of its own files alone."""
     cut, add, counts, ahead = store_grids.cut_reader, store_writer.Journal.add, [0, 0], []
+    names = []
 
     def count_cut(*arguments):
         counts[0] += 1
         ahead.append(counts[0] - counts[1])
         piece = cut(*arguments)
-        assert len(getattr(piece[0].source.joined, "files", [])) <= 9 if hasattr(piece[0], "source") else True
+        names.append(pickle.dumps(piece).count(b".nc"))
         return piece
 
     def count_add(journal, block):
@@ -234,3 +240,4 @@ def test_few_blocks_are_under_way(scheduler, archive, tmp_path, monkeypatch):
     assert run(archive, tmp_path / "store", "--dask_scheduler", scheduler) == 0
     assert counts[0] == counts[1] > 10
     assert max(ahead) <= 2 * cluster.AHEAD
+    assert names[0] >= 7 and max(names) <= 2 * 9  # 60 without an end

@@ -73,14 +73,15 @@ def cut_reader(reader: Reader, start: int, stop: int) -> tuple[Reader | Source, 
     if source.mapped:
         return source, start, stop
     if source.joined is None:
-        cut = np.ascontiguousarray(_gather(reader.frames, start, stop))[None]
-        return reader._replace(frames=xr.Variable(DIMENSIONS, cut)), 0, stop - start
+        return reader._replace(frames=_cut(reader.frames, start, stop)), 0, stop - start
     if not source.divisible:
         return reader, start, stop  # one file
     joined, spares = source.joined, _find_spare(reader, [start, stop - 1])
     spare = None if reader.spare is None else _cut(reader.spare, spares.start, spares.stop)
+    times = joined.movies.drop_vars(set(joined.movies.variables) - {"time"}).isel(time=slice(start, stop))
+    times.attrs = {}  # they name all files
     joined = joined._replace(
-        movies=joined.movies.drop_vars(set(joined.movies.variables) - {"time"}).isel(time=slice(start, stop)),
+        movies=times,
         places=joined.places[start:stop],
         spare_times=joined.spare_times[spares.start : spares.stop],
         spare_places=joined.spare_places[spares.start : spares.stop],
@@ -97,7 +98,7 @@ def cut_reader(reader: Reader, start: int, stop: int) -> tuple[Reader | Source, 
 
 
 def _cut(frames: xr.Variable, start: int, stop: int) -> xr.Variable:
-    """Frames of joined files: only slicing would keep the names of all files."""
+    """Frames [start, stop) without what else there is; those of a slice would still know of all files."""
     return xr.Variable(DIMENSIONS, indexing.LazilyIndexedArray(frames._data.array.cut(start, stop)))
 
 
@@ -124,21 +125,16 @@ def read_block(reader: Reader, start: int, stop: int, skip: bool) -> Block:
 
 def _read(reader: Reader, frames: xr.Variable, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
     """Frames [start, stop) of `frames`, which count through the movies: as they are read, and as values."""
-    found = _gather(frames, start, stop)
+    length, parts = frames.shape[1], []
+    for movie in range(start // length, (stop - 1) // length + 1):
+        first = movie * length
+        parts.append(frames[movie, max(start - first, 0) : stop - first].values)
+    found = parts[0] if len(parts) == 1 else np.concatenate(parts)
     found = np.ascontiguousarray(found, reader.packing.dtype if reader.packing.values is None else np.float32)
     coded = reader.packing.description["kind"] == "source codes"
     values = reader.packing.table[found] if coded else found
     check_range(values, reader.units, reader.source.name)
     return found, values
-
-
-def _gather(frames: xr.Variable, start: int, stop: int) -> np.ndarray:
-    """Frames [start, stop) of `frames`, which count through the movies."""
-    length, parts = frames.shape[1], []
-    for movie in range(start // length, (stop - 1) // length + 1):
-        first = movie * length
-        parts.append(frames[movie, max(start - first, 0) : stop - first].values)
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _read_one_by_one(reader: Reader, start: int, stop: int):

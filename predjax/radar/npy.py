@@ -37,6 +37,14 @@ class ArrayFrames(BackendArray):
         table = self._decoder.table
         return None if table is None else (ArrayFrames(self._array, self._decoder, self._name, coded=True), table)
 
+    def cut(self, start: int, stop: int) -> "ArrayFrames":
+        """Frames [start, stop), which count through the movies: one movie in memory, decoded where it is indexed."""
+        length, parts = self.shape[1], []
+        for movie in range(start // length, (stop - 1) // length + 1):
+            times = slice(max(start - movie * length, 0), stop - movie * length)
+            parts.append(self._array[(slice(movie, movie + 1), times, *[slice(None)] * 3)])
+        return ArrayFrames(np.concatenate(parts, axis=1), self._decoder, self._name, self._coded)
+
     def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
 
