@@ -148,7 +148,8 @@ def _check_sizes(sizes: dict, name: str) -> None:
 
 
 def _packing(variable: netCDF4.Variable, attrs: dict, name: str) -> Decoder:
-    is_ragged = isinstance(variable.datatype, netCDF4.VLType)  # its dtype is that of the elements
+    # The dtype of a ragged array is that of its elements; other formats have none.
+    is_ragged = isinstance(getattr(variable, "datatype", None), netCDF4.VLType)
     return read_packing(np.dtype(object) if is_ragged else variable.dtype, attrs, name)
 
 
