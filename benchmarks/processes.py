@@ -2,10 +2,11 @@
 
     python benchmarks/processes.py --size S --json processes.json
     python benchmarks/processes.py --model
+    python benchmarks/processes.py --checkpoint
 
 Every process has a batch of its own (weak scaling) and one core; where there are fewer cores than processes they share
 them. Times are medians of steps that all processes make together. "gradients" is the sum of the gradients over all
-processes by itself.
+processes by itself, in one vector as training does it, "one by one" the same of every array.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from typing import NamedTuple
 
@@ -25,7 +27,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from speed import SIZES, Work, count_flop, describe_run, make_config, make_data
 
-from predjax import parallel
+from predjax import checkpoint, parallel
 from predjax.models.config import SamplingConfig
 from predjax.models.execution import Execution
 from predjax.models.forecaster import make_forecaster
@@ -54,11 +56,15 @@ def main() -> None:
     add("--counts", default="1,2,4", metavar="N,N,...", help="processes (default 1,2,4)")
     add("--rounds", type=int, default=15, metavar="N", help="steps of each (default 15)")
     add("--model", action="store_true", help="print the model of large clusters instead")
+    add("--checkpoint", action="store_true", help="time a checkpoint of the published size instead")
     add("--json", metavar="FILE", help="where to write the figures")
     add("--child", nargs=3, metavar=("WHERE", "N", "I"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
         print(json.dumps(measure(SIZES[options.size], options.rounds, *options.child)))
+        return
+    if options.checkpoint:
+        print(time_checkpoint(SIZES["L"], options.rounds))
         return
     if options.model:
         print(format_model(SIZES["L"], Cluster()))
@@ -103,6 +109,7 @@ def measure(work: Work, rounds: int, where: str, count: str, place: str) -> dict
     state = parallel.replicate(init_state(jax.tree.map(jnp.array, params), optimizer, 0), devices)
     shards, stop = parallel.shard(frames, devices), parallel.copy_to_each(np.int32(0), devices)
     total = parallel.sum_over(lambda params, frames, forcings: ravel_pytree(params)[0], devices)
+    singly = parallel.sum_over(lambda params, frames, forcings: params, devices)
     gradients = parallel.replicate(params, devices)
 
     def step():
@@ -110,7 +117,11 @@ def measure(work: Work, rounds: int, where: str, count: str, place: str) -> dict
         state, metrics = update(state, shards, None, stop)
         return float(metrics["loss"])
 
-    calls = {"step": step, "gradients": lambda: jax.block_until_ready(total(gradients, shards, None))}
+    calls = {
+        "step": step,
+        "gradients": lambda: jax.block_until_ready(total(gradients, shards, None)),
+        "one by one": lambda: jax.block_until_ready(singly(gradients, shards, None)),
+    }
     result = {"bytes": sum(leaf.nbytes for leaf in jax.tree.leaves(params))}
     for name, call in calls.items():
         seconds = []
@@ -126,15 +137,31 @@ def measure(work: Work, rounds: int, where: str, count: str, place: str) -> dict
 def format_table(result: dict) -> str:
     lines = [
         f"size {result['size']}, batch {result['batch']} a process, {result['cores']} cores, jax {result['jax']}",
-        "| processes | train step, s | windows/s | gradients, ms | of the step |",
-        "|---|---|---|---|---|",
+        "| processes | train step, s | windows/s | gradients, ms | of the step | one by one, ms |",
+        "|---|---|---|---|---|---|",
     ]
     for count, row in result["processes"].items():
         rate = count * result["batch"] / row["step"]
         share = row["gradients"] / row["step"]
-        milliseconds = row["gradients"] * 1000
-        lines.append(f"| {count} | {row['step']:.3f} | {rate:.1f} | {milliseconds:.2f} | {share:.1%} |")
+        together, singly = row["gradients"] * 1000, row["one by one"] * 1000
+        lines.append(f"| {count} | {row['step']:.3f} | {rate:.1f} | {together:.1f} | {share:.1%} | {singly:.1f} |")
     return "\n".join(lines)
+
+
+def time_checkpoint(work: Work, rounds: int) -> str:
+    """Seconds to save parameters and the state of Adam, until they are on the disk."""
+    frames, _ = make_data(work)
+    shapes = jax.eval_shape(make_forecaster(make_config(work)).init, jax.random.key(0), frames)
+    rng, seconds = np.random.default_rng(0), []
+    params = jax.tree.map(lambda leaf: rng.standard_normal(leaf.shape, np.float32), shapes)
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "checkpoint.npz"
+        for _ in range(rounds):
+            begin = time.perf_counter()
+            checkpoint.save(path, {"params": params, "mu": params, "nu": params}, {})
+            seconds.append(time.perf_counter() - begin)
+        size = path.stat().st_size
+    return f"{size / 1e6:.0f} MB in {statistics.median(seconds):.2f} s ({min(seconds):.2f} to {max(seconds):.2f})"
 
 
 def predict_step(work: Work, parameters: int, count: int, cluster: Cluster) -> dict:
