@@ -8,8 +8,7 @@ import warnings
 import numpy as np
 import pytest
 
-from predjax.radar import once, placement
-from predjax.radar.open_files import OPEN_FILES
+from predjax.radar import placement
 from predjax.radar.readers import read_movies
 from predjax.radar.stored import find_stored
 
@@ -62,6 +61,9 @@ def write(path, *images, minutes=5, period=5, proj4=IN_KM, geographic=(), overvi
     return path
 
 
+pytestmark = pytest.mark.usefixtures("as_in_a_new_process")
+
+
 @pytest.fixture
 def rain():
     image = np.random.default_rng(0).integers(0, 900, SHAPE).astype("u2")
@@ -74,14 +76,6 @@ def dbz():
     image = np.random.default_rng(0).integers(1, 180, SHAPE).astype("u1")
     image[0], image[2] = 255, 0
     return image
-
-
-@pytest.fixture(autouse=True)
-def fresh():
-    for cached in (once.warn_once, placement._place, placement._describe):
-        cached.cache_clear()
-    yield
-    OPEN_FILES.close()
 
 
 def read(path, **options):

@@ -11,9 +11,7 @@ import numpy as np
 import pytest
 from tiny import TINY
 
-from predjax.radar import once, placement
 from predjax.radar.movies import check_movies
-from predjax.radar.open_files import OPEN_FILES
 from predjax.radar.readers import read_movies
 from predjax.radar.stored import find_stored
 
@@ -61,19 +59,14 @@ def write(path, *data, minutes=0, fixed=True, where=GEOGRAPHIC, what=(), how=(),
     return path
 
 
+pytestmark = pytest.mark.usefixtures("as_in_a_new_process")
+
+
 @pytest.fixture
 def pixels():
     image = np.random.default_rng(0).integers(1, 180, SHAPE).astype("u1")
     image[:2], image[2:4] = 255, 0
     return image
-
-
-@pytest.fixture(autouse=True)
-def fresh():
-    for cached in (once.warn_once, placement._place, placement._describe):
-        cached.cache_clear()
-    yield
-    OPEN_FILES.close()
 
 
 def read(path, **options):

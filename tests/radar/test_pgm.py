@@ -8,9 +8,8 @@ import warnings
 import numpy as np
 import pytest
 
-from predjax.radar import once, placement
+from predjax.radar import placement
 from predjax.radar.movies import check_movies
-from predjax.radar.open_files import OPEN_FILES
 from predjax.radar.readers import read_movies
 from predjax.radar.stored import find_stored
 
@@ -44,19 +43,14 @@ def write(path, image, largest=255, **labels):
     return path
 
 
+pytestmark = pytest.mark.usefixtures("as_in_a_new_process")
+
+
 @pytest.fixture
 def image():
     pixels = np.random.default_rng(0).integers(1, 180, SHAPE).astype("u1")
     pixels[0], pixels[1] = 255, 0
     return pixels
-
-
-@pytest.fixture(autouse=True)
-def fresh():
-    for cached in (once.warn_once, placement._place, placement._describe):
-        cached.cache_clear()
-    yield
-    OPEN_FILES.close()
 
 
 def read(path, **options):
