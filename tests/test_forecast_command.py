@@ -112,6 +112,9 @@ def test_what_is_not_possible_is_one_line(run, feed, tmp_path, capsys):
     path = tmp_path / "n.nc"
     refuse("lead_time 7 min is no multiple of the time step of 5 min", capsys, run, feed, path, "--lead_time", 7)
     refuse("min old: max_age is 10", capsys, run, feed, path, "--max_age", 10)
+    with pytest.raises(SystemExit, match="2"):
+        forecast(run, feed, path, "--max_age", "nan")
+    assert "--max_age: expected a finite number, got 'nan'" in capsys.readouterr().err
     refuse("--output is a .nc file", capsys, run, feed, tmp_path / "folder")
     refuse("with --watch --output is a folder", capsys, run, feed, path, "--watch")
     refuse("no file matches", capsys, run, tmp_path / "*.nc", path)

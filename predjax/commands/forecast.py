@@ -7,11 +7,10 @@ import signal
 import time
 
 from predjax.commands import Parser, one_line_errors
-from predjax.flags import add_flags, typed
-from predjax.radar.config import DataConfig
+from predjax.flags import add_flags, parse_finite, typed
+from predjax.radar.config import FEED_OPTIONS, DataConfig
 
 LOG = logging.getLogger("predjax")
-READING = ("layout", "variable", "units", "path_length")
 EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
@@ -21,9 +20,14 @@ def _parser() -> Parser:
     add("--checkpoint", required=True, metavar="FILE|DIR", help="a checkpoint, or a run's folder")
     add("--data_path", required=True, metavar="PATHS", help="files, folders, globs in which frames arrive")
     add("--output", required=True, metavar="FILE.nc|DIR", help="netCDF file to write; with --watch a folder for many")
-    add("--lead_time", type=float, metavar="MINUTES", help="to forecast, a multiple of the time step")
+    add("--lead_time", type=parse_finite, metavar="MINUTES", help="to forecast, a multiple of the time step")
     add("--num_steps", type=int, metavar="N", help="frames to forecast (default: as trained)")
-    add("--max_age", type=float, metavar="MINUTES", help="refuses newest frames that are older (default: any age)")
+    add(
+        "--max_age",
+        type=parse_finite,
+        metavar="MINUTES",
+        help="refuses newest frames that are older (default: any age)",
+    )
     add("--any_step", action="store_true", help="takes another time step or pixel size than in training")
     add("--format", default="cf", choices=("cf", "pysteps"), help="names in the netCDF (default cf)")
     add("--per_lead", action="store_true", help="also a file for each lead time, as MET reads them")
@@ -32,8 +36,8 @@ def _parser() -> Parser:
     add("--device", default="auto", metavar="NAME", help="cpu or cuda (default: what is there)")
     add = parser.add_argument_group("watching").add_argument
     add("--watch", action="store_true", help="keeps running: a nowcast for every frame that arrives from now on")
-    add("--poll", type=float, default=2.0, metavar="SECONDS", help="between two looks (default 2)")
-    add_flags(parser, DataConfig, "reading", READING)
+    add("--poll", type=parse_finite, default=2.0, metavar="SECONDS", help="between two looks (default 2)")
+    add_flags(parser, DataConfig, "reading", FEED_OPTIONS)
     return parser
 
 

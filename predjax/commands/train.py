@@ -109,7 +109,6 @@ def _make_run(plan):
 
     data, length, size = plan.data, plan.model.total_length, plan.training.batch_size
     devices = parallel.choose_devices(plan.training.n_gpu)
-    parallel.check_batch(size, devices)
     batches = BatchSource(data.sources, data.split.train, length, size, plan.data_config, plan.training.seed)
     windows = find_cases(data.sources, data.split.valid, length, plan.data_config)
     windows = spread(windows, plan.training.max_valid_cases)

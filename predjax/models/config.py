@@ -40,7 +40,7 @@ class ModelConfig:
     coverage_channel: bool = flag(False, "show the network which pixels have coverage", metavar="0|1")
     coordinates: str = flag(
         "fixed",
-        "moving: with the rain, by the motion of the observed frames; what extrapolation knows is not learnt",
+        "moving: frames go in and come out in coordinates that move with the observed rain",
         choices=COORDINATES,
     )
     residual: bool = flag(False, "what the network gives is added to the frame that goes in", metavar="0|1")

@@ -8,11 +8,10 @@ from predjax import __version__
 from predjax.nowcasts.forecast import Forecast, to_forecast
 from predjax.nowcasts.interpolation import interpolate
 from predjax.nowcasts.model import TrainedModel, check_fits, load_model, make_nowcast
+from predjax.radar.config import FEED_OPTIONS
 from predjax.radar.feed import Feed
 from predjax.radar.record import find_other_sampling, find_pixel
 from predjax.radar.windows import Window
-
-READING = ("layout", "variable", "units", "path_length")
 
 
 def forecast(
@@ -56,7 +55,7 @@ def forecast(
 
 def open_feed(data, record: dict, **reading) -> Feed:
     """The feed of `data`, read as it was in training unless `reading` says otherwise."""
-    known = {name: value for name, value in record["data"]["config"].items() if name in READING}
+    known = {name: value for name, value in record["data"]["config"].items() if name in FEED_OPTIONS}
     return Feed(data, **{**known, **reading})
 
 

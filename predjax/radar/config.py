@@ -10,6 +10,7 @@ UNITS = ("file", "mm/h", "dBZ")
 CROP_MODES = ("random", "grid", "centre")
 SPLITS = ("auto", "movie", "time")
 ON_BAD_WINDOW = ("stop", "skip")
+FEED_OPTIONS = ("layout", "variable", "units", "path_length")  # how frames that arrive are read
 
 
 @dataclasses.dataclass(frozen=True)
