@@ -3,28 +3,45 @@
 import importlib
 import sys
 
-COMMANDS = {
-    "train": "trains a model on radar movies and verifies it on held-out ones",
-    "evaluate": "scores a model or baselines, and writes the predicted frames",
-    "forecast": "continues the newest frames of a folder, once or whenever new ones arrive",
-    "launch": "starts several processes of a training, and again when one dies",
-    "prepare": "turns an archive of files into one store that trains fast",
-    "analyse": "finds the fixed points of a model of a series, and draws its dynamics",
+import predjax
+from predjax.commands import COMMANDS, one_line_errors
+from predjax.messages import one_line, suggest
+
+_FLAGS = {
+    "--version": "prints the version",
+    "--print-completion bash|zsh|tcsh": "prints a script that completes commands and flags in a shell",
+    "COMMAND --help": "prints the flags of a command, with their units and defaults",
 }
 
 
+@one_line_errors
 def main(arguments=None) -> int:
     """Runs one command; returns its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments and arguments[0] in COMMANDS:
-        return importlib.import_module(f"predjax.commands.{arguments[0]}").main(arguments[1:])
-    lines = ["usage: predjax COMMAND --help", *(f"  {name:10} {text}" for name, text in COMMANDS.items())]
+    first = arguments[0] if arguments else ""
+    if first in COMMANDS:
+        return importlib.import_module(f"predjax.commands.{first}").main(arguments[1:])
+    if first.split("=")[0] == "--print-completion":
+        from predjax.commands.completion import print_completion
+
+        return print_completion(arguments)
     if arguments in (["--help"], ["-h"]):
-        print("\n".join(lines))
+        print(
+            "\n".join(["usage: predjax COMMAND ...", "", "commands:", *_table(COMMANDS), "", "flags:", *_table(_FLAGS)])
+        )
         return 0
-    given = f"unknown command {arguments[0]!r}" if arguments else "no command"
-    print(f"predjax: {given}; commands are {', '.join(COMMANDS)}", file=sys.stderr)
+    if arguments == ["--version"]:
+        print(f"predjax {predjax.__version__}")
+        return 0
+    given = f"unknown command {one_line(repr(first))}" if arguments else "no command"
+    hint = suggest(first, (*COMMANDS, "--help", "--version", "--print-completion"))
+    print(f"predjax: {given}; commands are {', '.join(COMMANDS)}{hint}", file=sys.stderr)
     return 2
+
+
+def _table(texts) -> list[str]:
+    width = max(map(len, texts)) + 2
+    return [f"  {name:{width}}{text}" for name, text in texts.items()]
 
 
 if __name__ == "__main__":

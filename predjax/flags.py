@@ -1,10 +1,36 @@
-"""Configuration dataclasses to command-line flags and to JSON, and back."""
+"""Configuration dataclasses to command-line flags and to JSON, and back; the parser of all commands."""
 
 import argparse
 import dataclasses
 import math
+import re
 import types
 import typing
+
+from predjax.messages import one_line, suggest
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line, with the nearest known name for an unknown one."""
+
+    def __init__(self, **options):
+        super().__init__(**{"allow_abbrev": False, **options})
+
+    def error(self, message):
+        unknown = message.removeprefix("unrecognized arguments: ")
+        if unknown != message:
+            message += suggest(unknown.split(" ")[0].split("=")[0], self.list_flags())
+        elif choice := re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message):
+            message += suggest(choice[1], re.findall(r"[^\s,']+", choice[2]))
+        self.exit(2, f"{self.prog}: {one_line(message)} (--help lists the flags)\n")
+
+    def list_flags(self) -> list[str]:
+        """All flags, those of subcommands included."""
+        found = list(self._option_string_actions)
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                found += [flag for parser in action.choices.values() for flag in parser.list_flags()]
+        return found
 
 
 def flag(default, help: str, **metadata) -> dataclasses.Field:

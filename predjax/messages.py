@@ -1,6 +1,8 @@
 """What is in files and names, as one line of a terminal."""
 
 import contextlib
+import difflib
+from collections.abc import Iterable
 
 _LONGEST = 2000  # characters of a line; of more the middle is left out
 
@@ -25,3 +27,14 @@ def one_line_messages():
     except (ValueError, OSError) as error:
         error.args = tuple(one_line(part) if isinstance(part, str) else part for part in error.args)
         raise
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the nearest known one, or nothing where none is near.
+
+    >>> suggest("predrn", ["predrnn", "mim"])
+    '; did you mean predrnn?'
+    """
+    by_letters = {other.lower(): other for other in known}
+    near = difflib.get_close_matches(name.lower(), by_letters, 1)
+    return f"; did you mean {by_letters[near[0]]}?" if near else ""

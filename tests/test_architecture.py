@@ -13,7 +13,7 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 BASE = {"units", "flags", "parallel", "checkpoint", "files", "messages", "cells"}
 ALLOWED = {
     "units": set(),
-    "flags": set(),
+    "flags": {"messages"},
     "files": set(),
     "messages": set(),
     "parallel": set(),
@@ -21,7 +21,7 @@ ALLOWED = {
     "cells": {"units"},
     "models": {"cells", "units", "flags", "messages"},
     "radar": {"units", "flags", "files", "messages"},
-    "synthetic": {"units", "radar", "flags", "files", "cells"},
+    "synthetic": {"units", "radar", "flags", "files", "messages", "cells"},
     "verification": {"units", "radar", "files"},
     "analysis": {"units", "models", "cells"},
     "pictures": {"units", "analysis", "files"},
@@ -30,7 +30,7 @@ ALLOWED = {
     "commands": {"training", "nowcasts", "verification", "analysis", "pictures", "synthetic", "radar", "models"}
     | BASE
     | {"__init__"},
-    "__main__": {"commands"},
+    "__main__": {"commands", "messages"},
     "__init__": set(),
 }
 NO_JAX = ("radar", "synthetic", "verification", "pictures", "flags.py", "units.py", "files.py", "messages.py")

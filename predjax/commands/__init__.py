@@ -1,7 +1,6 @@
 """The commands: flags become configurations, configurations become one call."""
 
-import argparse
-import difflib
+import contextlib
 import functools
 import logging
 import os
@@ -10,19 +9,16 @@ from collections.abc import Callable
 
 from predjax.messages import one_line
 
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line, with the nearest flag for an unknown one."""
-
-    def __init__(self, **options):
-        super().__init__(allow_abbrev=False, **options)
-
-    def error(self, message):
-        unknown = message.removeprefix("unrecognized arguments: ").split()[0]
-        near = difflib.get_close_matches(unknown.split("=")[0], self._option_string_actions, 1)
-        if unknown.startswith("--") and near:
-            message += f"; did you mean {near[0]}?"
-        self.exit(2, f"{self.prog}: {one_line(message)} (--help lists the flags)\n")
+COMMANDS = {
+    "train": "trains a model on radar movies and verifies it on held-out ones",
+    "evaluate": "scores a model or baselines, and writes the predicted frames",
+    "forecast": "continues the newest frames of a folder, once or whenever new ones arrive",
+    "launch": "starts several processes of a training, and again when one dies",
+    "prepare": "turns an archive of files into one store that trains fast",
+    "analyse": "finds the fixed points of a model of a series, and draws its dynamics",
+    "models": "prints the models with their papers, states and options",
+}
+CLOSED_PIPE = 141  # the exit code of a command whose output nobody reads any more: 128 + SIGPIPE
 
 
 def one_line_errors(command: Callable) -> Callable:
@@ -32,8 +28,13 @@ def one_line_errors(command: Callable) -> Callable:
     def run(arguments=None) -> int:
         logging.basicConfig(level=logging.WARNING, handlers=[_handler()])
         logging.getLogger("predjax").setLevel(logging.INFO)
+        if hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(line_buffering=True)  # also where it is a file or a pipe that somebody follows
         try:
-            return command(arguments) or 0
+            try:
+                return command(arguments) or 0
+            finally:
+                sys.stdout.flush()
         except (ValueError, OSError, MemoryError, KeyboardInterrupt) as error:
             return report_error(error)
 
@@ -45,6 +46,10 @@ def report_error(error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt):
         print("predjax: interrupted", file=sys.stderr)
         return 130
+    if isinstance(error, BrokenPipeError):
+        with contextlib.suppress(OSError):  # what Python still writes at its end goes nowhere
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED_PIPE
     if os.environ.get("PREDJAX_TRACEBACK") or not isinstance(error, ValueError | OSError | MemoryError):
         raise error
     print(f"predjax: {one_line(_describe(error))}", file=sys.stderr)
@@ -58,8 +63,15 @@ class _Lines(logging.Formatter):
         return one_line(super().formatMessage(record))
 
 
+class _Output(logging.StreamHandler):
+    """Writes to stdout; where that fails the command does."""
+
+    def handleError(self, record):
+        raise
+
+
 def _handler() -> logging.Handler:
-    handler = logging.StreamHandler(sys.stdout)
+    handler = _Output(sys.stdout)
     handler.setFormatter(_Lines("%(message)s"))
     return handler
 

@@ -2,12 +2,12 @@
 
 import pathlib
 
-from predjax.commands import Parser, one_line_errors
-from predjax.flags import add_flags
+from predjax.commands import one_line_errors, run_file
+from predjax.flags import Parser, add_flags
 from predjax.radar.config import DataConfig
 
 
-def _parser() -> Parser:
+def make_parser() -> Parser:
     parser = Parser(prog="predjax analyse", description=__doc__)
     add = parser.add_argument
     add("--checkpoint", metavar="PATH", help="a run's folder, or one of its checkpoints")
@@ -24,6 +24,7 @@ def _parser() -> Parser:
         "--spread", type=float, default=1.0, metavar="F", help="noise of the starts, in standard deviations (default 1)"
     )
     add("--seed", type=int, default=0, metavar="N", help="of the starts (default 0)")
+    run_file.add_config(add)
     add("--overwrite", action="store_true", help="existing files may be replaced")
     add("--device", default="auto", metavar="NAME", help="cpu or cuda (default: what is there)")
     add_flags(parser, DataConfig, "data")
@@ -34,7 +35,7 @@ def _parser() -> Parser:
 @one_line_errors
 def main(arguments=None) -> int:
     """Runs the command. Errors: see `one_line_errors`."""
-    options = _parser().parse_args(arguments)
+    options = run_file.parse(make_parser(), arguments)
     if not options.checkpoint and not options.gallery:
         raise ValueError("analyse needs --checkpoint, --gallery or both")
     for name in ("max_cases", "num_steps", "num_starts"):

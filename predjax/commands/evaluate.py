@@ -2,16 +2,18 @@
 
 import pathlib
 
-from predjax.commands import Parser, one_line_errors
+from predjax.commands import one_line_errors, run_file
 from predjax.commands.methods import BASELINES, USUAL, choose_names, find_methods, load, measure_part
-from predjax.flags import add_flags
+from predjax.flags import Parser, add_flags
+from predjax.messages import suggest
 from predjax.radar.config import DataConfig
 
 
-def _parser() -> Parser:
+def make_parser() -> Parser:
     parser = Parser(prog="predjax evaluate", description="Scores a trained model beside baselines; writes its frames.")
     add = parser.add_argument_group("evaluation").add_argument
     add("--checkpoint", metavar="FILE|DIR", help="a checkpoint, or a run's folder: its best, else its latest one")
+    run_file.add_config(add)
     add("--data_path", metavar="PATHS", help="files, folders, globs; without it the run's own held-out data")
     add("--forecasts", metavar="PATHS", help="netCDF forecasts of anybody; the observations are in --data_path")
     default = ",".join(USUAL)
@@ -44,7 +46,8 @@ def _parser() -> Parser:
 @one_line_errors
 def main(arguments=None) -> int:
     """Runs the command. Errors: see `one_line_errors`."""
-    options = _parser().parse_args(arguments)
+    parser = make_parser()
+    options = run_file.parse(parser, arguments)
     if not options.checkpoint and not options.data_path:
         raise ValueError("evaluate needs --checkpoint, --data_path or both")
     if options.input_length is not None and options.input_length < 1:
@@ -56,10 +59,14 @@ def main(arguments=None) -> int:
         raise ValueError("--forecasts needs --data_path, and excludes --checkpoint")
     for name in choose_names(options):
         if name not in BASELINES:
-            raise ValueError(f"baseline {name!r} is not one of {', '.join(BASELINES)}")
+            raise ValueError(f"baseline {name!r} is not one of {', '.join(BASELINES)}{suggest(name, BASELINES)}")
     from predjax.commands import cluster, export, session, verify
 
-    outputs = (options.output, ("skill.*", "report.html")), (options.export, ("nowcast_*",))
+    own = run_file.find_own(options.output) if options.output else None
+    outputs = (
+        (options.output, ("skill.*", "report.html", *([own.name] if own else []))),
+        (options.export, ("nowcast_*",)),
+    )
     for folder, patterns in (*outputs, (options.latents, ("latents_*",))):
         if folder:
             export.refuse_files(folder, patterns, options.overwrite)
@@ -89,6 +96,8 @@ def main(arguments=None) -> int:
         path = pathlib.Path(options.output) / "report.html"
         export.write_page(path, verification, methods, cases, _facts(options, model), warnings, options.overwrite)
         print(f"report {path}")
+    if own:
+        run_file.write(own, run_file.describe(parser, options))
     if options.export:
         origin = f"{model.path.name}, SHA-256 {model.record['sha256']}" if model else ""
         count, layout = options.num_save_samples, options.format

@@ -6,15 +6,15 @@ import pathlib
 import signal
 import time
 
-from predjax.commands import Parser, one_line_errors
-from predjax.flags import add_flags, parse_finite, typed
+from predjax.commands import one_line_errors, run_file
+from predjax.flags import Parser, add_flags, parse_finite, typed
 from predjax.radar.config import FEED_OPTIONS, DataConfig
 
 LOG = logging.getLogger("predjax")
 EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
-def _parser() -> Parser:
+def make_parser() -> Parser:
     parser = Parser(prog="predjax forecast", description="Continues the newest frames with a trained model.")
     add = parser.add_argument_group("forecast").add_argument
     add("--checkpoint", required=True, metavar="FILE|DIR", help="a checkpoint, or a run's folder")
@@ -32,6 +32,7 @@ def _parser() -> Parser:
     add("--format", default="cf", choices=("cf", "pysteps"), help="names in the netCDF (default cf)")
     add("--per_lead", action="store_true", help="also a file for each lead time, as MET reads them")
     add("--pictures", action="store_true", help="also a strip of maps (.png) and an animation (.gif)")
+    run_file.add_config(add)
     add("--overwrite", action="store_true", help="existing files may be replaced")
     add("--device", default="auto", metavar="NAME", help="cpu or cuda (default: what is there)")
     add = parser.add_argument_group("watching").add_argument
@@ -44,7 +45,7 @@ def _parser() -> Parser:
 @one_line_errors
 def main(arguments=None) -> int:
     """Runs the command. Errors: see `one_line_errors`."""
-    options = _parser().parse_args(arguments)
+    options = run_file.parse(make_parser(), arguments)
     if options.watch and options.poll <= 0:
         raise ValueError(f"poll must be a positive number of seconds, not {options.poll:g}")
     output = pathlib.Path(options.output)

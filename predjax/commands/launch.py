@@ -16,7 +16,8 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from predjax.commands import Parser, one_line_errors
+from predjax.commands import CLOSED_PIPE, one_line_errors
+from predjax.flags import Parser
 
 POLL_SECONDS = 0.2
 START_SECONDS = 300.0  # until the first sign of life: modules are imported from slow disks
@@ -36,7 +37,7 @@ class Life(NamedTuple):
     silent: float | None
 
 
-def _parser() -> Parser:
+def make_parser() -> Parser:
     parser = Parser(
         prog="predjax launch",
         usage="predjax launch -n N [options] -- train.py ARGUMENTS",
@@ -56,7 +57,7 @@ def _parser() -> Parser:
 @one_line_errors
 def main(arguments=None) -> int:
     """Runs the processes until they are done; the exit code. Errors: see `one_line_errors`."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     for name, low in dict(n=1, max_restarts=0, heartbeat_timeout=1, grace=0, gpus_per_process=0).items():
         if not getattr(options, name) >= low:  # nor is a NaN
             raise ValueError(f"{name} must be at least {low}, not {getattr(options, name)}")
@@ -118,8 +119,9 @@ def share_gpus(count: int, each: int, environment) -> list[dict[str, str]]:
 def judge(lives: Sequence[Life], timeout: float) -> tuple[str, str | int]:
     """What is to be done: ("wait", ""), ("end", exit code) or ("again", why)."""
     codes = [life.code for life in lives]
-    if BAD_INPUT in codes:
-        return "end", BAD_INPUT
+    for code in (BAD_INPUT, CLOSED_PIPE):  # it would end so again
+        if code in codes:
+            return "end", code
     # Where one process dies the runtime ends the others with SIGABRT: they are not the reason.
     dead = [i for i, code in enumerate(codes) if code]
     dead.sort(key=lambda i: codes[i] in (-signal.SIGABRT, 128 + signal.SIGABRT))

@@ -1,13 +1,12 @@
-"""What models there are."""
+"""`predjax models`: what models there are."""
 
 import json
+from collections.abc import Iterable
 
-import haiku as hk
-import jax
-
-from predjax.cells import CELLS
+from predjax.commands import one_line_errors
+from predjax.flags import Parser
+from predjax.messages import suggest
 from predjax.models.catalogue import MODELS
-from predjax.models.stacks import list_options
 
 _STATES = {  # of stacks with a state of their own
     "predrnn": "H, C; one M for all layers",
@@ -18,18 +17,47 @@ _STATES = {  # of stacks with a state of their own
 }
 
 
-def describe_models() -> str:
-    """Every model: its name and paper, the state of a layer, the options of its cells with their defaults."""
+def make_parser() -> Parser:
+    parser = Parser(
+        prog="predjax models",
+        description="Prints every model: its name and paper, the arrays in the state of a layer, and the options that "
+        "--cell_options of predjax train takes, with their defaults.",
+    )
+    add = parser.add_argument_group("models").add_argument
+    add("name", nargs="*", metavar="NAME", help="only the models of these names (default: all)")
+    return parser
+
+
+@one_line_errors
+def main(arguments=None) -> int:
+    """Runs the command. Errors: see `one_line_errors`."""
+    names = make_parser().parse_args(arguments).name
+    for name in names:
+        if name not in MODELS:
+            raise ValueError(f"model {name!r} is not one of {', '.join(MODELS)}{suggest(name, MODELS)}")
+    print(describe_models(names or MODELS))
+    return 0
+
+
+def describe_models(names: Iterable[str] = tuple(MODELS)) -> str:
+    """Models, each with its name and paper, the state of a layer, the options of its cells with their defaults."""
+    from predjax.models.stacks import list_options
+
     lines = []
-    for name, paper in MODELS.items():
+    for name in names:
         options = ", ".join(f"{key} {json.dumps(value)}" for key, value in list_options(name).items())
-        lines += [f"{name:23}{paper}", f"{'':23}state of a layer: {describe_state(name)}"]
+        lines += [f"{name:23}{MODELS[name]}", f"{'':23}state of a layer: {describe_state(name)}"]
         lines += [f"{'':23}cell_options: {options}"] if options else []
     return "\n".join(lines)
 
 
 def describe_state(name: str) -> str:
     """The arrays in the state of a model's layer; all have the features of the layer at every patch."""
+    import haiku as hk
+    import jax
+
+    from predjax.cells import CELLS
+
     own = next((key for key in ("predrnn_pp", "predrnn", "mim", "tidhy", "physical") if key in name), None)
     if own:
         return _STATES[own]

@@ -3,14 +3,14 @@
 import pathlib
 
 import predjax
-from predjax.commands import Parser, cluster, one_line_errors
-from predjax.flags import add_flags, typed
+from predjax.commands import cluster, one_line_errors, run_file
+from predjax.flags import Parser, add_flags, typed
 from predjax.radar.config import DataConfig
 
 READING = ("layout", "variable", "units", "forcings")
 
 
-def _parser() -> Parser:
+def make_parser() -> Parser:
     parser = Parser(
         prog="predjax prepare",
         description="Turns an archive of netCDF files, radar composites, Zarr stores or arrays into one store, a "
@@ -19,6 +19,7 @@ def _parser() -> Parser:
     add = parser.add_argument_group("store").add_argument
     add("--data_path", required=True, metavar="PATHS", help="files, folders, globs; commas between them")
     add("--output", required=True, metavar="STORE", help="folder to make")
+    run_file.add_config(add)
     add("--overwrite", action="store_true", help="replace a store, or start one anew that is not finished")
     add(
         "--dtype",
@@ -39,7 +40,7 @@ def _parser() -> Parser:
 @one_line_errors
 def main(arguments=None) -> int:
     """Runs the command. Errors: see `one_line_errors`."""
-    options = _parser().parse_args(arguments)
+    options = run_file.parse(make_parser(), arguments)
     config = DataConfig(**typed(DataConfig, options))
     if config.forcings:
         raise ValueError(f"--forcings {','.join(config.forcings)}: a store keeps frames only; train from the archive")

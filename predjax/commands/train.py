@@ -4,17 +4,19 @@ import datetime
 import json
 import pathlib
 
-from predjax.commands import Parser, one_line_errors
-from predjax.flags import add_flags, parse_bool
+from predjax.commands import one_line_errors, run_file
+from predjax.flags import Parser, add_flags, parse_bool
 from predjax.models.config import ModelConfig, SamplingConfig
+from predjax.models.scaling import KINDS
 from predjax.radar.config import DataConfig
 from predjax.training.config import TrainConfig
 
 EXIT_CODES = {"SIGINT": 130, "SIGTERM": 143}
 DRY_RUN = "dry run"
+PATHS = ("train_data_paths", "valid_data_paths")
 
 
-def _parser() -> Parser:
+def make_parser() -> Parser:
     parser = Parser(
         prog="predjax train",
         description="Trains a model on radar movies, verifies it on held-out ones. Without flags: on sample movies.",
@@ -23,6 +25,7 @@ def _parser() -> Parser:
     add("--train_data_paths", "--data_path", metavar="PATHS", help="files, folders, globs (default: the sample movies)")
     add("--valid_data_paths", metavar="PATHS", help="movies to validate on (default: held out of the training data)")
     add("--save_dir", metavar="DIR", help="checkpoints and results (default runs/<model>-<UTC time>)")
+    run_file.add_config(add)
     add("--resume", action="store_true", help="go on from the latest checkpoint of --save_dir")
     add("--overwrite", action="store_true", help="replace the run that --save_dir holds")
     add("--pretrained_model", metavar="FILE", help="weights to start from: a checkpoint, or a PyTorch PredRNN's .ckpt")
@@ -33,7 +36,12 @@ def _parser() -> Parser:
     add("--num_save_samples", type=int, default=10, metavar="N", help="cases of --gen_frm_dir (default 10)")
     add("--visual", type=parse_bool, default=False, metavar="0|1", help="1 draws delta C against delta M")
     add("--visual_path", metavar="DIR", help="where to (default SAVE_DIR/visual)")
-    add("--scaling", default="auto", metavar="KIND", help="none, linear, dBZ, rain_rate (default: by the data's unit)")
+    add(
+        "--scaling",
+        default="auto",
+        choices=("auto", *KINDS),
+        help="to numbers about 0 to 1 (default auto: by the unit)",
+    )
     add("--scaling_range", default="", metavar="LOW,HIGH", help="values that become 0 and 1 (default: by the unit)")
     add("--forcing_scaling", default="auto", choices=("auto", "none"), help="auto: mean 0, deviation 1 (but physical)")
     add("--thresholds", default="", metavar="X,X,...", help="event thresholds of the final table, in the data's unit")
@@ -56,7 +64,9 @@ def _parser() -> Parser:
 @one_line_errors
 def main(arguments=None) -> int:
     """Runs the command. Errors: see `one_line_errors`."""
-    options = _parser().parse_args(arguments)
+    parser = make_parser()
+    options = run_file.parse(parser, arguments)
+    asked = run_file.describe(parser, options)
     if options.list_models:
         from predjax.commands.models import describe_models
 
@@ -68,17 +78,24 @@ def main(arguments=None) -> int:
 
     if options.gen_frm_dir:
         refuse_files(options.gen_frm_dir, ("nowcast_*",), options.overwrite)
+    if options.save_dir and not options.resume:
+        run_file.refuse_given(options, options.save_dir)
     session.start(options.device)
     with session.processes(options.coordinator, options.num_processes, options.process_id) as chief:
         plan = make_plan(options)
-        trained = _train(options, plan, chief) if options.is_training else None
+        asked |= {
+            name: run_file.make_absolute(plan.record["data"][name]) for name in PATHS if plan.record["data"][name]
+        }
+        trained = _train(options, plan, chief, asked) if options.is_training else None
     if not options.is_training:
+        if chief and (path := run_file.find_own(plan.folder)):
+            run_file.write(path, asked)
         return _verify(options, plan, plan.params, plan.origin) if chief else 0
     run, iteration, reason = trained
     return _finish(options, plan, run, iteration, reason) if chief else EXIT_CODES.get(reason, 0)
 
 
-def _train(options, plan, chief: bool):
+def _train(options, plan, chief: bool, asked: dict):
     """Trains; returns the run, the iteration at which it ended, and why. The chief of the processes writes."""
     from predjax.training import loop
 
@@ -94,7 +111,7 @@ def _train(options, plan, chief: bool):
     if options.dry_run:
         return run, int(state.step), DRY_RUN
     if chief:
-        _prepare_folder(plan, options.overwrite)
+        _prepare_folder(plan, options.overwrite, asked)
     state, reason = loop.train(run, state, update, progress)
     return run, int(state.step), reason
 
@@ -142,8 +159,11 @@ def _announce(run, plan, cost, first):
     print("\n".join(f"{name:10}{text}" for name, text in lines.items()), flush=True)
 
 
-def _prepare_folder(plan, overwrite: bool) -> None:
-    """Makes the folder of the run; removes what a run before this one left: only files that a run writes."""
+def _prepare_folder(plan, overwrite: bool, asked: dict) -> None:
+    """Makes the folder of the run; removes what a run before this one left: only files that a run writes.
+
+    `run.json` has the flags that were `asked` for, to repeat the run by, `config.json` what came of them and the data.
+    """
     from predjax.checkpoint import best_path, list_steps
 
     folder = plan.folder
@@ -151,6 +171,7 @@ def _prepare_folder(plan, overwrite: bool) -> None:
         for path in (*list_steps(folder), best_path(folder), folder / "log.jsonl"):
             path.unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
+    (run_file.update if plan.resumed else run_file.write)(folder / run_file.NAME, asked)
     (folder / "config.json").write_text(json.dumps(plan.record, indent=1) + "\n")
 
 

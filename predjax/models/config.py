@@ -1,11 +1,11 @@
 """What a model is: everything that must be known to build it again. Imports neither jax nor xarray."""
 
 import dataclasses
-import difflib
 import json
 from dataclasses import field
 
 from predjax.flags import flag
+from predjax.messages import suggest
 from predjax.models.catalogue import MODELS, NORMED, ONE_WIDTH, PARALLEL, TWO_LAYERS, USUAL, WITHOUT_FORCINGS
 from predjax.models.scaling import Scaling
 
@@ -50,8 +50,7 @@ class ModelConfig:
 
     def __post_init__(self):
         if self.model_name not in MODELS:
-            near = difflib.get_close_matches(self.model_name, MODELS, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            hint = suggest(self.model_name, MODELS)
             raise ValueError(f"model_name {self.model_name!r} is not one of {', '.join(MODELS)}{hint}")
         _check(self.num_hidden and min(self.num_hidden) > 0, "num_hidden", self.num_hidden, "positive")
         if len(set(self.num_hidden)) > 1 and self.model_name in ONE_WIDTH:

@@ -3,6 +3,7 @@
 import dataclasses
 
 from predjax.flags import flag
+from predjax.messages import suggest
 
 LAYOUTS = ("auto", "movie,y,x,time", "movie,time,y,x", "movie,time,y,x,channel", "time,y,x")
 LAYOUTS += ("movie,time,feature", "time,feature")  # series
@@ -44,7 +45,10 @@ class DataConfig:
         choices["on_bad_window"] = ON_BAD_WINDOW
         for name, known in choices.items():
             if getattr(self, name) not in known:
-                raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, not {getattr(self, name)!r}")
+                hint = suggest(getattr(self, name), known)
+                raise ValueError(
+                    f"{name} must be one of {', '.join(map(repr, known))}, not {getattr(self, name)!r}{hint}"
+                )
         if self.path_length < 0:
             raise ValueError(f"path_length must be a number of lines, not {self.path_length}")
         if self.crop < 0:

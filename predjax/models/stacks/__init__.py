@@ -1,12 +1,12 @@
 """Stacks over patches, each an `hk.RNNCore`: what turns one patched frame into the prediction of the next."""
 
-import difflib
 import inspect
 
 import haiku as hk
 
 from predjax.cells import CELLS, CausalLSTM, Physical
 from predjax.cells.mim import MIMBlock
+from predjax.messages import suggest
 from predjax.models.catalogue import MODELS, PARALLEL
 from predjax.models.config import ModelConfig
 from predjax.models.stacks.layered import Layered
@@ -55,8 +55,7 @@ def check_options(config: ModelConfig) -> None:
     known = list_options(config.model_name)
     for name in config.options:
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            hint = suggest(name, known)
             raise ValueError(f"cell_options: {config.model_name} has {_list(known)}, not {name!r}{hint}")
 
     if config.model_name == "tidhy":
