@@ -26,9 +26,8 @@ def main(arguments=None) -> int:
 
         return print_completion(arguments)
     if arguments in (["--help"], ["-h"]):
-        print(
-            "\n".join(["usage: predjax COMMAND ...", "", "commands:", *_table(COMMANDS), "", "flags:", *_table(_FLAGS)])
-        )
+        lines = ["usage: predjax COMMAND ...", "", "commands:", *_table(COMMANDS), "", "flags:", *_table(_FLAGS)]
+        print("\n".join(lines))
         return 0
     if arguments == ["--version"]:
         print(f"predjax {predjax.__version__}")

@@ -99,6 +99,8 @@ def add_flags(parser: argparse.ArgumentParser, config_class, title: str, only: t
         default = field.default
         if is_tuple:
             shown = ",".join(str(v) for v in default)
+        elif isinstance(default, float):
+            shown = f"{default:g}"
         else:
             shown = str(int(default) if isinstance(default, bool) else default)
         text = field.metadata["help"]
@@ -111,7 +113,7 @@ def add_flags(parser: argparse.ArgumentParser, config_class, title: str, only: t
             type=parse,
             choices=field.metadata.get("choices"),
             default=argparse.SUPPRESS,
-            metavar=field.metadata.get("metavar"),
+            metavar=field.metadata.get("metavar", {int: "N", float: "X"}.get(element)),
             help=text.replace("%", "%%"),
         )
 

@@ -82,12 +82,12 @@ def test_the_scripts_are_the_commands(capsys):
 def test_help_is_in_groups_with_defaults_and_units(name):
     """Every flag is in a group with a title, says what is taken without it, and what its numbers count."""
     parser = importlib.import_module(f"predjax.commands.{name}").make_parser()
-    titles = {"positional arguments", "options"}
+    titles = {"positional arguments", "options", "optional arguments"}
     plain = [a for group in parser._action_groups if group.title in titles for a in group._group_actions]
     assert [action.dest for action in plain] == ["help"]
     for action in parser._actions:
         text = action.help % vars(action)
-        typed = action.option_strings and not action.required and action.nargs != 0
+        typed = action.option_strings and not action.required and action.nargs != 0 and not action.const
         assert text and (not typed or "default" in text), (action.dest, text)
         if action.type in (int, float) or getattr(action.type, "__name__", "") in ("float", "parse_finite"):
             assert action.metavar, f"{action.dest} does not say what it counts"

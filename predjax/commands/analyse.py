@@ -8,25 +8,31 @@ from predjax.radar.config import DataConfig
 
 
 def make_parser() -> Parser:
-    parser = Parser(prog="predjax analyse", description=__doc__)
-    add = parser.add_argument
-    add("--checkpoint", metavar="PATH", help="a run's folder, or one of its checkpoints")
-    add("--data_path", default="", metavar="PATH,...", help="series to start from (default: what the run held out)")
-    add("--output", metavar="DIR", help="writes fixed_points.nc and portrait.png")
-    add(
-        "--gallery", metavar="FILE", help="draws a fixed point, a limit cycle and a strange attractor of small networks"
+    parser = Parser(
+        prog="predjax analyse",
+        description="Finds the fixed points of a trained model of a series, and draws its dynamics.",
     )
+    add = parser.add_argument_group("model and output").add_argument
+    add("--checkpoint", metavar="PATH", help="a run's folder, or one of its checkpoints (default: --gallery alone)")
+    add("--data_path", default="", metavar="PATHS", help="series to start from (default: what the run held out)")
+    add("--output", metavar="DIR", help="writes fixed_points.nc and portrait.png (default: prints alone)")
+    add(
+        "--gallery",
+        metavar="FILE",
+        help="draws a fixed point, a limit cycle and a strange attractor of small networks (default: none)",
+    )
+    run_file.add_config(add)
+    add("--overwrite", action="store_true", help="existing files may be replaced")
+    add("--device", default="auto", metavar="NAME", help="cpu or cuda (default auto: what is there)")
+    add = parser.add_argument_group("search").add_argument
     add("--max_cases", type=int, default=8, metavar="N", help="windows to start from, evenly spread (default 8)")
-    add("--num_steps", type=int, default=200, metavar="N", help="steps after each window (default 200)")
+    add("--num_steps", type=int, default=200, metavar="FRAMES", help="steps after each window (default 200)")
     add("--member", type=int, default=0, metavar="N", help="network, where num_seeds trained several (default 0)")
     add("--num_starts", type=int, default=1024, metavar="N", help="starts of the search for roots (default 1024)")
     add(
-        "--spread", type=float, default=1.0, metavar="F", help="noise of the starts, in standard deviations (default 1)"
+        "--spread", type=float, default=1.0, metavar="X", help="noise of the starts, in standard deviations (default 1)"
     )
-    add("--seed", type=int, default=0, metavar="N", help="of the starts (default 0)")
-    run_file.add_config(add)
-    add("--overwrite", action="store_true", help="existing files may be replaced")
-    add("--device", default="auto", metavar="NAME", help="cpu or cuda (default: what is there)")
+    add("--seed", type=int, default=0, metavar="N", help="seed of the starts (default 0)")
     add_flags(parser, DataConfig, "data")
     parser.set_defaults(input_length=None, thresholds=None, windows="")
     return parser

@@ -12,32 +12,71 @@ from predjax.radar.config import DataConfig
 def make_parser() -> Parser:
     parser = Parser(prog="predjax evaluate", description="Scores a trained model beside baselines; writes its frames.")
     add = parser.add_argument_group("evaluation").add_argument
-    add("--checkpoint", metavar="FILE|DIR", help="a checkpoint, or a run's folder: its best, else its latest one")
+    add(
+        "--checkpoint",
+        metavar="FILE|DIR",
+        help="a checkpoint, or a run's folder: its best, else its latest one (default: baselines alone)",
+    )
     run_file.add_config(add)
-    add("--data_path", metavar="PATHS", help="files, folders, globs; without it the run's own held-out data")
-    add("--forecasts", metavar="PATHS", help="netCDF forecasts of anybody; the observations are in --data_path")
+    add("--data_path", metavar="PATHS", help="files, folders, globs (default: what the run of --checkpoint held out)")
+    add(
+        "--forecasts",
+        metavar="PATHS",
+        help="netCDF forecasts of anybody; the observations are in --data_path (default: none)",
+    )
     default = ",".join(USUAL)
     add("--baselines", metavar="NAMES", help=f"of {', '.join(BASELINES)} (default {default})")
-    add("--thresholds", metavar="X,X,...", help="event thresholds in the unit of the data (default: usual ones)")
+    add(
+        "--thresholds",
+        metavar="X,X,...",
+        help="event thresholds in the data's unit: dBZ, mm/h ... (default: usual ones)",
+    )
     add("--windows", default="5,17", metavar="N,N,...", help="sides of the windows of the FSS in pixels (default 5,17)")
-    add("--num_steps", type=int, metavar="N", help="forecast frames, also more than trained (default: as trained)")
-    add("--input_length", type=int, metavar="N", help="observed frames (default: the model's, or 4)")
-    add("--max_cases", type=int, default=0, metavar="N", help="at most so many windows, evenly spread; 0 takes all")
-    add("--output", metavar="DIR", help="writes report.html, skill.nc, skill.json and skill.png")
-    add("--export", metavar="DIR", help="writes nowcast_<init time>.nc, .npy, .png and .gif")
+    add(
+        "--num_steps",
+        type=int,
+        metavar="FRAMES",
+        help="to forecast, also more than trained (default: as trained, or 12)",
+    )
+    add("--input_length", type=int, metavar="FRAMES", help="observed (default: the model's, or 4)")
+    add(
+        "--max_cases",
+        type=int,
+        default=0,
+        metavar="N",
+        help="windows to verify, evenly spread; 0 takes all (default 0)",
+    )
+    add(
+        "--output",
+        metavar="DIR",
+        help="writes report.html, skill.nc, skill.json, skill.png, run.json (default: prints the table)",
+    )
+    add("--export", metavar="DIR", help="writes nowcast_INIT_TIME.nc, .npy, .png and .gif (default: none)")
     add(
         "--latents",
         metavar="DIR",
-        help="of tidhy: writes latents_<number>.nc and .png of whole series, their modes and their timescales",
+        help="of tidhy: writes latents_NUMBER.nc and .png of whole series, with modes and timescales (default: none)",
     )
-    add("--modes", default="", metavar="NAME", help="variable of the data that holds the true modes, to compare with")
-    add("--states", default="", metavar="NAME", help="variable of the data that holds the true states, to be read off")
+    add(
+        "--modes",
+        default="",
+        metavar="NAME",
+        help="variable of the data with the true modes, for --latents (default: none)",
+    )
+    add(
+        "--states",
+        default="",
+        metavar="NAME",
+        help="variable of the data with the true states, for --latents (default: none)",
+    )
     add("--format", default="cf", choices=("cf", "pysteps"), help="names in the netCDF of --export (default cf)")
     add("--num_save_samples", type=int, default=10, metavar="N", help="cases to export, evenly spread (default 10)")
     add("--overwrite", action="store_true", help="existing files may be replaced")
-    add("--device", default="auto", metavar="NAME", help="cpu or cuda (default: what is there)")
+    add("--device", default="auto", metavar="NAME", help="cpu or cuda (default auto: what is there)")
     add(
-        "--dask_scheduler", metavar="ADDRESS", help="tcp://host:port of a dask cluster whose workers see the same files"
+        "--dask_scheduler",
+        metavar="ADDRESS",
+        help="tcp://host:port of a dask cluster whose workers see the same files (default: here)",
     )
     add_flags(parser, DataConfig, "data")
     return parser
@@ -63,11 +102,9 @@ def main(arguments=None) -> int:
     from predjax.commands import cluster, export, session, verify
 
     own = run_file.find_own(options.output) if options.output else None
-    outputs = (
-        (options.output, ("skill.*", "report.html", *([own.name] if own else []))),
-        (options.export, ("nowcast_*",)),
-    )
-    for folder, patterns in (*outputs, (options.latents, ("latents_*",))):
+    written = ("skill.*", "report.html", *([own.name] if own else []))
+    outputs = (options.output, written), (options.export, ("nowcast_*",)), (options.latents, ("latents_*",))
+    for folder, patterns in outputs:
         if folder:
             export.refuse_files(folder, patterns, options.overwrite)
     session.start(options.device)

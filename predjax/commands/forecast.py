@@ -20,13 +20,18 @@ def make_parser() -> Parser:
     add("--checkpoint", required=True, metavar="FILE|DIR", help="a checkpoint, or a run's folder")
     add("--data_path", required=True, metavar="PATHS", help="files, folders, globs in which frames arrive")
     add("--output", required=True, metavar="FILE.nc|DIR", help="netCDF file to write; with --watch a folder for many")
-    add("--lead_time", type=parse_finite, metavar="MINUTES", help="to forecast, a multiple of the time step")
-    add("--num_steps", type=int, metavar="N", help="frames to forecast (default: as trained)")
+    add(
+        "--lead_time",
+        type=parse_finite,
+        metavar="MINUTES",
+        help="to forecast, a multiple of the time step (default: --num_steps)",
+    )
+    add("--num_steps", type=int, metavar="FRAMES", help="to forecast (default: as trained)")
     add(
         "--max_age",
         type=parse_finite,
         metavar="MINUTES",
-        help="refuses newest frames that are older (default: any age)",
+        help="refuses newest frames that are older (default: takes any)",
     )
     add("--any_step", action="store_true", help="takes another time step or pixel size than in training")
     add("--format", default="cf", choices=("cf", "pysteps"), help="names in the netCDF (default cf)")
@@ -34,10 +39,12 @@ def make_parser() -> Parser:
     add("--pictures", action="store_true", help="also a strip of maps (.png) and an animation (.gif)")
     run_file.add_config(add)
     add("--overwrite", action="store_true", help="existing files may be replaced")
-    add("--device", default="auto", metavar="NAME", help="cpu or cuda (default: what is there)")
+    add("--device", default="auto", metavar="NAME", help="cpu or cuda (default auto: what is there)")
     add = parser.add_argument_group("watching").add_argument
     add("--watch", action="store_true", help="keeps running: a nowcast for every frame that arrives from now on")
-    add("--poll", type=parse_finite, default=2.0, metavar="SECONDS", help="between two looks (default 2)")
+    add(
+        "--poll", type=parse_finite, default=2.0, metavar="SECONDS", help="between two looks for new frames (default 2)"
+    )
     add_flags(parser, DataConfig, "reading", FEED_OPTIONS)
     return parser
 

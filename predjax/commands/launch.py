@@ -44,12 +44,36 @@ def make_parser() -> Parser:
         description="Starts N processes that train together on this machine, and hands signals on to them. When one "
         "dies or stops, all start again from the last checkpoint.",
     )
-    add = parser.add_argument
-    add("-n", type=int, required=True, metavar="N", help="processes")
-    add("--max_restarts", type=int, default=3, metavar="N", help="a new checkpoint begins a new count (default 3)")
-    add("--heartbeat_timeout", type=float, default=60.0, metavar="SECONDS", help="silent for longer: stopped (60)")
-    add("--grace", type=float, default=60.0, metavar="SECONDS", help="to write a checkpoint in after a signal (60)")
-    add("--gpus_per_process", type=int, default=0, metavar="K", help="gives each process K GPUs of its own (default 0)")
+    add = parser.add_argument_group("processes").add_argument
+    add("-n", type=int, required=True, metavar="N", help="processes to start")
+    add(
+        "--max_restarts",
+        type=int,
+        default=3,
+        metavar="N",
+        help="starts again without a new checkpoint between them (default 3)",
+    )
+    add(
+        "--heartbeat_timeout",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="a process silent for longer has stopped (default 60)",
+    )
+    add(
+        "--grace",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="to write a checkpoint in after a signal (default 60)",
+    )
+    add(
+        "--gpus_per_process",
+        type=int,
+        default=0,
+        metavar="K",
+        help="GPUs of each process alone; 0 shares all (default 0)",
+    )
     add("command", nargs="+", metavar="train.py ARGUMENTS", help="a script or a predjax command, with its --save_dir")
     return parser
 

@@ -28,10 +28,22 @@ def make_parser() -> Parser:
         help="auto keeps the integers of the files where they have one meaning, else dBZ and mm/h become uint16 (by "
         "0.005 dB; by 0.001 mm/h up to 20, by 0.01 up to 220), and the rest float32 (default auto)",
     )
-    add("--wet_threshold", type=float, metavar="X", help="a pixel is wet from X on (default 0.1 mm/h or 10 dBZ)")
-    add("--on_bad_file", choices=("stop", "skip"), default="stop", help="what to do about damaged files (default stop)")
     add(
-        "--dask_scheduler", metavar="ADDRESS", help="tcp://host:port of a dask cluster whose workers see the same files"
+        "--wet_threshold",
+        type=float,
+        metavar="X",
+        help="a pixel is wet from X on, in the data's unit (default: 0.1 mm/h or 10 dBZ)",
+    )
+    add(
+        "--on_bad_file",
+        choices=("stop", "skip"),
+        default="stop",
+        help="what damaged files do: stop, or are left out and listed (default stop)",
+    )
+    add(
+        "--dask_scheduler",
+        metavar="ADDRESS",
+        help="tcp://host:port of a dask cluster whose workers see the same files (default: here)",
     )
     add_flags(parser, DataConfig, "reading", READING)
     return parser

@@ -58,9 +58,7 @@ def read_flags(path, parser: Parser) -> list[str]:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not a JSON file of flags: {error}") from None
     if not isinstance(values, dict):
-        raise ValueError(
-            f'{path} must hold a JSON object of flags, such as {{"batch_size": 8}}, not {json.dumps(values)}'
-        )
+        raise ValueError(f'{path} must hold a JSON object such as {{"batch_size": 8}}, not {json.dumps(values)}')
     flags = {name: action for name, action in _name_flags(parser) if name not in ("config", "help")}
     found = []
     for key, value in values.items():
@@ -94,7 +92,7 @@ def make_absolute(paths: str) -> str:
 
 
 def find_own(folder) -> pathlib.Path | None:
-    """Where another command than `train` writes its flags; None in the folder of a training, which holds those of it."""
+    """Where another command than `train` writes its flags; None in the folder of a training, which has its own."""
     from predjax.checkpoint import holds_checkpoint
 
     return None if holds_checkpoint(folder) else pathlib.Path(folder) / NAME

@@ -5,60 +5,11 @@ import json
 import pathlib
 
 from predjax.commands import one_line_errors, run_file
-from predjax.flags import Parser, add_flags, parse_bool
-from predjax.models.config import ModelConfig, SamplingConfig
-from predjax.models.scaling import KINDS
-from predjax.radar.config import DataConfig
-from predjax.training.config import TrainConfig
+from predjax.commands.train_flags import make_parser
 
 EXIT_CODES = {"SIGINT": 130, "SIGTERM": 143}
 DRY_RUN = "dry run"
 PATHS = ("train_data_paths", "valid_data_paths")
-
-
-def make_parser() -> Parser:
-    parser = Parser(
-        prog="predjax train",
-        description="Trains a model on radar movies, verifies it on held-out ones. Without flags: on sample movies.",
-    )
-    add = parser.add_argument_group("run").add_argument
-    add("--train_data_paths", "--data_path", metavar="PATHS", help="files, folders, globs (default: the sample movies)")
-    add("--valid_data_paths", metavar="PATHS", help="movies to validate on (default: held out of the training data)")
-    add("--save_dir", metavar="DIR", help="checkpoints and results (default runs/<model>-<UTC time>)")
-    run_file.add_config(add)
-    add("--resume", action="store_true", help="go on from the latest checkpoint of --save_dir")
-    add("--overwrite", action="store_true", help="replace the run that --save_dir holds")
-    add("--pretrained_model", metavar="FILE", help="weights to start from: a checkpoint, or a PyTorch PredRNN's .ckpt")
-    add("--is_training", type=parse_bool, default=True, metavar="0|1", help="0: only verify --pretrained_model")
-    add("--list_models", action="store_true", help="print every model with its paper, state and options, and stop")
-    add("--dry_run", action="store_true", help="print size, memory and time of the run, and stop")
-    add("--gen_frm_dir", metavar="DIR", help="frames of held-out cases at the end: .nc, .npy, .png, .gif")
-    add("--num_save_samples", type=int, default=10, metavar="N", help="cases of --gen_frm_dir (default 10)")
-    add("--visual", type=parse_bool, default=False, metavar="0|1", help="1 draws delta C against delta M")
-    add("--visual_path", metavar="DIR", help="where to (default SAVE_DIR/visual)")
-    add(
-        "--scaling",
-        default="auto",
-        choices=("auto", *KINDS),
-        help="to numbers about 0 to 1 (default auto: by the unit)",
-    )
-    add("--scaling_range", default="", metavar="LOW,HIGH", help="values that become 0 and 1 (default: by the unit)")
-    add("--forcing_scaling", default="auto", choices=("auto", "none"), help="auto: mean 0, deviation 1 (but physical)")
-    add("--thresholds", default="", metavar="X,X,...", help="event thresholds of the final table, in the data's unit")
-    add("--device", default="auto", metavar="NAME", help="cpu or cuda (default: what is there)")
-    add = parser.add_argument_group("several processes (srun and mpirun say all of it themselves)").add_argument
-    add("--coordinator", metavar="HOST:PORT", help="where the first process waits for the others")
-    add("--num_processes", type=int, metavar="N", help="processes that train together; 1 ignores srun and mpirun")
-    add("--process_id", type=int, metavar="I", help="which of them this one is, from 0")
-    add_flags(parser, ModelConfig, "model")
-    add_flags(parser, TrainConfig, "training")
-    add_flags(parser, SamplingConfig, "scheduled sampling")
-    add_flags(parser, DataConfig, "data")
-    same = parser.add_argument_group("accepted for scripts of the PyTorch code").add_argument
-    same("--num_layers", type=int, metavar="N", help="checked against num_hidden")
-    same("--dataset_name", metavar="NAME", help="not needed: the files tell")
-    same("--injection_action", choices=("concat",), help="concat only")
-    return parser
 
 
 @one_line_errors
@@ -83,9 +34,8 @@ def main(arguments=None) -> int:
     session.start(options.device)
     with session.processes(options.coordinator, options.num_processes, options.process_id) as chief:
         plan = make_plan(options)
-        asked |= {
-            name: run_file.make_absolute(plan.record["data"][name]) for name in PATHS if plan.record["data"][name]
-        }
+        found = {name: plan.record["data"][name] for name in PATHS}
+        asked |= {name: run_file.make_absolute(paths) for name, paths in found.items() if paths}
         trained = _train(options, plan, chief, asked) if options.is_training else None
     if not options.is_training:
         if chief and (path := run_file.find_own(plan.folder)):

@@ -19,38 +19,38 @@ LOSSES = ("mse", "balanced")
 class ModelConfig:
     """A model and the frames it takes; travels in every checkpoint."""
 
-    model_name: str = flag("predrnn_v2", "see --list_models", metavar="NAME")
+    model_name: str = flag("predrnn_v2", "one of those that predjax models prints", metavar="NAME")
     num_hidden: tuple[int, ...] = flag((64, 64, 64, 64), "features of each layer", metavar="N,N,...")
-    filter_size: int = flag(5, "kernel size of the recurrent convolutions, odd", metavar="K")
+    filter_size: int = flag(5, "side of the recurrent kernels in patches, odd", metavar="K")
     stride: int = flag(1, "stride of the recurrent convolutions; 1 only", metavar="1")
-    patch_size: int = flag(4, "p x p pixels become the features of one patch", metavar="P")
-    layer_norm: bool = flag(False, "layer norm with parameters per element: ties the model to its grid", metavar="0|1")
+    patch_size: int = flag(4, "side of a patch, whose pixels become features, in pixels", metavar="PIXELS")
+    layer_norm: bool = flag(False, "1: layer norm with parameters per element, tied to the grid", metavar="0|1")
     input_length: int = flag(10, "observed frames", metavar="FRAMES")
     total_length: int = flag(20, "observed and predicted frames of a window", metavar="FRAMES")
     task: str = flag(
         "forecast", "sequence: every frame from the forcings up to it, none observed (input_length 0)", choices=TASKS
     )
-    img_width: int = flag(0, "checked against the frames (or the crop); 0 takes what comes", metavar="PIXELS")
+    img_width: int = flag(0, "width, checked against the frames (or the crop); 0 takes any", metavar="PIXELS")
     img_channel: int = flag(1, "channels of a frame, checked against the data", metavar="C")
-    cell_options: str = flag("", "options of the model's cells, see --list_models", metavar="JSON")
+    cell_options: str = flag("", "options of the model's cells, see predjax models (default: theirs)", metavar="JSON")
     decouple_beta: float = flag(0.1, "weight of memory decoupling in the loss of the V2 models", metavar="BETA")
-    conv_on_input: bool = flag(False, "action models: strided convolutions before and after the stack", metavar="0|1")
-    res_on_conv: bool = flag(False, "action models: skips around the stack; needs conv_on_input", metavar="0|1")
+    conv_on_input: bool = flag(False, "action models (1 there): strided convolutions around the stack", metavar="0|1")
+    res_on_conv: bool = flag(False, "action models (1 there): skips; needs conv_on_input", metavar="0|1")
     num_action_ch: int = flag(0, "forcing channels, checked against the data", metavar="A")
-    coverage_channel: bool = flag(False, "show the network which pixels have coverage", metavar="0|1")
+    coverage_channel: bool = flag(False, "1: shows the network which pixels have coverage", metavar="0|1")
     coordinates: str = flag(
         "fixed",
         "moving: frames go in and come out in coordinates that move with the observed rain",
         choices=COORDINATES,
     )
-    residual: bool = flag(False, "what the network gives is added to the frame that goes in", metavar="0|1")
+    residual: bool = flag(False, "1: what the network gives is added to the frame that goes in", metavar="0|1")
     loss: str = flag("mse", "balanced: squared and absolute errors, of more weight in heavier rain", choices=LOSSES)
     scaling: Scaling = field(default=Scaling())
     forcing_scaling: Scaling = field(default=Scaling())
 
     def __post_init__(self):
         if self.model_name not in MODELS:
-            hint = suggest(self.model_name, MODELS)
+            hint = suggest(str(self.model_name), MODELS)
             raise ValueError(f"model_name {self.model_name!r} is not one of {', '.join(MODELS)}{hint}")
         _check(self.num_hidden and min(self.num_hidden) > 0, "num_hidden", self.num_hidden, "positive")
         if len(set(self.num_hidden)) > 1 and self.model_name in ONE_WIDTH:
@@ -175,22 +175,22 @@ class SamplingConfig:
         choices=TEACHER_FORCINGS,
     )
     reverse_scheduled_sampling: bool = flag(
-        True, "sample the encoder's inputs as well (always so in the action models)", metavar="0|1"
+        True, "1: samples the encoder's inputs as well (always so in the action models)", metavar="0|1"
     )
     r_sampling_step_1: float | None = flag(
-        None, "reverse: end of the constant first part (5/16 of max_iterations)", metavar="STEP"
+        None, "reverse: end of the constant first part (default: 5/16 of max_iterations)", metavar="STEP"
     )
-    r_sampling_step_2: float | None = flag(None, "reverse: end of the schedule (5/8 of max_iterations)", metavar="STEP")
+    r_sampling_step_2: float | None = flag(None, "reverse: the end (default: 5/8 of max_iterations)", metavar="STEP")
     r_exp_alpha: float | None = flag(
-        None, "reverse: time constant of the exponential (1/32 of max_iterations)", metavar="STEPS"
+        None, "reverse: time constant of the exponential (default: 1/32 of max_iterations)", metavar="STEP"
     )
     scheduled_sampling: bool = flag(True, "0: the forecaster never sees the truth in training", metavar="0|1")
     sampling_stop_iter: float | None = flag(
-        None, "forward: no true inputs from here on (5/8 of max_iterations)", metavar="STEP"
+        None, "forward: no true inputs from here on (default: 5/8 of max_iterations)", metavar="STEP"
     )
-    sampling_start_value: float = flag(1.0, "forward: first probability of a true input", metavar="P")
+    sampling_start_value: float = flag(1.0, "forward: first probability of a true input, 0 to 1", metavar="P")
     sampling_changing_rate: float | None = flag(
-        None, "forward: loss of probability an iteration (by default it reaches 0 at the stop)", metavar="RATE"
+        None, "forward: loss of probability an iteration (default: so that it is 0 at the stop)", metavar="RATE"
     )
 
     def check_model(self, model_name: str) -> None:

@@ -24,31 +24,37 @@ class DataConfig:
 
     layout: str = flag("auto", f"axes of a .npy array, by its shape or one of {'; '.join(LAYOUTS[1:])}", metavar="AXES")
     variable: str = flag(
-        "", "name (group/name inside a group) or quantity of the frames, where there are several", metavar="NAME"
+        "",
+        "name (group/name inside a group) or quantity of the frames (default: the only one there is)",
+        metavar="NAME",
     )
     units: str = flag("file", "unit of the frames: as in the file, mm/h or dBZ (by the file's own Z-R)", choices=UNITS)
-    forcings: tuple[str, ...] = flag((), "netCDF variables that are known ahead", metavar="NAME,NAME,...")
-    path_length: int = flag(0, "lines of a path in tables of strains and stresses (.txt, .dat)", metavar="LINES")
-    crop: int = flag(0, "side of square crops; 0 takes whole frames", metavar="PIXELS")
+    forcings: tuple[str, ...] = flag(
+        (), "netCDF variables that are known ahead (default: none)", metavar="NAME,NAME,..."
+    )
+    path_length: int = flag(
+        0, "lines of a path in tables of strains and stresses (.txt, .dat); needed for these alone", metavar="LINES"
+    )
+    crop: int = flag(0, "side of square crops in pixels; 0 takes whole frames", metavar="PIXELS")
     crop_mode: str = flag("random", "where training crops lie in the frame", choices=CROP_MODES)
     window_stride: int = flag(1, "frames between the starts of two windows", metavar="FRAMES")
-    min_coverage: float = flag(0.5, "smallest fraction of valid pixels in a training window", metavar="FRACTION")
+    min_coverage: float = flag(
+        0.5, "smallest fraction of valid pixels in a training window, 0 to 1", metavar="FRACTION"
+    )
     on_bad_window: str = flag(
         "stop", "on windows of damaged files: stop, or leave them out and count", choices=ON_BAD_WINDOW
     )
     split: str = flag("auto", "hold out whole movies, or the end of the time line", choices=SPLITS)
-    valid_fraction: float = flag(0.15, "fraction of the data for validation", metavar="FRACTION")
-    test_fraction: float = flag(0.15, "fraction of the data for the test", metavar="FRACTION")
+    valid_fraction: float = flag(0.15, "fraction of the data to validate on, 0 to 1", metavar="FRACTION")
+    test_fraction: float = flag(0.15, "fraction of the data to verify on at the end, 0 to 1", metavar="FRACTION")
 
     def __post_init__(self):
         choices = {"layout": LAYOUTS, "units": UNITS, "crop_mode": CROP_MODES, "split": SPLITS}
         choices["on_bad_window"] = ON_BAD_WINDOW
         for name, known in choices.items():
             if getattr(self, name) not in known:
-                hint = suggest(getattr(self, name), known)
-                raise ValueError(
-                    f"{name} must be one of {', '.join(map(repr, known))}, not {getattr(self, name)!r}{hint}"
-                )
+                rule, hint = f"one of {', '.join(map(repr, known))}", suggest(str(getattr(self, name)), known)
+                raise ValueError(f"{name} must be {rule}, not {getattr(self, name)!r}{hint}")
         if self.path_length < 0:
             raise ValueError(f"path_length must be a number of lines, not {self.path_length}")
         if self.crop < 0:

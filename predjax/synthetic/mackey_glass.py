@@ -4,8 +4,6 @@ import dataclasses
 import math
 
 import numpy as np
-from scipy.interpolate import CubicHermiteSpline
-from scipy.signal import lfilter
 
 from predjax.flags import flag
 from predjax.synthetic.dynamics import Series, SeriesConfig
@@ -45,6 +43,9 @@ def solve_mackey_glass(config: MackeyGlassConfig, past: float, times: np.ndarray
     step of the classical Runge-Kutta method is x_{k+1} = r x_k + p g_k + q g_{k+1/2} + s g_{k+1}. Between grid points x
     is the cubic through values and slopes, which is as exact as the method.
     """
+    from scipy.interpolate import CubicHermiteSpline
+    from scipy.signal import lfilter
+
     steps = math.ceil(config.tau * max(1 / LONGEST_STEP, config.gamma))
     step = config.tau / steps
     z = config.gamma * step

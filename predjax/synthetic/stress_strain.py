@@ -4,14 +4,11 @@ import dataclasses
 import os
 import pathlib
 
-import netCDF4
 import numpy as np
 from tqdm import tqdm
 
 from predjax.files import appearing
 from predjax.flags import flag
-from predjax.radar.netcdf_lock import NETCDF_LOCK
-from predjax.radar.table import COMPONENTS
 from predjax.synthetic.strain_paths import PATH_TYPES, list_canonical, make_strain_path
 
 TOGETHER = 16  # paths that are followed at once
@@ -105,6 +102,11 @@ def find_stress(strain: np.ndarray, config: StressStrainConfig) -> np.ndarray:
 
 
 def _write(path, strain: np.ndarray, stress: np.ndarray, made: dict, config: StressStrainConfig) -> None:
+    import netCDF4
+
+    from predjax.radar.netcdf_lock import NETCDF_LOCK
+    from predjax.radar.table import COMPONENTS
+
     with NETCDF_LOCK, netCDF4.Dataset(path, "w", format="NETCDF4") as file:
         file.setncatts(
             {

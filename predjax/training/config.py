@@ -15,25 +15,37 @@ class TrainConfig:
     max_iterations: int = flag(500, "updates to make (with reverse_input, pairs of updates)", metavar="N")
     batch_size: int = flag(4, "windows of an update, over all devices", metavar="B")
     lr: float = flag(3e-3, "(peak) learning rate", metavar="RATE")
-    optimizer: str = flag("adam", "adam or adamw", choices=("adam", "adamw"))
-    weight_decay: float = flag(0.01, "of adamw", metavar="W")
+    optimizer: str = flag("adam", "of the gradients", choices=("adam", "adamw"))
+    weight_decay: float = flag(
+        0.01, "fraction of the parameters that adamw takes off, times the learning rate", metavar="W"
+    )
     lr_schedule: str = flag("cosine", "cosine decay to 0, constant, or drops at milestones", choices=LR_SCHEDULES)
-    lr_milestones: tuple[int, ...] = flag((), "iterations after which the rate drops", metavar="N,N,...")
+    lr_milestones: tuple[int, ...] = flag(
+        (), "iterations after which the rate drops (default: none)", metavar="N,N,..."
+    )
     lr_drop: float = flag(0.1, "what the rate is multiplied by at each milestone", metavar="F")
-    warmup_iterations: int | None = flag(None, "linear warm-up of the learning rate (1/20 of all)", metavar="N")
+    warmup_iterations: int | None = flag(
+        None, "of linear warm-up of the learning rate (default: 1/20 of max_iterations)", metavar="ITERATIONS"
+    )
     clip_norm: float = flag(1.0, "largest global norm of the gradients; 0 does not clip", metavar="NORM")
     grad_norm: float = flag(
         0.0, "of tidhy: balances its losses by their gradients (GradNorm exponent, 1); 0 does not", metavar="A"
     )
     grad_norm_rate: float = flag(0.01, "step of the weights that grad_norm moves", metavar="RATE")
-    reverse_input: bool = flag(False, "a second update on the window backwards in time", metavar="0|1")
+    reverse_input: bool = flag(False, "1: a second update on the window backwards in time", metavar="0|1")
     seed: int = flag(0, "of the parameters, the order of windows and the sampling", metavar="SEED")
     num_seeds: int = flag(
         1, "networks to train at once, of the seeds from seed on: they forecast as an ensemble", metavar="N"
     )
-    display_interval: int | None = flag(None, "iterations between lines of the log (1/100 of all)", metavar="N")
-    test_interval: int | None = flag(None, "iterations between validations (1/10 of all)", metavar="N")
-    snapshot_interval: int | None = flag(None, "iterations between checkpoints (1/10 of all)", metavar="N")
+    display_interval: int | None = flag(
+        None, "between lines of the log (default: 1/100 of max_iterations)", metavar="ITERATIONS"
+    )
+    test_interval: int | None = flag(
+        None, "between validations (default: 1/10 of max_iterations)", metavar="ITERATIONS"
+    )
+    snapshot_interval: int | None = flag(
+        None, "between checkpoints (default: 1/10 of max_iterations)", metavar="ITERATIONS"
+    )
     patience: int = flag(0, "validations without a better loss before stopping; 0 never stops", metavar="N")
     max_valid_cases: int = flag(64, "windows of a validation, evenly spread", metavar="N")
     keep_checkpoints: int = flag(3, "newest checkpoints to keep, besides the best", metavar="N")
