@@ -34,7 +34,7 @@ def test_fixed_points_are_printed_written_and_drawn(run, tmp_path, capsys):
     command = ["--checkpoint", str(run), "--output", str(tmp_path / "out"), "--num_starts", "32"]
     assert analyse(command) == 0
     assert "ct_rnn: 3 state variables; 1 fixed points, 1 of them stable, |F(h) - h| at most" in capsys.readouterr().out
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["fixed_points.nc", "portrait.png"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["fixed_points.nc", "portrait.png", "run.json"]
     with xr.open_dataset(tmp_path / "out" / "fixed_points.nc") as fixed:
         values = fixed.eigenvalue_real.values + 1j * fixed.eigenvalue_imag.values
         np.testing.assert_allclose(

@@ -15,7 +15,7 @@ def make_parser() -> Parser:
     add = parser.add_argument_group("model and output").add_argument
     add("--checkpoint", metavar="PATH", help="a run's folder, or one of its checkpoints (default: --gallery alone)")
     add("--data_path", default="", metavar="PATHS", help="series to start from (default: what the run held out)")
-    add("--output", metavar="DIR", help="writes fixed_points.nc and portrait.png (default: prints alone)")
+    add("--output", metavar="DIR", help="writes fixed_points.nc, portrait.png, run.json (default: prints alone)")
     add(
         "--gallery",
         metavar="FILE",
@@ -41,7 +41,9 @@ def make_parser() -> Parser:
 @one_line_errors
 def main(arguments=None) -> int:
     """Runs the command. Errors: see `one_line_errors`."""
-    options = run_file.parse(make_parser(), arguments)
+    parser = make_parser()
+    options = run_file.parse(parser, arguments)
+    asked = run_file.describe(parser, options)
     if not options.checkpoint and not options.gallery:
         raise ValueError("analyse needs --checkpoint, --gallery or both")
     for name in ("max_cases", "num_steps", "num_starts"):
@@ -50,6 +52,9 @@ def main(arguments=None) -> int:
     from predjax.commands import session
     from predjax.files import refuse_existing
 
+    own = run_file.find_own(options.output) if options.output else None
+    if own:
+        refuse_existing(own, options.overwrite)
     if options.gallery:
         refuse_existing(pathlib.Path(options.gallery), options.overwrite)
     session.start(options.device)
@@ -57,6 +62,8 @@ def main(arguments=None) -> int:
         _draw_gallery(options)
     if options.checkpoint:
         _analyse(options)
+        if own:
+            run_file.write(own, asked)
     return 0
 
 
