@@ -10,6 +10,7 @@ from predjax.commands.train_flags import make_parser
 EXIT_CODES = {"SIGINT": 130, "SIGTERM": 143}
 DRY_RUN = "dry run"
 PATHS = ("train_data_paths", "valid_data_paths")
+SCHEDULE = "schedule.png"
 
 
 @one_line_errors
@@ -118,11 +119,28 @@ def _prepare_folder(plan, overwrite: bool, asked: dict) -> None:
 
     folder = plan.folder
     if overwrite:
-        for path in (*list_steps(folder), best_path(folder), folder / "log.jsonl"):
+        for path in (*list_steps(folder), best_path(folder), folder / "log.jsonl", folder / SCHEDULE):
             path.unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
     (run_file.update if plan.resumed else run_file.write)(folder / run_file.NAME, asked)
     (folder / "config.json").write_text(json.dumps(plan.record, indent=1) + "\n")
+    if plan.sampling.teacher_forcing == "scheduled" and not plan.model.sequence and plan.model.model_name != "tidhy":
+        _draw_schedule(plan)
+
+
+def _draw_schedule(plan) -> None:
+    """What the flags of scheduled sampling do: how likely an input is to be the true frame, over the iterations."""
+    import jax
+    import numpy as np
+
+    from predjax.models.sampling import truth_probabilities
+    from predjax.pictures.schedules import draw_schedules
+
+    sampling, length, last = plan.sampling, plan.model.input_length, plan.training.max_iterations
+    iterations = np.unique(np.linspace(1, last, min(last, 1000)).round())
+    probabilities = jax.vmap(lambda n: truth_probabilities(n, sampling, length, plan.model.total_length))(iterations)
+    name = ("reverse " if sampling.reverse_scheduled_sampling else "") + "scheduled sampling"
+    draw_schedules(plan.folder / SCHEDULE, iterations, {name: np.asarray(probabilities)}, length, overwrite=True)
 
 
 def _finish(options, plan, run, iteration, reason) -> int:
