@@ -48,7 +48,7 @@ def run_alone(*arguments):
 
 def test_training_writes_model_log_curve_and_table(tiny_run):
     names = {path.name for path in tiny_run.iterdir()}
-    assert {"best.npz", "step_00000004.npz", "config.json", "log.jsonl", "losses.png"} <= names
+    assert {"best.npz", "step_00000004.npz", "config.json", "log.jsonl", "losses.png", "schedule.png"} <= names
     assert {"skill.nc", "skill.json", "skill.png"} <= names
     assert len([name for name in names if name.startswith("step_")]) == 3  # keep_checkpoints
     records = [json.loads(line) for line in (tiny_run / "log.jsonl").read_text().splitlines()]
