@@ -20,7 +20,7 @@ def main(arguments=None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     first = arguments[0] if arguments else ""
     if first in COMMANDS:
-        return importlib.import_module(f"predjax.commands.{first}").main(arguments[1:])
+        return importlib.import_module(f"predjax.commands.{first.replace('-', '_')}").main(arguments[1:])
     if first.split("=")[0] == "--print-completion":
         from predjax.commands.completion import print_completion
 

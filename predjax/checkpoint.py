@@ -22,6 +22,7 @@ import numpy as np
 from predjax.files import appearing
 
 VERSION = 2
+PRETRAINED = pathlib.Path(__file__).parent / "pretrained" / "nowcast_5min_1km.npz"
 _DIGEST = 64  # hexadecimal digits at the end of a file
 _CONFIG = "__config__"
 _BEST = "best.npz"
@@ -198,8 +199,13 @@ def load_latest(folder):
 
 
 def find(path) -> pathlib.Path:
-    """The checkpoint that a user means by a file or a run's folder: its best, else its latest."""
+    """The checkpoint that a user means by a file or a run's folder: its best, else its latest.
+
+    "pretrained" is the one in the package, unless there is a file or folder of that name.
+    """
     path = pathlib.Path(path)
+    if path == pathlib.Path("pretrained") and not path.exists():
+        path = PRETRAINED
     if path.is_dir():
         candidates = [p for p in (best_path(path), *reversed(list_steps(path))) if p.is_file()]
         if not candidates:

@@ -28,7 +28,9 @@ HEAVY = ("jax", "haiku", "xarray", "matplotlib", "netCDF4", "scipy")
 
 
 def make_parsers():
-    return {name: importlib.import_module(f"predjax.commands.{name}").make_parser() for name in COMMANDS}
+    return {
+        name: importlib.import_module(f"predjax.commands.{name.replace('-', '_')}").make_parser() for name in COMMANDS
+    }
 
 
 def run(command, *arguments):
@@ -83,7 +85,7 @@ def test_the_scripts_are_the_commands(capsys):
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_is_in_groups_with_defaults_and_units(name):
     """Every flag is in a group with a title, says what is taken without it, and what its numbers count."""
-    parser = importlib.import_module(f"predjax.commands.{name}").make_parser()
+    parser = importlib.import_module(f"predjax.commands.{name.replace('-', '_')}").make_parser()
     titles = {"positional arguments", "options", "optional arguments"}
     plain = [a for group in parser._action_groups if group.title in titles for a in group._group_actions]
     assert [action.dest for action in plain] == ["help"]

@@ -16,6 +16,7 @@ COMMANDS = {
     "launch": "starts several processes of a training, and again when one dies",
     "prepare": "turns an archive of files into one store that trains fast",
     "analyse": "finds the fixed points of a model of a series, and draws its dynamics",
+    "export-weights": "writes the weights of a trained model without what training needs",
     "models": "prints the models with their papers, states and options",
 }
 CLOSED_PIPE = 141  # the exit code of a command whose output nobody reads any more: 128 + SIGPIPE

@@ -16,7 +16,7 @@ def make_parser() -> Parser:
     parser.add_argument("--print-completion", choices=SHELLS, metavar="SHELL", help="print a script that completes")
     parts = parser.add_subparsers(metavar="COMMAND")
     for name, text in COMMANDS.items():
-        own = importlib.import_module(f"predjax.commands.{name}").make_parser()
+        own = importlib.import_module(f"predjax.commands.{name.replace('-', '_')}").make_parser()
         parts.add_parser(name, parents=[own], add_help=False, help=text)
         for action in own._actions:
             if action.dest == "model_name" or (name, action.dest) == ("models", "name"):

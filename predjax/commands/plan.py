@@ -37,6 +37,7 @@ ARCHITECTURE = [
     "cell_options",
     "coordinates",
     "residual",
+    "scales",
     "task",
 ]
 # What a resumed run may change: its length, its reporting, its devices.
@@ -191,7 +192,7 @@ def find_sample() -> pathlib.Path:
 
 def load_weights(path: pathlib.Path, options) -> tuple[dict, dict]:
     """(fields of the model's configuration, parameters) of a predjax checkpoint or a .ckpt of the PyTorch code."""
-    if path.suffix == ".npz" or path.is_dir():
+    if path.suffix == ".npz" or path.is_dir() or path.name == "pretrained":
         model = load_model(path, member=0)
         return to_dict(model.forecaster.config), model.params
     config, params = read_checkpoint(path, **typed(ModelConfig, options))

@@ -12,7 +12,7 @@ from predjax.models.scaling import Scaling
 TASKS = ("forecast", "sequence")
 TEACHER_FORCINGS = ("scheduled", "steps", "parallel")
 COORDINATES = ("fixed", "moving")
-LOSSES = ("mse", "balanced")
+LOSSES = ("mse", "balanced", "quantile")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +44,22 @@ class ModelConfig:
         choices=COORDINATES,
     )
     residual: bool = flag(False, "1: what the network gives is added to the frame that goes in", metavar="0|1")
-    loss: str = flag("mse", "balanced: squared and absolute errors, of more weight in heavier rain", choices=LOSSES)
+    scales: int = flag(
+        0,
+        "with residual: the input's scales, as many as given (6), go on as in the observed frames, with gains by the "
+        "network; 0: the input stays as it is",
+        metavar="SCALES",
+    )
+    loss: str = flag(
+        "mse",
+        "balanced: squared and absolute errors, of more weight in heavier rain; quantile: of each rain rate its own",
+        choices=LOSSES,
+    )
+    matching: float = flag(
+        0.0,
+        "how far the distribution of a forecast is drawn to that of the newest frame, from 0 to 1 (wholly)",
+        metavar="WEIGHT",
+    )
     scaling: Scaling = field(default=Scaling())
     forcing_scaling: Scaling = field(default=Scaling())
 
@@ -69,6 +84,9 @@ class ModelConfig:
         self._check_task()
         for name, values in (("coordinates", COORDINATES), ("loss", LOSSES)):
             _check(getattr(self, name) in values, name, getattr(self, name), f"one of {', '.join(values)}")
+        _check(0 <= self.scales <= 8, "scales", self.scales, "from 0 to 8")
+        _check(self.residual or not self.scales, "scales", self.scales, "0 without residual 1")
+        _check(0 <= self.matching <= 1, "matching", self.matching, "from 0 to 1")
         if self.total_length <= self.input_length:
             raise ValueError(f"total_length {self.total_length} must be greater than input_length {self.input_length}")
         if self.conv_on_input and self.num_hidden[0] % 2:
@@ -105,7 +123,7 @@ class ModelConfig:
                 not self.coverage_channel, "coverage_channel", self.coverage_channel, "0: what is missing has no error"
             )
         if self.sequence or self.model_name == "tidhy":
-            for name in ("coordinates", "residual", "loss"):
+            for name in ("coordinates", "residual", "scales", "loss", "matching"):
                 usual = getattr(ModelConfig, name)
                 _check(getattr(self, name) == usual, name, getattr(self, name), f"{usual} for {self.model_name}")
         if not self.sequence:
@@ -151,6 +169,11 @@ class ModelConfig:
     def output_features(self) -> int:
         """Of a predicted patch."""
         return self.patch_size**2 * self.img_channel
+
+    @property
+    def head_features(self) -> int:
+        """What a stack gives for a patch: its pixels, or two gains for each scale of each channel."""
+        return 2 * self.scales * self.img_channel or self.output_features
 
     @property
     def options(self) -> dict:

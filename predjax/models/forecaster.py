@@ -18,7 +18,7 @@ from predjax.models.patches import from_patches, patch_grid
 from predjax.models.sampling import forecast_mask
 from predjax.models.stacks import check_options
 from predjax.models.tidhy import make_tidhy
-from predjax.models.unroll import make_unroll
+from predjax.models.unroll import Carry, make_unroll
 
 
 class Forecaster(NamedTuple):
@@ -151,11 +151,11 @@ def make_forecaster(config: ModelConfig, execution: Execution | None = None) -> 
 
     def carries(params, frames, use_truth, forcings=None):
         kept = trace(lambda carry, output: carry, params, frames, use_truth, forcings)
-        return kept[0] if config.sequence else kept
+        return kept.state if config.sequence else kept
 
     def advance(params, carry, forcings=None):
         if config.sequence:
-            return unroll.advance(params, (carry, None), forcings)[0]
+            return unroll.advance(params, Carry(carry, None), forcings).state
         return unroll.advance(params, carry, forcings)
 
     return Forecaster(config, init, rollout, loss, predict, increments, carries, advance)
@@ -167,6 +167,8 @@ def _check_frames(config, frames, forcings):
         raise ValueError(f"frames have {channels} channels, img_channel is {config.img_channel}")
     if config.img_width and config.layer_norm and width != config.img_width:
         raise ValueError(f"frames are {width} pixels wide, img_width is {config.img_width}")
+    if config.scales and min(height, width) == 1:
+        raise ValueError(f"scales are those of maps, frames of {height}x{width} have none: scales must be 0")
     if config.patch_size > min(height, width):
         raise ValueError(f"patch_size {config.patch_size} is larger than the frame {height}x{width}")
     given = 0 if forcings is None else forcings.shape[-1]

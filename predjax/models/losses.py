@@ -1,5 +1,6 @@
 """What training makes small: sums over the pixels that have coverage."""
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -10,6 +11,9 @@ from predjax.units import rain_rate_to_dbz
 
 # Weights of Shi et al. (2017, https://arxiv.org/abs/1706.03458, section 4.2): from each rain rate in mm/h on.
 RAIN_RATES, WEIGHTS = (2.0, 5.0, 10.0, 30.0), (1.0, 2.0, 5.0, 10.0, 30.0)
+# Of loss quantile, from each rain rate in mm/h on: the quantile that is asked for, and how much it counts.
+QUANTILE_RATES = (0.3, 0.7, 2.0, 5.0, 10.0)
+QUANTILES, QUANTILE_WEIGHTS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.7), (1.0, 1.5, 2.0, 3.0, 5.0, 8.0)
 
 
 def squared_error(predicted, observed):
@@ -26,24 +30,42 @@ def choose_error(config: ModelConfig) -> Callable:
     """`(predicted, observed) -> (sum, count)` of scaled frames, as `squared_error`, that a model is trained with.
 
     "balanced" is the sum of w (d^2 + |d|), d being the difference and w the weight of the observed rain rate, so that
-    rare heavy rain counts as well. Errors: ValueError where the unit of the frames is no rain.
+    rare heavy rain counts as well.
+
+    "quantile" is 2 sum over the ranges of rain rates of w (q max(y - f, 0) + (1 - q) max(f - y, 0)), with the parts of
+    the forecast f and of the observation y in that range: a forecast reaches a rain rate where its probability is above
+    1 - q, which for rare rates is far below 1/2, as the critical success index wants it. A consistent score (Taggart,
+    Loveday & Griffiths, 2022, https://doi.org/10.1002/qj.4266, with ranges instead of warning levels).
+
+    Errors: ValueError where the unit of the frames is no rain.
     """
     if config.loss == "mse":
         return squared_error
-    units, edges = config.scaling.units, jnp.asarray(RAIN_RATES)
+    units = config.scaling.units
     if units not in ("mm/h", "dBZ"):
-        raise ValueError(f"loss balanced is for rain in mm/h or dBZ, not in {units}")
-    edges = config.scaling.scale(rain_rate_to_dbz(edges) if units == "dBZ" else edges)
-    weights = jnp.asarray(WEIGHTS)
+        raise ValueError(f"loss {config.loss} is for rain in mm/h or dBZ, not in {units}")
+    rates = jnp.asarray(RAIN_RATES if config.loss == "balanced" else QUANTILE_RATES)
+    edges = config.scaling.scale(rain_rate_to_dbz(rates) if units == "dBZ" else rates)
+    return functools.partial(_balanced_error if config.loss == "balanced" else _quantile_error, edges)
 
-    def balanced_error(predicted, observed):
-        exists = jnp.isfinite(observed)
-        known = jnp.where(exists, observed, 0.0)
-        difference = jnp.where(exists, predicted - known, 0.0)
-        weight = weights[(known[..., None] >= edges).sum(-1)].astype(difference.dtype)
-        return (weight * (jnp.square(difference) + jnp.abs(difference))).sum(), exists.sum()
 
-    return balanced_error
+def _balanced_error(edges, predicted, observed):
+    exists = jnp.isfinite(observed)
+    known = jnp.where(exists, observed, 0.0)
+    difference = jnp.where(exists, predicted - known, 0.0)
+    weight = jnp.asarray(WEIGHTS)[(known[..., None] >= edges).sum(-1)].astype(difference.dtype)
+    return (weight * (jnp.square(difference) + jnp.abs(difference))).sum(), exists.sum()
+
+
+def _quantile_error(edges, predicted, observed):
+    exists = jnp.isfinite(observed)
+    known = jnp.where(exists, observed, 0.0)
+    given = jnp.where(exists, predicted, known)
+    bounds, total = [None, *edges, None], 0.0
+    for low, high, quantile, weight in zip(bounds, bounds[1:], QUANTILES, QUANTILE_WEIGHTS):
+        missed = jnp.clip(known, low, high) - jnp.clip(given, low, high)
+        total += 2 * weight * jnp.where(missed > 0, quantile * missed, (quantile - 1) * missed).sum()
+    return total, exists.sum()
 
 
 def global_mean(total, count, axis_name=None):

@@ -17,7 +17,8 @@ from predjax.cells.draws import numbered_from
 from predjax.cells.shared_kernels import collect_kernels
 from predjax.models.config import ModelConfig
 from predjax.models.execution import Execution
-from predjax.models.patches import pad_frames, patch_grid, to_patches
+from predjax.models.patches import from_patches, pad_frames, patch_grid, to_patches
+from predjax.models.scales import extend_scales, fit_scales
 from predjax.models.scan import scan_shared
 from predjax.models.stacks import make_stack
 
@@ -44,17 +45,27 @@ class Unroll(NamedTuple):
 
 
 class _Inputs(NamedTuple):
-    """Patches of frames and forcings, `(steps, B, h, w, features)`; either may be None."""
+    """Patches of frames and forcings, `(steps, B, h, w, features)`, and how the scales of each case go on
+    `(steps, B, K, 2, C)`, the same at all steps; any may be None."""
 
     frames: jax.Array | None
     forcings: jax.Array | None
+    fitted: jax.Array | None = None
+
+
+class Carry(NamedTuple):
+    """The state of the stack, the previous prediction in patches (None in a sequence task), and, where scales go on,
+    the frame `(B, H, W, C)` that went in last."""
+
+    state: tuple
+    predicted: jax.Array | None
+    before: jax.Array | None = None
 
 
 class _Masks(NamedTuple):
-    """Where a frame has pixels, where the last true frame had them, and which samples get the true frame `(T-1, B)`;
+    """Where the last true frame had coverage, and which samples get the true frame `(T-1, B)`;
     None where no frame goes in."""
 
-    exists: jax.Array | None = None
     covered: jax.Array | None = None
     truth: jax.Array | None = None
 
@@ -120,8 +131,8 @@ def make_unroll(config: ModelConfig, execution: Execution) -> Unroll:
             forcings = config.forcing_scaling.scale(forcings)[:, None, None]
         if config.sequence:
             return step.apply(params, None, carry, _Inputs(None, forcings), _Masks())[0]
-        frames, no = carry[1], jnp.zeros(carry[1].shape, bool)
-        masks = _Masks(no, ~no, jnp.zeros(len(frames), bool))
+        frames, no = carry.predicted, jnp.zeros(carry.predicted.shape, bool)
+        masks = _Masks(~no, jnp.zeros(len(frames), bool))
         return step.apply(params, None, carry, _Inputs(frames, forcings), masks)[0]
 
     return Unroll(init, apply, trace, advance)
@@ -142,49 +153,72 @@ def _grid(inputs: _Inputs) -> tuple[int, int]:
 
 
 def _begin(config, inputs):
-    """Haiku function: the carry before the first step, the state of the stack and the previous prediction."""
+    """Haiku function: the carry before the first step."""
     return _make_carry(config, make_stack(config, _grid(inputs)), inputs)
 
 
 def _make_carry(config, stack, inputs):
     state = stack.initial_state(len(jax.tree.leaves(inputs)[0]))
     if config.sequence:
-        return state, None
-    return state, jnp.zeros((*inputs.frames.shape[:-1], config.output_features), inputs.frames.dtype)
+        return Carry(state, None)
+    before = _to_pixels(config, _fill(inputs.frames)) if config.scales else None
+    predicted = jnp.zeros((*inputs.frames.shape[:-1], config.output_features), inputs.frames.dtype)
+    return Carry(state, predicted, before)
 
 
 def _first_step(config, inputs, masks):
     """Haiku function: all parameters, once."""
     stack = make_stack(config, _grid(inputs))
-    state, previous = _make_carry(config, stack, inputs)
-    return stack(_gather(config, inputs, masks, previous), state)
+    carry = _make_carry(config, stack, inputs)
+    return stack(_gather(config, inputs, masks, carry.predicted), carry.state)
 
 
 def _step(config, carry, inputs, masks):
     """Haiku function: the next carry and the `StackOutput` of one step."""
-    state, previous = carry
     stack = make_stack(config, _grid(inputs))
-    features = _gather(config, inputs, masks, previous)
-    output, state = stack(features, state)
-    output = _add_input(config, output, features)
-    return (state, None if config.sequence else output.features), output
+    features = _gather(config, inputs, masks, carry.predicted)
+    output, state = stack(features, carry.state)
+    patches, before = _add_input(config, output.features, features, carry.before, inputs.fitted)
+    return Carry(state, None if config.sequence else patches, before), output._replace(features=patches)
 
 
 def _encode(config, carry, inputs, masks):
     """Haiku function: the carry after some steps with true inputs, and their `StackOutput`, time-major."""
     stack = make_stack(config, _grid(inputs))
     features = _gather(config, inputs, masks).swapaxes(0, 1)
-    output, state = stack.unroll(features, carry[0])
-    output = _add_input(config, output, features)
-    patches = output.features.swapaxes(0, 1)
-    return (state, None if config.sequence else patches[-1]), output._replace(features=patches)
+    output, state = stack.unroll(features, carry.state)
+    given, before = output.features, carry.before
+    if config.scales:  # all steps at once, as cases of their own
+        pixels = _to_pixels(config, features[..., : config.output_features])
+        before = jnp.concatenate([pixels[:, :1], pixels[:, :-1]], 1)
+        merged = [a.reshape(-1, *a.shape[2:]) for a in (given, features, before, inputs.fitted.swapaxes(0, 1))]
+        given, before = _add_input(config, *merged)[0].reshape(*given.shape[:-1], -1), pixels[:, -1]
+    else:
+        given, _ = _add_input(config, given, features)
+    patches = given.swapaxes(0, 1)
+    return Carry(state, None if config.sequence else patches[-1], before), output._replace(features=patches)
 
 
-def _add_input(config, output, features):
-    """With `residual`, what a stack gives is the change of the frame that went in, the first of its features."""
+def _fill(frames):
+    """Frames with 0 where there is no coverage."""
+    return jnp.where(jnp.isfinite(frames), frames, 0.0)
+
+
+def _to_pixels(config, patches):
+    return from_patches(patches, config.patch_size)
+
+
+def _add_input(config, given, features, before=None, fitted=None):
+    """Predicted patches: with `residual`, what a stack gives is the change of the frame that went in, the first of the
+    features; with `scales` it gives the gains of the frame's scales, which go on by themselves. Also returns that frame
+    in pixels, of which the next step needs the scales."""
     if not config.residual:
-        return output
-    return output._replace(features=output.features + features[..., : config.output_features])
+        return given, None
+    frame = features[..., : config.output_features]
+    if not config.scales:
+        return frame + given, None
+    pixels = _to_pixels(config, frame)
+    return to_patches(pixels + extend_scales(pixels, before, fitted, given), config.patch_size), pixels
 
 
 def _gather(config, inputs, masks, previous=None):
@@ -192,7 +226,7 @@ def _gather(config, inputs, masks, previous=None):
     if config.sequence:
         return inputs.forcings
     # Double where: a NaN that is only masked afterwards would still make the gradient NaN.
-    frame = jnp.where(masks.exists, inputs.frames, 0.0)
+    frame = _fill(inputs.frames)
     features = [frame if previous is None else jnp.where(masks.truth[:, None, None, None], frame, previous)]
     if config.coverage_channel:
         features.append(masks.covered.astype(frame.dtype))
@@ -215,8 +249,11 @@ def _split_window(config, scaled, use_truth, forcings):
         return covered, covered
 
     _, covered = jax.lax.scan(fill, exists[0], (exists, truth))
-    forcings = _patch_forcings(config, forcings, steps, grid, scaled.dtype)
-    return _Inputs(frames, forcings), _Masks(exists, covered, truth)
+    forcings, fitted = _patch_forcings(config, forcings, steps, grid, scaled.dtype), None
+    if config.scales:
+        fitted = fit_scales(scaled[:, : config.input_length], config.scales)
+        fitted = jnp.broadcast_to(fitted, (steps, *fitted.shape))
+    return _Inputs(frames, forcings, fitted), _Masks(covered, truth)
 
 
 def _patch_forcings(config, forcings, steps, grid, dtype):

@@ -13,6 +13,7 @@ from predjax.flags import from_dict
 from predjax.messages import one_line_messages
 from predjax.models.config import ModelConfig
 from predjax.models.forecaster import Forecaster, make_forecaster
+from predjax.nowcasts.matching import match
 from predjax.radar.advection import from_moving, into_moving
 
 
@@ -81,7 +82,8 @@ def make_nowcast(forecaster: Forecaster, params, batch_size: int = 8) -> Callabl
 
     Any B: the samples go through all devices of this process, at most `batch_size` at once on each, the last batch
     filled up with missing frames, so that a frame size compiles once. A model of moving coordinates gets the frames in
-    those of the motion that they show, and its forecast is brought back.
+    those of the motion that they show, and its forecast is brought back; with `matching` the distribution of every
+    frame is drawn to that of the newest one before.
     """
     devices, config = parallel.choose_local(), forecaster.config
 
@@ -94,11 +96,15 @@ def make_nowcast(forecaster: Forecaster, params, batch_size: int = 8) -> Callabl
     largest = {}  # samples a device of each frame size so far: fewer are filled up to it
 
     def nowcast(observed, num_steps, forcings=None):
-        if not config.moving:
-            return run(observed, num_steps, forcings)
-        observed, motion = into_moving(np.asarray(observed), observed.shape[1], config.scaling.units)
+        observed, motion = np.asarray(observed), None
+        if config.moving:
+            observed, motion = into_moving(observed, observed.shape[1], config.scaling.units)
         frames = run(observed, num_steps, forcings)
-        return np.stack([_at_their_places(*pair) for pair in zip(frames, motion)])
+        if config.matching:
+            frames = np.stack([_each(match, one, seen[-1], config.matching) for one, seen in zip(frames, observed)])
+        if config.moving:
+            frames = np.stack([_each(from_moving, *pair) for pair in zip(frames, motion)])
+        return frames
 
     def run(observed, num_steps, forcings):
         share = min(batch_size, -(-len(observed) // len(devices)))
@@ -113,11 +119,11 @@ def make_nowcast(forecaster: Forecaster, params, batch_size: int = 8) -> Callabl
     return nowcast
 
 
-def _at_their_places(frames, motion):
-    """Frames ([E,] T, H, W, C) out of moving coordinates."""
+def _each(function, frames, *arguments):
+    """The function of frames (T, H, W, C), or of those of every member (E, T, H, W, C)."""
     if frames.ndim == 5:
-        return np.stack([from_moving(member, motion) for member in frames])
-    return from_moving(frames, motion)
+        return np.stack([function(member, *arguments) for member in frames])
+    return function(frames, *arguments)
 
 
 def _take(array, start, size):

@@ -14,10 +14,12 @@ from predjax.radar.config import DataConfig
 from predjax.radar.movies import Movies, check_together
 from predjax.radar.stored import Stored, open_arrays
 from predjax.radar.windows import Period, Window, check_length, find_corners
+from predjax.units import dbz_to_rain_rate
 
 MEMORY_LIMIT = 2**30  # bytes of frames, as stored, that are read once and kept; larger data are read window by window
 MAX_TRIES = 512  # for one window with enough coverage
 CORNERS_PER_WINDOW = 16  # random crops tried before another time is
+LEAST = 0.05  # probability of the driest windows with `importance`
 ORDER, DRAW = 1, 2  # keep the two uses of a seed apart
 
 
@@ -37,14 +39,15 @@ class BatchSource:
 
     In every epoch each window of `length` frames in `periods` has one turn, in an order of that epoch's own. A window
     with less than `min_coverage` finite pixels gives its turn to another crop or time; so does one that cannot be read,
-    where `on_bad_window` is "skip".
+    where `on_bad_window` is "skip", and, with `importance`, one with less rain than that has it with a probability in
+    proportion (as Ravuri et al., 2021, https://doi.org/10.1038/s41586-021-03854-z, draw theirs).
 
     Args:
       sources: the data set.
       periods: the part of it to train on.
       length: frames of a window.
       batch_size: windows of a global batch.
-      config: crop, crop_mode, window_stride, min_coverage and on_bad_window are used.
+      config: crop, crop_mode, window_stride, min_coverage, importance and on_bad_window are used.
       seed: not negative.
 
     Attributes:
@@ -87,6 +90,11 @@ class BatchSource:
         self.names = [movies.attrs["source"] for movies in sources]
         self._sizes = [(movies.sizes["y"], movies.sizes["x"]) for movies in sources]
         self._corners = {source: find_corners(sources[source], config.crop, config.crop_mode) for source in used}
+        self._units = sources[used[0]].frames.attrs["units"]
+        if config.importance and self._units not in ("mm/h", "dBZ"):
+            raise ValueError(
+                f"importance {config.importance:g} is of rain in mm/h or dBZ, not of frames in {self._units}"
+            )
         self._length, self._batch_size, self._config, self._seed = length, batch_size, config, seed
         self._periods = [period for period in periods if period.stop - period.start >= length]
         self._free_crop = config.crop > 0 and config.crop_mode == "random"
@@ -133,7 +141,7 @@ class BatchSource:
             window = self._find_window(number, rng)
             try:
                 frames, coverage = self._read_covered(window)
-                if frames is not None:
+                if frames is not None and self._is_taken(frames, window.source, rng):
                     forcings = _cut(self._arrays[window.source].forcings, window, self._length, *self.frame_shape[:2])
                     return frames, forcings, window
             except (ValueError, OSError) as error:
@@ -160,6 +168,17 @@ class BatchSource:
             if coverage < least:
                 return None, coverage
         return frames, coverage
+
+    def _is_taken(self, frames: np.ndarray, source: int, rng: np.random.Generator) -> bool:
+        """Whether a window with this rain has its turn, as `importance` draws it."""
+        wanted = self._config.importance
+        if not wanted:
+            return True
+        table, some = self._arrays[source].table, frames[:: max(1, self._length // 4), ::2, ::2]
+        rain = some if table is None else table[some]
+        rain = dbz_to_rain_rate(rain) if self._units == "dBZ" else rain
+        mean = 1 - np.exp(-np.nan_to_num(np.maximum(rain, 0.0))).mean()
+        return rng.random() < max(mean / wanted, LEAST)
 
     def _find_order(self, epoch: int) -> np.ndarray:
         known, order = self._order  # read as a pair: another thread may replace it

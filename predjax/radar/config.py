@@ -41,6 +41,11 @@ class DataConfig:
     min_coverage: float = flag(
         0.5, "smallest fraction of valid pixels in a training window, 0 to 1", metavar="FRACTION"
     )
+    importance: float = flag(
+        0.0,
+        "mean of 1 - exp(-R h/mm) from which training windows are taken; with less they are as much rarer; 0 takes all",
+        metavar="RAIN",
+    )
     on_bad_window: str = flag(
         "stop", "on windows of damaged files: stop, or leave them out and count", choices=ON_BAD_WINDOW
     )
@@ -61,7 +66,7 @@ class DataConfig:
             raise ValueError(f"crop must be 0 (whole frames) or a number of pixels, not {self.crop}")
         if self.window_stride < 1:
             raise ValueError(f"window_stride must be at least 1 frame, not {self.window_stride}")
-        for name in ("min_coverage", "valid_fraction", "test_fraction"):
+        for name in ("min_coverage", "importance", "valid_fraction", "test_fraction"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie between 0 and 1, not {getattr(self, name)}")
         if self.valid_fraction + self.test_fraction >= 1:

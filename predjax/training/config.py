@@ -33,6 +33,9 @@ class TrainConfig:
     )
     grad_norm_rate: float = flag(0.01, "step of the weights that grad_norm moves", metavar="RATE")
     reverse_input: bool = flag(False, "1: a second update on the window backwards in time", metavar="0|1")
+    augment: bool = flag(
+        False, "windows are mirrored and turned at random: maps whose directions do not matter", metavar="0|1"
+    )
     seed: int = flag(0, "of the parameters, the order of windows and the sampling", metavar="SEED")
     num_seeds: int = flag(
         1, "networks to train at once, of the seeds from seed on: they forecast as an ensemble", metavar="N"

@@ -63,7 +63,9 @@ class Run:
         if self.forecaster.config.moving:
             self.valid_batches = [self.move(batch) for batch in self.valid_batches]
         self.optimizer = make_optimizer(self.config)
-        update = make_update(self.forecaster, self.optimizer, self.sampling, self.config.reverse_input)
+        update = make_update(
+            self.forecaster, self.optimizer, self.sampling, self.config.reverse_input, self.config.augment
+        )
         measure = make_validation(self.forecaster)
         if self.config.num_seeds > 1:
             update, measure = over_seeds(update), measure_seeds(measure)

@@ -42,6 +42,7 @@ def scale_by_adam(b1=0.9, b2=0.999, eps=1e-8) -> optax.GradientTransformation:
     return optax.GradientTransformation(optax.scale_by_adam(b1, b2, eps).init, update)
 
 
+AUGMENTATION = 2**31 - 1  # sets its key apart from those of samples, which are numbered
 TASKS = 3  # of tidhy, see `Forecaster.tasks`
 
 
@@ -81,13 +82,31 @@ def sum_replicas(tree, axis_name):
     return split(jax.lax.psum(vector, axis_name))
 
 
-def make_update(forecaster, optimizer, sampling: SamplingConfig, reverse_input: bool = False):
+def augment(rng, frames, forcings=None, offset=0):
+    """Windows `(B, T, H, W, C)`, each upside down or not, left for right or not and, if square, with rows for columns
+    or not: one of the eight symmetries of a square. Forcings that are maps go with them. The draws are those of the
+    samples from `offset` on of the global batch.
+    """
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(rng, offset + jnp.arange(len(frames)))
+    drawn = jax.vmap(lambda key: jax.random.bernoulli(key, shape=(3,)))(keys)
+
+    def turn(maps):
+        chosen = drawn.T.reshape(3, -1, *[1] * (maps.ndim - 1))
+        maps = jnp.where(chosen[0], jnp.flip(maps, 2), maps)
+        maps = jnp.where(chosen[1], jnp.flip(maps, 3), maps)
+        return jnp.where(chosen[2], maps.swapaxes(2, 3), maps) if maps.shape[2] == maps.shape[3] else maps
+
+    return turn(frames), turn(forcings) if forcings is not None and forcings.ndim == 5 else forcings
+
+
+def make_update(forecaster, optimizer, sampling: SamplingConfig, reverse_input=False, augmented=False):
     """The update of a forecaster: `(state, frames (B,T,H,W,C), forcings or None, axis_name=None) -> (state, metrics)`.
 
     Frames may be `radar.stored.Stored`: they become values here, on the device.
     The draws of sample b depend on the run's key, the iteration and the place of b in the global batch only. An update
     whose loss or gradient is not finite is left out and counted in `metrics["bad"]`. With `reverse_input` a second
     update on the windows backwards in time follows, with the same draws; its loss and the first one's are averaged.
+    With `augmented` every window is mirrored and turned as `augment` draws it.
     """
     input_length, total_length = forecaster.config.input_length, forecaster.config.total_length
     differentiate = jax.value_and_grad(forecaster.loss, has_aux=True)
@@ -116,6 +135,8 @@ def make_update(forecaster, optimizer, sampling: SamplingConfig, reverse_input: 
         iteration = state.step + 1
         rng = jax.random.fold_in(state.rng, iteration)
         offset = 0 if axis_name is None else jax.lax.axis_index(axis_name) * batch
+        if augmented:
+            frames, forcings = augment(jax.random.fold_in(rng, AUGMENTATION), frames, forcings, offset)
         use_truth = None  # every input is true, and all steps are computed at once
         if sampling.teacher_forcing != "parallel" and not forecaster.config.sequence:
             use_truth = truth_mask(rng, iteration, sampling, batch, input_length, total_length, offset)

@@ -4,7 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from predjax.models.losses import global_mean, squared_error
+from predjax.models.config import ModelConfig
+from predjax.models.losses import QUANTILES, choose_error, global_mean, squared_error
+from predjax.models.scaling import Scaling
 
 
 def test_only_pixels_with_coverage_count():
@@ -31,3 +33,37 @@ def test_shares_of_replicas_add_up_to_the_mean_of_all():
     shares = jax.vmap(lambda t, c: global_mean(t, c, "replicas"), axis_name="replicas")(totals, counts)
     np.testing.assert_allclose(shares.sum(), 7 / 4)
     np.testing.assert_allclose(global_mean(totals.sum(), counts.sum()), 7 / 4)
+
+
+def test_quantile_loss_is_least_where_its_quantile_is():
+    """Of many observations the constant forecast with the least loss reaches a rate where it is likely enough."""
+    scaling = Scaling("rain_rate", 0.1, 100.0, "mm/h")
+    error = choose_error(ModelConfig(scaling=scaling, loss="quantile"))
+    candidates = np.geomspace(0.05, 60, 400)
+    for probability, quantile, low, high in ((0.45, QUANTILES[2], 0.7, 2.0), (0.2, QUANTILES[4], 5.0, 10.0)):
+        # Rain at both ends of the range with this probability, just less otherwise.
+        edges = np.float32([low * 0.99, low * 1.01, high * 0.99])
+        shares = np.array([1 - probability, probability / 2, probability / 2])
+        losses = [
+            sum(
+                s * error(*(jnp.full(1, scaling.scale(np.float32(v))) for v in (c, e)))[0]
+                for s, e in zip(shares, edges)
+            )
+            for c in candidates
+        ]
+        best = candidates[int(np.argmin(losses))]
+        # The forecast reaches the rate above which rain has a probability of more than 1 - q.
+        if probability > 1 - quantile:
+            assert best >= edges[1] * 0.98
+            assert (best >= edges[2] * 0.98) == (probability / 2 > 1 - quantile)
+        else:
+            assert best < low
+
+
+def test_quantile_loss_of_a_perfect_forecast_is_zero_and_missing_pixels_give_no_gradient():
+    scaling = Scaling("dBZ", 0.0, 60.0, "dBZ")
+    error = choose_error(ModelConfig(scaling=scaling, loss="quantile"))
+    observed = jnp.array([0.0, 0.2, 0.9, jnp.nan])
+    assert error(observed, observed) == (0, 3)
+    gradient = jax.grad(lambda f: error(f, observed)[0])(jnp.array([0.1, 0.1, 0.1, 0.1]))
+    assert gradient[0] > 0 > gradient[1] and gradient[2] < 0 == gradient[3]

@@ -151,6 +151,31 @@ def test_the_first_frame_is_read_before_the_window(monkeypatch):
     assert frames.count(1) > 60 and frames.count(5) == 100  # each kept window: frames and the (absent) forcings
 
 
+@pytest.mark.parametrize("units", ["mm/h", "dBZ"])
+def test_windows_with_rain_are_taken_more_often(units):
+    """Of as many wet movies as nearly dry ones: the wet ones are drawn more often, in proportion to their rain."""
+    movies = build(movies=8, units=units)
+    rain, little = (0.5, 0.05) if units == "mm/h" else (10 * np.log10(200 * 0.5**1.6), 10 * np.log10(200 * 0.05**1.6))
+    movies["frames"].values[:4], movies["frames"].values[4:] = rain, little
+    wanted = 1 - np.exp(-0.5)
+    drawn = {}
+    for importance in (0.0, wanted):
+        source = open_source(movies, batch_size=8, config=DataConfig(importance=importance))
+        windows = [window for step in range(60) for window in source.batch(step).windows]
+        drawn[importance] = np.mean([window.movie < 4 for window in windows])
+        assert source.batch(3).windows == windows[24:32]
+    share = (1 - np.exp(-0.05)) / wanted
+    assert abs(drawn[0.0] - 0.5) < 0.06
+    # A dry window that is not taken gives its turn to one of any kind.
+    taken = (1 + share) / 2
+    assert abs(drawn[wanted] - (0.5 + 0.5 * (1 - share) * 0.5 / taken)) < 0.06
+
+
+def test_importance_is_of_rain():
+    with pytest.raises(ValueError, match=r"importance 0\.2 is of rain in mm/h or dBZ, not of frames in 1"):
+        open_source(build(units="1"), config=DataConfig(importance=0.2))
+
+
 def test_no_window_with_coverage_names_file_rule_and_value():
     movies = build(2, 6, source="sea.nc")
     movies["frames"][:, :, 3:] = np.nan

@@ -11,7 +11,7 @@ from predjax import parallel
 from predjax.models.config import ModelConfig, SamplingConfig
 from predjax.models.forecaster import make_forecaster
 from predjax.training.config import TrainConfig
-from predjax.training.step import init_state, make_optimizer, make_update, scale_by_adam
+from predjax.training.step import AUGMENTATION, augment, init_state, make_optimizer, make_update, scale_by_adam
 
 FORECASTER = make_forecaster(ModelConfig(num_hidden=(4, 4), filter_size=3, input_length=2, total_length=4))
 OPTIMIZER = make_optimizer(TrainConfig())
@@ -162,3 +162,36 @@ def test_teacher_forcing_at_once_is_teacher_forcing_by_steps(frames):
         update = make_update(forecaster, OPTIMIZER, SamplingConfig(teacher_forcing=forcing).resolve(100))
         losses.append(jax.jit(update)(init_state(params, OPTIMIZER, 5), frames)[1]["loss"])
     np.testing.assert_allclose(*losses, rtol=1e-5)
+
+
+def test_augmentation_is_one_of_the_symmetries_of_a_square_for_a_whole_window():
+    windows = np.random.default_rng(0).random((64, 2, 6, 6, 1), dtype=np.float32)
+    turned = np.asarray(augment(jax.random.key(0), windows)[0])
+    squares = [np.rot90(windows, k, (2, 3)) for k in range(4)]
+    squares += [np.flip(square, 2) for square in squares]
+    kinds = [[k for k, square in enumerate(squares) if np.array_equal(square[b], turned[b])] for b in range(64)]
+    assert all(len(found) == 1 for found in kinds)
+    assert {found[0] for found in kinds} == set(range(8))
+    # Those of samples, however the batch is divided.
+    parts = [np.asarray(augment(jax.random.key(0), windows[i : i + 32], None, i)[0]) for i in (0, 32)]
+    np.testing.assert_array_equal(np.concatenate(parts), turned)
+
+
+def test_augmentation_takes_maps_of_forcings_along_and_does_not_turn_what_is_not_square():
+    windows = np.random.default_rng(0).random((16, 2, 4, 6, 1), dtype=np.float32)
+    turned, forcings = augment(jax.random.key(0), windows, 2 * windows)
+    np.testing.assert_array_equal(forcings, 2 * turned)
+    mirrored = [windows, np.flip(windows, 2), np.flip(windows, 3), np.flip(windows, (2, 3))]
+    kinds = {k for k, m in enumerate(mirrored) for one, wanted in zip(np.asarray(turned), m) if (one == wanted).all()}
+    assert kinds == {0, 1, 2, 3}
+    numbers = np.ones((16, 2, 3), np.float32)
+    assert augment(jax.random.key(0), windows, numbers)[1] is numbers
+
+
+def test_an_augmented_update_is_that_of_the_turned_windows(params, frames):
+    state = init_state(params, OPTIMIZER, 0)
+    found = jax.jit(make_update(FORECASTER, OPTIMIZER, SAMPLING, augmented=True))(state, frames)[1]["loss"]
+    plain = jax.jit(make_update(FORECASTER, OPTIMIZER, SAMPLING))
+    turned, _ = augment(jax.random.fold_in(jax.random.fold_in(state.rng, 1), AUGMENTATION), frames)
+    np.testing.assert_allclose(found, plain(state, turned)[1]["loss"], rtol=1e-6)
+    assert abs(float(found - plain(state, frames)[1]["loss"])) > 1e-6

@@ -31,7 +31,7 @@ class Layered(hk.RNNCore):
             CELLS[config.model_name](features, grid, kernel, **options, name=f"cell_{layer}")
             for layer, features in enumerate(config.num_hidden)
         ]
-        self.head = LinearMap(config.output_features, with_bias=True, name="head")
+        self.head = LinearMap(config.head_features, with_bias=True, name="head")
 
     def initial_state(self, batch_size):
         """Those of all cells."""

@@ -46,7 +46,7 @@ class MIMStack(hk.RNNCore):
         self.bottom = STLSTM(features, config.filter_size, grid, norm, name="cell_0")
         self.blocks = [MIMBlock(features, grid, kernel, forget_bias, norm, name=f"cell_{layer}") for layer in layers]
         self.mim_n = [make_memory(features, grid, kernel, norm, forget_bias, f"mim_n_{layer}") for layer in layers]
-        self.head = LinearMap(config.output_features, name="head")
+        self.head = LinearMap(config.head_features, name="head")
 
     def initial_state(self, batch_size):
         """All zeros, and nothing seen."""

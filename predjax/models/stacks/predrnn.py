@@ -67,10 +67,10 @@ class PredRNN(hk.RNNCore):
                 Downsample(n, k, name=f"encode_action_{i}") for i, n in enumerate((features // 2, features))
             ]
             self.decode = [
-                Upsample(n, k, name=f"decode_{i}") for i, n in enumerate((features // 2, config.output_features))
+                Upsample(n, k, name=f"decode_{i}") for i, n in enumerate((features // 2, config.head_features))
             ]
         else:
-            self.head = LinearMap(config.output_features, (1, 1), name="conv_last")
+            self.head = LinearMap(config.head_features, (1, 1), name="conv_last")
         if config.decoupled:
             self.decouple = LinearMap(features, (1, 1), name="decouple")
 

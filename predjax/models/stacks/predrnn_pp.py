@@ -40,7 +40,7 @@ class PredRNNPP(hk.RNNCore):
             for layer in range(len(config.num_hidden))
         ]
         self.highway = GHU(features, grid, kernel, **norm, name="highway")
-        self.head = LinearMap(config.output_features, name="head")
+        self.head = LinearMap(config.head_features, name="head")
 
     def initial_state(self, batch_size):
         """All zeros."""

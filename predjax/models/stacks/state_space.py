@@ -67,7 +67,7 @@ class StateSpaceStack(hk.RNNCore):
             Block(make_cell(features, grid, kernel, **options, name=f"cell_{i}"), dropout, name=f"block_{i}")
             for i in range(len(config.num_hidden))
         ]
-        self.head = LinearMap(config.output_features, with_bias=True, name="head")
+        self.head = LinearMap(config.head_features, with_bias=True, name="head")
 
     def initial_state(self, batch_size):
         """Those of all blocks."""

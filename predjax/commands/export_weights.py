@@ -1,0 +1,72 @@
+"""`predjax export-weights`: the weights of a trained model without what training needs, for others to use."""
+
+import json
+import pathlib
+
+from predjax.commands import one_line_errors
+from predjax.flags import Parser
+
+FORMATS = (".npz", ".safetensors")
+
+
+def make_parser() -> Parser:
+    parser = Parser(
+        prog="predjax export-weights",
+        description="Writes the weights of a model and how to build it, without the state of the optimiser and without "
+        "the folders of the training data: a checkpoint that forecasts and is trained further.",
+    )
+    add = parser.add_argument_group("weights").add_argument
+    add(
+        "--checkpoint", required=True, metavar="FILE|DIR", help="a checkpoint, or a run's folder: its best, else latest"
+    )
+    add(
+        "--output",
+        required=True,
+        metavar="FILE",
+        help="a checkpoint of predjax (.npz), or .safetensors (extra safetensors) with the configuration as metadata",
+    )
+    add("--overwrite", action="store_true", help="the file may be replaced (default: it is kept)")
+    return parser
+
+
+@one_line_errors
+def main(arguments=None) -> int:
+    """Runs the command. Errors: see `one_line_errors`."""
+    options = make_parser().parse_args(arguments)
+    path = pathlib.Path(options.output)
+    if path.suffix not in FORMATS:
+        raise ValueError(f"{path}: the name must end in {' or '.join(FORMATS)}")
+    if path.exists() and not options.overwrite:
+        raise FileExistsError(f"{path} exists: --overwrite replaces it")
+    from predjax import checkpoint
+
+    arrays, record = checkpoint.load(checkpoint.find(options.checkpoint))
+    weights = {name: array for name, array in arrays.items() if name.startswith("params/")}
+    record = _without_folders({key: value for key, value in record.items() if key not in ("sha256", "progress")})
+    if path.suffix == ".npz":
+        checkpoint.save(path, weights, record)
+    else:
+        _save_safetensors(path, weights, record)
+    print(f"{path}: {sum(array.size for array in weights.values()):,} weights, {path.stat().st_size / 2**20:.1f} MB")
+    return 0
+
+
+def _without_folders(record: dict) -> dict:
+    """The record of a run with the names of its files alone: where they lay is nobody's business."""
+    data = dict(record["data"])
+    for key in ("train_data_paths", "valid_data_paths"):
+        if data.get(key):
+            data[key] = ",".join(pathlib.Path(part).name for part in data[key].split(","))
+    return {**record, "data": data}
+
+
+def _save_safetensors(path: pathlib.Path, weights: dict, record: dict) -> None:
+    try:
+        from safetensors.numpy import save
+    except ImportError:
+        raise ValueError("safetensors is not installed: pip install 'predjax[safetensors]'") from None
+    from predjax.files import appearing
+
+    content = save(weights, metadata={"predjax": json.dumps(record)})
+    with appearing(path, overwrite=True) as temporary:
+        temporary.write_bytes(content)

@@ -1,0 +1,53 @@
+"""Forecasts with the distribution of the newest frame."""
+
+import numpy as np
+import pytest
+
+from predjax.nowcasts.matching import match
+
+
+def rain(seed, *shape):
+    return np.random.default_rng(seed).gamma(0.3, 3.0, shape).astype(np.float32)
+
+
+def test_the_distribution_is_that_of_the_newest_frame_and_the_order_stays():
+    newest, frames = rain(0, 64, 64, 1), np.sqrt(rain(1, 3, 64, 64, 1))
+    matched = match(frames, newest, 1.0)
+    wanted = np.sort(newest, axis=None)
+    for before, after in zip(frames, matched):
+        order = np.argsort(before, axis=None)
+        assert (np.diff(after.ravel()[order]) >= 0).all()
+        np.testing.assert_allclose(np.sort(after, axis=None), wanted, rtol=0.05, atol=0.05)
+        np.testing.assert_allclose([after.max(), after.min()], [newest.max(), newest.min()])
+
+
+def test_half_way_is_the_mean_of_both():
+    newest, frames = rain(0, 16, 16, 1), rain(1, 2, 16, 16, 1)
+    expected = (frames + match(frames, newest, 1.0)) / 2
+    np.testing.assert_allclose(match(frames, newest, 0.5), expected, rtol=1e-5)
+    np.testing.assert_array_equal(match(frames, newest, 0.0), frames)
+
+
+def test_equal_pixels_stay_equal_and_dry_ones_dry():
+    newest, frame = rain(0, 32, 32, 1), rain(1, 1, 32, 32, 1)
+    newest[newest < 1], frame[frame < 0.2] = 0, 0
+    assert 0.3 < (frame == 0).mean() < (newest == 0).mean()
+    matched = match(frame, newest, 1.0)
+    assert (matched[frame == 0] == 0).all()
+
+
+@pytest.mark.parametrize("covered", [0, 1, 2])
+def test_missing_pixels(covered):
+    newest, frame = rain(0, 4, 4, 2), rain(1, 1, 4, 4, 2)
+    frame[0].reshape(-1, 2)[covered:] = np.nan
+    newest.reshape(-1, 2)[covered:] = np.nan
+    matched = match(frame, newest, 1.0)
+    np.testing.assert_array_equal(np.isfinite(matched), np.isfinite(frame))
+    assert covered != 1 or np.array_equal(matched[0, 0, 0], newest[0, 0])
+
+
+def test_channels_have_distributions_of_their_own():
+    newest, frame = rain(0, 16, 16, 2), rain(1, 1, 16, 16, 2)
+    newest[..., 1] += 100
+    matched = match(frame, newest, 1.0)
+    assert matched[..., 0].max() < 100 <= matched[..., 1].min()
