@@ -58,7 +58,7 @@ def unflatten(arrays: dict[str, np.ndarray], prefix: str, like):
 
 def nest(arrays: dict[str, np.ndarray], prefix: str) -> dict:
     """The two-level mapping of a network's parameters, `{module: {name: array}}`, from the arrays below `prefix`."""
-    nested = {}
+    nested: dict[str, dict[str, np.ndarray]] = {}
     for path, array in arrays.items():
         if path.startswith(prefix + "/"):
             module, _, name = path[len(prefix) + 1 :].rpartition("/")
@@ -90,7 +90,7 @@ def save(path, tree, config: dict) -> None:
     arrays[_CONFIG] = np.frombuffer(header.encode(), np.uint8)
     try:
         with appearing(path, overwrite=True) as temporary, temporary.open("w+b") as file:
-            np.savez(file, **arrays)
+            np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's types take the arrays for its own flag
             with zipfile.ZipFile(file, "a") as archive:
                 archive.comment = b"0" * _DIGEST  # the place for it
             file.seek(-_DIGEST, os.SEEK_END)
@@ -179,8 +179,8 @@ def best_path(folder) -> pathlib.Path:
 def list_steps(folder) -> list[pathlib.Path]:
     """The checkpoints of a folder by iteration, oldest first, without the best."""
     folder = pathlib.Path(folder)
-    found = [p for p in folder.iterdir() if _STEP.fullmatch(p.name)] if folder.is_dir() else []
-    return sorted(found, key=lambda p: int(_STEP.fullmatch(p.name)[1]))
+    found = [(p, _STEP.fullmatch(p.name)) for p in folder.iterdir()] if folder.is_dir() else []
+    return [p for _, p in sorted((int(match[1]), p) for p, match in found if match)]
 
 
 def holds_checkpoint(folder) -> bool:

@@ -33,7 +33,7 @@ class Parser(argparse.ArgumentParser):
         return found
 
 
-def flag(default, help: str, **metadata) -> dataclasses.Field:
+def flag(default, help: str, **metadata) -> typing.Any:  # as dataclasses.field: the field's annotation is its type
     """A field of a configuration that becomes a flag; metadata: `metavar`, `choices`, `aliases`."""
     return dataclasses.field(default=default, metadata={"help": help, **metadata})
 
@@ -96,7 +96,7 @@ def add_flags(parser: argparse.ArgumentParser, config_class, title: str, only: t
             parse = _named(lambda text: parse_finite(text), "float")
         else:
             parse = parse_bool if element is bool else element
-        default = field.default
+        default: typing.Any = field.default
         if is_tuple:
             shown = ",".join(str(v) for v in default)
         elif isinstance(default, float):

@@ -76,7 +76,8 @@ def find_fixed_points(
     for name, value in (("tolerance", tolerance), ("separation", separation), ("reach", reach)):
         if not value > 0:
             raise ValueError(f"{name} must be positive, found {value}")
-    with jax.enable_x64(double or bool(jax.config.jax_enable_x64)):
+    config: Any = jax.config  # its options have no types
+    with jax.enable_x64(double or bool(config.jax_enable_x64)):
         points, g, jacobians = _search_all(step, starts, most_iterations)
     residuals = np.linalg.norm(g, axis=-1)
     found = np.flatnonzero(residuals < tolerance)  # never a NaN
@@ -84,7 +85,7 @@ def find_fixed_points(
     found = found[[np.linalg.norm(starts - point, axis=-1).min() <= reach for point in points[found]]]
     chosen = found[_choose_distinct(points[found], residuals[found], separation)]
     points, residuals, jacobians = (array[chosen].astype(np.float64) for array in (points, residuals, jacobians))
-    eigenvalues = np.sort_complex(np.linalg.eigvals(jacobians))
+    eigenvalues: np.ndarray = np.sort_complex(np.linalg.eigvals(jacobians))
     return FixedPoints(points, residuals, jacobians, eigenvalues, (np.abs(eigenvalues) < 1).all(axis=-1))
 
 
@@ -148,7 +149,8 @@ def ravel_step(step: Callable[[Any], Any], state: Any) -> RavelledStep:
     def unravel(vector):
         parts = [part.reshape(shape) for part, shape in zip(jnp.split(vector, ends), shapes)]
         complexes = map(np.iscomplexobj, leaves)
-        return tree.unflatten([jax.lax.complex(*part) if pair else part for part, pair in zip(parts, complexes)])
+        whole = [jax.lax.complex(*part) if pair else part for part, pair in zip(parts, complexes)]
+        return jax.tree.unflatten(tree, whole)
 
     return RavelledStep(lambda vector: ravel(step(unravel(vector))), ravel, unravel)
 
@@ -164,7 +166,8 @@ def _search_all(step, starts: np.ndarray, most_iterations: int) -> tuple[np.ndar
     padded = np.concatenate([starts, np.repeat(starts[-1:], -count % chunk, axis=0)]).reshape(-1, chunk, size)
     search = jax.jit(jax.vmap(lambda start: _search(step, start, most_iterations)))
     ends = [jax.device_get(search(part.astype(like.dtype))) for part in padded]
-    return tuple(np.concatenate(arrays)[:count] for arrays in zip(*ends))
+    points, residuals, jacobians = (np.concatenate(arrays)[:count] for arrays in zip(*ends))
+    return points, residuals, jacobians
 
 
 def _search(step, start: jax.Array, most_iterations: int) -> tuple[jax.Array, jax.Array, jax.Array]:

@@ -28,8 +28,8 @@ def make_gallery(num_steps: int = 3000, seed: int = 0) -> list[Exhibit]:
     """
     angle = np.deg2rad(50)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    size = STRANGE["size"]
-    strange = np.random.default_rng(STRANGE["seed"]).normal(0, STRANGE["gain"] / np.sqrt(size), (size, size))
+    size = int(STRANGE["size"])
+    strange = np.random.default_rng(int(STRANGE["seed"])).normal(0, STRANGE["gain"] / np.sqrt(size), (size, size))
     rooms = {
         "fixed point": (np.array([[0.5, -0.9], [0.9, 0.5]]), 12, 0),
         "limit cycle": (1.6 * turn, 6, 0),

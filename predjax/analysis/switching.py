@@ -114,7 +114,10 @@ def score_switches(found_modes: np.ndarray, true_modes: np.ndarray, tolerance: i
     accuracy = (match_labels(found, true) == true).mean()
     length = found.shape[-1]
     found_changes, true_changes = (find_changes(modes).reshape(-1, length) for modes in (found, true))
-    pairs = sum(_count_pairs(*map(np.flatnonzero, two), tolerance) for two in zip(found_changes, true_changes))
+    pairs = sum(
+        _count_pairs(np.flatnonzero(ours), np.flatnonzero(theirs), tolerance)
+        for ours, theirs in zip(found_changes, true_changes)
+    )
     recall, precision = (
         float(pairs / changes.sum()) if changes.any() else float("nan") for changes in (true_changes, found_changes)
     )
@@ -172,7 +175,7 @@ def _choose_clusters(points: np.ndarray, different: int, rng: np.random.Generato
 
 def _cluster(points: np.ndarray, count: int, rng: np.random.Generator) -> tuple[np.ndarray, float]:
     """The centres `(count, K)` of k-means and the sum of squared distances to them."""
-    best, chosen = np.inf, None
+    best, chosen = np.inf, points[:count]
     for _ in range(STARTS):
         start = _spread_out(points, count, rng)
         try:

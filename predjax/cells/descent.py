@@ -1,7 +1,7 @@
 """Gradient descent that never goes up: momentum that restarts, and steps that curvature bounds."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +22,7 @@ class Descent(NamedTuple):
       converged: whether the last step counted as small.
     """
 
-    point: object
+    point: Any
     value: jax.Array
     gradient: object
     momenta: object
@@ -90,7 +90,9 @@ def descend(
     rates = bound_rates(jax.grad(objective), start, gradient, rates)
     still = jax.tree.map(jnp.zeros_like, start)
     none = jnp.array(False)
-    return jax.lax.while_loop(unfinished, update, Descent(start, value, gradient, still, rates, none, 0, none))
+    return jax.lax.while_loop(
+        unfinished, update, Descent(start, value, gradient, still, rates, none, jnp.array(0), none)
+    )
 
 
 def bound_rates(slope: Callable, point, gradient, rates):
@@ -101,7 +103,7 @@ def bound_rates(slope: Callable, point, gradient, rates):
     leaves, tree = jax.tree.flatten(gradient)
     bounded = []
     for number, (g, rate) in enumerate(zip(leaves, jax.tree.leaves(rates))):
-        along = tree.unflatten([g if i == number else jnp.zeros_like(leaf) for i, leaf in enumerate(leaves)])
+        along = jax.tree.unflatten(tree, [g if i == number else jnp.zeros_like(leaf) for i, leaf in enumerate(leaves)])
         bent = jax.tree.leaves(jax.jvp(slope, (point,), (along,))[1])[number]
         tiny = jnp.finfo(g.dtype).tiny
         square = jnp.square(bent).sum() / jnp.maximum(jnp.square(g).sum(), tiny)

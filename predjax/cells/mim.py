@@ -70,7 +70,8 @@ class MIMBlock(RecurrentCell):
 
     def __call__(self, inputs, state):
         """As every cell; `inputs` is the pair (x, D)."""
-        state = self.advance(*inputs, state)
+        x, difference = inputs
+        state = self.advance(x, difference, state)
         return state.hidden, state
 
 

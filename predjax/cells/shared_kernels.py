@@ -117,8 +117,8 @@ class SharedKernels:
 
         def gradient(name):
             w = self.kernels[name].w
-            pair = (a.reshape(-1, *a.shape[2:]) for a in (inputs[name], outputs[name]))
-            return kernel_gradient(*pair, w.shape[0], self._plans[name]).astype(w.dtype)
+            x, dy = (a.reshape(-1, *a.shape[2:]) for a in (inputs[name], outputs[name]))
+            return kernel_gradient(x, dy, w.shape[0], self._plans[name]).astype(w.dtype)
 
         return {name: gradient(name) for name in inputs}
 

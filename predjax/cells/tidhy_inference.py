@@ -100,7 +100,7 @@ def minimise(objective, start: Codes, config: TiDHyConfig, clip: float = jnp.inf
     That is the authors'. Where the dynamics are steep (the curvature in r2 grows as |r_before|^2) its steps may go up
     without end. With `config.backtracking` they do not: `cells.descent`.
     """
-    rates = Codes(config.lr_r, config.lr_r2)
+    rates = Codes(config.lr_r, config.lr_r2)  # type: ignore[arg-type]  # a number in the place of each code
 
     def settled(new, old):
         norm = jnp.sqrt(jnp.square(old).sum())
@@ -128,7 +128,9 @@ def minimise(objective, start: Codes, config: TiDHyConfig, clip: float = jnp.inf
         return Inferred(found.point, found.iterations, found.converged)
 
     zeros = jax.tree.map(jnp.zeros_like, start)
-    codes, _, iterations, converged = jax.lax.while_loop(unfinished, update, (start, zeros, 0, False))
+    codes, _, iterations, converged = jax.lax.while_loop(
+        unfinished, update, (start, zeros, jnp.array(0), jnp.array(False))
+    )
     return Inferred(codes, iterations, converged)
 
 

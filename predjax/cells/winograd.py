@@ -73,7 +73,7 @@ def matrices(m: int, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     ]
     filters.append([fractions.Fraction(int(j == k - 1)) for j in range(k)])
     inputs = [[*product(rest), fractions.Fraction(0)] for rest in others] + [product(points)]
-    return tuple(np.array(rows, float) for rows in (evaluate, filters, inputs))
+    return np.array(evaluate, float), np.array(filters, float), np.array(inputs, float)
 
 
 @functools.partial(jax.jit, static_argnames="plan")  # traced once for all layers alike

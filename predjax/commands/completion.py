@@ -1,6 +1,7 @@
 """Scripts that complete commands, flags and their values in a shell, made by shtab from the parsers of the commands."""
 
 import importlib
+from typing import Any
 
 from predjax.commands import COMMANDS, one_line_errors
 from predjax.flags import Parser
@@ -33,7 +34,8 @@ def print_completion(arguments) -> int:
         import shtab
     except ImportError:
         raise ValueError("print-completion needs shtab: pip install 'predjax[completion]'") from None
-    for own in parser._subparsers._group_actions[0].choices.values():
+    commands: Any = parser._subparsers  # argparse has no public way to them
+    for own in commands._group_actions[0].choices.values():
         for action in own._actions:
             kinds = {"PATH": shtab.FILE, "FILE": shtab.FILE, "DIR": shtab.DIRECTORY, "STOR": shtab.DIRECTORY}
             if kind := kinds.get((action.metavar or "")[:4]):

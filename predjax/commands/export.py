@@ -133,7 +133,7 @@ def name_case(forecast: Forecast, window, cases: Cases) -> str:
     init = forecast["init_time"].values
     is_time = np.issubdtype(init.dtype, np.datetime64)
     if is_time:
-        text = np.datetime_as_string(init, "m").replace("-", "").replace(":", "") + "Z"
+        text = str(np.datetime_as_string(init, "m")).replace("-", "").replace(":", "") + "Z"
     else:
         text = f"frame{int(init) + (not cases.input_length):05d}"  # of the first frame where none is observed
     same = [w for w in cases.windows if w != window and _init(w, cases) == _init(window, cases)]

@@ -11,7 +11,7 @@ from predjax.flags import Parser, add_flags, parse_finite, typed
 from predjax.radar.config import FEED_OPTIONS, DataConfig
 
 LOG = logging.getLogger("predjax")
-EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+EXIT_CODES: dict[int, int] = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
 def make_parser() -> Parser:

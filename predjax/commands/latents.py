@@ -1,6 +1,7 @@
 """What explains whole series to a model with latent states: files, pictures, modes and timescales of its dynamics."""
 
 import pathlib
+from typing import Any
 
 import jax
 import netCDF4
@@ -39,6 +40,7 @@ def write_latents(model: TrainedModel, cases: Cases, folder, modes: str, states:
     the accuracy of those that were found; where `states` names one (movie, time, state) of what drives the series, the
     R^2 of each state read linearly from r, from r2 and from each eigenmode.
     """
+    assert model.forecaster.infer is not None, "tidhy has it"
     folder, infer = pathlib.Path(folder), jax.jit(model.forecaster.infer)
     series = list(dict.fromkeys((window.source, window.movie) for window in cases.windows))
     inferred, true = [], []
@@ -137,7 +139,7 @@ def _read_truth(movies, movie: int, name: str, what: str, extra: int) -> np.ndar
 
 def _write(path, latents: dict, modes, eigenmodes: Eigenmodes, movies, model: TrainedModel, overwrite: bool) -> None:
     units = movies.frames.attrs["units"]
-    variables = {}
+    variables: dict[str, Any] = {}
     for name, values in latents.items():
         attrs = {"long_name": MEANINGS[name], "units": units if name.startswith("x") else "1"}
         variables[name] = (("time", LAST.get(name, "feature")), values, attrs)

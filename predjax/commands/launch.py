@@ -22,7 +22,7 @@ from predjax.flags import Parser
 POLL_SECONDS = 0.2
 START_SECONDS = 300.0  # until the first sign of life: modules are imported from slow disks
 BAD_INPUT = 2  # the exit code of a command that has said what is wrong with its input
-SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143}
+SIGNALS: dict[int, int] = {signal.SIGINT: 130, signal.SIGTERM: 143}
 _STEP = re.compile(r"step_(\d+)\.npz")
 # Becomes the command after it, which the kernel kills when the launcher, whose number is given, dies (1: PDEATHSIG).
 # A program of its own, because Python code between fork and exec may hang in a process with threads.
@@ -147,11 +147,12 @@ def judge(lives: Sequence[Life], timeout: float) -> tuple[str, str | int]:
         if code in codes:
             return "end", code
     # Where one process dies the runtime ends the others with SIGABRT: they are not the reason.
-    dead = [i for i, code in enumerate(codes) if code]
-    dead.sort(key=lambda i: codes[i] in (-signal.SIGABRT, 128 + signal.SIGABRT))
+    dead = [(i, code) for i, code in enumerate(codes) if code]
+    dead.sort(key=lambda one: one[1] in (-signal.SIGABRT, 128 + signal.SIGABRT))
     if dead:
-        name = {-number: number.name for number in signal.Signals}.get(codes[dead[0]], f"exit code {codes[dead[0]]}")
-        return "again", f"process {dead[0]} ended with {name}"
+        first, code = dead[0]
+        name = {-number: number.name for number in signal.Signals}.get(code, f"exit code {code}")
+        return "again", f"process {first} ended with {name}"
     if all(code == 0 for code in codes):
         return "end", 0
     for i, life in enumerate(lives):
@@ -179,7 +180,8 @@ class _Pulse:
     """
 
     def __init__(self, path: pathlib.Path):
-        self.path, self._touched, self._silent, self._looked = path, None, 0.0, time.monotonic()
+        self.path, self._silent, self._looked = path, 0.0, time.monotonic()
+        self._touched: int | None = None
 
     def measure_silence(self) -> float | None:
         try:
@@ -193,7 +195,7 @@ class _Pulse:
 
 def _attempt(options, command, gpus, caught) -> tuple[int, str | None]:
     """Runs the processes once: the exit code, and why they should start again, or None."""
-    processes = []
+    processes: list[subprocess.Popen] = []
     with tempfile.TemporaryDirectory(prefix="predjax_launch_") as folder:
         pulses = [_Pulse(pathlib.Path(folder) / f"process_{i}") for i in range(options.n)]
         try:
@@ -202,7 +204,7 @@ def _attempt(options, command, gpus, caught) -> tuple[int, str | None]:
                 lives = [Life(process.poll(), pulse.measure_silence()) for process, pulse in zip(processes, pulses)]
                 action, what = judge(lives, options.heartbeat_timeout)
                 if action != "wait":
-                    return (what, None) if action == "end" else (1, what)
+                    return (int(what), None) if action == "end" else (1, str(what))
                 time.sleep(POLL_SECONDS)
             return _end(processes, caught, options.grace), None
         finally:

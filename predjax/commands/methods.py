@@ -5,7 +5,7 @@ import functools
 import json
 import logging
 import threading
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from predjax.flags import from_dict, parse_values, typed
 from predjax.radar.config import DataConfig
@@ -18,9 +18,9 @@ USUAL = ("persistence", "extrapolation")
 class Compared(NamedTuple):
     """A `nowcasts.model.TrainedModel` or None, methods by name, `verify.Cases`, and how many were trained on."""
 
-    model: object
+    model: Any
     methods: dict
-    cases: object
+    cases: Any
     leaks: int
 
 

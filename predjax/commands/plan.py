@@ -220,8 +220,10 @@ def make_model_config(options, data: DataSet, found: dict, origin) -> ModelConfi
     forcings = data.sources[0]["forcings"].sizes["forcing"] if "forcings" in data.sources[0] else 0
     _agree(values, "num_action_ch", forcings, f"{source}: --forcings gives {forcings} channels")
     values.setdefault("total_length", data.length)
-    if not found and forcings and options.forcing_scaling == "auto" and values.get("model_name") != "physical":
-        values["forcing_scaling"] = to_dict(standardise(data.forcing_sample))
+    sample = data.forcing_sample  # None without forcings
+    automatic = options.forcing_scaling == "auto" and values.get("model_name") != "physical"
+    if not found and sample is not None and automatic:
+        values["forcing_scaling"] = to_dict(standardise(sample))
     if "scaling" not in values or options.scaling != "auto" or options.scaling_range:
         values["scaling"] = to_dict(
             make_scaling(options.scaling, parse_values(float, options.scaling_range, "scaling_range"), data, values)

@@ -9,6 +9,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
+from typing import Any
 
 import jax
 
@@ -29,7 +30,8 @@ def start(device: str = "auto") -> None:
         beat.start()
     parallel.request_platform(device)
     folder = os.environ.get("PREDJAX_COMPILATION_CACHE")
-    if folder == "0" or jax.config.jax_compilation_cache_dir:
+    config: Any = jax.config  # its options have no types
+    if folder == "0" or config.jax_compilation_cache_dir:
         return
     if not folder:
         folder = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "predjax"

@@ -38,7 +38,7 @@ def main(arguments=None) -> int:
         found = {name: plan.record["data"][name] for name in PATHS}
         asked |= {name: run_file.make_absolute(paths) for name, paths in found.items() if paths}
         trained = _train(options, plan, chief, asked) if options.is_training else None
-    if not options.is_training:
+    if trained is None:
         if chief and (path := run_file.find_own(plan.folder)):
             run_file.write(path, asked)
         return _verify(options, plan, plan.params, plan.origin) if chief else 0

@@ -1,5 +1,6 @@
 """Forecasts against observations: from windows to the scores of every method, case after case in bounded memory."""
 
+import copy
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
@@ -113,6 +114,11 @@ class Sums(NamedTuple):
     unreadable: int
 
 
+def _no_sums(methods: Iterable[str]) -> Sums:
+    common: dict[str, dict] = {name: {} for name in methods}
+    return Sums(common, copy.deepcopy(common), copy.deepcopy(common), {}, 0)
+
+
 def verify(methods: Mapping[str, Method], cases: Cases) -> Verification:
     """Scores every method on the same windows, streaming over them."""
     parts = split(cases)
@@ -135,7 +141,7 @@ def split(cases: Cases) -> list[list[int]]:
 def measure_cases(methods: Mapping[str, Method], cases: Cases, parts: Iterable[list[int]]) -> Sums:
     """The sums over the cases of these numbers, by block (event, or stretch of init times)."""
     blocks = assign_blocks(cases.windows, cases.length)
-    sums = Sums(*({name: {} for name in methods} for _ in range(3)), {}, 0)
+    sums = _no_sums(methods)
     bad = tolerate(cases.on_bad_window)
 
     def read(numbers):
@@ -154,7 +160,7 @@ def conclude(methods: Iterable[str], cases: Cases, parts: Iterable[Sums]) -> Ver
     """The scores of methods of these names, from the sums over parts of the cases, with intervals of the differences to
     the reference."""
     methods = list(methods)
-    sums = Sums(*({name: {} for name in methods} for _ in range(3)), {}, 0)
+    sums = _no_sums(methods)
     for part in parts:
         for kept, new in zip(sums[:3], part[:3]):
             for name, blocks in new.items():
@@ -211,9 +217,10 @@ def _label_leads(cases: Cases) -> dict:
     """Lead times in minutes where all sources have one step, else in frames."""
     steps = {movies.attrs.get("step_seconds") for movies in cases.sources}
     number = np.arange(1, cases.num_steps + 1)
-    if len(steps) != 1 or None in steps:
+    step = steps.pop() if len(steps) == 1 else None
+    if step is None:
         return {"lead_times": number, "lead_units": "1"}
-    minutes = number * steps.pop() / 60
+    minutes = number * step / 60
     return {"lead_times": minutes.astype(int) if (minutes % 1 == 0).all() else minutes, "lead_units": "minutes"}
 
 

@@ -115,7 +115,8 @@ def make_forecaster(config: ModelConfig, execution: Execution | None = None) -> 
         draws = None if rng is None else Draws(rng, offset)
         scaled, out = unroll_window(params, draws, frames, use_truth, forcings)
         observed = scaled if config.sequence else scaled[:, 1:]
-        mean = global_mean(*error(crop(out.patches, scaled), observed), axis_name)
+        total, count = error(crop(out.patches, scaled), observed)
+        mean = global_mean(total, count, axis_name)
         replicas = 1 if axis_name is None else jax.lax.axis_size(axis_name)
         penalty = out.penalty / replicas
         return mean + penalty, {config.loss: mean, "penalty": penalty}
@@ -186,7 +187,7 @@ def _check_grid(config, params, frame_shape):
     }
     if not tied:
         return
-    rows, columns = patch_grid(*frame_shape, config.patch_size)
+    rows, columns = patch_grid(frame_shape[0], frame_shape[1], config.patch_size)
     if config.conv_on_input:
         rows, columns = -(-rows // 4), -(-columns // 4)
     name, grid = next(iter(tied.items()))

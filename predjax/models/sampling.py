@@ -26,6 +26,7 @@ def truth_probabilities(step, config: SamplingConfig, input_length: int, total_l
     step = jnp.asarray(step, float)
     if config.reverse_scheduled_sampling:
         s1, s2, alpha = config.r_sampling_step_1, config.r_sampling_step_2, config.r_exp_alpha
+        assert s1 is not None and s2 is not None and alpha is not None, "resolve the configuration first"
         since = step - s1
         grown = 1.0 - 0.5 * jnp.exp(-jnp.maximum(since, 0.0) / max(alpha, 1e-9))
         faded = 0.5 - 0.5 * since / max(s2 - s1, 1e-9)
@@ -33,8 +34,10 @@ def truth_probabilities(step, config: SamplingConfig, input_length: int, total_l
         predicted = jnp.where(step < s1, 0.5, jnp.where(step < s2, faded, 0.0))
     else:
         observed = jnp.ones_like(step)
-        faded = config.sampling_start_value - step * config.sampling_changing_rate
-        on = config.scheduled_sampling & (step < config.sampling_stop_iter)
+        rate, stop = config.sampling_changing_rate, config.sampling_stop_iter
+        assert rate is not None and stop is not None, "resolve the configuration first"
+        faded = config.sampling_start_value - step * rate
+        on = config.scheduled_sampling & (step < stop)
         predicted = jnp.where(on, jnp.maximum(faded, 0.0), 0.0)
     t = jnp.arange(total_length - 1)
     return jnp.where(t == 0, 1.0, jnp.where(t < input_length, observed, predicted))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import cast
 
 KINDS = ("none", "linear", "dBZ", "rain_rate")
 RAIN_FLOOR, RAIN_TOP = 0.1, 100.0  # mm/h: below 0.1 radars see noise; 100 mm/h is the usual cap of composites
@@ -40,15 +41,15 @@ class Scaling:
                 raise ValueError(f"scaling range {low:g},{high:g} is not increasing")
         if isinstance(self.low, tuple) and self.kind != "linear":
             raise ValueError(f"scaling {self.kind} has one range for all channels, not {len(pairs)}")
-        if self.kind == "rain_rate" and self.low <= 0:
-            raise ValueError(f"rain_rate scaling needs a floor above 0 mm/h, got {self.low:g}")
+        if self.kind == "rain_rate" and pairs[0][0] <= 0:
+            raise ValueError(f"rain_rate scaling needs a floor above 0 mm/h, got {pairs[0][0]:g}")
 
     @property
     def ranges(self) -> list[tuple[float, float]]:
         """(low, high) of all channels, or of each."""
-        if not isinstance(self.low, tuple):
-            return [(self.low, self.high)]
-        return list(zip(self.low, self.high, strict=True))
+        if isinstance(self.low, tuple) and isinstance(self.high, tuple):
+            return list(zip(self.low, self.high, strict=True))
+        return [cast(tuple[float, float], (self.low, self.high))]
 
     def __str__(self):
         shown = [f"{low:g}..{high:g}" for low, high in self.ranges]
@@ -63,9 +64,9 @@ class Scaling:
         return (xp.asarray(end, dtype=frames.dtype) for end in (self.low, self.high))
 
     @property
-    def dry(self) -> float:
+    def dry(self) -> float | tuple[float, ...]:
         """The physical value of s = 0."""
-        return {"none": 0.0, "rain_rate": 0.0}.get(self.kind, self.low)
+        return 0.0 if self.kind in ("none", "rain_rate") else self.low
 
     def scale(self, frames):
         """Physical units to scaled values, of the same shape."""
@@ -73,7 +74,8 @@ class Scaling:
             return frames
         if self.kind == "rain_rate":
             xp = frames.__array_namespace__()
-            return xp.log1p(xp.clip(frames, 0.0, None) / self.low) / math.log1p(self.high / self.low)
+            low, high = self.ranges[0]
+            return xp.log1p(xp.clip(frames, 0.0, None) / low) / math.log1p(high / low)
         if self.kind == "dBZ":
             frames = frames.__array_namespace__().clip(frames, self.low, None)
         low, high = self._ends(frames)
@@ -88,9 +90,10 @@ class Scaling:
             return low + (high - low) * scaled
         xp = scaled.__array_namespace__()
         scaled = xp.clip(scaled, 0.0, None)
+        low, high = self.ranges[0]
         if self.kind == "dBZ":
-            return self.low + (self.high - self.low) * scaled
-        return self.low * xp.expm1(scaled * math.log1p(self.high / self.low))
+            return low + (high - low) * scaled
+        return low * xp.expm1(scaled * math.log1p(high / low))
 
 
 def choose_scaling(units: str, dtype_on_disk: str = "", value_range: tuple[float, float] = (0.0, 1.0)) -> Scaling:

@@ -143,4 +143,4 @@ def _join(carry, moving: list, convert=lambda leaf: leaf):
     """The carry with these arrays where gradients go through it, and `convert(leaf)` elsewhere."""
     leaves, structure = jax.tree.flatten(carry)
     given = iter(moving)
-    return structure.unflatten([next(given) if _moves(leaf) else convert(leaf) for leaf in leaves])
+    return jax.tree.unflatten(structure, [next(given) if _moves(leaf) else convert(leaf) for leaf in leaves])

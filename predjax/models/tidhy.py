@@ -45,7 +45,9 @@ def make_tidhy(config: ModelConfig) -> dict:
     hypernetwork's layer norm has nothing to normalise). The loss is `training_loss` for a step and a feature.
     """
     options = configure_tidhy(config)
-    networks_of = hk.without_apply_rng(hk.transform(lambda: TiDHy(config.img_channel, options).networks()))
+    networks_of: hk.Transformed = hk.without_apply_rng(
+        hk.transform(lambda: TiDHy(config.img_channel, options).networks())
+    )
 
     def read(frames):
         if frames.shape[2:4] != (1, 1):

@@ -11,7 +11,7 @@ import os
 import pickletools
 import warnings
 import zipfile
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -117,7 +117,7 @@ def _read_zip(contents):
     order = read(f"{root}byteorder") if f"{root}byteorder" in entries else b"little"
     if order not in (b"little", b"big"):
         raise ValueError(f"byte order {order[:20]!r}")
-    storages = {}
+    storages: dict[str, Any] = {}
     saved = _interpret(io.BytesIO(read(f"{root}data.pkl")), storages)
     for key in storages:
         if f"{root}data/{key}" not in entries:
@@ -128,7 +128,8 @@ def _read_zip(contents):
 
 def _read_pickles(contents):
     """(saved object, bytes of each storage, byte order): magic number, version, machine, object, keys, storages."""
-    file, storages = io.BytesIO(contents), {}
+    file = io.BytesIO(contents)
+    storages: dict[str, Any] = {}
     if _interpret(file, {}) != _MAGIC:
         raise ValueError("it is neither of the zip format nor of the older one")
     if _interpret(file, {}) != _VERSION:
@@ -153,7 +154,9 @@ def _read_pickles(contents):
 
 def _interpret(file, storages):
     """The object of the pickle at the file's position; `storages` gets the storages that it names, by key."""
-    stack, marks, memo = [], [], {}
+    stack: list[Any] = []
+    marks: list[int] = []
+    memo: dict[Any, Any] = {}
 
     def since_mark():
         start = marks.pop()
@@ -201,7 +204,7 @@ def _interpret(file, storages):
             case "GET" | "BINGET" | "LONG_BINGET":
                 stack.append(memo[argument])
             case "GLOBAL":
-                stack.append(_allow(argument.replace(" ", ".", 1)))
+                stack.append(_allow(str(argument).replace(" ", ".", 1)))
             case "STACK_GLOBAL":
                 name = stack.pop()
                 stack.append(_allow(f"{_expect(str, stack.pop())}.{_expect(str, name)}"))

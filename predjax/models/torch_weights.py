@@ -10,7 +10,7 @@ import math
 import os
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -87,7 +87,8 @@ def from_state_dict(state_dict, config: ModelConfig) -> dict:
     entries = _entries(config)
     _check_names(set(entries), set(state_dict), "state dict")
     dtype = jnp.result_type(float)
-    params, grids = {}, {}
+    params: dict[str, dict[str, Any]] = {}
+    grids: dict[tuple[int, ...], str] = {}
     for torch_name, entry in entries.items():
         array = np.asarray(state_dict[torch_name])
         if len(array.shape) != len(entry.shape) or any(n not in (None, m) for n, m in zip(entry.shape, array.shape)):

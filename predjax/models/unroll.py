@@ -237,7 +237,7 @@ def _gather(config, inputs, masks, previous=None):
 
 def _split_window(config, scaled, use_truth, forcings):
     """The `_Inputs` and `_Masks` of all steps, time-major."""
-    steps, grid = scaled.shape[1] - 1, patch_grid(*scaled.shape[2:4], config.patch_size)
+    steps, grid = scaled.shape[1] - 1, patch_grid(scaled.shape[2], scaled.shape[3], config.patch_size)
     if config.sequence:
         return _Inputs(None, _patch_forcings(config, forcings, steps + 1, grid, scaled.dtype)), _Masks()
     frames = to_patches(pad_frames(scaled, config.patch_size)[:, :-1], config.patch_size).swapaxes(0, 1)

@@ -89,7 +89,7 @@ def to_forecast(
     if frames.ndim == 5:
         dims = ("realization", *dims)
         coords["realization"] = ("realization", np.arange(1, len(frames) + 1), {"long_name": "member", "units": "1"})
-    mapping = found.get("grid_mapping")
+    mapping = found.get("grid_mapping", "")
     if mapping in movies.variables:
         # GDAL's corner of the whole grid is not the corner of a crop; y and x say the same.
         projection = {k: v for k, v in movies[mapping].attrs.items() if k != "GeoTransform"}

@@ -74,7 +74,7 @@ def make_ensemble(forecaster: Forecaster) -> Forecaster:
 
         return jax.vmap(one, out_axes=1)(params)
 
-    return Forecaster(forecaster.config, None, None, None, predict)
+    return Forecaster(forecaster.config, None, None, None, predict)  # type: ignore[arg-type]  # as the docstring says
 
 
 def make_nowcast(forecaster: Forecaster, params, batch_size: int = 8) -> Callable:
@@ -93,7 +93,7 @@ def make_nowcast(forecaster: Forecaster, params, batch_size: int = 8) -> Callabl
 
     predict = parallel.map_samples(predict, devices)
     params = parallel.replicate(params, devices)
-    largest = {}  # samples a device of each frame size so far: fewer are filled up to it
+    largest: dict[tuple, int] = {}  # samples a device of each frame size so far: fewer are filled up to it
 
     def nowcast(observed, num_steps, forcings=None):
         observed, motion = np.asarray(observed), None

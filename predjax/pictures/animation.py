@@ -128,7 +128,7 @@ def _lay_out(movies, scale, grid, title, input_length) -> Phase:
     missing = any(not np.isfinite(frames).all() for frames in movies.values())
     lines = -(-len(movies) // MOST_COLUMNS)
     columns = -(-len(movies) // lines)
-    high, wide = fit_panel(*first.shape[1:], target=DPI * (4.0, 3.2, 2.7, 2.3)[columns - 1])
+    high, wide = fit_panel(first.shape[1], first.shape[2], target=DPI * (4.0, 3.2, 2.7, 2.3)[columns - 1])
     gap, name_height = 0.12 * DPI, 0.24 * DPI
     margin = (0.36 if grid.km else 0.15) * DPI
     maps_width = columns * (wide + gap) - gap

@@ -4,6 +4,7 @@ import math
 import os
 import pathlib
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -57,7 +58,7 @@ def draw_losses(
     style_axes(axes)
     if train[0].size:
         many = train[0].size > MOST_SMOOTHED
-        alone = {"marker": "o", "markersize": 3} if train[0].size < 3 else {}
+        alone: dict[str, Any] = {"marker": "o", "markersize": 3} if train[0].size < 3 else {}
         axes.plot(
             *train,
             color=COLOURS[0],
@@ -72,7 +73,12 @@ def draw_losses(
         axes.plot(*valid, color=COLOURS[1], linewidth=1.3, marker="o", markersize=3.5, label="validation")
         best = int(np.argmin(valid[1]))
         label = f"least validation: {valid[1][best]:.4g} at {valid[0][best]:,}"
-        style = {"markersize": 9, "markerfacecolor": "none", "markeredgecolor": INK, "markeredgewidth": 1.0}
+        style: dict[str, Any] = {
+            "markersize": 9,
+            "markerfacecolor": "none",
+            "markeredgecolor": INK,
+            "markeredgewidth": 1.0,
+        }
         axes.plot(valid[0][best], valid[1][best], linestyle="none", marker="o", label=label, **style)
     if losses.min() > 0 and losses.max() >= 10 * losses.min():
         axes.set_yscale("log")
@@ -128,8 +134,8 @@ def draw_skill(path: str | os.PathLike, comparison: xr.Dataset, *, title: str = 
         if position + columns >= len(panels):
             axes.set_xlabel(f"lead time ({name_lead_unit(comparison)})", fontsize=7.5, color=INK, labelpad=2)
     handles = [line for line in figure.axes[0].lines if line.get_label() in styles]
-    place = {"loc": "upper center", "bbox_to_anchor": (0.5, 1 - (head - 0.4) / down)}
-    look = {"ncols": min(len(styles), 6), "frameon": False, "fontsize": 8, "labelcolor": INK}
+    place: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, 1 - (head - 0.4) / down)}
+    look: dict[str, Any] = {"ncols": min(len(styles), 6), "frameon": False, "fontsize": 8, "labelcolor": INK}
     legend = figure.legend(handles, list(styles), **look, **place)
     for text in legend.get_texts():
         text.set_parse_math(False)  # names of files may have a $

@@ -3,6 +3,7 @@
 import os
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.lines import Line2D
@@ -100,7 +101,7 @@ def draw_decoupling(
 def _scatter(axes, points: np.ndarray) -> None:
     """The first half of the points are ΔC, the others ΔM; equal scales, since distances are what counts."""
     half = len(points) // 2
-    style = {"linestyle": "none", "markersize": 3.2, "markeredgewidth": 0.6, "fillstyle": "none"}
+    style: dict[str, Any] = {"linestyle": "none", "markersize": 3.2, "markeredgewidth": 0.6, "fillstyle": "none"}
     axes.plot(*points[:half].T, marker="o", color=COLOUR_C, **style)
     axes.plot(*points[half:].T, marker="x", color=COLOUR_M, **style)
     middle = (points.max(axis=0) + points.min(axis=0)) / 2
@@ -112,7 +113,7 @@ def _scatter(axes, points: np.ndarray) -> None:
 
 
 def _add_legend(figure, top: float) -> None:
-    style = {"linestyle": "none", "markersize": 5, "fillstyle": "none"}
+    style: dict[str, Any] = {"linestyle": "none", "markersize": 5, "fillstyle": "none"}
     handles = [
         Line2D([], [], marker="o", color=COLOUR_C, label="ΔC (temporal memory)", **style),
         Line2D([], [], marker="x", color=COLOUR_M, label="ΔM (spatiotemporal memory)", **style),

@@ -1,6 +1,7 @@
 """Is an ensemble honest? Reliability diagrams and rank histograms."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -24,7 +25,7 @@ def draw_reliability(ensemble: xr.Dataset, leads: Sequence[int], labels: Sequenc
       size: width and height in pixels.
       dpi: pixels an inch.
     """
-    figure = new_figure(*size, dpi)
+    figure = new_figure(size[0], size[1], dpi)
     upper, lower = figure.add_axes((0.125, 0.37, 0.845, 0.6)), figure.add_axes((0.125, 0.125, 0.845, 0.19))
     count = ensemble.sizes["members_above"] - 1
     probability = ensemble["members_above"].values / count
@@ -43,10 +44,10 @@ def draw_reliability(ensemble: xr.Dataset, leads: Sequence[int], labels: Sequenc
     lower.set_yscale("log")
     lower.yaxis.set_major_locator(LogLocator(numticks=4))
     lower.yaxis.set_minor_formatter(NullFormatter())
-    style = {"fontsize": 7.5, "color": FAINT}
-    upper.set_ylabel("observed frequency", **style)
-    lower.set_ylabel("share", **style)
-    lower.set_xlabel("forecast probability", **style, labelpad=1)
+    name_style: dict[str, Any] = {"fontsize": 7.5, "color": FAINT}
+    upper.set_ylabel("observed frequency", **name_style)
+    lower.set_ylabel("share", **name_style)
+    lower.set_xlabel("forecast probability", **name_style, labelpad=1)
     figure.align_ylabels((upper, lower))
     upper.legend(loc="upper left", fontsize=7.5, frameon=False, labelcolor=INK)
     return figure
@@ -59,7 +60,7 @@ def draw_ranks(ensemble: xr.Dataset, leads: Sequence[int], labels: Sequence[str]
       ensemble: rank_histogram over (lead_time, rank) of one method.
       leads, labels, size, dpi: as for `draw_reliability`.
     """
-    figure = new_figure(*size, dpi)
+    figure = new_figure(size[0], size[1], dpi)
     axes = figure.add_axes((0.125, 0.135, 0.845, 0.835))
     style_axes(axes)
     ranks = ensemble["rank"].values
@@ -79,9 +80,9 @@ def draw_ranks(ensemble: xr.Dataset, leads: Sequence[int], labels: Sequence[str]
         top = max(top, 1.1 * share.max())
     axes.set(xlim=(-0.7, ranks.size - 0.3), ylim=(0, top))
     axes.set_xticks(ranks[:: -(-ranks.size // 12)])
-    style = {"fontsize": 7.5, "color": FAINT}
-    axes.set_xlabel("rank of the observation among the members", **style, labelpad=1)
-    axes.set_ylabel("share of the observations", **style)
+    name_style: dict[str, Any] = {"fontsize": 7.5, "color": FAINT}
+    axes.set_xlabel("rank of the observation among the members", **name_style, labelpad=1)
+    axes.set_ylabel("share of the observations", **name_style)
     axes.legend(loc="upper center", ncols=2, fontsize=7.5, frameon=False, labelcolor=INK)
     return figure
 

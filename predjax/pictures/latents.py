@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -61,6 +62,6 @@ def plot_latents(latents: Mapping[str, np.ndarray], modes: Mapping[str, np.ndarr
         top -= STRIP + 0.06
     axes.set_xlabel("time step", fontsize=7.5, color=INK, labelpad=2)
     size = fit_size(title, (width - 0.4) * DPI, DPI, 10)
-    place = {"ha": "center", "va": "top", "color": INK, "weight": "bold"}
+    place: dict[str, Any] = {"ha": "center", "va": "top", "color": INK, "weight": "bold"}
     figure.text(0.5, 1 - 0.06 / height, title, size=size, parse_math=False, **place)
     return figure

@@ -77,8 +77,8 @@ def choose_panels(comparison: xr.Dataset, names: Iterable[str] = ("rmse", "mae",
 
 def make_panel(comparison: xr.Dataset, name: str, title: str, note: str = "", level=None) -> LeadPanel:
     """The panel of a score over (method, lead_time), with its interval where the comparison has `<name>_low`."""
-    ends = [comparison.get(f"{name}_{end}") for end in ("low", "high")]
-    return LeadPanel(title, comparison[name], *ends, note, level)
+    low, high = (comparison.get(f"{name}_{end}") for end in ("low", "high"))
+    return LeadPanel(title, comparison[name], low, high, note, level)
 
 
 def name_score(name: str, units: str) -> str:
@@ -92,7 +92,7 @@ def name_event(comparison: xr.Dataset, threshold: float) -> str:
     return f"≥ {threshold:g}" + ("" if units == "1" else f" {units}")
 
 
-def name_lead_unit(comparison: xr.Dataset) -> str:
+def name_lead_unit(comparison: xr.Dataset | xr.DataArray) -> str:
     """The unit of the lead times in short: "min", "s", "frames"."""
     unit = comparison["lead_time"].attrs.get("units", "1")
     return {"minutes": "min", "seconds": "s", "1": "frames"}.get(unit, unit)
@@ -111,13 +111,14 @@ def draw_lead_panel(axes: Axes, panel: LeadPanel, styles: Mapping[str, Mapping])
     for method in map(str, panel.scores["method"].values):
         style = styles[method]
         low, high = (_values_of(end, method) for end in (panel.low, panel.high))
-        if low is not None and np.isfinite(low).any():
+        if low is not None and high is not None and np.isfinite(low).any():
             if lead.size > 1:
                 axes.fill_between(lead, low, high, color=style["color"], alpha=BAND_ALPHA, linewidth=0)
             else:
                 axes.vlines(lead, low, high, color=style["color"], linewidth=1.0)
         size = 3.2 if lead.size <= 12 else 2.2
-        axes.plot(lead, _values_of(panel.scores, method), linewidth=1.3, markersize=size, label=method, **style)
+        values = panel.scores.sel({"method": method}).values
+        axes.plot(lead, values, linewidth=1.3, markersize=size, label=method, **style)
     if panel.level is not None:
         axes.plot(lead, panel.level.values, color=INK, linewidth=1.0, linestyle=":", label="level")
     axes.set_xlim(0, 1.03 * lead.max())
@@ -146,7 +147,7 @@ def _limit_scores(axes: Axes, panel: LeadPanel) -> None:
         text = "undefined: no event" if name in ("csi", "fss") else "undefined"
         axes.text(0.5, 0.5, text, transform=axes.transAxes, fontsize=8, ha="center", color=FAINT)
         return
-    ends = np.concatenate([end.values.ravel() for end in (panel.low, panel.high) if end is not None] or [[0.0]])
+    ends = np.concatenate([end.values.ravel() for end in (panel.low, panel.high) if end is not None] or [np.zeros(1)])
     reach, wide = np.abs(finite).max(), np.max(np.abs(ends), initial=0, where=np.isfinite(ends))
     reach = (1.1 * max(reach, min(wide, 1.5 * reach))) or 1.0
     if name in FROM_ZERO:

@@ -151,7 +151,7 @@ def _arrange_rows(rows, lead_labels, observed_input, input_labels) -> list[Row]:
 def _lay_out(strip: list[Row], distances: bool, title: bool) -> Layout:
     columns = max(len(row.frames) for row in strip)
     target = DPI * float(np.clip(STRIP_INCHES / columns, 1.05, 2.3))
-    high, wide = fit_panel(*strip[0].frames.shape[1:], target=target)
+    high, wide = fit_panel(strip[0].frames.shape[1], strip[0].frames.shape[2], target)
     pitch = max(high, round(0.55 * DPI)) + GAP  # low maps still leave room for their row's name
     names = [_wrap_name(row.name, pitch) for row in strip]
 

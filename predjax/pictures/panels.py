@@ -1,7 +1,7 @@
 """What strips and animations share: panels of whole pixels, kilometre axes, the colour bar and its legend."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -118,6 +118,7 @@ def paint_panel(frame: np.ndarray, scale: ColourScale, grid: Grid, high: int, wi
 
 def mark_distances(axes: Axes, grid: Grid) -> None:
     """Distances in km along a panel's axes, from its south-west corner, about two ticks an inch."""
+    assert grid.km is not None, "only a grid with a scale has distances"
     sides = (axes.xaxis, axes.bbox.width, grid.km[0]), (axes.yaxis, axes.bbox.height, grid.km[1])
     for axis, pixels, length in sides:
         most = max(round(2 * pixels / axes.figure.dpi), 1)
@@ -153,7 +154,7 @@ def draw_colour_bar(figure: Figure, scale: ColourScale, top: float, missing: boo
     axes.minorticks_off()
     middle = figure.bbox.width / 2
     place_text(figure, middle, top + 0.41 * inch, scale.label, size=7.5, ha="center", va="top")
-    entries = [(scale.colours.get_under(), scale.dry_label)] if scale.dry_label else []
+    entries: list[tuple[Any, str]] = [(scale.colours.get_under(), scale.dry_label)] if scale.dry_label else []
     entries += [(NO_COVERAGE, "no coverage")] if missing else []
     if entries:
         figure.legend(

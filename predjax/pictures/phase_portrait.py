@@ -3,6 +3,7 @@
 import os
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -142,7 +143,9 @@ def _draw_lines(axes: Axes, places: np.ndarray, speeds: np.ndarray, norm: LogNor
     pieces = np.stack([places[:, :-1], places[:, 1:]], axis=2).reshape(-1, 2, 2)
     values = speeds.ravel()
     order = np.argsort(-values, kind="stable")
-    lines = LineCollection(pieces[order], cmap=_choose_colours(), norm=norm, linewidths=0.9, capstyle="round", zorder=2)
+    lines = LineCollection(
+        list(pieces[order]), cmap=_choose_colours(), norm=norm, linewidths=0.9, capstyle="round", zorder=2
+    )
     lines.set_array(values[order])
     axes.add_collection(lines)
     axes.plot(*places[:, 0].T, marker=".", linestyle="none", markersize=3, color=FAINT, zorder=2.5)
@@ -203,5 +206,5 @@ def _add_legend(figure: Figure, stable: np.ndarray, top: float, circle: bool = T
     ]
     if circle:
         handles.append(Line2D([], [], color=FAINT, linewidth=1.0, label="unit circle"))
-    place = {"loc": "upper center", "bbox_to_anchor": (0.5, top), "borderaxespad": 0.2}
+    place: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, top), "borderaxespad": 0.2}
     figure.legend(handles=handles, ncols=4, frameon=False, fontsize=8, labelcolor=INK, handletextpad=0.4, **place)

@@ -146,7 +146,7 @@ def _score_columns(data: xr.Dataset, names: Sequence[str], reference: str = "") 
         decimals = _choose_decimals(data, name)
         ends = [data[f"{name}_{end}"] if f"{name}_{end}" in data else data[name] * np.nan for end in ("low", "high")]
         rows = zip(*(values.transpose("method", "lead_time").values for values in (data[name], *ends)))
-        cells = [[_with_interval(*cell, decimals) for cell in zip(*row)] for row in rows]
+        cells = [[_with_interval(value, low, high, decimals) for value, low, high in zip(*row)] for row in rows]
         columns.append(Column(join(HEADINGS[name]), cells))
         if reference and name in SIGNS and f"{name}_verdict" in data:
             columns.append(_difference_column(data, name, reference, decimals))
@@ -163,9 +163,9 @@ def _difference_column(data: xr.Dataset, name: str, reference: str, decimals: in
             continue
         row = []
         for lead, finding in enumerate(judge(data, name, method, reference)):
-            numbers = (part[number, lead] for part in (values, low, high))
             words = element("small", f"{mark_finding(finding)} {spell_finding(finding)}")
-            row.append(join(_with_interval(*numbers, decimals, sign=True), words))
+            at = number, lead
+            row.append(join(_with_interval(values[at], low[at], high[at], decimals, sign=True), words))
         rows.append(row)
     return Column(join(f"{HEADINGS[name]} −", element("small", f"{reference}'s")), rows)
 

@@ -58,7 +58,7 @@ def judge(comparison: xr.Dataset, score: str, method: str, reference: str, where
     return [Finding(_name_outcome(value), "" if np.isnan(value) else str(word)) for value, word in zip(gain, words)]
 
 
-def describe_contest(findings: Sequence[Finding], leads: Sequence[float], unit: str) -> str:
+def describe_contest(findings: Sequence[Finding], leads: Sequence[float] | np.ndarray, unit: str) -> str:
     """Where a method is better, equal or worse: "better at 5–30 min (resolved), worse at 35–60 min (not resolved)"."""
     texts = []
     for outcome in (BETTER, EQUAL, WORSE, UNDEFINED):
@@ -70,7 +70,7 @@ def describe_contest(findings: Sequence[Finding], leads: Sequence[float], unit: 
     return ", ".join(texts)
 
 
-def headline(contest: Contest, method: str, reference: str, leads: Sequence[float], unit: str) -> str:
+def headline(contest: Contest, method: str, reference: str, leads: Sequence[float] | np.ndarray, unit: str) -> str:
     """One sentence: "predrnn_v2 is better than persistence in RMSE at every lead time (resolved)."."""
     text = describe_contest(contest.findings, leads, unit)
     for outcome, preposition in ((BETTER, "than"), (WORSE, "than"), (EQUAL, "to")):
@@ -80,7 +80,9 @@ def headline(contest: Contest, method: str, reference: str, leads: Sequence[floa
     return f"{method} against {reference}: {contest.name} is {text}."
 
 
-def merge_contests(contests: Iterable[Contest], leads: Sequence[float], unit: str) -> list[tuple[str, str]]:
+def merge_contests(
+    contests: Iterable[Contest], leads: Sequence[float] | np.ndarray, unit: str
+) -> list[tuple[str, str]]:
     """(scores, what is said of them): scores of which the same is said share an entry."""
     said: dict[str, list[str]] = {}
     for contest in contests:
@@ -112,7 +114,7 @@ def mark_finding(finding: Finding) -> str:
     """A sign: up is better, down is worse, filled is resolved, in brackets there are too few cases to tell."""
     if finding.outcome in (EQUAL, UNDEFINED):
         return {EQUAL: "=", UNDEFINED: "–"}[finding.outcome]
-    filled, hollow = {BETTER: "▲△", WORSE: "▼▽"}[finding.outcome]
+    filled, hollow = {BETTER: ("▲", "△"), WORSE: ("▼", "▽")}[finding.outcome]
     if finding.verdict == "resolved":
         return filled
     return f"({hollow})" if finding.verdict == "too few cases" else hollow
@@ -145,7 +147,7 @@ def spell_lead(lead: float, unit: str) -> str:
     return f"frame {lead:g}" if unit == "frames" else f"{lead:g} {unit}"
 
 
-def spell_leads(leads: Sequence[float], chosen: Sequence[bool], unit: str) -> str:
+def spell_leads(leads: Sequence[float] | np.ndarray, chosen: Sequence[bool] | np.ndarray, unit: str) -> str:
     """Chosen lead times, runs as ranges.
 
     >>> spell_leads([5, 10, 15, 20, 25], [True, True, True, False, True], "min")
@@ -187,7 +189,9 @@ def _list_scores(comparison: xr.Dataset) -> Iterator[tuple[str, str, dict]]:
                 yield f"{text}, {side} px", score, {"threshold": number, "window": place}
 
 
-def _describe_verdicts(findings: Sequence[Finding], chosen: Sequence[bool], leads: Sequence[float], unit: str) -> str:
+def _describe_verdicts(
+    findings: Sequence[Finding], chosen: Sequence[bool], leads: Sequence[float] | np.ndarray, unit: str
+) -> str:
     """ " (resolved at 5–30 min, not resolved at 35–60 min)", or what holds for all that are chosen."""
     words = [finding.verdict for finding, wanted in zip(findings, chosen) if wanted]
     found = list(dict.fromkeys(word for word in words if word))

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -72,6 +73,6 @@ def plot_responses(
     for text in legend.get_texts():
         text.set_parse_math(False)  # names of files may have a $
     size = fit_size(title, (width - 0.4) * DPI, DPI, 10)
-    place = {"ha": "center", "va": "top", "color": INK, "weight": "bold"}
+    place: dict[str, Any] = {"ha": "center", "va": "top", "color": INK, "weight": "bold"}
     figure.text(0.5, 1 - 0.05 / height, title, size=size, parse_math=False, **place)
     return figure

@@ -1,6 +1,7 @@
 """Power spectra of forecasts beside that of the observation: where the forecast falls below, it is blurred."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -12,7 +13,7 @@ from predjax.pictures.figures import new_figure
 from predjax.pictures.lead_times import style_axes
 from predjax.pictures.panels import FAINT, INK, KM_PER_UNIT
 
-OBSERVED_STYLE = {"color": INK, "linestyle": "-", "linewidth": 2.2}
+OBSERVED_STYLE: dict[str, Any] = {"color": INK, "linestyle": "-", "linewidth": 2.2}
 DECADES_BELOW = 2  # how far below the observed spectrum a forecast is still drawn
 
 
@@ -29,7 +30,7 @@ def draw_spectra(comparison: xr.Dataset, lead: int, styles: Mapping[str, Mapping
       size: width and height in pixels.
       dpi: pixels an inch.
     """
-    figure = new_figure(*size, dpi)
+    figure = new_figure(size[0], size[1], dpi)
     upper, lower = figure.add_axes((0.135, 0.43, 0.845, 0.545)), figure.add_axes((0.135, 0.135, 0.845, 0.25))
     waves, label = _measure_waves(comparison)
     now = comparison.isel(lead_time=lead)

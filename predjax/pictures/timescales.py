@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -73,7 +74,7 @@ def plot_timescales(spectra: Mapping[str, Spectrum], modes: Eigenmodes, periods:
         if row == rows - 1:
             axes.set_xlabel("period (time steps)", fontsize=7.5, color=INK, labelpad=2)
     size = fit_size(title, width - 40, DPI, 10)
-    place = {"ha": "center", "va": "top", "color": INK, "weight": "bold"}
+    place: dict[str, Any] = {"ha": "center", "va": "top", "color": INK, "weight": "bold"}
     figure.text(0.5, 1 - 12 / height, title, size=size, parse_math=False, **place)
     return figure
 
@@ -82,7 +83,7 @@ def _draw_spectrum(axes: Axes, spectrum: Spectrum, modes: Eigenmodes | None) -> 
     """One line for a feature; those of a mode share a colour and are named by its period and growth."""
     for number, power in enumerate(spectrum.power.T):
         owner = number if modes is None else modes.owners[number]
-        style = {"color": CYCLE[owner % len(CYCLE)], "linewidth": 0.9}
+        style: dict[str, Any] = {"color": CYCLE[owner % len(CYCLE)], "linewidth": 0.9}
         if modes is not None and owner < MOST_NAMES and (number == 0 or modes.owners[number - 1] != owner):
             period = modes.periods[owner]
             name = f"{period:.3g} steps" if np.isfinite(period) else "no rotation"

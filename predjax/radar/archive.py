@@ -4,7 +4,7 @@ import contextlib
 import functools
 import itertools
 import pathlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from tqdm import tqdm
@@ -23,7 +23,7 @@ FORMATS = (*GRID_SUFFIXES, ".npy", ".npz")
 SCANNED_TOGETHER = 16  # files, by another process
 Bad = tuple[str, str]  # a file that cannot be read, and why
 # Of a function, options and parts: a generator of function(options, part) in order, computed by other processes.
-Share = Callable[[Callable, object, Iterable], Iterator]
+Share = Callable[[Callable, object, Iterable], Generator]
 
 
 class Source(NamedTuple):
@@ -98,7 +98,7 @@ def _read_headers(
     files, config: DataConfig, skip: bool, bad: list[Bad], bar: tqdm, share: Share | None
 ) -> Iterator[Header]:
     with contextlib.ExitStack() as stack:
-        shared = itertools.repeat(None)
+        shared: Iterator[Header | None] = itertools.repeat(None)
         if share:
             names = [str(file) for file in files]
             batches = [names[start : start + SCANNED_TOGETHER] for start in range(0, len(names), SCANNED_TOGETHER)]

@@ -5,7 +5,7 @@ of devices, sees the same data. Nothing is remembered between two batches.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,7 +29,7 @@ class Batch(NamedTuple):
     Frames that were asked for as they are stored are `Stored`, of the same shape.
     """
 
-    frames: np.ndarray | Stored
+    frames: Any
     forcings: np.ndarray | None
     windows: list[Window]
 
@@ -252,7 +252,7 @@ def _find_frame_shape(sources: Sequence[Movies], used: Sequence[int], crop: int)
     return height, width, first.sizes["channel"]
 
 
-def _cut(array, window: Window, length: int, height: int, width: int, dtype=np.float32) -> np.ndarray | None:
+def _cut(array, window: Window, length: int, height: int, width: int, dtype=np.float32) -> Any:
     """The part of `array` (movie, time, [y, x,] channel) that `window` shows: (length, [height, width,] channel)."""
     if array is None:
         return None

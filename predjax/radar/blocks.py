@@ -1,6 +1,6 @@
 """Blocks of frames of an archive, as a store keeps them."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -59,7 +59,9 @@ def open_reader(source: Source, dtype: str) -> Reader:
     if source.joined and len(source.joined.spare_times):
         spare = source.joined.spare
         if packing.description["kind"] == "source codes":
-            spare, _ = find_stored(xr.DataArray(spare))
+            stored = find_stored(xr.DataArray(spare))
+            assert stored is not None, "they have the decoders of the frames"
+            spare, _ = stored
     return Reader(source, packing, frames, spare, movies["frames"].attrs["units"])
 
 
@@ -93,13 +95,14 @@ def cut_reader(reader: Reader, start: int, stop: int) -> tuple[Reader | Source, 
         places=places[: stop - start, None],
         spare_places=places[stop - start :, None],
     )
-    source = source._replace(joined=joined, open=None)
+    source = source._replace(joined=joined, open=None)  # type: ignore[arg-type]  # a cut reader has opened it
     return reader._replace(source=source, frames=_cut(reader.frames, start, stop), spare=spare), 0, stop - start
 
 
 def _cut(frames: xr.Variable, start: int, stop: int) -> xr.Variable:
     """Frames [start, stop) without what else there is; those of a slice would still know of all files."""
-    return xr.Variable(DIMENSIONS, indexing.LazilyIndexedArray(frames._data.array.cut(start, stop)))
+    lazy: Any = frames._data
+    return xr.Variable(DIMENSIONS, indexing.LazilyIndexedArray(lazy.array.cut(start, stop)))
 
 
 def read_block(reader: Reader, start: int, stop: int, skip: bool) -> Block:
@@ -119,6 +122,7 @@ def read_block(reader: Reader, start: int, stop: int, skip: bool) -> Block:
     differing, more = _compare(reader, values, kept, skip)
     if reader.packing.values is None:
         return Block(found, values, kept, differing, 0, bad + more)
+    assert reader.packing.table is not None, "a ladder has one"
     numbers, clipped = reader.packing.encode(values)
     return Block(numbers, reader.packing.table[numbers], kept, differing, clipped, bad + more)
 
@@ -131,8 +135,10 @@ def _read(reader: Reader, frames: xr.Variable, start: int, stop: int) -> tuple[n
         parts.append(frames[movie, max(start - first, 0) : stop - first].values)
     found = parts[0] if len(parts) == 1 else np.concatenate(parts)
     found = np.ascontiguousarray(found, reader.packing.dtype if reader.packing.values is None else np.float32)
-    coded = reader.packing.description["kind"] == "source codes"
-    values = reader.packing.table[found] if coded else found
+    values = found
+    if reader.packing.description["kind"] == "source codes":
+        assert reader.packing.table is not None, "codes have one"
+        values = reader.packing.table[found]
     check_range(values, reader.units, reader.source.name)
     return found, values
 
@@ -140,8 +146,9 @@ def _read(reader: Reader, frames: xr.Variable, start: int, stop: int) -> tuple[n
 def _read_one_by_one(reader: Reader, start: int, stop: int):
     """As `_read`, without the frames that cannot be read in any file; also the places of the others, and the files."""
     joined, frames, kept, bad = reader.source.joined, [], [], []
+    assert joined is not None, "what is divisible is joined"
     for place in range(start, stop):
-        candidates = [(reader.frames, place, joined.places[place, 0])]
+        candidates: list[tuple[Any, int, int]] = [(reader.frames, place, joined.places[place, 0])]
         for number in _find_spare(reader, [place]):
             candidates.append((reader.spare, number, joined.spare_places[number, 0]))
         for array, number, part in candidates:
@@ -161,10 +168,11 @@ def _read_one_by_one(reader: Reader, start: int, stop: int):
 
 def _find_spare(reader: Reader, kept) -> range:
     """The spare frames from the time of the first of `kept` to that of the last."""
-    if reader.spare is None or not len(kept):
+    joined = reader.source.joined
+    if joined is None or reader.spare is None or not len(kept):
         return range(0)
-    times = reader.source.joined.movies["time"].values[0]
-    known = reader.source.joined.spare_times
+    times = joined.movies["time"].values[0]
+    known = joined.spare_times
     return range(
         int(np.searchsorted(known, times[kept[0]])), int(np.searchsorted(known, times[kept[-1]], side="right"))
     )
@@ -175,6 +183,7 @@ def _compare(reader: Reader, values: np.ndarray, kept: np.ndarray, skip: bool) -
     differing, bad = 0, []
     for number in _find_spare(reader, kept):
         joined = reader.source.joined
+        assert joined is not None and reader.spare is not None, "they have the spare frame"
         times = joined.movies["time"].values[0, kept]
         place = int(np.searchsorted(times, joined.spare_times[number]))
         if place == len(times) or times[place] != joined.spare_times[number]:

@@ -139,7 +139,7 @@ def find_time(variable: netCDF4.Variable, roles: dict[str, str]) -> netCDF4.Vari
     """
     dimension = next((name for name, role in roles.items() if role == "time"), None)
     movie = next((name for name, role in roles.items() if role == "movie"), None)
-    found = []
+    found: list[tuple] = []
     for key, one in visible(variable.group()).items():
         standard_name = _text(one, "standard_name")
         if not _is_date(one) or standard_name == "forecast_reference_time" or key.startswith(("start", "forecast_ref")):

@@ -54,7 +54,12 @@ class DataConfig:
     test_fraction: float = flag(0.15, "fraction of the data to verify on at the end, 0 to 1", metavar="FRACTION")
 
     def __post_init__(self):
-        choices = {"layout": LAYOUTS, "units": UNITS, "crop_mode": CROP_MODES, "split": SPLITS}
+        choices: dict[str, tuple[str, ...]] = {
+            "layout": LAYOUTS,
+            "units": UNITS,
+            "crop_mode": CROP_MODES,
+            "split": SPLITS,
+        }
         choices["on_bad_window"] = ON_BAD_WINDOW
         for name, known in choices.items():
             if getattr(self, name) not in known:

@@ -6,6 +6,7 @@ fill value that nobody declared through as weather.
 
 import dataclasses
 import functools
+from typing import Any
 
 import netCDF4
 import numpy as np
@@ -175,13 +176,14 @@ def read_packing(dtype: np.dtype, attrs: dict, name: str) -> Decoder:
         # A scale of 0 with an offset is how constant fields are packed.
         if number is not None and (np.isinf(number) or (number == 0 and key == "scale_factor" and offset is None)):
             raise ValueError(f"{name}: the attribute {key} must be finite and not 0, found {number}")
+    keywords: dict[str, Any] = {"value_range" if on_values else "stored_range": limits}
     return Decoder(
         dtype=dtype.str,
         scale=1.0 if scale is None else float(scale),
         offset=0.0 if offset is None else float(offset),
         missing=tuple(dict.fromkeys(number for number in missing if number == number)),
         unsigned=unsigned,
-        **{"value_range" if on_values else "stored_range": limits},
+        **keywords,
     )
 
 

@@ -119,6 +119,7 @@ class Feed:
                 f"({', '.join(_shown(time) for time in missing)}), one at most can be filled in"
             )
         first = chosen[init]
+        assert first is not None, "its time is of a frame that is there"
         self._check_alike([place for time in times[1:] if (place := chosen[time])], first)
         frames = {time: _values(place) for time, place in chosen.items() if place and _alike(place, first)}
         for time in missing:

@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -66,7 +66,7 @@ def read_forecasts(paths, *, variable: str = "", units: str = "file") -> list[Gi
     return forecasts
 
 
-def _init_time(path: str) -> np.datetime64:
+def _init_time(path: str) -> Any:  # one np.datetime64
     with NETCDF_LOCK:
         variables = OPEN_FILES.dataset(path).variables.values()
         for variable in variables:

@@ -1,6 +1,8 @@
 """The labels of a file of frames, whatever its format: its content says which one it is."""
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -37,6 +39,7 @@ def read_header(file: str, variable: str, units: str, forcings) -> Header:
 
 
 def _read(dataset, file: str, variable: str, units: str, forcings) -> Header:
+    read: Callable[[Any, str, str, str], Header]
     if isinstance(dataset, PgmFile):
         read = pgm.read_pgm
     elif isinstance(dataset, ZarrStore):

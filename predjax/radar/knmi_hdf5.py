@@ -5,6 +5,7 @@ kilometres, which is turned into metres.
 """
 
 import re
+from typing import Any
 
 import netCDF4
 import numpy as np
@@ -120,7 +121,7 @@ def _packing(dataset: netCDF4.Dataset, path: str, dtype: np.dtype, unit: str, na
     # Some files calibrate their first image only.
     attrs = attributes_at(dataset, f"{path}/calibration", "image1/calibration")
     formula = text(attrs, "calibration_formulas", name)
-    match = _FORMULA.fullmatch(formula)
+    match: Any = _FORMULA.fullmatch(formula)  # of None the groups are an AttributeError
     try:
         scale, offset = (float(part) for part in match.groups())
     except (AttributeError, ValueError):

@@ -113,7 +113,8 @@ def _follow(intensity, covered):
     finest = int(min(intensity.shape[1:]) >= FULL_RESOLUTION_SIZE)
     for level in range(coarsest, -1, -1):
         if level >= finest:
-            motion = _refine(*levels[level], motion)
+            finer, known = levels[level]
+            motion = _refine(finer, known, motion)
         if level:
             motion = _double(motion, levels[level - 1][0].shape[1:])
     return motion

@@ -7,6 +7,7 @@ or the file's own string. A vector series is a movie of one pixel, whose channel
 """
 
 import collections.abc
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -28,7 +29,7 @@ def build_movies(
     time: np.ndarray | None = None,
     y: xr.Variable | None = None,
     x: xr.Variable | None = None,
-    channel: collections.abc.Sequence | None = None,
+    channel: collections.abc.Sequence | np.ndarray | None = None,
     attrs: dict,
     source: str,
     files: collections.abc.Sequence[str],
@@ -51,7 +52,7 @@ def build_movies(
     attrs = {key: _show(value) for key, value in attrs.items()}
     variable = xr.Variable(DIMENSIONS, frames, attrs)
     sizes = dict(zip(DIMENSIONS, variable.shape))
-    dataset_attrs = {"source": one_line(source), "files": [str(file) for file in files]}
+    dataset_attrs: dict[str, Any] = {"source": one_line(source), "files": [str(file) for file in files]}
     if time is None:
         numbers = np.broadcast_to(np.arange(sizes["time"], dtype=np.int64), (sizes["movie"], sizes["time"]))
         time_variable = xr.Variable(("movie", "time"), numbers.copy(), {"units": "1", "long_name": "frame number"})

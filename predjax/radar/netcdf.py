@@ -35,7 +35,7 @@ class Joined(NamedTuple):
     movies: Movies
     files: list[str]
     places: np.ndarray
-    spare: xr.Variable
+    spare: xr.Variable | None
     spare_times: np.ndarray
     spare_places: np.ndarray
 
@@ -105,7 +105,7 @@ def _join(headers: list[Header], source: str) -> Joined:
     places = np.stack([np.repeat(np.arange(len(headers)), lengths), np.concatenate([*map(np.arange, lengths)])], axis=1)
     time, spare_times, spare_places = first.time, np.empty(0, "datetime64[ns]"), places[:0]
     if len(headers) > 1:
-        times = np.concatenate([header.time[0] for header in headers])
+        times = np.concatenate([header.time[0] for header in headers])  # type: ignore[index]  # all have it by now
         time, kept = np.unique(times, return_index=True)
         left = np.setdiff1d(np.arange(len(times)), kept)
         left = left[np.argsort(times[left], kind="stable")]
@@ -170,7 +170,7 @@ def _same_grid(a: Grid, b: Grid) -> bool:
     for one, other in ((a.y, b.y), (a.x, b.x)):
         if (one is None) != (other is None):
             return False
-        if one is not None:
+        if one is not None and other is not None:
             # Coordinates written as float32 and as float64 are the same to a thousandth of a pixel.
             pixel = np.abs(np.diff(one.values[:2])).max(initial=0.0) or 1.0
             close = np.allclose(one.values, other.values, rtol=0, atol=1e-3 * pixel)

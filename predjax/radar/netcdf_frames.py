@@ -1,6 +1,7 @@
 """The pixels of netCDF files as one lazy array: only what is indexed is read."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 from xarray.backends import BackendArray
@@ -46,7 +47,8 @@ class NetcdfFrames(BackendArray):
         if table is None:
             return None
         parts = [
-            (file, tuple(field._replace(decoder=field.decoder.codes) for field in fields))
+            # The codes are read as values are, by one function of (stored, name).
+            (file, tuple(field._replace(decoder=field.decoder.codes) for field in fields))  # type: ignore[arg-type]
             for file, fields in self._parts
         ]
         return NetcdfFrames(parts, self._frames, self.shape, np.min_scalar_type(len(table) - 1)), table
@@ -105,7 +107,7 @@ def read_field(file: str, field: Field, where: dict[str, range]) -> np.ndarray:
     name = f"{file}: {field.path}"
     key = tuple(axis if isinstance(axis, int) else _slice(where[axis]) for axis in field.axes)
     with NETCDF_LOCK:
-        variable = cf.variable_at(OPEN_FILES.dataset(file), field.path)
+        variable: Any = cf.variable_at(OPEN_FILES.dataset(file), field.path)
         try:
             stored = np.asarray(variable[key])
         except _UNREADABLE as error:

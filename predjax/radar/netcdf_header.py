@@ -1,7 +1,7 @@
 """What is read of a netCDF file once: where its frames are and how they are labelled; no pixel."""
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import netCDF4
 import numpy as np
@@ -111,13 +111,14 @@ def read_header(file: str, variable: str, units: str, forcings) -> Header:
             raise ValueError(f"{name}: there is neither a time dimension nor a single time (valid_time)")
         conversion = plan_conversion(attrs, global_attrs, units, name)
         mapping_name, mapping = _grid_mapping(chosen)
-        chunks = chosen.chunking()
+        chunks: Any = chosen.chunking()
         found = [_forcing_fields(dataset, path, sizes, f"{file}: {path}") for path in forcings]
         return Header(
             file=file,
             grid=Grid(
                 (sizes["y"], sizes["x"]),
-                *(_coordinate(chosen, roles, role) for role in ("y", "x")),
+                _coordinate(chosen, roles, "y"),
+                _coordinate(chosen, roles, "x"),
                 mapping_name,
                 mapping,
             ),

@@ -60,7 +60,8 @@ def read_npz(file, layout: str = "auto", units: str = "file") -> Movies:
         keys = [name.removesuffix(".npy") for name in archive.namelist()]
         if set(_KEYS) <= set(keys):
             output = _array(archive, "output_raw_data", file) if "output_raw_data" in keys else np.empty(0)
-            return label_frames(_clips(*(_array(archive, key, file) for key in _KEYS), output, file), file, units)
+            clips, dims, frames = (_array(archive, key, file) for key in _KEYS)
+            return label_frames(_clips(clips, dims, frames, output, file), file, units)
         if len(keys) != 1:
             found = ", ".join(keys) or "none"
             raise ValueError(f"{file}: a .npz file needs {', '.join(_KEYS)} or one array, found {found}")

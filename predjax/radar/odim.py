@@ -125,7 +125,7 @@ def _natural(name: str) -> tuple[int, str]:
 def _packing(dtype: np.dtype, what: dict, units: str, name: str) -> Decoder:
     """`nodata` is no coverage; `undetect` is looked, nothing there: 0 mm, or what no rain is in dBZ."""
     gain, offset = (number(what, key, f"{name}: what") for key in ("gain", "offset"))
-    codes = {}
+    codes: dict[str, tuple] = {}
     for key in ("nodata", "undetect"):
         if key not in what:
             warn_once(f"ODIM files without {key}: no pixel of them is taken as such")
@@ -145,7 +145,7 @@ def _packing(dtype: np.dtype, what: dict, units: str, name: str) -> Decoder:
     )
 
 
-def _grid(where: dict, shape: tuple[int, int], file: str):
+def _grid(where: dict, shape: tuple[int, ...], file: str):
     name = f"{file}: where"
     corners = {
         corner: (number(where, f"{corner}_lon", name), number(where, f"{corner}_lat", name))

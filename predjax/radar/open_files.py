@@ -3,6 +3,7 @@
 import collections
 import os
 import pathlib
+from typing import Any
 
 import netCDF4
 
@@ -24,13 +25,13 @@ class OpenFiles:
 
     def __init__(self, limit: int = 16):
         self._limit = limit
-        self._files: collections.OrderedDict[tuple, netCDF4.Dataset | PgmFile | ZarrStore] = collections.OrderedDict()
+        self._files: collections.OrderedDict[tuple, Any] = collections.OrderedDict()
 
     def __len__(self) -> int:
         return len(self._files)
 
-    def dataset(self, path: str) -> netCDF4.Dataset | PgmFile | ZarrStore:
-        """The open file at `path`, with all automatic decoding off.
+    def dataset(self, path: str) -> Any:
+        """The open `netCDF4.Dataset` at `path`, with all automatic decoding off; or what reads like one.
 
         Raises:
           FileNotFoundError: there is no such file.

@@ -49,7 +49,7 @@ class Packing(NamedTuple):
 
     def encode(self, frames: np.ndarray) -> tuple[np.ndarray, int]:
         """Values (frame, ...) as the numbers to store, and how many of them lay outside of the ladder."""
-        if self.values is None:
+        if self.values is None or self.table is None:
             return np.ascontiguousarray(frames, self.dtype), 0
         codes = np.empty(frames.shape, self.dtype)
         for frame, coded in zip(frames, codes):  # one by one, which keeps the copies small
@@ -59,6 +59,7 @@ class Packing(NamedTuple):
 
     def _find_codes(self, frame: np.ndarray) -> np.ndarray:
         """The place of the nearest of `values`; anything for NaN."""
+        assert self.values is not None, "only a ladder is searched"
         steps = self.description["steps"]
         if isinstance(steps[-1][2], str):
             return np.searchsorted((self.values[1:].astype(np.float64) + self.values[:-1]) / 2, frame)

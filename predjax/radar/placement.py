@@ -7,6 +7,7 @@ falls from row to row: row 0 is north. Corners are projected where pyproj is ins
 import functools
 import re
 from collections.abc import Mapping
+from typing import cast
 
 import numpy as np
 import xarray as xr
@@ -27,9 +28,9 @@ _OPPOSITE = (
 
 def place_corners(
     proj4: str,
-    shape: tuple[int, int],
-    pixel: tuple[float, float] | None,
-    corners: Mapping[str, tuple[float, float]],
+    shape: tuple[int, ...],
+    pixel: tuple[float, ...] | None,
+    corners: Mapping[str, tuple[float, ...]],
     name: str,
 ) -> Grid:
     """The grid of a composite whose corners are known.
@@ -58,7 +59,7 @@ def place_corners(
 
 
 def place_offset(
-    proj4: str, shape: tuple[int, int], pixel: tuple[float, float], upper_left: tuple[float, float], name: str
+    proj4: str, shape: tuple[int, ...], pixel: tuple[float, float], upper_left: tuple[float, float], name: str
 ) -> Grid:
     """The grid whose upper left corner (y, x), and pixels, are known in metres; see `place_corners`."""
     try:
@@ -112,7 +113,7 @@ def _place(proj4: str, shape: tuple, pixel: tuple | None, corners: tuple) -> Gri
 
 def _pixel_size(places: dict, shape: tuple, pixel: tuple | None) -> tuple[float, float]:
     """Height and width: as the file says, unless that does not lead from corner to corner (it may be in km)."""
-    sizes = []
+    sizes: list[float] = []
     for axis in (0, 1):
         given, found = None if pixel is None else pixel[axis], None
         for one, other in _OPPOSITE[axis]:
@@ -125,7 +126,7 @@ def _pixel_size(places: dict, shape: tuple, pixel: tuple | None) -> tuple[float,
         if given is not None and found is not None and abs(given - found) > _TOLERANCE * found:
             warn_once(f"{shape[axis]} pixels of {given:g} do not lead from corner to corner: {found:g} m are used")
             given = None
-        sizes.append(found if given is None else given)
+        sizes.append(cast(float, found if given is None else given))
     return sizes[0], sizes[1]
 
 
@@ -140,7 +141,8 @@ def _grid(shape: tuple, pixel: tuple, upper_left: tuple | None, mapping: dict, d
         elif upper_left is None:
             attrs = {"units": "m", "long_name": "distance from the upper left corner", "axis": name.upper()}
         coordinates.append(xr.Variable((name,), values, attrs))
-    return Grid(shape, *coordinates, MAPPING_NAME if mapping else "", mapping)
+    y, x = coordinates
+    return Grid(shape, y, x, MAPPING_NAME if mapping else "", mapping)
 
 
 def _project(proj4: str, corners: tuple) -> dict[str, tuple[float, float]] | None:

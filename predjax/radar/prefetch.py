@@ -2,11 +2,12 @@
 
 import collections
 import itertools
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 
-def prefetch(read: Callable[[int], object], steps: Iterable[int], depth: int = 2) -> Iterator:
+def prefetch(read: Callable[[Any], Any], steps: Iterable, depth: int = 2) -> Generator:
     """Yields `read(step)` for each of `steps`, in order, with up to `depth` of them read ahead in one thread.
 
     An error of `read` is raised here when its turn comes. The thread ends with the iterator, also when that is closed
@@ -14,7 +15,8 @@ def prefetch(read: Callable[[int], object], steps: Iterable[int], depth: int = 2
     """
     if depth < 1:
         raise ValueError(f"depth must be at least 1, not {depth}")
-    steps, waiting = iter(steps), collections.deque()
+    steps = iter(steps)
+    waiting: collections.deque[Future] = collections.deque()
     with ThreadPoolExecutor(1, thread_name_prefix="prefetch") as thread:
         try:
             for step in itertools.islice(steps, depth):

@@ -1,6 +1,7 @@
 """What a variable measures, and how it becomes the unit that was asked for."""
 
 import dataclasses
+from typing import Any
 
 from predjax import units
 from predjax.radar.decode import Decoder
@@ -42,7 +43,10 @@ class Conversion:
 
     def apply(self, packing: Decoder, seconds: float | None) -> Decoder:
         """The decoder with this conversion; `seconds` is the period of an accumulation."""
-        factor = units.accumulation_to_rain_rate(self.factor, seconds) if self.accumulation else self.factor
+        factor = self.factor
+        if self.accumulation:
+            assert seconds is not None, "a header of accumulations has their period"
+            factor = units.accumulation_to_rain_rate(factor, seconds)
         return dataclasses.replace(
             packing, quantity=self.quantity, factor=factor, to=self.to, zr_a=self.zr_a, zr_b=self.zr_b
         )
@@ -108,7 +112,7 @@ def _is_rain_name(standard_name: str) -> bool:
 def _zr(attrs: dict, global_attrs: dict, name: str) -> tuple[float, float] | None:
     """The (zr_a, zr_b) of the variable, else of the file, else None."""
     for owner in (attrs, global_attrs):
-        found = [owner.get(key) for key in ("zr_a", "zr_b")]
+        found: list[Any] = [owner.get(key) for key in ("zr_a", "zr_b")]
         if found == [None, None]:
             continue
         try:

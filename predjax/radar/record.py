@@ -31,7 +31,7 @@ def describe_sampling(sources: list[Movies]) -> dict:
 def find_pixel(movies: Movies) -> float | None:
     """The side of a pixel in metres, where the coordinates tell."""
     x = movies["x"]
-    factor = {"m": 1.0, "km": 1000.0}.get(x.attrs.get("units"))
+    factor = {"m": 1.0, "km": 1000.0}.get(x.attrs.get("units", ""))
     if factor is None or x.size < 2:
         return None
     return round(abs(float(x.values[-1] - x.values[0])) / (x.size - 1) * factor, 3)

@@ -2,7 +2,7 @@
 
 import contextlib
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -79,10 +79,12 @@ class _Readers:
     """Opens the sources, and keeps one of them open: an array may fill the memory."""
 
     def __init__(self, sources: Sequence[Source], dtype: str):
-        self._sources, self._dtype, self._number, self._reader = sources, dtype, None, None
+        self._sources, self._dtype = sources, dtype
+        self._number: int | None = None
+        self._reader: Reader | None = None
 
     def of(self, number: int) -> Reader:
-        if number != self._number:
+        if self._reader is None or number != self._number:
             self._number = self._reader = None
             self._reader = open_reader(self._sources[number], self._dtype)
             self._number = number
@@ -151,7 +153,7 @@ def _progress(journal: Journal, number: int) -> tuple[int, int]:
     return (lines[-1]["read"], lines[-1]["rows"]) if lines else (0, 0)
 
 
-def _convert(sources, parts, options: Options, readers: _Readers, share: Share | None) -> Iterator:
+def _convert(sources, parts, options: Options, readers: _Readers, share: Share | None) -> Generator:
     """Yields grid, start, stop and the Converted of the parts in order, without those of which nobody needs one."""
     if share:
         ahead = _Readers(sources, options.dtype)

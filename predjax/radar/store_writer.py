@@ -93,7 +93,8 @@ class Journal:
           ValueError: names the first difference; or another process is at it.
         """
         self.folder = output.with_name(f".{output.name}.part")
-        self.store, self.blocks = self.folder / "store", {}
+        self.store = self.folder / "store"
+        self.blocks: dict[int, list[dict]] = {}
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / JOURNAL
         self._file = open(path, "a+b", buffering=0)  # noqa: SIM115

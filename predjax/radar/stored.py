@@ -5,7 +5,7 @@ range and units in one. Looking it up gives the same bits on any device, which a
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -31,9 +31,9 @@ class Arrays(NamedTuple):
     frames: (movie, time, y, x, channel), codes of `table`, or values where that is None; forcings: values, or None.
     """
 
-    frames: np.ndarray | xr.DataArray | xr.Variable
+    frames: Any
     table: np.ndarray | None
-    forcings: np.ndarray | xr.DataArray | None
+    forcings: Any
 
     @property
     def dtype(self) -> np.dtype:
@@ -52,8 +52,8 @@ def find_stored(frames: xr.DataArray) -> tuple[xr.Variable, np.ndarray] | None:
     None for frames in memory (somebody may have changed them) and for those that no single table decodes.
     """
     # No public way leads to what an xarray variable reads from. Where this one ends, frames are decoded on the host.
-    lazy = getattr(frames.variable, "_data", None)
-    reader = lazy.array if type(lazy) is indexing.LazilyIndexedArray else None
+    lazy: Any = getattr(frames.variable, "_data", None)
+    reader: Any = lazy.array if type(lazy) is indexing.LazilyIndexedArray else None
     found = reader.stored() if hasattr(reader, "stored") else None
     if found is None:
         return None
@@ -63,7 +63,7 @@ def find_stored(frames: xr.DataArray) -> tuple[xr.Variable, np.ndarray] | None:
 
 def open_arrays(sources: Sequence[Movies], used: Sequence[int], limit: int) -> dict[int, Arrays]:
     """The arrays of each of the `used` sources: numpy's where all take less than `limit` bytes, else as they came."""
-    arrays = {}
+    arrays: dict[int, Arrays] = {}
     for source in used:
         frames, table = find_stored(sources[source]["frames"]) or (sources[source]["frames"], None)
         arrays[source] = Arrays(frames, table, sources[source].get("forcings"))

@@ -3,6 +3,7 @@
 import datetime
 import functools
 import re
+from typing import Any
 
 import netCDF4
 import numpy as np
@@ -56,8 +57,10 @@ def _clock(units: str, calendar: str) -> tuple[float, int]:
     if units.lower().startswith("nanoseconds "):
         zero, _ = _clock(f"microseconds {units.partition(' ')[2]}", calendar)
         return zero * 1000, 1  # xarray writes these, the netCDF library does not know them
-    zero, day = (netCDF4.date2num(datetime.datetime(2000, 1, n), units, calendar) for n in (1, 2))
-    return zero, round(86_400_000_000_000 / (day - zero))
+    first, second = (datetime.datetime(2000, 1, n) for n in (1, 2))
+    start: Any = netCDF4.date2num(first, units, calendar)
+    day: Any = netCDF4.date2num(second, units, calendar)
+    return start, round(86_400_000_000_000 / (day - start))
 
 
 def parse_stamp(text: str, pattern: str, name: str) -> np.datetime64:
@@ -78,7 +81,7 @@ def parse_stamp(text: str, pattern: str, name: str) -> np.datetime64:
         if not re.fullmatch(r"[0-9]+", text) or len(text) != len(pattern):
             raise ValueError
         parts = [text[start:stop] for start, stop in _STAMP if stop <= len(pattern)]
-        date = datetime.datetime(*map(int, parts))
+        date = datetime.datetime(*map(int, parts))  # type: ignore[arg-type]  # six numbers at most, none is a time zone
         if not 1739 < date.year < 2261:
             raise ValueError
     except ValueError:
@@ -101,7 +104,7 @@ def check_increasing(times: np.ndarray, name: str) -> None:
         )
 
 
-def one_period(seconds: np.ndarray, name: str) -> float:
+def one_period(seconds: np.ndarray | np.floating, name: str) -> float:
     """The one length in seconds of all accumulations of a file.
 
     Raises:

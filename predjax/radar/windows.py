@@ -131,7 +131,7 @@ def _split_by_movie(periods, usable: list[tuple[int, int]], length: int, config:
         valid, test = (valid, test - 1) if test >= valid else (valid - 1, test)
     train = len(usable) - valid - test
     held_out = {movie: part for movie, part in zip(usable, [0] * train + [1] * valid + [2] * test)}
-    parts = [[], [], []]
+    parts: tuple[list[Period], list[Period], list[Period]] = ([], [], [])
     for period in periods:
         parts[held_out.get((period.source, period.movie), 0)].append(period)
     if not valid + test:
@@ -146,7 +146,8 @@ def _share(fraction: float, number: int) -> int:
 
 
 def _split_by_time(periods, length: int, config: DataConfig) -> Split:
-    parts, fractions = ([], [], []), (config.valid_fraction, config.test_fraction)
+    parts: tuple[list[Period], list[Period], list[Period]] = ([], [], [])
+    fractions = config.valid_fraction, config.test_fraction
     for period in periods:
         frames = period.stop - period.start
         valid, test = (max(length, round(fraction * frames)) if fraction else 0 for fraction in fractions)

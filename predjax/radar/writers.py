@@ -1,6 +1,7 @@
 """Forecasts to netCDF files that follow the CF conventions, and files that appear whole or not at all."""
 
 import os
+from typing import Any
 
 import netCDF4
 import numpy as np
@@ -15,7 +16,7 @@ FILL_VALUE = np.float32(-9999)
 CF_UNITS = {"mm/h": "mm h-1"}  # UDUNITS reads both; the CF tables have the second
 KILOMETRES = ("km", "kilometre", "kilometres", "kilometer", "kilometers")
 METRES = ("m", "metre", "metres", "meter", "meters")
-COMPRESSION = {"compression": "zlib", "complevel": 4, "shuffle": True}
+COMPRESSION: dict[str, Any] = {"compression": "zlib", "complevel": 4, "shuffle": True}
 LAYOUTS = ("cf", "pysteps")
 PYSTEPS_NAMES = {"mm/h": "precip_intensity", "dBZ": "reflectivity"}
 GLOBAL_ATTRIBUTES = ("title", "institution", "source", "history", "comment", "references")
@@ -78,7 +79,7 @@ def _rename_for_pysteps(path, forecast: xr.Dataset) -> xr.Dataset:
 
 
 def _write(file: netCDF4.Dataset, forecast: xr.Dataset) -> None:
-    name = next(iter(forecast.data_vars))
+    name = str(next(iter(forecast.data_vars)))
     attrs = dict(forecast[name].attrs)
     if _is_projected(forecast["y"]) and forecast["y"].values[-1] > forecast["y"].values[0]:
         forecast = forecast.isel(y=slice(None, None, -1))
@@ -177,7 +178,7 @@ def _is_projected(coordinate: xr.DataArray) -> bool:
 
 def _write_pixels(file: netCDF4.Dataset, coordinate: xr.DataArray) -> tuple[np.ndarray, float]:
     """One coordinate of the pixel centres; returns what was written, and the factor that brought it to metres."""
-    axis = coordinate.name
+    axis = str(coordinate.name)
     units = coordinate.attrs.get("units", "1")
     factor = 1000.0 if units in KILOMETRES else 1.0
     if units in KILOMETRES + METRES:

@@ -6,6 +6,7 @@ nothing, and pixels are read when they are indexed. Needs the extra `zarr`.
 
 import importlib.util
 import os
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -35,7 +36,7 @@ class ZarrVariable(_Attributes):
 
     def __init__(self, name: str, variable: xr.Variable, store: "ZarrStore"):
         attrs = dict(variable.attrs)
-        fill = attrs.get("_FillValue")
+        fill: Any = attrs.get("_FillValue")
         declared = "fill_value" in variable.encoding  # version 3 has it beside _FillValue, version 2 only one of them
         if variable.dtype.kind == "f" and not declared and np.ndim(fill) == 0 and fill == 0:
             # The value of what is not written, in many stores the default: it would make missing of all that is dry.

@@ -75,9 +75,9 @@ class _KindParser(flags.Parser):
         super().__init__(**{"allow_abbrev": True, **options})
 
 
-def _common(what: str, count: int) -> flags.Parser:
+def _common(what: str, count: int) -> _KindParser:
     """The flags of all kinds."""
-    common = flags.Parser(add_help=False)
+    common = _KindParser(add_help=False)
     add = common.add_argument_group("output").add_argument
     add("--output", required=True, metavar="FILE", help="the file to write")
     add("--num_movies", type=int, default=count, metavar="N", help=f"number of {what} (default {count})")

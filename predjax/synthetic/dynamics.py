@@ -8,7 +8,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.integrate import solve_ivp
@@ -149,7 +149,7 @@ def make_double_scroll(config: DoubleScrollConfig, seed: int, movie: int) -> Ser
     return integrate(double_scroll_rate, rng.uniform(-0.1, 0.1, 3), config)
 
 
-def integrate(rate: Callable, start: np.ndarray, config: SeriesConfig) -> Series:
+def integrate(rate: Callable, start: np.ndarray, config: Any) -> Series:
     """The solution of d state / dt = rate(state, config) after the transient, by DOP853 with tight tolerances.
 
     Raises:
@@ -160,7 +160,7 @@ def integrate(rate: Callable, start: np.ndarray, config: SeriesConfig) -> Series
     def room(_, state):
         return RUNAWAY - np.abs(state).max()
 
-    room.terminal = True  # or the steps shrink for hours
+    room.terminal = True  # type: ignore[attr-defined]  # scipy's way to say: or the steps shrink for hours
     solution = solve_ivp(
         lambda _, state: rate(state, config),
         (0.0, times[-1]),

@@ -9,6 +9,7 @@ import os
 import pathlib
 import zipfile
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -122,7 +123,7 @@ def write_moving_mnist(
 
 def _write_array(archive: zipfile.ZipFile, name: str, shape: tuple, dtype: type, pieces: Iterable) -> None:
     """Adds an array to an .npz archive piece by piece, each a run of its rows."""
-    header = {"descr": np.dtype(dtype).newbyteorder("<").str, "fortran_order": False, "shape": shape}
+    header: dict[str, Any] = {"descr": np.dtype(dtype).newbyteorder("<").str, "fortran_order": False, "shape": shape}
     with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
         np.lib.format.write_array_header_1_0(file, header)
         for piece in pieces:

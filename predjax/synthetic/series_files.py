@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+from typing import Any
 
 import netCDF4
 import numpy as np
@@ -64,7 +65,7 @@ def _write_netcdf(path: pathlib.Path, name: str, config: SeriesConfig, movies: l
         _add(file, "time", "f8", ("time",), times, "time in model time units")
         _add(file, name, "f4", ("movie", "time", "feature"), values, f"{system.title} series")
         if system.input_name:
-            inputs = np.stack([movie.inputs for movie in movies])
+            inputs = np.stack([movie.inputs for movie in movies])  # type: ignore[misc]  # a driven system has them
             file.createDimension("channel", inputs.shape[-1])
             _add(file, "input", "f4", ("movie", "time", "channel"), inputs, system.input_name)
         if system.truth_names:
@@ -79,7 +80,7 @@ def _write_netcdf(path: pathlib.Path, name: str, config: SeriesConfig, movies: l
 def _describe(name: str, config: SeriesConfig) -> dict:
     """The global attributes: what the series are, where they come from, and every parameter."""
     system = SYSTEMS[name]
-    attributes = {
+    attributes: dict[str, Any] = {
         "title": f"{system.title} series",
         "source": f"{system.make.__module__}.{system.make.__name__}",
         "references": system.references,

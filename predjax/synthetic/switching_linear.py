@@ -91,7 +91,8 @@ def make_switching_linear(config: SwitchingLinearConfig, seed: int, movie: int) 
 
 def draw_modes(config: SwitchingLinearConfig, rng: np.random.Generator) -> np.ndarray:
     """The mode `(T,)` of every step; that of step t takes z_{t-1} to z_t. The end cuts the last one short."""
-    mode, modes = rng.integers(config.modes), []
+    mode = rng.integers(config.modes)
+    modes: list[np.integer] = []
     while len(modes) < config.length:
         modes += [mode] * rng.integers(config.dwell_min, config.dwell_max + 1)
         mode = (mode + rng.integers(1, config.modes)) % config.modes

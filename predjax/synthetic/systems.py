@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,8 +16,8 @@ SAMPLING = ("length", "dt", "transient", "observation_noise")  # what does not c
 class System(NamedTuple):
     title: str
     config: type[SeriesConfig]
-    make: Callable[[SeriesConfig, int, int], Series]
-    features: tuple[str, ...] | Callable[[SeriesConfig], tuple[str, ...]]
+    make: Callable[[Any, int, int], Series]  # the configuration is of the type above
+    features: tuple[str, ...] | Callable[[Any], tuple[str, ...]]
     references: str
     lyapunov: float | None = None  # the largest exponent, per model time unit, with the default parameters
     lyapunov_source: str = ""

@@ -14,7 +14,7 @@ def check_same(record: dict, state: TrainState) -> None:
     """Raises a ValueError where processes do not start from the same parameters on the same data."""
     told = zlib.crc32(json.dumps(record, sort_keys=True).encode())
     for array in checkpoint.flatten((state.params, state.opt_state)).values():
-        told = zlib.crc32(np.ascontiguousarray(array), told)
+        told = zlib.crc32(np.ascontiguousarray(array), told)  # type: ignore[arg-type]  # an array is a buffer
     for what, number in (("iteration", int(state.step)), ("checksum of parameters and data", told & 0x7FFFFFFF)):
         found = parallel.gather(number)
         if len(set(found)) > 1:

@@ -6,7 +6,7 @@ import pathlib
 import signal
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -83,6 +83,7 @@ class Run:
         if moving:
             batch = self.move(batch)
         if isinstance(batch.frames, Stored):
+            assert self.table is not None, "of the codes"
             frames = Stored(parallel.shard(batch.frames.codes, self.devices), self.table)
         else:
             frames = parallel.shard(batch.frames, self.devices)
@@ -155,7 +156,8 @@ def estimate(run: Run, state: TrainState) -> tuple[Callable, Estimate]:
     start = time.perf_counter()
     stop = run.tell(0)
     copy = parallel.replicate(jax.tree.map(jnp.copy, state), run.devices)
-    compiled = run.update.lower(copy, frames, forcings, stop).compile()
+    update: Any = run.update  # as jax.pmap made it
+    compiled = update.lower(copy, frames, forcings, stop).compile()
     compile_seconds = time.perf_counter() - start
     memory = compiled.memory_analysis()
     size = memory.temp_size_in_bytes + memory.argument_size_in_bytes if memory else 0
@@ -186,6 +188,7 @@ def train(run: Run, state: TrainState, update: Callable, progress: Progress) -> 
     log = Log(run.folder / "log.jsonl", step) if chief else None
     state = parallel.replicate(state, run.devices)
     reason, batches = "finished", prefetch(run.read, range(step, config.max_iterations))
+    assert config.test_interval is not None and config.snapshot_interval is not None, "resolved"
     hidden = None if chief else True  # None: where there is no terminal
     bar = tqdm(total=config.max_iterations, initial=step, unit="it", disable=hidden, dynamic_ncols=True)
     monitor = Monitor(run, log, bar, step)

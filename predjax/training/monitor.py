@@ -59,7 +59,8 @@ class Monitor:
         self.stop = 0
         self._run, self._log, self._bar = run, log, bar
         self._frames = run.config.batch_size * run.forecaster.config.total_length
-        self._bad, self._pending = 0, None
+        self._bad = 0
+        self._pending: tuple | None = None
         self._begin, self._counted, self._waited = time.perf_counter(), iteration, 0.0
 
     def wait(self, batches: Iterable) -> Iterator:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from predjax.training.step import TrainState, init_state
 
-AXES = TrainState(0, 0, None, 0)  # the count of iterations is that of all
+AXES = TrainState(0, 0, None, 0)  # type: ignore[arg-type]  # axes; the count of iterations is that of all
 
 
 def make_keys(seed: int, count: int) -> jax.Array:

@@ -1,7 +1,7 @@
 """One update of the parameters: a pure function, the same on one device and under a mapped axis."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -50,10 +50,11 @@ def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
     """Adam or AdamW, with warm-up, decay and clipping as configured."""
     config = config.resolve()
     updates = 2 if config.reverse_input else 1  # of an iteration
+    assert config.warmup_iterations is not None, "resolved"
     warmup, total = config.warmup_iterations * updates, config.max_iterations * updates
     if config.lr_schedule == "cosine":
         start = 0.0 if warmup else config.lr
-        rate = optax.warmup_cosine_decay_schedule(start, config.lr, warmup, max(total, warmup + 1))
+        rate: Any = optax.warmup_cosine_decay_schedule(start, config.lr, warmup, max(total, warmup + 1))
     else:
         rate = optax.linear_schedule(0.0, config.lr, warmup) if warmup else config.lr
     if config.lr_milestones:

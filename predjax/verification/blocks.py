@@ -1,7 +1,7 @@
 """Statistics by blocks of cases that belong together: what a bootstrap draws, and what one run keeps in memory."""
 
 from collections.abc import Hashable, Mapping, MutableMapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -67,7 +67,13 @@ def stack_blocks(totals: Mapping[int, xr.Dataset]) -> xr.Dataset:
         names = [f"block {n}" for n in (numbers[0], number)]
         check_same_labels(totals[numbers[0]], totals[number], names)
     block = xr.Variable("block", np.array(numbers), {"long_name": "block of cases", "units": "1"})
-    how = {"join": "exact", "data_vars": "all", "coords": "minimal", "compat": "override", "combine_attrs": "override"}
+    how: dict[str, Any] = {
+        "join": "exact",
+        "data_vars": "all",
+        "coords": "minimal",
+        "compat": "override",
+        "combine_attrs": "override",
+    }
     return xr.concat([totals[number] for number in numbers], dim="block", **how).assign_coords(block=block)
 
 

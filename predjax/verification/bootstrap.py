@@ -56,7 +56,7 @@ def bootstrap(
     first = next(iter(statistics.values()))
     whole = {method: score(sum_blocks(s)) for method, s in statistics.items()}
     scored = next(iter(whole.values()))
-    names = [n for n, v in scored.data_vars.items() if v.dtype.kind == "f"] if names is None else list(names)
+    names = [str(n) for n, v in scored.data_vars.items() if v.dtype.kind == "f"] if names is None else list(names)
     for name in names:
         if name not in scored:
             raise ValueError(f"{name!r} is not among the scores {', '.join(map(str, scored.data_vars))}")

@@ -7,6 +7,7 @@ Murphy (1973), J. Appl. Meteor. 12, 595-600 (parts of the Brier score); Fortin e
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -86,7 +87,7 @@ def ensemble_statistics(
             sums[:, lead] += _sum_members(x, y)
 
     by_event = ("lead_time", "threshold", "members_above")
-    variables = {name: ("lead_time", values) for name, values in zip(SUMS, sums)}
+    variables: dict[str, Any] = {name: ("lead_time", values) for name, values in zip(SUMS, sums)}
     variables["ensemble_pairs"] = "lead_time", pairs
     variables["member_events"], variables["member_events_observed"] = (by_event, said[0]), (by_event, said[1])
     variables["ranks"] = ("lead_time", "members_below", "members_equal"), ranks
@@ -122,7 +123,8 @@ def ensemble_skill(statistics: xr.Dataset) -> xr.Dataset:
     plain = ratio(((1 - share) ** 2 * came + share**2 * (said - came)).sum("members_above"), pairs)
     luck = share * (1 - share) / max(number - 1, 1)
     base, frequency = ratio(came.sum("members_above"), pairs), ratio(came, said)
-    spread, rmse = np.sqrt(variance.where(number > 1)), np.sqrt(squared)
+    spread: Any = np.sqrt(variance.where(number > 1))
+    rmse: Any = np.sqrt(squared)
     scores = {
         "crps": error - difference / 2,
         "brier": plain - ratio((luck * said).sum("members_above"), pairs),

@@ -1,6 +1,7 @@
 """All statistics of deterministic forecasts in one set of sums, and all scores of the total."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -37,8 +38,8 @@ def measure(
     Raises:
       ValueError: what any of them raises.
     """
-    labels = {"lead_times": lead_times, "lead_units": lead_units}
-    waves = {"fill": fill, "side": side, "pixel_size": pixel_size, "pixel_units": pixel_units}
+    labels: dict[str, Any] = {"lead_times": lead_times, "lead_units": lead_units}
+    waves: dict[str, Any] = {"fill": fill, "side": side, "pixel_size": pixel_size, "pixel_units": pixel_units}
     parts = [
         statistics(forecast, observed, thresholds, data_range=data_range, units=units, **labels),
         histogram_statistics(forecast, observed, units=units, **labels),

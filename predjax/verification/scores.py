@@ -9,7 +9,8 @@ never counts as dry. An undefined score (0/0) is NaN and the counts stand beside
 Formulas: Wilks (2019), Statistical Methods in the Atmospheric Sciences, 4th edition, chapter 9.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -87,7 +88,8 @@ def statistics(
             sizes[:, lead] += valid.any(axis=(1, 2, 3)).sum(), valid.sum()
             if data_range is not None:
                 complete = valid.all(axis=(1, 2, 3))
-                for k, score in enumerate((_ssim, _psnr)):
+                frame_scores: tuple[Callable, ...] = (_ssim, _psnr)
+                for k, score in enumerate(frame_scores):
                     values = score(f[complete].astype(np.float64), o[complete].astype(np.float64), data_range)
                     frames[k, lead] += np.sum(values)
                     frame_counts[k, lead] += len(values)
@@ -95,9 +97,9 @@ def statistics(
             counts[:, lead] += _event_counts(f, o, thresholds)
             sums[:, lead] += _value_sums(f, o)
 
-    variables = {name: (("lead_time", "threshold"), values) for name, values in zip(COUNTS, counts)}
+    variables: dict[str, Any] = {name: (("lead_time", "threshold"), values) for name, values in zip(COUNTS, counts)}
     by_lead = {"cases": sizes[0], "pairs": sizes[1], **dict(zip(SUMS, sums))}
-    attrs = {"event_rule": EVENT_RULE, "units": units, "thresholds": thresholds}
+    attrs: dict[str, Any] = {"event_rule": EVENT_RULE, "units": units, "thresholds": thresholds}
     if data_range is not None:
         by_lead |= {"ssim_sum": frames[0], "ssim_cases": frame_counts[0]}
         by_lead |= {"psnr_sum": frames[1], "psnr_cases": frame_counts[1]}

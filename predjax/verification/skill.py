@@ -5,6 +5,7 @@ import math
 import os
 import pathlib
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -30,7 +31,7 @@ def compare(skills: Mapping[str, xr.Dataset]) -> xr.Dataset:
     for name, of_other in others:
         check_same_labels(of_first, of_other, (first, name))
     methods = xr.Variable("method", np.array(list(skills)), {"long_name": "nowcast method"})
-    how = {"join": "exact", "data_vars": "all", "coords": "minimal", "compat": "override"}
+    how: dict[str, Any] = {"join": "exact", "data_vars": "all", "coords": "minimal", "compat": "override"}
     together = xr.concat(list(skills.values()), dim="method", combine_attrs="override", **how)
     return together.assign_coords(method=methods)
 
@@ -76,7 +77,7 @@ def write_skill(
     text = json.dumps(values, indent=1, allow_nan=False, default=lambda value: value.tolist()) + "\n"
     labelled = dataset.assign_attrs(Conventions="CF-1.11", title="Skill of nowcasts by lead time")
     with NETCDF_LOCK, appearing(paths[0], overwrite=overwrite) as temporary:
-        options = {"engine": "netcdf4", "encoding": {"threshold": {"_FillValue": None}}}
+        options: dict[str, Any] = {"engine": "netcdf4", "encoding": {"threshold": {"_FillValue": None}}}
         labelled.to_netcdf(temporary, **options)
         if whole is not None:
             whole.to_netcdf(temporary, mode="a", group="whole_domain", **options)

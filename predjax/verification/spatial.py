@@ -7,7 +7,7 @@ with dry pixels and count missing ones as dry: near edges their values differ.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -91,11 +91,15 @@ def fss_statistics(
                 weights, known = _weigh_windows(valid, windows, min_coverage, work), valid
             counts[lead] += [number for number, _ in weights]
             for j, threshold in enumerate(thresholds):
-                pair = [_is_event(values, threshold, valid) for values in (f, o)]
-                events[lead, j] += np.count_nonzero(pair[1])
-                sums[:, lead, j] += _sum_fractions(*pair, windows, [weight for _, weight in weights], work)
+                forecast_events, observed_events = (_is_event(values, threshold, valid) for values in (f, o))
+                events[lead, j] += np.count_nonzero(observed_events)
+                sums[:, lead, j] += _sum_fractions(
+                    forecast_events, observed_events, windows, [weight for _, weight in weights], work
+                )
 
-    variables = {name: (("lead_time", "threshold", "window"), values) for name, values in zip(SUMS, sums)}
+    variables: dict[str, Any] = {
+        name: (("lead_time", "threshold", "window"), values) for name, values in zip(SUMS, sums)
+    }
     variables["fss_windows"] = ("lead_time", "window"), counts
     variables["fss_observed_events"] = ("lead_time", "threshold"), events
     variables["fss_pixels"] = "lead_time", pixels

@@ -73,7 +73,7 @@ def spectrum_statistics(
             frames[lead] += 1
             for k, values in enumerate((f, o)):
                 values = values.astype(np.float64)
-                filled = values if share == 1 else np.where(valid, values, fill)
+                filled = values if share == 1 else np.where(valid, values, np.nan if fill is None else fill)
                 sums[k, lead] += _measure_power(filled, window, modes, shares)
 
     missing = "only frames without a missing pixel"

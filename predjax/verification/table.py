@@ -189,7 +189,7 @@ def _verdict(own: xr.DataArray, other: xr.DataArray, rank: Callable, reference: 
 
 def _certainty(verdicts: xr.DataArray, unit: str) -> str:
     """In words, at which lead times the bootstrap tells the difference from chance."""
-    found = {}
+    found: dict[str, list] = {}
     for lead, verdict in zip(verdicts.lead_time.values, verdicts.values):
         found.setdefault(str(verdict), []).append(lead)
     if len(found) == 1:

@@ -1,6 +1,7 @@
 """Stacks over patches, each an `hk.RNNCore`: what turns one patched frame into the prediction of the next."""
 
 import inspect
+from typing import Any
 
 import haiku as hk
 
@@ -44,9 +45,10 @@ def list_options(model_name: str) -> dict:
     sources = [{PredRNNPP: CausalLSTM, MIMStack: MIMBlock, PhysicalStack: Physical}.get(stack) or CELLS[model_name]]
     if stack is StateSpaceStack:
         sources.append(Block)
-    found = {}
+    found: dict[str, Any] = {}
     for source in sources:
-        found |= {n: p.default for n, p in inspect.signature(source.__init__).parameters.items() if n not in _GIVEN}
+        made_with = inspect.signature(source.__init__).parameters  # type: ignore[misc]  # of the class itself
+        found |= {n: p.default for n, p in made_with.items() if n not in _GIVEN}
     return found
 
 

@@ -62,7 +62,8 @@ class MIMStack(hk.RNNCore):
 
     def __call__(self, inputs, state):
         started = state.started[:, None, None, None]
-        bottom, _ = self.bottom.advance(inputs, STLSTMState(*state.bottom, state.memory))
+        hidden, cell = state.bottom
+        bottom, _ = self.bottom.advance(inputs, STLSTMState(hidden, cell, state.memory))
         hidden, memory = bottom.hidden, bottom.memory
         difference = jnp.where(started, hidden - state.bottom[0], 0)
         blocks, mim_n = [], []
