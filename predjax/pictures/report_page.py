@@ -134,18 +134,18 @@ footer { padding-block: .5rem 2rem; color: var(--faint); font-size: .85rem; }
 """
 
 
+class Markup(str):
+    """Text that is markup already. Any other text is escaped where it enters an element."""
+
+    __slots__ = ()
+
+
 class Section(NamedTuple):
     """A part of the page under a heading; the id "warning" gives it the look of one."""
 
     id: str
     heading: str
-    content: "Markup"
-
-
-class Markup(str):
-    """Text that is markup already. Any other text is escaped where it enters an element."""
-
-    __slots__ = ()
+    content: Markup
 
 
 def element(tag: str, *content: str, **attributes: str | int) -> Markup:

@@ -14,7 +14,7 @@ class BalanceState(NamedTuple):
 
     weights: jax.Array
     first: jax.Array
-    inner: optax.OptState
+    inner: tuple
 
 
 def balance(optimizer, tasks: int, exponent: float, rate: float) -> optax.GradientTransformationExtraArgs:
