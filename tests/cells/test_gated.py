@@ -106,3 +106,18 @@ def test_kernels_start_as_in_the_papers():
     b = params["cell/~/recurrent"]["b"]
     np.testing.assert_array_equal(b[4:8], jnp.full(4, 2.5))
     assert jnp.abs(jax.lax.concatenate([b[:4], b[8:]], 0)).max() <= 0.5
+    b = make_params(lambda: LSTM(4, name="cell"), draw(1, 3))["cell/~/recurrent"]["b"]
+    np.testing.assert_array_equal(b[4:8], jnp.ones(4))
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: LSTM(4, forget_bias="open"), "^forget_bias must be a number, not 'open'"),
+        (lambda: GRU(4, reset_after=1), "^reset_after must be true or false, not 1"),
+    ],
+    ids=["lstm", "gru"],
+)
+def test_an_option_of_another_type_is_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make_params(make, draw(1, 3))

@@ -141,6 +141,17 @@ def test_what_belongs_to_the_numbers_travels_with_them():
     assert k.mse.attrs["units"] == "(mm/h)^2" and k.csi.attrs["units"] == "1"
 
 
+def test_every_score_says_what_it_is_and_in_what_unit():
+    forecast, observed = random_fields()
+    size = ((0, 0), (0, 0), (0, 8), (0, 8), (0, 0))  # room for the window of the SSIM
+    forecast, observed = (np.nan_to_num(np.pad(values, size)) for values in (forecast, observed))
+    k = skill(statistics(forecast, observed, [1], data_range=50, units="dBZ"))
+    assert {"ssim", "psnr", "ssim_cases", "psnr_cases"} <= set(k.data_vars)
+    assert all(variable.attrs["long_name"] for variable in k.data_vars.values())
+    units = {name: variable.attrs["units"] for name, variable in k.data_vars.items() if variable.attrs["units"] != "1"}
+    assert units == {"mean_error": "dBZ", "mae": "dBZ", "rmse": "dBZ", "mse": "(dBZ)^2", "psnr": "dB"}
+
+
 def test_without_labels_lead_times_are_counted_in_frames():
     s = statistics(*random_fields(), [])
     assert s.lead_time.values.tolist() == [1, 2, 3] and s.lead_time.attrs["units"] == "1"
