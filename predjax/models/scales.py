@@ -94,7 +94,7 @@ def extend_scales(frame, before, fitted, gains):
     are no seams. H and W are a multiple of h and w.
     """
     batch, height, width, channels = frame.shape
-    rows, columns, count = *gains.shape[1:3], fitted.shape[1]
+    (rows, columns), count = gains.shape[1:3], fitted.shape[1]
     gains = LARGEST * jnp.tanh(gains.reshape(batch, rows, columns, 2, count, channels))
     up, across = (jnp.asarray(_interpolate(*sizes), gains.dtype) for sizes in ((rows, height), (columns, width)))
     weights = jnp.einsum("ih,bhwksc,jw->ksbcij", up, gains, across) + fitted.transpose(2, 1, 0, 3)[..., None, None]

@@ -102,7 +102,7 @@ def make_nowcast(forecaster: Forecaster, params, batch_size: int = 8) -> Callabl
         frames = run(observed, num_steps, forcings)
         if config.matching:
             frames = np.stack([_each(match, one, seen[-1], config.matching) for one, seen in zip(frames, observed)])
-        if config.moving:
+        if motion is not None:
             frames = np.stack([_each(from_moving, *pair) for pair in zip(frames, motion)])
         return frames
 
