@@ -24,6 +24,7 @@ _PUBLIC = {
     "Scaling": "predjax.models.scaling",
     "Forecaster": "predjax.models.forecaster",
     "make_forecaster": "predjax.models.forecaster",
+    "evaluate": "predjax.commands.evaluate",
     "forecast": "predjax.nowcasts.newest",
     "load_model": "predjax.nowcasts.model",
     "make_nowcast": "predjax.nowcasts.model",

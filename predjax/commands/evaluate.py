@@ -1,12 +1,18 @@
-"""`predjax evaluate`: the skill of a model or of the baselines, and its frames as files."""
+"""`predjax evaluate`: the skill of a model or of the baselines, and its frames as files; `evaluate` is for Python."""
 
+import logging
+import numbers
 import pathlib
+from collections.abc import Sequence
 
 from predjax.commands import one_line_errors, run_file
-from predjax.commands.methods import BASELINES, USUAL, choose_names, find_methods, load, measure_part
-from predjax.flags import Parser, add_flags
-from predjax.messages import suggest
+from predjax.commands.measured import check_options, measure_skill
+from predjax.commands.methods import BASELINES, USUAL, load
+from predjax.flags import Parser, add_flags, from_dict
+from predjax.messages import one_line_messages
 from predjax.radar.config import DataConfig
+
+LOG = logging.getLogger("predjax")
 
 
 def make_parser() -> Parser:
@@ -87,19 +93,8 @@ def main(arguments=None) -> int:
     """Runs the command. Errors: see `one_line_errors`."""
     parser = make_parser()
     options = run_file.parse(parser, arguments)
-    if not options.checkpoint and not options.data_path:
-        raise ValueError("evaluate needs --checkpoint, --data_path or both")
-    if options.input_length is not None and options.input_length < 1:
-        raise ValueError(f"input_length must be at least 1 frame, not {options.input_length}")
-    for name in ("max_cases", "num_save_samples"):
-        if getattr(options, name) < 0:
-            raise ValueError(f"{name} must not be negative, got {getattr(options, name)}")
-    if options.forecasts and (options.checkpoint or not options.data_path):
-        raise ValueError("--forecasts needs --data_path, and excludes --checkpoint")
-    for name in choose_names(options):
-        if name not in BASELINES:
-            raise ValueError(f"baseline {name!r} is not one of {', '.join(BASELINES)}{suggest(name, BASELINES)}")
-    from predjax.commands import cluster, export, session, verify
+    check_options(options)
+    from predjax.commands import export, session
 
     own = run_file.find_own(options.output) if options.output else None
     written = ("skill.*", "report.html", *([own.name] if own else []))
@@ -108,24 +103,7 @@ def main(arguments=None) -> int:
         if folder:
             export.refuse_files(folder, patterns, options.overwrite)
     session.start(options.device)
-    model, methods, cases, leaks = find_methods(options)
-    if options.latents and (not model or model.forecaster.config.model_name != "tidhy"):
-        name = model.forecaster.config.model_name if model else "a baseline"
-        raise ValueError(f"{name} has no latents: --latents is for tidhy")
-
-    if options.dask_scheduler:
-        sums = cluster.map_parts(options.dask_scheduler, measure_part, options, verify.split(cases), "verifying")
-        verification = verify.conclude(list(methods), cases, sums)
-    else:
-        verification = verify.verify(methods, cases)
-    warnings = []
-    if leaks:
-        warnings.append(f"{leaks} of {len(cases.windows)} verified windows overlap the training data: no skill")
-        verification.common.attrs["warning"] = warnings[0]
-    if model:
-        warnings += describe_other_sampling(model.record, cases)
-    if "unreadable" in verification.common.attrs:
-        warnings.append(verification.common.attrs["unreadable"])
+    (model, methods, cases, _), verification, warnings = measure_skill(options)
     print(export.report(verification, options.output, options.overwrite))
     for warning in warnings:
         print(f"warning: {warning}")
@@ -147,16 +125,68 @@ def main(arguments=None) -> int:
     return 0
 
 
-def describe_other_sampling(record: dict, cases) -> list[str]:
-    """A warning for each source with another time step or pixel size than those that the model was trained on."""
-    from predjax.radar.record import find_other_sampling, find_pixel
+@one_line_messages()
+def evaluate(
+    checkpoint,
+    data=None,
+    *,
+    baselines: Sequence[str] | None = None,
+    thresholds: Sequence[float] = (),
+    windows: Sequence[int] = (5, 17),
+    num_steps: int | None = None,
+    input_length: int | None = None,
+    max_cases: int = 0,
+    **reading,
+):
+    """The skill of a trained model beside baselines, or of baselines alone: what `predjax evaluate` has in skill.nc.
 
-    sampling, found = record["data"].get("sampling", {}), []
-    for movies in cases.sources:
-        other = find_other_sampling(sampling, movies.attrs.get("step_seconds"), find_pixel(movies))
-        if other:
-            found.append(f"{movies.attrs['source']} has {other}")
-    return found
+    Args:
+      checkpoint: a file, or a run's folder; None for the baselines alone.
+      data: what `predjax.read_movies` reads: files, folders and globs, datasets of xarray, or Movies; None: what the
+        run held out.
+      baselines: of BASELINES; None: persistence and extrapolation, where they are possible.
+      thresholds: of events, in the unit of the data; none: the usual ones of the unit.
+      windows: sides of the windows of the FSS in pixels.
+      num_steps: frames to forecast; None: as trained, or 12.
+      input_length: observed frames; None: as trained, or 4.
+      max_cases: at most so many windows, evenly spread; 0: all.
+      reading: fields of `DataConfig`, such as `crop`, `units` and `window_stride`, where it is not as in training.
+
+    Returns:
+      An xarray.Dataset of scores by `method` and `lead_time`, with intervals of the differences to persistence. Windows
+      that overlap the training data, and the like, are said by its attribute `warning` and in the log.
+
+    Raises:
+      ValueError, OSError: one line: an argument that is not possible, data that do not go with the model or cannot be
+        read.
+    """
+    from predjax.radar.in_memory import list_datasets
+    from predjax.verification.skill import FILE_ATTRS
+
+    options = make_parser().parse_args([])
+    options.checkpoint, options.data_path = checkpoint, list_datasets(data) or data
+    options.baselines = None if baselines is None else _as_text(baselines)
+    options.thresholds, options.windows = _as_text(thresholds), _as_text(windows)
+    for name, value in (("num_steps", num_steps), ("input_length", input_length), ("max_cases", max_cases)):
+        if value is not None and not isinstance(value, numbers.Integral):
+            raise ValueError(f"{name} must be a whole number, not {value!r}")
+        setattr(options, name, value)
+    try:
+        config = from_dict(DataConfig, reading)
+    except TypeError as error:
+        raise ValueError(f"{', '.join(reading)}: a value is of the wrong kind ({error})") from None
+    for name in reading:
+        setattr(options, name, getattr(config, name))
+    check_options(options)
+    _, verification, warnings = measure_skill(options)
+    for warning in warnings:
+        LOG.warning("%s", warning)
+    return verification.common.assign_attrs(FILE_ATTRS)
+
+
+def _as_text(values) -> str:
+    """Values as a flag has them."""
+    return values if isinstance(values, str) else ",".join(map(str, values))
 
 
 def _facts(options, model) -> dict[str, str]:

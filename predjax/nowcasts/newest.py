@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from predjax import __version__
+from predjax.messages import one_line_messages
 from predjax.nowcasts.forecast import Forecast, to_forecast
 from predjax.nowcasts.interpolation import interpolate
 from predjax.nowcasts.model import TrainedModel, check_fits, load_model, make_nowcast
@@ -14,6 +15,7 @@ from predjax.radar.record import find_other_sampling, find_pixel
 from predjax.radar.windows import Window
 
 
+@one_line_messages()
 def forecast(
     checkpoint,
     data,
@@ -28,11 +30,12 @@ def forecast(
 
     Args:
       checkpoint: a file, or a run's folder.
-      data: files, folders and globs, as text or a list, or Movies.
+      data: files, folders and globs, as text or a list; or a Dataset or DataArray of frames (time, y, x), in which
+        names and labels are found as in netCDF files; or Movies.
       lead_time: minutes, a multiple of the time step; or `num_steps`. Neither: as far as the model was trained.
       init_time: of the last observed frame, instead of the newest.
       any_step: data of another time step or pixel size than the model was trained on are taken too.
-      reading: of `read_movies`, where it is not as in training: `variable`, `units`, `layout`.
+      reading: of `read_movies`, where it is not as in training: `variable`, `units`, `layout`, `path_length`.
 
     Returns:
       One variable (lead_time, y, x, channel) with the coordinates and attributes of the data; ensembles have
@@ -46,7 +49,7 @@ def forecast(
     feed.scan()
     times = feed.times()
     if not times:
-        raise ValueError(next(iter(feed.errors.values()), f"{data}: there is no frame"))
+        raise ValueError(next(iter(feed.errors.values()), "there is no frame"))
     init = times[-1] if init_time is None else np.datetime64(init_time, "ns")
     if init not in times:
         raise ValueError(f"init_time {init}: there is no frame of that time, the newest is of {times[-1]}")
@@ -55,6 +58,9 @@ def forecast(
 
 def open_feed(data, record: dict, **reading) -> Feed:
     """The feed of `data`, read as it was in training unless `reading` says otherwise."""
+    unknown = next((name for name in reading if name not in FEED_OPTIONS), None)
+    if unknown:
+        raise ValueError(f"{unknown!r} is no option of reading frames; there are {', '.join(FEED_OPTIONS)}")
     known = {name: value for name, value in record["data"]["config"].items() if name in FEED_OPTIONS}
     return Feed(data, **{**known, **reading})
 

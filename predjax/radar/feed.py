@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import xarray as xr
 
-from predjax.radar.movies import Movies, build_movies, check_movies, has_times, most_frequent_step
+from predjax.radar.in_memory import list_datasets
+from predjax.radar.movies import Movies, build_movies, has_times, most_frequent_step
 from predjax.radar.readers import expand_paths, read_movies
 
 _LOG = logging.getLogger("predjax")
@@ -32,7 +32,7 @@ class Feed:
     counted in frames.
 
     Args:
-      paths: files, folders, globs; or Movies, or a list of them.
+      paths: files, folders, globs; or datasets or Movies, as `radar.readers.read_movies` takes them.
       options: of `radar.readers.read_movies`.
 
     Attributes:
@@ -49,9 +49,9 @@ class Feed:
     def scan(self) -> None:
         """Looks for new and changed files. Errors: FileNotFoundError where there is none at all."""
         found = {}
-        if _are_movies(self._paths):
-            movies = [self._paths] if isinstance(self._paths, xr.Dataset) else self._paths
-            found = {one.attrs["source"]: ((), [check_movies(one)]) for one in movies}
+        datasets = list_datasets(self._paths)
+        for one in read_movies(datasets, **self._options) if datasets else ():
+            found.setdefault(one.attrs["source"], ((), []))[1].append(one)
         for path in map(str, () if found else expand_paths(self._paths)):
             try:
                 status = os.stat(path)
@@ -147,10 +147,6 @@ class Feed:
             if not _alike(place, first):
                 names = [one.movies.attrs["source"] for one in (place, first)]
                 raise ValueError(f"{names[0]} and {names[1]} have different grids, units or channels")
-
-
-def _are_movies(data) -> bool:
-    return isinstance(data, xr.Dataset) or (isinstance(data, list) and bool(data) and isinstance(data[0], xr.Dataset))
 
 
 def _alike(place: Place, other: Place) -> bool:

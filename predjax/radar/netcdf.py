@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import os
 import pathlib
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -47,7 +48,7 @@ def read_netcdf(files, variable: str = "", units: str = "file", forcings=()) -> 
     first is kept). A file with a movie dimension, and one without times, stands alone.
 
     Args:
-      files: paths.
+      files: paths, or datasets `in_memory`.
       variable: that holds the frames; empty: the only one that can be meant.
       units: "file" keeps mm/h and dBZ as found (other rain rates, and accumulations, become mm/h all the same);
         "mm/h" or "dBZ" converts by the file's own Z-R relation, else by that of Marshall and Palmer.
@@ -59,7 +60,7 @@ def read_netcdf(files, variable: str = "", units: str = "file", forcings=()) -> 
     Raises:
       ValueError, OSError: one line with the file, the rule and what was found.
     """
-    joined = join_netcdf(read_header(str(file), variable, units, tuple(forcings)) for file in files)
+    joined = join_netcdf(read_header(os.fspath(file), variable, units, tuple(forcings)) for file in files)
     for one in joined:
         _warn_of_duplicates(one)
     return [one.movies for one in joined]

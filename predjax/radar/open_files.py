@@ -8,6 +8,7 @@ from typing import Any
 import netCDF4
 
 from predjax.radar.classic import check_classic_size
+from predjax.radar.in_memory import InMemory
 from predjax.radar.netcdf_lock import NETCDF_LOCK
 from predjax.radar.pgm_image import GZIP, PgmFile, open_pgm
 from predjax.radar.zarr_store import ZarrStore, is_zarr, open_zarr
@@ -37,6 +38,8 @@ class OpenFiles:
           FileNotFoundError: there is no such file.
           ValueError: it is no file of these formats, or not a whole one.
         """
+        if isinstance(path, InMemory):
+            return path.store
         with NETCDF_LOCK:
             status = os.stat(path)
             # A file that was replaced since it was opened is another file.

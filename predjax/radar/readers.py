@@ -7,6 +7,7 @@ import pathlib
 
 from predjax.messages import one_line_messages
 from predjax.radar.config import LAYOUTS, UNITS
+from predjax.radar.in_memory import as_file, is_movies, list_datasets
 from predjax.radar.movies import Movies, check_movies, check_together
 from predjax.radar.netcdf import read_netcdf
 from predjax.radar.npy import read_npy
@@ -35,7 +36,9 @@ def read_movies(
     """Reads a data set; pixels of .npy and netCDF files, composites and stores are read only when they are indexed.
 
     Args:
-      paths: files, folders, globs, stores of predjax or of Zarr, as a sequence or as text with commas between them.
+      paths: files, folders, globs, stores of predjax or of Zarr, as a sequence or as text with commas between them; or
+        a Dataset or DataArray of xarray, or a sequence of these, in which frames are found as in netCDF files. Movies
+        are checked, and stay as they are.
       layout: axes of arrays in .npy and .npz files, one of LAYOUTS.
       variable: netCDF variable, or quantity of a composite, of the frames; empty: the only one that can be meant.
       units: of the frames: "file", "mm/h" or "dBZ". Files with units are converted; of arrays, which have no unit of
@@ -53,6 +56,13 @@ def read_movies(
     for name, value, choices in (("layout", layout, LAYOUTS), ("units", units, UNITS)):
         if value not in choices:
             raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
+    datasets = list_datasets(paths)
+    if datasets is not None:
+        others = [one for one in datasets if not is_movies(one)]
+        names = ["dataset"] if len(others) == 1 else [f"dataset {number}" for number in range(1, len(others) + 1)]
+        found = [one for one in datasets if is_movies(one)]
+        found += read_netcdf([*map(as_file, others, names)], variable, units, forcings)
+        return check_together([check_movies(movies) for movies in found])
     files = expand_paths(paths)
     known = (*SUFFIXES, *TABLE_SUFFIXES)
     stores = [file for file in files if file.is_dir() and not is_zarr(file)]

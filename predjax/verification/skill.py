@@ -14,6 +14,7 @@ from predjax.files import appearing, refuse_existing
 from predjax.radar.netcdf_lock import NETCDF_LOCK
 from predjax.verification.scores import check_same_labels
 
+FILE_ATTRS = {"Conventions": "CF-1.11", "title": "Skill of nowcasts by lead time"}
 ERROR_SCORES = ("mae", "mse", "rmse")  # 0 is perfect and less is better, so a skill is defined
 
 
@@ -75,7 +76,7 @@ def write_skill(
         refuse_existing(path, overwrite)
     values = _as_json(dataset) | ({} if whole is None else {"whole_domain": _as_json(whole)})
     text = json.dumps(values, indent=1, allow_nan=False, default=lambda value: value.tolist()) + "\n"
-    labelled = dataset.assign_attrs(Conventions="CF-1.11", title="Skill of nowcasts by lead time")
+    labelled = dataset.assign_attrs(FILE_ATTRS)
     with NETCDF_LOCK, appearing(paths[0], overwrite=overwrite) as temporary:
         options: dict[str, Any] = {"engine": "netcdf4", "encoding": {"threshold": {"_FillValue": None}}}
         labelled.to_netcdf(temporary, **options)
