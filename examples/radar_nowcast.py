@@ -101,8 +101,9 @@ print(nowcast)
 # ## The picture
 #
 # What came, the nowcast, and the two simple forecasts of the same frames. Persistence stands still. Extrapolation
-# moves the rain and keeps it as it was; what comes from outside the picture it cannot know, and there it is grey. After
-# so few updates the network is near extrapolation, and begins to change what lasts least: small and sharp features.
+# moves the rain and keeps it as it was; what comes from outside the picture it cannot know, and there it is grey. The
+# network starts from extrapolation and learns to weaken what it is not sure of: after 40 minutes its frames have about
+# three quarters of the variance of the observed ones (`skill["variance_ratio"]`).
 
 # %%
 seen = observed["reflectivity"].values[None, ..., None]  # (B, T, H, W, C), as all nowcasts take it
