@@ -116,7 +116,7 @@ class Page:
                 # With a run that nothing goes on with: planned and compiled.
                 arguments += ["--dry_run"] if rest.count(options.get("--save_dir", "no folder")) < 2 else []
             self._trained = True
-        module = "predjax.synthetic.__main__" if name == "synthetic" else f"predjax.commands.{name}"
+        module = "predjax.synthetic.__main__" if name == "synthetic" else f"predjax.commands.{name.replace('-', '_')}"
         main = importlib.import_module(module).main
         with stop_watching(options["--output"]) if "--watch" in arguments else contextlib.nullcontext(0) as expected:
             try:
@@ -129,7 +129,7 @@ class Page:
     def _prepare(self, options: dict[str, str]) -> None:
         """What a command takes for granted: runs and data."""
         for flag in RUNS:
-            if flag in options:
+            if options.get(flag, "pretrained") != "pretrained":  # that one comes with the package
                 self._want(options[flag], make_run=True)
         how = {name: options.get(f"--{name}", "") for name in ("forcings", "layout", "model_name", "img_width")}
         for flag in READ:

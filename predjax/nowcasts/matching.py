@@ -7,9 +7,20 @@ https://doi.org/10.1175/1520-0493(2001)129<2461:AOAPMS>2.0.CO;2).
 
 import numpy as np
 
+KEPT, FADING = 0.5, 0.75  # the newest frame's share of the first frame, before fading, and what each step leaves of it
 # Of the pixels below: all the same in between, and up to the strongest one, where rain is rare.
 _TAIL = 1 - np.geomspace(0.02, 1e-6, 200)
 LEVELS = np.unique(np.concatenate([np.linspace(0, 0.98, 800), _TAIL, [1.0]]))
+
+
+def keep_peaks(frames: np.ndarray, newest: np.ndarray) -> np.ndarray:
+    """Frames (T, H, W, C) with a share w of the newest one (H, W, C) in their place: (1 - w) f + w newest, with
+    w = KEPT FADING^n at step n = 1 ... T. For frames in moving coordinates.
+
+    Smoothing has taken the small cores of heavy rain away; where they were they are still the likeliest for a while.
+    """
+    share = (KEPT * FADING ** np.arange(1, len(frames) + 1, dtype=frames.dtype))[:, None, None, None]
+    return frames + share * (newest - frames)
 
 
 def match(frames: np.ndarray, newest: np.ndarray, weight: float) -> np.ndarray:

@@ -48,7 +48,7 @@ class Feed:
 
     def scan(self) -> None:
         """Looks for new and changed files. Errors: FileNotFoundError where there is none at all."""
-        found = {}
+        found: dict[str, tuple[tuple, list[Movies]]] = {}
         datasets = list_datasets(self._paths)
         for one in read_movies(datasets, **self._options) if datasets else ():
             found.setdefault(one.attrs["source"], ((), []))[1].append(one)

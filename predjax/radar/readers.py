@@ -60,9 +60,8 @@ def read_movies(
     if datasets is not None:
         others = [one for one in datasets if not is_movies(one)]
         names = ["dataset"] if len(others) == 1 else [f"dataset {number}" for number in range(1, len(others) + 1)]
-        found = [one for one in datasets if is_movies(one)]
-        found += read_netcdf([*map(as_file, others, names)], variable, units, forcings)
-        return check_together([check_movies(movies) for movies in found])
+        read = read_netcdf([*map(as_file, others, names)], variable, units, forcings)
+        return check_together([check_movies(movies) for movies in (*filter(is_movies, datasets), *read)])
     files = expand_paths(paths)
     known = (*SUFFIXES, *TABLE_SUFFIXES)
     stores = [file for file in files if file.is_dir() and not is_zarr(file)]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from predjax.nowcasts.matching import match
+from predjax.nowcasts.matching import FADING, KEPT, keep_peaks, match
 
 
 def rain(seed, *shape):
@@ -51,3 +51,14 @@ def test_channels_have_distributions_of_their_own():
     newest[..., 1] += 100
     matched = match(frame, newest, 1.0)
     assert matched[..., 0].max() < 100 <= matched[..., 1].min()
+
+
+def test_peaks_of_the_newest_frame_fade():
+    newest, frames = np.zeros((8, 8, 1), np.float32), np.ones((3, 8, 8, 1), np.float32)
+    newest[4, 4], newest[0, 0] = 30, np.nan
+    frames[:, 0, 0] = np.nan
+    kept = keep_peaks(frames, newest)
+    shares = KEPT * FADING ** np.arange(1, 4)
+    np.testing.assert_allclose(kept[:, 4, 4, 0], 1 + 29 * shares, rtol=1e-6)
+    np.testing.assert_allclose(kept[:, 2, 2, 0], 1 - shares, rtol=1e-6)
+    assert np.isnan(kept[:, 0, 0]).all()
