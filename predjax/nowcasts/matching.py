@@ -7,7 +7,7 @@ https://doi.org/10.1175/1520-0493(2001)129<2461:AOAPMS>2.0.CO;2).
 
 import numpy as np
 
-KEPT, FADING = 0.5, 0.75  # the newest frame's share of the first frame, before fading, and what each step leaves of it
+KEPT, FADING = 0.6, 0.65  # the newest frame's share of the first frame, before fading, and what each step leaves of it
 # Of the pixels below: all the same in between, and up to the strongest one, where rain is rare.
 _TAIL = 1 - np.geomspace(0.02, 1e-6, 200)
 LEVELS = np.unique(np.concatenate([np.linspace(0, 0.98, 800), _TAIL, [1.0]]))
