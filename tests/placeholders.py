@@ -38,7 +38,7 @@ def make_data(
     folder = name.parent if one_file else before
     folder.mkdir(parents=True, exist_ok=True)
     if "strain" in forcings.split(",") and name.suffix == ".nc":
-        _synthesise("stress_strain", name)
+        _synthesise("stress_strain", name, "--length", "20", "--pixels", "9", "--num_fibres", "1")
     elif name.suffix == ".nc" and (model_name == "tidhy" or "series" in name.stem):
         _synthesise("switching_linear", name, "--length", "200")
     elif name.suffix == ".npy":

@@ -1,9 +1,8 @@
 """Every ```sh and ```python block of README.md and docs/*.md is executed as it stands, in the order of its page.
 
-A page has a folder of its own with data/ in it. Its commands are the true ones, called in this process, with
-settings that make them short (`LARGEST`, `ADDED`) and small files where a page names an archive of the reader's
-(`placeholders`).
-A block that is not run has a line `<!-- not run: REASON -->` before it. Nothing else is left out.
+A page has a folder of its own with data/ in it. Its commands are the true ones, called in this process, with settings
+that make them short (`LARGEST`, `ADDED`) and small files in the place of the reader's (`placeholders`). A block that is
+not run has a line `<!-- not run: REASON -->` before it. Nothing else is left out.
 """
 
 import contextlib
@@ -24,6 +23,9 @@ import pytest
 from documented import BLOCKS, EXECUTED, PAGES, WITHOUT_COMMANDS, Block, find_command, split_commands
 from tiny import ROOT
 
+from predjax.pictures import animation
+from predjax.synthetic.systems import SYSTEMS
+
 # Pages with any of these take longer than the tests that are run by default should.
 COSTLY_COMMANDS = {"train", "evaluate", "forecast", "analyse"}
 COSTLY_PYTHON = re.compile(
@@ -36,6 +38,7 @@ LARGEST = {
     "--max_iterations": 2, "--batch_size": 2, "--num_hidden": 6, "--filter_size": 3, "--crop": 16, "--num_seeds": 2,
     "--test_interval": 2, "--snapshot_interval": 2, "--display_interval": 1, "--warmup_iterations": 1, "--patience": 2,
     "--max_cases": 2, "--num_save_samples": 1, "--num_movies": 8, "--length": 300, "--n_gpu": 1,
+    "--input_length": 4, "--total_length": 12, "--num_steps": 4,
 }  # fmt: skip
 ADDED = {
     "train": {"--max_iterations": "2", "--batch_size": "2", "--num_hidden": "4,4", "--max_valid_cases": "2",
@@ -57,6 +60,8 @@ def shorten(name: str, arguments: Sequence[str]) -> list[str]:
         if flag in LARGEST:
             value = ",".join(str(min(int(number), LARGEST[flag])) for number in value.split(","))
         short.append(value.lstrip("/"))
+    if name == "synthetic" and arguments[0] in SYSTEMS and "--length" not in short:
+        short += ["--length", str(LARGEST["--length"])]
     # What a checkpoint fixes stays as it is there.
     fixed = {"--num_hidden"} if {"--resume", "--pretrained_model"} & set(arguments) else set()
     added = {flag: value for flag, value in ADDED.get(name, {}).items() if flag not in {*short, *fixed}}
@@ -166,11 +171,26 @@ def stop_watching(folder: str):
         signal.signal(signal.SIGTERM, before)
 
 
+@pytest.fixture
+def one_animation(monkeypatch):
+    """Animations take half of the time of a report: the first is drawn, the others are it."""
+    drawn, draw = [], animation.write_gif
+
+    def write_gif(path, *frames, **how):
+        if not drawn:
+            draw(path, *frames, **how)
+            drawn.append(pathlib.Path(path).read_bytes())
+        pathlib.Path(path).write_bytes(drawn[0])
+
+    monkeypatch.setattr("predjax.commands.export.write_gif", write_gif)
+
+
 @pytest.mark.parametrize(
     "path",
     [pytest.param(path, id=path.name, marks=[pytest.mark.ci] if is_costly(path) else []) for path in PAGES],
 )
-def test_every_command_of_a_page_runs(path, request, tmp_path, monkeypatch, capsys, quick_compilation):
+@pytest.mark.usefixtures("quick_compilation", "one_animation")
+def test_every_command_of_a_page_runs(path, request, tmp_path, monkeypatch, capsys):
     if not any(block.runs for block in PAGES[path]):
         return
     tiny_run = request.getfixturevalue("tiny_run") if is_costly(path) else pathlib.Path("nowhere")
