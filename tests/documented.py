@@ -18,6 +18,7 @@ TESTED_ELSEWHERE = {
     "tests": ".ci/run",
     "cells": "tests/test_docs.py",
     "slurm": "tests/test_slurm_script.py",
+    **dict.fromkeys(("cell", "reader", "score"), "tests/test_contributing.py"),
 }
 FIRST_PYTHON = {"README.md": "tests/test_docs.py"}
 

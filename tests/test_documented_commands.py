@@ -32,6 +32,14 @@ COSTLY_PYTHON = re.compile(
     r"jax\.jit|\.rollout|\.predict|load_model|make_nowcast|predjax\.evaluate|hk\.transform|main\("
 )
 SETUP = ("pip install ", "python -m venv ", ". ", "source ")  # of the reader's machine: this one is ready
+# What .ci/run does with the whole repository.
+CHECKS = (
+    "python -m pytest",
+    "ruff check .",
+    "ruff format --check .",
+    "mypy",
+    "python -W error docs/build_reference.py",
+)
 EXTRA = re.compile(r"\[([\w,-]+)\]")
 # The largest value that is used of a flag that a documented command has, and flags that are added where it has none.
 LARGEST = {
@@ -106,6 +114,8 @@ class Page:
         if text.startswith(SETUP):
             known = set(re.findall(r"^(\w+) =", (ROOT / "setup.cfg").read_text(), re.M))
             assert {name for part in EXTRA.findall(text) for name in part.split(",")} <= known, f"{where}: {text}"
+            return
+        if text.startswith(CHECKS):
             return
         found = find_command(words)
         assert found, f"{where}: what is {text}? Say <!-- not run: REASON --> before a block that cannot be executed"
@@ -202,6 +212,11 @@ def test_every_command_of_a_page_runs(path, request, tmp_path, monkeypatch, caps
 def test_every_block_has_a_language_that_is_executed_or_holds_no_command():
     unknown = [f"{b.where} ({b.language})" for b in BLOCKS if b.language not in (*EXECUTED, *WITHOUT_COMMANDS)]
     assert not unknown, f"commands stand in ```sh or ```python: {unknown}"
+
+
+def test_the_continuous_integration_runs_the_documented_checks():
+    done = (ROOT / ".ci" / "run").read_text()
+    assert not [check for check in CHECKS if check not in done]
 
 
 def test_blocks_that_are_not_run_say_why(capsys):
