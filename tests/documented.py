@@ -20,7 +20,7 @@ TESTED_ELSEWHERE = {
     "slurm": "tests/test_slurm_script.py",
     **dict.fromkeys(("cell", "reader", "score"), "tests/test_contributing.py"),
 }
-FIRST_PYTHON = {"README.md": "tests/test_docs.py"}
+FIRST_PYTHON = {"README.md": "tests/test_docs.py", "docs/training.md": "tests/pictures/test_schedules.py"}
 
 
 class Block(NamedTuple):

@@ -53,6 +53,8 @@ ADDED = {
               "--num_save_samples": "1", "--n_gpu": "1"},
     "evaluate": {"--max_cases": "2", "--num_save_samples": "1"},
     "synthetic": {"--num_movies": "8"},
+    **{f"synthetic {system}": {"--length": "300"} for system in SYSTEMS},
+    "synthetic stress_strain": {"--length": "20", "--pixels": "9", "--num_fibres": "1"},
 }  # fmt: skip
 READ = ("--data_path", "--train_data_paths", "--valid_data_paths", "--forecasts", "--digits")
 RUNS = ("--checkpoint", "--pretrained_model")
@@ -68,11 +70,10 @@ def shorten(name: str, arguments: Sequence[str]) -> list[str]:
         if flag in LARGEST:
             value = ",".join(str(min(int(number), LARGEST[flag])) for number in value.split(","))
         short.append(value.lstrip("/"))
-    if name == "synthetic" and arguments[0] in SYSTEMS and "--length" not in short:
-        short += ["--length", str(LARGEST["--length"])]
     # What a checkpoint fixes stays as it is there.
     fixed = {"--num_hidden"} if {"--resume", "--pretrained_model"} & set(arguments) else set()
-    added = {flag: value for flag, value in ADDED.get(name, {}).items() if flag not in {*short, *fixed}}
+    wanted = ADDED.get(name, {}) | (ADDED.get(f"synthetic {arguments[0]}", {}) if name == "synthetic" else {})
+    added = {flag: value for flag, value in wanted.items() if flag not in {*short, *fixed}}
     return [*short, *(part for item in added.items() for part in item)]
 
 
