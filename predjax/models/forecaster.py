@@ -88,13 +88,14 @@ def make_forecaster(config: ModelConfig, execution: Execution | None = None) -> 
         return scaled, function(scaled)
 
     def unroll_window(params, draws, frames, use_truth, forcings, known=0):
+        observed = known or None
         if use_truth is None and not config.sequence:
             known = frames.shape[1] - 1
             use_truth = jnp.ones((len(frames), known), bool)
 
         def apply(scaled):
             truth = None if use_truth is None else jnp.asarray(use_truth, bool)
-            return unroll.apply(params, draws, scaled, truth, forcings, known)
+            return unroll.apply(params, draws, scaled, truth, forcings, known, observed)
 
         return run(apply, params, frames, forcings)
 

@@ -33,8 +33,9 @@ class Unrolled(NamedTuple):
 
 class Unroll(NamedTuple):
     """init(rng, scaled, use_truth, forcings) -> params;
-    apply(params, draws, scaled, use_truth, forcings, known=0) -> Unrolled: the first `known` inputs are true for all
-    samples, so that a stack which can takes them at once (in a sequence task all are, without a use_truth);
+    apply(params, draws, scaled, use_truth, forcings, known=0, observed=None) -> Unrolled: the first `known` inputs are
+    true for all samples, so that a stack which can takes them at once (in a sequence task all are, without a
+    use_truth); scales go on as in the first `observed` frames (None: input_length of them);
     trace(params, keep, scaled, use_truth, forcings) -> keep(carry, `StackOutput`) after every step, without noise;
     advance(params, carry, forcings) -> the carry after a step of a series whose input is its own prediction."""
 
@@ -98,8 +99,8 @@ def make_unroll(config: ModelConfig, execution: Execution) -> Unroll:
         inputs, masks = _split_window(config, *window)
         return init_step.init(rng, *_take((inputs, masks), 0))
 
-    def apply(params, draws, scaled, use_truth, forcings, known=0):
-        window = inputs, masks = _split_window(config, scaled, use_truth, forcings)
+    def apply(params, draws, scaled, use_truth, forcings, known=0, observed=None):
+        window = inputs, masks = _split_window(config, scaled, use_truth, forcings, observed)
         steps = _count_steps(inputs)
         known = (steps if config.sequence else known) if config.parallel else 0
         carry, outputs = begin.apply(params, None, _take(inputs, 0)), []
@@ -235,7 +236,7 @@ def _gather(config, inputs, masks, previous=None):
     return jnp.concatenate(features, -1)
 
 
-def _split_window(config, scaled, use_truth, forcings):
+def _split_window(config, scaled, use_truth, forcings, observed=None):
     """The `_Inputs` and `_Masks` of all steps, time-major."""
     steps, grid = scaled.shape[1] - 1, patch_grid(scaled.shape[2], scaled.shape[3], config.patch_size)
     if config.sequence:
@@ -251,7 +252,7 @@ def _split_window(config, scaled, use_truth, forcings):
     _, covered = jax.lax.scan(fill, exists[0], (exists, truth))
     forcings, fitted = _patch_forcings(config, forcings, steps, grid, scaled.dtype), None
     if config.scales:
-        fitted = fit_scales(scaled[:, : config.input_length], config.scales)
+        fitted = fit_scales(scaled[:, : observed or config.input_length], config.scales)
         fitted = jnp.broadcast_to(fitted, (steps, *fitted.shape))
     return _Inputs(frames, forcings, fitted), _Masks(covered, truth)
 

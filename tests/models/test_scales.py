@@ -111,6 +111,19 @@ def test_a_model_whose_network_gives_nothing_forecasts_the_autoregression(name):
     assert np.isfinite(value) and all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
 
 
+@pytest.mark.parametrize("length", [2, 3, 6])
+def test_scales_go_on_as_in_the_frames_that_are_observed_however_many(length):
+    config = ModelConfig(
+        "conv_lstm", (4,), filter_size=3, patch_size=4, input_length=4, total_length=7, residual=True, scales=3,
+        scaling=Scaling("none"),
+    )  # fmt: skip
+    forecaster, frames = make_forecaster(config), 0.5 + 0.1 * np.cumsum(noise(1, length, 16, 16, 1), 1)
+    nothing = jax.tree.map(jnp.zeros_like, forecaster.init(jax.random.key(0), frames))
+    change = extend_scales(frames[:, -1], frames[:, -2], fit_scales(frames, 3), jnp.zeros((1, 4, 4, 6)))
+    found = forecaster.predict(nothing, None, frames, 1)[:, 0]
+    np.testing.assert_allclose(found, frames[:, -1] + change, atol=1e-5)
+
+
 def test_what_has_no_scales():
     with pytest.raises(ValueError, match="scales must be 0 without residual 1, got 3"):
         ModelConfig(scales=3)
