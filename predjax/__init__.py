@@ -9,7 +9,8 @@
     verification/  scores from sums that add
     analysis/      what a trained network does
     pictures/      maps, curves, animations
-    commands/      train, evaluate, forecast, prepare, launch, analyse
+    commands/      train, evaluate, forecast, prepare, launch, analyse, export-weights, models
+    pretrained/    a network for frames of 5 minutes and 1 km
     units, flags, checkpoint, parallel, files, messages: used by all of them
 
 Importing predjax imports none of this.
