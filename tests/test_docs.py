@@ -11,6 +11,7 @@ import pytest
 from tiny import ROOT
 
 from predjax.__main__ import COMMANDS
+from predjax.models.catalogue import MODELS
 
 README = (ROOT / "README.md").read_text()
 DOCTESTS = sorted(path for path in (ROOT / "predjax").rglob("*.py") if ">>>" in path.read_text())
@@ -31,6 +32,17 @@ def test_readme_names_files_that_exist():
 def test_readme_maps_every_part_of_the_package():
     parts = {p.name for p in (ROOT / "predjax").iterdir() if p.is_dir() and (p / "__init__.py").exists()}
     assert not [part for part in parts if f"{part}/" not in README]
+
+
+def test_readme_names_every_model():
+    table = re.search(r"^## Models\n(.*?)^## ", README, re.M | re.S)[1]
+    named = [name for cell in re.findall(r"^\|([^|]*)\|", table, re.M) for name in re.findall(r"`(\w+)`", cell)]
+    assert sorted(named) == sorted(MODELS)
+
+
+def test_the_citation_has_the_version_of_the_package():
+    version = re.search(r"^version: (.*)$", (ROOT / "CITATION.cff").read_text(), re.M)[1]
+    assert f"version = {version}" in (ROOT / "setup.cfg").read_text()
 
 
 def test_every_flag_in_the_readme_exists():
