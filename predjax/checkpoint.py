@@ -22,6 +22,7 @@ import numpy as np
 from predjax.files import appearing
 
 VERSION = 2
+PRETRAINED_NAME = "pretrained"  # of the one in the package, where a path of a checkpoint is asked for
 PRETRAINED = pathlib.Path(__file__).parent / "pretrained" / "nowcast_5min_1km.npz"
 _DIGEST = 64  # hexadecimal digits at the end of a file
 _CONFIG = "__config__"
@@ -201,10 +202,10 @@ def load_latest(folder):
 def find(path) -> pathlib.Path:
     """The checkpoint that a user means by a file or a run's folder: its best, else its latest.
 
-    "pretrained" is the one in the package, unless there is a file or folder of that name.
+    PRETRAINED_NAME is the one in the package, unless there is a file or folder of that name.
     """
     path = pathlib.Path(path)
-    if path == pathlib.Path("pretrained") and not path.exists():
+    if path == pathlib.Path(PRETRAINED_NAME) and not path.exists():
         path = PRETRAINED
     if path.is_dir():
         candidates = [p for p in (best_path(path), *reversed(list_steps(path))) if p.is_file()]

@@ -171,6 +171,13 @@ def test_run_json_follows_a_resumed_run(tiny_run, tmp_path):
     assert json.loads((folder / "run.json").read_text()) == {**before, "max_iterations": 5}
 
 
+def test_the_name_of_the_network_in_the_package_is_no_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run_file.make_absolute("pretrained") == "pretrained"
+    (tmp_path / "pretrained").mkdir()
+    assert run_file.make_absolute("pretrained") == str(tmp_path / "pretrained")
+
+
 def test_an_evaluation_writes_its_own_run_json(tiny_run, tmp_path, capsys):
     flags = ["--checkpoint", tiny_run, "--max_cases", 2, "--baselines", "persistence", "--windows", "5"]
     assert run(evaluate, *flags, "--output", tmp_path / "one") == 0

@@ -60,6 +60,14 @@ def run(archive, store, *arguments):
     return prepare(["--data_path", f"{archive}/*.nc", "--output", str(store), *arguments])
 
 
+def test_a_store_says_how_it_was_made(archive, tmp_path):
+    store, again = tmp_path / "store", tmp_path / "again"
+    assert run(archive, store, "--dtype", "uint16") == 0
+    assert prepare(["--config", str(store / "run.json"), "--output", str(again)]) == 0
+    (grid,) = store.glob("*/frames.npy")
+    assert (again / grid.relative_to(store)).read_bytes() == grid.read_bytes()
+
+
 def refusal(capsys, archive, store, *arguments):
     capsys.readouterr()
     assert run(archive, store, *arguments) == 2

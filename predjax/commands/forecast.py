@@ -52,7 +52,8 @@ def make_parser() -> Parser:
 @one_line_errors
 def main(arguments=None) -> int:
     """Runs the command. Errors: see `one_line_errors`."""
-    options = run_file.parse(make_parser(), arguments)
+    parser = make_parser()
+    options = run_file.parse(parser, arguments)
     if options.watch and options.poll <= 0:
         raise ValueError(f"poll must be a positive number of seconds, not {options.poll:g}")
     output = pathlib.Path(options.output)
@@ -71,6 +72,7 @@ def main(arguments=None) -> int:
     run = make_forecaster(model, options.any_step)
     feed = open_feed(options.data_path, model.record, **typed(DataConfig, options))
     if options.watch:
+        run_file.write(output / run_file.NAME, run_file.describe(parser, options))
         return _watch(options, feed, run, output)
     feed.scan()
     if not feed.times():

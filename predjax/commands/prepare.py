@@ -52,7 +52,8 @@ def make_parser() -> Parser:
 @one_line_errors
 def main(arguments=None) -> int:
     """Runs the command. Errors: see `one_line_errors`."""
-    options = run_file.parse(make_parser(), arguments)
+    parser = make_parser()
+    options = run_file.parse(parser, arguments)
     config = DataConfig(**typed(DataConfig, options))
     if config.forcings:
         raise ValueError(f"--forcings {','.join(config.forcings)}: a store keeps frames only; train from the archive")
@@ -79,6 +80,7 @@ def main(arguments=None) -> int:
         sources, bad = scan_archive(files, config, skip, share)
         index = write_grids(journal, sources, bad, Options(options.dtype, options.wet_threshold, skip), share)
         journal.finish(output, {"predjax": predjax.__version__, **index})
+    run_file.write(output / run_file.NAME, run_file.describe(parser, options))
     print(_summarise(output, index))
     return 0
 

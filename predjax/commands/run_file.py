@@ -86,7 +86,11 @@ def describe(parser: Parser, options: argparse.Namespace) -> dict:
 
 
 def make_absolute(paths: str) -> str:
-    """Paths with commas between them, all in full."""
+    """Paths with commas between them, all in full; the name of the network in the package stays as it is."""
+    from predjax.checkpoint import PRETRAINED_NAME
+
+    if paths == PRETRAINED_NAME and not os.path.exists(paths):
+        return paths
     parts = [paths] if os.path.exists(paths) else [part.strip() for part in paths.split(",") if part.strip()]
     return ",".join(os.path.abspath(os.path.expanduser(part)) for part in parts)
 
