@@ -25,7 +25,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from speed import SIZES, Work, count_flop, describe_run, make_config, make_data
+from speed_sides import SIZES, Work, count_flop, describe_run, make_config, make_data
 
 from predjax import checkpoint, parallel
 from predjax.models.config import SamplingConfig

@@ -10,7 +10,7 @@ import statistics
 import time
 
 import numpy as np
-from speed import SIZES, Work, compile_predjax, describe_run
+from speed_sides import SIZES, Work, compile_predjax, describe_run
 
 from predjax.models.execution import CONVOLUTIONS, PRECISIONS, REMATS, Execution
 

@@ -3,10 +3,10 @@
     python benchmarks/speed.py --size M --json speed.json
     python benchmarks/speed.py --size S --variants eager,channels_last,compile
 
-Both sides start from the same weights and see the same frames and masks; their losses are compared. Calls alternate in
-one process, and what is printed are medians, so that a busy machine slows both alike. PyTorch is the best of its
-variants. Peak memory is that of a process of its own, less what it had after its imports and its data, with compiled
-programs from the cache. FLOP are those of the direct convolutions.
+The losses of the two sides (`speed_sides.py`) are compared. Calls alternate in one process, and what is printed are
+medians, so that a busy machine slows both alike. PyTorch is the best of its variants. Peak memory is that of a
+process of its own, less what it had after its imports and its data, with compiled programs from the cache. FLOP are
+those of the direct convolutions.
 Without PyTorch (`pip install -e '.[benchmark]'`) only predjax is timed.
 """
 
@@ -15,41 +15,21 @@ import importlib.util
 import json
 import os
 import pathlib
-import platform
 import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
+from speed_sides import SIZES, Work, compile_predjax, count_flop, describe_run, make_config, make_data, make_torch
 
-from predjax import parallel
-from predjax.models.config import ModelConfig, SamplingConfig
 from predjax.models.execution import CONVOLUTIONS, PRECISIONS, REMATS, Execution
-from predjax.models.forecaster import make_forecaster
 from predjax.models.torch_weights import from_state_dict
-from predjax.training.config import TrainConfig
-from predjax.training.step import init_state, make_optimizer, make_update
 
-PATCH, FILTER, BETA = 4, 5, 0.1
 HAS_TORCH = importlib.util.find_spec("torch") is not None
-
-
-class Work(NamedTuple):
-    """What is computed: square frames of `pixels`, `length` of them a window."""
-
-    pixels: int
-    length: int
-    num_hidden: tuple[int, ...]
-    batch: int
-
-
-SIZES = {"S": Work(40, 5, (16,) * 5, 16), "M": Work(64, 20, (64,) * 4, 4), "L": Work(64, 20, (128,) * 4, 2)}
 
 
 def main() -> None:
@@ -82,128 +62,6 @@ def main() -> None:
         print(format_table(result))
     if options.json:
         pathlib.Path(options.json).write_text(json.dumps(result, indent=1) + "\n")
-
-
-def describe_run(size: str, execution: Execution) -> dict:
-    """What is computed, how, and on what machine."""
-    return {
-        "size": size,
-        **SIZES[size]._asdict(),
-        "precision": execution.precision,
-        "remat": execution.remat,
-        "device": parallel.describe(parallel.choose_devices(1)),
-        "cores": os.cpu_count(),
-        "machine": platform.machine(),
-        "jax": jax.__version__,
-    }
-
-
-def make_data(work: Work) -> tuple[np.ndarray, np.ndarray]:
-    """Frames `(B, T, H, W, 1)` in [0, 1] and a mask `(B, T-1)`, true first, then half of the time."""
-    rng = np.random.default_rng(0)
-    frames = rng.uniform(size=(work.batch, work.length, work.pixels, work.pixels, 1)).astype(np.float32)
-    use_truth = rng.uniform(size=(work.batch, work.length - 1)) < 0.5
-    use_truth[:, 0] = True
-    return frames, use_truth
-
-
-def make_config(work: Work) -> ModelConfig:
-    half = work.length // 2
-    return ModelConfig(
-        "predrnn_v2",
-        work.num_hidden,
-        filter_size=FILTER,
-        patch_size=PATCH,
-        input_length=half,
-        total_length=work.length,
-        decouple_beta=BETA,
-    )
-
-
-def count_flop(work: Work) -> float:
-    """FLOP of a forward pass: the convolutions of all cells and steps, two a multiplication and addition."""
-    features, cells = work.num_hidden[0], (work.pixels // PATCH) ** 2 * work.batch * (work.length - 1)
-    products = 0
-    for layer in range(len(work.num_hidden)):
-        inputs = features if layer else PATCH**2
-        products += FILTER**2 * features * (7 * inputs + 7 * features + 2 * features) + 2 * features**2
-    return 2.0 * cells * products
-
-
-def compile_predjax(work: Work, execution: Execution, params=None) -> tuple[dict, dict]:
-    """The compiled calls by name, and what compiling cost: seconds, and CPU seconds of the train step."""
-    frames, use_truth = make_data(work)
-    forecaster = make_forecaster(make_config(work), execution)
-    if params is None:
-        params = forecaster.init(jax.random.key(0), frames)
-    config = TrainConfig(lr_schedule="constant", warmup_iterations=0, clip_norm=0.0, lr=1e-3)
-    optimizer, sampling = make_optimizer(config), SamplingConfig().resolve(10**6)
-    devices = parallel.choose_devices(1)
-    state = parallel.replicate(init_state(jax.tree.map(jnp.array, params), optimizer, 0), devices)
-    update = parallel.parallelise(make_update(forecaster, optimizer, sampling), devices)
-    params, shards = jax.device_put(params), parallel.shard(frames, devices)
-    cost, start, cpu = {}, time.perf_counter(), time.process_time()
-    step = update.lower(state, shards, None, None).compile()
-    cost = {"train_step": time.perf_counter() - start, "train_step_cpu": time.process_time() - cpu}
-    start = time.perf_counter()
-    rollout = jax.jit(forecaster.rollout).lower(params, None, frames, use_truth).compile()
-    cost["forward"] = time.perf_counter() - start
-    states = [state]
-
-    def train_step():
-        states[0], metrics = step(states[0], shards, None, None)
-        return float(metrics["loss"])
-
-    def forward():
-        return jax.block_until_ready(rollout(params, None, frames, use_truth))
-
-    loss = jax.jit(forecaster.loss)
-    return {
-        "forward": forward,
-        "train_step": train_step,
-        "loss": lambda: float(loss(params, None, frames, use_truth)[0]),
-    }, cost
-
-
-def make_torch(work: Work, variant: str, bfloat16: bool = False) -> tuple[dict, dict]:
-    """The same calls in PyTorch, and its weights as numpy arrays."""
-    import torch
-
-    sys.path.insert(0, str(pathlib.Path(__file__).parent))
-    import torch_predrnn
-
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    torch.manual_seed(0)
-    model = torch_predrnn.PredRNN(PATCH**2, work.num_hidden, FILTER).to(device)
-    weights = {name: array.detach().cpu().numpy().copy() for name, array in model.state_dict().items()}
-    optimizer = torch.optim.Adam(model.parameters(), 1e-3)
-    frames, use_truth = (torch.from_numpy(array).to(device) for array in make_data(work))
-    patches = torch_predrnn.to_patches(frames, PATCH)
-    if variant == "channels_last":
-        model = model.to(memory_format=torch.channels_last)
-        patches = patches.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3)
-    run = torch.compile(model) if variant == "compile" else model
-    cast = torch.autocast(device, torch.bfloat16, enabled=bfloat16)
-
-    def finish(tensor):
-        return float(tensor.sum()) if device == "cuda" else tensor
-
-    def forward():
-        with torch.no_grad(), cast:
-            return finish(run(patches, use_truth)[0])
-
-    def loss():
-        with cast:
-            return torch_predrnn.compute_loss(run, patches, use_truth, BETA)
-
-    def train_step():
-        optimizer.zero_grad()
-        value = loss()
-        value.backward()
-        optimizer.step()
-        return finish(value)
-
-    return {"forward": forward, "train_step": train_step, "loss": lambda: float(loss())}, weights
 
 
 def compare(work: Work, execution: Execution, options) -> dict:

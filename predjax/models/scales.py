@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 SPLINE = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
-LARGEST = 0.2  # gain of a step
+LARGEST, NARROWING = 0.2, 0.7  # gain of a step: of the finest scale, and that of each coarser one by its finer
 LONGEST = 0.9999  # correlation of two frames: what does not change at all is no autoregression
 
 
@@ -89,13 +89,15 @@ def _fit(scale, exists):
 def extend_scales(frame, before, fitted, gains):
     """The change of a frame `(B, H, W, C)` to the next: the sum over scales of a y + b (y - y'), y' being of `before`.
 
-    a and b are `fitted` `(B, K, 2, C)` plus LARGEST tanh of the `gains` `(B, h, w, 2 K C)` that a network gives every
-    patch, so that nothing grows faster than rain does. Between the middles of patches gains are interpolated: there
-    are no seams. H and W are a multiple of h and w.
+    a and b are `fitted` `(B, K, 2, C)` plus LARGEST NARROWING^k tanh of the `gains` `(B, h, w, 2 K C)` that a network
+    gives every patch and scale k = 0, 1 ..., so that nothing grows faster than rain does, and coarse patterns slower
+    than fine ones. Between the middles of patches gains are interpolated: there are no seams. H and W are a multiple
+    of h and w.
     """
     batch, height, width, channels = frame.shape
     (rows, columns), count = gains.shape[1:3], fitted.shape[1]
-    gains = LARGEST * jnp.tanh(gains.reshape(batch, rows, columns, 2, count, channels))
+    bounds = LARGEST * NARROWING ** np.arange(count)[:, None]
+    gains = jnp.asarray(bounds, gains.dtype) * jnp.tanh(gains.reshape(batch, rows, columns, 2, count, channels))
     up, across = (jnp.asarray(_interpolate(*sizes), gains.dtype) for sizes in ((rows, height), (columns, width)))
     weights = jnp.einsum("ih,bhwksc,jw->ksbcij", up, gains, across) + fitted.transpose(2, 1, 0, 3)[..., None, None]
     frame, before = jnp.moveaxis(frame, -1, 1), jnp.moveaxis(before, -1, 1)

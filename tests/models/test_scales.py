@@ -7,7 +7,7 @@ import pytest
 
 from predjax.models.config import ModelConfig
 from predjax.models.forecaster import make_forecaster
-from predjax.models.scales import LARGEST, extend_scales, fit_scales, split_scales
+from predjax.models.scales import LARGEST, NARROWING, extend_scales, fit_scales, split_scales
 from predjax.models.scaling import Scaling
 
 
@@ -79,7 +79,9 @@ def test_gains_are_those_of_their_place():
         gains = np.zeros((1, 5, 5, 2 * count), np.float32)
         gains[0, 2, 2, kind * count + 1] = 0.5
         change = np.asarray(extend_scales(frame, before, fitted, gains))[0, ..., 0]
-        expected = LARGEST * np.tanh(0.5) * share[:, None] * share * split_scales(fields[..., 0], count)[1][0]
+        expected = (
+            LARGEST * NARROWING * np.tanh(0.5) * share[:, None] * share * split_scales(fields[..., 0], count)[1][0]
+        )
         np.testing.assert_allclose(change, expected, atol=1e-6)
 
 
