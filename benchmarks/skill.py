@@ -25,13 +25,8 @@ import xarray as xr
 from predjax.commands.evaluate import main as evaluate
 from predjax.commands.train import main as train
 
-TRAINED = (
-    "knmi_20100826",
-    "fmi_20160928",
-    "fmi_20170509",
-    "mch_20160711",
-)  # 5 minutes, 1 km; the packaged model: the first three
-
+# 5 minutes, 1 km; the network in the package is trained on the first three.
+TRAINED = ("knmi_20100826", "fmi_20160928", "fmi_20170509", "mch_20160711")
 COARSE = "bom_20201031_1km"
 EVENTS = (*TRAINED, "bom_20201031", COARSE)
 MINUTES = (10, 30, 60)
