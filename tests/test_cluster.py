@@ -129,7 +129,9 @@ def run(archive, store, *flags):
 
 
 def contents(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """The bytes of all files but the one that says by which flags they were made."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != "run.json"]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def damage(path):
