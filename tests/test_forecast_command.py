@@ -180,6 +180,14 @@ class Watcher:
         return said
 
 
+def test_watching_leaves_the_run_json_of_a_training_alone(run, feed, monkeypatch):
+    """A folder that holds a training may be the one that is watched into."""
+    monkeypatch.setattr("predjax.commands.forecast._watch", lambda *arguments: 0)
+    before = (run / "run.json").read_bytes()
+    assert forecast(run, feed, run, "--watch") == 0
+    assert (run / "run.json").read_bytes() == before
+
+
 @pytest.mark.ci
 def test_a_feed_with_all_that_happens_to_feeds(run, tmp_path):
     """One late, one corrupt, one missing, one twice, and a restart: every possible nowcast is written once, whole."""

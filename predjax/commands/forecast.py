@@ -72,7 +72,8 @@ def main(arguments=None) -> int:
     run = make_forecaster(model, options.any_step)
     feed = open_feed(options.data_path, model.record, **typed(DataConfig, options))
     if options.watch:
-        run_file.write(output / run_file.NAME, run_file.describe(parser, options))
+        if own := run_file.find_own(output):
+            run_file.write(own, run_file.describe(parser, options))
         return _watch(options, feed, run, output)
     feed.scan()
     if not feed.times():
