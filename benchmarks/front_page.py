@@ -3,7 +3,7 @@
     python benchmarks/front_page.py --data DIR --runs RUNS --output docs/nowcast.png
 
 RUNS is what `benchmarks/skill.py` made for `--event`: the network of all other events, and its `skill.nc`. The case is
-the first one that begins at or after `--start`.
+the first one whose newest observed frame is of `--start` or later.
 """
 
 import argparse
@@ -59,13 +59,16 @@ def forecast_case(data, run, start):
     movies = predjax.read_movies(data, units="mm/h")[0]
     frames, times = movies.frames, movies.frames["time"].values
     times = times[0] if times.ndim > 1 else times
-    init = int(np.argmax(times >= start))
-    step = round(float((times[1] - times[0]) / np.timedelta64(1, "m")))
     model = predjax.load_model(run)
+    length = model.forecaster.config.input_length
+    init = int(np.searchsorted(times, start))
+    step = round(float((times[1] - times[0]) / np.timedelta64(1, "m")))
+    if not length <= init + 1 <= len(times) - LEADS[-1] // step:
+        raise SystemExit(f"--start {start}: {data} has no case there, only from {times[0]} to {times[-1]}")
     height, width = frames.shape[2:4]
     rows, columns = (slice((size - SIZE) // 2, (size - SIZE) // 2 + SIZE) for size in (height, width))
     whole = np.asarray(frames[0, :, rows, columns], np.float32)
-    seen = whole[None, init + 1 - model.forecaster.config.input_length : init + 1]
+    seen = whole[None, init + 1 - length : init + 1]
     steps = [minutes // step for minutes in LEADS]
     network = predjax.make_nowcast(model.forecaster, model.params)(seen, steps[-1])[0]
     extrapolated = extrapolate(seen, steps[-1], units="mm/h")[0]
