@@ -10,6 +10,8 @@ SHARED = pathlib.Path(os.environ.get("PREDJAX_SHARED", ROOT.parent / "shared"))
 
 # Before jax starts its backend: four CPU devices for the pmapped tests, and compiled programs kept between runs.
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
+# Nearly every program of the tests runs a few times: machine code with the fewest optimisations is there much sooner.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / "xla"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
 os.environ.setdefault("PREDJAX_COMPILATION_CACHE", os.environ["JAX_COMPILATION_CACHE_DIR"])
@@ -21,16 +23,6 @@ def shared() -> pathlib.Path:
     if not (SHARED / "fixtures" / "index.json").is_file():
         pytest.skip(f"no reference data in {SHARED} (set PREDJAX_SHARED)")
     return SHARED
-
-
-@pytest.fixture
-def quick_compilation():
-    """For what runs once: compiled with the fewest optimisations."""
-    import jax
-
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture(scope="session")

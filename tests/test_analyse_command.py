@@ -8,8 +8,6 @@ from predjax.commands.analyse import main as analyse
 from predjax.commands.train import main as train
 from predjax.synthetic.__main__ import main as make
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):

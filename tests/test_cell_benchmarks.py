@@ -19,9 +19,6 @@ TINY["maps"] = TINY["vectors"] | {"pixels": 3}
 SIZES = [f"--{kind}_{name}={size}" for kind, sizes in TINY.items() for name, size in sizes.items()]
 
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
-
 @pytest.fixture
 def without_draws(monkeypatch):
     """Parameters of the right shapes: drawing those of all cells takes longer than all else here."""

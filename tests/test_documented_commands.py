@@ -200,7 +200,7 @@ def one_animation(monkeypatch):
     "path",
     [pytest.param(path, id=path.name, marks=[pytest.mark.ci] if is_costly(path) else []) for path in PAGES],
 )
-@pytest.mark.usefixtures("quick_compilation", "one_animation")
+@pytest.mark.usefixtures("one_animation")
 def test_every_command_of_a_page_runs(path, request, tmp_path, monkeypatch, capsys):
     if not any(block.runs for block in PAGES[path]):
         return

@@ -56,7 +56,7 @@ def test_cells_of_text_and_code_take_turns(name):
         assert all(line == "" or line.startswith("#") for line in cell.splitlines()[1:])
 
 
-def test_the_physical_network(tmp_path, capsys, quick_compilation):
+def test_the_physical_network(tmp_path, capsys):
     names = run_example(QUICK, tmp_path)
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:5]] == ["physical", "gru", "lstm"]
     assert all(stress.shape == (3, 10, 3) for stress in names["predicted"].values())
@@ -66,7 +66,7 @@ def test_the_physical_network(tmp_path, capsys, quick_compilation):
 
 
 @pytest.mark.ci
-def test_the_dynamical_system(tmp_path, capsys, quick_compilation):
+def test_the_dynamical_system(tmp_path, capsys):
     names = run_example("dynamical_system", tmp_path)
     counts = [names["count_parameters"](config) for config in names["configs"].values()]
     assert all(400 < count <= 600 for count in counts) and list(names["configs"]) == ["gru", "s5", "co_rnn"]
@@ -75,7 +75,7 @@ def test_the_dynamical_system(tmp_path, capsys, quick_compilation):
 
 
 @pytest.mark.ci
-def test_the_radar_nowcast(tmp_path, capsys, quick_compilation):
+def test_the_radar_nowcast(tmp_path, capsys):
     names = run_example("radar_nowcast", tmp_path)
     assert names["nowcast"]["reflectivity"].shape == (8, 40, 40, 1)
     assert names["skill"].method.values.tolist() == ["predrnn_v2", "persistence", "extrapolation"]

@@ -11,7 +11,6 @@ from tiny import ROOT
 
 sys.path.append(str(ROOT / "benchmarks"))
 long_memory, lorenz = (importlib.import_module(name) for name in ("long_memory", "lorenz"))
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 def test_the_target_is_the_sum_of_two_marked_numbers_one_in_each_half():

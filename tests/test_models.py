@@ -16,7 +16,6 @@ from predjax.models.catalogue import MODELS
 SAMPLE = ROOT / "data" / "radar_movies.nc"
 OF_DIFFERENT_KINDS = ("action_cond_predrnn_v2", "predrnn_pp", "mim", "gru", "unitary", "conv_s5")
 ELSEWHERE = {"physical": "test_sequence_commands", "tidhy": "test_tidhy_commands"}  # they are not for maps
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 OPTIONS = {
     "lru": {"dropout": 0.1},
     "ct_rnn": {"noise": 0.1},

@@ -13,7 +13,6 @@ from predjax.cells.plasticity import rest, update_stress
 
 sys.path.append(str(ROOT / "benchmarks"))
 physical, learning = (importlib.import_module(name) for name in ("physical", "material_learning"))
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 @pytest.fixture

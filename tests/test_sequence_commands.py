@@ -13,7 +13,6 @@ from predjax.commands.train import main as train
 
 PATHS, STEPS = 8, 12
 SEQUENCE = ["--task", "sequence", "--forcings", "strain", "--variable", "stress", "--n_gpu", "1"]
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 def write_paths(path, strain, stress):

@@ -13,7 +13,6 @@ from predjax.commands.train import main as train
 from predjax.synthetic.__main__ import main as make
 
 OPTIONS = {"r2_dim": 2, "mix_dim": 2, "hyper_dim": 4, "max_iter": 10}
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,6 @@ from predjax.training.config import TrainConfig
 from predjax.training.seeds import init_states, make_keys, measure_seeds, over_seeds
 from predjax.training.step import init_state, make_optimizer, make_update
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 CONFIG = ModelConfig("gru", (3,), filter_size=1, patch_size=1, img_channel=2, input_length=2, total_length=5)
 FRAMES = np.random.default_rng(0).random((3, 2, 5, 1, 1, 2)).astype(np.float32)
 
