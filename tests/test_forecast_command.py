@@ -180,6 +180,17 @@ class Watcher:
         return said
 
 
+def test_a_nowcast_is_repeated_by_the_flags_beside_it(run, feed, tmp_path, capsys):
+    assert forecast(run, feed, tmp_path / "one.nc", "--lead_time", 10) == 0
+    again = tmp_path / "again.nc"
+    assert main(["--config", str(tmp_path / "one.run.json"), "--output", str(again)]) == 0
+    xr.testing.assert_identical(xr.load_dataset(tmp_path / "one.nc")["rain"], xr.load_dataset(again)["rain"])
+    again.unlink()
+    capsys.readouterr()
+    assert forecast(run, feed, again) == 1  # the flags are a file of the user's as any other
+    assert f"{again.with_suffix('.run.json')} exists" in capsys.readouterr().err
+
+
 def test_watching_leaves_the_run_json_of_a_training_alone(run, feed, monkeypatch):
     """A folder that holds a training may be the one that is watched into."""
     monkeypatch.setattr("predjax.commands.forecast._watch", lambda *arguments: 0)

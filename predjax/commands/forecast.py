@@ -60,8 +60,10 @@ def main(arguments=None) -> int:
     if options.watch == bool(output.suffix == ".nc"):
         kind = "with --watch --output is a folder" if options.watch else "--output is a .nc file"
         raise ValueError(f"{kind}, not {output}")
-    if not options.watch and output.exists() and not options.overwrite:
-        raise FileExistsError(f"{output} exists; --overwrite replaces it")
+    own = output.with_suffix(f".{run_file.NAME}")  # beside the one file
+    for path in () if options.watch or options.overwrite else (output, own):
+        if path.exists():
+            raise FileExistsError(f"{path} exists; --overwrite replaces it")
 
     from predjax.commands import session
     from predjax.nowcasts.model import load_model
@@ -72,13 +74,14 @@ def main(arguments=None) -> int:
     run = make_forecaster(model, options.any_step)
     feed = open_feed(options.data_path, model.record, **typed(DataConfig, options))
     if options.watch:
-        if own := run_file.find_own(output):
-            run_file.write(own, run_file.describe(parser, options))
+        if folder := run_file.find_own(output):
+            run_file.write(folder, run_file.describe(parser, options))
         return _watch(options, feed, run, output)
     feed.scan()
     if not feed.times():
         raise ValueError(next(iter(feed.errors.values()), f"{options.data_path}: there is no frame"))
     print(_nowcast(options, feed, run, feed.times()[-1], output))
+    run_file.write(own, run_file.describe(parser, options))
     return 0
 
 

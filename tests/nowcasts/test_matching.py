@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from predjax.nowcasts.matching import CORES_FADING, CORES_KEPT, FADING, KEPT, keep_peaks, match
+from predjax.nowcasts.matching import match
 
 
 def rain(seed, *shape):
@@ -51,27 +51,3 @@ def test_channels_have_distributions_of_their_own():
     newest[..., 1] += 100
     matched = match(frame, newest, 1.0)
     assert matched[..., 0].max() < 100 <= matched[..., 1].min()
-
-
-def test_peaks_of_the_newest_frame_fade_and_the_strongest_last():
-    newest, frames = np.zeros((20, 20, 1), np.float32), np.ones((3, 20, 20, 1), np.float32)
-    newest[4, :10, 0] = 30, 29, 28, 27, 3, 3, 3, 3, 3, 3  # 1 % of 400 pixels, 1.5 % more
-    newest[0, 0] = np.nan
-    frames[:, 0, 0] = np.nan
-    kept = keep_peaks(frames, newest)
-    steps = np.arange(1, 4)
-    everywhere, cores = KEPT * FADING**steps, CORES_KEPT * CORES_FADING**steps
-    assert (cores > everywhere).all()
-    np.testing.assert_allclose(kept[:, 4, 0, 0], 1 + 29 * cores, rtol=1e-6)
-    np.testing.assert_allclose(kept[:, 4, 5, 0], 1 + 2 * everywhere, rtol=1e-6)
-    np.testing.assert_allclose(kept[:, 2, 2, 0], 1 - everywhere, rtol=1e-6)
-    assert np.isnan(kept[:, 0, 0]).all()
-
-
-def test_a_dry_frame_and_one_without_coverage_have_no_cores():
-    frames = np.ones((2, 8, 8, 2), np.float32)
-    newest = np.zeros((8, 8, 2), np.float32)
-    newest[..., 1] = np.nan
-    kept = keep_peaks(frames, newest)
-    np.testing.assert_allclose(kept[:, 3, 3, 0], 1 - KEPT * FADING ** np.arange(1, 3), rtol=1e-6)
-    assert np.isnan(kept[..., 1]).all()

@@ -83,11 +83,11 @@ def test_advection_of_lorenz96_conserves_energy():
 
 def test_the_double_scroll_visits_both_scrolls():
     """The fixed points of the scrolls are at x = +-1.5; a series circles around each."""
-    config = dynamics.DoubleScrollConfig()
+    config = dynamics.DoubleScrollConfig(length=5000)  # shares of a shorter one depend on the rounding of the machine
     np.testing.assert_allclose(dynamics.double_scroll_rate(np.array([1.5, 0, -1.5]), config), 0, atol=1e-14)
     x = dynamics.make_double_scroll(config, 0, 0).values[:, 0]
     assert (x > 1).mean() > 0.2 and (x < -1).mean() > 0.2 and np.abs(x).max() < 4
-    assert 2 < (np.diff(np.sign(x)) != 0).sum() < 100
+    assert 10 < (np.diff(np.sign(x)) != 0).sum() < 500
 
 
 def test_henon_follows_its_recursion_from_the_attractor():
