@@ -1,8 +1,12 @@
-"""What is in files and names, as one line of a terminal."""
+"""What a command says on one line of a terminal: names and messages that hold them, and what it waits for."""
 
 import contextlib
 import difflib
-from collections.abc import Iterable
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+
+from tqdm import tqdm
 
 _LONGEST = 2000  # characters of a line; of more the middle is left out
 
@@ -38,3 +42,35 @@ def suggest(name: str, known: Iterable[str]) -> str:
     by_letters = {other.lower(): other for other in known}
     near = difflib.get_close_matches(name.lower(), by_letters, 1)
     return f"; did you mean {by_letters[near[0]]}?" if near else ""
+
+
+@contextlib.contextmanager
+def show_wait(what: str, after: float = 1.0) -> Iterator[None]:
+    """While the block runs, a terminal says what is waited for, and for how long.
+
+    From `after` seconds on, and gone at the end; elsewhere than on a terminal there is nothing.
+    """
+    ended = threading.Event()
+
+    def tick():
+        if ended.wait(after):
+            return
+        with tqdm(desc=what, bar_format="{desc} {elapsed}", leave=False) as bar:
+            bar.start_t -= after
+            while not ended.wait(1.0):
+                bar.refresh()
+
+    thread = threading.Thread(target=tick, daemon=True)
+    if is_terminal():
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        if thread.ident:
+            thread.join()
+
+
+def is_terminal() -> bool:
+    """Whether somebody may look at what is written to stderr."""
+    return bool(sys.stderr and sys.stderr.isatty())

@@ -4,9 +4,11 @@ import importlib
 import io
 import json
 import logging
+import os
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 from tiny import ROOT, TINY
@@ -20,6 +22,7 @@ from predjax.commands.evaluate import make_parser
 from predjax.commands.launch import Life, judge
 from predjax.commands.train import main as train
 from predjax.commands.train import make_parser as make_train_parser
+from predjax.messages import show_wait
 from predjax.models.catalogue import MODELS
 from predjax.synthetic.__main__ import main as synthetic
 
@@ -347,3 +350,21 @@ def test_a_log_that_nobody_reads_ends_the_command(monkeypatch):
     monkeypatch.setattr(sys, "stdout", Closed())
     with pytest.raises(BrokenPipeError):
         _handler().handle(logging.makeLogRecord({"msg": "a line"}))
+
+
+def test_a_wait_is_told_on_a_terminal_alone(monkeypatch, capsys):
+    termios = pytest.importorskip("termios", reason="this system has no terminals to open")
+    terminal, side = os.openpty()
+    termios.tcsetwinsize(terminal, (24, 80))
+    with open(side, "w", buffering=1) as stderr:
+        monkeypatch.setattr("sys.stderr", stderr)
+        with show_wait("drawing", after=0.05):
+            assert b"drawing 00:0" in os.read(terminal, 1000)
+        assert os.read(terminal, 1000).endswith(b"\r")  # gone again
+        with pytest.raises(ValueError, match="what went wrong"), show_wait("short", after=60):
+            raise ValueError("what went wrong")
+    os.close(terminal)
+    monkeypatch.undo()
+    with show_wait("drawing", after=0.0):
+        time.sleep(0.1)
+    assert capsys.readouterr() == ("", "")

@@ -9,7 +9,7 @@ from predjax.commands import one_line_errors, run_file
 from predjax.commands.measured import check_options, measure_skill
 from predjax.commands.methods import BASELINES, USUAL, load
 from predjax.flags import Parser, add_flags, from_dict
-from predjax.messages import one_line_messages
+from predjax.messages import one_line_messages, show_wait
 from predjax.radar.config import DataConfig
 
 LOG = logging.getLogger("predjax")
@@ -94,7 +94,8 @@ def main(arguments=None) -> int:
     parser = make_parser()
     options = run_file.parse(parser, arguments)
     check_options(options)
-    from predjax.commands import export, session
+    with show_wait("starting"):
+        from predjax.commands import export, session
 
     own = run_file.find_own(options.output) if options.output else None
     written = ("skill.*", "report.html", *([own.name] if own else []))
@@ -109,7 +110,8 @@ def main(arguments=None) -> int:
         print(f"warning: {warning}")
     if options.output:
         path = pathlib.Path(options.output) / "report.html"
-        export.write_page(path, verification, methods, cases, _facts(options, model), warnings, options.overwrite)
+        with show_wait("drawing the report"):
+            export.write_page(path, verification, methods, cases, _facts(options, model), warnings, options.overwrite)
         print(f"report {path}")
     if own:
         run_file.write(own, run_file.describe(parser, options))

@@ -8,6 +8,7 @@ import time
 
 from predjax.commands import one_line_errors, run_file
 from predjax.flags import Parser, add_flags, parse_finite, typed
+from predjax.messages import show_wait
 from predjax.radar.config import FEED_OPTIONS, DataConfig
 
 LOG = logging.getLogger("predjax")
@@ -65,9 +66,10 @@ def main(arguments=None) -> int:
         if path.exists():
             raise FileExistsError(f"{path} exists; --overwrite replaces it")
 
-    from predjax.commands import session
-    from predjax.nowcasts.model import load_model
-    from predjax.nowcasts.newest import make_forecaster, open_feed
+    with show_wait("starting"):
+        from predjax.commands import session
+        from predjax.nowcasts.model import load_model
+        from predjax.nowcasts.newest import make_forecaster, open_feed
 
     session.start(options.device)
     model = load_model(options.checkpoint)
@@ -91,7 +93,8 @@ def _nowcast(options, feed, run, init, path: pathlib.Path) -> str:
 
     begin = time.perf_counter()
     _check_age(init, options.max_age)
-    forecast = run(feed, init, options.lead_time, options.num_steps)
+    with show_wait("forecasting"):
+        forecast = run(feed, init, options.lead_time, options.num_steps)
     parts = {path: forecast}
     if options.per_lead:
         leads = forecast["lead_time"]
@@ -102,7 +105,8 @@ def _nowcast(options, feed, run, init, path: pathlib.Path) -> str:
     for name, part in reversed(parts.items()):  # the whole one last: where it is, all are
         write_forecast(name, part, overwrite=options.overwrite, layout=options.format)
     if options.pictures:
-        _draw(path, forecast, feed, init, options.overwrite)
+        with show_wait("drawing"):
+            _draw(path, forecast, feed, init, options.overwrite)
     seconds = time.perf_counter() - begin
     comment = f"; {forecast.attrs['comment']}" if "comment" in forecast.attrs else ""
     return f"{path}: {forecast.sizes['lead_time']} frames after {_shown(init)} in {seconds:.1f} s{comment}"

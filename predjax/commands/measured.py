@@ -1,7 +1,7 @@
 """From the options of an evaluation to its scores: what the command and `predjax.evaluate` share."""
 
 from predjax.commands.methods import BASELINES, choose_names, find_methods, measure_part
-from predjax.messages import suggest
+from predjax.messages import show_wait, suggest
 
 
 def check_options(options) -> None:
@@ -24,7 +24,8 @@ def measure_skill(options):
     """The `methods.Compared`, its `verify.Verification`, and warnings, a line each. Errors: ValueError, OSError."""
     from predjax.commands import cluster, verify
 
-    compared = find_methods(options)
+    with show_wait("reading the data"):
+        compared = find_methods(options)
     model, methods, cases, leaks = compared
     if options.dask_scheduler:
         sums = cluster.map_parts(options.dask_scheduler, measure_part, options, verify.split(cases), "verifying")

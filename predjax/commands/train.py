@@ -6,6 +6,7 @@ import pathlib
 
 from predjax.commands import one_line_errors, run_file
 from predjax.commands.train_flags import make_parser
+from predjax.messages import show_wait
 
 EXIT_CODES = {"SIGINT": 130, "SIGTERM": 143}
 DRY_RUN = "dry run"
@@ -24,9 +25,10 @@ def main(arguments=None) -> int:
 
         print(describe_models())
         return 0
-    from predjax.commands import session
-    from predjax.commands.export import refuse_files
-    from predjax.commands.plan import make_plan
+    with show_wait("starting"):
+        from predjax.commands import session
+        from predjax.commands.export import refuse_files
+        from predjax.commands.plan import make_plan
 
     if options.gen_frm_dir:
         refuse_files(options.gen_frm_dir, ("nowcast_*",), options.overwrite)
@@ -34,7 +36,8 @@ def main(arguments=None) -> int:
         run_file.refuse_given(options, options.save_dir)
     session.start(options.device)
     with session.processes(options.coordinator, options.num_processes, options.process_id) as chief:
-        plan = make_plan(options)
+        with show_wait("reading the data"):
+            plan = make_plan(options)
         found = {name: plan.record["data"][name] for name in PATHS}
         asked |= {name: run_file.make_absolute(paths) for name, paths in found.items() if paths}
         trained = _train(options, plan, chief, asked) if options.is_training else None
@@ -56,7 +59,8 @@ def _train(options, plan, chief: bool, asked: dict):
         progress = loop.Progress(**plan.resumed.record["progress"])
     else:
         state, progress = run.init(plan.params), loop.Progress()
-    update, cost = loop.estimate(run, state)
+    with show_wait("compiling"):
+        update, cost = loop.estimate(run, state)
     if chief:
         _announce(run, plan, cost, int(state.step))
     if options.dry_run:

@@ -9,6 +9,7 @@ import xarray as xr
 from tqdm import tqdm
 
 from predjax.flags import parse_values
+from predjax.messages import show_wait
 from predjax.radar.bad_windows import tolerate
 from predjax.radar.batches import Batch, read_windows
 from predjax.radar.movies import Movies, is_series
@@ -123,7 +124,9 @@ def verify(methods: Mapping[str, Method], cases: Cases) -> Verification:
     """Scores every method on the same windows, streaming over them."""
     parts = split(cases)
     bar = tqdm(parts, total=len(parts), desc="verifying", unit="batch", disable=None, leave=False)
-    return conclude(methods, cases, [measure_cases(methods, cases, bar)])
+    sums = measure_cases(methods, cases, bar)
+    with show_wait("computing intervals"):
+        return conclude(methods, cases, [sums])
 
 
 def split(cases: Cases) -> list[list[int]]:

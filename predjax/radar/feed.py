@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
 from predjax.radar.in_memory import list_datasets
 from predjax.radar.movies import Movies, build_movies, has_times, most_frequent_step
@@ -52,7 +53,8 @@ class Feed:
         datasets = list_datasets(self._paths)
         for one in read_movies(datasets, **self._options) if datasets else ():
             found.setdefault(one.attrs["source"], ((), []))[1].append(one)
-        for path in map(str, () if found else expand_paths(self._paths)):
+        paths = [] if found else list(map(str, expand_paths(self._paths)))
+        for path in tqdm(paths, desc="reading", unit="file", leave=False, disable=None, delay=1):
             try:
                 status = os.stat(path)
             except FileNotFoundError:  # taken away meanwhile
