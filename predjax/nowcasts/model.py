@@ -13,7 +13,7 @@ from predjax.flags import from_dict
 from predjax.messages import one_line_messages
 from predjax.models.config import ModelConfig
 from predjax.models.forecaster import Forecaster, make_forecaster
-from predjax.nowcasts.matching import match
+from predjax.nowcasts.matching import keep_cores, match
 from predjax.radar.advection import from_moving, into_moving
 
 
@@ -83,7 +83,7 @@ def make_nowcast(forecaster: Forecaster, params, batch_size: int = 8) -> Callabl
     Any B: the samples go through all devices of this process, at most `batch_size` at once on each, the last batch
     filled up with missing frames, so that a frame size compiles once. A model of moving coordinates gets the frames in
     those of the motion that they show, and its forecast is brought back. With `matching` the distribution of every
-    frame is drawn to that of the newest one.
+    frame is drawn to that of the newest one, whose cores, in moving coordinates, fade slowly.
     """
     devices, config = parallel.choose_local(), forecaster.config
 
@@ -101,10 +101,14 @@ def make_nowcast(forecaster: Forecaster, params, batch_size: int = 8) -> Callabl
             observed, motion = into_moving(observed, observed.shape[1], config.scaling.units)
         frames = run(observed, num_steps, forcings)
         if config.matching:
-            frames = np.stack([_each(match, one, seen[-1], config.matching) for one, seen in zip(frames, observed)])
+            frames = np.stack([_each(distribute, one, seen[-1]) for one, seen in zip(frames, observed)])
         if motion is not None:
             frames = np.stack([_each(from_moving, *pair) for pair in zip(frames, motion)])
         return frames
+
+    def distribute(frames, newest):
+        frames = keep_cores(frames, newest) if config.moving else frames
+        return match(frames, newest, config.matching)
 
     def run(observed, num_steps, forcings):
         share = min(batch_size, -(-len(observed) // len(devices)))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from predjax.nowcasts.matching import match
+from predjax.nowcasts.matching import FADING, KEPT, keep_cores, match
 
 
 def rain(seed, *shape):
@@ -51,3 +51,24 @@ def test_channels_have_distributions_of_their_own():
     newest[..., 1] += 100
     matched = match(frame, newest, 1.0)
     assert matched[..., 0].max() < 100 <= matched[..., 1].min()
+
+
+def test_the_cores_of_the_newest_frame_fade_slowly_and_the_rest_is_the_forecast():
+    newest, frames = np.zeros((40, 40, 1), np.float32), np.ones((3, 40, 40, 1), np.float32)
+    newest[4, :16, 0] = [30] * 12 + [15] * 4  # 1 % of 1600 pixels, some of them half as strong
+    newest[0, 0] = np.nan
+    frames[:, 0, 0] = np.nan
+    kept = keep_cores(frames, newest)
+    share = KEPT * FADING ** np.arange(1, 4)
+    np.testing.assert_allclose(kept[:, 4, 0, 0], 1 + 29 * share, rtol=1e-6)
+    np.testing.assert_allclose(kept[:, 4, 13, 0], 1 + 14 * share / 2, rtol=1e-6)
+    np.testing.assert_array_equal(kept[:, 6], frames[:, 6])
+    assert np.isnan(kept[:, 0, 0]).all()
+
+
+def test_a_dry_frame_and_one_without_coverage_have_no_cores():
+    frames = np.ones((2, 8, 8, 2), np.float32)
+    newest = np.zeros((8, 8, 2), np.float32)
+    newest[..., 1] = np.nan
+    frames[..., 1] = np.nan
+    np.testing.assert_array_equal(keep_cores(frames, newest), frames)
