@@ -8,8 +8,8 @@ https://doi.org/10.1175/1520-0493(2001)129<2461:AOAPMS>2.0.CO;2).
 import numpy as np
 
 # The newest frame's share where it is among its strongest pixels, before fading, and what each step leaves of it.
-KEPT, FADING = 0.5, 0.95
-CORES = (0.99, 0.995)  # of the pixels below: where being among the strongest begins, and where it is full
+KEPT, FADING = 0.6, 0.97
+CORES = (0.98, 0.99)  # of the pixels below: where being among the strongest begins, and where it is full
 # Of the pixels below: all the same in between, and up to the strongest one, where rain is rare.
 _TAIL = 1 - np.geomspace(0.02, 1e-6, 200)
 LEVELS = np.unique(np.concatenate([np.linspace(0, 0.98, 800), _TAIL, [1.0]]))

@@ -55,13 +55,13 @@ def test_channels_have_distributions_of_their_own():
 
 def test_the_cores_of_the_newest_frame_fade_slowly_and_the_rest_is_the_forecast():
     newest, frames = np.zeros((40, 40, 1), np.float32), np.ones((3, 40, 40, 1), np.float32)
-    newest[4, :16, 0] = [30] * 12 + [15] * 4  # 1 % of 1600 pixels, some of them half as strong
+    newest[4, :32, 0] = [30] * 24 + [15] * 8  # 2 % of 1600 pixels, some of them half as strong
     newest[0, 0] = np.nan
     frames[:, 0, 0] = np.nan
     kept = keep_cores(frames, newest)
     share = KEPT * FADING ** np.arange(1, 4)
     np.testing.assert_allclose(kept[:, 4, 0, 0], 1 + 29 * share, rtol=1e-6)
-    np.testing.assert_allclose(kept[:, 4, 13, 0], 1 + 14 * share / 2, rtol=1e-6)
+    np.testing.assert_allclose(kept[:, 4, 25, 0], 1 + 14 * share / 2, rtol=1e-6)
     np.testing.assert_array_equal(kept[:, 6], frames[:, 6])
     assert np.isnan(kept[:, 0, 0]).all()
 
