@@ -51,15 +51,15 @@ def main(arguments=None) -> int:
 
 def _train(options, plan, chief: bool, asked: dict):
     """Trains; returns the run, the iteration at which it ended, and why. The chief of the processes writes."""
-    from predjax.training import loop
-
-    run = _make_run(plan)
-    if plan.resumed:
-        state = run.restore(plan.resumed.arrays, plan.resumed.path)
-        progress = loop.Progress(**plan.resumed.record["progress"])
-    else:
-        state, progress = run.init(plan.params), loop.Progress()
     with show_wait("compiling"):
+        from predjax.training import loop
+
+        run = _make_run(plan)
+        if plan.resumed:
+            state = run.restore(plan.resumed.arrays, plan.resumed.path)
+            progress = loop.Progress(**plan.resumed.record["progress"])
+        else:
+            state, progress = run.init(plan.params), loop.Progress()
         update, cost = loop.estimate(run, state)
     if chief:
         _announce(run, plan, cost, int(state.step))

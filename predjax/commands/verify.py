@@ -123,8 +123,8 @@ def _no_sums(methods: Iterable[str]) -> Sums:
 def verify(methods: Mapping[str, Method], cases: Cases) -> Verification:
     """Scores every method on the same windows, streaming over them."""
     parts = split(cases)
-    bar = tqdm(parts, total=len(parts), desc="verifying", unit="batch", disable=None, leave=False)
-    sums = measure_cases(methods, cases, bar)
+    with tqdm(total=len(parts), desc="verifying", unit="batch", disable=None, leave=False) as bar:
+        sums = measure_cases(methods, cases, parts, bar.update)
     with show_wait("computing intervals"):
         return conclude(methods, cases, [sums])
 
@@ -141,8 +141,10 @@ def split(cases: Cases) -> list[list[int]]:
     return batches
 
 
-def measure_cases(methods: Mapping[str, Method], cases: Cases, parts: Iterable[list[int]]) -> Sums:
-    """The sums over the cases of these numbers, by block (event, or stretch of init times)."""
+def measure_cases(
+    methods: Mapping[str, Method], cases: Cases, parts: Iterable[list[int]], done: Callable[[], object] = lambda: None
+) -> Sums:
+    """The sums over the cases of these numbers, by block (event, or stretch of init times); `done` after each part."""
     blocks = assign_blocks(cases.windows, cases.length)
     sums = _no_sums(methods)
     bad = tolerate(cases.on_bad_window)
@@ -156,6 +158,7 @@ def measure_cases(methods: Mapping[str, Method], cases: Cases, parts: Iterable[l
         forecasts = {name: _raise_to(cases.floor, run(batch)) for name, run in methods.items()}
         _add(sums, forecasts, observed, blocks.numbers[numbers], cases)
         sums.errors.update(zip(numbers, _measure_errors(next(iter(forecasts.values())), observed)))
+        done()
     return sums._replace(unreadable=bad.count if bad else 0)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from predjax.files import appearing
 
@@ -110,7 +111,8 @@ def write_moving_mnist(
     clips[1, :, 0] = clips[0, :, 0] + input_length
     clips[:, :, 1] = [[input_length], [length - input_length]]
     shape = (1, SIZE, SIZE)
-    frames = (make_movie(digits, length, seed, movie)[:, None] / np.float32(255) for movie in range(num_movies))
+    numbers = tqdm(range(num_movies), desc="moving_mnist", unit="movie", disable=None, leave=False)
+    frames = (make_movie(digits, length, seed, movie)[:, None] / np.float32(255) for movie in numbers)
     with (
         appearing(path, overwrite=overwrite) as temporary,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,

@@ -7,6 +7,7 @@ import re
 
 import netCDF4
 import numpy as np
+from tqdm import tqdm
 
 from predjax.files import appearing
 from predjax.radar.netcdf_lock import NETCDF_LOCK
@@ -95,7 +96,8 @@ def write_radar_movies(
     if num_movies < 1 or seed < 0:
         raise ValueError(f"num_movies {num_movies} must be at least 1 and seed {seed} at least 0")
     with appearing(path, overwrite=overwrite) as temporary:
-        frames = np.stack([make_movie(config, seed, movie).dbz for movie in range(num_movies)])
+        numbers = tqdm(range(num_movies), desc="radar", unit="movie", disable=None, leave=False)
+        frames = np.stack([make_movie(config, seed, movie).dbz for movie in numbers])
         if path.suffix == ".nc":
             _write_netcdf(temporary, frames, config, history)
         else:
