@@ -109,7 +109,7 @@ def test_two_processes_of_two_devices_train_like_four_devices_and_like_one(tmp_p
         for kind in ("loss", "valid_loss"):
             losses, expected = ([r[kind] for r in records[n] if kind in r] for n in (name, "1 x 1"))
             assert len(losses) == 6
-            np.testing.assert_allclose(losses, expected, rtol=1e-6, err_msg=f"{name} {kind}")
+            np.testing.assert_allclose(losses, expected, rtol=5e-6, err_msg=f"{name} {kind}")
         one, other = (checkpoint.load(checkpoint.step_path(tmp_path / n, 6))[0] for n in (name, "1 x 1"))
         for key in one:
             np.testing.assert_allclose(one[key], other[key], atol=2e-5, err_msg=key)
