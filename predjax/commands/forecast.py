@@ -76,8 +76,8 @@ def main(arguments=None) -> int:
     run = make_forecaster(model, options.any_step)
     feed = open_feed(options.data_path, model.record, **typed(DataConfig, options))
     if options.watch:
-        if folder := run_file.find_own(output):
-            run_file.write(folder, run_file.describe(parser, options))
+        if path := run_file.find_own(output):
+            run_file.write(path, run_file.describe(parser, options))
         return _watch(options, feed, run, output)
     feed.scan()
     if not feed.times():
