@@ -7,6 +7,8 @@ that is fitted to the observed frames of the case. Here the scales are those of 
 2^k pixels takes away, the last one is what remains, and their sum is the frame.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -98,14 +100,35 @@ def extend_scales(frame, before, fitted, gains):
     (rows, columns), count = gains.shape[1:3], fitted.shape[1]
     bounds = LARGEST * NARROWING ** np.arange(count)[:, None]
     gains = jnp.asarray(bounds, gains.dtype) * jnp.tanh(gains.reshape(batch, rows, columns, 2, count, channels))
-    up, across = (jnp.asarray(_interpolate(*sizes), gains.dtype) for sizes in ((rows, height), (columns, width)))
-    weights = jnp.einsum("ih,bhwksc,jw->ksbcij", up, gains, across) + fitted.transpose(2, 1, 0, 3)[..., None, None]
+    weights = gains + fitted.swapaxes(1, 2)[:, None, None]
+    across = jnp.asarray(_interpolate(columns, width), gains.dtype)
+    weights = _interpolate_rows(jnp.einsum("bhwksc,jw->ksbchj", weights, across), height)
     frame, before = jnp.moveaxis(frame, -1, 1), jnp.moveaxis(before, -1, 1)
-    change = jnp.zeros_like(frame)
+    change = jnp.zeros(weights.shape[2:], weights.dtype)
     for kind, fields in enumerate((frame, frame - before)):
         for number, scale in enumerate(split_scales(fields, count)):
-            change += weights[kind, number] * scale
-    return jnp.moveaxis(change, 1, -1)
+            change += weights[kind, number] * scale.reshape(change.shape)
+    return jnp.moveaxis(change.reshape(frame.shape), 1, -1)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def _interpolate_rows(fields, height: int):
+    """Fields `(..., h, W)` of patches, interpolated linearly between the middles of their rows: `(..., h, p, W)` for
+    the p = H / h rows of pixels of each; constant beyond the last."""
+    pads = [(0, 0)] * (fields.ndim - 2) + [(1, 1), (0, 0)]
+    padded, size = jnp.pad(fields, pads, mode="edge")[..., None, :], height // fields.shape[-2]
+    place = jnp.asarray((np.arange(size) + 0.5) / size - 0.5, fields.dtype)[:, None]
+    above, middle, below = padded[..., :-2, :, :], padded[..., 1:-1, :, :], padded[..., 2:, :, :]
+    return jnp.maximum(0, -place) * above + (1 - abs(place)) * middle + jnp.maximum(0, place) * below
+
+
+def _pull_rows(height, _, dpixels):
+    """The gradient of the fields: a matrix product, which is faster here than what would be derived."""
+    matrix = jnp.asarray(_interpolate(dpixels.shape[-3], height), dpixels.dtype)
+    return (jnp.einsum("ih,...iw->...hw", matrix, dpixels.reshape(*dpixels.shape[:-3], height, dpixels.shape[-1])),)
+
+
+_interpolate_rows.defvjp(lambda fields, height: (_interpolate_rows(fields, height), None), _pull_rows)
 
 
 def _interpolate(patches: int, pixels: int) -> np.ndarray:

@@ -43,13 +43,24 @@ def scan_shared(step: Callable, kernels: dict[str, Kernel], execution: Execution
     def run_steps(params, arrays, rng, first, inputs, masks, keep):
         shared = share(arrays)
 
-        def body(carry, at):
+        def run_step(carry, at):
             index, x, mask = at
             with shared.computed() as sums:
                 new, outputs = step(params, _fold(rng, index), carry, x, mask)
-            return new, (outputs, (carry, {name: sums[name] for name in kept}) if keep else None)
+            return new, outputs, (carry, {name: sums[name] for name in kept}) if keep else None
 
-        return jax.lax.scan(body, first, (jnp.arange(steps), inputs, masks))[1]
+        def body(state, at):
+            # The outputs of the step before: XLA on CPUs writes what leaves a scan with one core, and so would compute
+            # there what leads to it.
+            carry, before = state
+            new, outputs, residuals = run_step(carry, at)
+            return (new, outputs), (before, residuals)
+
+        window = jnp.arange(steps), inputs, masks
+        _, shapes, _ = jax.eval_shape(run_step, first, jax.tree.map(lambda a: a[0], window))
+        none = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), shapes)
+        (_, last), (before, residuals) = jax.lax.scan(body, (first, none), window)
+        return jax.tree.map(lambda a, end: jnp.concatenate([a[1:], end[None]]), before, last), residuals
 
     @jax.custom_vjp
     def run(params, arrays, rng, first, inputs, masks):

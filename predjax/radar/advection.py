@@ -5,6 +5,7 @@ followed step by step, d = u(p + d/2) iterated, and a frame is read bilinearly, 
 frame the motion is that of its edge.
 """
 
+import concurrent.futures
 from collections.abc import Iterator
 
 import numpy as np
@@ -44,8 +45,8 @@ def from_moving(frames: np.ndarray, motion: np.ndarray) -> np.ndarray:
 
     Where all frames are one, what `advect` makes of it.
     """
-    points = trace(-motion, len(frames))
-    return np.stack([read(frame, where) for frame, where in zip(frames, points)])
+    with concurrent.futures.ThreadPoolExecutor() as pool:  # frames are read while the paths to the next are followed
+        return np.stack(list(pool.map(read, frames, trace(-motion, len(frames)))))
 
 
 def into_moving(frames: np.ndarray, input_length: int, units: str) -> tuple[np.ndarray, np.ndarray]:

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.test_util import check_grads
 
 from predjax.models.config import ModelConfig
 from predjax.models.forecaster import make_forecaster
@@ -83,6 +84,13 @@ def test_gains_are_those_of_their_place():
             LARGEST * NARROWING * np.tanh(0.5) * share[:, None] * share * split_scales(fields[..., 0], count)[1][0]
         )
         np.testing.assert_allclose(change, expected, atol=1e-6)
+
+
+def test_gradients_of_a_change():
+    """Between the middles of patches a gradient is stated, not derived."""
+    frame, before, fitted = noise(2, 12, 8, 2), noise(2, 12, 8, 2, seed=1), noise(2, 3, 2, 2, seed=2)
+    gains = noise(2, 3, 4, 12, seed=3)
+    check_grads(extend_scales, (frame, before, fitted, gains), order=1, modes=["rev"], atol=2e-2, rtol=2e-2)
 
 
 @pytest.mark.parametrize("name", ["predrnn_v2", "conv_lstm", "conv_s5"])
