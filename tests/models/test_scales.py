@@ -6,10 +6,18 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
+from predjax.models import scales
 from predjax.models.config import ModelConfig
 from predjax.models.forecaster import make_forecaster
-from predjax.models.scales import LARGEST, NARROWING, extend_scales, fit_scales, split_scales
+from predjax.models.scales import LARGEST, NARROWING
 from predjax.models.scaling import Scaling
+
+split_scales, fit_scales = (jax.jit(f, static_argnums=1) for f in (scales.split_scales, scales.fit_scales))
+extend_scales = jax.jit(scales.extend_scales)
+
+
+def predict(forecaster, params, observed, num_steps):
+    return jax.jit(forecaster.predict, static_argnums=3)(params, None, observed, num_steps)
 
 
 def noise(*shape, seed=0):
@@ -18,9 +26,9 @@ def noise(*shape, seed=0):
 
 def test_scales_sum_to_the_frame_and_get_coarser():
     frames = noise(2, 40, 33)
-    scales = split_scales(frames, 5)
-    np.testing.assert_allclose(sum(scales), frames, atol=1e-5)
-    variances = [float(np.var(scale)) for scale in scales[:-1]]
+    parts = split_scales(frames, 5)
+    np.testing.assert_allclose(sum(parts), frames, atol=1e-5)
+    variances = [float(np.var(scale)) for scale in parts[:-1]]
     assert variances == sorted(variances, reverse=True)  # of white noise each blurring takes the most of what is left
     wave = np.cos(2 * np.pi * np.arange(64) / 16)[None, None] * np.ones((1, 64, 1))
     power = [float(np.square(scale[:, 16:48, 16:48]).mean()) for scale in split_scales(wave.astype(np.float32), 5)]
@@ -28,10 +36,10 @@ def test_scales_sum_to_the_frame_and_get_coarser():
 
 
 def test_a_constant_is_in_the_last_scale_alone():
-    scales = split_scales(np.full((2, 9, 7), 3.0, np.float32), 4)
-    for scale in scales[:-1]:
+    *parts, last = split_scales(np.full((2, 9, 7), 3.0, np.float32), 4)
+    for scale in parts:
         np.testing.assert_allclose(scale, 0, atol=1e-6)
-    np.testing.assert_allclose(scales[-1], 3, rtol=1e-6)
+    np.testing.assert_allclose(last, 3, rtol=1e-6)
 
 
 def test_the_autoregression_of_a_known_process_is_found():
@@ -104,7 +112,7 @@ def test_a_model_whose_network_gives_nothing_forecasts_the_autoregression(name):
     frames = 0.5 + 0.1 * np.cumsum(frames, 1)
     params = forecaster.init(jax.random.key(0), frames)
     nothing = jax.tree.map(jnp.zeros_like, params)
-    found = forecaster.predict(nothing, None, frames[:, :4], 3)
+    found = predict(forecaster, nothing, frames[:, :4], 3)
     fitted = fit_scales(frames[:, :4], 3)
     before, frame = frames[:, 2], frames[:, 3]
     for step in range(3):
@@ -113,9 +121,8 @@ def test_a_model_whose_network_gives_nothing_forecasts_the_autoregression(name):
         np.testing.assert_allclose(found[:, step], frame, atol=1e-5)
     if name == "conv_s5":  # all true inputs at once, and one by one
         ones = jnp.ones((1, 6), bool)
-        np.testing.assert_allclose(
-            forecaster.rollout(params, None, frames, None), forecaster.rollout(params, None, frames, ones), atol=1e-4
-        )
+        rollout = jax.jit(forecaster.rollout)
+        np.testing.assert_allclose(rollout(params, None, frames, None), rollout(params, None, frames, ones), atol=1e-4)
     loss = jax.jit(jax.value_and_grad(lambda p: forecaster.loss(p, None, frames, jnp.ones((1, 6), bool))[0]))
     value, gradient = loss(params)
     assert np.isfinite(value) and all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
@@ -130,7 +137,7 @@ def test_scales_go_on_as_in_the_frames_that_are_observed_however_many(length):
     forecaster, frames = make_forecaster(config), 0.5 + 0.1 * np.cumsum(noise(1, length, 16, 16, 1), 1)
     nothing = jax.tree.map(jnp.zeros_like, forecaster.init(jax.random.key(0), frames))
     change = extend_scales(frames[:, -1], frames[:, -2], fit_scales(frames, 3), jnp.zeros((1, 4, 4, 6)))
-    found = forecaster.predict(nothing, None, frames, 1)[:, 0]
+    found = predict(forecaster, nothing, frames, 1)[:, 0]
     np.testing.assert_allclose(found, frames[:, -1] + change, atol=1e-5)
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from predjax.pictures.report import ReportCase, write_report
 from predjax.verification.blocks import stack_blocks, sum_blocks
-from predjax.verification.bootstrap import bootstrap
+from predjax.verification.bootstrap import VERDICTS, bootstrap
 from predjax.verification.common_domain import keep_common
 from predjax.verification.ensembles import ensemble_skill, ensemble_statistics
 from predjax.verification.measure import measure, score
@@ -20,7 +20,6 @@ from predjax.verification.skill import compare
 VOID = {"meta", "link", "img", "br"}
 LEADS = [5, 10, 15]
 LABELS = {"lead_times": LEADS, "lead_units": "minutes", "units": "mm/h"}
-VERDICTS = {"resolved", "not resolved", "too few cases", "undefined", "reference"}
 
 
 class Page(html.parser.HTMLParser):
