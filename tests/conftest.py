@@ -3,6 +3,7 @@
 import os
 import pathlib
 
+import jax
 import pytest
 from tiny import ROOT, TINY
 
@@ -10,8 +11,10 @@ SHARED = pathlib.Path(os.environ.get("PREDJAX_SHARED", ROOT.parent / "shared"))
 
 # Before jax starts its backend: four CPU devices for the pmapped tests, and compiled programs kept between runs.
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
-# Nearly every program of the tests runs a few times: machine code with the fewest optimisations is there much sooner.
-os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+# Nearly every program of the tests runs a few times: machine code with the fewest optimisations is there much sooner,
+# and where XLA still has its older code generator, that of loops in half the time.
+if os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1") != "0" and jax.__version_info__ < (0, 11):
+    os.environ["XLA_FLAGS"] += " --xla_cpu_use_fusion_emitters=false"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / "xla"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
 os.environ.setdefault("PREDJAX_COMPILATION_CACHE", os.environ["JAX_COMPILATION_CACHE_DIR"])
