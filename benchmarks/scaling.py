@@ -10,7 +10,7 @@ import statistics
 import time
 
 import numpy as np
-from speed_sides import SIZES, Work, compile_predjax, describe_run
+from speed_sides import SIZES, Work, compile_step, describe_run
 
 from predjax.models.execution import CONVOLUTIONS, PRECISIONS, REMATS, Execution
 
@@ -50,12 +50,12 @@ def measure_scaling(work: Work, execution: Execution, rounds: int, lengths, batc
     for axis, scaled_works in works.items():
         result[axis] = {}
         for value, scaled in scaled_works.items():
-            calls, cost = compile_predjax(scaled, execution)
-            calls["train_step"]()
+            train_step, cost = compile_step(scaled, execution)
+            train_step()
             seconds = []
             for _ in range(rounds):
                 start = time.perf_counter()
-                calls["train_step"]()
+                train_step()
                 seconds.append(time.perf_counter() - start)
             result[axis][value] = {"seconds": statistics.median(seconds), "compile_cpu": cost["train_step_cpu"]}
     points = [(np.log(n), np.log(row["seconds"])) for n, row in result["length"].items() if n >= 10]

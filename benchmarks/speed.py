@@ -24,7 +24,17 @@ import time
 
 import jax
 import jax.numpy as jnp
-from speed_sides import SIZES, Work, compile_predjax, count_flop, describe_run, make_config, make_data, make_torch
+from speed_sides import (
+    SIZES,
+    Work,
+    compile_predjax,
+    compile_step,
+    count_flop,
+    describe_run,
+    make_config,
+    make_data,
+    make_torch,
+)
 
 from predjax.models.execution import CONVOLUTIONS, PRECISIONS, REMATS, Execution
 from predjax.models.torch_weights import from_state_dict
@@ -109,16 +119,17 @@ def measure_gemm(size: int = 2048) -> float:
 
 def measure_peak(side: str, work: Work, execution: Execution) -> float:
     """MB that three train steps of one side add to the resident memory of this process."""
+    make_data(work)
     if side == "torch":
-        calls, _ = make_torch(work, "eager")
+        make_torch(work._replace(num_hidden=(1,)), "eager")  # imports what its optimizer needs
         before = read_memory("VmRSS")
+        train_step = make_torch(work, "eager")[0]["train_step"]
     else:
-        make_data(work)
         jax.block_until_ready(jax.jit(jnp.sin)(jnp.ones(8)))
         before = read_memory("VmRSS")
-        calls, _ = compile_predjax(work, execution)
+        train_step, _ = compile_step(work, execution)
     for _ in range(3):
-        calls["train_step"]()
+        train_step()
     return read_memory("VmHWM") - before
 
 

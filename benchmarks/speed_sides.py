@@ -8,6 +8,7 @@ import pathlib
 import platform
 import sys
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -82,36 +83,50 @@ def count_flop(work: Work) -> float:
     return 2.0 * cells * products
 
 
-def compile_predjax(work: Work, execution: Execution, params=None) -> tuple[dict, dict]:
-    """The compiled calls by name, and what compiling cost: seconds, and CPU seconds of the train step."""
-    frames, use_truth = make_data(work)
-    forecaster = make_forecaster(make_config(work), execution)
-    if params is None:
-        params = forecaster.init(jax.random.key(0), frames)
+def draw_params(work: Work):
+    """The initial parameters of a network of `work`, as a training run draws them."""
+    frames, _ = make_data(work)
+    init = jax.jit(make_forecaster(make_config(work)).init).lower(jax.random.key(0), frames)
+    return init.compile({"xla_backend_optimization_level": "0"})(jax.random.key(0), frames)
+
+
+def compile_step(work: Work, execution: Execution, params=None) -> tuple[Callable, dict]:
+    """The compiled train step, which gives the loss when called, and what compiling cost: seconds, and CPU seconds."""
+    frames, _ = make_data(work)
     config = TrainConfig(lr_schedule="constant", warmup_iterations=0, clip_norm=0.0, lr=1e-3)
     optimizer, sampling = make_optimizer(config), SamplingConfig().resolve(10**6)
     devices = parallel.choose_devices(1)
-    state = parallel.replicate(init_state(jax.tree.map(jnp.array, params), optimizer, 0), devices)
+    # A copy, which the step may take over: the other side starts from the same parameters.
+    params = draw_params(work) if params is None else jax.tree.map(jnp.array, params)
+    states = [parallel.replicate(init_state(params, optimizer, 0), devices)]
+    del params
+    forecaster = make_forecaster(make_config(work), execution)
     update = parallel.parallelise(make_update(forecaster, optimizer, sampling), devices)
-    params, shards = jax.device_put(params), parallel.shard(frames, devices)
-    cost, start, cpu = {}, time.perf_counter(), time.process_time()
-    step = update.lower(state, shards, None, None).compile()
+    shards = parallel.shard(frames, devices)
+    start, cpu = time.perf_counter(), time.process_time()
+    step = update.lower(states[0], shards, None, None).compile()
     cost = {"train_step": time.perf_counter() - start, "train_step_cpu": time.process_time() - cpu}
-    start = time.perf_counter()
-    rollout = jax.jit(forecaster.rollout).lower(params, None, frames, use_truth).compile()
-    cost["forward"] = time.perf_counter() - start
-    states = [state]
+    parallel.return_memory()
 
     def train_step():
         states[0], metrics = step(states[0], shards, None, None)
         return float(metrics["loss"])
 
-    def forward():
-        return jax.block_until_ready(rollout(params, None, frames, use_truth))
+    return train_step, cost
 
+
+def compile_predjax(work: Work, execution: Execution, params=None) -> tuple[dict, dict]:
+    """All compiled calls by name, and what compiling cost, as `compile_step` has it."""
+    frames, use_truth = make_data(work)
+    forecaster = make_forecaster(make_config(work), execution)
+    params = jax.device_put(draw_params(work) if params is None else params)
+    train_step, cost = compile_step(work, execution, params)
+    start = time.perf_counter()
+    rollout = jax.jit(forecaster.rollout).lower(params, None, frames, use_truth).compile()
+    cost["forward"] = time.perf_counter() - start
     loss = jax.jit(forecaster.loss)
     return {
-        "forward": forward,
+        "forward": lambda: jax.block_until_ready(rollout(params, None, frames, use_truth)),
         "train_step": train_step,
         "loss": lambda: float(loss(params, None, frames, use_truth)[0]),
     }, cost
@@ -134,6 +149,10 @@ def make_torch(work: Work, variant: str, bfloat16: bool = False) -> tuple[dict, 
     if variant == "channels_last":
         model = model.to(memory_format=torch.channels_last)
         patches = patches.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3)
+    if variant == "compile":
+        # Pickle, by which the compiler names what it caches, asks every module for a name, and Haiku's stand-in for a
+        # flax that is not installed answers with an ImportError.
+        sys.modules.pop("haiku.experimental.flax", None)
     run = torch.compile(model) if variant == "compile" else model
     cast = torch.autocast(device, torch.bfloat16, enabled=bfloat16)
 

@@ -99,7 +99,7 @@ def _planned_forward(x, w, plan):
 
 def _planned_backward(plan, residuals, dy):
     x, w = residuals
-    return apply_filters(dy, prepare(turn(w), plan), plan), kernel_gradient(x, dy, plan.k, plan)
+    return apply_turned(dy, prepare(w, plan), plan), kernel_gradient(x, dy, plan.k, plan)
 
 
 _convolve_planned.defvjp(_planned_forward, _planned_backward)
@@ -150,6 +150,20 @@ def apply_filters(x, filters, plan):
         filters,
         cpu=lambda x, filters: winograd.convolve(_widen(x), filters.groups, plan).astype(x.dtype),
         default=lambda x, filters: _correlate(x, filters.kernel, 1, pads, 1, 1),
+    )
+
+
+def apply_turned(dy, filters, plan):
+    """The adjoint of `apply_filters`, with the same filters; no gradients are defined for it."""
+    k = filters.kernel.shape[0]
+    pads = ((k // 2, k // 2),) * 2
+    if plan is None:
+        return convolve(dy, turn(filters.kernel), 1, pads)
+    return jax.lax.platform_dependent(
+        dy,
+        filters,
+        cpu=lambda dy, filters: winograd.convolve_turned(_widen(dy), filters.groups, plan).astype(dy.dtype),
+        default=lambda dy, filters: _correlate(dy, turn(filters.kernel), 1, pads, 1, 1),
     )
 
 

@@ -15,24 +15,24 @@ import jax
 import jax.numpy as jnp
 
 from predjax.cells import winograd
-from predjax.cells.convolution import apply_filters, convolve_same, kernel_gradient, prepare, turn
+from predjax.cells.convolution import apply_filters, apply_turned, convolve_same, kernel_gradient, prepare
 
 IMPLEMENTATIONS = ("auto", "direct", "winograd")
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
-def _replay(x, y, turned, plan):
+def _replay(x, y, filters, plan):
     """y, which is the convolution of x; the gradient of y is what there is for that of the kernel."""
-    del x, turned
+    del x, filters
     return y
 
 
-def _replay_forward(x, y, turned, plan):
-    return _replay(x, y, turned, plan), turned
+def _replay_forward(x, y, filters, plan):
+    return _replay(x, y, filters, plan), filters
 
 
-def _replay_backward(plan, turned, dy):
-    return apply_filters(dy, turned, plan), dy, jax.tree.map(jnp.zeros_like, turned)
+def _replay_backward(plan, filters, dy):
+    return apply_turned(dy, filters, plan), dy, jax.tree.map(jnp.zeros_like, filters)
 
 
 _replay.defvjp(_replay_forward, _replay_backward)
@@ -68,10 +68,9 @@ class SharedKernels:
       kernels: by name, as `collect_kernels` finds them.
       implementation: of `IMPLEMENTATIONS`; anything but "auto" is for measurements.
       dtype: of the products and of the sums that are kept; None leaves that of the kernels. A step sees its own dtype.
-      trains: whether inputs need gradients: then the adjoint kernels are prepared as well.
     """
 
-    def __init__(self, kernels: dict[str, Kernel], implementation="auto", dtype=None, trains=False):
+    def __init__(self, kernels: dict[str, Kernel], implementation="auto", dtype=None):
         if implementation not in IMPLEMENTATIONS:
             raise ValueError(f"convolution {implementation!r} is not one of {', '.join(IMPLEMENTATIONS)}")
         self.dtype, self.kernels = dtype, kernels
@@ -81,7 +80,6 @@ class SharedKernels:
             self._plans[name] = None if implementation == "direct" else winograd.choose_plan(x_shape, w.shape, force)
         cast = {name: kernel.w.astype(dtype or kernel.w.dtype) for name, kernel in kernels.items()}
         self._filters = {name: prepare(w, self._plans[name]) for name, w in cast.items()}
-        self._turned = {name: prepare(turn(w), self._plans[name]) for name, w in cast.items()} if trains else None
 
     @contextlib.contextmanager
     def computed(self, given=None) -> Iterator[dict]:
@@ -97,7 +95,7 @@ class SharedKernels:
     def replayed(self, sums: dict) -> Iterator[dict]:
         """In this block convolutions by name give their `sums`; gives the dict of their inputs.
 
-        Differentiation reaches the inputs through the adjoint kernels, and ends at the sums.
+        Differentiation reaches the inputs through the adjoint convolutions, and ends at the sums.
         """
         step = _Replayed(self, sums)
         with _activated(step):
@@ -152,7 +150,7 @@ class _Replayed:
         del make_kernel
         shared, dtype = self.shared, x.dtype
         self.inputs[name] = x = x.astype(shared.dtype or dtype)
-        return _replay(x, self.sums[name], shared._turned[name], shared._plans[name]).astype(dtype)
+        return _replay(x, self.sums[name], shared._filters[name], shared._plans[name]).astype(dtype)
 
 
 _active: contextvars.ContextVar[_Collector | _Computed | _Replayed | None] = contextvars.ContextVar(

@@ -56,7 +56,30 @@ def choose_plan(x_shape, w_shape, force: bool = False) -> Plan | None:
 @functools.cache
 def matrices(m: int, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A^T `(m, n)`, G `(n, k)` and B^T `(n, n)` of the filtering of m outputs by k taps, in float64."""
+    evaluate, filters, inputs = _toom_cook(POINTS[: m + k - 2], m, k)
+    return np.array(evaluate, float), np.array(filters, float), np.array(inputs, float)
+
+
+@functools.cache
+def turned_matrices(m: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """A^T and B^T that filter by the turned taps w[k-1-j] with the products by G w, of the same G, in float64.
+
+    A polynomial at p is that of the turned taps at 1/p times p^(k-1): so these are of the inverse points, with 0 and
+    infinity exchanged, and B^T is scaled by what is left, powers of two.
+    """
     points = POINTS[: m + k - 2]
+    evaluate, turned, inputs = _toom_cook([p and 1 / p for p in points], m, k)
+    order = [-1, *range(1, len(points)), 0]
+    scales = []
+    for taps, row in zip(_toom_cook(points, m, k)[1], order):
+        j = next(j for j, tap in enumerate(taps) if tap)
+        scales.append(turned[row][k - 1 - j] / taps[j])
+    scaled = [[scale * entry for entry in inputs[row]] for scale, row in zip(scales, order)]
+    return np.array([[row[column] for column in order] for row in evaluate], float), np.array(scaled, float)
+
+
+def _toom_cook(points, m, k):
+    """A^T, G and B^T at n - 1 points and infinity, which is last, as lists of fractions."""
 
     def product(roots):
         polynomial = [fractions.Fraction(1)]  # coefficients, lowest first
@@ -73,7 +96,7 @@ def matrices(m: int, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     ]
     filters.append([fractions.Fraction(int(j == k - 1)) for j in range(k)])
     inputs = [[*product(rest), fractions.Fraction(0)] for rest in others] + [product(points)]
-    return np.array(evaluate, float), np.array(filters, float), np.array(inputs, float)
+    return evaluate, filters, inputs
 
 
 @functools.partial(jax.jit, static_argnames="plan")  # traced once for all layers alike
@@ -98,27 +121,25 @@ def _filter_parts(plan, dtype):
     return [jnp.asarray(part, dtype) for part in np.einsum("bj,ai->baij", filters, filters).reshape(plan.n, plan.n, -1)]
 
 
-def transform_inputs(x, plan: Plan) -> list:
-    """B^T d B of every tile: `(B, H, W, C)` to groups `(n, tiles, C)`, zeros outside the frame."""
+def transform_inputs(x, plan: Plan, inputs) -> list:
+    """B^T d B of every tile, B^T = `inputs`: `(B, H, W, C)` to groups `(n, tiles, C)`, zeros outside the frame."""
     batch, height, width, channels = x.shape
     m, n, before = plan.m, plan.n, plan.k // 2
     rows, columns = -(-height // m), -(-width // m)
     below, right = m * (rows - 1) + n - height - before, m * (columns - 1) + n - width - before
     x = jax.lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), (before, below, 0), (before, right, 0), (0, 0, 0)))
     windows = jnp.stack([x[:, i : i + m * (rows - 1) + 1 : m] for i in range(n)])
-    _, _, inputs = matrices(m, plan.k)
     mixed = jnp.asarray(inputs, x.dtype) @ windows.reshape(n, -1)
     mixed = mixed.reshape(n, batch, rows, -1, channels)
     shifted = [mixed[..., j : j + m * (columns - 1) + 1 : m, :] for j in range(n)]
     return [_combine(coefficients, shifted).reshape(n, -1, channels) for coefficients in inputs]
 
 
-def transform_outputs(groups, plan: Plan, shape):
-    """A^T p A of every tile: groups `(n, tiles, C)` to `shape` = `(B, H, W)` and C."""
+def transform_outputs(groups, plan: Plan, evaluate, shape):
+    """A^T p A of every tile, A^T = `evaluate`: groups `(n, tiles, C)` to `shape` = `(B, H, W)` and C."""
     batch, height, width = shape
     m, n = plan.m, plan.n
     rows, columns, channels = -(-height // m), -(-width // m), groups[0].shape[-1]
-    evaluate, _, _ = matrices(m, plan.k)
     matrix = jnp.asarray(evaluate, groups[0].dtype)
     # For each column q of a tile, (m rows, tiles C).
     tiles = [matrix @ _combine(coefficients, groups).reshape(n, -1) for coefficients in evaluate]
@@ -143,8 +164,19 @@ def adjoint_outputs(dy, plan: Plan) -> list:
 @functools.partial(jax.jit, static_argnames="plan")  # traced once for all layers alike
 def convolve(x, filters, plan: Plan):
     """The SAME convolution of x `(B, H, W, I)` with transformed filters: `(B, H, W, O)`."""
-    groups = [v @ u for v, u in zip(transform_inputs(x, plan), filters)]
-    return transform_outputs(groups, plan, x.shape[:3])
+    evaluate, _, inputs = matrices(plan.m, plan.k)
+    groups = [v @ u for v, u in zip(transform_inputs(x, plan, inputs), filters)]
+    return transform_outputs(groups, plan, evaluate, x.shape[:3])
+
+
+@functools.partial(jax.jit, static_argnames="plan")  # traced once for all layers alike
+def convolve_turned(dy, filters, plan: Plan):
+    """The adjoint of `convolve`, with the same transformed filters: dy `(B, H, W, O)` to `(B, H, W, I)`.
+
+    It is the convolution with the kernel turned by half a turn, inputs and outputs exchanged."""
+    evaluate, inputs = turned_matrices(plan.m, plan.k)
+    groups = [jnp.einsum("pto,pio->pti", v, u) for v, u in zip(transform_inputs(dy, plan, inputs), filters)]
+    return transform_outputs(groups, plan, evaluate, dy.shape[:3])
 
 
 @functools.partial(jax.jit, static_argnames="plan")  # traced once for all layers alike
@@ -155,8 +187,10 @@ def filter_gradient(x, dy, plan: Plan):
     count = -(-images * plan.n**2 * tiles * channels * x.dtype.itemsize // CHUNK_BYTES)
     chunk = -(-images // count)
 
+    _, _, inputs = matrices(plan.m, plan.k)
+
     def gradient(x, dy):
-        pairs = zip(transform_inputs(x, plan), adjoint_outputs(dy, plan))
+        pairs = zip(transform_inputs(x, plan, inputs), adjoint_outputs(dy, plan))
         return adjoint_filters([jnp.einsum("pti,pto->pio", v, p) for v, p in pairs], plan)
 
     if count == 1:

@@ -16,7 +16,7 @@ import numpy as np
 from predjax.cells.shared_kernels import Kernel, SharedKernels
 from predjax.models.execution import Execution
 
-ROUND_BYTES = 96 * 2**20  # inputs and gradients of a round: the longer a round, the fewer passes over the kernels
+ROUND_BYTES = 56 * 2**20  # inputs and gradients of a round: the longer a round, the fewer passes over the kernels
 
 
 def scan_shared(step: Callable, kernels: dict[str, Kernel], execution: Execution, params, rng, first, inputs, masks):
@@ -36,9 +36,9 @@ def scan_shared(step: Callable, kernels: dict[str, Kernel], execution: Execution
     kept = _choose_kept(kernels, execution.remat)
     steps = len(jax.tree.leaves((inputs, masks))[0])
 
-    def share(arrays, trains=False):
+    def share(arrays):
         named = {name: Kernel(w, kernels[name].x_shape) for name, w in arrays.items()}
-        return SharedKernels(named, execution.convolution, dtype, trains)
+        return SharedKernels(named, execution.convolution, dtype)
 
     def run_steps(params, arrays, rng, first, inputs, masks, keep):
         shared = share(arrays)
@@ -72,7 +72,7 @@ def scan_shared(step: Callable, kernels: dict[str, Kernel], execution: Execution
 
     def backward(residuals, doutputs):
         params, arrays, rng, inputs, masks, (carries, sums) = residuals
-        shared = share(arrays, trains=True)
+        shared = share(arrays)
         length = _choose_round(shared, steps)
 
         def pull_step(t, dcarry):

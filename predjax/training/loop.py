@@ -109,8 +109,9 @@ class Run:
     def init(self, params=None) -> TrainState:
         """The state at iteration 0, from given or new parameters."""
         if params is None:
-            # Runs once: what the compiler would spend on making it fast is not worth waiting for.
-            params = jax.jit(self._init_params, compiler_options={"xla_backend_optimization_level": 0})()
+            # Runs once: what the compiler would spend on making it fast is not worth waiting for, and what it made is
+            # not worth keeping, as a call of the jitted function would.
+            params = jax.jit(self._init_params).lower().compile({"xla_backend_optimization_level": "0"})()
         return self._init_state(params)
 
     def _init_state(self, params) -> TrainState:
@@ -159,6 +160,7 @@ def estimate(run: Run, state: TrainState) -> tuple[Callable, Estimate]:
     update: Any = run.update  # as jax.pmap made it
     compiled = update.lower(copy, frames, forcings, stop).compile()
     compile_seconds = time.perf_counter() - start
+    parallel.return_memory()
     memory = compiled.memory_analysis()
     size = memory.temp_size_in_bytes + memory.argument_size_in_bytes if memory else 0
     seconds = []

@@ -83,6 +83,22 @@ def sum_replicas(tree, axis_name):
     return split(jax.lax.psum(vector, axis_name))
 
 
+def keep_unless(good, change, *state):
+    """`change(*state)` where `good`, else the state.
+
+    On CPUs by a branch, which changes the state in its place: a choice between two states is made of copies of both.
+    Other devices would wait for the host to take the branch.
+    """
+
+    def choose(good, *state):
+        return jax.tree.map(lambda new, old: jnp.where(good, new, old), change(*state), state)
+
+    def branch(good, *state):
+        return jax.lax.cond(good, change, lambda *state: state, *state)
+
+    return jax.lax.platform_dependent(good, *state, cpu=branch, default=choose)
+
+
 def augment(rng, frames, forcings=None, offset=0):
     """Windows `(B, T, H, W, C)`, each upside down or not, left for right or not and, if square, with rows for columns
     or not: one of the eight symmetries of a square. Forcings that are maps go with them. The draws are those of the
@@ -124,10 +140,13 @@ def make_update(forecaster, optimizer, sampling: SamplingConfig, reverse_input=F
         loss, norm = losses.sum(), optax.tree.norm(grads)
         good = jnp.isfinite(loss) & jnp.isfinite(norm)
         given = {"losses": losses} if balanced else {}
-        updates, new_opt_state = optimizer.update(grads, opt_state, params, **given)
-        changed = optax.apply_updates(params, updates)
-        new = (forecaster.constrain(changed) if forecaster.constrain else changed, new_opt_state)
-        params, opt_state = jax.tree.map(lambda n, o: jnp.where(good, n, o), new, (params, opt_state))
+
+        def apply(params, opt_state):
+            updates, opt_state = optimizer.update(grads, opt_state, params, **given)
+            params = optax.apply_updates(params, updates)
+            return forecaster.constrain(params) if forecaster.constrain else params, opt_state
+
+        params, opt_state = keep_unless(good, apply, params, opt_state)
         return params, opt_state, {**metrics, "loss": loss, "grad_norm": norm, "bad": 1.0 - good}
 
     def update(state, frames, forcings=None, axis_name=None):

@@ -1,6 +1,7 @@
 """The update: the same on any number of devices, deterministic, and unmoved by bad batches."""
 
 import dataclasses
+import re
 
 import jax
 import jax.numpy as jnp
@@ -58,6 +59,19 @@ def test_replicas_stay_equal(params, frames):
         assert len(copies) == 4
         for copy in copies[1:]:
             np.testing.assert_array_equal(copies[0], copy)
+
+
+def test_the_state_is_changed_in_its_place(params, frames):
+    """No array of it is copied: a choice between the old state and the new one would keep both."""
+    devices = parallel.choose_devices(1)
+    update = parallel.parallelise(make_update(FORECASTER, OPTIMIZER, SAMPLING), devices)
+    state = parallel.replicate(init_state(jax.tree.map(jnp.copy, params), OPTIMIZER, 5), devices)
+    program = update.lower(state, parallel.shard(frames, devices), None, None).compile().as_text()
+    entry = program[program.index("ENTRY") :]
+    given = re.findall(r"(%\S+) = f32\[\d+,\S+ parameter\(", entry)
+    assert len(given) >= 3 * len(jax.tree.leaves(params))
+    copied = [name for name in given if f" copy({name})" in entry]
+    assert not copied
 
 
 def test_a_batch_that_is_not_finite_changes_nothing_but_the_step(params, frames):
