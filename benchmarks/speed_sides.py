@@ -104,9 +104,8 @@ def compile_step(work: Work, execution: Execution, params=None) -> tuple[Callabl
     update = parallel.parallelise(make_update(forecaster, optimizer, sampling), devices)
     shards = parallel.shard(frames, devices)
     start, cpu = time.perf_counter(), time.process_time()
-    step = update.lower(states[0], shards, None, None).compile()
+    step = parallel.compile_update(update, states[0], shards, None, None)
     cost = {"train_step": time.perf_counter() - start, "train_step_cpu": time.process_time() - cpu}
-    parallel.return_memory()
 
     def train_step():
         states[0], metrics = step(states[0], shards, None, None)

@@ -37,6 +37,13 @@ def refuse_existing(path: pathlib.Path, overwrite: bool) -> None:
         raise FileExistsError(f"{path} exists; --overwrite replaces it")
 
 
+def refuse_files(folder, patterns: tuple[str, ...], overwrite: bool) -> None:
+    """FileExistsError, before hours of work, where a folder holds files that would be written."""
+    found = [path for pattern in patterns for path in pathlib.Path(folder).glob(pattern)]
+    if found and not overwrite:
+        raise FileExistsError(f"{found[0]} exists; choose another folder or --overwrite")
+
+
 def flush_folder(folder: pathlib.Path) -> None:
     """Makes the new name survive a power cut too; a system that cannot open folders is left to itself."""
     try:

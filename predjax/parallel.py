@@ -154,6 +154,20 @@ def parallelise(update: Callable, devices) -> Callable:
     return _pmap(run, devices, in_axes=(None, 0, 0, 0), donate_argnums=0)
 
 
+def compile_update(update, *arguments):
+    """The program of what `parallelise` gives, for arguments like these.
+
+    On CPUs with fewer passes over the machine code, unless the user says how many: steps are as fast, and compiling
+    takes a fifth less. Memory that compiling took is given back.
+    """
+    level = "xla_backend_optimization_level"
+    said = level in os.environ.get("XLA_FLAGS", "") or jax.config.read("jax_disable_most_optimizations")
+    fewer = choose_local()[0].platform == "cpu" and not said
+    compiled = update.lower(*arguments).compile({level: "1"} if fewer else None)
+    _return_memory()
+    return compiled
+
+
 def sum_over(measure: Callable, devices) -> Callable:
     """`measure(params, frames, forcings)`, whose results are sums over samples, of shards on all devices."""
 
@@ -201,16 +215,6 @@ def copy_to_each(array, devices):
     return _place(np.repeat(np.asarray(array)[None], _count_local(devices), 0), devices, PartitionSpec(AXIS))
 
 
-def return_memory() -> None:
-    """Gives the system back what this process has freed, where the C library (glibc) can.
-
-    Compiling, or loading what was compiled, takes and frees more than 100 MB, which would otherwise stay.
-    """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
-    if trim is not None:
-        trim(0)
-
-
 def _count_local(devices) -> int:
     return sum(device.process_index == find_place() for device in devices)
 
@@ -228,3 +232,13 @@ def _place_part(sharding, leaf):
         data = _place_part(sharding, jax.random.key_data(leaf))
         return jax.random.wrap_key_data(data, impl=jax.random.key_impl(leaf))
     return jax.make_array_from_process_local_data(sharding, np.asarray(leaf))
+
+
+def _return_memory() -> None:
+    """Gives the system back what this process has freed, where the C library (glibc) can.
+
+    Compiling, or loading what was compiled, takes and frees more than 100 MB, which would otherwise stay.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:
+        trim(0)

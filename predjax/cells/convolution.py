@@ -125,6 +125,7 @@ def turn(w):
     return jnp.flip(w, (0, 1)).swapaxes(2, 3)
 
 
+@functools.partial(jax.jit, static_argnames="plan")
 def prepare(w, plan: winograd.Plan | None) -> Filters:
     """What is worth doing once for a kernel that is used many times."""
     if plan is None:
@@ -139,6 +140,7 @@ def prepare(w, plan: winograd.Plan | None) -> Filters:
     return Filters(w, jax.lax.platform_dependent(w, cpu=transform, default=leave_out))
 
 
+@functools.partial(jax.jit, static_argnames="plan")
 def apply_filters(x, filters, plan):
     """The SAME convolution of x with prepared filters; no gradients are defined for it."""
     k = filters.kernel.shape[0]
@@ -153,6 +155,7 @@ def apply_filters(x, filters, plan):
     )
 
 
+@functools.partial(jax.jit, static_argnames="plan")
 def apply_turned(dy, filters, plan):
     """The adjoint of `apply_filters`, with the same filters; no gradients are defined for it."""
     k = filters.kernel.shape[0]
@@ -167,6 +170,7 @@ def apply_turned(dy, filters, plan):
     )
 
 
+@functools.partial(jax.jit, static_argnames=("k", "plan"))
 def kernel_gradient(x, dy, k: int, plan: winograd.Plan | None):
     """The gradient of a k x k kernel of a SAME convolution, from x `(N, H, W, I)` and dy `(N, H, W, O)`."""
     pads = ((k // 2, k // 2),) * 2

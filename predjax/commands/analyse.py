@@ -87,8 +87,8 @@ def _analyse(options) -> None:
     import numpy as np
 
     from predjax.analysis.fixed_points import find_fixed_points, sample_starts
-    from predjax.commands.export import refuse_files
     from predjax.commands.methods import load
+    from predjax.files import refuse_files
     from predjax.pictures.phase_portrait import draw_phase_portrait
 
     if options.output:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from predjax.commands import one_line_errors, run_file
 from predjax.commands.measured import check_options, measure_skill
 from predjax.commands.methods import BASELINES, USUAL, load
+from predjax.files import refuse_files
 from predjax.flags import Parser, add_flags, from_dict
 from predjax.messages import one_line_messages, show_wait
 from predjax.radar.config import DataConfig
@@ -102,7 +103,7 @@ def main(arguments=None) -> int:
     outputs = (options.output, written), (options.export, ("nowcast_*",)), (options.latents, ("latents_*",))
     for folder, patterns in outputs:
         if folder:
-            export.refuse_files(folder, patterns, options.overwrite)
+            refuse_files(folder, patterns, options.overwrite)
     session.start(options.device)
     (model, methods, cases, _), verification, warnings = measure_skill(options)
     print(export.report(verification, options.output, options.overwrite))

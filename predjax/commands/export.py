@@ -64,13 +64,6 @@ def write_page(path, verification: Verification, methods, cases: Cases, facts, w
     )
 
 
-def refuse_files(folder, patterns: tuple[str, ...], overwrite: bool) -> None:
-    """FileExistsError, before hours of work, where a folder holds files that would be written."""
-    found = [path for pattern in patterns for path in pathlib.Path(folder).glob(pattern)]
-    if found and not overwrite:
-        raise FileExistsError(f"{found[0]} exists; choose another folder or --overwrite")
-
-
 def export(
     methods: Mapping[str, Callable], cases: Cases, folder, origin: str, count: int, overwrite: bool, layout: str = "cf"
 ) -> str:

@@ -3,6 +3,7 @@
 import datetime
 import json
 import pathlib
+from concurrent import futures
 
 from predjax.commands import one_line_errors, run_file
 from predjax.commands.train_flags import make_parser
@@ -27,8 +28,8 @@ def main(arguments=None) -> int:
         return 0
     with show_wait("starting"):
         from predjax.commands import session
-        from predjax.commands.export import refuse_files
         from predjax.commands.plan import make_plan
+        from predjax.files import refuse_files
 
     if options.gen_frm_dir:
         refuse_files(options.gen_frm_dir, ("nowcast_*",), options.overwrite)
@@ -67,7 +68,11 @@ def _train(options, plan, chief: bool, asked: dict):
         return run, int(state.step), DRY_RUN
     if chief:
         _prepare_folder(plan, options.overwrite, asked)
-    state, reason = loop.train(run, state, update, progress)
+    with futures.ThreadPoolExecutor(1) as pool:  # the first iteration need not wait for a picture
+        drawn = pool.submit(_draw_schedule, plan) if chief else None
+        state, reason = loop.train(run, state, update, progress)
+    if drawn:
+        drawn.result()
     return run, int(state.step), reason
 
 
@@ -128,12 +133,15 @@ def _prepare_folder(plan, overwrite: bool, asked: dict) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (run_file.update if plan.resumed else run_file.write)(folder / run_file.NAME, asked)
     (folder / "config.json").write_text(json.dumps(plan.record, indent=1) + "\n")
-    if plan.sampling.teacher_forcing == "scheduled" and not plan.model.sequence and plan.model.model_name != "tidhy":
-        _draw_schedule(plan)
 
 
 def _draw_schedule(plan) -> None:
-    """What the flags of scheduled sampling do: how likely an input is to be the true frame, over the iterations."""
+    """What the flags of scheduled sampling do: how likely an input is to be the true frame, over the iterations.
+
+    Draws nothing where no input is drawn.
+    """
+    if plan.sampling.teacher_forcing != "scheduled" or plan.model.sequence or plan.model.model_name == "tidhy":
+        return
     import jax
     import numpy as np
 

@@ -6,7 +6,7 @@ import pathlib
 import signal
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -157,10 +157,8 @@ def estimate(run: Run, state: TrainState) -> tuple[Callable, Estimate]:
     start = time.perf_counter()
     stop = run.tell(0)
     copy = parallel.replicate(jax.tree.map(jnp.copy, state), run.devices)
-    update: Any = run.update  # as jax.pmap made it
-    compiled = update.lower(copy, frames, forcings, stop).compile()
+    compiled = parallel.compile_update(run.update, copy, frames, forcings, stop)
     compile_seconds = time.perf_counter() - start
-    parallel.return_memory()
     memory = compiled.memory_analysis()
     size = memory.temp_size_in_bytes + memory.argument_size_in_bytes if memory else 0
     seconds = []
