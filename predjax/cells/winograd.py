@@ -173,7 +173,8 @@ def convolve(x, filters, plan: Plan):
 def convolve_turned(dy, filters, plan: Plan):
     """The adjoint of `convolve`, with the same transformed filters: dy `(B, H, W, O)` to `(B, H, W, I)`.
 
-    It is the convolution with the kernel turned by half a turn, inputs and outputs exchanged."""
+    It is the convolution with the kernel turned by half a turn, inputs and outputs exchanged.
+    """
     evaluate, inputs = turned_matrices(plan.m, plan.k)
     groups = [jnp.einsum("pto,pio->pti", v, u) for v, u in zip(transform_inputs(dy, plan, inputs), filters)]
     return transform_outputs(groups, plan, evaluate, dy.shape[:3])
