@@ -25,7 +25,8 @@ POINTS = tuple(map(fractions.Fraction, ("0", "1", "-1", "2", "-2", "1/2", "-1/2"
 # m by k. More positions, or k = 7, would leave 1e-5 of the direct convolution in float32.
 TILE_SIZES = {3: (2, 4), 5: (2, 4)}
 TRANSFORM_COST = 32  # multiplications in the time that a transform takes for one element; measured on AVX2
-CHUNK_BYTES = 16 * 2**20  # transformed arrays of a product for the gradient of a kernel: they should stay in the cache
+CHUNK_BYTES = 8 * 2**20  # transformed arrays of a product for the gradient of a kernel: they should stay in the cache
+LEAST_ROWS = 64  # tiles of such a product; with fewer, turning its result into that of a kernel would cost as much
 
 
 class Plan(NamedTuple):
@@ -185,7 +186,10 @@ def filter_gradient(x, dy, plan: Plan):
     """The gradient of a kernel from inputs `(N, H, W, I)` and gradients `(N, H, W, O)`, many images at a time."""
     images, channels = len(x), x.shape[-1] + dy.shape[-1]
     tiles = -(-x.shape[1] // plan.m) * -(-x.shape[2] // plan.m)
-    count = -(-images * plan.n**2 * tiles * channels * x.dtype.itemsize // CHUNK_BYTES)
+    fitting = CHUNK_BYTES // (plan.n**2 * tiles * channels * x.dtype.itemsize)
+    count = -(-images // max(fitting, LEAST_ROWS // tiles, 1))
+    # Two at least: without a loop the compiler transforms the inputs of all kernels before it uses any of them.
+    count = max(count, min(images, 2))
     chunk = -(-images // count)
 
     _, _, inputs = matrices(plan.m, plan.k)

@@ -106,6 +106,20 @@ def test_filtering_by_tiles_is_the_convolution_for_any_size(shape, k, m):
     np.testing.assert_allclose(gradient, dw, rtol=0, atol=1e-11 * np.abs(dw).max())
 
 
+def test_gradients_of_more_kernels_take_no_more_memory():
+    """The transformed inputs of one are gone before those of the next are made, also of few images."""
+
+    def measure(count):
+        def gradients(x, dy):
+            return [winograd.filter_gradient(x * (i + 1), dy, plan=winograd.Plan(4, 5)) for i in range(count)]
+
+        x, dy = (jax.ShapeDtypeStruct((8, 16, 16, channels), jnp.float32) for channels in (8, 24))
+        return jax.jit(gradients).lower(x, dy).compile().memory_analysis().temp_size_in_bytes
+
+    transformed = 4 * 64 * (8 * 16) * (8 + 24)  # bytes: positions, tiles, channels
+    assert measure(12) < measure(1) + transformed
+
+
 @pytest.mark.parametrize("k", winograd.TILE_SIZES)
 @pytest.mark.parametrize("grid", [(16, 16), (10, 10), (19, 33)])
 def test_float32_stays_within_1e_5_of_the_direct_convolution(grid, k):
