@@ -14,8 +14,8 @@ free; MSE and MAE are summed over the pixels of a frame (values in [0, 1], forec
 frames and movies, SSIM is averaged, as in the published code (there on frames rounded to 8 bits): windows of 7 x 7
 with equal weights, K1 0.01, K2 0.03. The published figures are from another file of test movies.
 
-In the folder: `<side>_seed<n>/log.jsonl` and the state of each run, `result.json`, `curves.png`. Without PyTorch
-(`pip install -e '.[benchmark]'`) only predjax is trained.
+In the folder: `result.json`, `curves.png`, and of each run, in `<side>_seed<n>`, `log.jsonl`, `scores.json` and its
+state. Without PyTorch (`pip install -e '.[benchmark]'`) only predjax is trained.
 """
 
 import argparse
@@ -106,7 +106,7 @@ def run(options) -> None:
             curves[name][seed] = [record["loss"] for record in records]
             seconds[name][seed] = statistics.median(record["seconds"] for record in records)
             iterations[name][seed] = side.iteration
-            scores[name][seed] = score_forecasts(side.forecast, test_digits, options.test_movies)
+            scores[name][seed] = test(side, seed, test_digits, options)
         side.release()
     scores["persistence"] = {0: score_forecasts(lambda x: persist(x, LENGTH - INPUT), test_digits, options.test_movies)}
     result = {
@@ -214,6 +214,19 @@ def train(side, settings: Settings, digits: np.ndarray, seed: int, options) -> l
                 break
     bar.close()
     return records
+
+
+def test(side, seed: int, digits: np.ndarray, options) -> dict[str, list[float]]:
+    """Scores per lead frame; those in the folder, where they are of the same iteration and movies."""
+    path = options.output / f"{side.name}_seed{seed}" / "scores.json"
+    made_with = {"iteration": side.iteration, "test_movies": options.test_movies}
+    made = json.loads(path.read_text()) if path.is_file() else {}
+    if made_with.items() <= made.items():
+        return made["scores"]
+    scores = score_forecasts(side.forecast, digits, options.test_movies)
+    with appearing(path, overwrite=True) as temporary:
+        temporary.write_text(json.dumps(made_with | {"scores": scores}, indent=1) + "\n")
+    return scores
 
 
 def keep_records(log: pathlib.Path, iterations: int) -> list[dict]:

@@ -127,6 +127,21 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(ours, tmp_path):
         train(ours, tmp_path / "stopped")
 
 
+def test_a_test_is_made_once(ours, tmp_path, monkeypatch):
+    """Its scores are kept, and made again where the run has gone on or other movies are asked for."""
+    (tmp_path / "predjax_seed3").mkdir()
+    ours.start(sides.draw_weights(SETTINGS, 3), 3)
+    calls = []
+    monkeypatch.setattr(benchmark, "score_forecasts", lambda *given: calls.append(given) or {"mse": [float(len(calls))]})
+
+    def test(movies):
+        return benchmark.test(ours, 3, DIGITS, types.SimpleNamespace(output=tmp_path, test_movies=movies))["mse"]
+
+    assert [test(2), test(2), test(3), test(3)] == [[1], [1], [2], [2]]
+    ours.step(results.make_batch(DIGITS, 3, 1, 2))
+    assert [test(3), test(3)] == [[3], [3]]
+
+
 def test_both_sides_train_alike(ours, tmp_path):
     """The same weights, movies and masks: with other masks the losses would differ in the first digits."""
     torch = pytest.importorskip("torch", reason="PyTorch is not installed; the benchmarks alone need it")
