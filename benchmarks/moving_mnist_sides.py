@@ -1,12 +1,13 @@
 """The two sides of `moving_mnist.py`: PredRNN-V2 in predjax and in plain PyTorch, trained step by step.
 
 A side has `start(weights, seed)`, `step(frames) -> loss`, `forecast(observed) -> frames`, `save(path)`, `load(path)`,
-`release()` of its memory, and the number of iterations that it has done. Nothing else decides a step: what is resumed
-goes on as it would have.
+`release()` of its memory, the number of iterations that it has done and the most that it is to do. Nothing else decides
+a step: what is resumed goes on as it would have.
 """
 
 import dataclasses
 import functools
+import math
 import pickle
 
 import jax
@@ -24,6 +25,7 @@ from predjax.training.config import TrainConfig
 from predjax.training.step import init_state, make_optimizer, make_update
 
 INPUT, LENGTH = 10, 20  # observed frames, and all frames of a movie
+FIRST = 50  # iterations over which losses are compared
 PATCH, FILTER, BETA = 4, 5, 0.1
 
 
@@ -86,7 +88,7 @@ def make_draw(settings: Settings):
 class PredjaxSide:
     """predjax, through the update and the forecast of its training command."""
 
-    name, suffix = "predjax", ".npz"
+    name, suffix, most = "predjax", ".npz", math.inf
 
     def __init__(self, settings: Settings):
         # jax takes TF32 by itself where a GPU has it; on CPUs this changes nothing.
@@ -128,7 +130,7 @@ class PredjaxSide:
 class TorchSide:
     """Plain PyTorch, in eager mode, on a GPU where there is one."""
 
-    name, suffix = "torch", ".pt"
+    name, suffix, most = "torch", ".pt", math.inf
 
     def __init__(self, settings: Settings):
         import torch
@@ -190,4 +192,15 @@ class TorchSide:
         return self.torch.tensor(np.asarray(array), device=self.device)
 
 
-SIDES = {side.name: side for side in (TorchSide, PredjaxSide)}
+class MovedTorchSide(TorchSide):
+    """The same from weights half of which are moved to the next float32: how far rounding alone takes PyTorch."""
+
+    name, most = "torch_moved", FIRST
+
+    def start(self, weights: dict[str, np.ndarray], seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        above = {name: np.nextafter(array, np.float32(np.inf)) for name, array in weights.items()}
+        super().start({n: np.where(rng.random(a.shape) < 0.5, above[n], a) for n, a in weights.items()}, seed)
+
+
+SIDES = {side.name: side for side in (TorchSide, MovedTorchSide, PredjaxSide)}

@@ -1,6 +1,8 @@
 """The Moving-MNIST benchmark: its scores, its test set, that the sides do the same, and that a stopped run goes on."""
 
 import importlib
+import itertools
+import json
 import sys
 import types
 
@@ -98,6 +100,11 @@ def test_the_difference_of_two_curves():
     np.testing.assert_allclose(compare(near)["mse_difference"], 1 / 30)
     assert not compare(near)["mse_agrees"]
     assert "mse_difference" not in compare(near[:55])  # not as many iterations
+    assert "rounding_difference" not in compare(near)
+    curves = {"torch": {0: theirs}, "torch_moved": {0: far[:50]}, "predjax": {0: near}}
+    moved = results.compare(curves, scores)
+    np.testing.assert_allclose(moved.pop("rounding_difference")[0], 0.002, rtol=1e-9)
+    assert moved == compare(near)
     assert results.compare({"predjax": {0: near}}, scores) is None
 
 
@@ -131,8 +138,8 @@ def test_a_test_is_made_once(ours, tmp_path, monkeypatch):
     """Its scores are kept, and made again where the run has gone on or other movies are asked for."""
     (tmp_path / "predjax_seed3").mkdir()
     ours.start(sides.draw_weights(SETTINGS, 3), 3)
-    calls = []
-    monkeypatch.setattr(benchmark, "score_forecasts", lambda *given: calls.append(given) or {"mse": [float(len(calls))]})
+    calls = itertools.count(1)
+    monkeypatch.setattr(benchmark, "score_forecasts", lambda *given: {"mse": [next(calls)]})
 
     def test(movies):
         return benchmark.test(ours, 3, DIGITS, types.SimpleNamespace(output=tmp_path, test_movies=movies))["mse"]
@@ -156,6 +163,51 @@ def test_both_sides_train_alike(ours, tmp_path):
     assert abs(theirs.step(results.make_batch(DIGITS, 3, 1, 2)) / ours_losses[0] - 1) > 1e-4
 
 
+def test_moved_weights_are_the_next_numbers(tmp_path):
+    """Half of them, and such a run ends where rounding is no longer told apart."""
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed; the benchmarks alone need it")
+    torch.set_num_threads(1)  # on a busy machine its threads wait for each other
+    weights = sides.draw_weights(SETTINGS, 3)
+    side = sides.MovedTorchSide(SETTINGS)
+    side.start(weights, 3)
+    moved = {name: array.numpy() for name, array in side.model.state_dict().items()}
+    share = np.mean(np.concatenate([(moved[name] != array).ravel() for name, array in weights.items()]))
+    assert 0.4 < share < 0.6
+    for name, array in weights.items():
+        np.testing.assert_array_max_ulp(moved[name], array, 1)
+    side.most = 2
+    assert len(train(side, tmp_path)) == 2
+
+
+def test_a_whole_run_is_tabled_and_drawn(ours, tmp_path, monkeypatch, capsys):
+    """predjax stands in for all sides."""
+
+    class Twin:
+        def __init__(self, name, most):
+            self.name, self.most, self.suffix = name, most, ours.suffix
+
+        def __getattr__(self, name):
+            return getattr(ours, name)
+
+        def release(self):
+            pass
+
+    twins = {name: Twin(name, most) for name, most in (("torch", np.inf), ("torch_moved", 2), ("predjax", np.inf))}
+    monkeypatch.setattr(benchmark, "SIDES", {name: lambda settings, twin=twin: twin for name, twin in twins.items()})
+    monkeypatch.setattr(benchmark.importlib.util, "find_spec", lambda name: True)
+    np.savez(tmp_path / "digits.npz", digits=DIGITS)
+    arguments = ["--digits", str(tmp_path / "digits.npz"), "--output", str(tmp_path / "run"), "--seeds", "3"]
+    arguments += ["--num_hidden", "2,2", "--lr", "0.01", "--iterations", "4", "--test_movies", "2"]
+    assert benchmark.main(arguments) == 0
+    table = capsys.readouterr().out
+    assert "| predjax | 4 |" in table and "torch_moved" not in table
+    assert "first 4 iterations: largest relative difference 0.0e+00, within 0.001" in table
+    assert "moved to the next float32: 0.0e+00" in table and "MSE of the test, mean of all seeds: 0.00% apart" in table
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert result["iterations_done"] == {"torch": {"3": 4}, "torch_moved": {"3": 2}, "predjax": {"3": 4}}
+    assert (tmp_path / "run" / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_what_cannot_be_is_one_line(tmp_path, capsys):
     np.savez(tmp_path / "digits.npz", digits=DIGITS)
     np.save(tmp_path / "frames.npy", np.zeros((5, 64, 64), np.uint8))
@@ -167,7 +219,10 @@ def test_what_cannot_be_is_one_line(tmp_path, capsys):
     for arguments, reason in (
         (["--digits", "none.npz", "--output", "new"], "none.npz: there is no such file of digits"),
         (["--digits", "frames.npy", "--output", "new"], "frames.npy: digits are uint8 (N, 28, 28)"),
-        (["--digits", "digits.npz", "--output", "new", "--sides", "jax"], "--sides 'jax' is not one of torch, predjax"),
+        (
+            ["--digits", "digits.npz", "--output", "new", "--sides", "jax"],
+            "--sides 'jax' is not one of torch, torch_moved, predjax",
+        ),
         (["--digits", "digits.npz", "--output", "new", "--lr", "0"], "lr must be positive, got 0.0"),
         (["--digits", "digits.npz", "--output", "new", "--num_hidden", "4,8"], "num_hidden 4,8"),
         (["--digits", "digits.npz", "--output", "new", "--test_movies", "0"], "--test_movies must be positive, got 0"),
