@@ -27,6 +27,8 @@ from predjax.training.seeds import init_states, make_keys, measure_seeds, over_s
 from predjax.training.step import TrainState, init_state, make_optimizer, make_update
 from predjax.training.validation import make_validation, validate
 
+LONG_MS = 500  # of an update: another one only to tell its time is not worth waiting for
+
 
 class Progress(NamedTuple):
     """What early stopping remembers; travels in the checkpoint."""
@@ -152,7 +154,10 @@ def count_parameters(params) -> int:
 
 
 def estimate(run: Run, state: TrainState) -> tuple[Callable, Estimate]:
-    """Compiles the update and makes one on copies: the compiled function and what the run will cost."""
+    """Compiles the update and makes one on a copy, and another where that is soon done, for the first warms up too.
+
+    Returns the compiled function and what the run will cost.
+    """
     _, frames, forcings = run.read(0)
     start = time.perf_counter()
     stop = run.tell(0)
@@ -161,8 +166,8 @@ def estimate(run: Run, state: TrainState) -> tuple[Callable, Estimate]:
     compile_seconds = time.perf_counter() - start
     memory = compiled.memory_analysis()
     size = memory.temp_size_in_bytes + memory.argument_size_in_bytes if memory else 0
-    seconds = []
-    for _ in range(2):
+    seconds: list[float] = []
+    while len(seconds) < 2 and max(parallel.gather(round(1000 * sum(seconds)))) < LONG_MS:  # the same in all processes
         copy = parallel.replicate(jax.tree.map(jnp.copy, state), run.devices)
         start = time.perf_counter()
         jax.block_until_ready(compiled(copy, frames, forcings, stop))
