@@ -136,6 +136,8 @@ def choose_sides(text: str) -> list[str]:
     for name in names:
         if name not in SIDES:
             raise ValueError(f"--sides {name!r} is not one of {', '.join(SIDES)}")
+    if "torch_moved" in names and "torch" not in names:
+        raise ValueError(f"--sides {text}: torch_moved is compared with torch, which is missing")
     if importlib.util.find_spec("torch") is None and names != ["predjax"]:
         if "predjax" not in names:
             raise ValueError(f"--sides {text} needs PyTorch (pip install -e '.[benchmark]'), which is not installed")

@@ -223,6 +223,7 @@ def test_what_cannot_be_is_one_line(tmp_path, capsys):
             ["--digits", "digits.npz", "--output", "new", "--sides", "jax"],
             "--sides 'jax' is not one of torch, torch_moved, predjax",
         ),
+        (["--digits", "digits.npz", "--output", "new", "--sides", "torch_moved"], "with torch, which is missing"),
         (["--digits", "digits.npz", "--output", "new", "--lr", "0"], "lr must be positive, got 0.0"),
         (["--digits", "digits.npz", "--output", "new", "--num_hidden", "4,8"], "num_hidden 4,8"),
         (["--digits", "digits.npz", "--output", "new", "--test_movies", "0"], "--test_movies must be positive, got 0"),
