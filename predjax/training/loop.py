@@ -166,12 +166,14 @@ def estimate(run: Run, state: TrainState) -> tuple[Callable, Estimate]:
     compile_seconds = time.perf_counter() - start
     memory = compiled.memory_analysis()
     size = memory.temp_size_in_bytes + memory.argument_size_in_bytes if memory else 0
-    seconds: list[float] = []
-    while len(seconds) < 2 and max(parallel.gather(round(1000 * sum(seconds)))) < LONG_MS:  # the same in all processes
+    seconds = []
+    for _ in range(2):
         copy = parallel.replicate(jax.tree.map(jnp.copy, state), run.devices)
         start = time.perf_counter()
         jax.block_until_ready(compiled(copy, frames, forcings, stop))
         seconds.append(time.perf_counter() - start)
+        if max(parallel.gather(round(1000 * seconds[-1]))) >= LONG_MS:  # the same in all processes
+            break
     return compiled, Estimate(
         count_parameters(state.params) // run.config.num_seeds, size, min(seconds), compile_seconds
     )

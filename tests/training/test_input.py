@@ -18,7 +18,7 @@ from predjax.radar.stored import Stored, decode
 from predjax.radar.windows import find_periods
 from predjax.training import monitor
 from predjax.training.config import TrainConfig
-from predjax.training.loop import Run
+from predjax.training.loop import Run, estimate
 from predjax.training.monitor import Log, Monitor, read_log
 
 CONFIG = ModelConfig(input_length=2, total_length=4, scaling=Scaling("linear", 0.0, 255.0))
@@ -86,6 +86,18 @@ def test_an_update_takes_what_was_read_without_another_transfer_and_learns_the_s
     assert found["u1"][0] == found["f4"][0] and 0.01 < found["u1"][0] < 1
     for one, other in zip(found["u1"][1], found["f4"][1]):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("slowest,updates", [(499, 2), (500, 1)])
+def test_a_long_update_tells_the_time_alone(slowest, updates, tmp_path, monkeypatch):
+    """Where it is long in any process; a copy of the state is made to compile with, and one for each update."""
+    run = make_run(tmp_path, "u1")
+    state, copies = run.init(), []
+    replicate = parallel.replicate
+    monkeypatch.setattr(parallel, "gather", lambda own: [0, slowest])
+    monkeypatch.setattr(parallel, "replicate", lambda *given: copies.append(given) or replicate(*given))
+    assert estimate(run, state)[1].iteration_seconds > 0
+    assert len(copies) == 1 + updates
 
 
 class Metric:
