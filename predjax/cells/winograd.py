@@ -25,7 +25,7 @@ POINTS = tuple(map(fractions.Fraction, ("0", "1", "-1", "2", "-2", "1/2", "-1/2"
 # m by k. More positions, or k = 7, would leave 1e-5 of the direct convolution in float32.
 TILE_SIZES = {3: (2, 4), 5: (2, 4)}
 TRANSFORM_COST = 32  # multiplications in the time that a transform takes for one element; measured on AVX2
-CHUNK_BYTES = 8 * 2**20  # transformed arrays of a product for the gradient of a kernel: they should stay in the cache
+CHUNK_BYTES = 16 * 2**20  # transformed arrays of a product for the gradient of a kernel: they should stay in the cache
 LEAST_ROWS = 64  # tiles of such a product; with fewer, turning its result into that of a kernel would cost as much
 
 
@@ -108,12 +108,12 @@ def transform_filters(w, plan: Plan) -> tuple:
     return tuple((part @ flat).reshape(-1, inputs, outputs) for part in _filter_parts(plan, w.dtype))
 
 
-def adjoint_filters(groups, plan: Plan):
-    """The adjoint of `transform_filters`: gradients of its results to the gradient of the kernel."""
-    inputs, outputs = groups[0].shape[1:]
-    matrix = jnp.concatenate(_filter_parts(plan, groups[0].dtype))
-    flat = matrix.T @ jnp.concatenate(groups).reshape(plan.n**2, inputs * outputs)
-    return flat.reshape(plan.k, plan.k, inputs, outputs)
+def adjoint_filters(groups, plan: Plan) -> list:
+    """The adjoint of `transform_filters`: gradients of its results to columns `(k, I O)` of that of the kernel."""
+    _, filters, _ = matrices(plan.m, plan.k)
+    rows = jnp.asarray(filters.T, groups[0].dtype)
+    mixed = [rows @ group.reshape(plan.n, -1) for group in groups]
+    return [_combine(coefficients, mixed) for coefficients in filters.T]
 
 
 def _filter_parts(plan, dtype):
@@ -198,12 +198,16 @@ def filter_gradient(x, dy, plan: Plan):
         pairs = zip(transform_inputs(x, plan, inputs), adjoint_outputs(dy, plan))
         return adjoint_filters([jnp.einsum("pti,pto->pio", v, p) for v, p in pairs], plan)
 
+    def join(columns):
+        return jnp.stack(columns, 1).reshape(plan.k, plan.k, x.shape[-1], dy.shape[-1])
+
     if count == 1:
-        return gradient(x, dy)
+        return join(gradient(x, dy))
     x, dy = (jnp.pad(a, [(0, count * chunk - images)] + [(0, 0)] * 3) for a in (x, dy))
     pairs = jax.tree.map(lambda a: a.reshape(count, chunk, *a.shape[1:]), (x, dy))
-    first = jnp.zeros((plan.k, plan.k, x.shape[-1], dy.shape[-1]), x.dtype)
-    return jax.lax.scan(lambda total, pair: (total + gradient(*pair), None), first, pairs)[0]
+    first = [jnp.zeros((plan.k, x.shape[-1] * dy.shape[-1]), x.dtype)] * plan.k
+    add = functools.partial(jax.tree.map, jnp.add)
+    return join(jax.lax.scan(lambda total, pair: (add(total, gradient(*pair)), None), first, pairs)[0])
 
 
 def _combine(coefficients, arrays):

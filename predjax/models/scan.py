@@ -16,7 +16,7 @@ import numpy as np
 from predjax.cells.shared_kernels import Kernel, SharedKernels
 from predjax.models.execution import Execution
 
-ROUND_BYTES = 56 * 2**20  # inputs and gradients of a round: the longer a round, the fewer passes over the kernels
+ROUND_BYTES = 64 * 2**20  # inputs and gradients of a round: the longer a round, the fewer passes over the kernels
 
 
 def scan_shared(step: Callable, kernels: dict[str, Kernel], execution: Execution, params, rng, first, inputs, masks):
