@@ -186,8 +186,9 @@ def multiply(x, w):
     active = _active.get()
     if active is None:
         return x @ w
-    dtype = active.dtype or x.dtype
-    return _multiply(x.astype(dtype), w.astype(dtype)).astype(x.dtype)
+    dtype = active.dtype or jnp.result_type(x, w)
+    y = _multiply(x.astype(dtype), w.astype(dtype))
+    return y.astype(x.dtype) if active.dtype else y
 
 
 @jax.custom_vjp

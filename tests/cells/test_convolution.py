@@ -135,6 +135,14 @@ def test_the_gradient_of_a_product_in_a_scan_is_made_as_the_kernel_lies():
         np.testing.assert_allclose(ours, plain, rtol=1e-12)
 
 
+def test_a_product_in_a_scan_has_the_dtype_of_any_other():
+    x, w = jnp.ones((2, 3), jnp.float32), draw(3, 7)
+    with SharedKernels({}).computed():
+        assert multiply(x, w).dtype == (x @ w).dtype == w.dtype
+    with SharedKernels({}, dtype=jnp.bfloat16).computed():
+        assert multiply(x, w).dtype == x.dtype
+
+
 @pytest.mark.parametrize("k", winograd.TILE_SIZES)
 @pytest.mark.parametrize("grid", [(16, 16), (10, 10), (19, 33)])
 def test_float32_stays_within_1e_5_of_the_direct_convolution(grid, k):
