@@ -18,8 +18,8 @@ from predjax import checkpoint, parallel
 from predjax.files import appearing
 from predjax.models.config import ModelConfig, SamplingConfig
 from predjax.models.forecaster import make_forecaster
+from predjax.models.interop.torch_weights import from_state_dict, to_state_dict
 from predjax.models.sampling import truth_mask
-from predjax.models.torch_weights import from_state_dict, to_state_dict
 from predjax.synthetic.moving_mnist import SIZE
 from predjax.training.config import TrainConfig
 from predjax.training.step import init_state, make_optimizer, make_update

@@ -71,7 +71,7 @@ def measure_torch(data: dict, threads: int) -> dict:
 def measure_predjax(data: dict, threads: int) -> dict:
     import jax
 
-    from predjax.commands import session
+    from predjax.jobs import session
     from predjax.models.config import ModelConfig, SamplingConfig
     from predjax.models.forecaster import make_forecaster
     from predjax.models.scaling import Scaling

@@ -31,14 +31,14 @@ from predjax import parallel
 from predjax.models.config import ModelConfig, SamplingConfig
 from predjax.models.forecaster import make_forecaster
 from predjax.models.scaling import Scaling
-from predjax.radar import batches
-from predjax.radar.batches import BatchSource, read_windows
 from predjax.radar.config import DataConfig
-from predjax.radar.netcdf_lock import NETCDF_LOCK
-from predjax.radar.prefetch import prefetch
+from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.readers import read_movies
-from predjax.radar.stored import Stored
-from predjax.radar.windows import find_periods, find_windows
+from predjax.radar.windows import batches
+from predjax.radar.windows.batches import BatchSource, read_windows
+from predjax.radar.windows.codes import Stored
+from predjax.radar.windows.index import find_periods, find_windows
+from predjax.radar.windows.prefetch import prefetch
 from predjax.synthetic.radar import RadarConfig, make_movie
 from predjax.training import loop
 from predjax.training.config import TrainConfig

@@ -28,8 +28,8 @@ from jax.flatten_util import ravel_pytree
 from speed_sides import SIZES, Work, count_flop, describe_run, make_config, make_data
 
 from predjax import checkpoint, parallel
+from predjax.kernels.execution import Execution
 from predjax.models.config import SamplingConfig
-from predjax.models.execution import Execution
 from predjax.models.forecaster import make_forecaster
 from predjax.training.config import TrainConfig
 from predjax.training.step import init_state, make_optimizer, make_update

@@ -12,7 +12,7 @@ import time
 import numpy as np
 from speed_sides import SIZES, Work, compile_step, describe_run
 
-from predjax.models.execution import CONVOLUTIONS, PRECISIONS, REMATS, Execution
+from predjax.kernels.execution import CONVOLUTIONS, PRECISIONS, REMATS, Execution
 
 
 def main() -> None:

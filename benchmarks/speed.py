@@ -36,8 +36,8 @@ from speed_sides import (
     make_torch,
 )
 
-from predjax.models.execution import CONVOLUTIONS, PRECISIONS, REMATS, Execution
-from predjax.models.torch_weights import from_state_dict
+from predjax.kernels.execution import CONVOLUTIONS, PRECISIONS, REMATS, Execution
+from predjax.models.interop.torch_weights import from_state_dict
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 

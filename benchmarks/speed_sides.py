@@ -16,8 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from predjax import parallel
+from predjax.kernels.execution import Execution
 from predjax.models.config import ModelConfig, SamplingConfig
-from predjax.models.execution import Execution
 from predjax.models.forecaster import make_forecaster
 from predjax.training.config import TrainConfig
 from predjax.training.step import init_state, make_optimizer, make_update

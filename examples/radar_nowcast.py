@@ -13,7 +13,7 @@ import xarray as xr
 
 import predjax
 from predjax.commands import train
-from predjax.commands.plan import find_sample
+from predjax.jobs.plan import find_sample
 from predjax.nowcasts.extrapolation import extrapolate
 from predjax.pictures.maps import draw_strip
 from predjax.pictures.panels import label_lead_times

@@ -22,7 +22,7 @@ def main(arguments=None) -> int:
     if first in COMMANDS:
         return importlib.import_module(f"predjax.commands.{first.replace('-', '_')}").main(arguments[1:])
     if first.split("=")[0] == "--print-completion":
-        from predjax.commands.completion import print_completion
+        from predjax.completion import print_completion
 
         return print_completion(arguments)
     if arguments in (["--help"], ["-h"]):

@@ -2,12 +2,16 @@
 
 import contextlib
 import difflib
+import functools
+import logging
+import os
 import sys
 import threading
 from collections.abc import Iterable, Iterator
 
 from tqdm import tqdm
 
+CLOSED_PIPE = 141  # the exit code of a command whose output nobody reads any more: 128 + SIGPIPE
 _LONGEST = 2000  # characters of a line; of more the middle is left out
 
 
@@ -31,6 +35,36 @@ def one_line_messages():
     except (ValueError, OSError) as error:
         error.args = tuple(one_line(part) if isinstance(part, str) else part for part in error.args)
         raise
+
+
+@functools.cache
+def warn_once(text: str) -> None:
+    """Log a warning that is true of thousands of files, the first time in the process that it is given."""
+    logging.getLogger("predjax").warning("%s", text)
+
+
+def report_error(error: BaseException) -> int:
+    """Says on one line what is wrong with the input; the exit code. Raises what is no such error again."""
+    if isinstance(error, KeyboardInterrupt):
+        print("predjax: interrupted", file=sys.stderr)
+        return 130
+    if isinstance(error, BrokenPipeError):
+        with contextlib.suppress(OSError):  # what Python still writes at its end goes nowhere
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED_PIPE
+    if os.environ.get("PREDJAX_TRACEBACK") or not isinstance(error, ValueError | OSError | MemoryError):
+        raise error
+    print(f"predjax: {one_line(_describe(error))}", file=sys.stderr)
+    return 2
+
+
+def _describe(error) -> str:
+    """An OSError as `path: reason` without its number."""
+    if isinstance(error, MemoryError):
+        return f"there is not enough memory ({error})" if str(error) else "there is not enough memory"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

@@ -10,38 +10,58 @@ import pytest
 PACKAGE = pathlib.Path(__file__).resolve().parents[1] / "predjax"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 
-BASE = {"units", "flags", "parallel", "checkpoint", "files", "messages", "cells"}
-ALLOWED = {
+TOOLS = {"units", "flags", "files", "messages"}
+ROOMS = {  # what each room may import, besides itself
     "units": set(),
     "flags": {"messages"},
+    "run_file": {"flags", "messages", "checkpoint"},
     "files": set(),
     "messages": set(),
     "parallel": set(),
     "checkpoint": {"files"},
-    "cells": {"units"},
-    "models": {"cells", "units", "flags", "messages"},
-    "radar": {"units", "flags", "files", "messages"},
-    "synthetic": {"units", "radar", "flags", "files", "messages", "cells"},
-    "verification": {"units", "radar", "files"},
-    "analysis": {"units", "models", "cells"},
-    "pictures": {"units", "analysis", "files"},
-    "training": {"models", "radar", "checkpoint", "parallel", "flags", "units"},
-    "nowcasts": {"models", "radar", "checkpoint", "parallel", "flags", "units", "__init__", "messages"},
-    "commands": {"training", "nowcasts", "verification", "analysis", "pictures", "synthetic", "radar", "models"}
-    | BASE
-    | {"__init__"},
-    "__main__": {"commands", "messages"},
+    "kernels": set(),
+    "cells": {"kernels", "units"},
+    "models": {"cells", "kernels", "units", "flags", "messages"},
+    "models/interop": {"models", "messages"},
+    "motion": {"units"},
+    "radar": TOOLS,
+    "radar/formats": {"radar"} | TOOLS,
+    "radar/windows": {"radar"} | TOOLS,
+    "radar/store": {"radar", "radar/formats", "radar/windows"} | TOOLS,
+    "radar/doors": {"radar", "radar/formats", "radar/windows", "radar/store"} | TOOLS,
+    "synthetic": {"radar", "radar/formats", "radar/doors", "cells"} | TOOLS,
+    "analysis": {"models", "cells", "units"},
+    "pictures": {"analysis", "units", "files"},
+    "pictures/report": {"pictures", "units", "files"},
+    "verification": {"radar", "radar/formats", "radar/windows"} | TOOLS,
+    "training": {"models", "kernels", "motion", "radar", "radar/windows", "checkpoint", "parallel", "flags", "units"},
+    "nowcasts": {"models", "motion", "radar", "radar/windows", "radar/doors", "checkpoint", "parallel", "__init__"}
+    | TOOLS,
     "__init__": set(),
 }
-NO_JAX = ("radar", "synthetic", "verification", "pictures", "flags.py", "units.py", "files.py", "messages.py")
+ROOMS["jobs"] = set(ROOMS) | {"run_file"}
+ROOMS["commands"] = set(ROOMS)
+ROOMS["completion"] = {"commands", "flags", "models"}
+ROOMS["__main__"] = {"commands", "completion", "messages", "__init__"}
+RADAR_BASE = ("movies", "grid", "config", "projection")  # what formats, windows and the store rest on
+NO_JAX = ("radar", "synthetic", "verification", "pictures", "flags.py", "units.py", "files.py", "messages.py", "motion")
 BY_JAX = "synthetic/micromodel.py"  # follows its own equations by those of the cells
-NO_XARRAY = ("cells", "models")
+NO_XARRAY = ("kernels", "cells", "models", "motion")
 DEVICE_WORDS = ("pmap", "jax.devices", "local_devices", "process_index", "jax.distributed", "device_count")
 
 
-def part_of(path):
-    first = path.relative_to(PACKAGE).parts[0]
-    return first.removesuffix(".py")
+def room_of(name):
+    """The room of a module or of a name in it, such as `predjax.radar.formats.npy.read_npy`."""
+    parts = name.split(".")[1:] or [""]
+    if "/".join(parts[:2]) in ROOMS:
+        return "/".join(parts[:2])
+    if parts[0] == "radar" and parts[1] not in RADAR_BASE:
+        return "radar/doors"
+    return parts[0] if parts[0] in ROOMS else "__init__"
+
+
+def name_of(path):
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
 
 
 def imports_of(path):
@@ -55,13 +75,17 @@ def imports_of(path):
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_imports_go_one_way(path):
-    part = part_of(path)
-    parts = {p.stem if p.suffix else p.name for p in PACKAGE.iterdir()}
+    room = room_of(name_of(path))
     for name in imports_of(path):
-        if name.startswith("predjax."):
-            target = name.split(".")[1]
-            target = target if target in parts else "__init__"
-            assert target == part or target in ALLOWED[part], f"{part} imports {name}"
+        if name.startswith("predjax"):
+            target = room_of(name)
+            assert target == room or target in ROOMS[room], f"{room} imports {name}"
+
+
+def test_no_rooms_import_each_other():
+    for room, allowed in ROOMS.items():
+        for other in allowed:
+            assert room not in ROOMS[other] or room == other, f"{room} and {other}"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))

@@ -8,8 +8,8 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from predjax.cells.convolution import convolve_same, convolve_transposed, turn
-from predjax.cells.shared_kernels import convolve_shared, multiply
+from predjax.kernels.convolution import convolve_same, convolve_transposed, turn
+from predjax.kernels.shared import convolve_shared, multiply
 
 
 def uniform_fan_in(shape, dtype=jnp.float32):

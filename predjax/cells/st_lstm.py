@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from predjax.cells.linear import FrameNorm, LinearMap
-from predjax.cells.shared_kernels import convolve_shared
+from predjax.kernels.shared import convolve_shared
 
 FORGET_BIAS = 1.0  # the constant of the published code, on both forget gates; the papers have bias vectors
 

@@ -1,13 +1,11 @@
 """The commands: flags become configurations, configurations become one call."""
 
-import contextlib
 import functools
 import logging
-import os
 import sys
 from collections.abc import Callable
 
-from predjax.messages import one_line
+from predjax.messages import one_line, report_error
 
 COMMANDS = {
     "train": "trains a model on radar movies and verifies it on held-out ones",
@@ -19,7 +17,6 @@ COMMANDS = {
     "export-weights": "writes the weights of a trained model without what training needs",
     "models": "prints the models with their papers, states and options",
 }
-CLOSED_PIPE = 141  # the exit code of a command whose output nobody reads any more: 128 + SIGPIPE
 
 
 def one_line_errors(command: Callable) -> Callable:
@@ -42,21 +39,6 @@ def one_line_errors(command: Callable) -> Callable:
     return run
 
 
-def report_error(error: BaseException) -> int:
-    """Says on one line what is wrong with the input; the exit code. Raises what is no such error again."""
-    if isinstance(error, KeyboardInterrupt):
-        print("predjax: interrupted", file=sys.stderr)
-        return 130
-    if isinstance(error, BrokenPipeError):
-        with contextlib.suppress(OSError):  # what Python still writes at its end goes nowhere
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return CLOSED_PIPE
-    if os.environ.get("PREDJAX_TRACEBACK") or not isinstance(error, ValueError | OSError | MemoryError):
-        raise error
-    print(f"predjax: {one_line(_describe(error))}", file=sys.stderr)
-    return 2
-
-
 class _Lines(logging.Formatter):
     """Messages of one line each, whatever names of files are in them."""
 
@@ -75,12 +57,3 @@ def _handler() -> logging.Handler:
     handler = _Output(sys.stdout)
     handler.setFormatter(_Lines("%(message)s"))
     return handler
-
-
-def _describe(error) -> str:
-    """An OSError as `path: reason` without its number."""
-    if isinstance(error, MemoryError):
-        return f"there is not enough memory ({error})" if str(error) else "there is not enough memory"
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return str(error)

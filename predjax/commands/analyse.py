@@ -2,7 +2,8 @@
 
 import pathlib
 
-from predjax.commands import one_line_errors, run_file
+from predjax import run_file
+from predjax.commands import one_line_errors
 from predjax.flags import Parser, add_flags
 from predjax.radar.config import DataConfig
 
@@ -49,8 +50,8 @@ def main(arguments=None) -> int:
     for name in ("max_cases", "num_steps", "num_starts"):
         if getattr(options, name) < 1:
             raise ValueError(f"{name} must be at least 1, not {getattr(options, name)}")
-    from predjax.commands import session
     from predjax.files import refuse_existing
+    from predjax.jobs import session
 
     own = run_file.find_own(options.output) if options.output else None
     if own:
@@ -87,8 +88,8 @@ def _analyse(options) -> None:
     import numpy as np
 
     from predjax.analysis.fixed_points import find_fixed_points, sample_starts
-    from predjax.commands.methods import load
     from predjax.files import refuse_files
+    from predjax.jobs.methods import load
     from predjax.pictures.phase_portrait import draw_phase_portrait
 
     if options.output:
@@ -130,9 +131,9 @@ def _find_dynamics(options, model):
     import numpy as np
 
     from predjax.analysis.dynamics import find_dynamics
-    from predjax.commands.methods import choose_cases
+    from predjax.jobs.methods import choose_cases
     from predjax.models.sampling import forecast_mask
-    from predjax.radar.batches import read_windows
+    from predjax.radar.windows.batches import read_windows
 
     config, num_steps = model.forecaster.config, options.num_steps
     options.num_steps = None  # windows are as long as in training

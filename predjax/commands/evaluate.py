@@ -5,11 +5,12 @@ import numbers
 import pathlib
 from collections.abc import Sequence
 
-from predjax.commands import one_line_errors, run_file
-from predjax.commands.measured import check_options, measure_skill
-from predjax.commands.methods import BASELINES, USUAL, load
+from predjax import run_file
+from predjax.commands import one_line_errors
 from predjax.files import refuse_files
 from predjax.flags import Parser, add_flags, from_dict
+from predjax.jobs.measured import check_options, measure_skill
+from predjax.jobs.methods import BASELINES, USUAL, load
 from predjax.messages import one_line_messages, show_wait
 from predjax.radar.config import DataConfig
 
@@ -96,7 +97,7 @@ def main(arguments=None) -> int:
     options = run_file.parse(parser, arguments)
     check_options(options)
     with show_wait("starting"):
-        from predjax.commands import export, session
+        from predjax.jobs import export, session
 
     own = run_file.find_own(options.output) if options.output else None
     written = ("skill.*", "report.html", *([own.name] if own else []))
@@ -121,7 +122,7 @@ def main(arguments=None) -> int:
         count, layout = options.num_save_samples, options.format
         print(export.export(methods, cases, options.export, origin, count, options.overwrite, layout))
     if options.latents:
-        from predjax.commands.latents import write_latents
+        from predjax.jobs.latents import write_latents
 
         truths = options.modes, options.states
         print(write_latents(load(options.checkpoint, 0), cases, options.latents, *truths, options.overwrite))
@@ -163,7 +164,7 @@ def evaluate(
       ValueError, OSError: one line: an argument that is not possible, data that do not go with the model or cannot be
         read.
     """
-    from predjax.radar.in_memory import list_datasets
+    from predjax.radar.formats.in_memory import list_datasets
     from predjax.verification.skill import FILE_ATTRS
 
     options = make_parser().parse_args([])

@@ -6,7 +6,8 @@ import pathlib
 import signal
 import time
 
-from predjax.commands import one_line_errors, run_file
+from predjax import run_file
+from predjax.commands import one_line_errors
 from predjax.flags import Parser, add_flags, parse_finite, typed
 from predjax.messages import show_wait
 from predjax.radar.config import FEED_OPTIONS, DataConfig
@@ -67,7 +68,7 @@ def main(arguments=None) -> int:
             raise FileExistsError(f"{path} exists; --overwrite replaces it")
 
     with show_wait("starting"):
-        from predjax.commands import session
+        from predjax.jobs import session
         from predjax.nowcasts.model import load_model
         from predjax.nowcasts.newest import make_forecaster, open_feed
 

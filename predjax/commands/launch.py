@@ -16,8 +16,9 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from predjax.commands import CLOSED_PIPE, one_line_errors
+from predjax.commands import one_line_errors
 from predjax.flags import Parser
+from predjax.messages import CLOSED_PIPE
 
 POLL_SECONDS = 0.2
 START_SECONDS = 300.0  # until the first sign of life: modules are imported from slow disks

@@ -3,8 +3,10 @@
 import pathlib
 
 import predjax
-from predjax.commands import cluster, one_line_errors, run_file
+from predjax import run_file
+from predjax.commands import one_line_errors
 from predjax.flags import Parser, add_flags, typed
+from predjax.jobs import cluster
 from predjax.radar.config import DataConfig
 
 READING = ("layout", "variable", "units", "forcings")
@@ -60,9 +62,9 @@ def main(arguments=None) -> int:
     output = pathlib.Path(options.output).expanduser().absolute()
     _refuse_output(output, options.overwrite)
 
-    from predjax.radar.archive import scan_archive
-    from predjax.radar.store_grids import Options, write_grids
-    from predjax.radar.store_writer import Journal
+    from predjax.radar.store.archive import scan_archive
+    from predjax.radar.store.grids import Options, write_grids
+    from predjax.radar.store.writing import Journal
 
     files = _find_files(options.data_path, output)
     reading = {name: getattr(config, name) for name in READING if name != "forcings"}
@@ -93,7 +95,7 @@ def _share(scheduler: str | None):
 
 
 def _refuse_output(output: pathlib.Path, overwrite: bool) -> None:
-    from predjax.radar.store import is_store
+    from predjax.radar.store.reading import is_store
 
     if not output.exists():
         return
@@ -104,8 +106,9 @@ def _refuse_output(output: pathlib.Path, overwrite: bool) -> None:
 
 
 def _find_files(paths: str, output: pathlib.Path) -> list[pathlib.Path]:
-    from predjax.radar.archive import FORMATS
-    from predjax.radar.readers import expand_paths, is_gridded
+    from predjax.radar.formats.suffixes import is_gridded
+    from predjax.radar.readers import expand_paths
+    from predjax.radar.store.archive import FORMATS
 
     # Names in full mean the same in a journal that another run goes on with, and to the workers of a cluster.
     files = [file.absolute() for file in expand_paths(paths)]

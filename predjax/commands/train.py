@@ -5,7 +5,8 @@ import json
 import pathlib
 from concurrent import futures
 
-from predjax.commands import one_line_errors, run_file
+from predjax import run_file
+from predjax.commands import one_line_errors
 from predjax.commands.train_flags import make_parser
 from predjax.messages import show_wait
 
@@ -27,9 +28,9 @@ def main(arguments=None) -> int:
         print(describe_models())
         return 0
     with show_wait("starting"):
-        from predjax.commands import session
-        from predjax.commands.plan import make_plan
         from predjax.files import refuse_files
+        from predjax.jobs import session
+        from predjax.jobs.plan import make_plan
 
     if options.gen_frm_dir:
         refuse_files(options.gen_frm_dir, ("nowcast_*",), options.overwrite)
@@ -78,9 +79,9 @@ def _train(options, plan, chief: bool, asked: dict):
 
 def _make_run(plan):
     from predjax import parallel
-    from predjax.commands.data import find_cases, spread
+    from predjax.jobs.data import find_cases, spread
     from predjax.models.forecaster import make_forecaster
-    from predjax.radar.batches import BatchSource
+    from predjax.radar.windows.batches import BatchSource
     from predjax.training.loop import Run
     from predjax.training.validation import read_parts
 
@@ -203,12 +204,12 @@ def _draw_decoupling(options, run, model):
 
 def _verify(options, plan, params, path) -> int:
     """The table of the held-out movies, beside a baseline; frames where they are asked for."""
-    from predjax.commands.data import find_cases
-    from predjax.commands.export import export, report
-    from predjax.commands.methods import make_baselines
-    from predjax.commands.verify import forecast_by, make_cases, verify
+    from predjax.jobs.data import find_cases
+    from predjax.jobs.export import export, report
+    from predjax.jobs.methods import make_baselines
     from predjax.models.forecaster import make_forecaster
     from predjax.nowcasts.model import make_ensemble, make_nowcast
+    from predjax.verification.verify import forecast_by, make_cases, verify
 
     data, config, crop = plan.data, plan.model, plan.data_config.crop
     part = "test" if data.split.test else "valid"

@@ -1,6 +1,6 @@
 """The flags of `predjax train`."""
 
-from predjax.commands import run_file
+from predjax import run_file
 from predjax.flags import Parser, add_flags, parse_bool
 from predjax.models.config import ModelConfig, SamplingConfig
 from predjax.models.scaling import KINDS

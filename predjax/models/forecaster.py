@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 
 from predjax.cells.draws import Draws
+from predjax.kernels.execution import Execution
 from predjax.models.config import ModelConfig
-from predjax.models.execution import Execution
 from predjax.models.losses import choose_error, global_mean
 from predjax.models.patches import from_patches, patch_grid
 from predjax.models.sampling import forecast_mask

@@ -14,12 +14,12 @@ import jax.numpy as jnp
 
 from predjax.cells.derived import derived_once
 from predjax.cells.draws import numbered_from
-from predjax.cells.shared_kernels import collect_kernels
+from predjax.kernels.execution import Execution
+from predjax.kernels.scan import scan_shared
+from predjax.kernels.shared import collect_kernels
 from predjax.models.config import ModelConfig
-from predjax.models.execution import Execution
 from predjax.models.patches import from_patches, pad_frames, patch_grid, to_patches
 from predjax.models.scales import extend_scales, fit_scales
-from predjax.models.scan import scan_shared
 from predjax.models.stacks import make_stack
 
 

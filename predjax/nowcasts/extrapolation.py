@@ -5,8 +5,8 @@ The rival of every trained nowcast (Germann & Zawadzki, 2002, https://doi.org/10
 
 import numpy as np
 
-from predjax.radar.advection import advect
-from predjax.radar.motion import estimate_motion
+from predjax.motion.advection import advect
+from predjax.motion.optical_flow import estimate_motion
 
 
 def extrapolate(observed: np.ndarray, num_steps: int, *, units: str = "1") -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from predjax.radar.movies import Movies, has_times
-from predjax.radar.windows import Window
+from predjax.radar.windows.index import Window
 
 Forecast = xr.Dataset
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from predjax.radar.advection import advect
-from predjax.radar.motion import estimate_motion
+from predjax.motion.advection import advect
+from predjax.motion.optical_flow import estimate_motion
 
 
 def interpolate(before: np.ndarray, after: np.ndarray, units: str = "1") -> np.ndarray:

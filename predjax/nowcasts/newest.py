@@ -11,8 +11,8 @@ from predjax.nowcasts.interpolation import interpolate
 from predjax.nowcasts.model import TrainedModel, check_fits, load_model, make_nowcast
 from predjax.radar.config import FEED_OPTIONS
 from predjax.radar.feed import Feed
-from predjax.radar.record import find_other_sampling, find_pixel
-from predjax.radar.windows import Window
+from predjax.radar.windows.index import Window
+from predjax.radar.windows.record import find_other_sampling, find_pixel
 
 
 @one_line_messages()

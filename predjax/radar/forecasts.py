@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from predjax.radar import cf
+from predjax.radar.formats import cf
+from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
+from predjax.radar.formats.open_files import OPEN_FILES
+from predjax.radar.formats.times import decode_times
 from predjax.radar.movies import Movies, has_times
-from predjax.radar.netcdf_lock import NETCDF_LOCK
-from predjax.radar.open_files import OPEN_FILES
 from predjax.radar.readers import expand_paths, read_movies
-from predjax.radar.times import decode_times
-from predjax.radar.windows import Window
+from predjax.radar.windows.index import Window
 
 LOG = logging.getLogger("predjax")
 KILOMETRES = ("km", "kilometer", "kilometers", "kilometre", "kilometres")

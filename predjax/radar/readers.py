@@ -7,20 +7,15 @@ import pathlib
 
 from predjax.messages import one_line_messages
 from predjax.radar.config import LAYOUTS, UNITS
-from predjax.radar.in_memory import as_file, is_movies, list_datasets
+from predjax.radar.formats.in_memory import as_file, is_movies, list_datasets
+from predjax.radar.formats.netcdf import read_netcdf
+from predjax.radar.formats.npy import read_npy
+from predjax.radar.formats.npz import read_npz
+from predjax.radar.formats.suffixes import SUFFIXES, TABLE_SUFFIXES, is_gridded
+from predjax.radar.formats.table import read_table
+from predjax.radar.formats.zarr import is_zarr
 from predjax.radar.movies import Movies, check_movies, check_together
-from predjax.radar.netcdf import read_netcdf
-from predjax.radar.npy import read_npy
-from predjax.radar.npz import read_npz
-from predjax.radar.open_files import PGM_SUFFIXES
-from predjax.radar.store import is_store, read_store
-from predjax.radar.table import read_table
-from predjax.radar.zarr_store import is_zarr
-
-# What lies in these, netCDF or composites, their content says.
-GRID_SUFFIXES = (".nc", ".nc4", ".cdf", ".netcdf", ".h5", ".hdf", ".hdf5", *PGM_SUFFIXES)
-SUFFIXES = (".npy", ".npz", *GRID_SUFFIXES)
-TABLE_SUFFIXES = (".txt", ".dat", ".data")  # in folders such files may be anything: tables are named
+from predjax.radar.store.reading import is_store, read_store
 
 
 @one_line_messages()
@@ -84,11 +79,6 @@ def read_movies(
                 raise ValueError(f"{file}: an array has no variable {forcings[0]!r}; forcings need netCDF files")
             found.append((read_npy if file.suffix.lower() == ".npy" else read_npz)(file, layout, units))
     return check_together([check_movies(movies) for movies in found])
-
-
-def is_gridded(file: pathlib.Path) -> bool:
-    """Whether a file is joined in time with others of its grid: netCDF, a composite or a Zarr store."""
-    return file.name.lower().endswith(GRID_SUFFIXES) or is_zarr(file)
 
 
 def expand_paths(paths: str | os.PathLike | collections.abc.Sequence) -> list[pathlib.Path]:

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from predjax.files import appearing
-from predjax.radar.netcdf_lock import NETCDF_LOCK
+from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.projection import locate_pixels
 
 CONVENTIONS = "CF-1.11"

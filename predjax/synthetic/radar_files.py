@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from predjax.files import appearing
-from predjax.radar.netcdf_lock import NETCDF_LOCK
+from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.synthetic.radar import RadarConfig, make_movie
 
 FULL_SCALE_DBZ = 60.0  # is 1.0 in a .npy file

@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from predjax.files import appearing
-from predjax.radar.netcdf_lock import NETCDF_LOCK
+from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.synthetic.dynamics import Series, SeriesConfig
 from predjax.synthetic.systems import SYSTEMS, has_default_parameters, make_series, name_features
 

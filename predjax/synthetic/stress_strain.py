@@ -104,8 +104,8 @@ def find_stress(strain: np.ndarray, config: StressStrainConfig) -> np.ndarray:
 def _write(path, strain: np.ndarray, stress: np.ndarray, made: dict, config: StressStrainConfig) -> None:
     import netCDF4
 
-    from predjax.radar.netcdf_lock import NETCDF_LOCK
-    from predjax.radar.table import COMPONENTS
+    from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
+    from predjax.radar.formats.table import COMPONENTS
 
     with NETCDF_LOCK, netCDF4.Dataset(path, "w", format="NETCDF4") as file:
         file.setncatts(

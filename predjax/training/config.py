@@ -3,7 +3,7 @@
 import dataclasses
 
 from predjax.flags import flag
-from predjax.models.execution import CONVOLUTIONS, PRECISIONS, REMATS, Execution
+from predjax.kernels.execution import CONVOLUTIONS, PRECISIONS, REMATS, Execution
 
 LR_SCHEDULES = ("cosine", "constant", "milestones")
 

@@ -16,10 +16,10 @@ from tqdm import tqdm
 from predjax import checkpoint, parallel
 from predjax.models.config import SamplingConfig
 from predjax.models.forecaster import Forecaster
-from predjax.radar.advection import into_moving
-from predjax.radar.batches import Batch, BatchSource
-from predjax.radar.prefetch import prefetch
-from predjax.radar.stored import Stored
+from predjax.motion.advection import into_moving
+from predjax.radar.windows.batches import Batch, BatchSource
+from predjax.radar.windows.codes import Stored
+from predjax.radar.windows.prefetch import prefetch
 from predjax.training.agreement import Stop, check_same
 from predjax.training.config import TrainConfig
 from predjax.training.monitor import Log, Monitor
@@ -53,7 +53,7 @@ class Run:
 
     forecaster: Forecaster
     batches: BatchSource
-    valid_batches: list  # of `radar.batches.Batch`, this process's parts, all of one size; empty without validation
+    valid_batches: list  # this process's parts, each a `Batch`, all of one size; empty without validation
     config: TrainConfig
     sampling: SamplingConfig
     folder: pathlib.Path

@@ -9,10 +9,10 @@ import numpy as np
 
 from predjax.models.forecaster import Forecaster
 from predjax.models.losses import choose_error
-from predjax.radar.bad_windows import BadWindows
-from predjax.radar.batches import Batch, read_windows
 from predjax.radar.movies import Movies
-from predjax.radar.windows import Window
+from predjax.radar.windows.bad_windows import BadWindows
+from predjax.radar.windows.batches import Batch, read_windows
+from predjax.radar.windows.index import Window
 
 
 def make_validation(forecaster: Forecaster) -> Callable:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from predjax.radar.windows import Window
+from predjax.radar.windows.index import Window
 from predjax.verification.scores import add_statistics, check_same_labels, keep_labels
 
 MOST_BLOCKS = 100  # more would take memory and add nothing to an interval

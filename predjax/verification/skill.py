@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from predjax.files import appearing, refuse_existing
-from predjax.radar.netcdf_lock import NETCDF_LOCK
+from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.verification.scores import check_same_labels
 
 FILE_ATTRS = {"Conventions": "CF-1.11", "title": "Skill of nowcasts by lead time"}

@@ -5,8 +5,8 @@ import pathlib
 import pickle
 
 import numpy as np
-from bad_npy import write_bytes
-from kinds import Intruder, refused
+from bad_input.bad_npy import write_bytes
+from bad_input.kinds import Intruder, refused
 
 from predjax import checkpoint
 

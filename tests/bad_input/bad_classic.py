@@ -5,9 +5,9 @@ import struct
 
 import netCDF4
 import numpy as np
-from bad_netcdf_files import DIMS, write
-from bad_npy import FRAMES, write_bytes
-from kinds import refused, repaired
+from bad_input.bad_netcdf_files import DIMS, write
+from bad_input.bad_npy import FRAMES, write_bytes
+from bad_input.kinds import refused, repaired
 
 CLASSIC = "NETCDF3_CLASSIC"
 NAME = struct.pack(">I", 1)

@@ -1,7 +1,7 @@
 """Bad command lines; each function returns the arguments, the command first."""
 
-from bad_npy import write, write_bytes
-from kinds import refused
+from bad_input.bad_npy import write, write_bytes
+from bad_input.kinds import refused
 
 
 def _refused(name, rule, *arguments):

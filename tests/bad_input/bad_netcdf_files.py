@@ -4,8 +4,8 @@ import zlib
 
 import netCDF4
 import numpy as np
-from bad_npy import FRAMES, write_bytes
-from kinds import refused, repaired
+from bad_input.bad_npy import FRAMES, write_bytes
+from bad_input.kinds import refused, repaired
 
 SECONDS = "seconds since 2020-01-01"
 DIMS = ("time", "y", "x")

@@ -2,10 +2,10 @@
 
 import netCDF4
 import numpy as np
-from bad_netcdf_files import DIMS, SECONDS, write
-from bad_npy import FRAMES
-from bad_places import ESCAPES
-from kinds import refused, repaired
+from bad_input.bad_netcdf_files import DIMS, SECONDS, write
+from bad_input.bad_npy import FRAMES
+from bad_input.bad_places import ESCAPES
+from bad_input.kinds import refused, repaired
 
 SCRIPT = "<script>alert(1)</script>"
 
@@ -99,7 +99,7 @@ def times_twice(folder):
 
 
 def _has_two_runs(movies):
-    from predjax.radar.windows import find_periods
+    from predjax.radar.windows.index import find_periods
 
     runs = [(period.start, period.stop) for period in find_periods(movies)]
     assert runs == [(0, 3), (3, 5)]

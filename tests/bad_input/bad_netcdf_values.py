@@ -1,10 +1,10 @@
 """netCDF files with bad values, bad packing and quantities that cannot be converted."""
 
 import numpy as np
-from bad_netcdf_files import SECONDS, write
-from bad_netcdf_labels import add
-from bad_npy import FRAMES
-from kinds import refused, repaired
+from bad_input.bad_netcdf_files import SECONDS, write
+from bad_input.bad_netcdf_labels import add
+from bad_input.bad_npy import FRAMES
+from bad_input.kinds import refused, repaired
 
 HOLES = np.where(FRAMES % 7 == 3, np.nan, FRAMES)
 CODES = FRAMES.astype("i2")

@@ -5,7 +5,7 @@ import pickle
 import struct
 
 import numpy as np
-from kinds import Intruder, refused, repaired
+from bad_input.kinds import Intruder, refused, repaired
 
 FRAMES = np.arange(5 * 4 * 6, dtype=np.float32).reshape(5, 4, 6)
 

@@ -6,8 +6,8 @@ import zipfile
 import zlib
 
 import numpy as np
-from bad_npy import FRAMES, header, write_bytes
-from kinds import SENTINEL, Intruder, refused, repaired
+from bad_input.bad_npy import FRAMES, header, write_bytes
+from bad_input.kinds import SENTINEL, Intruder, refused, repaired
 
 
 def npy(text: str, data: bytes = FRAMES.tobytes()) -> bytes:

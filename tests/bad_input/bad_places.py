@@ -3,8 +3,8 @@
 import os
 
 import numpy as np
-from bad_npy import FRAMES, write, write_bytes
-from kinds import refused, repaired
+from bad_input.bad_npy import FRAMES, write, write_bytes
+from bad_input.kinds import refused, repaired
 
 ESCAPES = "\x1b[31mred\x1b[0m"
 

@@ -1,7 +1,7 @@
 """Bad tables of stress-strain paths."""
 
-from bad_npy import write_bytes
-from kinds import refused
+from bad_input.bad_npy import write_bytes
+from bad_input.kinds import refused
 
 ROW = b"1 2 3 4 5 6\n"
 

@@ -6,8 +6,8 @@ import struct
 import zipfile
 
 import numpy as np
-from bad_npy import write_bytes
-from kinds import Intruder, refused
+from bad_input.bad_npy import write_bytes
+from bad_input.kinds import Intruder, refused
 
 MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001
 SIX = np.arange(6, dtype="<f4").tobytes()

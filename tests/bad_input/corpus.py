@@ -2,10 +2,10 @@
 
 import importlib
 
-from kinds import KINDS
+from bad_input.kinds import KINDS
 
 MODULES = "npy npz places table netcdf_files netcdf_labels netcdf_values classic torch checkpoint flags".split()
 for module in MODULES:
-    importlib.import_module(f"bad_{module}")
+    importlib.import_module(f"bad_input.bad_{module}")
 
 __all__ = ["KINDS"]

@@ -25,7 +25,7 @@ def go_through(kind, path):
     if kind.door == "movies":
         return read_all(path, **kind.options)
     if kind.door == "torch":
-        from predjax.models.torch_weights import read_checkpoint
+        from predjax.models.interop.torch_weights import read_checkpoint
 
         return read_checkpoint(path)
     from predjax.nowcasts.model import load_model

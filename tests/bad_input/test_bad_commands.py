@@ -6,10 +6,10 @@ import pathlib
 import netCDF4
 import numpy as np
 import pytest
-from bad_netcdf_labels import ESCAPES, SCRIPT
-from corpus import KINDS
-from kinds import SENTINEL
-from test_corpus import check_refused_command, deadline, make
+from bad_input.bad_netcdf_labels import ESCAPES, SCRIPT
+from bad_input.corpus import KINDS
+from bad_input.kinds import SENTINEL
+from bad_input.test_corpus import check_refused_command, deadline, make
 from tiny import ROOT
 
 import predjax

@@ -8,9 +8,9 @@ import subprocess
 import sys
 
 import pytest
-from corpus import KINDS
-from kinds import DOORS, SENTINEL
-from readings import check_refusal, check_repair, go_through
+from bad_input.corpus import KINDS
+from bad_input.kinds import DOORS, SENTINEL
+from bad_input.readings import check_refusal, check_repair, go_through
 from tiny import ROOT
 
 NOBODY = 65534
@@ -89,8 +89,8 @@ import json, pathlib, resource, sys, time, warnings
 warnings.simplefilter("error")
 sys.path[:0] = {path}
 import predjax.checkpoint  # with all that it imports, before memory is limited
-from corpus import KINDS
-from readings import go_through
+from bad_input.corpus import KINDS
+from bad_input.readings import go_through
 resource.setrlimit(resource.RLIMIT_AS, ({memory}, {memory}))
 for name in {names}:
     folder = pathlib.Path({folder!r}) / name

@@ -8,18 +8,15 @@ import subprocess
 import sys
 import zipfile
 
-import bad_netcdf_files
-import bad_npy
-import bad_npz
-import bad_torch
 import numpy as np
 import pytest
-from bad_npy import FRAMES
+from bad_input import bad_netcdf_files, bad_npy, bad_npz, bad_torch
+from bad_input.bad_npy import FRAMES
+from bad_input.kinds import Kind
+from bad_input.readings import DAMAGE, go_through
+from bad_input.test_corpus import deadline
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from kinds import Kind
-from readings import DAMAGE, go_through
-from test_corpus import deadline
 from tiny import ROOT
 
 GOLDEN = ROOT / "tests" / "golden"
@@ -145,8 +142,8 @@ READ = """
 import json, pathlib, sys, warnings
 warnings.simplefilter("error")
 sys.path[:0] = {path}
-from kinds import Kind
-from test_random_damage import outcome
+from bad_input.kinds import Kind
+from bad_input.test_random_damage import outcome
 kind = Kind("netcdf", "movies", None, None, {{}}, False)
 for file in sorted(pathlib.Path({folder!r}).glob("*.nc"))[{first}:]:
     print(file.name, end=" ", flush=True)

@@ -13,7 +13,7 @@ from sequences import compile_quickly, draw
 
 from predjax import unroll
 from predjax.cells import CELLS
-from predjax.cells.shared_kernels import collect_kernels
+from predjax.kernels.shared import collect_kernels
 
 GRID, BATCH, STEPS, FEATURES = (2, 3), 2, 4, 4
 PIXELS = BATCH * 6

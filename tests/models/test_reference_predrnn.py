@@ -12,9 +12,9 @@ import pytest
 from predjax.cells.st_lstm import STLSTM, STLSTMState
 from predjax.models.config import ModelConfig, SamplingConfig
 from predjax.models.forecaster import make_forecaster
+from predjax.models.interop.torch_weights import from_state_dict, to_state_dict
 from predjax.models.patches import from_patches, to_patches
 from predjax.models.sampling import draw_truth, forecast_mask, truth_probabilities
-from predjax.models.torch_weights import from_state_dict, to_state_dict
 from predjax.training.config import TrainConfig
 from predjax.training.step import make_optimizer
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from predjax.motion.advection import advect
+from predjax.motion.optical_flow import estimate_motion
 from predjax.nowcasts.extrapolation import extrapolate
 from predjax.nowcasts.persistence import persist
-from predjax.radar.advection import advect
-from predjax.radar.motion import estimate_motion
 from predjax.units import rain_rate_to_dbz
 
 

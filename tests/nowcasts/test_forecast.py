@@ -6,7 +6,7 @@ import xarray as xr
 
 from predjax.nowcasts.forecast import lead_timedeltas, to_forecast
 from predjax.radar.movies import build_movies
-from predjax.radar.windows import Window
+from predjax.radar.windows.index import Window
 
 START = np.datetime64("2020-10-31T05:50", "ns")
 

@@ -2,14 +2,15 @@
 
 import pytest
 
-from predjax.radar import once, placement
-from predjax.radar.open_files import OPEN_FILES
+from predjax import messages
+from predjax.radar.formats import placement
+from predjax.radar.formats.open_files import OPEN_FILES
 
 
 @pytest.fixture
 def as_in_a_new_process():
     """Nothing was said or placed yet; at the end no file stays open."""
-    for cached in (once.warn_once, placement._place, placement._describe):
+    for cached in (messages.warn_once, placement._place, placement._describe):
         cached.cache_clear()
     yield
     OPEN_FILES.close()

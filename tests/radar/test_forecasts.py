@@ -7,10 +7,10 @@ import xarray as xr
 
 from predjax.nowcasts.forecast import to_forecast
 from predjax.nowcasts.persistence import persist
-from predjax.radar.batches import read_windows
 from predjax.radar.forecasts import match_forecasts, read_forecasts
 from predjax.radar.movies import build_movies
-from predjax.radar.windows import Window
+from predjax.radar.windows.batches import read_windows
+from predjax.radar.windows.index import Window
 from predjax.radar.writers import write_forecast
 
 TIMES = np.datetime64("2020-05-01T12:00", "ns") + np.arange(12) * np.timedelta64(5, "m")

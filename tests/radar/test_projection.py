@@ -6,7 +6,7 @@ import netCDF4
 import numpy as np
 import pytest
 
-from predjax.radar.netcdf_lock import NETCDF_LOCK
+from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.projection import locate_pixels
 
 ALBERS = {

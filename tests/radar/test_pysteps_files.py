@@ -10,9 +10,9 @@ import xarray as xr
 
 from predjax.nowcasts.forecast import to_forecast
 from predjax.radar.forecasts import match_forecasts, read_forecasts
+from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.movies import build_movies
-from predjax.radar.netcdf_lock import NETCDF_LOCK
-from predjax.radar.windows import Window
+from predjax.radar.windows.index import Window
 from predjax.radar.writers import write_forecast
 
 INIT = np.datetime64("2020-05-01T12:20", "ns")

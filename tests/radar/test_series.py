@@ -6,11 +6,11 @@ import pytest
 import xarray as xr
 
 from predjax.nowcasts.forecast import to_forecast
+from predjax.radar.formats.netcdf import read_netcdf
+from predjax.radar.formats.npy import read_npy
 from predjax.radar.movies import check_movies, is_series
-from predjax.radar.netcdf import read_netcdf
-from predjax.radar.npy import read_npy
 from predjax.radar.readers import read_movies
-from predjax.radar.windows import Window
+from predjax.radar.windows.index import Window
 from predjax.radar.writers import write_forecast
 from predjax.synthetic.__main__ import main as make
 

@@ -14,9 +14,9 @@ import xarray as xr
 from predjax.files import appearing
 from predjax.nowcasts.forecast import to_forecast
 from predjax.nowcasts.persistence import persist
+from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.movies import build_movies
-from predjax.radar.netcdf_lock import NETCDF_LOCK
-from predjax.radar.windows import Window
+from predjax.radar.windows.index import Window
 from predjax.radar.writers import write_forecast
 
 GOLDEN = pathlib.Path(__file__).resolve().parents[1] / "golden" / "forecast_header.cdl"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from predjax.radar.netcdf_lock import NETCDF_LOCK
+from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.synthetic.__main__ import main
 from predjax.synthetic.dynamics import HenonConfig, Lorenz63Config
 from predjax.synthetic.series_files import write_series

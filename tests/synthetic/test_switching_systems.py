@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from predjax import read_movies
-from predjax.radar.netcdf_lock import NETCDF_LOCK
+from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.synthetic.__main__ import main
 from predjax.synthetic.dynamics import RosslerConfig, rossler_rate
 from predjax.synthetic.series_files import write_series

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from predjax.radar.netcdf_lock import NETCDF_LOCK
+from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.synthetic.__main__ import main
 from predjax.synthetic.radar import Flow, RadarConfig, find_coverage, make_movie, trace_back
 

@@ -10,12 +10,12 @@ from predjax.models.config import ModelConfig, SamplingConfig
 from predjax.models.forecaster import Forecaster
 from predjax.models.losses import global_mean, squared_error
 from predjax.models.scaling import Scaling
-from predjax.radar.batches import BatchSource
 from predjax.radar.config import DataConfig
-from predjax.radar.decode import Decoder
+from predjax.radar.formats.decode import Decoder
 from predjax.radar.readers import read_movies
-from predjax.radar.stored import Stored, decode
-from predjax.radar.windows import find_periods
+from predjax.radar.windows.batches import BatchSource
+from predjax.radar.windows.codes import Stored, decode
+from predjax.radar.windows.index import find_periods
 from predjax.training import monitor
 from predjax.training.config import TrainConfig
 from predjax.training.loop import Run, estimate

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from predjax.radar.windows import Window
+from predjax.radar.windows.index import Window
 from predjax.verification.blocks import accumulate, assign_blocks, stack_blocks, sum_blocks
 from predjax.verification.scores import add_statistics, statistics
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from predjax.nowcasts.persistence import persist
-from predjax.radar.netcdf_lock import NETCDF_LOCK
+from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.verification.scores import skill, statistics
 from predjax.verification.spatial import fss_skill, fss_statistics
 

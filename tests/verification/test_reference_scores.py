@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from predjax.nowcasts.persistence import persist
-from predjax.radar.netcdf_lock import NETCDF_LOCK
+from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.verification.scores import COUNTS, skill, statistics
 
 EVENTS = ["knmi_20100826", "fmi_20160928", "fmi_20170509", "bom_20201031", "mch_20160711"]

@@ -1,0 +1,75 @@
+"""What a command does before the first array: sign of life, device, compilation cache, the other processes."""
+
+import contextlib
+import logging
+import os
+import pathlib
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+
+from predjax import parallel
+from predjax.messages import report_error
+
+BEAT_SECONDS = 1.0
+
+
+def start(device: str = "auto") -> None:
+    """Chooses the platform and keeps compiled programs in the user's cache folder.
+
+    PREDJAX_COMPILATION_CACHE names another folder, or switches the cache off when it is 0. PREDJAX_HEARTBEAT names a
+    file to touch every second, by which `predjax launch` sees that this process is alive.
+    """
+    if os.environ.get("PREDJAX_HEARTBEAT"):
+        beat = threading.Thread(target=_beat, args=(pathlib.Path(os.environ["PREDJAX_HEARTBEAT"]),), daemon=True)
+        beat.start()
+    parallel.request_platform(device)
+    folder = os.environ.get("PREDJAX_COMPILATION_CACHE")
+    config: Any = jax.config  # its options have no types
+    if folder == "0" or config.jax_compilation_cache_dir:
+        return
+    if not folder:
+        folder = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "predjax"
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    # Small networks compile in less than the second from which on jax keeps a program, and run in far less.
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
+@contextlib.contextmanager
+def processes(coordinator: str | None, num_processes: int | None, process_id: int | None) -> Iterator[bool]:
+    """Joins the other processes, where there are any, and leaves them at the end; whether this one is the chief.
+
+    An error in one of several processes ends it at once: the others would otherwise wait for it for minutes.
+    """
+    found = parallel.find_processes(coordinator, num_processes, process_id, os.environ)
+    if found is None:
+        yield True
+        return
+    try:
+        parallel.join_processes(found)
+        chief = parallel.is_chief()
+        if not chief:
+            logging.getLogger("predjax").setLevel(logging.WARNING)
+        yield chief
+        parallel.leave_processes()
+    except BaseException as error:
+        try:
+            code = report_error(error)
+        except BaseException:
+            traceback.print_exc()
+            code = 1
+        sys.stdout.flush()
+        sys.stderr.flush()
+        parallel.end_now(code)
+
+
+def _beat(path: pathlib.Path) -> None:
+    while True:
+        with contextlib.suppress(OSError):  # the folder goes when the launcher does
+            path.touch()
+        time.sleep(BEAT_SECONDS)

@@ -1,0 +1,157 @@
+"""A scan of steps that share kernels, with its backward pass written out.
+
+Forwards, a step keeps its carry and the sums of its convolutions. Backwards, steps are replayed from these in rounds:
+the inputs of the convolutions and the gradients of their sums are collected for a round of steps, then make the
+gradients of the kernels at once. Adding up the gradient of a kernel at every step would read and write all of it each
+time; keeping everything that a step computes, as automatic differentiation does, would take three times the memory.
+"""
+
+import math
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from predjax.kernels.execution import Execution
+from predjax.kernels.shared import Kernel, SharedKernels
+
+ROUND_BYTES = 64 * 2**20  # inputs and gradients of a round: the longer a round, the fewer passes over the kernels
+
+
+def scan_shared(step: Callable, kernels: dict[str, Kernel], execution: Execution, params, rng, first, inputs, masks):
+    """The outputs of all steps, time-major.
+
+    Args:
+      step: `(params, rng, carry, inputs, masks) -> (carry, outputs)`, with the kernels as `convolve_shared` names them;
+        outputs are arrays of floats; what else the carry has, such as counts, gets no gradient.
+      kernels: of a step, as `collect_kernels` finds them.
+      rng: `Draws`, of which every step gets its own, or None.
+      first: the first carry.
+      inputs: arrays `(T, ...)` that get gradients, at least one.
+      masks: arrays `(T, ...)` that get none.
+    """
+    arrays = {name: kernel.w for name, kernel in kernels.items()}
+    dtype = jnp.bfloat16 if execution.precision == "bfloat16" else None
+    kept = _choose_kept(kernels, execution.remat)
+    steps = len(jax.tree.leaves((inputs, masks))[0])
+
+    def share(arrays):
+        named = {name: Kernel(w, kernels[name].x_shape) for name, w in arrays.items()}
+        return SharedKernels(named, execution.convolution, dtype)
+
+    def run_steps(params, arrays, rng, first, inputs, masks, keep):
+        shared = share(arrays)
+
+        def run_step(carry, at):
+            index, x, mask = at
+            with shared.computed() as sums:
+                new, outputs = step(params, _fold(rng, index), carry, x, mask)
+            return new, outputs, (carry, {name: sums[name] for name in kept}) if keep else None
+
+        def body(state, at):
+            # The outputs of the step before: XLA on CPUs writes what leaves a scan with one core, and so would compute
+            # there what leads to it.
+            carry, before = state
+            new, outputs, residuals = run_step(carry, at)
+            return (new, outputs), (before, residuals)
+
+        window = jnp.arange(steps), inputs, masks
+        _, shapes, _ = jax.eval_shape(run_step, first, jax.tree.map(lambda a: a[0], window))
+        none = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), shapes)
+        (_, last), (before, residuals) = jax.lax.scan(body, (first, none), window)
+        return jax.tree.map(lambda a, end: jnp.concatenate([a[1:], end[None]]), before, last), residuals
+
+    @jax.custom_vjp
+    def run(params, arrays, rng, first, inputs, masks):
+        return run_steps(params, arrays, rng, first, inputs, masks, False)[0]
+
+    def forward(params, arrays, rng, first, inputs, masks):
+        outputs, residuals = run_steps(params, arrays, rng, first, inputs, masks, True)
+        return outputs, (params, arrays, rng, inputs, masks, residuals)
+
+    def backward(residuals, doutputs):
+        params, arrays, rng, inputs, masks, (carries, sums) = residuals
+        shared = share(arrays)
+        length = _choose_round(shared, steps)
+
+        def pull_step(t, dcarry):
+            """Gradients of step t, and the inputs of its convolutions."""
+            carry, given, x, mask, dout = jax.tree.map(lambda a: a[t], (carries, sums, inputs, masks, doutputs))
+            key = _fold(rng, t)
+            if len(given) < len(arrays):
+                with shared.computed(given) as given:
+                    step(params, key, carry, x, mask)
+
+            def replay(params, sums, moving, x):
+                with shared.replayed(sums) as seen:
+                    new, outputs = step(params, key, _join(carry, moving), x, mask)
+                return (_take_moving(new), outputs), dict(seen)
+
+            _, pull, seen = jax.vjp(replay, params, given, _take_moving(carry), x, has_aux=True)
+            return *pull((dcarry, dout)), seen
+
+        def pull_round(state, low):
+            dparams, darrays, dcarry, dinputs = state
+            high = jnp.minimum(low + length, steps)
+
+            def body(i, state):
+                dparams, dcarry, dinputs, buffers = state
+                t = high - 1 - i
+                more, dsums, dcarry, dx, seen = pull_step(t, dcarry)
+                dparams = jax.tree.map(jnp.add, dparams, more)
+                dinputs = jax.tree.map(lambda a, d: a.at[t].set(d), dinputs, dx)
+                buffers = jax.tree.map(lambda a, new: a.at[t - low].set(new), buffers, (seen, dsums))
+                return dparams, dcarry, dinputs, buffers
+
+            state = dparams, dcarry, dinputs, shared.make_buffers(length)
+            dparams, dcarry, dinputs, buffers = jax.lax.fori_loop(0, high - low, body, state)
+            darrays = jax.tree.map(jnp.add, darrays, shared.gradients(*buffers))
+            return (dparams, darrays, dcarry, dinputs), None
+
+        dcarry = [jnp.zeros_like(a[0]) for a in _take_moving(carries)]
+        state = *jax.tree.map(jnp.zeros_like, (params, arrays)), dcarry, jax.tree.map(jnp.zeros_like, inputs)
+        lows = jnp.arange(0, steps, length)
+        (dparams, darrays, dfirst, dinputs), _ = jax.lax.scan(pull_round, state, lows, reverse=True)
+        dfirst = _join(carries, dfirst, lambda a: np.zeros(a.shape[1:], jax.dtypes.float0))
+        return dparams, darrays, None, dfirst, dinputs, None
+
+    run.defvjp(forward, backward)
+    return run(params, arrays, rng, first, inputs, masks)
+
+
+def _choose_kept(kernels, remat) -> tuple[str, ...]:
+    """The kernels whose sums the forward pass keeps: all, about half of them in bytes, or none."""
+    names = tuple(kernels)
+    if remat == "cell":
+        sizes = [math.prod(k.x_shape[:-1]) * k.w.shape[-1] for k in kernels.values()]
+        return tuple(name for i, name in enumerate(names) if 2 * sum(sizes[: i + 1]) <= sum(sizes))
+    return names if remat == "none" else ()
+
+
+def _choose_round(shared, steps):
+    """Steps of a round: as many as fit, evenly."""
+    size = sum(a.size * a.dtype.itemsize for a in jax.tree.leaves(jax.eval_shape(lambda: shared.make_buffers(1))))
+    rounds = -(-steps // max(1, ROUND_BYTES // max(size, 1)))
+    return -(-steps // rounds)
+
+
+def _fold(rng, index):
+    return None if rng is None else rng.at(index)
+
+
+def _moves(leaf) -> bool:
+    """Whether gradients go through an array: through numbers that are no counts."""
+    return jnp.issubdtype(leaf.dtype, jnp.inexact)
+
+
+def _take_moving(carry) -> list:
+    """The arrays of a carry that gradients go through."""
+    return [leaf for leaf in jax.tree.leaves(carry) if _moves(leaf)]
+
+
+def _join(carry, moving: list, convert=lambda leaf: leaf):
+    """The carry with these arrays where gradients go through it, and `convert(leaf)` elsewhere."""
+    leaves, structure = jax.tree.flatten(carry)
+    given = iter(moving)
+    return jax.tree.unflatten(structure, [next(given) if _moves(leaf) else convert(leaf) for leaf in leaves])

@@ -1,0 +1,181 @@
+"""Arrays in .npy files to Movies, memory-mapped: only what is indexed is read."""
+
+import logging
+import math
+import pathlib
+import warnings
+
+import numpy as np
+from xarray.backends import BackendArray
+from xarray.core import indexing
+
+from predjax.messages import one_line_messages
+from predjax.radar.config import LAYOUTS
+from predjax.radar.formats.decode import Decoder, check_dtype
+from predjax.radar.movies import DIMENSIONS, Movies, build_movies
+
+_LOG = logging.getLogger("predjax")
+_MAGIC = b"\x93NUMPY"
+_VERSIONS = ((1, 0), (2, 0), (3, 0))
+_QUANTITIES = {"mm/h": "rain", "dBZ": "reflectivity"}
+
+
+class ArrayFrames(BackendArray):
+    """An array (movie, time, y, x, channel) of any number type as frames: decoded to float32 where it is indexed.
+
+    With `coded`, the decoder's codes instead of values.
+    """
+
+    def __init__(self, array: np.ndarray, decoder: Decoder, name: str, coded: bool = False):
+        self._array, self._decoder, self._name = array, decoder, name
+        self._coded, self._decode = coded, decoder.codes if coded else decoder
+        self.shape = array.shape
+        self.dtype = np.dtype(f"u{array.dtype.itemsize}" if coded else np.float32)
+
+    def stored(self) -> tuple["ArrayFrames", np.ndarray] | None:
+        """The same frames as codes and the table that decodes them, or None where no table does."""
+        table = self._decoder.table
+        return None if table is None else (ArrayFrames(self._array, self._decoder, self._name, coded=True), table)
+
+    def cut(self, start: int, stop: int) -> "ArrayFrames":
+        """Frames [start, stop), which count through the movies: one movie in memory, decoded where it is indexed."""
+        length, parts = self.shape[1], []
+        for movie in range(start // length, (stop - 1) // length + 1):
+            times = slice(max(start - movie * length, 0), stop - movie * length)
+            parts.append(self._array[(slice(movie, movie + 1), times, *[slice(None)] * 3)])
+        return ArrayFrames(np.concatenate(parts, axis=1), self._decoder, self._name, self._coded)
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
+
+    @one_line_messages()
+    def _read(self, key: tuple) -> np.ndarray:
+        part = self._array[key]
+        # Codes are the array itself, and a memory map would tie those that are kept to the file.
+        return self._decode(np.array(part) if self._coded else part, self._name)
+
+
+def read_npy(file, layout: str = "auto", units: str = "file") -> Movies:
+    """Labels the array of a .npy file; the pixels are read when they are indexed.
+
+    Args:
+      file: path.
+      layout: one of LAYOUTS.
+      units: an array has no unit to convert from, so this says what it is in: "file" (the frames get units "1"),
+        "mm/h" or "dBZ".
+
+    Returns:
+      Movies with frame and pixel numbers as coordinates, not yet checked.
+
+    Raises:
+      ValueError, OSError: one line with the file, the rule and what was found.
+    """
+    return label_array(open_npy(file), file, layout, units)
+
+
+def label_array(array: np.ndarray, file, layout: str, units: str) -> Movies:
+    """Movies of an array whose axes are `layout`; see `read_npy`."""
+    if array.size == 0:
+        raise ValueError(f"{file}: the array is empty, its shape is {array.shape}")
+    layout = infer_layout(array.shape, file) if layout == "auto" else layout
+    axes = ["channel" if name == "feature" else name for name in layout.split(",")]
+    if len(axes) != array.ndim:
+        raise ValueError(f"{file}: the layout {layout} has {len(axes)} axes, the array has the shape {array.shape}")
+    if array.ndim > 1 and array.flags.f_contiguous and not array.flags.c_contiguous:
+        _LOG.info("%s: the array is in Fortran order, reading windows of it is slow", file)
+    ordered = array.transpose([axes.index(name) for name in DIMENSIONS if name in axes])
+    ordered = np.expand_dims(ordered, [i for i, name in enumerate(DIMENSIONS) if name not in axes])
+    return label_frames(ordered, file, units)
+
+
+def label_frames(array, file, units: str) -> Movies:
+    """Movies of anything that is indexed like an array (movie, time, y, x, channel)."""
+    decoder = Decoder(dtype=array.dtype.str, quantity=_QUANTITIES.get(units, ""))
+    name = pathlib.Path(file).name
+    return build_movies(
+        indexing.LazilyIndexedArray(ArrayFrames(array, decoder, str(file))),
+        attrs={"units": "1" if units == "file" else units, "dtype_on_disk": str(array.dtype)},
+        source=name,
+        files=[str(file)],
+    )
+
+
+def infer_layout(shape: tuple[int, ...], file="array") -> str:
+    """The layout of an array with square frames, from its shape.
+
+    Five axes are movie,time,y,x,channel, three are time,y,x and two time,feature. Of four the two equal ones are y and
+    x.
+
+    >>> infer_layout((3000, 40, 40, 5)), infer_layout((3000, 5, 40, 40))
+    ('movie,y,x,time', 'movie,time,y,x')
+
+    Raises:
+      ValueError: the shape fits no layout, or more than one; lists the choices.
+    """
+    if len(shape) == 5:
+        return "movie,time,y,x,channel"
+    if len(shape) == 3:
+        return "time,y,x"
+    if len(shape) == 2:
+        return "time,feature"
+    if len(shape) == 4 and shape[1] == shape[2] != shape[3]:
+        return "movie,y,x,time"
+    if len(shape) == 4 and shape[2] == shape[3] != shape[1]:
+        return "movie,time,y,x"
+    choices = " or ".join(choice for choice in LAYOUTS[1:] if len(choice.split(",")) == len(shape))
+    if not choices:
+        raise ValueError(f"{file}: an array needs 2 to 5 axes ({'; '.join(LAYOUTS[1:])}), its shape is {shape}")
+    raise ValueError(f"{file}: the shape {shape} does not tell the axes: give --layout {choices}")
+
+
+def open_npy(file) -> np.ndarray:
+    """Memory-maps a .npy file, read-only.
+
+    Raises:
+      ValueError: it is empty, not .npy, truncated, or holds what is no number. Nothing is ever unpickled.
+      OSError: from the operating system.
+    """
+    path = pathlib.Path(file)
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        start = stream.read(8)
+        if not start:
+            raise ValueError(f"{file}: the file is empty")
+        if start[:6] != _MAGIC:
+            raise ValueError(f"{file}: not a .npy file (it starts with {start!r})")
+        stream.seek(0)
+        shape, fortran, dtype = read_header(stream, str(file), size)
+        begin = stream.tell()
+    if 0 in shape:  # which cannot be mapped
+        raise ValueError(f"{file}: the array is empty, its shape is {shape}")
+    return np.memmap(path, dtype, "r", begin, shape, "F" if fortran else "C")
+
+
+def read_header(stream, name: str, size: int) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, whether the order is Fortran's, and type of the array of numbers that a .npy file holds.
+
+    Args:
+      stream: at the beginning of the file; afterwards at that of the numbers.
+      name: of the file, for the message of an error.
+      size: its bytes.
+
+    Raises:
+      ValueError: it is damaged or truncated, or holds what is no number.
+    """
+    try:
+        version = np.lib.format.read_magic(stream)
+        if version not in _VERSIONS:
+            raise ValueError("version")
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of sizes that Python 2 wrote, and of whatever a damaged header is
+            shape, fortran, dtype = read(stream)
+    except Exception:  # numpy parses the header as Python, which fails in many ways
+        raise ValueError(f"{name}: the header of the .npy file is damaged or cut off ({size} bytes)") from None
+    check_dtype(dtype, name)
+    if not all(type(n) is int and 0 <= n < 2**63 for n in shape):
+        raise ValueError(f"{name}: the shape {shape} is impossible")
+    needed = stream.tell() + dtype.itemsize * math.prod(shape)
+    if size < needed:
+        raise ValueError(f"{name}: the file is truncated: it has {size} bytes, its header asks for {needed}")
+    return shape, fortran, dtype

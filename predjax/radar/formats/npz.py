@@ -1,0 +1,133 @@
+"""Moving-MNIST files of PredRNN (.npz) to Movies."""
+
+import contextlib
+import io
+import os
+import pathlib
+import struct
+import warnings
+import zipfile
+import zlib
+
+import numpy as np
+
+from predjax.radar.formats.npy import label_array, label_frames, read_header
+from predjax.radar.movies import Movies
+
+_KEYS = ("clips", "dims", "input_raw_data")
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # that numpy writes
+
+
+class ClipFrames:
+    """Movies (movie, time, y, x, channel) cut out of a long array of frames (frame, channel, y, x) when indexed."""
+
+    def __init__(self, frames: np.ndarray, numbers: np.ndarray):
+        """Args:
+        frames: all frames, one after the other.
+        numbers: (movie, time): which frame is where.
+        """
+        self._frames, self._numbers = frames, numbers
+        channels, height, width = frames.shape[1:]
+        self.shape, self.dtype = (*numbers.shape, height, width, channels), frames.dtype
+
+    def __getitem__(self, key: tuple) -> np.ndarray:
+        movie, time, y, x, channel = key
+        frames = np.moveaxis(self._frames[self._numbers[movie, time]], -3, -1)
+        return frames[(..., y, x, channel)]
+
+
+def read_npz(file, layout: str = "auto", units: str = "file") -> Movies:
+    """Reads a .npz file: the clips of a Moving-MNIST file of PredRNN, or the one array that it holds.
+
+    A Moving-MNIST file has `dims` (1, 3) = (C, H, W), or (2, 3) for inputs and outputs, `input_raw_data`
+    (frame, C, H, W), optionally `output_raw_data`, and `clips` (2, N, 2): for the input and the output of every
+    movie its first frame and its length. Outputs count in output_raw_data where there is any, else in
+    input_raw_data. A movie is its input frames and then its output frames.
+
+    Args:
+      file: path.
+      layout: of a single array, one of LAYOUTS.
+      units: what the values are in; see `read_npy`.
+
+    Raises:
+      ValueError, OSError: one line with the file, the rule and what was found.
+    """
+    with pathlib.Path(file).open("rb") as stream:
+        if stream.read(2) != b"PK":
+            raise ValueError(f"{file}: not a .npz file (or an empty one)")
+        with _damage_named(f"{file}: the .npz file is truncated, or it"):
+            archive = zipfile.ZipFile(stream)
+        keys = [name.removesuffix(".npy") for name in archive.namelist()]
+        if set(_KEYS) <= set(keys):
+            output = _array(archive, "output_raw_data", file) if "output_raw_data" in keys else np.empty(0)
+            clips, dims, frames = (_array(archive, key, file) for key in _KEYS)
+            return label_frames(_clips(clips, dims, frames, output, file), file, units)
+        if len(keys) != 1:
+            found = ", ".join(keys) or "none"
+            raise ValueError(f"{file}: a .npz file needs {', '.join(_KEYS)} or one array, found {found}")
+        return label_array(_array(archive, keys[0], file), file, layout, units)
+
+
+def _array(archive: zipfile.ZipFile, key: str, file) -> np.ndarray:
+    """One array of numbers; nothing is made as large as a header says before it is known to be there."""
+    name = f"{file}: {key}"
+    entry = next(one for one in archive.infolist() if one.filename.removesuffix(".npy") == key)
+    if entry.compress_type not in _COMPRESSIONS or entry.flag_bits & 1:
+        raise ValueError(f"{name}: it is encrypted, or compressed in a way that numpy does not write")
+    with _damage_named(name), archive.open(entry) as stream:
+        start = stream.read(2**16)  # numpy takes no longer header
+    read_header(io.BytesIO(start), name, entry.file_size)
+    memory = _find_memory()
+    if memory and entry.file_size > memory:
+        raise ValueError(f"{name}: its {entry.file_size} bytes do not fit into the memory of this machine, {memory}")
+    try:
+        with _damage_named(name), archive.open(entry) as stream, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # as of the header
+            return np.lib.format.read_array(stream, allow_pickle=False)
+    except MemoryError:
+        raise ValueError(f"{name}: its {entry.file_size} bytes do not fit into the memory that is left") from None
+
+
+@contextlib.contextmanager
+def _damage_named(name: str):
+    """What reading raises when bytes are not what they should be, as one line."""
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, OSError, NotImplementedError) as error:
+        raise ValueError(f"{name} is damaged ({error})") from None
+
+
+def _find_memory() -> int:
+    """The bytes of memory of the machine; 0 where the system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 0
+
+
+def _clips(clips: np.ndarray, dims: np.ndarray, frames: np.ndarray, output: np.ndarray, file) -> ClipFrames:
+    if clips.ndim != 3 or clips.shape[0] != 2 or clips.shape[2] != 2 or clips.shape[1] == 0:
+        raise ValueError(f"{file}: clips must have the shape (2, movies, 2), found {clips.shape}")
+    if clips.dtype.kind not in "iu":
+        raise ValueError(f"{file}: clips must be whole numbers, found {clips.dtype}")
+    if dims.dtype.kind not in "iu" or dims.ndim != 2 or dims.shape[0] not in (1, 2) or dims.shape[1] != 3:
+        raise ValueError(f"{file}: dims must be whole numbers (1, 3) or (2, 3), found {dims.dtype} {dims.shape}")
+    sizes = [tuple(int(number) for number in row) for row in (dims[0], dims[-1])]
+    for name, raw, size in zip(("input_raw_data", "output_raw_data"), (frames, output), sizes):
+        if (raw.size or raw is frames) and (raw.ndim != 4 or raw.shape[1:] != size):
+            raise ValueError(
+                f"{file}: {name} must have the shape (frames, C, H, W) with dims {size}, found {raw.shape}"
+            )
+    available = [len(frames), len(output) if output.size else len(frames)]
+    numbers = []
+    for clip, shift, name, count in zip(clips.astype(np.int64), (0, len(frames)), ("input", "output"), available):
+        starts, lengths = clip.T
+        if np.unique(lengths).size != 1:
+            raise ValueError(f"{file}: all {name} clips must have one length, found {lengths.min()} to {lengths.max()}")
+        last = int(starts.max()) + int(lengths[0])  # of Python, which does not wrap around
+        if starts.min() < 0 or lengths[0] < 0 or last > count:
+            raise ValueError(f"{file}: the {name} clips ask for frames {starts.min()} to {last}, there are {count}")
+        numbers.append(starts[:, None] + np.arange(lengths[0]) + (shift if output.size else 0))
+    if output.size:
+        frames = np.concatenate([frames, output])
+    return ClipFrames(frames, np.concatenate(numbers, axis=1))

@@ -1,0 +1,154 @@
+"""An archive of files, scanned once: what movies it holds, and which files cannot be read."""
+
+import contextlib
+import functools
+import itertools
+import pathlib
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from tqdm import tqdm
+
+from predjax.radar.config import DataConfig
+from predjax.radar.formats.headers import read_header
+from predjax.radar.formats.netcdf import Joined, join_netcdf
+from predjax.radar.formats.netcdf_header import Header
+from predjax.radar.formats.npy import read_npy
+from predjax.radar.formats.npz import read_npz
+from predjax.radar.formats.open_files import OPEN_FILES
+from predjax.radar.formats.suffixes import GRID_SUFFIXES, is_gridded
+from predjax.radar.movies import Movies, check_movies, check_together, has_times
+
+FORMATS = (*GRID_SUFFIXES, ".npy", ".npz")
+SCANNED_TOGETHER = 16  # files, by another process
+Bad = tuple[str, str]  # a file that cannot be read, and why
+# Of a function, options and parts: a generator of function(options, part) in order, computed by other processes.
+Share = Callable[[Callable, object, Iterable], Generator]
+
+
+class Source(NamedTuple):
+    """One movie of netCDF files, or one array file.
+
+    Attributes:
+      name: short, for messages.
+      shape: of its frames, (movie, time, y, x, channel).
+      open: gives the Movies; those of an array are opened anew at every call. It can be pickled.
+      joined: of netCDF files, with the frames of times that are there twice; else None.
+      mapped: whether frames that were read count as memory until they are opened anew.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    open: Callable[[], Movies]
+    joined: Joined | None
+    mapped: bool
+
+    @property
+    def frames(self) -> int:
+        """Of all movies."""
+        return self.shape[0] * self.shape[1]
+
+    @property
+    def divisible(self) -> bool:
+        """Whether a frame may be left out: there is one movie, and its times tell that there is a gap."""
+        return self.joined is not None and self.shape[0] == 1 and has_times(self.joined.movies)
+
+
+def scan_archive(
+    files: Sequence[pathlib.Path], config: DataConfig, skip: bool, share: Share | None = None
+) -> tuple[list[Source], list[Bad]]:
+    """The sources of `files` in order, and the files that cannot be read.
+
+    Every file is opened once, for its labels; then a few frames are looked at, but with `skip` only of sources that are
+    one file. With `share` other processes read the labels, those of arrays excepted.
+
+    Raises:
+      ValueError, OSError: one line. Of a file that cannot be read only without `skip`, or when no file can be.
+    """
+    bad: list[Bad] = []
+    sources: list[Source] = []
+    netcdf = [file for file in files if is_gridded(file)]
+    with tqdm(total=len(files), unit="file", desc="scan", disable=None) as bar:
+        for file in files:
+            if file in netcdf[:1]:
+                joined = join_netcdf(_read_headers(netcdf, config, skip, bad, bar, share))
+                sources += [_joined_source(one) for one in joined]
+            elif not is_gridded(file):
+                bar.update()
+                try:
+                    sources.append(_array_source(file, config))
+                except (ValueError, OSError) as error:
+                    _note(bad, str(file), error, skip)
+    for source in list(sources):
+        if source.joined and not (skip and source.divisible):
+            try:
+                check_movies(source.open())
+            except ValueError as error:
+                _note(bad, source.joined.files[0], error, skip)
+                sources.remove(source)
+    if not sources:
+        raise ValueError(f"none of {len(files)} files can be read: {bad[0][1]}")
+    first = _labels(sources[0])
+    for source in sources[1:]:
+        check_together([first, _labels(source)])
+    return sources, bad
+
+
+def _read_headers(
+    files, config: DataConfig, skip: bool, bad: list[Bad], bar: tqdm, share: Share | None
+) -> Iterator[Header]:
+    with contextlib.ExitStack() as stack:
+        shared: Iterator[Header | None] = itertools.repeat(None)
+        if share:
+            names = [str(file) for file in files]
+            batches = [names[start : start + SCANNED_TOGETHER] for start in range(0, len(names), SCANNED_TOGETHER)]
+            found = stack.enter_context(contextlib.closing(share(_try_headers, config, batches)))
+            shared = itertools.chain.from_iterable(found)
+        for header, file in zip(shared, files):
+            bar.update()
+            try:
+                # What another process could not read is read here, so that errors are those of this process.
+                yield header or read_header(str(file), config.variable, config.units, ())
+            except (ValueError, OSError) as error:
+                _note(bad, str(file), error, skip)
+
+
+def _try_headers(config: DataConfig, files: Sequence[str]) -> list[Header | None]:
+    """The labels of some files, None where they cannot be read."""
+    found: list[Header | None] = []
+    for file in files:
+        try:
+            found.append(read_header(file, config.variable, config.units, ()))
+        except (ValueError, OSError):
+            found.append(None)
+    OPEN_FILES.close()
+    return found
+
+
+def _note(bad: list[Bad], file: str, error: Exception, skip: bool) -> None:
+    """Remembers a file that cannot be read, or raises its error."""
+    if not skip:
+        raise error
+    bad.append((file, " ".join(str(error).split())))
+
+
+def _joined_source(joined: Joined) -> Source:
+    movies = joined.movies
+    opened = functools.partial(_give, movies)
+    return Source(movies.attrs["source"], movies["frames"].shape, opened, joined, mapped=False)
+
+
+def _give(movies: Movies) -> Movies:
+    return movies
+
+
+def _array_source(file: pathlib.Path, config: DataConfig) -> Source:
+    mapped = file.suffix.lower() == ".npy"
+    open_array = functools.partial(read_npy if mapped else read_npz, file, config.layout, config.units)
+    movies = check_movies(open_array())
+    return Source(movies.attrs["source"], movies["frames"].shape, open_array, None, mapped)
+
+
+def _labels(source: Source) -> Movies:
+    """The Movies without a frame, so that no array is kept."""
+    return source.open().isel(movie=slice(0, 0), time=slice(0, 0)).load()

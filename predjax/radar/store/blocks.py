@@ -1,0 +1,199 @@
+"""Blocks of frames of an archive, as a store keeps them."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+from xarray.core import indexing
+
+from predjax.radar.movies import DIMENSIONS
+from predjax.radar.store.archive import Bad, Source
+from predjax.radar.store.packing import Packing, choose_packing
+from predjax.radar.store.statistics import check_range
+from predjax.radar.windows.codes import find_stored
+
+
+class Reader(NamedTuple):
+    """What the blocks of one source are read from.
+
+    Attributes:
+      source: where they lie.
+      packing: of the store.
+      frames: (movie, time, y, x, channel), codes of the source or values.
+      spare: the same of frames whose time is in `frames` already, or None.
+      units: of the values.
+    """
+
+    source: Source
+    packing: Packing
+    frames: xr.Variable
+    spare: xr.Variable | None
+    units: str
+
+
+class Block(NamedTuple):
+    """Frames that follow each other in a source.
+
+    Attributes:
+      numbers: (frame, y, x, channel) to store.
+      values: what they decode to, float32.
+      kept: (frame,) their places in the source, which counts through its movies.
+      differing: frames that another file has with other values.
+      clipped: values that the packing has no room for.
+      bad: the files of frames that cannot be read, which are not in `kept` unless another file has them.
+    """
+
+    numbers: np.ndarray
+    values: np.ndarray
+    kept: np.ndarray
+    differing: int
+    clipped: int
+    bad: list[Bad]
+
+
+def open_reader(source: Source, dtype: str) -> Reader:
+    """Opens a source to be packed as `dtype`, one of `packing.DTYPES`. Errors: as for `choose_packing`."""
+    movies = source.open()
+    packing, frames = choose_packing(movies, dtype)
+    spare = None
+    if source.joined and len(source.joined.spare_times):
+        spare = source.joined.spare
+        if packing.description["kind"] == "source codes":
+            stored = find_stored(xr.DataArray(spare))
+            assert stored is not None, "they have the decoders of the frames"
+            spare, _ = stored
+    return Reader(source, packing, frames, spare, movies["frames"].attrs["units"])
+
+
+def cut_reader(reader: Reader, start: int, stop: int) -> tuple[Reader | Source, int, int]:
+    """What another process needs to read frames [start, stop), as little as can be, and their range therein.
+
+    Of files that are joined those that the frames lie in, without the labels of the others; of an array file that can
+    be mapped where it lies, to be opened; of another one the frames themselves.
+    """
+    source = reader.source
+    if source.mapped:
+        return source, start, stop
+    if source.joined is None:
+        return reader._replace(frames=_cut(reader.frames, start, stop)), 0, stop - start
+    if not source.divisible:
+        return reader, start, stop  # one file
+    joined, spares = source.joined, _find_spare(reader, [start, stop - 1])
+    spare = None if reader.spare is None else _cut(reader.spare, spares.start, spares.stop)
+    times = joined.movies.drop_vars(set(joined.movies.variables) - {"time"}).isel(time=slice(start, stop))
+    times.attrs = {}  # they name all files
+    joined = joined._replace(
+        movies=times,
+        places=joined.places[start:stop],
+        spare_times=joined.spare_times[spares.start : spares.stop],
+        spare_places=joined.spare_places[spares.start : spares.stop],
+        spare=spare,
+    )
+    numbers, places = np.unique(np.concatenate([joined.places[:, 0], joined.spare_places[:, 0]]), return_inverse=True)
+    joined = joined._replace(
+        files=[joined.files[number] for number in numbers],
+        places=places[: stop - start, None],
+        spare_places=places[stop - start :, None],
+    )
+    source = source._replace(joined=joined, open=None)  # type: ignore[arg-type]  # a cut reader has opened it
+    return reader._replace(source=source, frames=_cut(reader.frames, start, stop), spare=spare), 0, stop - start
+
+
+def _cut(frames: xr.Variable, start: int, stop: int) -> xr.Variable:
+    """Frames [start, stop) without what else there is; those of a slice would still know of all files."""
+    lazy: Any = frames._data
+    return xr.Variable(DIMENSIONS, indexing.LazilyIndexedArray(lazy.array.cut(start, stop)))
+
+
+def read_block(reader: Reader, start: int, stop: int, skip: bool) -> Block:
+    """Reads frames [start, stop) of a source.
+
+    Raises:
+      ValueError: a frame cannot be read, and `skip` is not set or the source is not divisible.
+      OSError: from the operating system.
+    """
+    kept, bad = np.arange(start, stop), []
+    try:
+        found, values = _read(reader, reader.frames, start, stop)
+    except ValueError:
+        if not (skip and reader.source.divisible):
+            raise
+        found, values, kept, bad = _read_one_by_one(reader, start, stop)
+    differing, more = _compare(reader, values, kept, skip)
+    if reader.packing.values is None:
+        return Block(found, values, kept, differing, 0, bad + more)
+    assert reader.packing.table is not None, "a ladder has one"
+    numbers, clipped = reader.packing.encode(values)
+    return Block(numbers, reader.packing.table[numbers], kept, differing, clipped, bad + more)
+
+
+def _read(reader: Reader, frames: xr.Variable, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+    """Frames [start, stop) of `frames`, which count through the movies: as they are read, and as values."""
+    length, parts = frames.shape[1], []
+    for movie in range(start // length, (stop - 1) // length + 1):
+        first = movie * length
+        parts.append(frames[movie, max(start - first, 0) : stop - first].values)
+    found = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    found = np.ascontiguousarray(found, reader.packing.dtype if reader.packing.values is None else np.float32)
+    values = found
+    if reader.packing.description["kind"] == "source codes":
+        assert reader.packing.table is not None, "codes have one"
+        values = reader.packing.table[found]
+    check_range(values, reader.units, reader.source.name)
+    return found, values
+
+
+def _read_one_by_one(reader: Reader, start: int, stop: int):
+    """As `_read`, without the frames that cannot be read in any file; also the places of the others, and the files."""
+    joined, frames, kept, bad = reader.source.joined, [], [], []
+    assert joined is not None, "what is divisible is joined"
+    for place in range(start, stop):
+        candidates: list[tuple[Any, int, int]] = [(reader.frames, place, joined.places[place, 0])]
+        for number in _find_spare(reader, [place]):
+            candidates.append((reader.spare, number, joined.spare_places[number, 0]))
+        for array, number, part in candidates:
+            try:
+                frames.append(_read(reader, array, number, number + 1))
+            except ValueError as error:
+                bad.append((joined.files[part], " ".join(str(error).split())))
+            else:
+                kept.append(place)
+                break
+    if not kept:
+        shape = (0, *reader.source.shape[2:])
+        return np.empty(shape, reader.packing.dtype), np.empty(shape, np.float32), np.array(kept, int), bad
+    found, values = (np.concatenate(part) for part in zip(*frames))
+    return found, values, np.array(kept), bad
+
+
+def _find_spare(reader: Reader, kept) -> range:
+    """The spare frames from the time of the first of `kept` to that of the last."""
+    joined = reader.source.joined
+    if joined is None or reader.spare is None or not len(kept):
+        return range(0)
+    times = joined.movies["time"].values[0]
+    known = joined.spare_times
+    return range(
+        int(np.searchsorted(known, times[kept[0]])), int(np.searchsorted(known, times[kept[-1]], side="right"))
+    )
+
+
+def _compare(reader: Reader, values: np.ndarray, kept: np.ndarray, skip: bool) -> tuple[int, list[Bad]]:
+    """How many of the frames at `kept` are in another file with other values; and the files that cannot be read."""
+    differing, bad = 0, []
+    for number in _find_spare(reader, kept):
+        joined = reader.source.joined
+        assert joined is not None and reader.spare is not None, "they have the spare frame"
+        times = joined.movies["time"].values[0, kept]
+        place = int(np.searchsorted(times, joined.spare_times[number]))
+        if place == len(times) or times[place] != joined.spare_times[number]:
+            continue  # nor can the other one be read
+        try:
+            _, other = _read(reader, reader.spare, number, number + 1)
+        except ValueError as error:
+            if not skip:
+                raise
+            bad.append((joined.files[joined.spare_places[number, 0]], " ".join(str(error).split())))
+            continue
+        differing += not np.array_equal(values[place], other[0], equal_nan=True)
+    return differing, bad

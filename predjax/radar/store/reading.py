@@ -1,0 +1,224 @@
+"""The training store: one folder of plain arrays that is read by memory map, made by `predjax prepare`.
+
+::
+
+    index.json             what follows, as JSON
+    grid_0/frames.npy      (frame, y, x, channel): uint8 or uint16 codes, or float32 with NaN = no coverage
+    grid_0/values.npy      (256,) or (65536,) float32: the value of every code; NaN = no coverage. Not with float32
+    grid_0/times.npy       (frame,) int64: nanoseconds since 1970-01-01 UTC. Not where frames have no times
+    grid_0/statistics.npy  (frame, 3) float32: fraction of the pixels that are covered, fraction that are wet, mean of
+                           those covered; see `store_statistics`
+    grid_1/...
+
+so that `numpy.load("grid_0/values.npy")[numpy.load("grid_0/frames.npy", mmap_mode="r")[100:120]]` are 20 frames.
+
+`index.json` holds `format` ("predjax store"), `version` (of the format), `predjax` (that wrote it), `wet_threshold`,
+`statistics` (names of their columns), `skipped` (damaged files: `file`, `reason`) and `grids`, a list of
+
+==============  ======================================================================================================
+folder          name of the folder
+files           bytes of every file in it, which are checked
+shape, dtype    of frames.npy
+movies          how many movies of equal length follow each other in frames.npy
+packing         `kind`: "source codes" are the codes that the source stores, unchanged; "ladder" are values rounded to
+                `steps` [from, to, step], with `missing_code`, and `scale` and `offset` where there is only one step
+                (value = code * scale + offset); "float32" are values
+units           of the values
+attrs           of the frames: standard_name, variable, grid_mapping, dtype_on_disk of the source ...
+movie_attrs     of the whole: `source` (short name of the archive), title, institution ...
+y, x            `values` and `attrs` of the coordinates
+channel         labels of the channels
+grid_mapping    `name` and `attrs` of the projection, or null
+step_seconds    the most frequent time step, or null
+segments        runs of frames without a gap: [movie, start, stop, time of the first, time of the last frame]; start and
+                stop count within the movie
+sources         the files that the frames come from
+duplicates      frames that were left out because a file before had the time, `differing`: those with other values
+clipped         values outside of the ladder, which became its ends
+==============  ======================================================================================================
+"""
+
+import functools
+import json
+import logging
+import os
+import pathlib
+
+import numpy as np
+import xarray as xr
+from xarray.backends import BackendArray
+from xarray.core import indexing
+
+from predjax.radar.formats.decode import Decoder
+from predjax.radar.formats.npy import open_npy
+from predjax.radar.formats.quantity import plan_conversion
+from predjax.radar.movies import Movies, build_movies
+
+_LOG = logging.getLogger("predjax")
+FORMAT, VERSION = "predjax store", 1
+INDEX = "index.json"
+
+
+class StoreFrames(BackendArray):
+    """Numbers (movie, time, y, x, channel) of a memory map as frames: decoded to float32 where they are indexed.
+
+    Only what is indexed is read, also by lists of frames.
+    """
+
+    def __init__(self, array: np.ndarray, table: np.ndarray | None, decode=None):
+        """Args:
+        array: codes of `table`, or float32 values where that is None.
+        table: the float32 value of every code.
+        decode: what values become where there is no table.
+        """
+        self._array, self._table, self._decode = array, table, decode
+        self.shape = array.shape
+        self.dtype = np.dtype(np.float32)
+
+    def stored(self) -> tuple["StoreFrames", np.ndarray] | None:
+        """The same frames as codes and the table that decodes them, or None where values are stored."""
+        if self._table is None:
+            return None
+        codes = StoreFrames(self._array, None)
+        codes.dtype = self._array.dtype
+        return codes, self._table
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
+
+    def _read(self, key: tuple) -> np.ndarray:
+        # Slices first, which read nothing; then one list after the other, each along its own axis.
+        part = self._array[tuple(slice(None) if isinstance(k, np.ndarray) else k for k in key)]
+        axis = 0
+        for k in key:
+            if isinstance(k, np.ndarray):
+                part = part[(slice(None),) * axis + (k,)]  # `take` would first copy all of a part that has steps
+            axis += not isinstance(k, int | np.integer)
+        if self._table is not None:
+            return self._table[part]
+        # A copy: a memory map would tie what is kept to the file.
+        return np.array(part) if self._decode is None else self._decode(part)
+
+
+def is_store(path: str | os.PathLike) -> bool:
+    """Whether `path` is a folder whose index.json says that it is a store, of whatever version."""
+    try:
+        with open(os.path.join(path, INDEX), encoding="utf-8") as file:
+            return json.load(file)["format"] == FORMAT
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def read_store(path: str | os.PathLike, variable: str = "", units: str = "file", forcings=()) -> list[Movies]:
+    """The Movies that a store was made of, one a grid, with the frames left in the file.
+
+    Args:
+      path: of the folder.
+      variable: empty, or the one that the store holds.
+      units: "file", or "mm/h" or "dBZ", into which it is converted by the store's own Z-R relation, else by that of
+        Marshall and Palmer.
+      forcings: must be empty.
+
+    Returns:
+      Movies, not yet checked.
+
+    Raises:
+      ValueError, OSError: one line with the file, the rule and what was found.
+    """
+    path = pathlib.Path(path)
+    index = json.loads((path / INDEX).read_text(encoding="utf-8"))
+    if index.get("version") != VERSION:
+        raise ValueError(f"{path}: the store has the version {index.get('version')}, this predjax reads {VERSION}")
+    if forcings:
+        raise ValueError(f"{path}: a store has no variable {forcings[0]!r}: forcings are read from the archive itself")
+    try:
+        return [read_grid(path, grid, variable, units) for grid in index["grids"]]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path / INDEX}: the index is damaged ({error})") from None
+
+
+def read_grid(path: pathlib.Path, grid: dict, variable: str = "", units: str = "file") -> Movies:
+    """The Movies of one entry of the index; see `read_store`."""
+    folder, attrs = path / grid["folder"], {**grid["attrs"], "units": grid["units"]}
+    # Arrays have no names; and a name is kept without its group.
+    if variable and attrs.get("variable", variable).split("/")[-1] != variable.split("/")[-1]:
+        raise ValueError(f"{path}: the store holds {attrs['variable']}, not {variable}")
+    for name, size in grid["files"].items():
+        found = (folder / name).stat().st_size
+        if found != size:
+            raise ValueError(f"{folder / name}: the file has {found} bytes, the index of the store says {size}")
+    array = open_npy(folder / "frames.npy").view(np.ndarray)
+    if list(array.shape) != grid["shape"] or array.dtype != np.dtype(grid["dtype"]):
+        raise ValueError(
+            f"{folder / 'frames.npy'}: the index of the store says {grid['dtype']} {grid['shape']}, the file holds "
+            f"{array.dtype.str} {list(array.shape)}"
+        )
+    table, decode = (open_npy(folder / "values.npy")[:] if "values.npy" in grid["files"] else None), None
+    if table is not None:
+        table = np.array(table)
+    if units not in ("file", attrs["units"]):
+        conversion = plan_conversion(attrs, {}, units, str(path))
+        decoder, attrs = conversion.apply(Decoder(dtype="<f4"), None), attrs | dict(conversion.attrs)
+        whose = "the store's own" if conversion.own_zr else "Marshall and Palmer's, the store has none"
+        _LOG.info("%s: %s by Z = %g R^%g (%s)", path, units, conversion.zr_a, conversion.zr_b, whose)
+        if table is None:
+            decode = functools.partial(decoder, name=str(folder / "frames.npy"))
+        else:
+            table = decoder(table, str(folder / "values.npy"))
+    if table is not None:
+        table.flags.writeable = False
+    shape = (grid["movies"], -1, *array.shape[1:])
+    times = None
+    if "times.npy" in grid["files"]:
+        times = np.array(open_npy(folder / "times.npy")).view("datetime64[ns]").reshape(shape[:2])
+    mapping = grid["grid_mapping"]
+    movies = build_movies(
+        indexing.LazilyIndexedArray(StoreFrames(array.reshape(shape), table, decode)),
+        time=times,
+        y=xr.Variable(("y",), np.array(grid["y"]["values"], np.float64), grid["y"]["attrs"]),
+        x=xr.Variable(("x",), np.array(grid["x"]["values"], np.float64), grid["x"]["attrs"]),
+        channel=grid["channel"],
+        attrs=attrs,
+        source=grid["movie_attrs"]["source"],
+        files=grid["sources"],
+    )
+    movies.attrs |= grid["movie_attrs"]
+    if mapping:
+        attrs = {
+            name: np.array(value) if isinstance(value, list) else value for name, value in mapping["attrs"].items()
+        }
+        movies = movies.assign_coords({mapping["name"]: xr.Variable((), 0, attrs)})
+    return movies
+
+
+def describe_movies(movies: Movies) -> dict:
+    """The part of an index entry that labels the frames; `read_grid` makes the same Movies of it."""
+    attrs = {name: _plain(value) for name, value in movies["frames"].attrs.items()}
+    mapping = movies["frames"].attrs.get("grid_mapping")
+    return {
+        "units": attrs.pop("units"),
+        "attrs": attrs,
+        "movie_attrs": {
+            name: _plain(value) for name, value in movies.attrs.items() if name not in ("files", "step_seconds")
+        },
+        **{
+            axis: {
+                "values": movies[axis].values.astype(np.float64).tolist(),
+                "attrs": {name: _plain(value) for name, value in movies[axis].attrs.items()},
+            }
+            for axis in ("y", "x")
+        },
+        "channel": movies["channel"].values.tolist(),
+        "grid_mapping": {
+            "name": mapping,
+            "attrs": {name: _plain(value) for name, value in movies[mapping].attrs.items()},
+        }
+        if mapping in movies.variables
+        else None,
+        "sources": [str(file) for file in movies.attrs["files"]],
+    }
+
+
+def _plain(value):
+    """An attribute as JSON has it: the same numbers."""
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value

@@ -1,0 +1,237 @@
+"""Writing a store: arrays that grow, and a journal, so that a run that was killed goes on where it was.
+
+Until it is whole, a store lies in the hidden folder `.NAME.part` beside it: `store/` and `journal.jsonl`. The first
+line of the journal says of what the store is made; every other line says that a block is on disk, and is written
+after it.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+
+import numpy as np
+
+from predjax.files import flush_folder
+from predjax.radar.store.reading import FORMAT, INDEX, VERSION, is_store
+
+JOURNAL = "journal.jsonl"
+
+
+class GrowingArray:
+    """A .npy file that grows along its first axis; its header knows of no row before `finish`."""
+
+    def __init__(self, path: pathlib.Path, dtype: str, shape: tuple[int, ...], rows: int):
+        """Args:
+        path: made where it is missing.
+        dtype, shape: of one row.
+        rows: that it has already; what comes after them is cut off.
+        """
+        self.path, self._dtype, self._shape, self._rows = path, np.dtype(dtype), tuple(shape), rows
+        self._file = open(path, "r+b" if path.exists() else "x+b", buffering=0)  # noqa: SIM115
+        if rows == 0:
+            self._file.truncate(0)
+            self._write_header(0)
+        else:
+            self._file.seek(0)
+            np.lib.format.read_magic(self._file)
+            np.lib.format.read_array_header_1_0(self._file)
+        self._begin = self._file.tell()
+        size = self._begin + rows * self._dtype.itemsize * int(np.prod(self._shape))
+        if os.fstat(self._file.fileno()).st_size < size:
+            raise ValueError(f"{path}: shorter than its journal says: delete {path.parents[2]} to start anew")
+        self._file.truncate(size)
+        self._file.seek(size)
+
+    def append(self, rows: np.ndarray) -> None:
+        """Writes rows to disk."""
+        if not len(rows):
+            return
+        with _named(self.path):
+            _write(self._file, np.ascontiguousarray(rows, self._dtype).data)
+            os.fsync(self._file.fileno())
+        self._rows += len(rows)
+
+    def finish(self) -> int:
+        """Writes the header and closes the file; its size in bytes."""
+        with _named(self.path):
+            self._write_header(self._rows)
+            if self._file.tell() != self._begin:
+                raise ValueError(f"{self.path}: the header does not fit")  # numpy leaves room for any number of rows
+            os.fsync(self._file.fileno())
+        self._file.close()
+        return self.path.stat().st_size
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _write_header(self, rows: int) -> None:
+        self._file.seek(0)
+        header = {"descr": self._dtype.str, "fortran_order": False, "shape": (rows, *self._shape)}
+        np.lib.format.write_array_header_1_0(self._file, header)
+
+
+class Journal:
+    """The hidden folder of one store, open for this process alone; a context manager.
+
+    Attributes:
+      store: where to write.
+      blocks: what the journal says of every grid, in order.
+    """
+
+    def __init__(self, output: pathlib.Path, arguments: dict, archive: list[list], overwrite: bool):
+        """Goes on with what there is of the same arguments and archive, else begins.
+
+        Args:
+          output: where the store will be.
+          arguments: JSON values by name.
+          archive: [file, size, time of change in ns] of every file.
+          overwrite: whether to begin anew where these are not those of the journal.
+
+        Raises:
+          ValueError: names the first difference; or another process is at it.
+        """
+        self.folder = output.with_name(f".{output.name}.part")
+        self.store = self.folder / "store"
+        self.blocks: dict[int, list[dict]] = {}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / JOURNAL
+        self._file = open(path, "a+b", buffering=0)  # noqa: SIM115
+        try:
+            _lock(self._file, self.folder)
+            lines, end = self._read()
+            difference = _find_difference(lines[0], arguments, archive) if len(lines) > 1 else ""
+            if difference and not overwrite:
+                raise ValueError(f"{self.folder} was begun {difference}: --overwrite starts anew")
+            if difference or len(lines) < 2 or not self.store.is_dir():
+                shutil.rmtree(self.store, ignore_errors=True)
+                lines, end = [], 0
+            self._file.truncate(end)
+            if not lines:
+                self._write({"version": VERSION, "arguments": arguments, "archive": archive})
+            for line in lines[1:]:
+                self.blocks.setdefault(line["grid"], []).append(line)
+            self.store.mkdir(exist_ok=True)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _read(self) -> tuple[list[dict], int]:
+        """The whole lines, and where they end."""
+        self._file.seek(0)
+        lines, end = [], 0
+        for line in self._file.read().splitlines(keepends=True):
+            try:
+                lines.append(json.loads(line))
+            except ValueError:
+                break  # cut off
+            end += len(line)
+        return lines, end
+
+    @property
+    def resumed(self) -> bool:
+        """Whether there was a journal with at least one block."""
+        return bool(self.blocks)
+
+    def add(self, block: dict) -> None:
+        """Says that a block of the grid `block["grid"]` is on disk."""
+        self._write(block)
+        self.blocks.setdefault(block["grid"], []).append(block)
+
+    def _write(self, line: dict) -> None:
+        with _named(self.folder / JOURNAL):
+            _write(self._file, (json.dumps(line) + "\n").encode())
+            os.fsync(self._file.fileno())
+
+    def finish(self, output: pathlib.Path, index: dict) -> None:
+        """Writes the index and gives the store its name; an older store of that name, which may be replaced, goes."""
+        path = self.store / INDEX
+        with _named(path), open(path, "wb") as file:
+            file.write(_format_index(index).encode())
+            file.flush()
+            os.fsync(file.fileno())
+        for folder in (*(self.store / grid["folder"] for grid in index["grids"]), self.store):
+            flush_folder(folder)
+        old = self.folder / "old"
+        if is_store(output):
+            os.rename(output, old)
+        os.rename(self.store, output)
+        flush_folder(output.parent)
+        self._file.close()
+        shutil.rmtree(self.folder)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self._file.close()
+        if not self.blocks:  # nothing to go on with
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def write_values(path: pathlib.Path, values: np.ndarray) -> int:
+    """Saves a small array; its size in bytes."""
+    with _named(path), open(path, "wb") as file:
+        np.save(file, values)
+        file.flush()
+        os.fsync(file.fileno())
+    return path.stat().st_size
+
+
+def _find_difference(first: dict, arguments: dict, archive: list[list]) -> str:
+    """What the first line of a journal says otherwise, or ""."""
+    if first.get("version") != VERSION:
+        return f"by another version of {FORMAT}"
+    for name, value in arguments.items():
+        if first["arguments"].get(name) != value:
+            return f"with {name} {first['arguments'].get(name)!r}, now it is {value!r}"
+    before, now = ({file: state for file, *state in files} for files in (first["archive"], archive))
+    for words, files in (("without", now.keys() - before.keys()), ("with", before.keys() - now.keys())):
+        if files:
+            return f"{words} {min(files)}" + (f" and {len(files) - 1} more files" if len(files) > 1 else "")
+    changed = [file for file in now if now[file] != before[file]]
+    if changed:
+        return f"before {changed[0]} changed"
+    return "" if list(before) == list(now) else "with the files in another order"
+
+
+def _format_index(index: dict) -> str:
+    """JSON with one line a value, two levels deep."""
+
+    def lines(values: dict, indent: str) -> str:
+        return ",\n".join(f"{indent}{json.dumps(name)}: {json.dumps(value)}" for name, value in values.items())
+
+    grids = ",\n".join("  {\n" + lines(grid, "   ") + "\n  }" for grid in index["grids"])
+    rest = {name: value for name, value in index.items() if name != "grids"}
+    return "{\n" + lines(rest, " ") + ',\n "grids": [\n' + grids + "\n ]\n}\n"
+
+
+@contextlib.contextmanager
+def _named(path: pathlib.Path):
+    """Errors of writing name the file and say what to do."""
+    try:
+        yield
+    except OSError as error:
+        reason = f"{error.strerror or error}; the same command goes on from here"
+        raise OSError(error.errno, reason, str(path)) from None
+
+
+def _write(file, data) -> None:
+    """All of the data: an unbuffered file may take only a part."""
+    view = memoryview(data).cast("B")
+    while len(view):
+        view = view[file.write(view) :]
+
+
+def _lock(file, folder: pathlib.Path) -> None:
+    try:
+        import fcntl
+    except ImportError:  # not there on Windows
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ValueError(f"{folder}: another process writes this store") from None
+    except OSError:
+        return  # a file system without locks

@@ -1,0 +1,276 @@
+"""The door in: labelled movies become float32 batches (B, T, H, W, C).
+
+Which windows are in a batch is a pure function of (seed, step), so a run that is resumed, or shared among any number
+of devices, sees the same data. Nothing is remembered between two batches.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from predjax.radar.config import DataConfig
+from predjax.radar.movies import Movies, check_together
+from predjax.radar.windows.bad_windows import BadWindows, tolerate
+from predjax.radar.windows.codes import Stored, open_arrays
+from predjax.radar.windows.index import Period, Window, check_length, find_corners
+from predjax.units import dbz_to_rain_rate
+
+MEMORY_LIMIT = 2**30  # bytes of frames, as stored, that are read once and kept; larger data are read window by window
+MAX_TRIES = 512  # for one window with enough coverage
+CORNERS_PER_WINDOW = 16  # random crops tried before another time is
+LEAST = 0.05  # probability of the driest windows with `importance`
+ORDER, DRAW = 1, 2  # keep the two uses of a seed apart
+
+
+class Batch(NamedTuple):
+    """frames (B, T, H, W, C) float32, NaN = no coverage; forcings (B, T, A) or (B, T, H, W, A) float32, or None.
+
+    Frames that were asked for as they are stored are `Stored`, of the same shape.
+    """
+
+    frames: Any
+    forcings: np.ndarray | None
+    windows: list[Window]
+
+
+class BatchSource:
+    """Batches to train on.
+
+    In every epoch each window of `length` frames in `periods` has one turn, in an order of that epoch's own. A window
+    with less than `min_coverage` finite pixels gives its turn to another crop or time; so does one that cannot be read,
+    where `on_bad_window` is "skip", and, with `importance`, one with less rain than that has it with a probability in
+    proportion (as Ravuri et al., 2021, https://doi.org/10.1038/s41586-021-03854-z, draw theirs).
+
+    Args:
+      sources: the data set.
+      periods: the part of it to train on.
+      length: frames of a window.
+      batch_size: windows of a global batch.
+      config: crop, crop_mode, window_stride, min_coverage, importance and on_bad_window are used.
+      seed: not negative.
+
+    Attributes:
+      frame_shape: (H, W, C).
+      num_windows: turns in an epoch: windows in time, times the tiles of a grid.
+      names: of the sources, for messages.
+      table: the values of the integers that all sources store; None where they differ, or store anything else.
+      bad: the windows that could not be read; None where that is an error.
+
+    Raises:
+      ValueError: the sources do not go together, no period is as long as a window, the crop is larger than a frame.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Movies],
+        periods: Sequence[Period],
+        length: int,
+        batch_size: int,
+        config: DataConfig,
+        seed: int,
+    ):
+        if not periods:
+            raise ValueError("there is no period to draw windows from")
+        if batch_size < 1 or seed < 0:
+            raise ValueError(f"batch_size {batch_size} must be at least 1 and seed {seed} at least 0")
+        check_length(sources, periods, length)
+        used = sorted({period.source for period in periods})
+        self.frame_shape = _find_frame_shape(sources, used, config.crop)
+        self.bad = tolerate(config.on_bad_window)
+        try:
+            self._arrays = open_arrays(sources, used, MEMORY_LIMIT)
+        except (ValueError, OSError):
+            if self.bad is None:
+                raise
+            self._arrays = open_arrays(sources, used, 0)  # window by window, those that can be read
+        tables = [self._arrays[source].table for source in used]
+        kinds = {None if table is None else table.tobytes() for table in tables}
+        self.table = tables[0] if len(kinds) == 1 else None
+        self.names = [movies.attrs["source"] for movies in sources]
+        self._sizes = [(movies.sizes["y"], movies.sizes["x"]) for movies in sources]
+        self._corners = {source: find_corners(sources[source], config.crop, config.crop_mode) for source in used}
+        self._units = sources[used[0]].frames.attrs["units"]
+        if config.importance and self._units not in ("mm/h", "dBZ"):
+            raise ValueError(
+                f"importance {config.importance:g} is of rain in mm/h or dBZ, not of frames in {self._units}"
+            )
+        self._length, self._batch_size, self._config, self._seed = length, batch_size, config, seed
+        self._periods = [period for period in periods if period.stop - period.start >= length]
+        self._free_crop = config.crop > 0 and config.crop_mode == "random"
+        starts = [(p.stop - p.start - length) // config.window_stride + 1 for p in self._periods]
+        turns = [count * len(self._corners[p.source]) for count, p in zip(starts, self._periods)]
+        self._ends = np.cumsum(turns)
+        self.num_windows = int(self._ends[-1])
+        self._order = (-1, np.arange(0))
+
+    def batch(self, step: int, shard: int = 0, num_shards: int = 1, *, keep_stored: bool = False) -> Batch:
+        """Part `shard` of `num_shards` of the global batch of `step`: a contiguous slice of it.
+
+        With `keep_stored`, frames stay as they are stored where there is a `table`, else they are values all the same.
+
+        Raises:
+          ValueError: the batch cannot be divided so, or no window with enough coverage was found, or a forcing is
+            missing.
+          ValueError, OSError: a window cannot be read.
+        """
+        if not 0 <= shard < num_shards:
+            raise ValueError(f"shard {shard} is not one of {num_shards}")
+        if self._batch_size % num_shards:
+            raise ValueError(f"batch_size {self._batch_size} cannot be divided among {num_shards} shards evenly")
+        size = self._batch_size // num_shards
+        drawn = [self._draw(step, slot) for slot in range(shard * size, (shard + 1) * size)]
+        if keep_stored and self.table is not None:
+            batch = _stack(drawn, self.names)
+            return batch._replace(frames=Stored(batch.frames, self.table))
+        drawn = [(self._decode(frames, window), forcings, window) for frames, forcings, window in drawn]
+        return _stack(drawn, self.names)
+
+    def _decode(self, frames: np.ndarray, window: Window) -> np.ndarray:
+        table = self._arrays[window.source].table
+        return frames if table is None else table[frames]
+
+    def _draw(self, step: int, slot: int) -> tuple[np.ndarray, np.ndarray | None, Window]:
+        """The window of one global slot, or the first of its replacements with enough coverage; frames as kept."""
+        epoch, turn = divmod(step * self._batch_size + slot, self.num_windows)
+        number, best, best_source = int(self._find_order(epoch)[turn]), -1.0, 0
+        for attempt in range(MAX_TRIES):
+            rng = np.random.default_rng([DRAW, self._seed, step, slot, attempt])
+            if attempt and not (self._free_crop and attempt % CORNERS_PER_WINDOW):
+                number = int(rng.integers(self.num_windows))
+            window = self._find_window(number, rng)
+            try:
+                frames, coverage = self._read_covered(window)
+                if frames is not None and self._is_taken(frames, window.source, rng):
+                    forcings = _cut(self._arrays[window.source].forcings, window, self._length, *self.frame_shape[:2])
+                    return frames, forcings, window
+            except (ValueError, OSError) as error:
+                if self.bad is None:
+                    raise
+                self.bad.add(error)
+                continue
+            if coverage > best:
+                best, best_source = coverage, window.source
+        raise ValueError(
+            f"{self.names[best_source]}: no window of {self._length} frames with min_coverage "
+            f"{self._config.min_coverage:g} in {MAX_TRIES} tries: at best {max(best, 0):.3g} of the pixels are valid"
+        )
+
+    def _read_covered(self, window: Window) -> tuple[np.ndarray | None, float]:
+        """Frames (T, H, W, C), or None when fewer than min_coverage pixels are finite; and the fraction that is."""
+        arrays, coverage, least = self._arrays[window.source], 1.0, self._config.min_coverage
+        # The first frame nearly always tells, and costs a fraction of the window.
+        for length in (1, self._length) if least else (self._length,):
+            frames = _cut(arrays.frames, window, length, *self.frame_shape[:2], arrays.dtype)
+            if least:
+                finite = np.isfinite(frames) if arrays.table is None else np.isfinite(arrays.table)[frames]
+                coverage = float(finite.mean())
+            if coverage < least:
+                return None, coverage
+        return frames, coverage
+
+    def _is_taken(self, frames: np.ndarray, source: int, rng: np.random.Generator) -> bool:
+        """Whether a window with this rain has its turn, as `importance` draws it."""
+        wanted = self._config.importance
+        if not wanted:
+            return True
+        table, some = self._arrays[source].table, frames[:: max(1, self._length // 4), ::2, ::2]
+        rain = some if table is None else table[some]
+        rain = dbz_to_rain_rate(rain) if self._units == "dBZ" else rain
+        mean = 1 - np.exp(-np.nan_to_num(np.maximum(rain, 0.0))).mean()
+        return rng.random() < max(mean / wanted, LEAST)
+
+    def _find_order(self, epoch: int) -> np.ndarray:
+        known, order = self._order  # read as a pair: another thread may replace it
+        if known != epoch:
+            order = np.random.default_rng([ORDER, self._seed, epoch]).permutation(self.num_windows)
+            self._order = (epoch, order)
+        return order
+
+    def _find_window(self, number: int, rng: np.random.Generator) -> Window:
+        """Window `number` of an epoch; a random crop lies where `rng` says."""
+        index = int(np.searchsorted(self._ends, number, side="right"))
+        period = self._periods[index]
+        corners = self._corners[period.source]
+        start, corner = divmod(number - (int(self._ends[index - 1]) if index else 0), len(corners))
+        y, x = corners[corner]
+        if self._free_crop:
+            rows, columns = self._sizes[period.source]
+            y = int(rng.integers(rows - self._config.crop + 1))
+            x = int(rng.integers(columns - self._config.crop + 1))
+        return Window(period.source, period.movie, period.start + start * self._config.window_stride, y, x)
+
+
+def read_windows(
+    sources: Sequence[Movies], windows: Sequence[Window], length: int, crop: int = 0, bad: BadWindows | None = None
+) -> Batch:
+    """Exactly these windows of `length` frames, whatever their coverage.
+
+    With `bad`, one that cannot be read is counted there and has no coverage; its forcings are 0.
+
+    Raises:
+      ValueError: no windows, frames that differ in size without a crop, a crop larger than a frame, or a forcing
+        that is missing.
+      ValueError, OSError: a window cannot be read.
+    """
+    if not windows:
+        raise ValueError("there are no windows to read")
+    height, width, channels = _find_frame_shape(sources, sorted({window.source for window in windows}), crop)
+    samples = []
+    for window in windows:
+        arrays = [sources[window.source].get(name) for name in ("frames", "forcings")]
+        try:
+            frames, forcings = (_cut(array, window, length, height, width) for array in arrays)
+        except (ValueError, OSError) as error:
+            if bad is None:
+                raise
+            bad.add(error)
+            frames, forcings = np.full((length, height, width, channels), np.nan, np.float32), None
+            if arrays[1] is not None:
+                pixels = (height, width) if arrays[1].ndim == 5 else ()
+                forcings = np.zeros((length, *pixels, arrays[1].shape[-1]), np.float32)
+        samples.append((frames, forcings, window))
+    return _stack(samples, [movies.attrs["source"] for movies in sources])
+
+
+def _find_frame_shape(sources: Sequence[Movies], used: Sequence[int], crop: int) -> tuple[int, int, int]:
+    """(H, W, C) of all batches of the `used` sources, or a ValueError that names two that do not go together."""
+    first, *others = check_together([sources[source] for source in used])
+    for movies in (first, *others):
+        find_corners(movies, crop, "centre")  # checks that it fits
+    for other in others:
+        sizes = [f"{movies.sizes['y']}x{movies.sizes['x']}" for movies in (first, other)]
+        names = [movies.attrs["source"] for movies in (first, other)]
+        if not crop and sizes[0] != sizes[1]:
+            raise ValueError(
+                f"{names[0]} has frames of {sizes[0]} and {names[1]} of {sizes[1]}: "
+                "frames of different sizes are used together with --crop"
+            )
+        if "forcings" in first and first["forcings"].ndim != other["forcings"].ndim:
+            raise ValueError(f"{names[0]} and {names[1]}: the forcings are a map in one and a number in the other")
+    height, width = (crop, crop) if crop else (first.sizes["y"], first.sizes["x"])
+    return height, width, first.sizes["channel"]
+
+
+def _cut(array, window: Window, length: int, height: int, width: int, dtype=np.float32) -> Any:
+    """The part of `array` (movie, time, [y, x,] channel) that `window` shows: (length, [height, width,] channel)."""
+    if array is None:
+        return None
+    place = [window.movie, slice(window.start, window.start + length)]
+    if array.ndim == 5:
+        place += [slice(window.y, window.y + height), slice(window.x, window.x + width)]
+    return np.asarray(array[tuple(place)], dtype)
+
+
+def _stack(samples: Sequence[tuple], names: Sequence[str]) -> Batch:
+    """A batch of (frames, forcings, window). Errors: ValueError for forcings that are unknown, which nothing masks."""
+    frames, forcings, windows = zip(*samples)
+    if forcings[0] is None:
+        return Batch(np.stack(frames), None, list(windows))
+    forcings = np.stack(forcings)
+    if not np.isfinite(forcings).all():
+        sample, step, *_, number = np.argwhere(~np.isfinite(forcings))[0]
+        window = windows[sample]
+        where = f"frame {window.start + step} of movie {window.movie}"
+        raise ValueError(f"{names[window.source]}: forcing {number} is missing in {where}; forcings must be known")
+    return Batch(np.stack(frames), forcings, list(windows))

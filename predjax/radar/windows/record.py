@@ -1,0 +1,107 @@
+"""What a run remembers of its data: which frames of which files it saw, so that a later verification can tell."""
+
+import numpy as np
+
+from predjax.radar.movies import Movies, has_times
+from predjax.radar.windows.index import Period, Window
+
+
+def describe_periods(sources: list[Movies], periods: list[Period]) -> list[dict]:
+    """One JSON record a period: its place in the sources, their names and pixels, the times of its ends."""
+    return [
+        {
+            **period._asdict(),
+            "name": sources[period.source].attrs["source"],
+            "grid": _grid(sources[period.source]),
+            "first": _label(sources[period.source], period.movie, period.start),
+            "last": _label(sources[period.source], period.movie, period.stop - 1),
+        }
+        for period in periods
+    ]
+
+
+def describe_sampling(sources: list[Movies]) -> dict:
+    """The time steps in seconds and the pixel sizes in metres of the sources, each once, as JSON; unknown ones are not
+    there."""
+    steps = {movies.attrs.get("step_seconds") for movies in sources} - {None}
+    pixels = {find_pixel(movies) for movies in sources} - {None}
+    return {"steps": sorted(steps), "pixels": sorted(pixels)}
+
+
+def find_pixel(movies: Movies) -> float | None:
+    """The side of a pixel in metres, where the coordinates tell."""
+    x = movies["x"]
+    factor = {"m": 1.0, "km": 1000.0}.get(x.attrs.get("units", ""))
+    if factor is None or x.size < 2:
+        return None
+    return round(abs(float(x.values[-1] - x.values[0])) / (x.size - 1) * factor, 3)
+
+
+def find_other_sampling(sampling: dict, step: float | None, pixel: float | None) -> str:
+    """How a time step and a pixel size differ from those that `describe_sampling` found in training; "" where they do
+    not, to 1 % and 2 %, or nothing is known of them."""
+    different = []
+    for found, known, tolerance, text in (
+        (step, sampling.get("steps"), 0.01, "a step of {} s"),
+        (pixel, sampling.get("pixels"), 0.02, "pixels of {} m"),
+    ):
+        if found and known and not any(abs(found - one) <= tolerance * one for one in known):
+            trained = " or ".join(f"{one:g}" for one in known)
+            different.append(f"{text.format(f'{found:g}')} where the model was trained on {trained}")
+    return ", ".join(different)
+
+
+def restore_periods(sources: list[Movies], records: list[dict]) -> list[Period]:
+    """The periods of the records in the same data, read again. Errors: ValueError where the data are not the same."""
+    periods = []
+    for record in records:
+        period = Period(*(record[field] for field in Period._fields))
+        there = period.source < len(sources) and period.movie < sources[period.source].sizes["movie"]
+        if not there or period.stop > sources[period.source].sizes["time"]:
+            raise ValueError(
+                f"{record['name']}: movie {period.movie} until {record['last']} is not in the data any more"
+            )
+        found = describe_periods(sources, [period])[0]
+        for key in ("first", "last"):
+            if found[key] != record[key]:
+                raise ValueError(f"{record['name']}: the data changed, {record[key]} is {found[key]} now")
+        periods.append(period)
+    return periods
+
+
+def count_overlaps(sources: list[Movies], windows: list[Window], length: int, records: list[dict]) -> int:
+    """How many windows share a time with a recorded period of the same pixels (without times: of the same movie)."""
+    count = 0
+    for window in windows:
+        movies = sources[window.source]
+        grid, last = _grid(movies), window.start + length - 1
+        first, last = (_label(movies, window.movie, i) for i in (window.start, last))
+        place = (movies.attrs["source"], window.movie)
+        count += any(
+            record["grid"] == grid
+            and (_is_georeferenced(movies) or (record["name"], record["movie"]) == place)
+            and type(record["first"]) is type(first)
+            and record["first"] <= last
+            and first <= record["last"]
+            for record in records
+        )
+    return count
+
+
+def _grid(movies) -> list[float]:
+    """Rows, columns, and the outer pixels' coordinates (in m where the file has km)."""
+    ends = []
+    for axis in ("y", "x"):
+        factor = 1000.0 if movies[axis].attrs.get("units") in ("km", "kilometers", "kilometres") else 1.0
+        ends += [round(float(movies[axis].values[i]) * factor, 1) for i in (0, -1)]
+    return [movies.sizes["y"], movies.sizes["x"], *ends]
+
+
+def _is_georeferenced(movies) -> bool:
+    return has_times(movies) and movies["x"].attrs.get("units", "1") != "1"
+
+
+def _label(movies, movie, index):
+    """The time of a frame as ISO text, which sorts like the time, or its number."""
+    value = movies["time"].values[movie, index]
+    return str(value.astype("datetime64[s]")) if isinstance(value, np.datetime64) else int(value)

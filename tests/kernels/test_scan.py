@@ -1,0 +1,112 @@
+"""A scan with shared kernels computes what a plain scan does, and its gradients are the gradients; in float64."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from predjax.cells.draws import Draws
+from predjax.kernels import scan
+from predjax.kernels.execution import REMATS, Execution
+from predjax.kernels.scan import scan_shared
+from predjax.kernels.shared import collect_kernels, convolve_shared
+
+STEPS = 5
+
+
+@pytest.fixture(autouse=True)
+def double():
+    with jax.enable_x64(True):
+        yield
+
+
+def draw(*shape, seed=0):
+    return jnp.asarray(np.random.default_rng([seed, *shape]).normal(size=shape))
+
+
+def step(params, rng, carry, inputs, masks):
+    """Two layers of h' = tanh(s (a * h + b * below) + noise), the sum below being 0 where the mask says so.
+
+    Beside them a complex z' = exp(is) z + mean(h), and a count that lets z into every second output.
+    """
+    below, layers = jnp.where(masks[..., None], inputs, 0.0), []
+    carry, z, count = carry
+    for layer, h in enumerate(carry):
+        total = convolve_shared(f"a{layer}", h, lambda layer=layer: params[f"a{layer}"])
+        total += convolve_shared(f"b{layer}", below, lambda layer=layer: params[f"b{layer}"])
+        noise = 0.0 if rng is None else 0.1 * jax.random.normal(jax.random.fold_in(rng.key, layer), h.shape, h.dtype)
+        below = jnp.tanh(params["scale"] * total + noise)
+        layers.append(below)
+    z = jnp.exp(1j * params["scale"]) * z + below.mean((1, 2))
+    outputs = below.sum((1, 2)) + jnp.where(count % 2, z.real - z.imag, 0)
+    return (tuple(layers), z, count + 1), outputs
+
+
+@pytest.fixture
+def arguments():
+    """Parameters, first carry, inputs and masks; half of the inputs are masked."""
+    params = {name: 0.2 * draw(3, 3, 3, 3, seed=i) for i, name in enumerate(("a0", "b0", "a1", "b1"))}
+    params["scale"] = jnp.asarray(0.7)
+    first = (draw(2, 6, 7, 3, seed=4),) * 2, jax.lax.complex(draw(2, 3), draw(2, 3, seed=1)), jnp.zeros((), int)
+    return params, first, draw(STEPS, 2, 6, 7, 3), draw(STEPS, 2, 6, 7, seed=5) > 0
+
+
+def differentiate(run, params, first, inputs, masks):
+    """The outputs, and the gradients of a weighted sum of them."""
+    layers, z, count = first
+
+    def total(params, layers, z, inputs):
+        outputs = run(params, (layers, z, count), inputs, masks)
+        return (outputs * draw(*outputs.shape, seed=6)).sum(), outputs
+
+    compiled = jax.jit(
+        jax.value_and_grad(total, (0, 1, 2, 3), has_aux=True), compiler_options={"xla_backend_optimization_level": 0}
+    )
+    (_, outputs), gradients = compiled(params, layers, z, inputs)
+    return outputs, gradients
+
+
+@pytest.mark.parametrize(
+    "execution,round_steps,rng",
+    [({}, 1, None), ({}, 2, 7), ({}, STEPS, None)]
+    + [({"remat": remat}, 2, 7) for remat in REMATS[1:]]
+    + [({"convolution": "winograd"}, 2, None)],
+    ids=str,
+)
+def test_outputs_and_gradients_are_those_of_a_plain_scan(arguments, execution, round_steps, rng, monkeypatch):
+    """Of parameters, first carry and inputs; also where the last round is not full."""
+    draws = None if rng is None else Draws(jax.random.key(rng))
+
+    def plainly(params, first, inputs, masks):
+        def body(carry, at):
+            index, x, mask = at
+            return step(params, None if draws is None else draws.at(index), carry, x, mask)
+
+        return jax.lax.scan(body, first, (jnp.arange(STEPS), inputs, masks))[1]
+
+    def ours(params, first, inputs, masks):
+        kernels = collect_kernels(step, params, None, first, inputs[0], masks[0])
+        assert set(kernels) == {"a0", "b0", "a1", "b1"}
+        return scan_shared(step, kernels, Execution(**execution), params, draws, first, inputs, masks)
+
+    of_a_step = 4 * 2 * (2 * 6 * 7 * 3) * 8  # four kernels, inputs and gradients, float64
+    monkeypatch.setattr(scan, "ROUND_BYTES", round_steps * of_a_step)
+    for mine, other in zip(*(jax.tree.leaves(differentiate(f, *arguments)) for f in (ours, plainly)), strict=True):
+        assert np.abs(other).max() > 0
+        np.testing.assert_allclose(mine, other, rtol=1e-9, atol=1e-11)
+
+
+def test_what_is_computed_again_is_not_kept(arguments):
+    """The more is computed again, the less memory a backward pass takes."""
+    params, first, inputs, masks = arguments
+    sizes = []
+    for remat in REMATS:
+
+        def total(params, remat=remat):
+            kernels = collect_kernels(step, params, None, first, inputs[0], masks[0])
+            return scan_shared(step, kernels, Execution(remat), params, None, first, inputs, masks).sum()
+
+        residuals = jax.eval_shape(lambda params, total=total: jax.vjp(total, params)[1], params)
+        sizes.append(sum(leaf.size for leaf in jax.tree.leaves(residuals)))
+    by_remat = dict(zip(REMATS, sizes))
+    assert by_remat["step"] < by_remat["cell"] < by_remat["none"]
