@@ -36,7 +36,7 @@ from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.readers import read_movies
 from predjax.radar.windows import batches
 from predjax.radar.windows.batches import BatchSource, read_windows
-from predjax.radar.windows.codes import Stored
+from predjax.radar.windows.codes import CodedFrames
 from predjax.radar.windows.index import find_periods, find_windows
 from predjax.radar.windows.prefetch import prefetch
 from predjax.synthetic.radar import RadarConfig, make_movie
@@ -166,8 +166,8 @@ def deliver(path: pathlib.Path, steps: int, limit: int = batches.MEMORY_LIMIT) -
     """What the training's batches and prefetching deliver to a consumer that does nothing."""
     source = open_batches(path, limit)
     size, start = 0, time.perf_counter()
-    for batch in prefetch(functools.partial(source.batch, keep_stored=True), range(steps)):
-        frames = batch.frames.codes if isinstance(batch.frames, Stored) else batch.frames
+    for batch in prefetch(functools.partial(source.batch, as_codes=True), range(steps)):
+        frames = batch.frames.codes if isinstance(batch.frames, CodedFrames) else batch.frames
         size += frames.nbytes
     seconds = time.perf_counter() - start
     return {

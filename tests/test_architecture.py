@@ -43,10 +43,10 @@ ROOMS["jobs"] = set(ROOMS) | {"run_file"}
 ROOMS["commands"] = set(ROOMS)
 ROOMS["completion"] = {"commands", "flags", "models"}
 ROOMS["__main__"] = {"commands", "completion", "messages", "__init__"}
-RADAR_BASE = ("movies", "grid", "config", "projection")  # what formats, windows and the store rest on
+RADAR_BASE = ("movies", "grid", "step", "config", "projection")  # what formats, windows and the store rest on
 NO_JAX = ("radar", "synthetic", "verification", "pictures", "flags.py", "units.py", "files.py", "messages.py", "motion")
 BY_JAX = "synthetic/micromodel.py"  # follows its own equations by those of the cells
-NO_XARRAY = ("kernels", "cells", "models", "motion")
+NO_XARRAY = ("kernels", "cells", "models", "motion", "radar/windows/codes.py")
 DEVICE_WORDS = ("pmap", "jax.devices", "local_devices", "process_index", "jax.distributed", "device_count")
 
 

@@ -16,7 +16,7 @@ from predjax.radar.readers import read_movies
 from predjax.radar.windows.bad_windows import tolerate
 from predjax.radar.windows.batches import read_windows
 from predjax.radar.windows.index import Split, Window, find_periods, find_windows, split_periods
-from predjax.radar.windows.record import describe_periods, describe_sampling
+from predjax.radar.windows.provenance import describe_periods, describe_sampling
 
 LOG = logging.getLogger("predjax")
 

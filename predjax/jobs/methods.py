@@ -169,7 +169,7 @@ def choose_cases(options, model):
     from predjax.jobs.data import find_cases, read_sources, spread
     from predjax.nowcasts.model import check_fits
     from predjax.radar.windows.index import find_periods
-    from predjax.radar.windows.record import count_overlaps, restore_periods
+    from predjax.radar.windows.provenance import count_overlaps, restore_periods
     from predjax.verification.verify import make_cases
 
     record, config = (model.record["data"], model.forecaster.config) if model else ({}, None)

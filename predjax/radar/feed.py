@@ -9,11 +9,12 @@ import numpy as np
 from tqdm import tqdm
 
 from predjax.radar.formats.in_memory import list_datasets
-from predjax.radar.movies import Movies, build_movies, has_times, most_frequent_step
+from predjax.radar.grid import Grid
+from predjax.radar.movies import Movies, build_movies, has_times
 from predjax.radar.readers import expand_paths, read_movies
+from predjax.radar.step import Step
 
 _LOG = logging.getLogger("predjax")
-STEP_TOLERANCE = 0.01  # of the time step
 RECENT = 50  # frames that tell the time step
 
 
@@ -101,7 +102,8 @@ class Feed:
         times = np.array([time for time in self.times() if time <= init][-RECENT:])
         if not np.issubdtype(times.dtype, np.datetime64):
             return 1.0  # frames are counted
-        return most_frequent_step(times)
+        step = Step.of_times(times)
+        return step.seconds if step else None
 
     def take(self, init, count: int, step: float, fill) -> tuple[Movies, list]:
         """The `count` frames up to `init`, `step` seconds apart, as one movie; and the times that were filled in.
@@ -142,7 +144,7 @@ class Feed:
             return self._places.get(time)
         near = min(self._places, key=lambda other: abs(other - time))
         off = abs(near - time) / np.timedelta64(1, "s")
-        return self._places[near] if off <= STEP_TOLERANCE * step else None
+        return self._places[near] if Step(step).allows(off) else None
 
     def _check_alike(self, places: Sequence[Place], first: Place) -> None:
         for place in places:
@@ -157,14 +159,7 @@ def _alike(place: Place, other: Place) -> bool:
     if one is two:
         return True
     same = one.frames.attrs["units"] == two.frames.attrs["units"] and one["channel"].equals(two["channel"])
-    return same and all(
-        one[axis].size == two[axis].size and np.allclose(one[axis], two[axis], rtol=0, atol=1e-3 * _pixel(two[axis]))
-        for axis in ("y", "x")
-    )
-
-
-def _pixel(axis) -> float:
-    return float(abs(axis[1] - axis[0])) if axis.size > 1 else 1.0
+    return same and Grid.of(one).same(Grid.of(two))
 
 
 def _values(place: Place) -> np.ndarray:
@@ -184,10 +179,11 @@ def _join(frames: dict, times: list, chosen: dict, first: Place) -> Movies:
     source = ", ".join(sources) if len(sources) <= 3 else f"{next(iter(sources))} and {len(sources) - 1} more"
     joined = build_movies(
         np.stack([frames[time] for time in times])[None],
-        time=np.array(times)[None] if has_times(template) else None,
-        y=template["y"].variable,
-        x=template["x"].variable,
-        channel=template["channel"].values,
+        {
+            "time": np.array(times)[None] if has_times(template) else None,
+            "channel": template["channel"].values,
+            **Grid.of(template).coords,
+        },
         attrs=template["frames"].attrs,
         source=source,
         files=list(files),

@@ -10,12 +10,11 @@ import xarray as xr
 from predjax.files import appearing
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.projection import locate_pixels
+from predjax.units import metre_factor
 
 CONVENTIONS = "CF-1.11"
 FILL_VALUE = np.float32(-9999)
 CF_UNITS = {"mm/h": "mm h-1"}  # UDUNITS reads both; the CF tables have the second
-KILOMETRES = ("km", "kilometre", "kilometres", "kilometer", "kilometers")
-METRES = ("m", "metre", "metres", "meter", "meters")
 COMPRESSION: dict[str, Any] = {"compression": "zlib", "complevel": 4, "shuffle": True}
 LAYOUTS = ("cf", "pysteps")
 PYSTEPS_NAMES = {"mm/h": "precip_intensity", "dBZ": "reflectivity"}
@@ -180,8 +179,8 @@ def _write_pixels(file: netCDF4.Dataset, coordinate: xr.DataArray) -> tuple[np.n
     """One coordinate of the pixel centres; returns what was written, and the factor that brought it to metres."""
     axis = str(coordinate.name)
     units = coordinate.attrs.get("units", "1")
-    factor = 1000.0 if units in KILOMETRES else 1.0
-    if units in KILOMETRES + METRES:
+    factor = metre_factor(units)
+    if factor is not None:
         attrs = {"standard_name": f"projection_{axis}_coordinate", "units": "m"}
         attrs["long_name"] = f"{axis} coordinate of the pixel centre"
     elif units == "1":
@@ -191,6 +190,7 @@ def _write_pixels(file: netCDF4.Dataset, coordinate: xr.DataArray) -> tuple[np.n
         attrs["units"] = units
     variable = file.createVariable(axis, "f8", (axis,))
     variable.setncatts({**attrs, "axis": axis.upper()})
+    factor = 1.0 if factor is None else factor
     values = coordinate.values.astype(np.float64) * factor
     variable[:] = values
     return values, factor

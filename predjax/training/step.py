@@ -119,7 +119,7 @@ def augment(rng, frames, forcings=None, offset=0):
 def make_update(forecaster, optimizer, sampling: SamplingConfig, reverse_input=False, augmented=False):
     """The update of a forecaster: `(state, frames (B,T,H,W,C), forcings or None, axis_name=None) -> (state, metrics)`.
 
-    Frames may be `radar.windows.codes.Stored`: they become values here, on the device.
+    Frames may be `radar.windows.codes.CodedFrames`: they become values here, on the device.
     The draws of sample b depend on the run's key, the iteration and the place of b in the global batch only. An update
     whose loss or gradient is not finite is left out and counted in `metrics["bad"]`. With `reverse_input` a second
     update on the windows backwards in time follows, with the same draws; its loss and the first one's are averaged.

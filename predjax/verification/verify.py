@@ -10,12 +10,13 @@ from tqdm import tqdm
 
 from predjax.flags import parse_values
 from predjax.messages import show_wait
+from predjax.radar.grid import Grid
 from predjax.radar.movies import Movies, is_series
 from predjax.radar.windows.bad_windows import tolerate
 from predjax.radar.windows.batches import Batch, read_windows
 from predjax.radar.windows.index import Window
 from predjax.radar.windows.prefetch import prefetch
-from predjax.radar.windows.record import find_pixel
+from predjax.units import RANGES, find_ranges
 from predjax.verification.blocks import accumulate, assign_blocks, stack_blocks, sum_blocks
 from predjax.verification.bootstrap import bootstrap
 from predjax.verification.common_domain import keep_common
@@ -24,7 +25,6 @@ from predjax.verification.measure import measure, score, score_compared
 from predjax.verification.skill import compare, skill_against
 
 THRESHOLDS = {"mm/h": (0.1, 1.0, 5.0), "dBZ": (10.0, 20.0, 35.0)}
-POSSIBLE = {"mm/h": (0.0, 2000.0), "dBZ": (-32.0, 100.0)}
 INTERVALS = ("rmse", "mae", "mean_error", "csi", "fss")
 PIXELS_A_BATCH = 2_000_000
 
@@ -77,7 +77,7 @@ def make_cases(sources, windows, config, input_length, num_steps, crop, threshol
     """
     units, series = sources[0].frames.attrs["units"], is_series(sources[0])
     chosen = parse_values(float, thresholds or "", "thresholds") or (() if series else THRESHOLDS.get(units, (0.5,)))
-    low, high = POSSIBLE.get(units, (-np.inf, np.inf))
+    low, high = find_ranges(units).thresholds
     for threshold in chosen:
         if not low <= threshold <= high or (low == 0 == threshold):
             raise ValueError(f"threshold {threshold:g} {units} tells nothing: choose above {low:g} and up to {high:g}")
@@ -233,9 +233,9 @@ def _label_leads(cases: Cases) -> dict:
 def _describe_fields(cases: Cases) -> dict:
     """What `measure` must know of the fields: units, what dry is, and the size of a pixel where there is one."""
     fields = {"units": cases.units, "data_range": cases.data_range}
-    if cases.units in POSSIBLE:
-        fields["fill"] = cases.floor if cases.floor is not None else POSSIBLE[cases.units][0]
-    sides = {find_pixel(movies) for movies in cases.sources}
+    if cases.units in RANGES:
+        fields["fill"] = cases.floor if cases.floor is not None else RANGES[cases.units].thresholds[0]
+    sides = {Grid.of(movies).pixel_size for movies in cases.sources}
     if len(sides) == 1 and None not in sides:
         fields["pixel_size"] = sides.pop()
     shapes = {(cases.crop,) * 2 if cases.crop else (m.sizes["y"], m.sizes["x"]) for m in cases.sources}

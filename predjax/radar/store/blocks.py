@@ -6,11 +6,10 @@ import numpy as np
 import xarray as xr
 from xarray.core import indexing
 
-from predjax.radar.movies import DIMENSIONS
+from predjax.radar.movies import DIMENSIONS, check_range
 from predjax.radar.store.archive import Bad, Source
 from predjax.radar.store.packing import Packing, choose_packing
-from predjax.radar.store.statistics import check_range
-from predjax.radar.windows.codes import find_stored
+from predjax.radar.windows.arrays import find_stored
 
 
 class Reader(NamedTuple):
@@ -139,7 +138,7 @@ def _read(reader: Reader, frames: xr.Variable, start: int, stop: int) -> tuple[n
     if reader.packing.description["kind"] == "source codes":
         assert reader.packing.table is not None, "codes have one"
         values = reader.packing.table[found]
-    check_range(values, reader.units, reader.source.name)
+    check_range(values, reader.units, reader.source.name, "one is")
     return found, values
 
 

@@ -20,7 +20,7 @@ import numpy as np
 import xarray as xr
 
 from predjax.radar.movies import Movies
-from predjax.radar.windows.codes import find_stored
+from predjax.radar.windows.arrays import find_stored
 
 DTYPES = ("auto", "uint8", "uint16", "float32")
 _STEPS = {

@@ -171,23 +171,21 @@ def read_grid(path: pathlib.Path, grid: dict, variable: str = "", units: str = "
     times = None
     if "times.npy" in grid["files"]:
         times = np.array(open_npy(folder / "times.npy")).view("datetime64[ns]").reshape(shape[:2])
+    coords = {"time": times, "channel": grid["channel"]}
+    for axis in ("y", "x"):
+        coords[axis] = xr.Variable((axis,), np.array(grid[axis]["values"], np.float64), grid[axis]["attrs"])
     mapping = grid["grid_mapping"]
+    if mapping:
+        values = {name: np.array(one) if isinstance(one, list) else one for name, one in mapping["attrs"].items()}
+        coords[mapping["name"]] = xr.Variable((), 0, values)
     movies = build_movies(
         indexing.LazilyIndexedArray(StoreFrames(array.reshape(shape), table, decode)),
-        time=times,
-        y=xr.Variable(("y",), np.array(grid["y"]["values"], np.float64), grid["y"]["attrs"]),
-        x=xr.Variable(("x",), np.array(grid["x"]["values"], np.float64), grid["x"]["attrs"]),
-        channel=grid["channel"],
+        coords,
         attrs=attrs,
         source=grid["movie_attrs"]["source"],
         files=grid["sources"],
     )
     movies.attrs |= grid["movie_attrs"]
-    if mapping:
-        attrs = {
-            name: np.array(value) if isinstance(value, list) else value for name, value in mapping["attrs"].items()
-        }
-        movies = movies.assign_coords({mapping["name"]: xr.Variable((), 0, attrs)})
     return movies
 
 

@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from predjax.radar.movies import RANGES
-
 STATISTICS = ("covered", "wet", "mean")
 WET_THRESHOLDS = {"mm/h": 0.1, "dBZ": 10.0}
 
@@ -29,15 +27,3 @@ def measure_frames(values: np.ndarray, wet_threshold: float | None) -> np.ndarra
         if covered:
             row[2] = np.sum(frame, where=finite, dtype=np.float64) / covered
     return statistics
-
-
-def check_range(values: np.ndarray, units: str, name: str) -> None:
-    """Raises a ValueError when a value (NaN = no coverage) is impossible in `units`."""
-    low, high = RANGES.get(units, (-np.inf, np.inf))
-    smallest, largest = np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)
-    if smallest < low or largest > high or np.isinf([smallest, largest]).any():
-        worst = smallest if smallest < low or np.isinf(smallest) else largest
-        limits = f"between {low:g} and {high:g}" if units in RANGES else "finite"
-        raise ValueError(
-            f"{name}: values in {units} must be {limits}, but one is {worst:g}: is the unit or the scale factor right?"
-        )

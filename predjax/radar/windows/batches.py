@@ -11,8 +11,9 @@ import numpy as np
 
 from predjax.radar.config import DataConfig
 from predjax.radar.movies import Movies, check_together
+from predjax.radar.windows.arrays import open_arrays
 from predjax.radar.windows.bad_windows import BadWindows, tolerate
-from predjax.radar.windows.codes import Stored, open_arrays
+from predjax.radar.windows.codes import CodedFrames
 from predjax.radar.windows.index import Period, Window, check_length, find_corners
 from predjax.units import dbz_to_rain_rate
 
@@ -26,7 +27,7 @@ ORDER, DRAW = 1, 2  # keep the two uses of a seed apart
 class Batch(NamedTuple):
     """frames (B, T, H, W, C) float32, NaN = no coverage; forcings (B, T, A) or (B, T, H, W, A) float32, or None.
 
-    Frames that were asked for as they are stored are `Stored`, of the same shape.
+    Frames that were asked for as they are stored are `CodedFrames`, of the same shape.
     """
 
     frames: Any
@@ -104,10 +105,10 @@ class BatchSource:
         self.num_windows = int(self._ends[-1])
         self._order = (-1, np.arange(0))
 
-    def batch(self, step: int, shard: int = 0, num_shards: int = 1, *, keep_stored: bool = False) -> Batch:
+    def batch(self, step: int, shard: int = 0, num_shards: int = 1, *, as_codes: bool = False) -> Batch:
         """Part `shard` of `num_shards` of the global batch of `step`: a contiguous slice of it.
 
-        With `keep_stored`, frames stay as they are stored where there is a `table`, else they are values all the same.
+        With `as_codes`, frames stay as they are stored where there is a `table`, else they are values all the same.
 
         Raises:
           ValueError: the batch cannot be divided so, or no window with enough coverage was found, or a forcing is
@@ -120,9 +121,9 @@ class BatchSource:
             raise ValueError(f"batch_size {self._batch_size} cannot be divided among {num_shards} shards evenly")
         size = self._batch_size // num_shards
         drawn = [self._draw(step, slot) for slot in range(shard * size, (shard + 1) * size)]
-        if keep_stored and self.table is not None:
+        if as_codes and self.table is not None:
             batch = _stack(drawn, self.names)
-            return batch._replace(frames=Stored(batch.frames, self.table))
+            return batch._replace(frames=CodedFrames(batch.frames, self.table))
         drawn = [(self._decode(frames, window), forcings, window) for frames, forcings, window in drawn]
         return _stack(drawn, self.names)
 

@@ -7,9 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from predjax.radar.config import DataConfig
-from predjax.radar.movies import Movies, has_times, most_frequent_step
-
-STEP_TOLERANCE = 0.01  # of the time step; a larger departure is a gap
+from predjax.radar.movies import Movies
+from predjax.radar.step import Step
 
 
 class Period(NamedTuple):
@@ -44,14 +43,12 @@ def find_periods(sources: Sequence[Movies]) -> list[Period]:
     """All runs of frames, in order. Movies without times have no gaps."""
     periods = []
     for source, movies in enumerate(sources):
-        times = movies["time"].values
-        step = movies.attrs.get("step_seconds") or (most_frequent_step(times) if has_times(movies) else None)
-        for movie, time in enumerate(times):
+        step = Step.of(movies)
+        for movie, time in enumerate(movies["time"].values):
             edges = [0, len(time)]
-            if has_times(movies) and step:
+            if step:
                 steps = np.diff(time).astype("timedelta64[ns]").astype(np.float64) / 1e9
-                gaps = np.flatnonzero(np.abs(steps - step) > STEP_TOLERANCE * step) + 1
-                edges = [0, *gaps.tolist(), len(time)]
+                edges[1:1] = (np.flatnonzero(~step.fits(steps)) + 1).tolist()
             periods += [Period(source, movie, start, stop) for start, stop in itertools.pairwise(edges)]
     return periods
 

@@ -10,7 +10,7 @@ import pytest
 
 from predjax.radar.formats import placement
 from predjax.radar.readers import read_movies
-from predjax.radar.windows.codes import find_stored
+from predjax.radar.windows.arrays import find_stored
 
 h5py = pytest.importorskip("h5py", reason="h5py writes the test files (extra test)")
 

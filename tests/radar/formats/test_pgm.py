@@ -11,7 +11,7 @@ import pytest
 from predjax.radar.formats import placement
 from predjax.radar.movies import check_movies
 from predjax.radar.readers import read_movies
-from predjax.radar.windows.codes import find_stored
+from predjax.radar.windows.arrays import find_stored
 
 SHAPE = (18, 12)
 HEADER = {

@@ -11,7 +11,7 @@ from predjax import messages
 from predjax.commands.prepare import main as prepare
 from predjax.radar.formats.open_files import OPEN_FILES
 from predjax.radar.readers import expand_paths, read_movies
-from predjax.radar.windows.codes import find_stored
+from predjax.radar.windows.arrays import find_stored
 
 zarr = pytest.importorskip("zarr", reason="zarr writes the test stores (extra zarr)")
 

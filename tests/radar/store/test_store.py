@@ -17,8 +17,8 @@ from predjax.radar.readers import read_movies
 from predjax.radar.store import packing
 from predjax.radar.store.packing import make_ladder
 from predjax.radar.store.statistics import measure_frames
+from predjax.radar.windows.arrays import find_stored
 from predjax.radar.windows.batches import BatchSource
-from predjax.radar.windows.codes import find_stored
 from predjax.radar.windows.index import find_periods
 
 MISSING = -32768
@@ -105,7 +105,7 @@ def test_batches_of_a_store_are_those_of_the_archive(archive, store):
         BatchSource(movies, find_periods(movies), 3, 4, config, 7) for movies in map(read_movies, (store, archive))
     )
     for step in range(3):
-        (a, table, *_), (b, values, *_) = (source.batch(step, keep_stored=True).frames for source in (one, other))
+        (a, table, *_), (b, values, *_) = (source.batch(step, as_codes=True).frames for source in (one, other))
         assert a.dtype == np.uint16 and same_bits(table, values)
         np.testing.assert_array_equal(a, b)
 
@@ -307,7 +307,7 @@ def test_only_windows_are_read_of_a_store_larger_than_memory(store, tmp_path):
     check_movies(movies)
     source = BatchSource([movies], find_periods([movies]), 20, 8, DataConfig(), 0)
     for step in range(3):
-        assert source.batch(step, keep_stored=True).frames.codes.shape == (8, 20, side, side, 1)
+        assert source.batch(step, as_codes=True).frames.codes.shape == (8, 20, side, side, 1)
     spread = movies.frames.isel(time=[0, number // 2, number - 1])
     assert spread.values.shape == (1, 3, side, side, 1)
     assert movies.frames[0, ::100_000, 3:5, [0, 511]].values.shape == (4, 2, 2, 1)

@@ -8,8 +8,9 @@ from predjax.radar.config import DataConfig
 from predjax.radar.formats.netcdf import read_netcdf
 from predjax.radar.readers import read_movies
 from predjax.radar.windows import batches
+from predjax.radar.windows.arrays import find_stored
 from predjax.radar.windows.batches import BatchSource, read_windows
-from predjax.radar.windows.codes import Stored, decode, find_stored
+from predjax.radar.windows.codes import CodedFrames, decode
 from predjax.radar.windows.index import find_periods
 
 MISSING = -32768
@@ -81,8 +82,8 @@ def test_stored_frames_are_the_frames(kind, units, limit, tmp_path, monkeypatch)
     sources = read_movies(FILES[kind](tmp_path), units=units)
     source = open_source(sources)
     for step in range(3):
-        stored, plain = source.batch(step, keep_stored=True), source.batch(step)
-        assert isinstance(stored.frames, Stored)
+        stored, plain = source.batch(step, as_codes=True), source.batch(step)
+        assert isinstance(stored.frames, CodedFrames)
         assert stored.frames.codes.dtype == {256: np.uint8, 65536: np.uint16}[len(source.table)]
         assert stored.windows == plain.windows
         assert_same_bits(decode(stored.frames), plain.frames)
@@ -93,7 +94,7 @@ def test_the_code_of_missing_data_becomes_nan(tmp_path):
     stored = np.full((3, 8, 8), 250, "i2")
     stored[1, 2:4] = MISSING
     source = open_source(read_movies(write(tmp_path / "a.nc", stored)), crop=0)
-    frames = decode(source.batch(0, keep_stored=True).frames)
+    frames = decode(source.batch(0, as_codes=True).frames)
     assert np.isnan(frames[:, 1, 2:4]).all() and np.isnan(frames).sum() == 4 * 2 * 8
     np.testing.assert_array_equal(frames[:, 0], np.float32(15))
 
@@ -103,7 +104,7 @@ def test_coverage_is_that_of_the_values(tmp_path):
     stored[:, :, :9] = MISSING
     source = open_source(read_movies(write(tmp_path / "a.nc", stored)), min_coverage=0.6)
     for step in range(4):
-        assert np.isfinite(decode(source.batch(step, keep_stored=True).frames)).mean((1, 2, 3, 4)).min() >= 0.6
+        assert np.isfinite(decode(source.batch(step, as_codes=True).frames)).mean((1, 2, 3, 4)).min() >= 0.6
 
 
 @pytest.mark.parametrize(
@@ -115,11 +116,11 @@ def test_sources_that_differ_are_decoded_on_the_host(attrs, dtype, alike, tmp_pa
     other = write(tmp_path / "b.nc", count(1, (9, 12, 12)).astype(dtype), **attrs)
     sources = read_movies([first, other])
     source = open_source(sources)
-    frames = [source.batch(step, keep_stored=True) for step in range(4)]
+    frames = [source.batch(step, as_codes=True) for step in range(4)]
     assert {window.source for batch in frames for window in batch.windows} == {0, 1}
     assert (source.table is not None) == alike
     for batch in frames:
-        assert isinstance(batch.frames, Stored) == alike
+        assert isinstance(batch.frames, CodedFrames) == alike
         assert_same_bits(decode(batch.frames), read_windows(sources, batch.windows, 3, 5).frames)
 
 
@@ -129,7 +130,7 @@ def test_files_of_one_movie_that_differ_are_decoded_on_the_host(tmp_path):
     write(tmp_path / "b.nc", stored[6:], 6, scale_factor=0.005)
     sources = read_movies(tmp_path)
     assert len(sources) == 1
-    batch = open_source(sources).batch(0, keep_stored=True)
+    batch = open_source(sources).batch(0, as_codes=True)
     assert_same_bits(batch.frames, read_windows(sources, batch.windows, 3, 5).frames)
 
 
@@ -138,7 +139,7 @@ def test_frames_that_somebody_changed_are_not_read_from_the_file(tmp_path):
     changed = movies.assign(frames=movies.frames * np.float32(2))
     for one in (changed, movies.load()):
         assert find_stored(one.frames) is None
-        batch = open_source([one]).batch(0, keep_stored=True)
+        batch = open_source([one]).batch(0, as_codes=True)
         assert_same_bits(batch.frames, read_windows([one], batch.windows, 3, 5).frames)
 
 
@@ -153,7 +154,7 @@ def test_a_part_of_the_movies_stays_stored(tmp_path):
 def test_other_types_have_no_table(dtype, tmp_path):
     sources = read_movies(save(tmp_path / "a.npy", count().astype(dtype)))
     assert open_source(sources).table is None
-    assert open_source(sources).batch(0, keep_stored=True).frames.dtype == np.float32
+    assert open_source(sources).batch(0, as_codes=True).frames.dtype == np.float32
 
 
 @pytest.mark.parametrize("limit", [2**30, 0], ids=["in memory", "window by window"])
@@ -163,7 +164,7 @@ def test_an_undeclared_fill_value_is_an_error(limit, tmp_path, monkeypatch):
     stored[1, 2, 3] = 30000  # 312.5 dBZ
     sources = read_netcdf([write(tmp_path / "a.nc", stored)])  # without the look that `read_movies` has at a few frames
     with pytest.raises(ValueError, match=r"a\.nc: rain: holds 312\.5, .* declare it as _FillValue"):
-        open_source(sources, crop=0).batch(0, keep_stored=True)
+        open_source(sources, crop=0).batch(0, as_codes=True)
 
 
 def test_what_is_kept_does_not_follow_the_file(tmp_path):

@@ -2,7 +2,9 @@
 
 import numpy as np
 
+from predjax.radar.grid import Grid
 from predjax.radar.movies import Movies, has_times
+from predjax.radar.step import Step
 from predjax.radar.windows.index import Period, Window
 
 
@@ -12,7 +14,7 @@ def describe_periods(sources: list[Movies], periods: list[Period]) -> list[dict]
         {
             **period._asdict(),
             "name": sources[period.source].attrs["source"],
-            "grid": _grid(sources[period.source]),
+            "grid": Grid.of(sources[period.source]).extent,
             "first": _label(sources[period.source], period.movie, period.start),
             "last": _label(sources[period.source], period.movie, period.stop - 1),
         }
@@ -24,28 +26,19 @@ def describe_sampling(sources: list[Movies]) -> dict:
     """The time steps in seconds and the pixel sizes in metres of the sources, each once, as JSON; unknown ones are not
     there."""
     steps = {movies.attrs.get("step_seconds") for movies in sources} - {None}
-    pixels = {find_pixel(movies) for movies in sources} - {None}
+    pixels = {Grid.of(movies).pixel_size for movies in sources} - {None}
     return {"steps": sorted(steps), "pixels": sorted(pixels)}
-
-
-def find_pixel(movies: Movies) -> float | None:
-    """The side of a pixel in metres, where the coordinates tell."""
-    x = movies["x"]
-    factor = {"m": 1.0, "km": 1000.0}.get(x.attrs.get("units", ""))
-    if factor is None or x.size < 2:
-        return None
-    return round(abs(float(x.values[-1] - x.values[0])) / (x.size - 1) * factor, 3)
 
 
 def find_other_sampling(sampling: dict, step: float | None, pixel: float | None) -> str:
     """How a time step and a pixel size differ from those that `describe_sampling` found in training; "" where they do
     not, to 1 % and 2 %, or nothing is known of them."""
     different = []
-    for found, known, tolerance, text in (
-        (step, sampling.get("steps"), 0.01, "a step of {} s"),
-        (pixel, sampling.get("pixels"), 0.02, "pixels of {} m"),
+    for found, known, fits, text in (
+        (step, sampling.get("steps"), lambda one: Step(one).fits(step), "a step of {} s"),
+        (pixel, sampling.get("pixels"), lambda one: abs(pixel - one) <= 0.02 * one, "pixels of {} m"),
     ):
-        if found and known and not any(abs(found - one) <= tolerance * one for one in known):
+        if found and known and not any(map(fits, known)):
             trained = " or ".join(f"{one:g}" for one in known)
             different.append(f"{text.format(f'{found:g}')} where the model was trained on {trained}")
     return ", ".join(different)
@@ -74,7 +67,7 @@ def count_overlaps(sources: list[Movies], windows: list[Window], length: int, re
     count = 0
     for window in windows:
         movies = sources[window.source]
-        grid, last = _grid(movies), window.start + length - 1
+        grid, last = Grid.of(movies).extent, window.start + length - 1
         first, last = (_label(movies, window.movie, i) for i in (window.start, last))
         place = (movies.attrs["source"], window.movie)
         count += any(
@@ -86,15 +79,6 @@ def count_overlaps(sources: list[Movies], windows: list[Window], length: int, re
             for record in records
         )
     return count
-
-
-def _grid(movies) -> list[float]:
-    """Rows, columns, and the outer pixels' coordinates (in m where the file has km)."""
-    ends = []
-    for axis in ("y", "x"):
-        factor = 1000.0 if movies[axis].attrs.get("units") in ("km", "kilometers", "kilometres") else 1.0
-        ends += [round(float(movies[axis].values[i]) * factor, 1) for i in (0, -1)]
-    return [movies.sizes["y"], movies.sizes["x"], *ends]
 
 
 def _is_georeferenced(movies) -> bool:
