@@ -82,12 +82,14 @@ def _make_run(plan):
     from predjax.jobs.data import find_cases, spread
     from predjax.models.forecaster import make_forecaster
     from predjax.radar.windows.batches import BatchSource
+    from predjax.radar.windows.index import WindowIndex
     from predjax.training.loop import Run
     from predjax.training.validation import read_parts
 
     data, length, size = plan.data, plan.model.total_length, plan.training.batch_size
     devices = parallel.choose_devices(plan.training.n_gpu)
-    batches = BatchSource(data.sources, data.split.train, length, size, plan.data_config, plan.training.seed)
+    index = WindowIndex(data.sources, data.split.train, length, plan.data_config)
+    batches = BatchSource(index, size, plan.training.seed)
     windows = find_cases(data.sources, data.split.valid, length, plan.data_config)
     windows = spread(windows, plan.training.max_valid_cases)
     size = min(size, -(-max(1, len(windows)) // len(devices)) * len(devices))

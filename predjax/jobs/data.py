@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,12 +12,14 @@ from predjax.flags import to_dict
 from predjax.models.scaling import KINDS, Scaling, choose_scaling
 from predjax.nowcasts.regression import fit_regression
 from predjax.radar.config import DataConfig
-from predjax.radar.movies import Movies, check_together, is_series
+from predjax.radar.movies import Sources, check_together, is_series
 from predjax.radar.readers import read_movies
 from predjax.radar.windows.bad_windows import tolerate
 from predjax.radar.windows.batches import read_windows
-from predjax.radar.windows.index import Split, Window, find_periods, find_windows, split_periods
+from predjax.radar.windows.index import Window, WindowIndex
 from predjax.radar.windows.provenance import describe_periods, describe_sampling
+from predjax.radar.windows.runs import Period, find_longest, find_periods
+from predjax.radar.windows.splits import Split, split_periods
 
 LOG = logging.getLogger("predjax")
 
@@ -25,7 +28,7 @@ class DataSet(NamedTuple):
     """Sources and how their periods are split for windows of `length` frames; `sample` `(N, C)` are pixels of a few
     training windows, `forcing_sample` `(N, A)` the forcings with them, or None."""
 
-    sources: list[Movies]
+    sources: Sources
     split: Split
     length: int
     sample: np.ndarray
@@ -36,10 +39,10 @@ class DataSet(NamedTuple):
         return self.sources[0].frames.attrs["units"]
 
 
-def read_sources(paths, config: DataConfig) -> list[Movies]:
-    """Movies of the paths, checked one by one and together."""
+def read_sources(paths, config: DataConfig) -> Sources:
+    """Read the movies of the paths as `config` says."""
     names = ("layout", "variable", "units", "forcings", "path_length")
-    return check_together(read_movies(paths, **{name: getattr(config, name) for name in names}))
+    return read_movies(paths, **{name: getattr(config, name) for name in names})
 
 
 def read_data(train_paths, valid_paths, config: DataConfig, length: int) -> DataSet:
@@ -49,7 +52,7 @@ def read_data(train_paths, valid_paths, config: DataConfig, length: int) -> Data
     """
     sources = read_sources(train_paths, config)
     periods = find_periods(sources)
-    length = length or max(period.stop - period.start for period in periods)
+    length = length or max(period.frames for period in periods)
     if valid_paths:
         count = len(sources)
         sources = check_together(sources + read_sources(valid_paths, config))
@@ -57,12 +60,13 @@ def read_data(train_paths, valid_paths, config: DataConfig, length: int) -> Data
         split = Split(periods, valid, [], f"validation on {valid_paths}")
     else:
         split = split_periods(periods, length, config)
-    windows = find_windows(sources, split.train, length, config.window_stride, config.crop)
+    windows = find_cases(sources, split.train, length, dataclasses.replace(config, crop_mode="centre"))
     if not windows:
-        longest = max(split.train or periods, key=lambda period: period.stop - period.start)
+        longest = find_longest(split.train or periods)
+        assert longest is not None, "there are periods"
         raise ValueError(
             f"total_length {length} is longer than the longest run of frames to train on, "
-            f"{longest.stop - longest.start} frames of {sources[longest.source].attrs['source']}"
+            f"{longest.frames} frames of {sources[longest.source].attrs['source']}"
         )
     chosen = spread(windows, 256 if is_series(sources[0]) else 8)
     bad = tolerate(config.on_bad_window)
@@ -93,17 +97,18 @@ def standardise(sample: np.ndarray) -> Scaling:
     return Scaling("linear", tuple(mean.tolist()), tuple(top.tolist()))
 
 
-def find_cases(sources, periods, length: int, config: DataConfig, stride: int = 0) -> list[Window]:
-    """Windows to verify on, at fixed places: in the centre where training crops lie anywhere."""
+def find_cases(sources: Sources, periods: Sequence[Period], length: int, config: DataConfig, stride=0) -> WindowIndex:
+    """Return windows at fixed places, `stride` frames apart: in the centre where training crops lie anywhere."""
     mode = "centre" if config.crop_mode == "random" else config.crop_mode
-    return find_windows(sources, periods, length, stride or config.window_stride, config.crop, mode)
+    config = dataclasses.replace(config, crop_mode=mode, window_stride=stride or config.window_stride)
+    return WindowIndex(sources, periods, length, config)
 
 
-def spread(items: list, count: int) -> list:
-    """At most `count` items, evenly spread from the first to the last."""
-    if len(items) <= count:
-        return list(items)
-    return [items[i] for i in np.linspace(0, len(items) - 1, count).round().astype(int)]
+def spread(windows: Sequence[Window], count: int) -> list[Window]:
+    """Return at most `count` windows, evenly spread from the first to the last."""
+    if len(windows) <= count:
+        return list(windows)
+    return [windows[number] for number in np.linspace(0, len(windows) - 1, count).round().astype(int).tolist()]
 
 
 def make_scaling(kind: str, value_range: tuple[float, ...], data: DataSet, model: dict) -> Scaling:

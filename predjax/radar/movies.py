@@ -6,8 +6,8 @@ coverage, the coordinates `time (movie, time)`, `y`, `x`, `channel`, and optiona
 or the file's own string. A vector series is a movie of one pixel, whose channels are the features.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NewType
 
 import numpy as np
 import xarray as xr
@@ -17,6 +17,8 @@ from predjax.radar.step import Step
 from predjax.units import RANGES, find_ranges
 
 Movies = xr.Dataset
+# A data set: Movies that were checked one by one and together, by `check_sources` or `check_together`.
+Sources = NewType("Sources", list[xr.Dataset])
 
 DIMENSIONS = ("movie", "time", "y", "x", "channel")
 FORCING_DIMENSIONS = (("movie", "time", "forcing"), ("movie", "time", "y", "x", "forcing"))
@@ -119,13 +121,18 @@ def check_movies(movies: Movies) -> Movies:
     return movies
 
 
-def check_together(sources: Sequence[Movies]) -> list[Movies]:
-    """Returns the list of `sources` when they can be one data set: one unit, the same channels and forcings.
+def check_sources(movies: Iterable[Movies]) -> Sources:
+    """Return the movies as a data set. Errors: those of `check_movies` and `check_together`."""
+    return check_together([check_movies(one) for one in movies])
+
+
+def check_together(movies: Iterable[Movies]) -> Sources:
+    """Return movies that were checked one by one as a data set: one unit, the same channels and forcings.
 
     Raises:
       ValueError: names the two sources that differ, and how.
     """
-    sources = list(sources)
+    sources = Sources(list(movies))
     for other in sources[1:]:
         first, names = sources[0], (sources[0].attrs.get("source"), other.attrs.get("source"))
         units = first.frames.attrs["units"], other.frames.attrs["units"]

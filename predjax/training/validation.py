@@ -9,7 +9,7 @@ import numpy as np
 
 from predjax.models.forecaster import Forecaster
 from predjax.models.losses import choose_error
-from predjax.radar.movies import Movies
+from predjax.radar.movies import Sources
 from predjax.radar.windows.bad_windows import BadWindows
 from predjax.radar.windows.batches import Batch, read_windows
 from predjax.radar.windows.index import Window
@@ -40,7 +40,7 @@ def validate(measure: Callable, params, batches: Iterable[tuple]) -> float:
 
 
 def read_parts(
-    sources: Sequence[Movies],
+    sources: Sources,
     windows: Sequence[Window],
     length: int,
     crop: int,

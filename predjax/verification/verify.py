@@ -1,7 +1,7 @@
 """Forecasts against observations: from windows to the scores of every method, case after case in bounded memory."""
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from tqdm import tqdm
 from predjax.flags import parse_values
 from predjax.messages import show_wait
 from predjax.radar.grid import Grid
-from predjax.radar.movies import Movies, is_series
+from predjax.radar.movies import Sources, is_series
 from predjax.radar.windows.bad_windows import tolerate
 from predjax.radar.windows.batches import Batch, read_windows
 from predjax.radar.windows.index import Window
@@ -39,8 +39,8 @@ class Cases(NamedTuple):
     `on_bad_window`: "skip" leaves out windows that cannot be read.
     """
 
-    sources: list[Movies]
-    windows: list[Window]
+    sources: Sources
+    windows: Sequence[Window]
     input_length: int
     num_steps: int
     crop: int

@@ -15,7 +15,8 @@ from predjax.radar.formats.decode import Decoder
 from predjax.radar.readers import read_movies
 from predjax.radar.windows.batches import BatchSource
 from predjax.radar.windows.codes import CodedFrames, decode
-from predjax.radar.windows.index import find_periods
+from predjax.radar.windows.index import WindowIndex
+from predjax.radar.windows.runs import find_periods
 from predjax.training import monitor
 from predjax.training.config import TrainConfig
 from predjax.training.loop import Run, estimate
@@ -42,7 +43,7 @@ def make_run(folder, dtype):
     counts = np.random.default_rng(0).integers(0, 256, (2, 9, 8, 8)).astype(dtype)
     np.save(folder / "movies.npy", counts)
     sources = read_movies(folder / "movies.npy", layout="movie,time,y,x")
-    batches = BatchSource(sources, find_periods(sources), 4, 8, DataConfig(), 0)
+    batches = BatchSource(WindowIndex(sources, find_periods(sources), 4, DataConfig()), 8, 0)
     config = TrainConfig(batch_size=8, max_iterations=9, display_interval=2, max_bad_steps=2).resolve()
     devices = parallel.choose_devices(4)
     return Run(make_linear(), batches, [], config, SamplingConfig().resolve(9), folder, {}, devices)

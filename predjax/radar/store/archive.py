@@ -88,9 +88,7 @@ def scan_archive(
                 sources.remove(source)
     if not sources:
         raise ValueError(f"none of {len(files)} files can be read: {bad[0][1]}")
-    first = _labels(sources[0])
-    for source in sources[1:]:
-        check_together([first, _labels(source)])
+    check_together(map(_labels, sources))
     return sources, bad
 
 

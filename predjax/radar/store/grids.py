@@ -9,14 +9,14 @@ import numpy as np
 from tqdm import tqdm
 
 from predjax.radar.formats.open_files import OPEN_FILES
-from predjax.radar.movies import check_movies, has_times
+from predjax.radar.movies import check_sources, has_times
 from predjax.radar.store.archive import Bad, Share, Source
 from predjax.radar.store.blocks import Reader, cut_reader, open_reader, read_block
 from predjax.radar.store.packing import Packing
 from predjax.radar.store.reading import FORMAT, VERSION, describe_movies, read_grid
 from predjax.radar.store.statistics import STATISTICS, WET_THRESHOLDS, measure_frames
 from predjax.radar.store.writing import GrowingArray, Journal, write_values
-from predjax.radar.windows.index import find_periods
+from predjax.radar.windows.runs import find_periods
 
 BLOCK_BYTES = 2**24  # of the float32 values of a block; the memory that it takes is a few times that
 
@@ -232,10 +232,10 @@ def _describe_grid(journal: Journal, number: int, source: Source, packing: Packi
         "duplicates": len(source.joined.spare_times) if source.joined else 0,
         **{name: sum(line[name] for line in lines) for name in ("differing", "clipped")},
     }
-    movies = check_movies(read_grid(journal.store, entry))
+    (movies,) = written = check_sources([read_grid(journal.store, entry)])
     entry["step_seconds"] = movies.attrs.get("step_seconds")
     entry["segments"] = []
-    for _, movie, start, stop in find_periods([movies]):
+    for _, movie, start, stop in find_periods(written):
         ends = movies["time"].values[movie, [start, stop - 1]]
         labels = np.datetime_as_string(ends, unit="s").tolist() if has_times(movies) else [None, None]
         entry["segments"].append([movie, start, stop, *labels])

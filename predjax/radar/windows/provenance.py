@@ -1,14 +1,17 @@
 """What a run remembers of its data: which frames of which files it saw, so that a later verification can tell."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from predjax.radar.grid import Grid
-from predjax.radar.movies import Movies, has_times
+from predjax.radar.movies import Sources, has_times
 from predjax.radar.step import Step
-from predjax.radar.windows.index import Period, Window
+from predjax.radar.windows.index import Window
+from predjax.radar.windows.runs import Period
 
 
-def describe_periods(sources: list[Movies], periods: list[Period]) -> list[dict]:
+def describe_periods(sources: Sources, periods: list[Period]) -> list[dict]:
     """One JSON record a period: its place in the sources, their names and pixels, the times of its ends."""
     return [
         {
@@ -22,7 +25,7 @@ def describe_periods(sources: list[Movies], periods: list[Period]) -> list[dict]
     ]
 
 
-def describe_sampling(sources: list[Movies]) -> dict:
+def describe_sampling(sources: Sources) -> dict:
     """The time steps in seconds and the pixel sizes in metres of the sources, each once, as JSON; unknown ones are not
     there."""
     steps = {movies.attrs.get("step_seconds") for movies in sources} - {None}
@@ -44,7 +47,7 @@ def find_other_sampling(sampling: dict, step: float | None, pixel: float | None)
     return ", ".join(different)
 
 
-def restore_periods(sources: list[Movies], records: list[dict]) -> list[Period]:
+def restore_periods(sources: Sources, records: list[dict]) -> list[Period]:
     """The periods of the records in the same data, read again. Errors: ValueError where the data are not the same."""
     periods = []
     for record in records:
@@ -62,7 +65,7 @@ def restore_periods(sources: list[Movies], records: list[dict]) -> list[Period]:
     return periods
 
 
-def count_overlaps(sources: list[Movies], windows: list[Window], length: int, records: list[dict]) -> int:
+def count_overlaps(sources: Sources, windows: Iterable[Window], length: int, records: list[dict]) -> int:
     """How many windows share a time with a recorded period of the same pixels (without times: of the same movie)."""
     count = 0
     for window in windows:

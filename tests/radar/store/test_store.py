@@ -19,7 +19,8 @@ from predjax.radar.store.packing import make_ladder
 from predjax.radar.store.statistics import measure_frames
 from predjax.radar.windows.arrays import find_stored
 from predjax.radar.windows.batches import BatchSource
-from predjax.radar.windows.index import find_periods
+from predjax.radar.windows.index import WindowIndex
+from predjax.radar.windows.runs import find_periods
 
 MISSING = -32768
 
@@ -102,7 +103,8 @@ def test_a_store_of_many_files_is_their_movie(archive, store):
 def test_batches_of_a_store_are_those_of_the_archive(archive, store):
     config = DataConfig(crop=5)
     one, other = (
-        BatchSource(movies, find_periods(movies), 3, 4, config, 7) for movies in map(read_movies, (store, archive))
+        BatchSource(WindowIndex(movies, find_periods(movies), 3, config), 4, 7)
+        for movies in map(read_movies, (store, archive))
     )
     for step in range(3):
         (a, table, *_), (b, values, *_) = (source.batch(step, as_codes=True).frames for source in (one, other))
@@ -305,7 +307,7 @@ def test_only_windows_are_read_of_a_store_larger_than_memory(store, tmp_path):
     before = resident()
     (movies,) = read_movies(copy)
     check_movies(movies)
-    source = BatchSource([movies], find_periods([movies]), 20, 8, DataConfig(), 0)
+    source = BatchSource(WindowIndex([movies], find_periods([movies]), 20, DataConfig()), 8, 0)
     for step in range(3):
         assert source.batch(step, as_codes=True).frames.codes.shape == (8, 20, side, side, 1)
     spread = movies.frames.isel(time=[0, number // 2, number - 1])

@@ -11,7 +11,8 @@ from predjax.radar.windows import batches
 from predjax.radar.windows.arrays import find_stored
 from predjax.radar.windows.batches import BatchSource, read_windows
 from predjax.radar.windows.codes import CodedFrames, decode
-from predjax.radar.windows.index import find_periods
+from predjax.radar.windows.index import WindowIndex
+from predjax.radar.windows.runs import find_periods
 
 MISSING = -32768
 PACKING = {"scale_factor": 0.01, "add_offset": 12.5, "_FillValue": np.int16(MISSING), "units": "dBZ"}
@@ -48,7 +49,7 @@ def write_single_frames(folder, stored):
 
 def open_source(sources, **config):
     config = DataConfig(**{"crop": 5, "min_coverage": 0.5} | config)
-    return BatchSource(sources, find_periods(sources), 3, 4, config, 0)
+    return BatchSource(WindowIndex(sources, find_periods(sources), 3, config), 4, 0)
 
 
 def assert_same_bits(one, other):
