@@ -26,7 +26,7 @@ ROOMS = {  # what each room may import, besides itself
     "motion": {"units"},
     "radar": TOOLS,
     "radar/formats": {"radar"} | TOOLS,
-    "radar/windows": {"radar"} | TOOLS,
+    "radar/windows": {"radar", "radar/formats"} | TOOLS,
     "radar/store": {"radar", "radar/formats", "radar/windows"} | TOOLS,
     "radar/doors": {"radar", "radar/formats", "radar/windows", "radar/store"} | TOOLS,
     "synthetic": {"radar", "radar/formats", "radar/doors", "cells"} | TOOLS,
@@ -115,3 +115,9 @@ def test_importing_starts_nothing(code):
     check = f"{code}; import sys; print([m for m in ('jax', 'xarray', 'matplotlib') if m in sys.modules])"
     result = subprocess.run([sys.executable, "-W", "error", "-c", check], capture_output=True, text=True, check=True)
     assert (result.stdout.strip(), result.stderr) == ("[]", "")
+
+
+def test_the_jitted_update_brings_no_xarray():
+    check = "import predjax.training.step, sys; print([m for m in ('xarray', 'netCDF4') if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
-from xarray.core import indexing
 
 from predjax.messages import one_line
 from predjax.radar.formats.headers import read_header
+from predjax.radar.formats.lazy import read_later
 from predjax.radar.formats.netcdf_frames import NetcdfFrames
 from predjax.radar.formats.netcdf_header import Field, Header
 from predjax.radar.grid import Grid
@@ -118,7 +118,7 @@ def _join(headers: list[Header], source: str) -> Joined:
     forcings = [(header.file, header.forcings) for header in headers]
     shape = (first.movies, len(places), *first.grid.shape)
     movies = build_movies(
-        _lazy(NetcdfFrames(parts, places, (*shape, len(first.fields)))),
+        read_later(DIMENSIONS, NetcdfFrames(parts, places, (*shape, len(first.fields)))),
         {"time": time, "channel": first.channel, **first.grid.coords},
         attrs=dict(first.conversion.attrs) | first.attrs,
         source=source,
@@ -132,17 +132,12 @@ def _join(headers: list[Header], source: str) -> Joined:
     if first.forcings:
         maps = _has_maps(first.forcings)
         shape = (*(shape if maps else shape[:2]), len(first.forcings))
-        lazy = _lazy(NetcdfFrames(forcings, places, shape))
-        movies["forcings"] = xr.Variable(FORCING_DIMENSIONS[maps], lazy)
+        movies["forcings"] = read_later(FORCING_DIMENSIONS[maps], NetcdfFrames(forcings, places, shape))
         movies = movies.assign_coords(forcing=("forcing", list(first.forcing_names)))
     _remark(first, source)
     spare = NetcdfFrames(parts, spare_places, (1, len(spare_places), *first.grid.shape, len(first.fields)))
     files = [header.file for header in headers]
-    return Joined(movies, files, places, xr.Variable(DIMENSIONS, _lazy(spare)), spare_times, spare_places)
-
-
-def _lazy(array: NetcdfFrames) -> indexing.LazilyIndexedArray:
-    return indexing.LazilyIndexedArray(array)
+    return Joined(movies, files, places, read_later(DIMENSIONS, spare), spare_times, spare_places)
 
 
 def _with_units(header: Header, step: float | None) -> tuple[Field, ...]:

@@ -4,12 +4,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
-from xarray.core import indexing
 
-from predjax.radar.movies import DIMENSIONS, check_range
+from predjax.radar.formats.lazy import cut_frames, find_codes
+from predjax.radar.movies import check_range
 from predjax.radar.store.archive import Bad, Source
 from predjax.radar.store.packing import Packing, choose_packing
-from predjax.radar.windows.arrays import find_stored
 
 
 class Reader(NamedTuple):
@@ -58,7 +57,7 @@ def open_reader(source: Source, dtype: str) -> Reader:
     if source.joined and len(source.joined.spare_times):
         spare = source.joined.spare
         if packing.description["kind"] == "source codes":
-            stored = find_stored(xr.DataArray(spare))
+            stored = find_codes(spare)
             assert stored is not None, "they have the decoders of the frames"
             spare, _ = stored
     return Reader(source, packing, frames, spare, movies["frames"].attrs["units"])
@@ -74,11 +73,11 @@ def cut_reader(reader: Reader, start: int, stop: int) -> tuple[Reader | Source, 
     if source.mapped:
         return source, start, stop
     if source.joined is None:
-        return reader._replace(frames=_cut(reader.frames, start, stop)), 0, stop - start
+        return reader._replace(frames=cut_frames(reader.frames, start, stop)), 0, stop - start
     if not source.divisible:
         return reader, start, stop  # one file
     joined, spares = source.joined, _find_spare(reader, [start, stop - 1])
-    spare = None if reader.spare is None else _cut(reader.spare, spares.start, spares.stop)
+    spare = None if reader.spare is None else cut_frames(reader.spare, spares.start, spares.stop)
     times = joined.movies.drop_vars(set(joined.movies.variables) - {"time"}).isel(time=slice(start, stop))
     times.attrs = {}  # they name all files
     joined = joined._replace(
@@ -95,13 +94,7 @@ def cut_reader(reader: Reader, start: int, stop: int) -> tuple[Reader | Source, 
         spare_places=places[stop - start :, None],
     )
     source = source._replace(joined=joined, open=None)  # type: ignore[arg-type]  # a cut reader has opened it
-    return reader._replace(source=source, frames=_cut(reader.frames, start, stop), spare=spare), 0, stop - start
-
-
-def _cut(frames: xr.Variable, start: int, stop: int) -> xr.Variable:
-    """Frames [start, stop) without what else there is; those of a slice would still know of all files."""
-    lazy: Any = frames._data
-    return xr.Variable(DIMENSIONS, indexing.LazilyIndexedArray(lazy.array.cut(start, stop)))
+    return reader._replace(source=source, frames=cut_frames(reader.frames, start, stop), spare=spare), 0, stop - start
 
 
 def read_block(reader: Reader, start: int, stop: int, skip: bool) -> Block:

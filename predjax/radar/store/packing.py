@@ -19,8 +19,8 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from predjax.radar.formats.lazy import find_codes
 from predjax.radar.movies import Movies
-from predjax.radar.windows.arrays import find_stored
 
 DTYPES = ("auto", "uint8", "uint16", "float32")
 _STEPS = {
@@ -86,7 +86,7 @@ def choose_packing(movies: Movies, dtype: str) -> tuple[Packing, xr.Variable]:
     """
     if dtype not in DTYPES:
         raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
-    frames, stored, units = movies["frames"], find_stored(movies["frames"]), movies["frames"].attrs["units"]
+    frames, stored, units = movies["frames"], find_codes(movies["frames"]), movies["frames"].attrs["units"]
     if stored and dtype != "float32" and stored[0].dtype.itemsize <= (1 if dtype == "uint8" else 2):
         codes, table = stored
         return Packing(codes.dtype.newbyteorder("<").str, table, None, {"kind": "source codes"}), codes

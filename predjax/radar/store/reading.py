@@ -46,24 +46,25 @@ import pathlib
 
 import numpy as np
 import xarray as xr
-from xarray.backends import BackendArray
-from xarray.core import indexing
 
 from predjax.radar.formats.decode import Decoder
+from predjax.radar.formats.lazy import read_later
 from predjax.radar.formats.npy import open_npy
 from predjax.radar.formats.quantity import plan_conversion
-from predjax.radar.movies import Movies, build_movies
+from predjax.radar.movies import DIMENSIONS, Movies, build_movies
 
 _LOG = logging.getLogger("predjax")
 FORMAT, VERSION = "predjax store", 1
 INDEX = "index.json"
 
 
-class StoreFrames(BackendArray):
+class StoreFrames:
     """Numbers (movie, time, y, x, channel) of a memory map as frames: decoded to float32 where they are indexed.
 
     Only what is indexed is read, also by lists of frames.
     """
+
+    reads_lists = True
 
     def __init__(self, array: np.ndarray, table: np.ndarray | None, decode=None):
         """Args:
@@ -75,7 +76,7 @@ class StoreFrames(BackendArray):
         self.shape = array.shape
         self.dtype = np.dtype(np.float32)
 
-    def stored(self) -> tuple["StoreFrames", np.ndarray] | None:
+    def codes(self) -> tuple["StoreFrames", np.ndarray] | None:
         """The same frames as codes and the table that decodes them, or None where values are stored."""
         if self._table is None:
             return None
@@ -83,10 +84,8 @@ class StoreFrames(BackendArray):
         codes.dtype = self._array.dtype
         return codes, self._table
 
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
-        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
-
-    def _read(self, key: tuple) -> np.ndarray:
+    def read(self, key: tuple) -> np.ndarray:
+        """Read a part; see `lazy.Readable`."""
         # Slices first, which read nothing; then one list after the other, each along its own axis.
         part = self._array[tuple(slice(None) if isinstance(k, np.ndarray) else k for k in key)]
         axis = 0
@@ -179,7 +178,7 @@ def read_grid(path: pathlib.Path, grid: dict, variable: str = "", units: str = "
         values = {name: np.array(one) if isinstance(one, list) else one for name, one in mapping["attrs"].items()}
         coords[mapping["name"]] = xr.Variable((), 0, values)
     movies = build_movies(
-        indexing.LazilyIndexedArray(StoreFrames(array.reshape(shape), table, decode)),
+        read_later(DIMENSIONS, StoreFrames(array.reshape(shape), table, decode)),
         coords,
         attrs=attrs,
         source=grid["movie_attrs"]["source"],

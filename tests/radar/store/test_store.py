@@ -12,12 +12,12 @@ from tiny import ROOT
 
 from predjax.commands.prepare import main as prepare
 from predjax.radar.config import DataConfig
+from predjax.radar.formats.lazy import find_codes
 from predjax.radar.movies import check_movies
 from predjax.radar.readers import read_movies
 from predjax.radar.store import packing
 from predjax.radar.store.packing import make_ladder
 from predjax.radar.store.statistics import measure_frames
-from predjax.radar.windows.arrays import find_stored
 from predjax.radar.windows.batches import BatchSource
 from predjax.radar.windows.index import WindowIndex
 from predjax.radar.windows.runs import find_periods
@@ -93,8 +93,8 @@ def test_a_store_of_many_files_is_their_movie(archive, store):
     assert_same_movies(stores, archives)
     assert find_periods(stores) == find_periods(archives)
     assert [period[2:] for period in find_periods(stores)] == [(0, 10), (10, 14)]
-    codes, table = find_stored(stores[0].frames)
-    expected, values = find_stored(archives[0].frames)
+    codes, table = find_codes(stores[0].frames)
+    expected, values = find_codes(archives[0].frames)
     assert codes.dtype == np.uint16
     np.testing.assert_array_equal(codes.values, expected.values)
     assert same_bits(table, values)
@@ -171,7 +171,7 @@ def test_movies_of_every_kind_come_back(kind, tmp_path, monkeypatch):
     store = make_store(path, tmp_path / "store")
     assert_same_movies(read_movies(store), read_movies(path))
     if kind not in ("values", "series", "int32"):
-        assert find_stored(read_movies(store)[0].frames) is not None
+        assert find_codes(read_movies(store)[0].frames) is not None
 
 
 def test_stores_stand_in_lists_and_globs(tmp_path, store):
@@ -228,7 +228,7 @@ def test_files_of_several_packings_become_one_ladder(tmp_path):
     write(tmp_path / "a.nc", frames[:2], [0, 5], scale_factor=0.01)
     write(tmp_path / "b.nc", frames[2:], [10, 15], scale_factor=0.005)
     (found,), (expected,) = (read_movies(p) for p in (make_store(tmp_path, tmp_path / "store"), tmp_path))
-    assert find_stored(expected.frames) is None and find_stored(found.frames)[0].dtype == np.uint16
+    assert find_codes(expected.frames) is None and find_codes(found.frames)[0].dtype == np.uint16
     np.testing.assert_allclose(found.frames.values, expected.frames.values, rtol=0, atol=0.0025 + 1e-6)
 
 

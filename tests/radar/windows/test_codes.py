@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from predjax.radar.config import DataConfig
+from predjax.radar.formats.lazy import find_codes
 from predjax.radar.formats.netcdf import read_netcdf
 from predjax.radar.readers import read_movies
 from predjax.radar.windows import batches
-from predjax.radar.windows.arrays import find_stored
 from predjax.radar.windows.batches import BatchSource, read_windows
 from predjax.radar.windows.codes import CodedFrames, decode
 from predjax.radar.windows.index import WindowIndex
@@ -139,7 +139,7 @@ def test_frames_that_somebody_changed_are_not_read_from_the_file(tmp_path):
     (movies,) = read_movies(write(tmp_path / "a.nc", count()))
     changed = movies.assign(frames=movies.frames * np.float32(2))
     for one in (changed, movies.load()):
-        assert find_stored(one.frames) is None
+        assert find_codes(one.frames) is None
         batch = open_source([one]).batch(0, as_codes=True)
         assert_same_bits(batch.frames, read_windows([one], batch.windows, 3, 5).frames)
 
@@ -147,7 +147,7 @@ def test_frames_that_somebody_changed_are_not_read_from_the_file(tmp_path):
 def test_a_part_of_the_movies_stays_stored(tmp_path):
     (movies,) = read_movies(write(tmp_path / "a.nc", count()))
     part = movies.isel(time=slice(4, None), y=slice(None, None, -1))
-    codes, table = find_stored(part.frames)
+    codes, table = find_codes(part.frames)
     assert_same_bits(table[codes.values], movies.frames.values[:, 4:, ::-1])
 
 
