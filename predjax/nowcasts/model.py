@@ -13,7 +13,7 @@ from predjax.flags import from_dict
 from predjax.messages import one_line_messages
 from predjax.models.config import ModelConfig
 from predjax.models.forecaster import Forecaster, make_forecaster
-from predjax.motion.advection import from_moving, into_moving
+from predjax.motion.moving import from_moving, into_moving
 from predjax.nowcasts.matching import keep_cores, match
 
 

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from predjax import checkpoint, parallel
 from predjax.models.config import SamplingConfig
 from predjax.models.forecaster import Forecaster
-from predjax.motion.advection import into_moving
+from predjax.motion.moving import into_moving
 from predjax.radar.windows.batches import Batch, BatchSource
 from predjax.radar.windows.codes import CodedFrames
 from predjax.radar.windows.prefetch import prefetch
