@@ -1,4 +1,4 @@
-"""What a store says of every frame, so that windows can be drawn by importance without reading pixels."""
+"""Statistics of every frame in a store, so that windows can be drawn by importance without reading pixels."""
 
 import numpy as np
 
@@ -7,15 +7,15 @@ WET_THRESHOLDS = {"mm/h": 0.1, "dBZ": 10.0}
 
 
 def measure_frames(values: np.ndarray, wet_threshold: float | None) -> np.ndarray:
-    """The STATISTICS of each frame.
+    """Measure the STATISTICS of each frame.
 
     Args:
       values: (frame, y, x, channel) float32, NaN = no coverage.
-      wet_threshold: from which a pixel is wet; None where nothing tells.
+      wet_threshold: a pixel is wet from this value on; None if it is unknown.
 
     Returns:
-      (frame, 3) float32: the fractions of all pixels that are covered, and that are wet (NaN without a threshold); the
-      mean of the covered pixels (NaN without any).
+      (frame, 3) float32: the fraction of all pixels that are covered, the fraction that are wet (NaN without a
+      threshold), and the mean of the covered pixels (NaN without any).
     """
     statistics = np.full((len(values), len(STATISTICS)), np.nan, np.float32)
     for frame, row in zip(values, statistics):

@@ -166,7 +166,7 @@ KINDS = ["movies with times", "npz", "movies", "times last", "signed", "big-endi
 
 @pytest.mark.parametrize("kind", [*KINDS, "int32"])
 def test_movies_of_every_kind_come_back(kind, tmp_path, monkeypatch):
-    monkeypatch.setattr("predjax.radar.store.grids.BLOCK_BYTES", 2**20 if "times" in kind else 1000)
+    monkeypatch.setattr("predjax.radar.store.grids.SLAB_BYTES", 2**20 if "times" in kind else 1000)
     path = sample(tmp_path, kind)
     store = make_store(path, tmp_path / "store")
     assert_same_movies(read_movies(store), read_movies(path))
