@@ -1,4 +1,4 @@
-"""Movies: the labelled data set, and the one function that checks it.
+"""Movies: labelled frames, and the functions that check them where they are read.
 
 `Movies` is an `xarray.Dataset` of one grid: `frames (movie, time, y, x, channel)` float32 with NaN = no
 coverage, the coordinates `time (movie, time)`, `y`, `x`, `channel`, and optionally
@@ -78,19 +78,19 @@ def _show(value: Any) -> Any:
 
 
 def has_times(movies: Movies) -> bool:
-    """Whether the frames carry dates (else `time` numbers them)."""
+    """Return whether the frames have dates; without them `time` numbers the frames."""
     return np.issubdtype(movies["time"].dtype, np.datetime64)
 
 
 def is_series(movies: Movies) -> bool:
-    """Whether the movies are vector series: of a single pixel."""
+    """Return whether the movies are vector series: movies of a single pixel."""
     return movies.sizes["y"] == movies.sizes["x"] == 1
 
 
 def check_movies(movies: Movies) -> Movies:
-    """Returns `movies` when they keep the rules of this module.
+    """Return `movies` when they keep the rules of this module.
 
-    Pixel values are looked at in a few frames spread over the movies: a data set may be larger than memory.
+    Values are checked in a few frames spread over the movies: a data set may be larger than memory.
 
     Raises:
       ValueError: one line with the source, the rule and the value found.
@@ -149,6 +149,7 @@ def check_together(movies: Iterable[Movies]) -> Sources:
 
 
 def _check_times(movies: Movies, source: str) -> None:
+    """Raise a ValueError unless times are dates or numbers that increase."""
     time = movies["time"]
     if not has_times(movies) and not np.issubdtype(time.dtype, np.integer):
         raise ValueError(f"{source}: time must be datetime64 or frame numbers, not {time.dtype}")
@@ -165,6 +166,7 @@ def _check_times(movies: Movies, source: str) -> None:
 
 
 def _check_values(frames: xr.DataArray, source: str) -> None:
+    """Raise a ValueError when a frame of the sample has an impossible value, or none has a finite one."""
     movies, length = frames.shape[:2]
     sampled = np.unique(np.linspace(0, movies * length - 1, SAMPLED_FRAMES).astype(int))
     any_finite = False

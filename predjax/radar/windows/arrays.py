@@ -6,13 +6,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from predjax.radar.formats.lazy import find_codes
-from predjax.radar.movies import Movies
+from predjax.radar.movies import Sources
 
 
 class Arrays(NamedTuple):
-    """What batches of one source are cut from, in memory or indexed lazily.
+    """The arrays that batches of one source are cut from, in memory or indexed lazily.
 
-    frames: (movie, time, y, x, channel), codes of `table`, or values where that is None; forcings: values, or None.
+    Attributes:
+      frames: (movie, time, y, x, channel), codes, or values where there is no `table`.
+      table: the value of every code, or None.
+      forcings: values, or None.
     """
 
     frames: Any
@@ -21,12 +24,12 @@ class Arrays(NamedTuple):
 
     @property
     def dtype(self) -> np.dtype:
-        """Of the frames that are cut out."""
+        """The type of the frames that are cut out."""
         return np.dtype(np.float32) if self.table is None else self.frames.dtype
 
 
-def open_arrays(sources: Sequence[Movies], used: Sequence[int], limit: int) -> dict[int, Arrays]:
-    """The arrays of each of the `used` sources: numpy's where all take less than `limit` bytes, else as they came."""
+def open_arrays(sources: Sources, used: Sequence[int], limit: int) -> dict[int, Arrays]:
+    """Return the arrays of each of the `used` sources, in memory where all of them take less than `limit` bytes."""
     arrays: dict[int, Arrays] = {}
     for source in used:
         frames, table = find_codes(sources[source]["frames"]) or (sources[source]["frames"], None)

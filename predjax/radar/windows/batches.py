@@ -1,7 +1,7 @@
 """The door in: labelled movies become float32 batches (B, T, H, W, C).
 
-Which windows are in a batch is a pure function of (seed, step), so a run that is resumed, or shared among any number
-of devices, sees the same data. Nothing is remembered between two batches.
+The windows of a batch are a pure function of (seed, step). So a run sees the same data when it is resumed, and on any
+number of devices. Nothing is remembered between two batches.
 """
 
 from collections.abc import Sequence
@@ -16,17 +16,20 @@ from predjax.radar.windows.codes import CodedFrames
 from predjax.radar.windows.index import Window, WindowIndex, find_corners
 from predjax.units import dbz_to_rain_rate
 
-MEMORY_LIMIT = 2**30  # bytes of frames, as stored, that are read once and kept; larger data are read window by window
+MEMORY_LIMIT = 2**30  # bytes of frames in their files: smaller data are kept in memory, larger read by window
 MAX_TRIES = 512  # for one window with enough coverage
-CORNERS_PER_WINDOW = 16  # random crops tried before another time is
-LEAST = 0.05  # probability of the driest windows with `importance`
+CORNERS_PER_WINDOW = 16  # random crops to try before another time
+LEAST = 0.05  # probability that the driest windows keep their turn with `importance`
 ORDER, DRAW = 1, 2  # keep the two uses of a seed apart
 
 
 class Batch(NamedTuple):
-    """frames (B, T, H, W, C) float32, NaN = no coverage; forcings (B, T, A) or (B, T, H, W, A) float32, or None.
+    """Windows to train on or to verify on.
 
-    Frames that were asked for as they are stored are `CodedFrames`, of the same shape.
+    Attributes:
+      frames: (B, T, H, W, C) float32, NaN = no coverage; or `CodedFrames` of this shape, where they were asked for.
+      forcings: (B, T, A) or (B, T, H, W, A) float32, or None.
+      windows: where the frames come from.
     """
 
     frames: Any
@@ -88,13 +91,13 @@ class BatchSource:
         self._order = (-1, np.arange(0))
 
     def batch(self, step: int, shard: int = 0, num_shards: int = 1, *, as_codes: bool = False) -> Batch:
-        """Part `shard` of `num_shards` of the global batch of `step`: a contiguous slice of it.
+        """Return part `shard` of `num_shards` of the global batch of `step`: a contiguous slice of it.
 
-        With `as_codes`, frames stay as they are stored where there is a `table`, else they are values all the same.
+        With `as_codes`, frames are `CodedFrames` where there is a `table`; without one they are values all the same.
 
         Raises:
-          ValueError: the batch cannot be divided so, or no window with enough coverage was found, or a forcing is
-            missing.
+          ValueError: the batch cannot be divided into these parts, no window with enough coverage was found, or a
+            forcing is missing.
           ValueError, OSError: a window cannot be read.
         """
         if not 0 <= shard < num_shards:
@@ -114,7 +117,10 @@ class BatchSource:
         return frames if table is None else table[frames]
 
     def _draw(self, step: int, slot: int) -> tuple[np.ndarray, np.ndarray | None, Window]:
-        """The window of one global slot, or the first of its replacements with enough coverage; frames as kept."""
+        """Return the window of one global slot, or its first replacement with enough coverage: frames, forcings, place.
+
+        Frames are codes or values, as in `arrays.Arrays`.
+        """
         epoch, turn = divmod(step * self._batch_size + slot, self.num_windows)
         number, best, best_source = int(self._find_order(epoch)[turn]), -1.0, 0
         for attempt in range(MAX_TRIES):
@@ -142,7 +148,7 @@ class BatchSource:
         )
 
     def _read_covered(self, window: Window) -> tuple[np.ndarray | None, float]:
-        """Frames (T, H, W, C), or None when fewer than min_coverage pixels are finite; and the fraction that is."""
+        """Return the frames (T, H, W, C), or None when too few pixels are finite; and the fraction of finite pixels."""
         arrays, coverage, least = self._arrays[window.source], 1.0, self._config.min_coverage
         # The first frame nearly always tells, and costs a fraction of the window.
         for length in (1, self._index.length) if least else (self._index.length,):
@@ -155,7 +161,7 @@ class BatchSource:
         return frames, coverage
 
     def _is_taken(self, frames: np.ndarray, source: int, rng: np.random.Generator) -> bool:
-        """Whether a window with this rain has its turn, as `importance` draws it."""
+        """Return whether a window with this rain keeps its turn, as `importance` draws it."""
         wanted = self._config.importance
         if not wanted:
             return True
@@ -166,6 +172,7 @@ class BatchSource:
         return rng.random() < max(mean / wanted, LEAST)
 
     def _find_order(self, epoch: int) -> np.ndarray:
+        """Return the numbers of the windows in the order of this epoch."""
         known, order = self._order  # read as a pair: another thread may replace it
         if known != epoch:
             order = np.random.default_rng([ORDER, self._seed, epoch]).permutation(self.num_windows)
@@ -185,9 +192,9 @@ class BatchSource:
 def read_windows(
     sources: Sources, windows: Sequence[Window], length: int, crop: int = 0, bad: BadWindows | None = None
 ) -> Batch:
-    """Exactly these windows of `length` frames, whatever their coverage.
+    """Read exactly these windows of `length` frames, whatever their coverage.
 
-    With `bad`, one that cannot be read is counted there and has no coverage; its forcings are 0.
+    With `bad`, a window that cannot be read is counted there: its frames have no coverage and its forcings are 0.
 
     Raises:
       ValueError: no windows, frames that differ in size without a crop, a crop larger than a frame, or a forcing
@@ -215,7 +222,7 @@ def read_windows(
 
 
 def _find_frame_shape(sources: Sources, used: Sequence[int], crop: int) -> tuple[int, int, int]:
-    """(H, W, C) of all batches of the `used` sources, or a ValueError that names two that do not go together."""
+    """Return (H, W, C) of batches of the `used` sources. Errors: a ValueError that names two that do not fit."""
     first, *others = (sources[source] for source in used)
     for movies in (first, *others):
         find_corners(movies, crop, "centre")  # checks that it fits
@@ -233,8 +240,8 @@ def _find_frame_shape(sources: Sources, used: Sequence[int], crop: int) -> tuple
     return height, width, first.sizes["channel"]
 
 
-def _cut(array, window: Window, length: int, height: int, width: int, dtype=np.float32) -> Any:
-    """The part of `array` (movie, time, [y, x,] channel) that `window` shows: (length, [height, width,] channel)."""
+def _cut(array: Any, window: Window, length: int, height: int, width: int, dtype=np.float32) -> Any:
+    """Return the window's part of `array` (movie, time, [y, x,] channel): (length, [height, width,] channel)."""
     if array is None:
         return None
     place = [window.movie, slice(window.start, window.start + length)]
@@ -244,7 +251,7 @@ def _cut(array, window: Window, length: int, height: int, width: int, dtype=np.f
 
 
 def _stack(samples: Sequence[tuple], names: Sequence[str]) -> Batch:
-    """A batch of (frames, forcings, window). Errors: ValueError for forcings that are unknown, which nothing masks."""
+    """Stack (frames, forcings, window) to a batch. Errors: a ValueError for unknown forcings, which nothing masks."""
     frames, forcings, windows = zip(*samples)
     if forcings[0] is None:
         return Batch(np.stack(frames), None, list(windows))

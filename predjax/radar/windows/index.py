@@ -84,7 +84,11 @@ def check_length(sources: Sources, periods: Sequence[Period], length: int) -> No
 
 
 def find_corners(movies: Movies, crop: int, crop_mode: str) -> list[tuple[int, int]]:
-    """Upper left pixels (y, x) of the crops of a frame; the last tiles of a grid are shifted inwards."""
+    """Return the upper left pixels (y, x) of the crops of a frame; the last tiles of a grid are shifted inwards.
+
+    Raises:
+      ValueError: the crop is larger than the frame.
+    """
     height, width = movies.sizes["y"], movies.sizes["x"]
     if crop > min(height, width):
         raise ValueError(f"crop {crop} is larger than the frame {height}x{width} of {movies.attrs['source']}")

@@ -1,18 +1,21 @@
-"""What a run remembers of its data: which frames of which files it saw, so that a later verification can tell."""
+"""What a checkpoint says of its data: the frames that a run has seen, and their time steps and pixel sizes.
+
+A later verification reads the same parts again, and finds windows that were trained on.
+"""
 
 from collections.abc import Iterable
 
 import numpy as np
 
 from predjax.radar.grid import Grid
-from predjax.radar.movies import Sources, has_times
+from predjax.radar.movies import Movies, Sources, has_times
 from predjax.radar.step import Step
 from predjax.radar.windows.index import Window
 from predjax.radar.windows.runs import Period
 
 
 def describe_periods(sources: Sources, periods: list[Period]) -> list[dict]:
-    """One JSON record a period: its place in the sources, their names and pixels, the times of its ends."""
+    """Return one JSON record for each period: its place, the source's name and pixels, the times of its ends."""
     return [
         {
             **period._asdict(),
@@ -26,16 +29,17 @@ def describe_periods(sources: Sources, periods: list[Period]) -> list[dict]:
 
 
 def describe_sampling(sources: Sources) -> dict:
-    """The time steps in seconds and the pixel sizes in metres of the sources, each once, as JSON; unknown ones are not
-    there."""
+    """Return the known time steps (seconds) and pixel sizes (metres) of the sources, each once, as JSON."""
     steps = {movies.attrs.get("step_seconds") for movies in sources} - {None}
     pixels = {Grid.of(movies).pixel_size for movies in sources} - {None}
     return {"steps": sorted(steps), "pixels": sorted(pixels)}
 
 
 def find_other_sampling(sampling: dict, step: float | None, pixel: float | None) -> str:
-    """How a time step and a pixel size differ from those that `describe_sampling` found in training; "" where they do
-    not, to 1 % and 2 %, or nothing is known of them."""
+    """Say how a time step and a pixel size differ from the `sampling` of the training data (`describe_sampling`).
+
+    "" where they are the same to 1 % and 2 %, and where nothing is known of them.
+    """
     different = []
     for found, known, fits, text in (
         (step, sampling.get("steps"), lambda one: Step(one).fits(step), "a step of {} s"),
@@ -48,7 +52,7 @@ def find_other_sampling(sampling: dict, step: float | None, pixel: float | None)
 
 
 def restore_periods(sources: Sources, records: list[dict]) -> list[Period]:
-    """The periods of the records in the same data, read again. Errors: ValueError where the data are not the same."""
+    """Return the periods of the records, in the same data read again. Errors: a ValueError if the data changed."""
     periods = []
     for record in records:
         period = Period(*(record[field] for field in Period._fields))
@@ -66,7 +70,10 @@ def restore_periods(sources: Sources, records: list[dict]) -> list[Period]:
 
 
 def count_overlaps(sources: Sources, windows: Iterable[Window], length: int, records: list[dict]) -> int:
-    """How many windows share a time with a recorded period of the same pixels (without times: of the same movie)."""
+    """Count the windows that share a time with a recorded period of the same pixels.
+
+    Frames without times or without coordinates are compared by the name and number of their movie.
+    """
     count = 0
     for window in windows:
         movies = sources[window.source]
@@ -84,11 +91,11 @@ def count_overlaps(sources: Sources, windows: Iterable[Window], length: int, rec
     return count
 
 
-def _is_georeferenced(movies) -> bool:
+def _is_georeferenced(movies: Movies) -> bool:
     return has_times(movies) and movies["x"].attrs.get("units", "1") != "1"
 
 
-def _label(movies, movie, index):
-    """The time of a frame as ISO text, which sorts like the time, or its number."""
+def _label(movies: Movies, movie: int, index: int) -> str | int:
+    """Return the time of a frame as ISO text, which sorts like the time; or the frame's number."""
     value = movies["time"].values[movie, index]
     return str(value.astype("datetime64[s]")) if isinstance(value, np.datetime64) else int(value)

@@ -8,7 +8,7 @@ from predjax.radar.windows.runs import Period
 
 
 class Split(NamedTuple):
-    """Periods that share no frame; `rule` says in one sentence how they were split, or why nothing is held out."""
+    """Periods that share no frame, and in one sentence how they were split, or why nothing is held out."""
 
     train: list[Period]
     valid: list[Period]
@@ -17,14 +17,14 @@ class Split(NamedTuple):
 
 
 def split_periods(periods: Sequence[Period], length: int, config: DataConfig) -> Split:
-    """Holds out validation and test parts before any window of `length` frames is cut.
+    """Hold out periods for validation and test, before any window of `length` frames is cut.
 
-    By movie: the last movies are the test, those before them the validation; only movies that hold a window count.
-    By time: the end of every period is the test, what comes before it the validation, each at least a window long, with
-    `length` frames between the parts that nobody uses. "auto" is by movie from three movies on.
-    Training always keeps something: what cannot be held out is not, first the test, then the validation.
+    By movie: the last movies are the test, the movies before them the validation; only movies that hold a window count.
+    By time: the end of every period is the test, the frames before it the validation. Each is at least a window long,
+    and nobody uses the `length` frames between two parts. "auto" is by movie from three movies on.
+    Training always keeps a part: without room for all, the test is dropped first, then the validation.
     """
-    usable = {(period.source, period.movie): None for period in periods if period.stop - period.start >= length}
+    usable = {(period.source, period.movie): None for period in periods if period.frames >= length}
     if not usable:
         return Split(list(periods), [], [], f"nothing is held out: no run of frames holds a window of {length} frames")
     if config.valid_fraction == config.test_fraction == 0:
@@ -34,7 +34,7 @@ def split_periods(periods: Sequence[Period], length: int, config: DataConfig) ->
     return _split_by_time(periods, length, config)
 
 
-def _split_by_movie(periods, usable: list[tuple[int, int]], length: int, config: DataConfig) -> Split:
+def _split_by_movie(periods: Sequence[Period], usable: list[tuple[int, int]], length: int, config: DataConfig) -> Split:
     valid, test = (_share(fraction, len(usable)) for fraction in (config.valid_fraction, config.test_fraction))
     while valid + test > len(usable) - 1:  # training keeps a movie
         valid, test = (valid, test - 1) if test >= valid else (valid - 1, test)
@@ -51,14 +51,15 @@ def _split_by_movie(periods, usable: list[tuple[int, int]], length: int, config:
 
 
 def _share(fraction: float, number: int) -> int:
+    """Return how many of `number` movies are a fraction: at least one, none for a fraction of 0."""
     return max(1, round(fraction * number)) if fraction else 0
 
 
-def _split_by_time(periods, length: int, config: DataConfig) -> Split:
+def _split_by_time(periods: Sequence[Period], length: int, config: DataConfig) -> Split:
     parts: tuple[list[Period], list[Period], list[Period]] = ([], [], [])
     fractions = config.valid_fraction, config.test_fraction
     for period in periods:
-        frames = period.stop - period.start
+        frames = period.frames
         valid, test = (max(length, round(fraction * frames)) if fraction else 0 for fraction in fractions)
         if not _fits(frames, length, valid, test):
             test = 0
@@ -71,8 +72,8 @@ def _split_by_time(periods, length: int, config: DataConfig) -> Split:
                 part.append(period._replace(start=stop - held_out, stop=stop))
                 stop -= held_out + length
         parts[0].append(period._replace(stop=stop))
-    train, valid, test = (sum(period.stop - period.start for period in part) for part in parts)
-    longest = max(period.stop - period.start for period in periods)
+    train, valid, test = (sum(period.frames for period in part) for part in parts)
+    longest = max(period.frames for period in periods)
     if not valid + test:
         rule = (
             f"nothing is held out: the longest run of {longest} frames has no room for training, a gap and "
@@ -89,5 +90,5 @@ def _split_by_time(periods, length: int, config: DataConfig) -> Split:
 
 
 def _fits(frames: int, length: int, *held_out: int) -> bool:
-    """Whether `frames` hold these parts, a gap before each, and a window to train on."""
+    """Return whether `frames` hold these parts, a gap before each, and a window to train on."""
     return sum(part + length for part in held_out if part) + length <= frames
