@@ -42,6 +42,7 @@ class GrowingArray:
         self._begin = self._file.tell()
         size = self._begin + rows * self._dtype.itemsize * int(np.prod(self._shape))
         if os.fstat(self._file.fileno()).st_size < size:
+            self._file.close()
             raise ValueError(f"{path}: shorter than its journal says: delete {path.parents[2]} to start anew")
         self._file.truncate(size)
         self._file.seek(size)

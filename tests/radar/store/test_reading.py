@@ -15,9 +15,6 @@ from predjax.radar.config import DataConfig
 from predjax.radar.formats.lazy import find_codes
 from predjax.radar.movies import check_movies
 from predjax.radar.readers import read_movies
-from predjax.radar.store import packing
-from predjax.radar.store.packing import make_ladder
-from predjax.radar.store.statistics import measure_frames
 from predjax.radar.windows.batches import BatchSource
 from predjax.radar.windows.index import WindowIndex
 from predjax.radar.windows.runs import find_periods
@@ -133,13 +130,6 @@ def test_a_store_is_read_with_numpy_alone(archive, store):
     np.testing.assert_allclose(mean, np.nanmean(frames, (1, 2, 3)), rtol=1e-6)
 
 
-def test_frames_without_coverage_have_no_mean():
-    frames = np.full((2, 3, 3, 1), np.nan, np.float32)
-    frames[1, 0] = 2
-    np.testing.assert_array_equal(measure_frames(frames, 2.0), np.float32([[0, 0, np.nan], [1 / 3, 1 / 3, 2]]))
-    assert np.isnan(measure_frames(frames, None)[:, 1]).all()
-
-
 def sample(folder, kind):
     rng = np.random.default_rng(1)
     if kind == "movies with times":
@@ -191,38 +181,6 @@ def test_units_are_converted_at_the_door(dtype, tmp_path, archive):
     np.testing.assert_allclose(found.frames.values, expected.frames.values, rtol=1e-5)
 
 
-@pytest.mark.parametrize("units", ["dBZ", "mm/h"])
-@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
-def test_a_ladder_is_off_by_half_a_step_at_most(units, dtype):
-    ladder = make_ladder(units, dtype)
-    low, high = float(ladder.values[0]), float(ladder.values[-1])
-    values = np.random.default_rng(0).uniform(low, high, (4, 5000)).astype(np.float32)
-    values[1] = np.exp(np.random.default_rng(1).uniform(np.log(1e-3), np.log(high), 5000))
-    values[2, :99] = np.nan
-    codes, clipped = ladder.encode(values)
-    decoded = ladder.table[codes]
-    assert (codes.dtype, clipped) == (np.dtype(dtype), 0)
-    np.testing.assert_array_equal(np.isnan(decoded), np.isnan(values))
-    assert (codes[2, :99] == ladder.description["missing_code"]).all()
-    for start, stop, step in ladder.description["steps"]:
-        inside = (values >= start) & (values <= stop)
-        error = np.abs(decoded - values)[inside]
-        half = values[inside] * (float(step.split()[1]) - 1) / 2 if isinstance(step, str) else step / 2
-        assert (error <= half * 1.001 + 1e-5 * np.abs(values[inside])).all()
-    if "scale" in ladder.description:
-        linear = codes * ladder.description["scale"] + ladder.description["offset"]
-        np.testing.assert_allclose(linear[0], decoded[0], rtol=1e-6, atol=1e-5)
-
-
-def test_a_ladder_keeps_the_decimals_of_files_and_counts_what_is_beyond():
-    ladder = make_ladder("dBZ", "uint16")
-    values = (np.arange(-3200, 9500, dtype=np.float32)[None] * np.float32(1)).astype(np.float64) * 0.01
-    assert same_bits(ladder.table[ladder.encode(values.astype(np.float32))[0]], values.astype(np.float32))
-    codes, clipped = make_ladder("dBZ", "uint8").encode(np.float32([[-50, 0, 100, np.nan]]))
-    assert clipped == 2
-    np.testing.assert_array_equal(make_ladder("dBZ", "uint8").table[codes], np.float32([[-32, 0, 95, np.nan]]))
-
-
 def test_files_of_several_packings_become_one_ladder(tmp_path):
     frames = count(4)
     write(tmp_path / "a.nc", frames[:2], [0, 5], scale_factor=0.01)
@@ -230,15 +188,6 @@ def test_files_of_several_packings_become_one_ladder(tmp_path):
     (found,), (expected,) = (read_movies(p) for p in (make_store(tmp_path, tmp_path / "store"), tmp_path))
     assert find_codes(expected.frames) is None and find_codes(found.frames)[0].dtype == np.uint16
     np.testing.assert_allclose(found.frames.values, expected.frames.values, rtol=0, atol=0.0025 + 1e-6)
-
-
-def test_a_dtype_that_does_not_fit_is_refused(tmp_path, capsys):
-    np.save(tmp_path / "a.npy", np.random.default_rng(0).random((4, 6, 6)))
-    assert prepare(["--data_path", f"{tmp_path}/a.npy", "--output", f"{tmp_path}/s", "--dtype", "uint8"]) == 2
-    assert "a.npy: uint8 codes are for dBZ, mm/h and integers that fit" in capsys.readouterr().err
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npy"]
-    with pytest.raises(ValueError, match="dtype must be one of"):
-        packing.choose_packing(read_movies(tmp_path)[0], "int8")
 
 
 @pytest.fixture
