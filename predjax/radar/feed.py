@@ -179,13 +179,9 @@ def _join(frames: dict[Any, np.ndarray], sources: list[Movies], template: Movies
     """Return one movie of frames by time, with the labels of `template` and the names of their sources."""
     names = dict.fromkeys(movies.attrs["source"] for movies in sources)
     source = ", ".join(names) if len(names) <= 3 else f"{next(iter(names))} and {len(names) - 1} more"
-    scalars = {name: one.variable for name, one in template.coords.items() if not one.dims}
-    coords = {
-        "time": np.array(list(frames))[None] if has_times(template) else None,
-        "channel": template["channel"].values,
-        **Grid.of(template).coords,
-        **scalars,
-    }
+    coords: dict[Any, Any] = {name: one.variable for name, one in template.coords.items() if not one.dims}
+    coords |= {"time": np.array(list(frames))[None] if has_times(template) else None, **Grid.of(template).coords}
+    coords["channel"] = template["channel"].values
     joined = build_movies(
         np.stack(list(frames.values()))[None],
         coords,

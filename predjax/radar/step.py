@@ -1,6 +1,6 @@
 """The time step of frames: the seconds from one frame to the next, and how far a time may be off."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -35,10 +35,10 @@ class Step(NamedTuple):
         known = movies.attrs.get("step_seconds")
         return cls(known) if known else cls.of_times(movies["time"].values)
 
-    def fits(self, seconds):
+    def fits(self, seconds: Any) -> Any:
         """Return whether durations in seconds (a number or an array) are this step."""
         return self.allows(seconds - self.seconds)
 
-    def allows(self, seconds):
+    def allows(self, seconds: Any) -> Any:
         """Return whether a time that is off by `seconds` (a number or an array) still counts as exact."""
         return np.abs(seconds) <= self.tolerance * self.seconds

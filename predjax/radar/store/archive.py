@@ -93,8 +93,9 @@ def scan_archive(
 
 
 def _read_headers(
-    files, config: DataConfig, skip: bool, bad: list[Bad], bar: tqdm, share: Share | None
+    files: Sequence[pathlib.Path], config: DataConfig, skip: bool, bad: list[Bad], bar: tqdm, share: Share | None
 ) -> Iterator[Header]:
+    """Yield the labels of the files that can be read."""
     with contextlib.ExitStack() as stack:
         shared: Iterator[Header | None] = itertools.repeat(None)
         if share:

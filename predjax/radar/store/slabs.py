@@ -54,13 +54,11 @@ def open_reader(source: Source, dtype: str) -> Reader:
     """Open a source to be packed as `dtype`, one of `packing.DTYPES`. Errors: those of `choose_packing`."""
     movies = source.open()
     packing, frames = choose_packing(movies, dtype)
-    spare = None
-    if source.joined and len(source.joined.spare_times):
-        spare = source.joined.spare
-        if packing.description["kind"] == "source codes":
-            coded = find_codes(spare)
-            assert coded is not None, "they have the decoders of the frames"
-            spare, _ = coded
+    spare = source.joined.spare if source.joined and len(source.joined.spare_times) else None
+    if spare is not None and packing.description["kind"] == "source codes":
+        coded = find_codes(spare)
+        assert coded is not None, "they have the decoders of the frames"
+        spare, _ = coded
     return Reader(source, packing, frames, spare, movies["frames"].attrs["units"])
 
 
@@ -105,7 +103,7 @@ def read_slab(reader: Reader, start: int, stop: int, skip: bool) -> Slab:
       ValueError: a frame cannot be read, and `skip` is not set or the source is not divisible.
       OSError: from the operating system.
     """
-    kept, bad = np.arange(start, stop), []
+    kept, bad = np.arange(start, stop), list[Bad]()
     try:
         found, values = _read(reader, reader.frames, start, stop)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What batches are cut from: frames in memory or in their files, as values or as codes."""
+"""The arrays that batches are cut from: frames in memory or in their files, as values or as codes."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple

@@ -240,7 +240,7 @@ def _find_frame_shape(sources: Sources, used: Sequence[int], crop: int) -> tuple
     return height, width, first.sizes["channel"]
 
 
-def _cut(array: Any, window: Window, length: int, height: int, width: int, dtype=np.float32) -> Any:
+def _cut(array: Any, window: Window, length: int, height: int, width: int, dtype: Any = np.float32) -> Any:
     """Return the window's part of `array` (movie, time, [y, x,] channel): (length, [height, width,] channel)."""
     if array is None:
         return None

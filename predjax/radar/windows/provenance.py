@@ -4,6 +4,7 @@ A later verification reads the same parts again, and finds windows that were tra
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -95,7 +96,7 @@ def _is_georeferenced(movies: Movies) -> bool:
     return has_times(movies) and movies["x"].attrs.get("units", "1") != "1"
 
 
-def _label(movies: Movies, movie: int, index: int) -> str | int:
+def _label(movies: Movies, movie: int, index: int) -> Any:  # of a type that compares with itself
     """Return the time of a frame as ISO text, which sorts like the time; or the frame's number."""
     value = movies["time"].values[movie, index]
     return str(value.astype("datetime64[s]")) if isinstance(value, np.datetime64) else int(value)

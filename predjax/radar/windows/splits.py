@@ -1,4 +1,4 @@
-"""What is held out of a data set: periods for training, for validation and for the test share no frame."""
+"""Parts of a data set for training, for validation and for the test, which share no frame."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
