@@ -80,6 +80,7 @@ class BatchSource:
         kinds = {None if table is None else table.tobytes() for table in tables}
         self.table = tables[0] if len(kinds) == 1 else None
         self.names = [movies.attrs["source"] for movies in sources]
+        self._sizes = [(movies.sizes["y"], movies.sizes["x"]) for movies in sources]
         self._units = sources[used[0]].frames.attrs["units"]
         if config.importance and self._units not in ("mm/h", "dBZ"):
             raise ValueError(
@@ -184,9 +185,9 @@ class BatchSource:
         window = self._index[number]
         if not self._free_crop:
             return window
-        sizes, crop = self._index.sources[window.source].sizes, self._config.crop
-        y = int(rng.integers(sizes["y"] - crop + 1))
-        return window._replace(y=y, x=int(rng.integers(sizes["x"] - crop + 1)))
+        height, width = self._sizes[window.source]
+        y = int(rng.integers(height - self._config.crop + 1))
+        return Window(*window[:3], y, int(rng.integers(width - self._config.crop + 1)))
 
 
 def read_windows(
@@ -206,7 +207,7 @@ def read_windows(
     height, width, channels = _find_frame_shape(sources, sorted({window.source for window in windows}), crop)
     samples = []
     for window in windows:
-        arrays = [sources[window.source].get(name) for name in ("frames", "forcings")]
+        arrays = [sources[window.source].variables.get(name) for name in ("frames", "forcings")]
         try:
             frames, forcings = (_cut(array, window, length, height, width) for array in arrays)
         except (ValueError, OSError) as error:
