@@ -6,6 +6,7 @@ from typing import Any
 import haiku as hk
 
 from predjax.cells import CELLS, CausalLSTM, Physical
+from predjax.cells.context import StepContext
 from predjax.cells.mim import MIMBlock
 from predjax.messages import suggest
 from predjax.models.catalogue import MODELS, PARALLEL
@@ -27,12 +28,12 @@ STACKS = {
     "physical": PhysicalStack,
 }
 # What the stack itself gives its cells: a flag of its own, or what follows from others.
-_GIVEN = ("self", "features", "spatial_shape", "kernel_shape", "layer_norm", "cell", "name", "points")
+_GIVEN = ("self", "features", "spatial_shape", "kernel_shape", "layer_norm", "cell", "context", "name", "points")
 
 
-def make_stack(config: ModelConfig, grid: tuple[int, int]) -> hk.RNNCore:
-    """The stack of a model on a grid of patches, inside a Haiku function."""
-    return STACKS[config.model_name](config, grid)
+def make_stack(config: ModelConfig, grid: tuple[int, int], context: StepContext | None = None) -> hk.RNNCore:
+    """The stack of a model on a grid of patches, inside a Haiku function; its cells share the context."""
+    return STACKS[config.model_name](config, grid, StepContext() if context is None else context)
 
 
 def list_options(model_name: str) -> dict:
