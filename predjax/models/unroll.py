@@ -99,7 +99,8 @@ def make_unroll(config: ModelConfig, execution: Execution) -> Unroll:
             outputs.append((output.features, jnp.broadcast_to(output.penalty, known)))
         if known < steps:
             inputs, masks = _take(window, slice(known, None))
-            collector, derived = KernelCollector(), {}
+            collector = KernelCollector()
+            derived: dict[str, jax.Array] = {}
             step.apply(params, None, StepContext(collector, derived), carry, *_take((inputs, masks), 0))
             sequence = Sequence((params, derived), draws, carry, inputs, masks)
             outputs.append(scan_shared(run_step, collector.kernels, execution, sequence))
