@@ -35,8 +35,7 @@ def diagonalise_hippo(size: int, blocks: int = 1, conjugate: bool = True) -> tup
 
 
 def start_inputs(v: np.ndarray, variance: float) -> Initializer:
-    """Return the initialiser of the real and imaginary parts of V^H B, `(..., I, 2P)`; B is real, its variance
-    `variance` / fan_in."""
+    """Return the initialiser of V^H B, real and imaginary parts `(..., I, 2P)`, for real B of variance / fan_in."""
     draw = hk.initializers.VarianceScaling(variance, "fan_in", "truncated_normal")
 
     def start(shape: Shape, dtype: DType) -> jax.Array:
@@ -47,8 +46,7 @@ def start_inputs(v: np.ndarray, variance: float) -> Initializer:
 
 
 def start_outputs(v: np.ndarray, variance: float, real: bool) -> Initializer:
-    """Return the initialiser of the real and imaginary parts of C V, `(..., 2P, F)`; C is `real` or complex, its
-    variance `variance` / fan_in."""
+    """Return the initialiser of C V, real and imaginary parts `(..., 2P, F)`; C has variance / fan_in."""
     draw = hk.initializers.VarianceScaling(variance if real else variance / 2, "fan_in", "truncated_normal")
 
     def start(shape: Shape, dtype: DType) -> jax.Array:

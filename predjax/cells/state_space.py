@@ -46,9 +46,9 @@ class StateSpace(RecurrentCell):
     """x' = a x + g (B u), y = Re(C x') + D u: `(B, *S, I)` to `(B, *S, F)`, x complex `(B, *S, state_size)`.
 
     The common part of LRU, S5 and ConvS5. a and g are vectors: the recurrence acts on each channel of each pixel. B and
-    C are dense or convolutions. D is by `skip` a "vector", as in the papers, for as many inputs as features; a "dense"
-    matrix, the same for every pixel; or "none". `state_size` 0 stands for `features`. The layers of the papers put a
-    nonlinearity after the cell.
+    C are dense or convolutions. `skip` chooses D: a "vector", as in the papers, for as many inputs as features; a
+    "dense" matrix, the same for every pixel; or "none". `state_size` 0 stands for `features`. The layers of the papers
+    put a nonlinearity after the cell.
     """
 
     factor = 1  # 2 where each state stands for a pair of conjugates
@@ -167,8 +167,8 @@ class S5(StateSpace):
     """x' = exp(L d) x + (exp(L d) - 1)/L (B u), y = 2 Re(C x') + D u: dx/dt = L x + B u with u held for a step d.
 
     Smith, Warrington & Linderman (2023), "Simplified state space layers", arXiv:2208.04933. Shapes and `skip` are as in
-    `StateSpace`. Each state stands for itself and its conjugate; without `conjugate` for itself, and y = Re(C x') + D
-    u. d = exp(log_step), one for each state. `clip_eigenvalues` keeps Re L at most -1e-4.
+    `StateSpace`. d = exp(log_step), one for each state. Each state stands for itself and its conjugate; without
+    `conjugate` for itself, and then y = Re(C x') + D u. `clip_eigenvalues` keeps Re L at most -1e-4.
 
     As in the paper, L and V start as those of HiPPO-N (`cells.hippo`) in `blocks` blocks; B = V^H B_0 and C = C_0 V,
     with LeCun normal B_0 (real) and C_0 (complex); D as N(0, 1); log_step uniform between the logarithms of `step_min`

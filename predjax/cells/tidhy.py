@@ -127,9 +127,8 @@ class Regularisers(NamedTuple):
 def regularise(networks: Networks, w: jax.Array) -> Regularisers:
     """Return the regularisers of the parameters, and of w `(B, T, K)` at all steps but the first.
 
-    cosines        (1/K) sum over k and i < j of |cos(row i, row j)| of V_k. It makes the rows of each matrix
-    orthogonal,
-                   not the V_k different from each other, as in the authors' code
+    cosines        (1/K) sum over k and i < j of |cos(row i, row j)| of V_k. As in the authors' code, this makes the
+                   rows of each matrix orthogonal, not the V_k different from each other
     sparsity       mean over samples of the sum of |w| over steps and k
     orthogonality  sum over i < j of cos^2 between rows i and j of the linear decoder's kernel `(R, D)`, or of a
                    perceptron's first kernel: the latents should show different things
@@ -175,7 +174,7 @@ class TiDHy(hk.Module):
 
     Kernels start truncated normal with the variance 2 / (inputs + outputs); biases at 0, those of the hypernetwork's
     last layer at 1; V_k at I / K plus a tenth of orthonormal vectors of R^2 numbers. So the first forecast is close to
-    persistence, and no w starts at 0. (The authors have no I / K, and start all biases at 0.)
+    persistence, and no w starts at 0. (The authors have no I / K and no bias of 1.)
     """
 
     def __init__(self, features: int, config: TiDHyConfig, name: str = "tidhy") -> None:

@@ -37,10 +37,10 @@ class TiDHyConfig:
         norm.
       backtracking: whether inference rejects steps that do not lower its objective (`cells.descent`). Then there are no
         thresholds, and no saturation but "clip": they would move even a minimum.
-      first_clip: bound of the gradient's components in the first step of a sequence; infinite for none. normalise:
-      whether every update of the parameters ends with `normalise`: decoder rows and V_k of norm 1. radius: the largest
-      spectral radius of V in forecasts (`bound_radius`), infinite for none. With 1 no forecast grows
-        without end. Inference and training do not use it.
+      first_clip: bound of the gradient's components in the first step of a sequence; infinite for none.
+      normalise: whether every update of the parameters ends with `normalise`: decoder rows and V_k of norm 1.
+      radius: the largest spectral radius of V in forecasts (`bound_radius`), infinite for none. With 1 no forecast
+        grows without end. Inference and training do not use it.
       cos_eta, w_sparsity, decoder_orthogonality, w_continuity: weights of the `Regularisers` in training.
     """
 

@@ -1,8 +1,8 @@
 """A scan of steps that share kernels, with its own backward pass.
 
-On the way forward a step keeps its carry and the sums of its convolutions. On the way back the steps are replayed from
-these in rounds: a round collects the inputs of the convolutions and the gradients of their sums for some steps, and
-then computes the gradients of the kernels at once. To add up the gradient of a kernel at every step would read and
+In the forward pass a step keeps its carry and the sums of its convolutions. In the backward pass the steps are replayed
+from these in rounds: a round collects the inputs of the convolutions and the gradients of their sums for some steps,
+and then computes the gradients of the kernels at once. To add up the gradient of a kernel at every step would read and
 write all of it each time; to keep everything that a step computes, as automatic differentiation does, would take three
 times the memory.
 """
@@ -22,13 +22,14 @@ ROUND_BYTES = 64 * 2**20  # inputs and gradients of a round: the longer a round,
 
 
 class Sequence(NamedTuple):
-    """What a scan goes through.
+    """The arrays of a scan over T steps.
 
-    params: a tree of arrays, the same at all steps.
-    key: what gives `key.at(t)` to step t, or None.
-    first: the first carry. Its arrays of floats get gradients; others, such as counts, get none.
-    inputs: arrays `(T, ...)` that get gradients, at least one.
-    masks: arrays `(T, ...)` that get none.
+    Attributes:
+      params: a tree of arrays, the same at all steps.
+      key: random key of which step t gets `key.at(t)`, or None.
+      first: the first carry. Counts in it get no gradients.
+      inputs: arrays `(T, ...)` that get gradients, at least one.
+      masks: arrays `(T, ...)` that get none.
     """
 
     params: Any
@@ -158,7 +159,7 @@ def _fold(key: Any, index: jax.Array) -> Any:
 
 
 def _moves(leaf: jax.Array) -> bool:
-    """Return whether an array has gradients: floats have, counts have none."""
+    """Return whether an array has gradients: real and complex numbers have, counts have none."""
     return jnp.issubdtype(leaf.dtype, jnp.inexact)
 
 

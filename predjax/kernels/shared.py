@@ -1,8 +1,8 @@
 """Kernels that every step of a scan uses.
 
-A scan prepares each kernel once, before its first step. On the way forward a step records the result of each
-convolution (its sum). On the way back the step is replayed from these sums, without a convolution, and records the
-inputs of the convolutions; the inputs and the gradients of the sums then give the gradient of a kernel for many steps
+A scan prepares each kernel once, before its first step. In the forward pass a step records the result of each
+convolution (its sum). In the backward pass the step is replayed from these sums, without a convolution, and records the
+inputs of the convolutions. The inputs and the gradients of the sums then give the gradient of a kernel, for many steps
 at once.
 """
 
@@ -57,12 +57,12 @@ class KernelCollector(Products):
 
 
 class SharedKernels:
-    """Kernels that stay the same at every step of a scan, prepared once.
+    """Kernels that are the same at every step of a scan, prepared once.
 
     Args:
       kernels: by name, as a `KernelCollector` finds them.
-      execution: which implementation convolves, and the precision of products and of the sums that are kept. What a
-        step sees has the dtype of its inputs.
+      execution: the implementation of convolutions, and the precision of products and sums. A step sees them in the
+        dtype of its inputs.
     """
 
     def __init__(self, kernels: dict[str, Kernel], execution: Execution) -> None:

@@ -28,7 +28,7 @@ Groups = Sequence[jax.Array]  # a group for each column of positions
 POINTS = tuple(map(Fraction, ("0", "1", "-1", "2", "-2", "1/2", "-1/2")))  # errors grow fast with more
 # m by k. With more positions, or k = 7, the error in float32 would exceed 1e-5 of the direct convolution.
 TILE_SIZES = {3: (2, 4), 5: (2, 4)}
-TRANSFORM_COST = 32  # multiplications in the time that a transform takes for one element; measured on AVX2
+TRANSFORM_COST = 32  # multiplications that take as long as the transform of one element; measured on AVX2
 CHUNK_BYTES = 16 * 2**20  # of the transformed arrays in one product for the gradient of a kernel: they fit the cache
 LEAST_ROWS = 64  # tiles in such a product; with fewer, the transform of its result would cost as much
 
