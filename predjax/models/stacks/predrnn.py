@@ -58,7 +58,7 @@ class PredRNN(hk.RNNCore):
         spatial_shape = self.sizes[-1] if config.conv_on_input else self.grid
         features, k = config.num_hidden[0], config.filter_size
         self.cells = [
-            STLSTM(features, k, spatial_shape, config.layer_norm, config.with_action, name=f"cell_{layer}")
+            STLSTM(features, k, spatial_shape, config.layer_norm, config.spec.action, name=f"cell_{layer}")
             for layer in range(len(config.num_hidden))
         ]
         if config.conv_on_input:
@@ -71,7 +71,7 @@ class PredRNN(hk.RNNCore):
             ]
         else:
             self.head = LinearMap(config.head_features, (1, 1), name="conv_last")
-        if config.decoupled:
+        if config.spec.decoupled:
             self.decouple = LinearMap(features, (1, 1), name="decouple")
 
     def initial_state(self, batch_size):
@@ -100,6 +100,6 @@ class PredRNN(hk.RNNCore):
         features = self._decode(hidden, first, second) if self.config.conv_on_input else self.head(hidden)
         increments = Increments(*map(jnp.stack, zip(*increments)))
         penalty = jnp.zeros(())
-        if self.config.decoupled:
+        if self.config.spec.decoupled:
             penalty = self.config.decouple_beta * decoupling_loss(*map(self.decouple, increments))
         return StackOutput(features, penalty, increments), PredRNNState(tuple(layers), memory)
