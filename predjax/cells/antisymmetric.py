@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 
 from predjax.cells.base import RecurrentCell
-from predjax.cells.linear import LinearMap, apply_kernel, transpose_kernel
+from predjax.cells.linear import transpose_kernel
 from predjax.cells.options import check_number
 
 
@@ -32,14 +32,15 @@ class Antisymmetric(RecurrentCell):
         step_size=0.1,
         diffusion=0.01,
         recurrent_variance=1.0,
+        context=None,
         name=None,
     ):
-        super().__init__(features, spatial_shape, kernel_shape, name)
+        super().__init__(features, spatial_shape, kernel_shape, context, name)
         self.step_size = check_number("step_size", step_size, above=0)
         self.diffusion = check_number("diffusion", diffusion, low=0)
         start = start_by_inputs(check_number("recurrent_variance", recurrent_variance, above=0))
-        self.recurrent = LinearMap(features, kernel_shape, w_init=start, name="recurrent")
-        self.input = LinearMap(features, kernel_shape, True, start_by_inputs(1.0), jnp.zeros, name="input")
+        self.recurrent = self.linear(features, "recurrent", w_init=start)
+        self.input = self.linear(features, "input", jnp.zeros, start_by_inputs(1.0))
 
     def rotate(self, hidden):
         """(W - W^T - g I) h."""
@@ -48,7 +49,7 @@ class Antisymmetric(RecurrentCell):
             w = self.recurrent.kernel(self.features, hidden.dtype)
             return w - transpose_kernel(w)
 
-        rotated = apply_kernel(f"{self.module_name}/antisymmetric", hidden, make_kernel, self.kernel_shape)
+        rotated = self.context.apply_kernel(f"{self.module_name}/antisymmetric", hidden, make_kernel, self.kernel_shape)
         return rotated - self.diffusion * hidden
 
     def __call__(self, inputs, state):
@@ -70,11 +71,11 @@ class GatedAntisymmetric(Antisymmetric):
         step_size=0.1,
         diffusion=0.01,
         recurrent_variance=1.0,
+        context=None,
         name=None,
     ):
-        super().__init__(features, spatial_shape, kernel_shape, step_size, diffusion, recurrent_variance, name)
-        start = start_by_inputs(1.0)
-        self.gate = LinearMap(self.features, self.kernel_shape, True, start, jnp.zeros, name="gate")
+        super().__init__(features, spatial_shape, kernel_shape, step_size, diffusion, recurrent_variance, context, name)
+        self.gate = self.linear(features, "gate", jnp.zeros, start_by_inputs(1.0))
 
     def __call__(self, inputs, state):
         rotated = self.rotate(state)

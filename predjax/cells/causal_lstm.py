@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from predjax.cells.base import RecurrentCell
-from predjax.cells.linear import LinearMap, NormedMap, add_normed
+from predjax.cells.linear import LinearMap, add_normed
 from predjax.cells.options import check_number, check_switch
 
 
@@ -34,17 +34,18 @@ class CausalLSTM(RecurrentCell):
     is `FrameNorm`. On its own the cell keeps M to itself; a stack hands it from layer to layer.
     """
 
-    def __init__(self, features, spatial_shape=(), kernel_shape=(), forget_bias=1.0, layer_norm=False, name=None):
-        super().__init__(features, spatial_shape, kernel_shape, name)
+    def __init__(
+        self, features, spatial_shape=(), kernel_shape=(), forget_bias=1.0, layer_norm=False, context=None, name=None
+    ):
+        super().__init__(features, spatial_shape, kernel_shape, context, name)
         self.forget_bias = check_number("forget_bias", forget_bias)
         layer_norm = check_switch("layer_norm", layer_norm)
         # The order of the parts: x i f g i' f' g' o; h i f g o; c i f g; m i f m; n i g f o; as in the code.
         gates = {"x": 7, "h": 4, "c": 3, "m": 3, "n": 4, "o": 1}
         self.maps = {
-            source: NormedMap(count * features, kernel_shape, layer_norm=layer_norm, name=f"from_{source}")
-            for source, count in gates.items()
+            source: self.normed(count * features, f"from_{source}", layer_norm) for source, count in gates.items()
         }
-        self.last = LinearMap(features, name="last")
+        self.last = LinearMap(features, context=self.context, name="last")
 
     def initial_state(self, batch_size):
         """All zeros."""
@@ -75,11 +76,11 @@ class GHU(RecurrentCell):
     LSTMs; the state is z, which is also the output. There are no biases; with `layer_norm` N is `FrameNorm`.
     """
 
-    def __init__(self, features, spatial_shape=(), kernel_shape=(), layer_norm=False, name=None):
-        super().__init__(features, spatial_shape, kernel_shape, name)
+    def __init__(self, features, spatial_shape=(), kernel_shape=(), layer_norm=False, context=None, name=None):
+        super().__init__(features, spatial_shape, kernel_shape, context, name)
         norm = check_switch("layer_norm", layer_norm)
-        self.input = NormedMap(2 * features, kernel_shape, layer_norm=norm, name="input")
-        self.recurrent = NormedMap(2 * features, kernel_shape, layer_norm=norm, name="recurrent")
+        self.input = self.normed(2 * features, "input", norm)
+        self.recurrent = self.normed(2 * features, "recurrent", norm)
 
     def __call__(self, inputs, state):
         p, u = jnp.split(add_normed((self.input, inputs), (self.recurrent, state)), 2, axis=-1)

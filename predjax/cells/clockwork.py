@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from predjax.cells.base import RecurrentCell
-from predjax.cells.linear import LinearMap, apply_kernel
 from predjax.cells.options import choose_activation, read_counts
 
 
@@ -43,9 +42,10 @@ class Clockwork(RecurrentCell):
         periods="1,2,4,8",
         block_sizes="",
         activation="tanh",
+        context=None,
         name=None,
     ):
-        super().__init__(features, spatial_shape, kernel_shape, name)
+        super().__init__(features, spatial_shape, kernel_shape, context, name)
         periods = read_counts("periods", periods)
         if any(slow <= fast for fast, slow in itertools.pairwise(periods)):
             raise ValueError(f"periods must increase, not {periods}")
@@ -58,8 +58,8 @@ class Clockwork(RecurrentCell):
         self.period = np.repeat(periods, sizes)
         self.sees = module[:, None] >= module[None, :]  # [from, to], as kernels are
         self.activation = choose_activation(activation)
-        self.recurrent = LinearMap(features, kernel_shape, name="recurrent")
-        self.input = LinearMap(features, kernel_shape, with_bias=True, name="input")
+        self.recurrent = self.linear(features, "recurrent")
+        self.input = self.linear(features, "input", with_bias=True)
 
     def initial_state(self, batch_size):
         """All zeros."""
@@ -71,7 +71,7 @@ class Clockwork(RecurrentCell):
         def make_kernel():
             return jnp.where(self.sees, self.recurrent.kernel(self.features, hidden.dtype), 0)
 
-        recurrent = apply_kernel(f"{self.module_name}/clockwork", hidden, make_kernel, self.kernel_shape)
+        recurrent = self.context.apply_kernel(f"{self.module_name}/clockwork", hidden, make_kernel, self.kernel_shape)
         fresh = self.activation(recurrent + self.input(inputs))
         fires = step.reshape(-1, *[1] * (hidden.ndim - 1)) % self.period == 0
         hidden = jnp.where(fires, fresh, hidden)

@@ -7,8 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from predjax.cells.base import RecurrentCell
-from predjax.cells.draws import draw_samples
-from predjax.cells.linear import LinearMap, add_maps
+from predjax.cells.linear import add_maps
 from predjax.cells.options import check_choice, check_number, choose_activation
 
 
@@ -40,17 +39,18 @@ class CTRNN(RecurrentCell):
         noise_form="euler_maruyama",
         gain=1.0,
         activation="tanh",
+        context=None,
         name=None,
     ):
-        super().__init__(features, spatial_shape, kernel_shape, name)
+        super().__init__(features, spatial_shape, kernel_shape, context, name)
         self.alpha = check_number("alpha", alpha, above=0, high=1)
         noise_form = check_choice("noise_form", noise_form, ("euler_maruyama", "bracket"))
         self.noise = noise_scale(self.alpha, check_number("noise", noise, low=0), noise_form)
         gain = check_number("gain", gain, above=0)
         self.activation = choose_activation(activation)
         start = hk.initializers.VarianceScaling(gain**2, "fan_in", "normal")
-        self.recurrent = LinearMap(features, kernel_shape, w_init=start, name="recurrent")
-        self.input = LinearMap(features, kernel_shape, with_bias=True, name="input")
+        self.recurrent = self.linear(features, "recurrent", w_init=start)
+        self.input = self.linear(features, "input", with_bias=True)
 
     def advance(self, inputs, state, xi=None):
         """h' with the noise xi `(B, *S, F)`, or none."""
@@ -62,7 +62,7 @@ class CTRNN(RecurrentCell):
         def draw(key):
             return jax.random.normal(key, state.shape[1:], state.dtype)
 
-        state = self.advance(inputs, state, draw_samples(draw, len(state)) if self.noise else None)
+        state = self.advance(inputs, state, self.context.draw(draw, len(state)) if self.noise else None)
         return self.activation(state), state
 
 
@@ -82,11 +82,11 @@ class SimpleCTRNN(RecurrentCell):
     drive is given, U is the identity. dt is `step_size`. Kernels and b start uniform in +-1/sqrt(fan_in).
     """
 
-    def __init__(self, features, spatial_shape=(), kernel_shape=(), step_size=0.1, name=None):
-        super().__init__(features, spatial_shape, kernel_shape, name)
+    def __init__(self, features, spatial_shape=(), kernel_shape=(), step_size=0.1, context=None, name=None):
+        super().__init__(features, spatial_shape, kernel_shape, context, name)
         self.step_size = check_number("step_size", step_size, above=0)
-        self.recurrent = LinearMap(features, kernel_shape, with_bias=True, name="recurrent")
-        self.input = LinearMap(features, kernel_shape, name="input")
+        self.recurrent = self.linear(features, "recurrent", with_bias=True)
+        self.input = self.linear(features, "input")
 
     def initial_state(self, batch_size):
         """h at zero, tau of the parameters."""

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from predjax.cells.base import RecurrentCell
 from predjax.cells.gated import LSTMState
-from predjax.cells.linear import NormedMap, add_normed
+from predjax.cells.linear import add_normed
 from predjax.cells.options import check_number, check_switch
 
 
@@ -46,14 +46,15 @@ class ConvLSTM(RecurrentCell):
         forget_bias=0.0,
         with_bias=False,
         layer_norm=False,
+        context=None,
         name=None,
     ):
-        super().__init__(features, spatial_shape, kernel_shape, name)
+        super().__init__(features, spatial_shape, kernel_shape, context, name)
         self.peepholes = check_switch("peepholes", peepholes)
         self.forget_bias = check_number("forget_bias", forget_bias)
         biased, norm = check_switch("with_bias", with_bias), check_switch("layer_norm", layer_norm)
-        self.input = NormedMap(4 * features, kernel_shape, biased, norm, name="input")
-        self.recurrent = NormedMap(4 * features, kernel_shape, False, norm, name="recurrent")
+        self.input = self.normed(4 * features, "input", norm, biased)
+        self.recurrent = self.normed(4 * features, "recurrent", norm)
 
     def initial_state(self, batch_size):
         """All zeros."""

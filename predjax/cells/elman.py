@@ -4,7 +4,7 @@ import haiku as hk
 import jax.numpy as jnp
 
 from predjax.cells.base import RecurrentCell
-from predjax.cells.linear import LinearMap, add_maps
+from predjax.cells.linear import add_maps
 from predjax.cells.options import check_number, choose_activation
 
 
@@ -14,11 +14,11 @@ class Elman(RecurrentCell):
     Elman (1990), "Finding structure in time". W_hh and W_ih are dense or convolutions. f is `activation`.
     """
 
-    def __init__(self, features, spatial_shape=(), kernel_shape=(), activation="tanh", name=None):
-        super().__init__(features, spatial_shape, kernel_shape, name)
+    def __init__(self, features, spatial_shape=(), kernel_shape=(), activation="tanh", context=None, name=None):
+        super().__init__(features, spatial_shape, kernel_shape, context, name)
         self.activation = choose_activation(activation)
-        self.input = LinearMap(features, kernel_shape, name="input")
-        self.recurrent = LinearMap(features, kernel_shape, with_bias=True, name="recurrent")
+        self.input = self.linear(features, "input")
+        self.recurrent = self.linear(features, "recurrent", with_bias=True)
 
     def __call__(self, inputs, state):
         hidden = self.activation(add_maps((self.input, inputs), (self.recurrent, state)))
@@ -31,8 +31,10 @@ class LeakyElman(Elman):
     Leaky integrator neurons (Jaeger et al. 2007, with a decay of 1, in the form of Lukosevicius 2012).
     """
 
-    def __init__(self, features, spatial_shape=(), kernel_shape=(), activation="tanh", leak_rate=0.3, name=None):
-        super().__init__(features, spatial_shape, kernel_shape, activation, name)
+    def __init__(
+        self, features, spatial_shape=(), kernel_shape=(), activation="tanh", leak_rate=0.3, context=None, name=None
+    ):
+        super().__init__(features, spatial_shape, kernel_shape, activation, context, name)
         self.leak_rate = check_number("leak_rate", leak_rate, above=0, high=1)
 
     def __call__(self, inputs, state):
@@ -62,11 +64,20 @@ class IndRNN(RecurrentCell):
     for long ones. On maps u is the same for every pixel, and only W convolves.
     """
 
-    def __init__(self, features, spatial_shape=(), kernel_shape=(), activation="relu", recurrent_bound=1.0, name=None):
-        super().__init__(features, spatial_shape, kernel_shape, name)
+    def __init__(
+        self,
+        features,
+        spatial_shape=(),
+        kernel_shape=(),
+        activation="relu",
+        recurrent_bound=1.0,
+        context=None,
+        name=None,
+    ):
+        super().__init__(features, spatial_shape, kernel_shape, context, name)
         self.activation = choose_activation(activation)
         self.recurrent_bound = check_number("recurrent_bound", recurrent_bound, above=0)
-        self.input = LinearMap(features, kernel_shape, with_bias=True, name="input")
+        self.input = self.linear(features, "input", with_bias=True)
 
     def __call__(self, inputs, state):
         init = hk.initializers.RandomUniform(0.0, min(1.0, self.recurrent_bound))

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from predjax.cells.base import RecurrentCell
-from predjax.cells.linear import LinearMap, add_maps, fan_in_initializer
+from predjax.cells.linear import add_maps, fan_in_initializer
 from predjax.cells.options import check_number, check_switch
 
 
@@ -34,16 +34,16 @@ class LSTM(RecurrentCell):
     start uniform in +-1/sqrt(fan_in).
     """
 
-    def __init__(self, features, spatial_shape=(), kernel_shape=(), forget_bias=1.0, name=None):
-        super().__init__(features, spatial_shape, kernel_shape, name)
+    def __init__(self, features, spatial_shape=(), kernel_shape=(), forget_bias=1.0, context=None, name=None):
+        super().__init__(features, spatial_shape, kernel_shape, context, name)
         forget_bias = check_number("forget_bias", forget_bias)
 
         def start_biases(shape, dtype):
             start = fan_in_initializer(features)(shape, dtype)
             return start.at[features : 2 * features].set(forget_bias)
 
-        self.input = LinearMap(4 * features, kernel_shape, name="input")
-        self.recurrent = LinearMap(4 * features, kernel_shape, with_bias=True, b_init=start_biases, name="recurrent")
+        self.input = self.linear(4 * features, "input")
+        self.recurrent = self.linear(4 * features, "recurrent", start_biases)
 
     def initial_state(self, batch_size):
         """All zeros."""
@@ -78,14 +78,14 @@ class GRU(RecurrentCell):
     Kernels start as in the paper: W from N(0, 0.01^2), U orthogonal; biases at zero.
     """
 
-    def __init__(self, features, spatial_shape=(), kernel_shape=(), reset_after=False, name=None):
-        super().__init__(features, spatial_shape, kernel_shape, name)
+    def __init__(self, features, spatial_shape=(), kernel_shape=(), reset_after=False, context=None, name=None):
+        super().__init__(features, spatial_shape, kernel_shape, context, name)
         self.reset_after = check_switch("reset_after", reset_after)
         small = hk.initializers.RandomNormal(0.01)  # Cho et al. (2014), appendix
         orthogonal = start_orthogonal(features)
-        self.input = LinearMap(3 * features, kernel_shape, True, small, jnp.zeros, name="input")
-        self.recurrent = LinearMap(2 * features, kernel_shape, w_init=orthogonal, name="recurrent")
-        self.candidate = LinearMap(features, kernel_shape, reset_after, orthogonal, jnp.zeros, name="candidate")
+        self.input = self.linear(3 * features, "input", jnp.zeros, small)
+        self.recurrent = self.linear(2 * features, "recurrent", w_init=orthogonal)
+        self.candidate = self.linear(features, "candidate", jnp.zeros if reset_after else False, orthogonal)
 
     def __call__(self, inputs, state):
         from_inputs, from_state = self.input(inputs), self.recurrent(state)

@@ -6,7 +6,7 @@ import haiku as hk
 import jax.numpy as jnp
 
 from predjax.cells.base import RecurrentCell
-from predjax.cells.linear import LinearMap, apply_kernel, transpose_kernel
+from predjax.cells.linear import transpose_kernel
 from predjax.cells.options import check_number, check_switch
 
 
@@ -51,9 +51,10 @@ class Lipschitz(RecurrentCell):
         gamma_w=0.001,
         rk2=False,
         scale=0.1,
+        context=None,
         name=None,
     ):
-        super().__init__(features, spatial_shape, kernel_shape, name)
+        super().__init__(features, spatial_shape, kernel_shape, context, name)
         self.step_size = check_number("step_size", step_size, above=0)
         self.betas = [check_number(f"beta_{m}", beta, low=0, high=1) for m, beta in (("a", beta_a), ("w", beta_w))]
         self.gammas = [check_number(f"gamma_{m}", gamma, low=0) for m, gamma in (("a", gamma_a), ("w", gamma_w))]
@@ -64,8 +65,8 @@ class Lipschitz(RecurrentCell):
             return hk.initializers.RandomNormal(scale / math.prod(shape[:-1]))(shape, dtype)
 
         glorot = hk.initializers.VarianceScaling(1.0, "fan_avg", "normal")
-        self.maps = [LinearMap(features, kernel_shape, w_init=start_small, name=name) for name in ("m_a", "m_w")]
-        self.input = LinearMap(features, kernel_shape, True, glorot, jnp.zeros, name="input")
+        self.maps = [self.linear(features, name, w_init=start_small) for name in ("m_a", "m_w")]
+        self.input = self.linear(features, "input", jnp.zeros, glorot)
 
     def split(self, hidden, use="first"):
         """A h and W h; a scan shares the kernels under another name for each `use` in a step."""
@@ -74,7 +75,7 @@ class Lipschitz(RecurrentCell):
             kernels = (linear.kernel(self.features, hidden.dtype) for linear in self.maps)
             return jnp.concatenate([mix_symmetric(m, beta) for m, beta in zip(kernels, self.betas)], -1)
 
-        both = apply_kernel(f"{self.module_name}/{use}", hidden, make_kernel, self.kernel_shape)
+        both = self.context.apply_kernel(f"{self.module_name}/{use}", hidden, make_kernel, self.kernel_shape)
         return [h - gamma * hidden for h, gamma in zip(jnp.split(both, 2, axis=-1), self.gammas)]
 
     def __call__(self, inputs, state):

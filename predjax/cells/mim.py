@@ -1,5 +1,6 @@
 """Memory in memory (Wang et al. 2019): recurrences for what is stationary in the differences of a sequence."""
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 from predjax.cells.base import RecurrentCell
 from predjax.cells.conv_lstm import ConvLSTM
 from predjax.cells.gated import LSTMState
-from predjax.cells.linear import LinearMap, NormedMap
+from predjax.cells.linear import LinearMap
 from predjax.cells.options import check_count, check_number, check_switch
 
 
@@ -21,10 +22,8 @@ class MIMBlockState(NamedTuple):
     stationary: jax.Array
 
 
-def make_memory(features, spatial_shape, kernel_shape, layer_norm, forget_bias, name):
-    """MIM-N and MIM-S have the equations of a convolutional LSTM with peepholes and a constant forget bias."""
-    options = {"peepholes": True, "forget_bias": forget_bias, "layer_norm": layer_norm}
-    return ConvLSTM(features, spatial_shape, kernel_shape, **options, name=name)
+# MIM-N and MIM-S have the equations of a convolutional LSTM with peepholes.
+MIMMemory = functools.partial(ConvLSTM, peepholes=True)
 
 
 class MIMBlock(RecurrentCell):
@@ -42,15 +41,18 @@ class MIMBlock(RecurrentCell):
     `forget_bias`; W_1 is the same for every pixel; with `layer_norm` N is `FrameNorm`.
     """
 
-    def __init__(self, features, spatial_shape=(), kernel_shape=(), forget_bias=1.0, layer_norm=False, name=None):
-        super().__init__(features, spatial_shape, kernel_shape, name)
+    def __init__(
+        self, features, spatial_shape=(), kernel_shape=(), forget_bias=1.0, layer_norm=False, context=None, name=None
+    ):
+        super().__init__(features, spatial_shape, kernel_shape, context, name)
         self.forget_bias = check_number("forget_bias", forget_bias)
         norm = check_switch("layer_norm", layer_norm)
-        self.from_hidden = NormedMap(3 * features, kernel_shape, layer_norm=norm, name="from_h")  # i g o
-        self.from_memory = NormedMap(4 * features, kernel_shape, layer_norm=norm, name="from_m")  # i g f o
-        self.from_inputs = NormedMap(4 * features, kernel_shape, layer_norm=norm, name="from_x")  # i g f o
-        self.mim_s = make_memory(features, spatial_shape, kernel_shape, norm, forget_bias, "mim_s")
-        self.last = LinearMap(features, name="last")
+        self.from_hidden = self.normed(3 * features, "from_h", norm)  # i g o
+        self.from_memory = self.normed(4 * features, "from_m", norm)  # i g f o
+        self.from_inputs = self.normed(4 * features, "from_x", norm)  # i g f o
+        options = {"forget_bias": forget_bias, "layer_norm": norm, "context": self.context}
+        self.mim_s = MIMMemory(features, spatial_shape, kernel_shape, **options, name="mim_s")
+        self.last = LinearMap(features, context=self.context, name="last")
 
     def initial_state(self, batch_size):
         """All zeros."""
@@ -100,12 +102,14 @@ class MIM(RecurrentCell):
         input_features=0,
         forget_bias=1.0,
         layer_norm=False,
+        context=None,
         name=None,
     ):
-        super().__init__(features, spatial_shape, kernel_shape, name)
+        super().__init__(features, spatial_shape, kernel_shape, context, name)
         self.input_features = check_count("input_features", input_features, low=0) or features
-        self.block = MIMBlock(features, spatial_shape, kernel_shape, forget_bias, layer_norm, name="block")
-        self.mim_n = make_memory(features, spatial_shape, kernel_shape, layer_norm, forget_bias, "mim_n")
+        options = {"forget_bias": forget_bias, "layer_norm": layer_norm, "context": self.context}
+        self.block = MIMBlock(features, spatial_shape, kernel_shape, **options, name="block")
+        self.mim_n = MIMMemory(features, spatial_shape, kernel_shape, **options, name="mim_n")
 
     def initial_state(self, batch_size):
         """All zeros, and nothing seen."""

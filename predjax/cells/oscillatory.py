@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from predjax.cells.base import RecurrentCell
-from predjax.cells.linear import LinearMap, add_maps
+from predjax.cells.linear import add_maps
 from predjax.cells.options import check_count, check_number, check_switch
 
 
@@ -50,16 +50,17 @@ class CoRNN(RecurrentCell):
         gamma=2.7,
         epsilon=4.7,
         implicit_damping=False,
+        context=None,
         name=None,
     ):
-        super().__init__(features, spatial_shape, kernel_shape, name)
+        super().__init__(features, spatial_shape, kernel_shape, context, name)
         self.step_size = check_number("step_size", step_size, above=0)
         self.gamma = check_number("gamma", gamma, above=0)
         self.epsilon = check_number("epsilon", epsilon, above=0)
         self.implicit_damping = check_switch("implicit_damping", implicit_damping)
-        self.input = LinearMap(features, kernel_shape, with_bias=True, name="input")
-        self.from_position = LinearMap(features, kernel_shape, name="position")
-        self.from_velocity = LinearMap(features, kernel_shape, name="velocity")
+        self.input = self.linear(features, "input", with_bias=True)
+        self.from_position = self.linear(features, "position")
+        self.from_velocity = self.linear(features, "velocity")
 
     def initial_state(self, batch_size):
         """At rest, at zero."""
@@ -93,9 +94,10 @@ class HeteroCoRNN(CoRNN):
         epsilon_max=7.05,
         seed=0,
         implicit_damping=False,
+        context=None,
         name=None,
     ):
-        options = {"step_size": step_size, "implicit_damping": implicit_damping}
+        options = {"step_size": step_size, "implicit_damping": implicit_damping, "context": context}
         super().__init__(features, spatial_shape, kernel_shape, **options, name=name)
         # RandomState: numpy promises its stream for good, and a checkpoint does not hold these numbers.
         random = np.random.RandomState(check_count("seed", seed, low=0))

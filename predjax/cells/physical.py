@@ -4,6 +4,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
+from predjax.cells.context import StepContext
 from predjax.cells.linear import LinearMap
 from predjax.cells.options import check_choice, check_count, check_number
 from predjax.cells.plasticity import ExponentialHardening, Material, PlasticState, rest, update_stress
@@ -54,9 +55,11 @@ class Physical(hk.RNNCore):
         yield_first=31.2,
         yield_last=64.8,
         yield_scale=0.003407,
+        context=None,
         name=None,
     ):
         super().__init__(name=name)
+        self.context = StepContext() if context is None else context
         self.points, self.spatial_shape = check_count("points", points), tuple(spatial_shape)
         self.decoder = check_choice("decoder", decoder, DECODERS)
         first = check_number("yield_first", yield_first, above=0)
@@ -65,9 +68,8 @@ class Physical(hk.RNNCore):
         )
         poisson = check_number("poisson", poisson, above=-1, high=0.5)
         self.material = Material(check_number("young", young, above=0), poisson, hardening)
-        self.encoder = LinearMap(
-            3 * points, w_init=hk.initializers.VarianceScaling(1.0, "fan_in", "normal"), name="encoder"
-        )
+        start = hk.initializers.VarianceScaling(1.0, "fan_in", "normal")
+        self.encoder = LinearMap(3 * points, w_init=start, context=self.context, name="encoder")
 
     def initial_state(self, batch_size):
         """Points that were never strained."""

@@ -1,13 +1,14 @@
 """The spatiotemporal LSTM of PredRNN (Wang et al. 2017) and PredRNN-V2 (Wang et al. 2022), also action-conditioned."""
 
+import warnings
 from typing import NamedTuple
 
-import haiku as hk
 import jax
 import jax.numpy as jnp
 
+from predjax.cells.base import RecurrentCell
 from predjax.cells.linear import FrameNorm, LinearMap
-from predjax.kernels.shared import convolve_shared
+from predjax.cells.options import check_switch
 
 FORGET_BIAS = 1.0  # the constant of the published code, on both forget gates; the papers have bias vectors
 
@@ -51,7 +52,7 @@ def update_memories(from_inputs, from_memory, state):
     return cell, memory, Increments(delta_c, delta_m)
 
 
-class STLSTM(hk.RNNCore):
+class STLSTM(RecurrentCell):
     """One ST-LSTM unit on maps: `(B, h, w, I)` to `(B, h, w, F)`.
 
     With `*` a k x k convolution and N the identity or, with `layer_norm`, `FrameNorm`:
@@ -64,22 +65,34 @@ class STLSTM(hk.RNNCore):
     version 2 trains with the increments decoupled (see `models.stacks.predrnn`).
     """
 
-    def __init__(self, features, kernel_size, spatial_shape, layer_norm=False, with_action=False, name=None):
-        super().__init__(name=name)
-        self.features, self.spatial_shape, self.with_action = features, tuple(spatial_shape), with_action
+    def __init__(
+        self,
+        features,
+        spatial_shape=(),
+        kernel_shape=(),
+        layer_norm=False,
+        with_action=False,
+        context=None,
+        name=None,
+        kernel_size=None,
+    ):
+        if kernel_size is not None:
+            warnings.warn("STLSTM: kernel_shape=(k, k) takes the place of kernel_size=k", DeprecationWarning, 2)
+            kernel_shape = (kernel_size, kernel_size)
+        super().__init__(features, spatial_shape, kernel_shape, context, name)
+        self.with_action = check_switch("with_action", with_action)
         gates = {"x": 7, "h": 4, "m": 3, "o": 1} | ({"a": 4} if with_action else {})
-        kernel = (kernel_size, kernel_size)
         self.convolutions = {
-            source: LinearMap(count * features, kernel, with_bias=with_action, name=f"conv_{source}")
-            for source, count in gates.items()
+            source: self.linear(count * features, f"conv_{source}", with_action) for source, count in gates.items()
         }
+        layer_norm = check_switch("layer_norm", layer_norm)
         self.norms = {source: FrameNorm(name=f"norm_{source}") for source in gates} if layer_norm else {}
-        self.last = LinearMap(features, (1, 1), with_bias=with_action, name="conv_last")
+        pixelwise = (1,) * len(self.kernel_shape)
+        self.last = LinearMap(features, pixelwise, with_action, context=self.context, name="conv_last")
 
     def initial_state(self, batch_size):
         """All zeros."""
-        zeros = jnp.zeros((batch_size, *self.spatial_shape, self.features))
-        return STLSTMState(zeros, zeros, zeros)
+        return STLSTMState(*[self.zeros(batch_size)] * 3)
 
     def _gates(self, source, x):
         gates = self.convolutions[source](x)
@@ -105,7 +118,10 @@ class STLSTM(hk.RNNCore):
             w_x = jnp.concatenate([i, f, g, o] if source == "h" else [i_m, f_m, g_m], -1)
             return jnp.concatenate([w_x, w], -2)
 
-        return convolve_shared(f"{self.module_name}/x{source}", jnp.concatenate([inputs, other], -1), make_kernel)
+        both, products = jnp.concatenate([inputs, other], -1), self.context.products
+        if self.kernel_shape:
+            return products.convolve(f"{self.module_name}/x{source}", both, make_kernel)
+        return products.multiply(both, make_kernel())
 
     def advance(self, inputs, state, action=None):
         """One step; returns the new state and the `Increments`."""

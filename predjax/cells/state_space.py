@@ -52,11 +52,11 @@ class StateSpace(RecurrentCell):
 
     factor = 1  # 2 where each state stands for a pair of conjugates
 
-    def __init__(self, features, spatial_shape, kernel_shape, state_size, skip, name):
-        super().__init__(features, spatial_shape, kernel_shape, name)
+    def __init__(self, features, spatial_shape, kernel_shape, state_size, skip, context, name):
+        super().__init__(features, spatial_shape, kernel_shape, context, name)
         self.state_size = check_count("state_size", state_size, low=0) or features
         self.skip = check_choice("skip", skip, ("vector", "dense", "none"))
-        self.skip_map = LinearMap(features, name="d") if skip == "dense" else None
+        self.skip_map = LinearMap(features, context=self.context, name="d") if skip == "dense" else None
 
     def initial_state(self, batch_size):
         """All zeros."""
@@ -119,15 +119,16 @@ class LRU(StateSpace):
         r_min=0.0,
         r_max=1.0,
         max_phase=6.28,
+        context=None,
         name=None,
     ):
-        super().__init__(features, spatial_shape, kernel_shape, state_size, skip, name)
+        super().__init__(features, spatial_shape, kernel_shape, state_size, skip, context, name)
         self.r_min = check_number("r_min", r_min, low=0, high=1)
         self.r_max = check_number("r_max", r_max, above=self.r_min, high=1)
         self.max_phase = check_number("max_phase", max_phase, above=0)
         half, double = (hk.initializers.VarianceScaling(scale, "fan_in", "normal") for scale in (0.5, 2.0))
-        self.input = LinearMap(2 * self.state_size, kernel_shape, w_init=half, name="b")
-        self.output = LinearMap(features, kernel_shape, w_init=double, name="c")
+        self.input = self.linear(2 * self.state_size, "b", w_init=half)
+        self.output = self.linear(features, "c", w_init=double)
 
     def factors(self, dtype):
         """L and exp(gamma)."""
@@ -170,9 +171,10 @@ class S5(StateSpace):
         clip_eigenvalues=False,
         step_min=0.001,
         step_max=0.1,
+        context=None,
         name=None,
     ):
-        super().__init__(features, spatial_shape, kernel_shape, state_size, skip, name)
+        super().__init__(features, spatial_shape, kernel_shape, state_size, skip, context, name)
         self.factor = 1 + check_switch("conjugate", conjugate)
         self.clips = check_switch("clip_eigenvalues", clip_eigenvalues)
         self.step_min = check_number("step_min", step_min, above=0)
@@ -181,8 +183,8 @@ class S5(StateSpace):
             raise ValueError(f"blocks must divide state_size {self.state_size}, not {blocks}")
         self.start, v = diagonalise_hippo(self.factor * self.state_size, blocks, conjugate)
         b_init, c_init = self.initialisers(v)
-        self.input = LinearMap(2 * self.state_size, kernel_shape, w_init=b_init, name="b")
-        self.output = LinearMap(features, kernel_shape, w_init=c_init, name="c")
+        self.input = self.linear(2 * self.state_size, "b", w_init=b_init)
+        self.output = self.linear(features, "c", w_init=c_init)
 
     def initialisers(self, v):
         """Of B and C."""
@@ -231,16 +233,17 @@ class ConvS5(S5):
         clip_eigenvalues=True,
         step_min=0.001,
         step_max=0.1,
+        context=None,
         name=None,
     ):
-        options = {"clip_eigenvalues": clip_eigenvalues, "step_min": step_min, "step_max": step_max}
+        options = {"clip_eigenvalues": clip_eigenvalues, "step_min": step_min, "step_max": step_max, "context": context}
         super().__init__(features, spatial_shape, kernel_shape, state_size, "none", blocks, **options, name=name)
         self.head = check_choice("head", head, ("standard", "linear"))
         self.groups = check_count("groups", groups)
         if features % groups:
             raise ValueError(f"groups must divide features {features}, not {groups}")
         lecun = hk.initializers.VarianceScaling(1.0, "fan_in", "truncated_normal")
-        self.skip_map = LinearMap(features, kernel_shape, True, lecun, jnp.zeros, name="d")
+        self.skip_map = self.linear(features, "d", jnp.zeros, lecun)
 
     def initialisers(self, v):
         """Of B and C."""

@@ -6,7 +6,7 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from predjax.cells.draws import draw_samples
+from predjax.cells.context import draw_samples
 from predjax.cells.linear import LinearMap
 from predjax.cells.options import check_count
 from predjax.cells.tidhy_config import TiDHyConfig
@@ -190,7 +190,7 @@ class TiDHy(hk.Module):
     def _make_map(size, name):
         start = hk.initializers.VarianceScaling(1.0, "fan_avg", "truncated_normal")
         bias = hk.initializers.Constant(1.0 if name == "hyper_3" else 0.0)
-        return LinearMap(size, with_bias=True, w_init=start, b_init=bias, name=name)
+        return LinearMap(size, with_bias=bias, w_init=start, name=name)
 
     def networks(self) -> Networks:
         """All parameters."""

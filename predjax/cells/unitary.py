@@ -6,7 +6,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from predjax.cells.base import RecurrentCell
-from predjax.cells.derived import derive
 from predjax.cells.linear import LinearMap
 from predjax.cells.options import check_choice, check_count, check_number, check_switch
 
@@ -53,13 +52,13 @@ class Unitary(RecurrentCell):
     Initial values as in the paper: angles uniform in +-pi, v in +-1, biases 0, V and U Glorot, h_0 in +-sqrt(3 / 2F).
     """
 
-    def __init__(self, features, spatial_shape=(), kernel_shape=(), permutation_seed=0, name=None):
-        super().__init__(features, spatial_shape, kernel_shape, name)
+    def __init__(self, features, spatial_shape=(), kernel_shape=(), permutation_seed=0, context=None, name=None):
+        super().__init__(features, spatial_shape, kernel_shape, context, name)
         # RandomState: numpy promises its stream for good, and a checkpoint does not hold the permutation.
         seed = check_count("permutation_seed", permutation_seed, low=0)
         self.permutation = np.random.RandomState(seed).permutation(features)
-        self.input = LinearMap(2 * features, kernel_shape, w_init=GLOROT, name="input")
-        self.output = LinearMap(features, (), True, GLOROT, jnp.zeros, name="output")
+        self.input = self.linear(2 * features, "input", w_init=GLOROT)
+        self.output = LinearMap(features, (), jnp.zeros, GLOROT, self.context, "output")
 
     def initial_state(self, batch_size):
         """The learned h_0, the same for every row and pixel."""
@@ -117,12 +116,21 @@ class ExpRNN(RecurrentCell):
     A starts by the `start` of `start_skew`, T Kaiming normal, b uniform in +-0.01, h at zero, as in the paper.
     """
 
-    def __init__(self, features, spatial_shape=(), kernel_shape=(), activation="mod_relu", start="cayley", name=None):
-        super().__init__(features, spatial_shape, kernel_shape, name)
+    def __init__(
+        self,
+        features,
+        spatial_shape=(),
+        kernel_shape=(),
+        activation="mod_relu",
+        start="cayley",
+        context=None,
+        name=None,
+    ):
+        super().__init__(features, spatial_shape, kernel_shape, context, name)
         self.activation = check_choice("activation", activation, ("mod_relu", "relu"))
         self.start = check_choice("start", start, ("cayley", "henaff"))
         kaiming = hk.initializers.VarianceScaling(2.0, "fan_in", "normal")
-        self.input = LinearMap(features, kernel_shape, w_init=kaiming, name="input")
+        self.input = self.linear(features, "input", w_init=kaiming)
 
     def orthogonal(self, dtype=float):
         """exp(A), `(F, F)`."""
@@ -135,7 +143,7 @@ class ExpRNN(RecurrentCell):
         return self.orthogonal(dtype)
 
     def __call__(self, inputs, state):
-        matrix = derive(f"{self.module_name}/matrix", lambda: self.matrix(state.dtype))
+        matrix = self.context.derive(f"{self.module_name}/matrix", lambda: self.matrix(state.dtype))
         driven = state @ matrix.T + self.input(inputs)
         b = hk.get_parameter("b", (self.features,), inputs.dtype, init=hk.initializers.RandomUniform(-0.01, 0.01))
         hidden = rectify_modulus(driven, b) if self.activation == "mod_relu" else jax.nn.relu(driven + b)
@@ -173,9 +181,10 @@ class NnRNN(ExpRNN):
         start="cayley",
         rotations=True,
         delta=1e-4,
+        context=None,
         name=None,
     ):
-        super().__init__(features, spatial_shape, kernel_shape, activation, start, name)
+        super().__init__(features, spatial_shape, kernel_shape, activation, start, context, name)
         self.delta = check_number("delta", delta, low=0)
         self.rotations = check_switch("rotations", rotations)
         if rotations and features % 2:

@@ -82,27 +82,27 @@ def convolve_same(x, w, stride=1):
     k = w.shape[0]
     if k == 1 and stride == 1:
         return x @ w[0, 0]
-    plan = winograd.choose_plan(x.shape, w.shape) if stride == 1 else None
-    if plan is None:
+    tiling = winograd.choose_tiling(x.shape, w.shape) if stride == 1 else None
+    if tiling is None:
         return convolve(x, w, stride, ((k // 2, k // 2),) * 2)
-    return _convolve_planned(x, w, plan)
+    return _convolve_tiles(x, w, tiling)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _convolve_planned(x, w, plan):
-    return apply_filters(x, prepare(w, plan), plan)
+def _convolve_tiles(x, w, tiling):
+    return apply_filters(x, prepare(w, tiling), tiling)
 
 
-def _planned_forward(x, w, plan):
-    return _convolve_planned(x, w, plan), (x, w)
+def _tiles_forward(x, w, tiling):
+    return _convolve_tiles(x, w, tiling), (x, w)
 
 
-def _planned_backward(plan, residuals, dy):
+def _tiles_backward(tiling, residuals, dy):
     x, w = residuals
-    return apply_turned(dy, prepare(w, plan), plan), kernel_gradient(x, dy, plan.k, plan)
+    return apply_turned(dy, prepare(w, tiling), tiling), kernel_gradient(x, dy, tiling.k, tiling)
 
 
-_convolve_planned.defvjp(_planned_forward, _planned_backward)
+_convolve_tiles.defvjp(_tiles_forward, _tiles_backward)
 
 
 def convolve_transposed(x, w, output_size):
@@ -125,14 +125,14 @@ def turn(w):
     return jnp.flip(w, (0, 1)).swapaxes(2, 3)
 
 
-@functools.partial(jax.jit, static_argnames="plan")
-def prepare(w, plan: winograd.Plan | None) -> Filters:
+@functools.partial(jax.jit, static_argnames="tiling")
+def prepare(w, tiling: winograd.Tiling | None) -> Filters:
     """What is worth doing once for a kernel that is used many times."""
-    if plan is None:
+    if tiling is None:
         return Filters(w, ())
 
     def transform(w):
-        return winograd.transform_filters(_widen(w), plan)
+        return winograd.transform_filters(_widen(w), tiling)
 
     def leave_out(w):
         return jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(transform, w))
@@ -140,44 +140,44 @@ def prepare(w, plan: winograd.Plan | None) -> Filters:
     return Filters(w, jax.lax.platform_dependent(w, cpu=transform, default=leave_out))
 
 
-@functools.partial(jax.jit, static_argnames="plan")
-def apply_filters(x, filters, plan):
+@functools.partial(jax.jit, static_argnames="tiling")
+def apply_filters(x, filters, tiling):
     """The SAME convolution of x with prepared filters; no gradients are defined for it."""
     k = filters.kernel.shape[0]
     pads = ((k // 2, k // 2),) * 2
-    if plan is None:
+    if tiling is None:
         return convolve(x, filters.kernel, 1, pads)
     return jax.lax.platform_dependent(
         x,
         filters,
-        cpu=lambda x, filters: winograd.convolve(_widen(x), filters.groups, plan).astype(x.dtype),
+        cpu=lambda x, filters: winograd.convolve_tiles(_widen(x), filters.groups, tiling).astype(x.dtype),
         default=lambda x, filters: _correlate(x, filters.kernel, 1, pads, 1, 1),
     )
 
 
-@functools.partial(jax.jit, static_argnames="plan")
-def apply_turned(dy, filters, plan):
+@functools.partial(jax.jit, static_argnames="tiling")
+def apply_turned(dy, filters, tiling):
     """The adjoint of `apply_filters`, with the same filters; no gradients are defined for it."""
     k = filters.kernel.shape[0]
     pads = ((k // 2, k // 2),) * 2
-    if plan is None:
+    if tiling is None:
         return convolve(dy, turn(filters.kernel), 1, pads)
     return jax.lax.platform_dependent(
         dy,
         filters,
-        cpu=lambda dy, filters: winograd.convolve_turned(_widen(dy), filters.groups, plan).astype(dy.dtype),
+        cpu=lambda dy, filters: winograd.convolve_tiles_turned(_widen(dy), filters.groups, tiling).astype(dy.dtype),
         default=lambda dy, filters: _correlate(dy, turn(filters.kernel), 1, pads, 1, 1),
     )
 
 
-@functools.partial(jax.jit, static_argnames=("k", "plan"))
-def kernel_gradient(x, dy, k: int, plan: winograd.Plan | None):
+@functools.partial(jax.jit, static_argnames=("k", "tiling"))
+def kernel_gradient(x, dy, k: int, tiling: winograd.Tiling | None):
     """The gradient of a k x k kernel of a SAME convolution, from x `(N, H, W, I)` and dy `(N, H, W, O)`."""
     pads = ((k // 2, k // 2),) * 2
 
     def on_cpu(x, dy):
-        if plan is not None:
-            return winograd.filter_gradient(_widen(x), _widen(dy), plan).astype(x.dtype)
+        if tiling is not None:
+            return winograd.filter_gradient(_widen(x), _widen(dy), tiling).astype(x.dtype)
         return _correlate(x.transpose(3, 1, 2, 0), dy.transpose(1, 2, 0, 3), 1, pads, 1, 1).transpose(1, 2, 0, 3)
 
     def elsewhere(x, dy):

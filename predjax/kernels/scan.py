@@ -8,46 +8,61 @@ time; keeping everything that a step computes, as automatic differentiation does
 
 import math
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from predjax.kernels.execution import Execution
-from predjax.kernels.shared import Kernel, SharedKernels
+from predjax.kernels.shared import ComputedProducts, Kernel, ReplayedProducts, SharedKernels
 
 ROUND_BYTES = 64 * 2**20  # inputs and gradients of a round: the longer a round, the fewer passes over the kernels
 
 
-def scan_shared(step: Callable, kernels: dict[str, Kernel], execution: Execution, params, rng, first, inputs, masks):
-    """The outputs of all steps, time-major.
+class Sequence(NamedTuple):
+    """What a scan goes through.
+
+    params: a tree of arrays, the same at all steps.
+    key: what gives `key.at(t)` to step t, or None.
+    first: the first carry. Its arrays of floats get gradients; others, such as counts, get none.
+    inputs: arrays `(T, ...)` that get gradients, at least one.
+    masks: arrays `(T, ...)` that get none.
+    """
+
+    params: Any
+    key: Any
+    first: Any
+    inputs: Any
+    masks: Any
+
+
+def scan_shared(
+    step: Callable[..., tuple[Any, Any]], kernels: dict[str, Kernel], execution: Execution, sequence: Sequence
+) -> Any:
+    """Return the outputs of all steps, time-major.
 
     Args:
-      step: `(params, rng, carry, inputs, masks) -> (carry, outputs)`, with the kernels as `convolve_shared` names them;
-        outputs are arrays of floats; what else the carry has, such as counts, gets no gradient.
-      kernels: of a step, as `collect_kernels` finds them.
-      rng: `Draws`, of which every step gets its own, or None.
-      first: the first carry.
-      inputs: arrays `(T, ...)` that get gradients, at least one.
-      masks: arrays `(T, ...)` that get none.
+      step: `(products, params, key, carry, inputs, masks) -> (carry, outputs)`, which convolves and multiplies by
+        `Products`; outputs are arrays of floats.
+      kernels: of a step, as a `KernelCollector` finds them.
     """
     arrays = {name: kernel.w for name, kernel in kernels.items()}
-    dtype = jnp.bfloat16 if execution.precision == "bfloat16" else None
     kept = _choose_kept(kernels, execution.remat)
-    steps = len(jax.tree.leaves((inputs, masks))[0])
+    steps = len(jax.tree.leaves((sequence.inputs, sequence.masks))[0])
 
     def share(arrays):
-        named = {name: Kernel(w, kernels[name].x_shape) for name, w in arrays.items()}
-        return SharedKernels(named, execution.convolution, dtype)
+        return SharedKernels({name: Kernel(w, kernels[name].x_shape) for name, w in arrays.items()}, execution)
 
-    def run_steps(params, arrays, rng, first, inputs, masks, keep):
+    def run_steps(sequence, arrays, keep):
+        params, key, first, inputs, masks = sequence
         shared = share(arrays)
 
         def run_step(carry, at):
             index, x, mask = at
-            with shared.computed() as sums:
-                new, outputs = step(params, _fold(rng, index), carry, x, mask)
-            return new, outputs, (carry, {name: sums[name] for name in kept}) if keep else None
+            products = ComputedProducts(shared)
+            new, outputs = step(products, params, _fold(key, index), carry, x, mask)
+            return new, outputs, (carry, {name: products.sums[name] for name in kept}) if keep else None
 
         def body(state, at):
             # The outputs of the step before: XLA on CPUs writes what leaves a scan with one core, and so would compute
@@ -63,30 +78,31 @@ def scan_shared(step: Callable, kernels: dict[str, Kernel], execution: Execution
         return jax.tree.map(lambda a, end: jnp.concatenate([a[1:], end[None]]), before, last), residuals
 
     @jax.custom_vjp
-    def run(params, arrays, rng, first, inputs, masks):
-        return run_steps(params, arrays, rng, first, inputs, masks, False)[0]
+    def run(sequence, arrays):
+        return run_steps(sequence, arrays, False)[0]
 
-    def forward(params, arrays, rng, first, inputs, masks):
-        outputs, residuals = run_steps(params, arrays, rng, first, inputs, masks, True)
-        return outputs, (params, arrays, rng, inputs, masks, residuals)
+    def forward(sequence, arrays):
+        outputs, residuals = run_steps(sequence, arrays, True)
+        return outputs, (arrays, sequence._replace(first=None), residuals)
 
     def backward(residuals, doutputs):
-        params, arrays, rng, inputs, masks, (carries, sums) = residuals
+        arrays, (params, key, _, inputs, masks), (carries, sums) = residuals
         shared = share(arrays)
         length = _choose_round(shared, steps)
 
         def pull_step(t, dcarry):
             """Gradients of step t, and the inputs of its convolutions."""
             carry, given, x, mask, dout = jax.tree.map(lambda a: a[t], (carries, sums, inputs, masks, doutputs))
-            key = _fold(rng, t)
+            own = _fold(key, t)
             if len(given) < len(arrays):
-                with shared.computed(given) as given:
-                    step(params, key, carry, x, mask)
+                computed = ComputedProducts(shared, given)
+                step(computed, params, own, carry, x, mask)
+                given = computed.sums
 
             def replay(params, sums, moving, x):
-                with shared.replayed(sums) as seen:
-                    new, outputs = step(params, key, _join(carry, moving), x, mask)
-                return (_take_moving(new), outputs), dict(seen)
+                products = ReplayedProducts(shared, sums)
+                new, outputs = step(products, params, own, _join(carry, moving), x, mask)
+                return (_take_moving(new), outputs), products.inputs
 
             _, pull, seen = jax.vjp(replay, params, given, _take_moving(carry), x, has_aux=True)
             return *pull((dcarry, dout)), seen
@@ -114,10 +130,10 @@ def scan_shared(step: Callable, kernels: dict[str, Kernel], execution: Execution
         lows = jnp.arange(0, steps, length)
         (dparams, darrays, dfirst, dinputs), _ = jax.lax.scan(pull_round, state, lows, reverse=True)
         dfirst = _join(carries, dfirst, lambda a: np.zeros(a.shape[1:], jax.dtypes.float0))
-        return dparams, darrays, None, dfirst, dinputs, None
+        return Sequence(dparams, None, dfirst, dinputs, None), darrays
 
     run.defvjp(forward, backward)
-    return run(params, arrays, rng, first, inputs, masks)
+    return run(sequence, arrays)
 
 
 def _choose_kept(kernels, remat) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ CHUNK_BYTES = 16 * 2**20  # transformed arrays of a product for the gradient of 
 LEAST_ROWS = 64  # tiles of such a product; with fewer, turning its result into that of a kernel would cost as much
 
 
-class Plan(NamedTuple):
+class Tiling(NamedTuple):
     """How a convolution is cut: a k x k kernel, tiles of m x m outputs."""
 
     m: int
@@ -41,8 +41,8 @@ class Plan(NamedTuple):
         return self.m + self.k - 1
 
 
-def choose_plan(x_shape, w_shape, force: bool = False) -> Plan | None:
-    """The cheapest plan for x `(B, H, W, I)` and w `(k, k, I, O)`; None where the direct convolution is cheaper."""
+def choose_tiling(x_shape, w_shape, force: bool = False) -> Tiling | None:
+    """The cheapest tiling for x `(B, H, W, I)` and w `(k, k, I, O)`; None where the direct convolution is cheaper."""
     _, height, width, inputs = x_shape
     k, _, _, outputs = w_shape
     best, least = None, math.inf if force else k * k * height * width * inputs * outputs
@@ -50,7 +50,7 @@ def choose_plan(x_shape, w_shape, force: bool = False) -> Plan | None:
         tiles = -(-height // m) * -(-width // m)
         cost = (m + k - 1) ** 2 * tiles * (inputs * outputs + TRANSFORM_COST * (inputs + outputs))
         if cost < least:
-            best, least = Plan(m, k), cost
+            best, least = Tiling(m, k), cost
     return best
 
 
@@ -100,32 +100,34 @@ def _toom_cook(points, m, k):
     return evaluate, filters, inputs
 
 
-@functools.partial(jax.jit, static_argnames="plan")  # traced once for all layers alike
-def transform_filters(w, plan: Plan) -> tuple:
+@functools.partial(jax.jit, static_argnames="tiling")  # traced once for all layers alike
+def transform_filters(w, tiling: Tiling) -> tuple:
     """G w G^T: `(k, k, I, O)` to groups of positions `(n, I, O)`."""
     k, _, inputs, outputs = w.shape
     flat = w.reshape(k * k, inputs * outputs)
-    return tuple((part @ flat).reshape(-1, inputs, outputs) for part in _filter_parts(plan, w.dtype))
+    return tuple((part @ flat).reshape(-1, inputs, outputs) for part in _filter_parts(tiling, w.dtype))
 
 
-def adjoint_filters(groups, plan: Plan) -> list:
+def adjoint_filters(groups, tiling: Tiling) -> list:
     """The adjoint of `transform_filters`: gradients of its results to columns `(k, I O)` of that of the kernel."""
-    _, filters, _ = matrices(plan.m, plan.k)
+    _, filters, _ = matrices(tiling.m, tiling.k)
     rows = jnp.asarray(filters.T, groups[0].dtype)
-    mixed = [rows @ group.reshape(plan.n, -1) for group in groups]
+    mixed = [rows @ group.reshape(tiling.n, -1) for group in groups]
     return [_combine(coefficients, mixed) for coefficients in filters.T]
 
 
-def _filter_parts(plan, dtype):
+def _filter_parts(tiling, dtype):
     """The rows of G x G for each group: for every column b, the rows a."""
-    _, filters, _ = matrices(plan.m, plan.k)
-    return [jnp.asarray(part, dtype) for part in np.einsum("bj,ai->baij", filters, filters).reshape(plan.n, plan.n, -1)]
+    _, filters, _ = matrices(tiling.m, tiling.k)
+    return [
+        jnp.asarray(part, dtype) for part in np.einsum("bj,ai->baij", filters, filters).reshape(tiling.n, tiling.n, -1)
+    ]
 
 
-def transform_inputs(x, plan: Plan, inputs) -> list:
+def transform_inputs(x, tiling: Tiling, inputs) -> list:
     """B^T d B of every tile, B^T = `inputs`: `(B, H, W, C)` to groups `(n, tiles, C)`, zeros outside the frame."""
     batch, height, width, channels = x.shape
-    m, n, before = plan.m, plan.n, plan.k // 2
+    m, n, before = tiling.m, tiling.n, tiling.k // 2
     rows, columns = -(-height // m), -(-width // m)
     below, right = m * (rows - 1) + n - height - before, m * (columns - 1) + n - width - before
     x = jax.lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), (before, below, 0), (before, right, 0), (0, 0, 0)))
@@ -136,10 +138,10 @@ def transform_inputs(x, plan: Plan, inputs) -> list:
     return [_combine(coefficients, shifted).reshape(n, -1, channels) for coefficients in inputs]
 
 
-def transform_outputs(groups, plan: Plan, evaluate, shape):
+def transform_outputs(groups, tiling: Tiling, evaluate, shape):
     """A^T p A of every tile, A^T = `evaluate`: groups `(n, tiles, C)` to `shape` = `(B, H, W)` and C."""
     batch, height, width = shape
-    m, n = plan.m, plan.n
+    m, n = tiling.m, tiling.n
     rows, columns, channels = -(-height // m), -(-width // m), groups[0].shape[-1]
     matrix = jnp.asarray(evaluate, groups[0].dtype)
     # For each column q of a tile, (m rows, tiles C).
@@ -148,64 +150,64 @@ def transform_outputs(groups, plan: Plan, evaluate, shape):
     return y.reshape(batch, rows * m, columns * m, channels)[:, :height, :width]
 
 
-def adjoint_outputs(dy, plan: Plan) -> list:
+def adjoint_outputs(dy, tiling: Tiling) -> list:
     """A dy A^T of every tile: the adjoint of `transform_outputs`, `(B, H, W, C)` to groups."""
     batch, height, width, channels = dy.shape
-    m, n = plan.m, plan.n
+    m, n = tiling.m, tiling.n
     rows, columns = -(-height // m), -(-width // m)
     dy = jnp.pad(dy, ((0, 0), (0, rows * m - height), (0, columns * m - width), (0, 0)))
     dy = dy.reshape(batch, rows, m, columns * m, channels).transpose(2, 0, 1, 3, 4).reshape(m, -1)
-    evaluate, _, _ = matrices(m, plan.k)
+    evaluate, _, _ = matrices(m, tiling.k)
     mixed = jnp.asarray(evaluate.T, dy.dtype) @ dy
     mixed = mixed.reshape(n, batch, rows, columns, m, channels)
     split = [mixed[..., q, :] for q in range(m)]
     return [_combine(coefficients, split).reshape(n, -1, channels) for coefficients in evaluate.T]
 
 
-@functools.partial(jax.jit, static_argnames="plan")  # traced once for all layers alike
-def convolve(x, filters, plan: Plan):
+@functools.partial(jax.jit, static_argnames="tiling")  # traced once for all layers alike
+def convolve_tiles(x, filters, tiling: Tiling):
     """The SAME convolution of x `(B, H, W, I)` with transformed filters: `(B, H, W, O)`."""
-    evaluate, _, inputs = matrices(plan.m, plan.k)
-    groups = [v @ u for v, u in zip(transform_inputs(x, plan, inputs), filters)]
-    return transform_outputs(groups, plan, evaluate, x.shape[:3])
+    evaluate, _, inputs = matrices(tiling.m, tiling.k)
+    groups = [v @ u for v, u in zip(transform_inputs(x, tiling, inputs), filters)]
+    return transform_outputs(groups, tiling, evaluate, x.shape[:3])
 
 
-@functools.partial(jax.jit, static_argnames="plan")  # traced once for all layers alike
-def convolve_turned(dy, filters, plan: Plan):
-    """The adjoint of `convolve`, with the same transformed filters: dy `(B, H, W, O)` to `(B, H, W, I)`.
+@functools.partial(jax.jit, static_argnames="tiling")  # traced once for all layers alike
+def convolve_tiles_turned(dy, filters, tiling: Tiling):
+    """The adjoint of `convolve_tiles`, with the same transformed filters: dy `(B, H, W, O)` to `(B, H, W, I)`.
 
     It is the convolution with the kernel turned by half a turn, inputs and outputs exchanged.
     """
-    evaluate, inputs = turned_matrices(plan.m, plan.k)
-    groups = [jnp.einsum("pto,pio->pti", v, u) for v, u in zip(transform_inputs(dy, plan, inputs), filters)]
-    return transform_outputs(groups, plan, evaluate, dy.shape[:3])
+    evaluate, inputs = turned_matrices(tiling.m, tiling.k)
+    groups = [jnp.einsum("pto,pio->pti", v, u) for v, u in zip(transform_inputs(dy, tiling, inputs), filters)]
+    return transform_outputs(groups, tiling, evaluate, dy.shape[:3])
 
 
-@functools.partial(jax.jit, static_argnames="plan")  # traced once for all layers alike
-def filter_gradient(x, dy, plan: Plan):
+@functools.partial(jax.jit, static_argnames="tiling")  # traced once for all layers alike
+def filter_gradient(x, dy, tiling: Tiling):
     """The gradient of a kernel from inputs `(N, H, W, I)` and gradients `(N, H, W, O)`, many images at a time."""
     images, channels = len(x), x.shape[-1] + dy.shape[-1]
-    tiles = -(-x.shape[1] // plan.m) * -(-x.shape[2] // plan.m)
-    fitting = CHUNK_BYTES // (plan.n**2 * tiles * channels * x.dtype.itemsize)
+    tiles = -(-x.shape[1] // tiling.m) * -(-x.shape[2] // tiling.m)
+    fitting = CHUNK_BYTES // (tiling.n**2 * tiles * channels * x.dtype.itemsize)
     count = -(-images // max(fitting, LEAST_ROWS // tiles, 1))
     # Two at least: without a loop the compiler transforms the inputs of all kernels before it uses any of them.
     count = max(count, min(images, 2))
     chunk = -(-images // count)
 
-    _, _, inputs = matrices(plan.m, plan.k)
+    _, _, inputs = matrices(tiling.m, tiling.k)
 
     def gradient(x, dy):
-        pairs = zip(transform_inputs(x, plan, inputs), adjoint_outputs(dy, plan))
-        return adjoint_filters([jnp.einsum("pti,pto->pio", v, p) for v, p in pairs], plan)
+        pairs = zip(transform_inputs(x, tiling, inputs), adjoint_outputs(dy, tiling))
+        return adjoint_filters([jnp.einsum("pti,pto->pio", v, p) for v, p in pairs], tiling)
 
     def join(columns):
-        return jnp.stack(columns, 1).reshape(plan.k, plan.k, x.shape[-1], dy.shape[-1])
+        return jnp.stack(columns, 1).reshape(tiling.k, tiling.k, x.shape[-1], dy.shape[-1])
 
     if count == 1:
         return join(gradient(x, dy))
     x, dy = (jnp.pad(a, [(0, count * chunk - images)] + [(0, 0)] * 3) for a in (x, dy))
     pairs = jax.tree.map(lambda a: a.reshape(count, chunk, *a.shape[1:]), (x, dy))
-    first = [jnp.zeros((plan.k, x.shape[-1] * dy.shape[-1]), x.dtype)] * plan.k
+    first = [jnp.zeros((tiling.k, x.shape[-1] * dy.shape[-1]), x.dtype)] * tiling.k
     add = functools.partial(jax.tree.map, jnp.add)
     return join(jax.lax.scan(lambda total, pair: (add(total, gradient(*pair)), None), first, pairs)[0])
 

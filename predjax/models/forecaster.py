@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from predjax.cells.draws import Draws
+from predjax.cells.context import BatchKey
 from predjax.kernels.execution import Execution
 from predjax.models.catalogue import load
 from predjax.models.config import ModelConfig
@@ -78,14 +78,14 @@ def make_forecaster(config: ModelConfig, execution: Execution | None = None) -> 
         return forecast(params, rng, frames, use_truth, forcings)
 
     def forecast(params, rng, frames, use_truth, forcings, known=0):
-        draws = None if rng is None else Draws(rng)
+        draws = None if rng is None else BatchKey(rng)
         scaled, out = unroll_window(params, draws, frames, use_truth, forcings, known)
         predicted = config.scaling.unscale(crop(out.patches, scaled))
         return jnp.where(crop(out.covered, scaled), predicted, jnp.nan)
 
     def loss(params, rng, frames, use_truth, forcings=None, axis_name=None):
         offset = 0 if axis_name is None else jax.lax.axis_index(axis_name) * len(frames)
-        draws = None if rng is None else Draws(rng, offset)
+        draws = None if rng is None else BatchKey(rng, offset)
         scaled, out = unroll_window(params, draws, frames, use_truth, forcings)
         observed = scaled if config.sequence else scaled[:, 1:]
         total, count = error(crop(out.patches, scaled), observed)

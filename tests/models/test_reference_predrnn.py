@@ -99,7 +99,7 @@ def test_every_fixture_of_the_family_is_tested(shared):
 @functools.cache
 def compile_cell(layer_norm, with_action):
     def advance(x, state, action):
-        return STLSTM(8, 5, (6, 6), layer_norm, with_action, name="cell").advance(x, state, action)
+        return STLSTM(8, (6, 6), (5, 5), layer_norm, with_action, name="cell").advance(x, state, action)
 
     return compile_quickly(hk.without_apply_rng(hk.transform(advance)).apply)
 

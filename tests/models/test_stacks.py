@@ -11,7 +11,7 @@ import pytest
 from predjax.cells import CELLS, GHU, MIM, CausalLSTM
 from predjax.cells.causal_lstm import CausalLSTMState
 from predjax.cells.gated import LSTMState
-from predjax.cells.mim import MIMBlock, MIMBlockState, make_memory
+from predjax.cells.mim import MIMBlock, MIMBlockState, MIMMemory
 from predjax.cells.st_lstm import STLSTM, STLSTMState
 from predjax.models.catalogue import MODELS, load
 from predjax.models.config import ModelConfig, list_models
@@ -103,10 +103,10 @@ def test_predrnn_pp_has_its_highway_between_the_first_two_layers_and_its_memory_
 def test_mim_hands_differences_of_the_lowest_states_through_its_mim_n():
     inputs = draw(STEPS, BATCH, *GRID, 4)
     params, outputs = run_stack(config_of("mim", (4,) * 3), inputs)
-    bottom = apply_cell(params, "mim/~/cell_0", functools.partial(STLSTM, 4, 3, GRID), "advance")
+    bottom = apply_cell(params, "mim/~/cell_0", functools.partial(STLSTM, 4, GRID, (3, 3)), "advance")
     block = [apply_cell(params, f"mim/~/cell_{i}", functools.partial(MIMBlock, 4, GRID, (3, 3)), "advance")
              for i in (1, 2)]  # fmt: skip
-    mim_n = [apply_cell(params, f"mim/~/mim_n_{i}", functools.partial(make_memory, 4, GRID, (3, 3), False, 1.0))
+    mim_n = [apply_cell(params, f"mim/~/mim_n_{i}", functools.partial(MIMMemory, 4, GRID, (3, 3), forget_bias=1.0))
              for i in (1, 2)]  # fmt: skip
     zeros = jnp.zeros((BATCH, *GRID, 4))
     low, states, of_n = (

@@ -5,18 +5,19 @@ from typing import Any
 
 import haiku as hk
 
+from predjax.cells.context import StepContext
 from predjax.messages import suggest
 from predjax.models.catalogue import MODELS, load
 from predjax.models.config import ModelConfig
 
 # What the stack itself gives its cells: a flag of its own, or what follows from others.
-_GIVEN = {"self", "features", "spatial_shape", "kernel_shape", "layer_norm", "cell", "name"}
+_GIVEN = {"self", "features", "spatial_shape", "kernel_shape", "layer_norm", "cell", "context", "name"}
 _GIVEN |= {"kernel_size", "with_action", "points", "r_dim"}
 
 
-def make_stack(config: ModelConfig, grid: tuple[int, int]) -> hk.RNNCore:
-    """Make the stack of a model on a grid of patches, inside a Haiku function."""
-    return load(config.spec.stack)(config, grid)
+def make_stack(config: ModelConfig, grid: tuple[int, int], context: StepContext | None = None) -> hk.RNNCore:
+    """Make the stack of a model on a grid of patches, inside a Haiku function; its cells share the context."""
+    return load(config.spec.stack)(config, grid, StepContext() if context is None else context)
 
 
 def list_options(model_name: str) -> dict[str, Any]:
