@@ -141,7 +141,7 @@ def _draw_schedule(plan) -> None:
 
     Draws nothing where no input is drawn.
     """
-    if plan.sampling.teacher_forcing != "scheduled" or plan.model.sequence or plan.model.model_name == "tidhy":
+    if plan.sampling.teacher_forcing != "scheduled" or not plan.model.sampled:
         return
     import jax
     import numpy as np
@@ -187,6 +187,7 @@ def _draw_decoupling(options, run, model):
     import jax
     import numpy as np
 
+    from predjax.models.abilities import make_increments
     from predjax.models.sampling import forecast_mask
     from predjax.pictures.decoupling import draw_decoupling
 
@@ -194,7 +195,7 @@ def _draw_decoupling(options, run, model):
     batch = run.valid_batches[0] if run.valid_batches else run.batches.batch(0)
     mask = forecast_mask(1, config.input_length, config.total_length)
     forcings = None if batch.forcings is None else batch.forcings[:1]
-    increments = jax.jit(run.forecaster.increments)(model.params, batch.frames[:1], mask, forcings)
+    increments = jax.jit(make_increments(config))(model.params, batch.frames[:1], mask, forcings)
     # (steps, layers, batch, h, w, features) to (steps, layers, points, features)
     delta_c, delta_m = (np.asarray(p)[:, :, 0].reshape(*p.shape[:2], -1, p.shape[-1]) for p in increments)
     path = pathlib.Path(options.visual_path or run.folder / "visual") / "decoupling.png"
@@ -207,8 +208,9 @@ def _verify(options, plan, params, path) -> int:
     from predjax.jobs.data import find_cases
     from predjax.jobs.export import export, report
     from predjax.jobs.methods import make_baselines
+    from predjax.models.ensemble import make_ensemble
     from predjax.models.forecaster import make_forecaster
-    from predjax.nowcasts.model import make_ensemble, make_nowcast
+    from predjax.nowcasts.model import make_nowcast
     from predjax.verification.verify import forecast_by, make_cases, verify
 
     data, config, crop = plan.data, plan.model, plan.data_config.crop

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from predjax.flags import to_dict
+from predjax.models.config import ModelConfig, find_spec
 from predjax.models.scaling import KINDS, Scaling, choose_scaling
 from predjax.nowcasts.regression import fit_regression
 from predjax.radar.config import DataConfig
@@ -109,10 +110,10 @@ def spread(items: list, count: int) -> list:
 def make_scaling(kind: str, value_range: tuple[float, ...], data: DataSet, model: dict) -> Scaling:
     """The scaling that was asked for, or (`auto`) the one that fits the data's units; series have one a feature.
 
-    `model` are the fields of a `ModelConfig`: tidhy, whose dynamics have no offset, takes standardised features, or,
-    where its loss is of counts or probabilities, these as they are.
+    `model` are the fields of a `ModelConfig`: one whose dynamics have no offset takes standardised features, or, where
+    its loss is of counts or probabilities, these as they are.
     """
-    if model.get("model_name") == "tidhy" and kind == "auto" and not value_range:
+    if find_spec(model.get("model_name", ModelConfig.model_name)).standardises and kind == "auto" and not value_range:
         if json.loads(model.get("cell_options") or "{}").get("loss", "mse") != "mse":
             return Scaling("linear", 0.0, 1.0, data.units)
         return dataclasses.replace(standardise(data.sample), units=data.units)

@@ -12,8 +12,7 @@ from typing import NamedTuple
 from predjax.checkpoint import holds_checkpoint, load_latest
 from predjax.flags import from_dict, parse_values, to_dict, typed
 from predjax.jobs.data import DataSet, describe_data, make_scaling, read_data, standardise
-from predjax.models.catalogue import USUAL_RATE, WITHOUT_FORCINGS
-from predjax.models.config import ModelConfig, SamplingConfig, order_options, with_usual
+from predjax.models.config import ModelConfig, SamplingConfig, find_spec, list_models, order_options, with_usual
 from predjax.models.interop.torch_weights import read_checkpoint
 from predjax.models.stacks import check_options
 from predjax.nowcasts.model import load_model
@@ -105,11 +104,12 @@ def make_plan(options: argparse.Namespace) -> Plan:
     sampling.check_model(model.model_name)
     if training.num_seeds > 1 and (params or options.visual or not options.is_training):
         raise ValueError(f"num_seeds {training.num_seeds} trains new networks: no pretrained_model, no visual")
-    if training.grad_norm and model.model_name != "tidhy":
-        raise ValueError(f"grad_norm {training.grad_norm:g} balances the losses of tidhy, {model.model_name} has one")
-    if options.visual and not model.decouples:
+    if training.grad_norm and not model.spec.objectives:
+        able = ", ".join(list_models("objectives"))
+        raise ValueError(f"grad_norm {training.grad_norm:g} balances the losses of {able}, {model.model_name} has one")
+    if options.visual and not model.spec.increments:
         raise ValueError(f"visual 1 draws delta C against delta M, which {model.model_name} does not have")
-    if model.with_action and not sampling.reverse_scheduled_sampling:
+    if model.spec.action and not sampling.reverse_scheduled_sampling:
         LOG.info("%s always trains with reverse scheduled sampling", model.model_name)
         sampling = dataclasses.replace(sampling, reverse_scheduled_sampling=True)
     record = {
@@ -152,8 +152,9 @@ def check_flags(options) -> None:
         options.cell_options = order_options(options.cell_options)
     given = typed(ModelConfig, options)
     name = given.get("model_name", ModelConfig.model_name)
-    unused = () if name.startswith("action_cond") else ("conv_on_input", "res_on_conv")
-    for flag in (*unused, "num_action_ch") if name in WITHOUT_FORCINGS else unused:
+    spec = find_spec(name)
+    unused = () if spec.action else ("conv_on_input", "res_on_conv")
+    for flag in unused if spec.forcings else (*unused, "num_action_ch"):
         if given.pop(flag, None) is not None:
             delattr(options, flag)
             LOG.info("--%s belongs to the action-conditioned models and is not used by %s", flag, name)
@@ -163,8 +164,9 @@ def check_flags(options) -> None:
         raise ValueError("is_training 0 needs --pretrained_model")
     if options.pretrained_model or options.resume:
         return
-    if name in USUAL_RATE and not hasattr(options, "lr"):
-        options.lr = USUAL_RATE[name]
+    for field, value in spec.usual_training.items():
+        if not hasattr(options, field):
+            setattr(options, field, value)
     config = ModelConfig(**_guess_data(with_usual(given)))
     if options.num_layers and options.num_layers != len(config.num_hidden):
         hidden = ",".join(map(str, config.num_hidden))
@@ -174,10 +176,10 @@ def check_flags(options) -> None:
 
 def _guess_data(values: dict) -> dict:
     """With what data would say of channels, for the checks that come before they are read."""
-    physical, sequence = values.get("model_name") == "physical", values.get("task") == "sequence"
-    action = values.get("model_name", "").startswith("action_cond")
-    usual = {"img_channel": 3, "num_action_ch": 3} if physical else {"num_action_ch": int(action or sequence)}
-    return {**usual, **values}
+    spec = find_spec(values.get("model_name", ModelConfig.model_name))
+    forced = spec.action or values.get("task") == "sequence"
+    known = {name: spec.only[name][0] for name in ("img_channel", "num_action_ch") if name in spec.only}
+    return {"num_action_ch": int(forced), **known, **values}
 
 
 def find_sample() -> pathlib.Path:
@@ -221,8 +223,8 @@ def make_model_config(options, data: DataSet, found: dict, origin) -> ModelConfi
     _agree(values, "num_action_ch", forcings, f"{source}: --forcings gives {forcings} channels")
     values.setdefault("total_length", data.length)
     sample = data.forcing_sample  # None without forcings
-    automatic = options.forcing_scaling == "auto" and values.get("model_name") != "physical"
-    if not found and sample is not None and automatic:
+    spec = find_spec(values.get("model_name", ModelConfig.model_name))
+    if not found and sample is not None and options.forcing_scaling == "auto" and spec.scales_forcings:
         values["forcing_scaling"] = to_dict(standardise(sample))
     if "scaling" not in values or options.scaling != "auto" or options.scaling_range:
         values["scaling"] = to_dict(

@@ -90,7 +90,7 @@ def make_unroll(config: ModelConfig, execution: Execution) -> Unroll:
     def apply(params, draws, scaled, use_truth, forcings, known=0, observed=None):
         window = inputs, masks = _split_window(config, scaled, use_truth, forcings, observed)
         steps = _count_steps(inputs)
-        known = (steps if config.sequence else known) if config.parallel else 0
+        known = (steps if config.sequence else known) if config.spec.unrolls else 0
         carry, outputs = begin.apply(params, None, _take(inputs, 0)), []
         if known:
             key, first_sample = draws.at(steps) if draws else (None, 0)

@@ -59,7 +59,7 @@ class PredRNN(hk.RNNCore):
         self.sizes = [self.grid, halved, tuple(-(-n // 2) for n in halved)]
         spatial_shape = self.sizes[-1] if config.conv_on_input else self.grid
         features, k = config.num_hidden[0], config.filter_size
-        options: Any = {"layer_norm": config.layer_norm, "with_action": config.with_action, "context": context}
+        options: Any = {"layer_norm": config.layer_norm, "with_action": config.spec.action, "context": context}
         self.cells = [
             STLSTM(features, spatial_shape, (k, k), **options, name=f"cell_{layer}")
             for layer in range(len(config.num_hidden))
@@ -74,7 +74,7 @@ class PredRNN(hk.RNNCore):
             ]
         else:
             self.head = LinearMap(config.head_features, (1, 1), context=context, name="conv_last")
-        if config.decoupled:
+        if config.spec.decoupled:
             self.decouple = LinearMap(features, (1, 1), context=context, name="decouple")
 
     def initial_state(self, batch_size):
@@ -103,6 +103,6 @@ class PredRNN(hk.RNNCore):
         features = self._decode(hidden, first, second) if self.config.conv_on_input else self.head(hidden)
         increments = Increments(*map(jnp.stack, zip(*increments)))
         penalty = jnp.zeros(())
-        if self.config.decoupled:
+        if self.config.spec.decoupled:
             penalty = self.config.decouple_beta * decoupling_loss(*map(self.decouple, increments))
         return StackOutput(features, penalty, increments), PredRNNState(tuple(layers), memory)

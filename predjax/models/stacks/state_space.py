@@ -4,11 +4,11 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from predjax.cells import CELLS
 from predjax.cells.context import StepContext
 from predjax.cells.linear import LinearMap
 from predjax.cells.options import check_number
 from predjax.cells.state_space import ConvS5
+from predjax.models.catalogue import load
 from predjax.models.config import ModelConfig
 from predjax.models.stacks.base import StackOutput
 from predjax.models.stacks.layered import choose_kernel
@@ -58,12 +58,14 @@ class StateSpaceStack(hk.RNNCore):
     steps give, with the depth of the logarithm of T.
     """
 
+    around_cells = (Block,)  # takes options as well
+
     def __init__(self, config: ModelConfig, grid: tuple[int, int], context: StepContext, name=None):
         super().__init__(name=name or config.model_name)
         self.context = context
         options, features = config.options, config.num_hidden[0]
         dropout = options.pop("dropout", 0.0)
-        make_cell, kernel = CELLS[config.model_name], choose_kernel(config)
+        make_cell, kernel = load(config.spec.cell), choose_kernel(config)
         self.embed = LinearMap(features, with_bias=True, context=context, name="embed")
         self.blocks = [
             Block(
