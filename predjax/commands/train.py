@@ -35,7 +35,7 @@ def main(arguments=None) -> int:
     if options.gen_frm_dir:
         refuse_files(options.gen_frm_dir, ("nowcast_*",), options.overwrite)
     if options.save_dir and not options.resume:
-        run_file.refuse_given(options, options.save_dir)
+        run_file.refuse_given(options.config, options.save_dir, options.overwrite)
     session.start(options.device)
     with session.processes(options.coordinator, options.num_processes, options.process_id) as chief:
         with show_wait("reading the data"):

@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,11 +19,12 @@ from predjax import run_file
 from predjax.__main__ import COMMANDS, main
 from predjax.commands import _handler, one_line_errors
 from predjax.commands.evaluate import main as evaluate
-from predjax.commands.evaluate import make_parser
+from predjax.commands.evaluate import make_parser as make_evaluate_parser
 from predjax.commands.launch import Life, judge
 from predjax.commands.train import main as train
 from predjax.commands.train import make_parser as make_train_parser
 from predjax.completion import make_parser as make_whole_parser
+from predjax.flags import make_parser
 from predjax.messages import CLOSED_PIPE, show_wait
 from predjax.models.catalogue import MODELS
 from predjax.synthetic.__main__ import main as synthetic
@@ -31,10 +33,9 @@ SAMPLE = str(ROOT / "data" / "radar_movies.nc")
 HEAVY = ("jax", "haiku", "xarray", "matplotlib", "netCDF4", "scipy")
 
 
-def make_parsers():
-    return {
-        name: importlib.import_module(f"predjax.commands.{name.replace('-', '_')}").make_parser() for name in COMMANDS
-    }
+def make_parser_of(name):
+    module = importlib.import_module(f"predjax.commands.{name.replace('-', '_')}")
+    return make_parser(module.COMMAND) if hasattr(module, "COMMAND") else module.make_parser()
 
 
 def run(command, *arguments):
@@ -89,16 +90,15 @@ def test_the_scripts_are_the_commands(capsys):
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_is_in_groups_with_defaults_and_units(name):
     """Every flag is in a group with a title, says what is taken without it, and what its numbers count."""
-    parser = importlib.import_module(f"predjax.commands.{name.replace('-', '_')}").make_parser()
-    titles = {"positional arguments", "options", "optional arguments"}
-    plain = [a for group in parser._action_groups if group.title in titles for a in group._group_actions]
-    assert [action.dest for action in plain] == ["help"]
-    for action in parser._actions:
+    parser = make_parser_of(name)
+    plain = re.search(r"\noptions:\n(.*?)\n\n", parser.format_help(), re.S)[1]
+    assert plain.split() == "-h, --help show this help message and exit".split()
+    for flag, action in parser.flags:
         text = action.help % vars(action)
-        typed = action.option_strings and not action.required and action.nargs != 0 and not action.const
-        assert text and (not typed or "default" in text), (action.dest, text)
-        if action.type in (int, float) or getattr(action.type, "__name__", "") in ("float", "parse_finite"):
-            assert action.metavar, f"{action.dest} does not say what it counts"
+        typed = action.option_strings and not action.required and action.nargs != 0
+        assert text and (not typed or "default" in text), (flag.name, text)
+        if flag.element in (int, float):
+            assert action.metavar, f"{flag.name} does not say what it counts"
 
 
 def test_help_is_fast_because_nothing_heavy_is_imported():
@@ -189,7 +189,8 @@ def test_an_evaluation_writes_its_own_run_json(tiny_run, tmp_path, capsys):
     kept = {"checkpoint": str(tiny_run), "baselines": "persistence", "windows": "5", "max_cases": 2}
     assert json.loads(own.read_text()) == kept
     typed = [str(flag) for flag in (*flags, "--config", own)]
-    assert run_file.parse(make_parser(), ["--config", str(own)]) == make_parser().parse_args(typed)
+    parser = make_evaluate_parser()
+    assert run_file.parse(parser, ["--config", str(own)]) == parser.parse_args(typed)
     for name in ("skill.nc", "skill.json", "skill.png", "report.html"):
         (tmp_path / "one" / name).unlink()
     assert "run.json" in refusal(capsys, evaluate, "--config", own, "--output", tmp_path / "one")
@@ -289,9 +290,10 @@ def test_completion_knows_commands_flags_and_models(shell, capsys):
 
 
 def test_completion_covers_every_flag_and_says_what_it_needs(monkeypatch, capsys):
-    known = set(make_whole_parser().list_flags())
-    for parser in make_parsers().values():
-        assert set(parser.list_flags()) <= known
+    known = {name for _, action in make_whole_parser().flags for name in action.option_strings}
+    for name in COMMANDS:
+        found = {name for flag, _ in make_parser_of(name).flags for name in flag.names}
+        assert found <= known and (found or name == "models")
     monkeypatch.setitem(sys.modules, "shtab", None)
     assert "pip install 'predjax[completion]'" in refusal(capsys, main, "--print-completion", "bash")
     assert "bash" in refusal(capsys, main, "--print-completion", "bahs")
