@@ -3,6 +3,8 @@
 import argparse
 import dataclasses
 import math
+import numbers
+import os
 import re
 import types
 import typing
@@ -12,6 +14,12 @@ from typing import Any
 from predjax.messages import one_line, suggest
 
 REQUIRED: Any = dataclasses.MISSING  # the default of a flag that must be given
+KINDS: dict[type, tuple[Any, str]] = {  # what is a value of each type, and how it is called
+    str: (str, "text"),
+    int: (numbers.Integral, "a whole number"),
+    float: (numbers.Real, "a number"),
+    bool: ((bool, int), "true or false"),
+}
 
 
 class Metadata(typing.TypedDict, total=False):
@@ -226,6 +234,27 @@ def parse_values(element: type, text: str, name: str = "") -> tuple:
     except ValueError:
         expected = f"expected {element.__name__} values separated by commas, got {text!r}"
         raise ValueError(f"{name}: {expected}" if name else expected) from None
+
+
+def check_value(flag: Flag, value: Any) -> Any:
+    """Return a value that is given in Python, as its field has it. Errors: ValueError for one of another type."""
+    if value is None and flag.default is None:
+        return None
+    if flag.element is str and isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    parts = value if flag.is_tuple and isinstance(value, Sequence) and not isinstance(value, str) else [value]
+    kind, rule = KINDS[flag.element]
+    right = (not flag.is_tuple or parts is value) and all(isinstance(one, kind) for one in parts)
+    if flag.metadata.get("kind") == "json" and isinstance(value, dict):
+        return value
+    if not right or (flag.element in (int, float) and any(isinstance(one, bool) for one in parts)):
+        raise ValueError(f"{flag.name} must be {rule}{', or several' if flag.is_tuple else ''}, not {value!r}")
+    choices = flag.metadata.get("choices")
+    if choices and value not in choices:
+        raise ValueError(
+            f"{flag.name} must be one of {', '.join(choices)}, not {value!r}{suggest(str(value), choices)}"
+        )
+    return tuple(value) if flag.is_tuple else value
 
 
 def flag_fields(config_class: type) -> list[dataclasses.Field]:

@@ -81,15 +81,15 @@ class Scaling:
         low, high = self._ends(frames)
         return (frames - low) / (high - low)
 
-    def unscale(self, scaled):
-        """The inverse of `scale`."""
+    def unscale(self, scaled, clip: bool = True):
+        """The inverse of `scale`; dBZ and rain rates below the least one become it, unless they are not clipped."""
         if self.kind == "none":
             return scaled
         if self.kind == "linear":
             low, high = self._ends(scaled)
             return low + (high - low) * scaled
         xp = scaled.__array_namespace__()
-        scaled = xp.clip(scaled, 0.0, None)
+        scaled = xp.clip(scaled, 0.0, None) if clip else scaled
         low, high = self.ranges[0]
         if self.kind == "dBZ":
             return low + (high - low) * scaled

@@ -21,8 +21,8 @@ from predjax.commands import _handler, one_line_errors
 from predjax.commands.evaluate import main as evaluate
 from predjax.commands.evaluate import make_parser as make_evaluate_parser
 from predjax.commands.launch import Life, judge
+from predjax.commands.train import COMMAND as TRAIN
 from predjax.commands.train import main as train
-from predjax.commands.train import make_parser as make_train_parser
 from predjax.completion import make_parser as make_whole_parser
 from predjax.flags import make_parser
 from predjax.messages import CLOSED_PIPE, show_wait
@@ -202,13 +202,16 @@ def test_an_evaluation_writes_its_own_run_json(tiny_run, tmp_path, capsys):
 def test_typed_flags_win_over_the_file(tmp_path):
     path = tmp_path / "flags.json"
     path.write_text('{"lr": 0.1, "num_hidden": [8, 8], "reverse_input": true, "resume": true, "data_path": "a.nc"}')
-    options = run_file.parse(make_train_parser(), ["--lr", "0.2", "--config", str(path), "--reverse_input", "0"])
-    assert (options.lr, options.num_hidden, options.reverse_input) == (0.2, (8, 8), False)
-    assert options.resume and options.train_data_paths == "a.nc" and not hasattr(options, "batch_size")
+    found = run_file.collect(TRAIN, ["--lr", "0.2", "--config", str(path), "--reverse_input", "0"])
+    assert (found["lr"], found["num_hidden"], found["reverse_input"]) == (0.2, (8, 8), False)
+    assert found["resume"] and found["train_data_paths"] == "a.nc" and "batch_size" not in found
     path.write_text('{"cell_options": {"skip": "none"}, "thresholds": [10, 30.5], "lr": 1, "forcings": "u,v"}')
-    options = run_file.parse(make_train_parser(), [f"--config={path}"])
-    assert json.loads(options.cell_options) == {"skip": "none"} and options.thresholds == "10,30.5"
-    assert options.lr == 1.0 and options.forcings == ("u", "v")
+    found = run_file.collect(TRAIN, [f"--config={path}"])
+    assert json.loads(found["cell_options"]) == {"skip": "none"} and found["thresholds"] == (10, 30.5)
+    assert found["lr"] == 1.0 and found["forcings"] == ("u", "v")
+    path.write_text('{"thresholds": "10,30.5", "scaling_range": "0,60"}')  # as runs before wrote them
+    found = run_file.collect(TRAIN, [f"--config={path}"])
+    assert found["thresholds"] == (10, 30.5) and found["scaling_range"] == (0, 60)
 
 
 def test_required_flags_may_be_in_the_file(tmp_path, capsys):
@@ -266,14 +269,13 @@ def test_a_missing_file_of_flags_and_one_that_would_be_replaced(tmp_path, capsys
 def test_every_flag_survives_the_way_into_a_file_and_back(tmp_path):
     flags = [*TINY, "--scaling_range", "0,60", "--teacher_forcing", "steps", "--is_training", "0", "--lr", "1e-05"]
     flags += ["--cell_options", '{"a": 1}', "--pretrained_model", "w.npz", "--dataset_name", "mnist"]
-    parser = make_train_parser()
-    options = parser.parse_args(flags)
-    kept = run_file.describe(parser, options)
+    given = run_file.collect(TRAIN, flags)
+    kept = run_file.list_changed(TRAIN, given)
     assert kept["pretrained_model"].endswith("/w.npz") and kept["pretrained_model"][0] == "/"
     run_file.write(tmp_path / "run.json", kept)
-    again = run_file.parse(parser, ["--config", str(tmp_path / "run.json")])
-    options.pretrained_model, options.config = again.pretrained_model, again.config
-    assert again == options
+    again = run_file.collect(TRAIN, ["--config", str(tmp_path / "run.json")])
+    assert again.pop("pretrained_model") == kept["pretrained_model"] and given.pop("pretrained_model") == "w.npz"
+    assert again.pop("config") == str(tmp_path / "run.json") and again == given
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
