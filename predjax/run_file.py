@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from predjax import flags
+from predjax.checkpoint_names import PRETRAINED_NAME, holds_checkpoint
 from predjax.flags import Command, Flag, Parser
 from predjax.messages import suggest
 
@@ -83,8 +84,6 @@ def read_flags(path: str | os.PathLike, program: str, known: Sequence[Flag]) -> 
 
 def make_absolute(paths: str) -> str:
     """Return paths with commas between them, all in full; the name of the network in the package stays as it is."""
-    from predjax.checkpoint import PRETRAINED_NAME
-
     if paths == PRETRAINED_NAME and not os.path.exists(paths):
         return paths
     parts = [paths] if os.path.exists(paths) else [part.strip() for part in paths.split(",") if part.strip()]
@@ -93,8 +92,6 @@ def make_absolute(paths: str) -> str:
 
 def find_own(folder: str | os.PathLike) -> pathlib.Path | None:
     """Return where another command than `train` writes its flags; None in the folder of a training, with its own."""
-    from predjax.checkpoint import holds_checkpoint
-
     return None if holds_checkpoint(folder) else pathlib.Path(folder) / NAME
 
 

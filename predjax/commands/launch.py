@@ -7,7 +7,6 @@ import contextlib
 import dataclasses
 import os
 import pathlib
-import re
 import signal
 import socket
 import subprocess
@@ -17,6 +16,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from predjax.checkpoint_names import find_steps
 from predjax.commands import one_line_errors
 from predjax.flags import REQUIRED, Command, Group, find_value, flag, parse
 from predjax.messages import CLOSED_PIPE, SIGNAL_CODES
@@ -24,7 +24,6 @@ from predjax.messages import CLOSED_PIPE, SIGNAL_CODES
 POLL_SECONDS = 0.2
 START_SECONDS = 300.0  # until the first sign of life: modules are imported from slow disks
 BAD_INPUT = 2  # the exit code of a command that has said what is wrong with its input
-_STEP = re.compile(r"step_(\d+)\.npz")
 # Runs the command after it, which the kernel kills when the launcher of the given number dies (1: PDEATHSIG).
 # A program of its own, because Python code between fork and exec may hang in a process with threads.
 _MORTAL = "import ctypes, os; from sys import argv as a; ctypes.CDLL(None).prctl(1, 9)\n"
@@ -101,8 +100,7 @@ def find_folder(command: Sequence[str]) -> pathlib.Path:
 
 def find_checkpoints(folder: pathlib.Path) -> set[tuple[int, int]]:
     """Return (iteration, time of writing) of each checkpoint in a folder, which may be missing."""
-    paths = folder.iterdir() if folder.is_dir() else []
-    return {(int(found[1]), path.stat().st_mtime_ns) for path in paths if (found := _STEP.fullmatch(path.name))}
+    return {(step, path.stat().st_mtime_ns) for step, path in find_steps(folder).items()}
 
 
 def resume(command: Sequence[str]) -> list[str]:

@@ -9,7 +9,8 @@ import sysconfig
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from predjax.checkpoint import holds_checkpoint, load_latest
+from predjax.checkpoint import load_latest
+from predjax.checkpoint_names import holds_checkpoint
 from predjax.flags import from_dict, to_dict
 from predjax.jobs.data import DataSet, describe_data, read_data
 from predjax.jobs.scaling import make_scaling, standardise

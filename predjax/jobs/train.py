@@ -9,6 +9,7 @@ from concurrent import futures
 from typing import Any, NamedTuple
 
 from predjax import checkpoint, parallel
+from predjax.checkpoint_names import best_path, list_steps
 from predjax.jobs import session
 from predjax.jobs.data import find_cases, spread
 from predjax.jobs.held_out import Verified, draw_decoupling, verify_held_out
@@ -209,7 +210,7 @@ def _prepare_folder(plan: TrainingPlan, overwrite: bool) -> None:
     """Make the folder of the run; remove what a run before this one left there, and only files that a run writes."""
     folder = plan.folder
     if overwrite:
-        old = (*checkpoint.list_steps(folder), checkpoint.best_path(folder), folder / "log.jsonl", folder / SCHEDULE)
+        old = (*list_steps(folder), best_path(folder), folder / "log.jsonl", folder / SCHEDULE)
         for path in old:
             path.unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from predjax import checkpoint, parallel
+from predjax.checkpoint_names import best_path, step_path
 from predjax.radar.windows.prefetch import prefetch
 from predjax.training.monitor import Log, Monitor
 from predjax.training.run import Progress, Run
@@ -114,7 +115,7 @@ def train(run: Run, start: Start, say: Callable[[str], Any] = print) -> tuple[Tr
             if step % config.snapshot_interval == 0 or last:
                 monitor.settle()
                 if chief:
-                    run.save(state, progress, checkpoint.step_path(run.folder, step))
+                    run.save(state, progress, step_path(run.folder, step))
                     checkpoint.prune(run.folder, config.keep_checkpoints)
             if last:
                 break
@@ -132,5 +133,5 @@ def _check(run: Run, state: TrainState, progress: Progress, step: int, log: Log 
         return progress._replace(checks_since_best=progress.checks_since_best + 1), text
     progress = Progress(loss, step, 0)
     if log:
-        run.save(state, progress, checkpoint.best_path(run.folder))
+        run.save(state, progress, best_path(run.folder))
     return progress, text
