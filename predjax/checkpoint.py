@@ -12,22 +12,19 @@ import logging
 import math
 import os
 import pathlib
-import re
 import zipfile
 import zlib
 
 import jax
 import numpy as np
 
+from predjax.checkpoint_names import PRETRAINED_NAME, best_path, list_steps
 from predjax.files import appearing
 
 VERSION = 2
-PRETRAINED_NAME = "pretrained"  # of the one in the package, where a path of a checkpoint is asked for
 PRETRAINED = pathlib.Path(__file__).parent / "pretrained" / "nowcast_5min_1km.npz"
 _DIGEST = 64  # hexadecimal digits at the end of a file
 _CONFIG = "__config__"
-_BEST = "best.npz"
-_STEP = re.compile(r"step_(\d+)\.npz")
 _NPY_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 # What reading raises when bytes are not what they should be.
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, TypeError, ValueError, RuntimeError, OSError)
@@ -165,28 +162,6 @@ def _hash(file, size: int) -> str:
         sha.update(block)
         size -= len(block)
     return sha.hexdigest()
-
-
-def step_path(folder, step: int) -> pathlib.Path:
-    """Where the checkpoint of an iteration lies."""
-    return pathlib.Path(folder) / f"step_{step:08d}.npz"
-
-
-def best_path(folder) -> pathlib.Path:
-    """Where the checkpoint with the lowest validation loss lies."""
-    return pathlib.Path(folder) / _BEST
-
-
-def list_steps(folder) -> list[pathlib.Path]:
-    """The checkpoints of a folder by iteration, oldest first, without the best."""
-    folder = pathlib.Path(folder)
-    found = [(p, _STEP.fullmatch(p.name)) for p in folder.iterdir()] if folder.is_dir() else []
-    return [p for _, p in sorted((int(match[1]), p) for p, match in found if match)]
-
-
-def holds_checkpoint(folder) -> bool:
-    """Whether a run has left anything in the folder that must not be overwritten."""
-    return bool(list_steps(folder)) or best_path(folder).is_file()
 
 
 def load_latest(folder):

@@ -47,13 +47,18 @@ class Forecaster(NamedTuple):
     predict: Callable
 
 
-def make_forecaster(config: ModelConfig, execution: Execution | None = None) -> Forecaster:
-    """The forecaster of a configuration. Errors: ValueError for options that its cells do not have, and for frames
-    that do not fit."""
+def make_forecaster(
+    config: ModelConfig, execution: Execution | None = None, error: Callable | None = None
+) -> Forecaster:
+    """The forecaster of a configuration; `error` takes the place of `losses.choose_error` of it.
+
+    Errors: ValueError for options that its cells do not have, and for frames that do not fit.
+    """
     check_options(config)
     if config.spec.forecaster:
         return load(config.spec.forecaster)(config)
-    unroll, error = make_unroll(config, execution or Execution()), choose_error(config)
+    unroll = make_unroll(config, execution or Execution())
+    name, error = ("own", error) if error else (config.loss, choose_error(config))
 
     def init(rng, frames, forcings=None):
         _check_frames(config, frames, forcings)
@@ -92,7 +97,7 @@ def make_forecaster(config: ModelConfig, execution: Execution | None = None) -> 
         mean = global_mean(total, count, axis_name)
         replicas = 1 if axis_name is None else jax.lax.axis_size(axis_name)
         penalty = out.penalty / replicas
-        return mean + penalty, {config.loss: mean, "penalty": penalty}
+        return mean + penalty, {name: mean, "penalty": penalty}
 
     def predict(params, rng, observed, num_steps, forcings=None):
         observed = jnp.asarray(observed, float)

@@ -18,8 +18,9 @@ from predjax.radar.windows.codes import Stored, decode
 from predjax.radar.windows.index import find_periods
 from predjax.training import monitor
 from predjax.training.config import TrainConfig
-from predjax.training.loop import Run, estimate
+from predjax.training.loop import estimate
 from predjax.training.monitor import Log, Monitor, read_log
+from predjax.training.run import Run
 
 CONFIG = ModelConfig(input_length=2, total_length=4, scaling=Scaling("linear", 0.0, 255.0))
 
