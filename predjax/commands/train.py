@@ -206,10 +206,11 @@ def _verify(options, plan, params, path) -> int:
     """The table of the held-out movies, beside a baseline; frames where they are asked for."""
     from predjax.jobs.data import find_cases
     from predjax.jobs.export import export, report
-    from predjax.jobs.methods import make_baselines
     from predjax.models.forecaster import make_forecaster
+    from predjax.nowcasts.baselines import Setting, list_usual, make_baselines
     from predjax.nowcasts.model import make_ensemble, make_nowcast
-    from predjax.verification.verify import forecast_by, make_cases, verify
+    from predjax.verification.cases import forecast_by, make_cases
+    from predjax.verification.verify import verify
 
     data, config, crop = plan.data, plan.model, plan.data_config.crop
     part = "test" if data.split.test else "valid"
@@ -223,8 +224,10 @@ def _verify(options, plan, params, path) -> int:
     forecaster = make_forecaster(config)
     if plan.training.num_seeds > 1:
         forecaster = make_ensemble(forecaster)
-    methods = {config.model_name: forecast_by(make_nowcast(forecaster, params), cases)}
-    methods |= make_baselines(["linear" if config.sequence else "persistence"], cases, plan.record["data"])
+    setting = Setting(cases.units, plan.record["data"].get("regression"))
+    nowcasts = {config.model_name: make_nowcast(forecaster, params)}
+    nowcasts |= make_baselines(list_usual(sequence=config.sequence)[:1], setting)
+    methods = {name: forecast_by(nowcast, cases) for name, nowcast in nowcasts.items()}
     print(f"\nverified on the {part} data" + (" (the model was chosen on them)" if part == "valid" else ""))
     print(report(verify(methods, cases), plan.folder, overwrite=True))
     if options.gen_frm_dir:
