@@ -204,12 +204,13 @@ def _draw_decoupling(options, run, model):
 
 def _verify(options, plan, params, path) -> int:
     """The table of the held-out movies, beside a baseline; frames where they are asked for."""
+    from predjax.flags import parse_values
     from predjax.jobs.data import find_cases
     from predjax.jobs.export import export, report
     from predjax.models.forecaster import make_forecaster
     from predjax.nowcasts.baselines import Setting, list_usual, make_baselines
     from predjax.nowcasts.model import make_ensemble, make_nowcast
-    from predjax.verification.cases import forecast_by, make_cases
+    from predjax.verification.cases import Cases, add_scoring, forecast_by
     from predjax.verification.verify import verify
 
     data, config, crop = plan.data, plan.model, plan.data_config.crop
@@ -219,8 +220,8 @@ def _verify(options, plan, params, path) -> int:
     if not windows:
         print(f"no skill table: {data.split.rule}")
         return 0
-    cases = make_cases(data.sources, windows, config, length, steps, crop, options.thresholds)
-    cases = cases._replace(on_bad_window=plan.data_config.on_bad_window)
+    cases = Cases(data.sources, windows, length, steps, crop, plan.data_config.on_bad_window)
+    cases = add_scoring(cases, parse_values(float, options.thresholds or "", "thresholds"), scaling=config.scaling)
     forecaster = make_forecaster(config)
     if plan.training.num_seeds > 1:
         forecaster = make_ensemble(forecaster)

@@ -87,7 +87,7 @@ def _given_forecasts(options):
 
     from predjax.jobs.data import read_sources
     from predjax.radar.forecasts import match_forecasts, read_forecasts
-    from predjax.verification.cases import make_cases
+    from predjax.verification.cases import Cases, add_scoring
 
     given = typed(DataConfig, options)
     data = from_dict(DataConfig, given)
@@ -101,7 +101,7 @@ def _given_forecasts(options):
     if not 1 <= steps <= length:
         raise ValueError(f"num_steps {steps}: the forecasts have {length} lead times")
     windows = list(by_window)
-    cases = make_cases(sources, windows, None, input_length, steps, 0, options.thresholds, options.windows)
+    cases = add_scoring(Cases(sources, windows, input_length, steps), *_parse_scoring(options))
 
     def run(batch):
         frames = np.stack([by_window[window].read(steps, batch.frames.shape[2:4]) for window in batch.windows])
@@ -126,7 +126,7 @@ def choose_cases(options, model):
     from predjax.nowcasts.model import check_fits
     from predjax.radar.windows.index import find_periods
     from predjax.radar.windows.record import count_overlaps, restore_periods
-    from predjax.verification.cases import make_cases
+    from predjax.verification.cases import Cases, add_scoring
 
     record, config = (model.record["data"], model.forecaster.config) if model else ({}, None)
     given = typed(DataConfig, options)
@@ -161,6 +161,10 @@ def choose_cases(options, model):
     if options.max_cases:
         windows = spread(windows, options.max_cases)
     leaks = count_overlaps(sources, windows, length, record["train"]) if record else 0
-    crop, thresholds = data.crop, options.thresholds
-    cases = make_cases(sources, windows, config, input_length, num_steps, crop, thresholds, options.windows)
-    return cases._replace(on_bad_window=data.on_bad_window), leaks
+    cases = Cases(sources, windows, input_length, num_steps, data.crop, data.on_bad_window)
+    return add_scoring(cases, *_parse_scoring(options), config.scaling if config else None), leaks
+
+
+def _parse_scoring(options) -> tuple[tuple[float, ...], tuple[int, ...]]:
+    thresholds = parse_values(float, options.thresholds or "", "thresholds")
+    return thresholds, parse_values(int, options.windows, "windows")

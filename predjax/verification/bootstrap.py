@@ -12,8 +12,8 @@ import numpy as np
 import xarray as xr
 from scipy.special import ndtr, stdtrit
 
-from predjax.verification.blocks import sum_blocks
-from predjax.verification.scores import check_same_labels
+from predjax.verification.case_blocks import sum_blocks
+from predjax.verification.sums import check_same_labels
 
 FEWEST_BLOCKS = 5
 UNDEFINED_ALLOWED = 0.01  # the chance that a draw misses k blocks of many is exp(-k): so much is about five blocks
@@ -34,7 +34,7 @@ def bootstrap(
     """Intervals of the scores of each method, and of their differences to a reference, by block bootstrap.
 
     Args:
-      statistics: by method, additive statistics with the dimension `block` (`blocks.stack_blocks`), of the same
+      statistics: by method, additive statistics with the dimension `block` (`case_blocks.stack_blocks`), of the same
         blocks of cases.
       score: from summed statistics to scores, as `scores.skill`. It is called on many sums at once, along one more
         dimension `resample`.

@@ -1,14 +1,15 @@
 """What is verified: the cases, the methods, and which window goes into which batch."""
 
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, Protocol, cast
 
 import numpy as np
 
-from predjax.flags import parse_values
 from predjax.radar.movies import Movies, is_series
 from predjax.radar.windows.batches import Batch
 from predjax.radar.windows.index import Window
+from predjax.radar.windows.record import find_pixel
+from predjax.verification.fields import Scoring
 
 THRESHOLDS = {"mm/h": (0.1, 1.0, 5.0), "dBZ": (10.0, 20.0, 35.0)}
 POSSIBLE = {"mm/h": (0.0, 2000.0), "dBZ": (-32.0, 100.0)}
@@ -21,21 +22,19 @@ Method = Callable[[Batch], np.ndarray]  # forecast frames (B, T, H, W, C), or (B
 class Cases(NamedTuple):
     """What is verified: windows of `input_length` observed and `num_steps` forecast frames.
 
-    `floor`: values below count as the floor, in every forecast and in the observation (no echo in dBZ); None: no floor.
-    `data_range`: of [0, 1] data, for SSIM and PSNR; None leaves them out. `sides`: windows of the FSS in pixels.
-    `on_bad_window`: "skip" leaves out windows that cannot be read.
+    `crop`: side of the square that the windows are cut to; 0: whole frames. `on_bad_window`: "skip" leaves out windows
+    that cannot be read. `floor`: values below count as the floor, in every forecast and in the observation (no echo in
+    dBZ); None: no floor. `scoring`: by what they are scored.
     """
 
     sources: list[Movies]
     windows: list[Window]
     input_length: int
     num_steps: int
-    crop: int
-    thresholds: tuple[float, ...]
-    sides: tuple[int, ...]
-    floor: float | None = None
-    data_range: float | None = None
+    crop: int = 0
     on_bad_window: str = "stop"
+    floor: float | None = None
+    scoring: Scoring = Scoring()
 
     @property
     def length(self) -> int:
@@ -46,21 +45,62 @@ class Cases(NamedTuple):
         return self.sources[0].frames.attrs["units"]
 
 
-def make_cases(sources, windows, config, input_length, num_steps, crop, thresholds: str, sides: str = "5,17") -> Cases:
-    """Cases with the usual thresholds of the unit unless some are given, and what the model's scaling asks for.
+class Scaled(Protocol):
+    """What verification must know of a model's scaling (`models.scaling.Scaling`)."""
 
-    Vector series have no usual thresholds, and no windows of pixels.
+    @property
+    def kind(self) -> str: ...
+    @property
+    def low(self) -> float | tuple[float, ...]: ...
+
+
+def add_scoring(
+    cases: Cases, thresholds: Sequence[float], sides: Sequence[int] = (5, 17), scaling: Scaled | None = None
+) -> Cases:
+    """Return the cases with how they are scored.
+
+    Args:
+      cases: without `floor` and `scoring`.
+      thresholds: of events; empty: the usual ones of the unit, none for vector series.
+      sides: of the windows of the FSS in pixels; vector series have none.
+      scaling: of the model: its floor in dBZ is the floor of all fields, and data in [0, 1] get SSIM and PSNR.
+
+    Raises:
+      ValueError: a threshold that the unit cannot have or that every value reaches; sides that are no odd numbers.
     """
-    units, series = sources[0].frames.attrs["units"], is_series(sources[0])
-    chosen = parse_values(float, thresholds or "", "thresholds") or (() if series else THRESHOLDS.get(units, (0.5,)))
+    units, series = cases.units, is_series(cases.sources[0])
+    chosen = tuple(thresholds) or (() if series else THRESHOLDS.get(units, (0.5,)))
     low, high = POSSIBLE.get(units, (-np.inf, np.inf))
     for threshold in chosen:
         if not low <= threshold <= high or (low == 0 == threshold):
             raise ValueError(f"threshold {threshold:g} {units} tells nothing: choose above {low:g} and up to {high:g}")
-    floor = config.scaling.low if config and config.scaling.kind == "dBZ" else None
-    data_range = 1.0 if config and config.scaling.kind == "none" else None
-    sides = () if series else parse_values(int, sides, "windows")
-    return Cases(sources, windows, input_length, num_steps, crop, chosen, sides, floor, data_range)
+    floor = cast(float, scaling.low) if scaling and scaling.kind == "dBZ" else None
+    lead_times, lead_units = _find_leads(cases)
+    pixels = {find_pixel(movies) for movies in cases.sources}
+    shapes = {(cases.crop,) * 2 if cases.crop else (m.sizes["y"], m.sizes["x"]) for m in cases.sources}
+    scoring = Scoring(
+        thresholds=chosen,
+        windows=() if series else sides,
+        units=units,
+        lead_times=lead_times,
+        lead_units=lead_units,
+        data_range=1.0 if scaling and scaling.kind == "none" else None,
+        fill=(low if floor is None else floor) if units in POSSIBLE else None,
+        side=min(min(shape) for shape in shapes) if len(shapes) > 1 else None,
+        pixel_size=pixels.pop() if len(pixels) == 1 else None,
+    )
+    return cases._replace(floor=floor, scoring=scoring)
+
+
+def _find_leads(cases: Cases) -> tuple[np.ndarray, str]:
+    """Lead times in minutes where all sources have one step, else in frames; and their units."""
+    steps = {movies.attrs.get("step_seconds") for movies in cases.sources}
+    number = np.arange(1, cases.num_steps + 1)
+    step = steps.pop() if len(steps) == 1 else None
+    if step is None:
+        return number, "1"
+    minutes = number * step / 60
+    return minutes.astype(int) if (minutes % 1 == 0).all() else minutes, "minutes"
 
 
 def find_baseline(methods: Iterable[str]) -> str | None:

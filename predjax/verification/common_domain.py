@@ -1,12 +1,12 @@
 """The pixels on which methods are compared: those that every method forecasts, and how many each one covers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
 
-from predjax.verification.fields import check_fields, find_valid, label_leads
-from predjax.verification.scores import keep_labels, ratio
+from predjax.verification.fields import PLAIN, Scoring, check_fields, find_valid, label_leads
+from predjax.verification.sums import keep_labels, ratio
 
 
 def keep_common(forecasts: Mapping[str, np.ndarray], observed: np.ndarray) -> dict[str, np.ndarray]:
@@ -36,13 +36,7 @@ def keep_common(forecasts: Mapping[str, np.ndarray], observed: np.ndarray) -> di
     return result
 
 
-def coverage_statistics(
-    forecast: np.ndarray,
-    observed: np.ndarray,
-    *,
-    lead_times: Sequence[int] | None = None,
-    lead_units: str = "minutes",
-) -> xr.Dataset:
+def coverage_statistics(forecast: np.ndarray, observed: np.ndarray, scoring: Scoring = PLAIN) -> xr.Dataset:
     """observed_pixels and covered_pixels (lead_time): int64 counts of pixels observed, and of those also forecast.
 
     Args, errors: as for `scores.statistics`.
@@ -54,7 +48,7 @@ def coverage_statistics(
         for f, o in zip(forecast[:, lead], observed[:, lead]):
             counts[:, lead] += np.count_nonzero(~np.isnan(o)), np.count_nonzero(find_valid(f, o, lead + 1))
     variables = {"observed_pixels": ("lead_time", counts[0]), "covered_pixels": ("lead_time", counts[1])}
-    return xr.Dataset(variables, {"lead_time": label_leads(steps, lead_times, lead_units)})
+    return xr.Dataset(variables, {"lead_time": label_leads(steps, scoring)})
 
 
 def coverage_skill(statistics: xr.Dataset) -> xr.Dataset:

@@ -4,14 +4,13 @@ A forecast that is right on average but blurred has too little variance and too 
 histograms with fixed bins, which add exactly; it is known to half a bin.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from predjax.verification.fields import check_fields, find_valid, label_leads, split_cases
-from predjax.verification.scores import keep_labels, ratio
+from predjax.verification.fields import PLAIN, Scoring, check_fields, find_valid, label_leads, split_cases
+from predjax.verification.sums import keep_labels, ratio
 
 QUANTILE = 0.99
 RATE_STEP = 1.02  # ratio of neighbouring edges: a quantile in the middle of a bin is at most 1 % off
@@ -46,14 +45,7 @@ def choose_bins(units: str) -> Bins:
     return Bins(edges, values, error)
 
 
-def histogram_statistics(
-    forecast: np.ndarray,
-    observed: np.ndarray,
-    *,
-    lead_times: Sequence[int] | None = None,
-    lead_units: str = "minutes",
-    units: str = "1",
-) -> xr.Dataset:
+def histogram_statistics(forecast: np.ndarray, observed: np.ndarray, scoring: Scoring = PLAIN) -> xr.Dataset:
     """The additive histograms of some cases, over the pixels where forecast and observation have a value.
 
     Args: as for `scores.statistics`.
@@ -66,8 +58,8 @@ def histogram_statistics(
       ValueError: bad fields or labels.
     """
     forecast, observed = check_fields(forecast, observed)
-    leads = label_leads(forecast.shape[1], lead_times, lead_units)
-    bins = choose_bins(units)
+    leads = label_leads(forecast.shape[1], scoring)
+    bins = choose_bins(scoring.units)
     counts = np.zeros((2, forecast.shape[1], bins.values.size), np.int64)
     for lead in range(forecast.shape[1]):
         for part in split_cases(forecast.shape, BLOCK_PIXELS):
@@ -80,8 +72,8 @@ def histogram_statistics(
         "histogram_forecast": (("lead_time", "bin"), counts[0]),
         "histogram_observed": (("lead_time", "bin"), counts[1]),
     }
-    rules = {"long_name": "value that stands for the bin", "units": units, "quantile_error": bins.error}
-    return xr.Dataset(variables, {"lead_time": leads, "bin": ("bin", bins.values, rules)}, {"units": units})
+    rules = {"long_name": "value that stands for the bin", "units": scoring.units, "quantile_error": bins.error}
+    return xr.Dataset(variables, {"lead_time": leads, "bin": ("bin", bins.values, rules)}, {"units": scoring.units})
 
 
 def distribution_skill(statistics: xr.Dataset) -> xr.Dataset:

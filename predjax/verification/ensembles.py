@@ -6,35 +6,27 @@ Murphy (1973), J. Appl. Meteor. 12, 595-600 (parts of the Brier score); Fortin e
 1708-1713 (spread against error); Hamill (2001), Mon. Wea. Rev. 129, 550-560 (rank histogram).
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from predjax.verification.fields import (
+    Scoring,
     check_field,
-    check_thresholds,
+    describe_events,
     find_valid,
     label_leads,
     label_thresholds,
     split_cases,
 )
-from predjax.verification.scores import EVENT_RULE, keep_labels, ratio
+from predjax.verification.sums import keep_labels, ratio
 
 SUMS = ("member_error", "member_difference", "member_variance", "mean_squared_error")
 BLOCK_PIXELS = 2**20  # values of all members worked on at a time
 
 
-def ensemble_statistics(
-    members: np.ndarray,
-    observed: np.ndarray,
-    thresholds: Sequence[float],
-    *,
-    lead_times: Sequence[int] | None = None,
-    lead_units: str = "minutes",
-    units: str = "1",
-) -> xr.Dataset:
+def ensemble_statistics(members: np.ndarray, observed: np.ndarray, scoring: Scoring) -> xr.Dataset:
     """The additive sums of some ensemble forecasts, by lead time and threshold.
 
     A pixel counts where the observation and all members have a value. An event is `value >= threshold` in the
@@ -43,7 +35,7 @@ def ensemble_statistics(
     Args:
       members: (case, member, T, H, W, C), floating point, physical units, NaN = no value.
       observed: (case, T, H, W, C).
-      thresholds, lead_times, lead_units, units: as for `scores.statistics`.
+      scoring: its thresholds, units and lead times.
 
     Returns:
       ensemble_pairs (lead_time): int64, the pixels that count.
@@ -61,9 +53,9 @@ def ensemble_statistics(
     observed = check_field("observed", observed)
     if members.shape[:1] + members.shape[2:] != observed.shape:
         raise ValueError(f"members has the shape {members.shape} but observed has {observed.shape}")
-    thresholds = check_thresholds(thresholds)
+    thresholds = scoring.thresholds
     number, steps = members.shape[1:3]
-    leads = label_leads(steps, lead_times, lead_units)
+    leads = label_leads(steps, scoring)
 
     pairs = np.zeros(steps, np.int64)
     said = np.zeros((2, steps, len(thresholds), number + 1), np.int64)
@@ -92,10 +84,10 @@ def ensemble_statistics(
     variables["member_events"], variables["member_events_observed"] = (by_event, said[0]), (by_event, said[1])
     variables["ranks"] = ("lead_time", "members_below", "members_equal"), ranks
     count = np.arange(number + 1)
-    coords = {"lead_time": leads, "threshold": label_thresholds(thresholds, units)}
+    coords = {"lead_time": leads, "threshold": label_thresholds(scoring)}
     for name in ("members_above", "members_below", "members_equal"):
         coords[name] = name, count, {"long_name": name.replace("_", " "), "units": "1"}
-    return xr.Dataset(variables, coords, {"event_rule": EVENT_RULE, "units": units, "thresholds": thresholds})
+    return xr.Dataset(variables, coords, describe_events(scoring))
 
 
 def ensemble_skill(statistics: xr.Dataset) -> xr.Dataset:

@@ -16,15 +16,17 @@ import numpy as np
 import xarray as xr
 
 from predjax.verification.fields import (
+    PLAIN,
+    Scoring,
     check_fields,
-    check_thresholds,
+    describe_events,
     find_valid,
     label_leads,
     label_thresholds,
     split_cases,
 )
+from predjax.verification.sums import keep_labels, ratio
 
-EVENT_RULE = "value >= threshold"
 COUNTS = ("hits", "misses", "false_alarms", "correct_negatives")
 SUMS = ("error", "absolute_error", "squared_error", "forecast", "observed")
 SUMS += ("forecast_squared", "observed_squared", "product")
@@ -37,22 +39,14 @@ BLOCK_PIXELS = 2**18  # pixel pairs worked on at a time: a few megabytes, whatev
 def statistics(
     forecast: np.ndarray,
     observed: np.ndarray,
-    thresholds: Sequence[float],
-    *,
-    data_range: float | None = None,
-    lead_times: Sequence[int] | None = None,
-    lead_units: str = "minutes",
-    units: str = "1",
+    scoring: Scoring = PLAIN,
 ) -> xr.Dataset:
     """The additive sums of some cases, by lead time and threshold.
 
     Args:
       forecast, observed: (case, T, H, W, C), floating point, physical units, NaN = no coverage.
         float32 is summed in float64; float64 stays float64 throughout.
-      thresholds: in the unit of the fields; sorted; may be empty.
-      data_range: largest minus smallest possible value (1 for data in [0, 1]); adds SSIM and PSNR.
-      lead_times, lead_units: labels of the T frames; without them 1..T with units "1" (frames).
-      units: unit of the fields, kept in the attributes.
+      scoring: its thresholds, units and lead times; a data_range adds SSIM and PSNR.
 
     Returns:
       hits, misses, false_alarms, correct_negatives (lead_time, threshold): int64.
@@ -70,11 +64,9 @@ def statistics(
       ValueError: other shapes or types, masked arrays, infinite values, bad thresholds or labels.
     """
     forecast, observed = check_fields(forecast, observed)
-    thresholds = check_thresholds(thresholds)
+    thresholds, data_range = scoring.thresholds, scoring.data_range
     steps = forecast.shape[1]
-    leads = label_leads(steps, lead_times, lead_units)
-    if data_range is not None and not data_range > 0:
-        raise ValueError(f"data_range must be positive, not {data_range}")
+    leads = label_leads(steps, scoring)
 
     counts = np.zeros((len(COUNTS), steps, len(thresholds)), np.int64)
     sizes = np.zeros((2, steps), np.int64)
@@ -99,64 +91,14 @@ def statistics(
 
     variables: dict[str, Any] = {name: (("lead_time", "threshold"), values) for name, values in zip(COUNTS, counts)}
     by_lead = {"cases": sizes[0], "pairs": sizes[1], **dict(zip(SUMS, sums))}
-    attrs: dict[str, Any] = {"event_rule": EVENT_RULE, "units": units, "thresholds": thresholds}
+    attrs = describe_events(scoring)
     if data_range is not None:
         by_lead |= {"ssim_sum": frames[0], "ssim_cases": frame_counts[0]}
         by_lead |= {"psnr_sum": frames[1], "psnr_cases": frame_counts[1]}
         attrs["data_range"] = float(data_range)
     variables |= {name: ("lead_time", values) for name, values in by_lead.items()}
-    coords = {"lead_time": leads, "threshold": label_thresholds(thresholds, units)}
+    coords = {"lead_time": leads, "threshold": label_thresholds(scoring)}
     return xr.Dataset(variables, coords, attrs)
-
-
-def add_statistics(a: xr.Dataset, b: xr.Dataset) -> xr.Dataset:
-    """The statistics of the cases of `a` and `b` together; raises the ValueError of `check_same_labels`."""
-    check_same_labels(a, b)
-    # Their labels are equal, so there is nothing to align, and aligning is what takes the time.
-    sums = {}
-    for name in a.data_vars:
-        of_a, of_b = a.variables[name], b.variables[name]
-        sums[name] = of_a.dims, of_a.values + of_b.transpose(*of_a.dims).values
-    return xr.Dataset(sums, a.coords, a.attrs)
-
-
-def check_same_labels(a: xr.Dataset, b: xr.Dataset, names: Sequence[str] = ("one", "the other")) -> None:
-    """Two sets of statistics or scores must share lead times, thresholds, variables, event rule, units and all else.
-
-    The other coordinates (windows, wave numbers, ...) carry their rules in their attributes.
-    xarray's own arithmetic would drop a lead time that only one of the two has.
-
-    Raises:
-      ValueError: one line with what differs and both values.
-    """
-    labels = {}
-    for dim, plural in (("lead_time", "lead times"), ("threshold", "thresholds")):
-        labels[plural] = [_list(d, dim) for d in (a, b)]
-        labels[f"units of the {plural}"] = [d[dim].attrs.get("units") if dim in d.coords else None for d in (a, b)]
-    for name in sorted({*a.coords, *b.coords} - {"lead_time", "threshold"}):
-        labels[f"values of {name}"] = [_list(d, name) for d in (a, b)]
-        labels[f"attributes of {name}"] = [d[name].attrs if name in d.coords else None for d in (a, b)]
-    labels["variables"] = [sorted(d.data_vars) for d in (a, b)]
-    for name, plural in (("event_rule", "event rules"), ("units", "units"), ("data_range", "data ranges")):
-        labels[plural] = [d.attrs.get(name) for d in (a, b)]
-    for what, (of_a, of_b) in labels.items():
-        if of_a != of_b:
-            texts = [text if len(text) < 200 else f"{text[:190]}..." for text in (str(of_a), str(of_b))]
-            raise ValueError(f"{what} differ: {texts[0]} in {names[0]}, {texts[1]} in {names[1]}")
-
-
-def keep_labels(source: xr.Dataset, result: xr.Dataset) -> xr.Dataset:
-    """`result` with the attributes of `source` and of its coordinates, and none on its variables."""
-    result = result.copy()  # shallow: the variables may be those of `source`, and keep their attributes there
-    result.attrs = dict(source.attrs)
-    for name, variable in result.variables.items():
-        variable.attrs = dict(source.variables[name].attrs) if name in source.coords else {}
-    return result
-
-
-def ratio(a: xr.DataArray, b: xr.DataArray) -> xr.DataArray:
-    """a / b, NaN where b is 0."""
-    return a / b.where(b != 0)
 
 
 def skill(statistics: xr.Dataset) -> xr.Dataset:
@@ -200,11 +142,7 @@ def skill(statistics: xr.Dataset) -> xr.Dataset:
     return result
 
 
-def _list(data: xr.Dataset, coordinate: str) -> list | None:
-    return data.variables[coordinate].values.tolist() if coordinate in data.coords else None
-
-
-def _event_counts(f: np.ndarray, o: np.ndarray, thresholds: list[float]) -> np.ndarray:
+def _event_counts(f: np.ndarray, o: np.ndarray, thresholds: Sequence[float]) -> np.ndarray:
     """(4, threshold) counts, in the order of COUNTS, of two vectors of valid pairs."""
     counts = np.zeros((len(COUNTS), len(thresholds)), np.int64)
     for k, threshold in enumerate(thresholds):

@@ -12,7 +12,7 @@ import xarray as xr
 
 from predjax.files import appearing, refuse_existing
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
-from predjax.verification.scores import check_same_labels
+from predjax.verification.sums import check_same_labels
 
 FILE_ATTRS = {"Conventions": "CF-1.11", "title": "Skill of nowcasts by lead time"}
 ERROR_SCORES = ("mae", "mse", "rmse")  # 0 is perfect and less is better, so a skill is defined

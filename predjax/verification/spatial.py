@@ -13,14 +13,15 @@ import numpy as np
 import xarray as xr
 
 from predjax.verification.fields import (
+    Scoring,
     check_fields,
-    check_thresholds,
+    describe_events,
     find_valid,
     label_leads,
     label_thresholds,
     split_cases,
 )
-from predjax.verification.scores import EVENT_RULE, keep_labels, ratio
+from predjax.verification.sums import keep_labels, ratio
 
 SUMS = ("fss_squared_difference", "fss_forecast_squared", "fss_observed_squared")
 BOUNDARY_RULE = "only windows that lie inside the field"
@@ -42,13 +43,9 @@ class _Work(NamedTuple):
 def fss_statistics(
     forecast: np.ndarray,
     observed: np.ndarray,
-    thresholds: Sequence[float],
-    windows: Sequence[int],
+    scoring: Scoring,
     *,
     min_coverage: float = MIN_COVERAGE,
-    lead_times: Sequence[int] | None = None,
-    lead_units: str = "minutes",
-    units: str = "1",
 ) -> xr.Dataset:
     """The additive sums of the FSS of some cases, by lead time, threshold and window.
 
@@ -56,8 +53,8 @@ def fss_statistics(
     have a value. Channels count as fields of their own.
 
     Args:
-      forecast, observed, thresholds, lead_times, lead_units, units: as for `scores.statistics`.
-      windows: odd sides of the square windows in pixels. One that is larger than the field counts nowhere.
+      forecast, observed: as for `scores.statistics`.
+      scoring: its thresholds, windows, units and lead times. A window that is larger than the field counts nowhere.
       min_coverage: in (0, 1]: the least valid part of a window that counts.
 
     Returns:
@@ -70,11 +67,11 @@ def fss_statistics(
       ValueError: bad fields, thresholds, labels, windows or min_coverage.
     """
     forecast, observed = check_fields(forecast, observed)
-    thresholds, windows = check_thresholds(thresholds), _check_windows(windows)
+    thresholds, windows = scoring.thresholds, scoring.windows
     if not 0 < min_coverage <= 1:
         raise ValueError(f"min_coverage must be above 0 and at most 1, not {min_coverage}")
     steps = forecast.shape[1]
-    leads = label_leads(steps, lead_times, lead_units)
+    leads = label_leads(steps, scoring)
 
     sums = np.zeros((len(SUMS), steps, len(thresholds), len(windows)))
     counts = np.zeros((steps, len(windows)), np.int64)
@@ -112,10 +109,10 @@ def fss_statistics(
     }
     coords = {
         "lead_time": leads,
-        "threshold": label_thresholds(thresholds, units),
+        "threshold": label_thresholds(scoring),
         "window": ("window", np.asarray(windows, np.int64), rules),
     }
-    return xr.Dataset(variables, coords, {"event_rule": EVENT_RULE, "units": units, "thresholds": thresholds})
+    return xr.Dataset(variables, coords, describe_events(scoring))
 
 
 def fss_skill(statistics: xr.Dataset) -> xr.Dataset:
@@ -140,13 +137,6 @@ def fss_skill(statistics: xr.Dataset) -> xr.Dataset:
     result.fss_useful.attrs = {"long_name": "FSS above which a window is useful: 0.5 + f0/2", "units": "1"}
     result.fss_windows.attrs = {"long_name": "windows in the fractions skill score", "units": "1"}
     return result
-
-
-def _check_windows(windows: Sequence[int]) -> list[int]:
-    values = sorted(int(n) for n in windows)
-    if list(values) != sorted(windows) or any(n < 1 or n % 2 == 0 for n in values) or len(set(values)) < len(values):
-        raise ValueError(f"windows must be different odd numbers of pixels, not {list(windows)}")
-    return values
 
 
 def _as_fields(values: np.ndarray) -> np.ndarray:
@@ -186,7 +176,7 @@ def _sum_windows(areas: np.ndarray, window: int, rows: np.ndarray, out: np.ndarr
     return found
 
 
-def _weigh_windows(valid: np.ndarray, windows: list[int], min_coverage: float, work: _Work) -> list[tuple]:
+def _weigh_windows(valid: np.ndarray, windows: Sequence[int], min_coverage: float, work: _Work) -> list[tuple]:
     """For each window size how many count, and what makes their events fractions: one number, or one a window."""
     if valid.all():
         number, height, width = valid.shape
@@ -201,7 +191,7 @@ def _weigh_windows(valid: np.ndarray, windows: list[int], min_coverage: float, w
     return found
 
 
-def _sum_fractions(predicted: np.ndarray, happened: np.ndarray, windows: list[int], weights: list, work: _Work):
+def _sum_fractions(predicted: np.ndarray, happened: np.ndarray, windows: Sequence[int], weights: list, work: _Work):
     """(3, window) sums in the order of SUMS, of Boolean fields (N, H, W)."""
     sums = np.zeros((len(SUMS), len(windows)))
     for events, areas in zip((predicted, happened), work.areas):

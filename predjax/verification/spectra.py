@@ -1,12 +1,10 @@
 """Radially averaged power spectra of forecasts and observations: blur shows here first."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import xarray as xr
 
-from predjax.verification.fields import check_fields, find_valid, label_leads
-from predjax.verification.scores import keep_labels, ratio
+from predjax.verification.fields import PLAIN, Scoring, check_fields, find_valid, label_leads
+from predjax.verification.sums import keep_labels, ratio
 
 MIN_COVERAGE = 0.5  # the least valid part of a frame whose missing pixels are filled
 
@@ -14,15 +12,9 @@ MIN_COVERAGE = 0.5  # the least valid part of a frame whose missing pixels are f
 def spectrum_statistics(
     forecast: np.ndarray,
     observed: np.ndarray,
+    scoring: Scoring = PLAIN,
     *,
-    fill: float | None = None,
     taper: bool = True,
-    side: int | None = None,
-    pixel_size: float | None = None,
-    pixel_units: str = "m",
-    lead_times: Sequence[int] | None = None,
-    lead_units: str = "minutes",
-    units: str = "1",
 ) -> xr.Dataset:
     """The additive sums of the power spectra of some cases, by lead time and wave number.
 
@@ -31,14 +23,15 @@ def spectrum_statistics(
     unnormalised transform F of a frame of N pixels. Channels count as frames of their own.
 
     Args:
-      forecast, observed, lead_times, lead_units, units: as for `scores.statistics`.
-      fill: None: only frames count where both fields have every pixel. A number (what dry is): where one of the two
-        is missing both are set to it, and frames count of which at least half the pixels are valid.
+      forecast, observed: as for `scores.statistics`.
+      scoring: its units and lead times, and
+        fill: None: only frames count where both fields have every pixel. A number (what dry is): where one of the two
+          is missing both are set to it, and frames count of which at least half the pixels are valid.
+        side: the spectra are those of the central square of so many pixels; None: of the whole frame. Spectra of
+          frames of different sizes add only when they are of one side.
+        pixel_size: gives the coordinate `wavelength`.
       taper: the mean of the frame is removed and the rest multiplied by a Hann window (its loss of power put back).
         Without it the jump between opposite edges fills the small scales of both fields, and hides blur there.
-      side: the spectra are those of the central square of so many pixels; None: of the whole frame. Spectra of
-        frames of different sizes add only when they are of one side.
-      pixel_size, pixel_units: side of a pixel where it is known; gives the coordinate `wavelength`.
 
     Returns:
       spectrum_forecast, spectrum_observed (lead_time, wavenumber): float64 sums over frames of the power, in the
@@ -46,18 +39,14 @@ def spectrum_statistics(
       coordinate `wavenumber` state the rules.
 
     Raises:
-      ValueError: bad fields or labels, a pixel_size that is not positive, a fill that is not finite, a side that is
-        larger than the frame.
+      ValueError: bad fields or labels, a side that is larger than the frame.
     """
     forecast, observed = check_fields(forecast, observed)
-    if fill is not None and not np.isfinite(fill):
-        raise ValueError(f"fill must be finite, not {fill}")
-    if pixel_size is not None and not pixel_size > 0:
-        raise ValueError(f"pixel_size must be positive, not {pixel_size}")
-    if side is not None:
-        forecast, observed = _cut_centre(forecast, side), _cut_centre(observed, side)
+    fill = scoring.fill
+    if scoring.side is not None:
+        forecast, observed = _cut_centre(forecast, scoring.side), _cut_centre(observed, scoring.side)
     steps, height, width = forecast.shape[1:4]
-    leads = label_leads(steps, lead_times, lead_units)
+    leads = label_leads(steps, scoring)
     window = np.outer(_hann(height), _hann(width)) if taper else np.ones((height, width))
     modes, shares = _find_modes(height, width)
 
@@ -87,16 +76,16 @@ def spectrum_statistics(
     }
     numbers = np.arange(1, max(height, width) // 2 + 1)
     coords = {"lead_time": leads, "wavenumber": ("wavenumber", numbers, rules)}
-    if pixel_size is not None:
-        length = {"long_name": "wavelength", "units": pixel_units}
-        coords["wavelength"] = ("wavenumber", max(height, width) * pixel_size / numbers, length)
+    if scoring.pixel_size is not None:
+        length = {"long_name": "wavelength", "units": "m"}
+        coords["wavelength"] = ("wavenumber", max(height, width) * scoring.pixel_size / numbers, length)
     by_wave = ("lead_time", "wavenumber")
     variables = {
         "spectrum_forecast": (by_wave, sums[0]),
         "spectrum_observed": (by_wave, sums[1]),
         "spectrum_frames": ("lead_time", frames),
     }
-    return xr.Dataset(variables, coords, {"units": units})
+    return xr.Dataset(variables, coords, {"units": scoring.units})
 
 
 def spectrum_skill(statistics: xr.Dataset) -> xr.Dataset:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -10,15 +10,14 @@ import xarray as xr
 from predjax.radar.windows.bad_windows import tolerate
 from predjax.radar.windows.batches import read_windows
 from predjax.radar.windows.prefetch import prefetch
-from predjax.radar.windows.record import find_pixel
-from predjax.verification.blocks import assign_blocks, stack_blocks, sum_blocks
 from predjax.verification.bootstrap import bootstrap
-from predjax.verification.cases import POSSIBLE, Cases, Method, find_baseline
+from predjax.verification.case_blocks import assign_blocks, stack_blocks, sum_blocks
+from predjax.verification.cases import Cases, Method, find_baseline
 from predjax.verification.common_domain import keep_common
 from predjax.verification.ensembles import ensemble_skill, ensemble_statistics
 from predjax.verification.measure import measure, score, score_compared
-from predjax.verification.scores import add_statistics
 from predjax.verification.skill import compare, skill_against
+from predjax.verification.sums import add_statistics
 
 INTERVALS = ("rmse", "mae", "mean_error", "csi", "fss")
 
@@ -55,7 +54,7 @@ class Totals:
     unreadable: int = 0
 
     def __add__(self, other: "Totals") -> "Totals":
-        """Raises the ValueError of `scores.check_same_labels`."""
+        """Raises the ValueError of `sums.check_same_labels`."""
         sums = dict(self.sums)
         for part, new in other.sums.items():
             sums[part] = add_statistics(sums[part], new) if part in sums else new
@@ -116,7 +115,6 @@ def measure_cases(
 
 def _measure(forecasts: dict, observed: np.ndarray, blocks: np.ndarray, cases: Cases) -> dict[Part, xr.Dataset]:
     """The statistics of some cases, whose blocks are given; the mean stands for an ensemble."""
-    labels, fields = _label_leads(cases), _describe_fields(cases)
     members = {name: frames for name, frames in forecasts.items() if frames.ndim == 6}
     forecasts = forecasts | {name: frames.mean(1) for name, frames in members.items()}
     shared, missing = keep_common(forecasts, observed), np.isnan(observed)
@@ -125,14 +123,13 @@ def _measure(forecasts: dict, observed: np.ndarray, blocks: np.ndarray, cases: C
         same = (np.isnan(shared[name]) == (np.isnan(frames) | missing)).all()
         for block in np.unique(blocks).tolist():
             chosen = blocks == block
-            new = measure(shared[name][chosen], observed[chosen], cases.thresholds, cases.sides, **labels, **fields)
+            new = measure(shared[name][chosen], observed[chosen], cases.scoring)
             sums[Part("common", name, block)] = new
             if not same:
-                new = measure(frames[chosen], observed[chosen], cases.thresholds, cases.sides, **labels, **fields)
+                new = measure(frames[chosen], observed[chosen], cases.scoring)
             sums[Part("whole", name, block)] = new
             if name in members:
-                values = members[name][chosen], observed[chosen]
-                new = ensemble_statistics(*values, cases.thresholds, **labels, units=cases.units)
+                new = ensemble_statistics(members[name][chosen], observed[chosen], cases.scoring)
                 sums[Part("ensembles", name, block)] = new
     return sums
 
@@ -141,31 +138,6 @@ def _measure_errors(frames: np.ndarray, observed: np.ndarray) -> list[float]:
     """The RMSE of each case over all of its valid pixels; NaN without any."""
     square = np.square((frames.mean(1) if frames.ndim == 6 else frames) - observed)
     return [float(np.sqrt(one[np.isfinite(one)].mean())) if np.isfinite(one).any() else np.nan for one in square]
-
-
-def _label_leads(cases: Cases) -> dict:
-    """Lead times in minutes where all sources have one step, else in frames."""
-    steps = {movies.attrs.get("step_seconds") for movies in cases.sources}
-    number = np.arange(1, cases.num_steps + 1)
-    step = steps.pop() if len(steps) == 1 else None
-    if step is None:
-        return {"lead_times": number, "lead_units": "1"}
-    minutes = number * step / 60
-    return {"lead_times": minutes.astype(int) if (minutes % 1 == 0).all() else minutes, "lead_units": "minutes"}
-
-
-def _describe_fields(cases: Cases) -> dict[str, Any]:
-    """What `measure` must know of the fields: units, what dry is, and the size of a pixel where there is one."""
-    fields: dict[str, Any] = {"units": cases.units, "data_range": cases.data_range}
-    if cases.units in POSSIBLE:
-        fields["fill"] = cases.floor if cases.floor is not None else POSSIBLE[cases.units][0]
-    sides = {find_pixel(movies) for movies in cases.sources}
-    if len(sides) == 1 and None not in sides:
-        fields["pixel_size"] = sides.pop()
-    shapes = {(cases.crop,) * 2 if cases.crop else (m.sizes["y"], m.sizes["x"]) for m in cases.sources}
-    if len(shapes) > 1:
-        fields["side"] = min(min(shape) for shape in shapes)
-    return fields
 
 
 def _describe(cases: Cases, unreadable: int) -> dict:

@@ -5,17 +5,19 @@ import pytest
 import xarray as xr
 from scipy.stats import norm, t
 
-from predjax.verification.blocks import stack_blocks, sum_blocks
 from predjax.verification.bootstrap import VERDICTS, bootstrap, draw_blocks, widen_level
+from predjax.verification.case_blocks import stack_blocks, sum_blocks
+from predjax.verification.fields import Scoring
 from predjax.verification.measure import measure, score
-from predjax.verification.scores import add_statistics, skill, statistics
+from predjax.verification.scores import skill, statistics
+from predjax.verification.sums import add_statistics
 
 NAN = np.nan
 
 
 def blocks_of(*fields, **options):
     """Statistics with a block for each pair (forecast, observed)."""
-    return stack_blocks({number: statistics(*pair, [0.5], **options) for number, pair in enumerate(fields)})
+    return stack_blocks({number: statistics(*pair, Scoring([0.5], **options)) for number, pair in enumerate(fields)})
 
 
 def make_methods(number=8, seed=0, shape=(2, 2, 6, 6, 1)):
@@ -131,7 +133,7 @@ def test_any_function_of_sums_has_intervals():
     rng = np.random.default_rng(0)
     pairs = [rng.gamma(0.5, 2.0, (2, 1, 2, 24, 24, 1)) for _ in range(6)]
     options = {"thresholds": [1.0], "windows": [3, 9], "units": "mm/h", "fill": 0.0}
-    model = stack_blocks({b: measure(*pair, **options) for b, pair in enumerate(pairs)})
+    model = stack_blocks({b: measure(*pair, Scoring(**options)) for b, pair in enumerate(pairs)})
     found = bootstrap({"model": model, "dry": model}, score, reference="dry", resamples=50).sel({"method": "model"})
     whole = score(sum_blocks(model))
     for name in ("fss", "rapsd_ratio", "q99_ratio", "variance_ratio", "coverage", "ets"):

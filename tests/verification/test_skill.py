@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from predjax.verification.blocks import stack_blocks, sum_blocks
 from predjax.verification.bootstrap import bootstrap
+from predjax.verification.case_blocks import stack_blocks, sum_blocks
+from predjax.verification.fields import Scoring
 from predjax.verification.measure import measure, score
 from predjax.verification.scores import skill, statistics
 from predjax.verification.skill import compare, skill_against, write_skill
@@ -22,7 +23,7 @@ def scored(error, *, thresholds=(0.5, 99.0), **options):
     observed = np.tile(np.arange(4.0).reshape(1, 1, 2, 2, 1), (2, len(error), 1, 1, 1))
     forecast = observed + np.asarray(error, float)[:, None, None, None]
     labels = {"lead_times": LEADS[: len(error)], "units": "mm/h"} | options
-    return skill(statistics(forecast, observed, thresholds, **labels))
+    return skill(statistics(forecast, observed, Scoring(thresholds, **labels)))
 
 
 def words(row):
@@ -130,7 +131,7 @@ def test_bias_is_best_nearest_to_one_and_far_where_it_is_low():
     half = np.where(observed >= 6, observed, 0)  # 2 of 4 events at 4: bias 0.5, FAR 0
     double = np.where(observed >= 1, observed + 3, 0)  # 7 of 4 events: bias 1.75, FAR 3/7
     sets = {"half": half, "double": double}
-    table = format_table(compare({k: skill(statistics(v, observed, [4.0])) for k, v in sets.items()}))
+    table = format_table(compare({k: skill(statistics(v, observed, Scoring([4.0]))) for k, v in sets.items()}))
     row = table.split("events: value >= 4\n")[1].splitlines()[2]
     # CSI 2/4 and 4/7, POD 2/4 and 1, FAR 0 and 3/7, bias 0.5 = 1/2 and 1.75 = 1/0.571
     assert words(row) == "1 4 0.500 0.500 0.000* 0.500 0.571* 1.000* 0.429 1.750*"
@@ -141,7 +142,7 @@ def test_methods_scored_on_different_pairs_are_marked():
     holed = observed.copy()
     holed[0, 1, 0, 0] = np.nan
     sets = {"extrapolation": holed, "persistence": observed}
-    table = format_table(compare({k: skill(statistics(v, observed, [0.5])) for k, v in sets.items()}))
+    table = format_table(compare({k: skill(statistics(v, observed, Scoring([0.5]))) for k, v in sets.items()}))
     assert "scored on different pairs: compare with care" in table
     assert words(table.splitlines()[8]).startswith("2 3 ")
 
@@ -180,7 +181,9 @@ def test_scores_of_windows_and_wave_numbers_are_written_with_their_intervals(tmp
     observed = np.random.default_rng(0).random((6, 2, 9, 9, 1))
     observed[:, 1] = 0  # nothing at the second lead time
     options = {"thresholds": [0.5], "windows": [3, 5], "lead_times": [5, 10]}
-    sums = stack_blocks({b: measure(observed[b : b + 1] / 2, observed[b : b + 1], **options) for b in range(6)})
+    sums = stack_blocks(
+        {b: measure(observed[b : b + 1] / 2, observed[b : b + 1], Scoring(**options)) for b in range(6)}
+    )
     methods = {"half": sums, "persistence": sums}
     scores = compare({name: score(sum_blocks(s)) for name, s in methods.items()})
     intervals = bootstrap(methods, score, reference="persistence", names=["fss"], resamples=20)

@@ -1,13 +1,13 @@
 """Statistics by blocks of cases that belong together: what a bootstrap draws, and what one run keeps in memory."""
 
-from collections.abc import Hashable, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from predjax.radar.windows.index import Window
-from predjax.verification.scores import add_statistics, check_same_labels, keep_labels
+from predjax.verification.sums import check_same_labels, keep_labels
 
 MOST_BLOCKS = 100  # more would take memory and add nothing to an interval
 
@@ -47,11 +47,6 @@ def assign_blocks(windows: Sequence[Window], length: int, most: int = MOST_BLOCK
         return Blocks(numbers, f"{found} stretches of at least {length} init times of one event")
     each = "" if found == len(events) else f" in {found} groups"
     return Blocks(numbers, f"{len(events)} events{each}")
-
-
-def accumulate(totals: MutableMapping[Hashable, xr.Dataset], key: Hashable, new: xr.Dataset) -> None:
-    """Adds statistics to those kept under `key`; raises the ValueError of `scores.check_same_labels`."""
-    totals[key] = add_statistics(totals[key], new) if key in totals else new
 
 
 def stack_blocks(totals: Mapping[int, xr.Dataset]) -> xr.Dataset:
