@@ -61,6 +61,8 @@ def _make_pysteps(name: str, setting: Setting) -> Nowcast:
 def _make_linear(setting: Setting) -> Nowcast:
     from predjax.nowcasts.regression import make_regression
 
+    if setting.regression is None:
+        raise ValueError("the baseline linear needs the regression that a training run has fitted")
     return make_regression(setting.regression)
 
 

@@ -1,4 +1,4 @@
-"""What is verified: the cases, the methods, and which window goes into which batch."""
+"""What is verified: the cases, the methods, and the batches of cases."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol, cast
@@ -20,11 +20,12 @@ Method = Callable[[Batch], np.ndarray]  # forecast frames (B, T, H, W, C), or (B
 
 
 class Cases(NamedTuple):
-    """What is verified: windows of `input_length` observed and `num_steps` forecast frames.
+    """Windows of `input_length` observed and `num_steps` forecast frames, and how they are scored.
 
-    `crop`: side of the square that the windows are cut to; 0: whole frames. `on_bad_window`: "skip" leaves out windows
-    that cannot be read. `floor`: values below count as the floor, in every forecast and in the observation (no echo in
-    dBZ); None: no floor. `scoring`: by what they are scored.
+    `crop`: side in pixels of the square that is cut out of the frames; 0: whole frames.
+    `on_bad_window`: "skip" leaves out windows that cannot be read; "stop" makes them errors.
+    `floor`: smaller values count as the floor, in all forecasts and in the observation (no echo in dBZ); None: none.
+    `scoring`: see `add_scoring`.
     """
 
     sources: list[Movies]
@@ -57,16 +58,16 @@ class Scaled(Protocol):
 def add_scoring(
     cases: Cases, thresholds: Sequence[float], sides: Sequence[int] = (5, 17), scaling: Scaled | None = None
 ) -> Cases:
-    """Return the cases with how they are scored.
+    """Return the cases with their `floor` and their `scoring`.
 
     Args:
-      cases: without `floor` and `scoring`.
-      thresholds: of events; empty: the usual ones of the unit, none for vector series.
-      sides: of the windows of the FSS in pixels; vector series have none.
-      scaling: of the model: its floor in dBZ is the floor of all fields, and data in [0, 1] get SSIM and PSNR.
+      cases: what is verified.
+      thresholds: of events; empty: the usual ones of the unit, and none for vector series.
+      sides: of the windows of the FSS in pixels; vector series have no FSS.
+      scaling: of the model. Its floor in dBZ becomes the floor of all fields; data in [0, 1] get SSIM and PSNR.
 
     Raises:
-      ValueError: a threshold that the unit cannot have or that every value reaches; sides that are no odd numbers.
+      ValueError: a threshold that values of the unit never or always reach, a side that is no odd number.
     """
     units, series = cases.units, is_series(cases.sources[0])
     chosen = tuple(thresholds) or (() if series else THRESHOLDS.get(units, (0.5,)))
@@ -92,25 +93,25 @@ def add_scoring(
     return cases._replace(floor=floor, scoring=scoring)
 
 
-def _find_leads(cases: Cases) -> tuple[np.ndarray, str]:
-    """Lead times in minutes where all sources have one step, else in frames; and their units."""
+def _find_leads(cases: Cases) -> tuple[list[float], str]:
+    """Return the lead times and their units: minutes where all sources have the same step, else frames."""
     steps = {movies.attrs.get("step_seconds") for movies in cases.sources}
     number = np.arange(1, cases.num_steps + 1)
     step = steps.pop() if len(steps) == 1 else None
     if step is None:
-        return number, "1"
+        return number.tolist(), "1"
     minutes = number * step / 60
-    return minutes.astype(int) if (minutes % 1 == 0).all() else minutes, "minutes"
+    return (minutes.astype(int) if (minutes % 1 == 0).all() else minutes).tolist(), "minutes"
 
 
 def find_baseline(methods: Iterable[str]) -> str | None:
-    """The baseline that others are held against, of the names of methods."""
+    """Return the method that the others are compared with, of the names of methods; None where there is none."""
     names = set(methods)
     return next((name for name in REFERENCES if name in names), None)
 
 
 def forecast_by(nowcast: Callable[..., np.ndarray], cases: Cases) -> Method:
-    """A nowcast as a method: it sees the observed frames of the windows, and the forcings where there are any."""
+    """Return a nowcast as a method, which gets the observed frames of a batch, and the forcings where there are any."""
 
     def run(batch: Batch) -> np.ndarray:
         forcings = {} if batch.forcings is None else {"forcings": batch.forcings}
@@ -120,7 +121,7 @@ def forecast_by(nowcast: Callable[..., np.ndarray], cases: Cases) -> Method:
 
 
 def split(cases: Cases) -> list[list[int]]:
-    """The numbers of the windows in batches of bounded memory, of one source each, because grids may differ."""
+    """Return the numbers of the windows in batches of bounded memory, each of one source because grids may differ."""
     batches = []
     for source in sorted({window.source for window in cases.windows}):
         sizes = cases.sources[source].sizes

@@ -1,4 +1,4 @@
-"""The pixels on which methods are compared: those that every method forecasts, and how many each one covers."""
+"""The common domain, which are the pixels that every method forecasts, and the coverage of each method."""
 
 from collections.abc import Mapping
 
@@ -10,17 +10,17 @@ from predjax.verification.sums import keep_labels, ratio
 
 
 def keep_common(forecasts: Mapping[str, np.ndarray], observed: np.ndarray) -> dict[str, np.ndarray]:
-    """The forecasts with NaN wherever one of them or the observation has no value.
+    """Return the forecasts with NaN wherever one of them or the observation has no value.
 
-    Statistics of these are of one and the same set of pixels; those of the forecasts as they came are of each method's
-    own (the whole domain). An ensemble lacks a pixel where one of its members does.
+    The statistics of the result are of the same pixels for every method; the statistics of the forecasts as they came
+    are of each method's own pixels (the whole domain). An ensemble lacks a pixel where one of its members does.
 
     Args:
-      forecasts: by method, (case, T, H, W, C), or (case, member, T, H, W, C) of an ensemble; NaN = none.
+      forecasts: by method, (case, T, H, W, C), or (case, member, T, H, W, C) of an ensemble; NaN = no value.
       observed: (case, T, H, W, C).
 
     Raises:
-      ValueError: a forecast of another shape, named.
+      ValueError: a forecast of another shape, with its name.
     """
     lacking = np.isnan(observed)
     for name, values in forecasts.items():
@@ -37,9 +37,12 @@ def keep_common(forecasts: Mapping[str, np.ndarray], observed: np.ndarray) -> di
 
 
 def coverage_statistics(forecast: np.ndarray, observed: np.ndarray, scoring: Scoring = PLAIN) -> xr.Dataset:
-    """observed_pixels and covered_pixels (lead_time): int64 counts of pixels observed, and of those also forecast.
+    """Count the observed pixels, and how many of them are also forecast.
 
-    Args, errors: as for `scores.statistics`.
+    Args and errors: as for `scores.statistics`.
+
+    Returns:
+      observed_pixels, covered_pixels (lead_time): int64.
     """
     forecast, observed = check_fields(forecast, observed)
     steps = forecast.shape[1]
@@ -52,7 +55,7 @@ def coverage_statistics(forecast: np.ndarray, observed: np.ndarray, scoring: Sco
 
 
 def coverage_skill(statistics: xr.Dataset) -> xr.Dataset:
-    """coverage (lead_time): the part of the observed pixels that is forecast; NaN where nothing is observed."""
+    """Return coverage (lead_time): the part of the observed pixels that is forecast; NaN where nothing is observed."""
     result = xr.Dataset({"coverage": ratio(statistics.covered_pixels, statistics.observed_pixels)})
     result = keep_labels(statistics, result)
     result.coverage.attrs = {"long_name": "part of the observed pixels that is forecast", "units": "1"}

@@ -1,10 +1,10 @@
 """Scores of nowcasts from sums that add: `statistics` of any part of the cases, then `skill` of the total.
 
-Scores are never averaged. The sums of all cases are added first (counts as integers, the rest in
-float64), and a score is one division at the end, so any partition of the cases gives the same scores.
-An event is `value >= threshold`, compared in the precision of the field itself, so that a float32 value
-of 0.7 is an event at 0.7. A pixel pair with NaN in the forecast or in the observation is dropped; it
-never counts as dry. An undefined score (0/0) is NaN and the counts stand beside it.
+Scores are never averaged. The sums of all cases are added first (counts as integers, the rest in float64), and a score
+is one division at the end, so any partition of the cases gives the same scores. An event is `value >= threshold`,
+compared in the precision of the field, so that a float32 value of 0.7 is an event at 0.7. A pair of pixels with NaN in
+the forecast or in the observation is dropped and never counts as dry. An undefined score (0/0) is NaN, and the counts
+stand beside it.
 
 Formulas: Wilks (2019), Statistical Methods in the Atmospheric Sciences, 4th edition, chapter 9.
 """
@@ -32,8 +32,8 @@ SUMS = ("error", "absolute_error", "squared_error", "forecast", "observed")
 SUMS += ("forecast_squared", "observed_squared", "product")
 PSNR_CAP = 100.0  # dB
 SSIM_WINDOW = 11  # pixels: the Gaussian of sigma 1.5 cut at 3.5 sigma, as in Wang et al. (2004)
-CACHED = 2**14  # pairs summed at a time: what stays in a processor's cache
-BLOCK_PIXELS = 2**18  # pixel pairs worked on at a time: a few megabytes, whatever the number of cases
+CACHED = 2**14  # pairs that are summed at a time: they fit into a processor's cache
+BLOCK_PIXELS = 2**18  # pairs that are counted at a time: a few megabytes, whatever the number of cases
 
 
 def statistics(
@@ -41,7 +41,7 @@ def statistics(
     observed: np.ndarray,
     scoring: Scoring = PLAIN,
 ) -> xr.Dataset:
-    """The additive sums of some cases, by lead time and threshold.
+    """Return the additive sums of some cases, by lead time and threshold.
 
     Args:
       forecast, observed: (case, T, H, W, C), floating point, physical units, NaN = no coverage.
@@ -50,18 +50,18 @@ def statistics(
 
     Returns:
       hits, misses, false_alarms, correct_negatives (lead_time, threshold): int64.
-      cases (with any valid pair), pairs (valid pixel pairs, channels pooled) (lead_time): int64.
+      cases (with any valid pair), pairs (valid pairs of pixels, of all channels) (lead_time): int64.
       error (forecast - observed), absolute_error, squared_error, forecast, observed, forecast_squared,
       observed_squared, product (lead_time): float64 sums over the pairs.
       With data_range: ssim_sum, ssim_cases, psnr_sum, psnr_cases (lead_time), of the frames without any
-      missing pixel. SSIM is that of Wang et al. (2004), doi:10.1109/TIP.2003.819861, computed by
+      missing pixel. SSIM is as in Wang et al. (2004), doi:10.1109/TIP.2003.819861, computed by
       skimage.metrics.structural_similarity: Gaussian weights of sigma 1.5 (an 11 x 11 window), population
       covariances, K1 = 0.01, K2 = 0.03; mean over the pixels whose window lies inside the frame, and over
-      channels. Smaller frames have none. PSNR is 10 log10(data_range^2 / MSE) of each frame, counted as
-      100 dB where it is larger, so that a perfect frame leaves the mean finite.
+      channels. Frames smaller than the window have no SSIM. PSNR is 10 log10(data_range^2 / MSE) of each frame, at
+      most 100 dB, so that a perfect frame leaves the mean finite.
 
     Raises:
-      ValueError: other shapes or types, masked arrays, infinite values, bad thresholds or labels.
+      ValueError: other shapes or types, masked arrays, infinite values, another number of lead times.
     """
     forecast, observed = check_fields(forecast, observed)
     thresholds, data_range = scoring.thresholds, scoring.data_range
@@ -102,13 +102,13 @@ def statistics(
 
 
 def skill(statistics: xr.Dataset) -> xr.Dataset:
-    """The scores of summed statistics, with the counts they come from; undefined scores are NaN.
+    """Return the scores of summed statistics and the counts that they come from; undefined scores are NaN.
 
     With H hits, M misses, F false alarms, R correct negatives, n = H+M+F+R and a = (H+M)(H+F)/n:
     csi = H/(H+M+F), pod = H/(H+M), far = F/(H+F), bias = (H+F)/(H+M), ets = (H-a)/(H+M+F-a),
     hss = 2(HR-FM)/((H+M)(M+R)+(H+F)(F+R)), all (lead_time, threshold).
-    From the sums over the pairs mean_error (forecast - observed), mae, mse, rmse, correlation, and from
-    those over frames ssim, psnr where the statistics hold them, all (lead_time).
+    mean_error (forecast - observed), mae, mse, rmse, correlation come from the sums over pairs; ssim, psnr from the
+    sums over frames, where the statistics hold them; all (lead_time).
     """
     s = statistics
     # Products of counts leave the range of int64; float64 holds each count exactly (up to 2^53).
@@ -143,7 +143,7 @@ def skill(statistics: xr.Dataset) -> xr.Dataset:
 
 
 def _event_counts(f: np.ndarray, o: np.ndarray, thresholds: Sequence[float]) -> np.ndarray:
-    """(4, threshold) counts, in the order of COUNTS, of two vectors of valid pairs."""
+    """Return the counts (4, threshold), in the order of COUNTS, of two vectors of valid pairs."""
     counts = np.zeros((len(COUNTS), len(thresholds)), np.int64)
     for k, threshold in enumerate(thresholds):
         predicted, happened = f >= f.dtype.type(threshold), o >= o.dtype.type(threshold)
@@ -155,7 +155,7 @@ def _event_counts(f: np.ndarray, o: np.ndarray, thresholds: Sequence[float]) -> 
 
 
 def _value_sums(f: np.ndarray, o: np.ndarray) -> np.ndarray:
-    """Sums in the order of SUMS, in float64, of two vectors of valid pairs."""
+    """Return the sums in float64, in the order of SUMS, of two vectors of valid pairs."""
     sums = np.zeros(len(SUMS))
     for start in range(0, f.size, CACHED):
         a, b = (values[start : start + CACHED].astype(np.float64) for values in (f, o))
@@ -165,7 +165,7 @@ def _value_sums(f: np.ndarray, o: np.ndarray) -> np.ndarray:
 
 
 def _ssim(f: np.ndarray, o: np.ndarray, data_range: float) -> list[float]:
-    """SSIM of each frame (case, H, W, C); none where the frames are smaller than its window."""
+    """Return the SSIM of each frame (case, H, W, C); nothing where the frames are smaller than its window."""
     if min(f.shape[1:3]) < SSIM_WINDOW:
         return []
     from skimage.metrics import structural_similarity  # slow to import, and few evaluations need it
@@ -175,7 +175,7 @@ def _ssim(f: np.ndarray, o: np.ndarray, data_range: float) -> list[float]:
 
 
 def _psnr(f: np.ndarray, o: np.ndarray, data_range: float) -> np.ndarray:
-    """PSNR of each frame (case, H, W, C) in dB."""
+    """Return the PSNR of each frame (case, H, W, C) in dB."""
     mse = np.mean((f - o) ** 2, axis=(1, 2, 3))
     return 10 * np.log10(data_range**2 / np.maximum(mse, data_range**2 * 10 ** (-PSNR_CAP / 10)))
 
@@ -186,12 +186,12 @@ def _correlation(s: xr.Dataset) -> xr.DataArray:
     for name in ("forecast", "observed"):
         square = s.pairs * s[f"{name}_squared"]
         variance = square - s[name] ** 2
-        variances.append(variance.where(variance > 1e-12 * square))  # less is rounding: a constant field
+        variances.append(variance.where(variance > 1e-12 * square))  # less is rounding: the field is constant
     return covariance / np.sqrt(variances[0] * variances[1])
 
 
 def _describe(units: str) -> dict[str, dict[str, str]]:
-    """Long name and unit of every score and count."""
+    """Return the long name and the unit of every score and count."""
     long_names = {
         "mean_error": "mean error (forecast - observed)",
         "mae": "mean absolute error",

@@ -1,4 +1,4 @@
-"""Sums of cases: how they add, what must be the same in both, and how the labels pass on to the scores."""
+"""Sums of cases: how they add, which labels must be equal, and how labels pass from the sums to the scores."""
 
 from collections.abc import Sequence
 
@@ -6,9 +6,9 @@ import xarray as xr
 
 
 def add_statistics(a: xr.Dataset, b: xr.Dataset) -> xr.Dataset:
-    """The statistics of the cases of `a` and `b` together; raises the ValueError of `check_same_labels`."""
+    """Return the statistics of the cases of `a` and `b` together; raises the ValueError of `check_same_labels`."""
     check_same_labels(a, b)
-    # Their labels are equal, so there is nothing to align, and aligning is what takes the time.
+    # The labels are equal, so xarray need not align them, which would take most of the time.
     sums = {}
     for name in a.data_vars:
         of_a, of_b = a.variables[name], b.variables[name]
@@ -17,13 +17,13 @@ def add_statistics(a: xr.Dataset, b: xr.Dataset) -> xr.Dataset:
 
 
 def check_same_labels(a: xr.Dataset, b: xr.Dataset, names: Sequence[str] = ("one", "the other")) -> None:
-    """Two sets of statistics or scores must share lead times, thresholds, variables, event rule, units and all else.
+    """Check that two sets of statistics or scores have equal lead times, thresholds, variables, event rule and units.
 
-    The other coordinates (windows, wave numbers, ...) carry their rules in their attributes.
-    xarray's own arithmetic would drop a lead time that only one of the two has.
+    The other coordinates (windows, wave numbers, ...) must be equal too; their attributes say by which rules they were
+    made. The arithmetic of xarray would drop a lead time that only one of the two has.
 
     Raises:
-      ValueError: one line with what differs and both values.
+      ValueError: what differs, and both values, in one line.
     """
     labels = {}
     for dim, plural in (("lead_time", "lead times"), ("threshold", "thresholds")):
@@ -42,8 +42,8 @@ def check_same_labels(a: xr.Dataset, b: xr.Dataset, names: Sequence[str] = ("one
 
 
 def keep_labels(source: xr.Dataset, result: xr.Dataset) -> xr.Dataset:
-    """`result` with the attributes of `source` and of its coordinates, and none on its variables."""
-    result = result.copy()  # shallow: the variables may be those of `source`, and keep their attributes there
+    """Return `result` with the attributes of `source` and its coordinates; its own variables get none."""
+    result = result.copy()  # `source` may hold the same variables and keeps their attributes
     result.attrs = dict(source.attrs)
     for name, variable in result.variables.items():
         variable.attrs = dict(source.variables[name].attrs) if name in source.coords else {}
@@ -51,7 +51,7 @@ def keep_labels(source: xr.Dataset, result: xr.Dataset) -> xr.Dataset:
 
 
 def ratio(a: xr.DataArray, b: xr.DataArray) -> xr.DataArray:
-    """a / b, NaN where b is 0."""
+    """Return a / b, NaN where b is 0."""
     return a / b.where(b != 0)
 
 

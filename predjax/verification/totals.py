@@ -1,4 +1,4 @@
-"""The sums of a verification, which add, and the scores that they give."""
+"""The totals of a verification: sums over cases, which add, and the scores of the total."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from predjax.radar.windows.bad_windows import tolerate
-from predjax.radar.windows.batches import read_windows
+from predjax.radar.windows.batches import Batch, read_windows
 from predjax.radar.windows.prefetch import prefetch
 from predjax.verification.bootstrap import bootstrap
 from predjax.verification.case_blocks import assign_blocks, stack_blocks, sum_blocks
@@ -23,9 +23,13 @@ INTERVALS = ("rmse", "mae", "mean_error", "csi", "fss")
 
 
 class Verification(NamedTuple):
-    """The scores of all methods: `common` on the pixels that all of them forecast, with intervals and verdicts;
-    `whole` on each method's own pixels; `ensembles` of those with members, or None. `errors`: the RMSE of each window
-    over all lead times, of the first method, in the order of the windows."""
+    """The scores of all methods.
+
+    `common`: on the pixels that all methods forecast, with intervals and verdicts.
+    `whole`: on each method's own pixels.
+    `ensembles`: of the methods that have members; None where no method has.
+    `errors`: the RMSE of the first method over all lead times, for each window in the order of the windows.
+    """
 
     common: xr.Dataset
     whole: xr.Dataset
@@ -34,7 +38,7 @@ class Verification(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Names one set of statistics: a domain ("common", "whole" or "ensembles"), a method, a block of cases."""
+    """The name of a set of statistics: domain ("common", "whole" or "ensembles"), method, and block of cases."""
 
     domain: str
     method: str
@@ -43,10 +47,11 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Totals:
-    """The sums over some cases; `a + b` are the sums over the cases of both, and `Totals()` are those of none.
+    """The sums over some cases: `a + b` has the sums over the cases of both, `Totals()` the sums over no case.
 
-    `sums`: additive statistics. `errors`: the RMSE of the first method by number of the window. `unreadable`: how many
-    windows could not be read.
+    `sums`: the additive statistics of each part.
+    `errors`: the RMSE of the first method, by the number of the window.
+    `unreadable`: how many windows could not be read.
     """
 
     sums: Mapping[Part, xr.Dataset] = field(default_factory=dict)
@@ -54,7 +59,7 @@ class Totals:
     unreadable: int = 0
 
     def __add__(self, other: "Totals") -> "Totals":
-        """Raises the ValueError of `sums.check_same_labels`."""
+        """Add the totals of other cases; raises the ValueError of `sums.check_same_labels`."""
         sums = dict(self.sums)
         for part, new in other.sums.items():
             sums[part] = add_statistics(sums[part], new) if part in sums else new
@@ -81,7 +86,7 @@ class Totals:
         )
 
     def _stack(self, domain: str) -> dict[str, xr.Dataset]:
-        """The statistics of each method in a domain, along the dimension `block`."""
+        """Return the statistics of each method in a domain, along the dimension `block`."""
         found: dict[str, dict[int, xr.Dataset]] = {}
         for part, statistics in self.sums.items():
             if part.domain == domain:
@@ -92,15 +97,12 @@ class Totals:
 def measure_cases(
     methods: Mapping[str, Method], cases: Cases, parts: Iterable[list[int]], done: Callable[[], object] = lambda: None
 ) -> Totals:
-    """Return the totals over the cases of these numbers, by block (event, or stretch of init times).
-
-    `done` is called after each part.
-    """
+    """Return the totals over the cases with the numbers in `parts`, a batch a part; call `done` after each part."""
     blocks = assign_blocks(cases.windows, cases.length)
     totals = Totals()
     bad = tolerate(cases.on_bad_window)
 
-    def read(numbers):
+    def read(numbers: list[int]) -> tuple[list[int], Batch]:
         windows = [cases.windows[i] for i in numbers]
         return numbers, read_windows(cases.sources, windows, cases.length, cases.crop, bad)
 
@@ -113,8 +115,10 @@ def measure_cases(
     return replace(totals, unreadable=bad.count if bad else 0)
 
 
-def _measure(forecasts: dict, observed: np.ndarray, blocks: np.ndarray, cases: Cases) -> dict[Part, xr.Dataset]:
-    """The statistics of some cases, whose blocks are given; the mean stands for an ensemble."""
+def _measure(
+    forecasts: dict[str, np.ndarray], observed: np.ndarray, blocks: np.ndarray, cases: Cases
+) -> dict[Part, xr.Dataset]:
+    """Return the statistics of some cases in the given blocks (case,); an ensemble is also scored by its mean."""
     members = {name: frames for name, frames in forecasts.items() if frames.ndim == 6}
     forecasts = forecasts | {name: frames.mean(1) for name, frames in members.items()}
     shared, missing = keep_common(forecasts, observed), np.isnan(observed)
@@ -135,13 +139,14 @@ def _measure(forecasts: dict, observed: np.ndarray, blocks: np.ndarray, cases: C
 
 
 def _measure_errors(frames: np.ndarray, observed: np.ndarray) -> list[float]:
-    """The RMSE of each case over all of its valid pixels; NaN without any."""
+    """Return the RMSE of each case over all of its valid pixels; NaN without a valid pixel."""
     square = np.square((frames.mean(1) if frames.ndim == 6 else frames) - observed)
     return [float(np.sqrt(one[np.isfinite(one)].mean())) if np.isfinite(one).any() else np.nan for one in square]
 
 
-def _describe(cases: Cases, unreadable: int) -> dict:
-    described = {
+def _describe(cases: Cases, unreadable: int) -> dict[str, str | int]:
+    """Return the attributes that say what was verified."""
+    described: dict[str, str | int] = {
         "cases": len(cases.windows) - unreadable,
         "movies": len({(window.source, window.movie) for window in cases.windows}),
         "blocks": assign_blocks(cases.windows, cases.length).rule,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from predjax.verification.bootstrap import bootstrap
+from predjax.verification.bootstrap import Draws, bootstrap
 from predjax.verification.case_blocks import stack_blocks, sum_blocks
 from predjax.verification.fields import Scoring
 from predjax.verification.measure import measure, score
@@ -186,7 +186,7 @@ def test_scores_of_windows_and_wave_numbers_are_written_with_their_intervals(tmp
     )
     methods = {"half": sums, "persistence": sums}
     scores = compare({name: score(sum_blocks(s)) for name, s in methods.items()})
-    intervals = bootstrap(methods, score, reference="persistence", names=["fss"], resamples=20)
+    intervals = bootstrap(methods, score, reference="persistence", names=["fss"], draws=Draws(20))
     together = xr.merge([scores, intervals], join="exact", compat="no_conflicts", combine_attrs="drop_conflicts")
     write_skill(tmp_path, together)
     with xr.open_dataset(tmp_path / "skill.nc", decode_timedelta=False) as found:

@@ -10,7 +10,7 @@ import xarray as xr
 from PIL import Image
 
 from predjax.pictures.report.write import ReportCase, write_report
-from predjax.verification.bootstrap import VERDICTS, bootstrap
+from predjax.verification.bootstrap import VERDICTS, Draws, bootstrap
 from predjax.verification.case_blocks import stack_blocks, sum_blocks
 from predjax.verification.common_domain import keep_common
 from predjax.verification.ensembles import ensemble_skill, ensemble_statistics
@@ -84,7 +84,7 @@ def measure_all(blocks=6, windows=(1, 3)):
     stacked = {where: {m: stack_blocks(s) for m, s in of.items()} for where, of in sums.items()}
     common, whole = (compare({m: score(sum_blocks(s)) for m, s in of.items()}) for of in stacked.values())
     names = ["rmse", "mae", "mean_error", "csi", "fss"]
-    intervals = bootstrap(stacked["common"], score, reference="persistence", names=names, resamples=50)
+    intervals = bootstrap(stacked["common"], score, reference="persistence", names=names, draws=Draws(50))
     return xr.merge([common, intervals], join="exact", combine_attrs="no_conflicts"), whole
 
 
