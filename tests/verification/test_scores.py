@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import xarray as xr
+from scored import random_fields
 from skimage.metrics import peak_signal_noise_ratio
 
 from predjax.verification.fields import EVENT_RULE, Scoring
 from predjax.verification.scores import skill, statistics
-from predjax.verification.sums import add_statistics
 
 NAN = np.nan
 
@@ -89,30 +89,6 @@ def test_a_constant_field_has_no_correlation_whatever_its_value():
     assert skill(statistics(0.1 * values + 100, values, Scoring([]))).correlation.item() == pytest.approx(1, abs=1e-6)
 
 
-def random_fields(dtype=np.float32, cases=6, steps=3):
-    rng = np.random.default_rng(1)
-    forecast, observed = rng.gamma(0.3, 3.0, (2, cases, steps, 24, 20, 2)).astype(dtype)
-    forecast[rng.random(forecast.shape) < 0.1] = NAN
-    observed[rng.random(observed.shape) < 0.1] = NAN
-    return forecast, observed
-
-
-def test_statistics_of_two_halves_add_to_those_of_the_whole():
-    forecast, observed = random_fields()
-    whole = statistics(forecast, observed, Scoring([0.1, 1, 5], data_range=1.0))
-    halves = [
-        statistics(forecast[p], observed[p], Scoring([0.1, 1, 5], data_range=1.0)) for p in (slice(2), slice(2, None))
-    ]
-    total = add_statistics(*halves)
-    assert total.attrs == whole.attrs and total.lead_time.attrs == whole.lead_time.attrs
-    for name, values in whole.data_vars.items():
-        assert total[name].dtype == values.dtype
-        if values.dtype == np.int64:
-            np.testing.assert_array_equal(total[name], values, err_msg=name)
-        else:
-            np.testing.assert_allclose(total[name], values, rtol=1e-12, err_msg=name)
-
-
 def test_working_in_blocks_changes_nothing(monkeypatch):
     forecast, observed = random_fields()
     whole = statistics(forecast, observed, Scoring([1.0]))
@@ -160,22 +136,6 @@ def test_without_labels_lead_times_are_counted_in_frames():
     s = statistics(*random_fields(), Scoring([]))
     assert s.lead_time.values.tolist() == [1, 2, 3] and s.lead_time.attrs["units"] == "1"
     assert skill(s).csi.shape == (3, 0)
-
-
-@pytest.mark.parametrize(
-    ("change", "named"),
-    [
-        (lambda s: s.isel(lead_time=slice(2)), r"lead times differ: \[5, 10, 15\] in one, \[5, 10\] in the other"),
-        (lambda s: s.isel(threshold=[0]), r"thresholds differ: \[1\.0, 5\.0\] in one, \[1\.0\] in the other"),
-        (lambda s: s.assign_attrs(event_rule="value > threshold"), "value >= threshold in one, value > threshold in"),
-        (lambda s: s.assign_attrs(units="dBZ"), "units differ: mm/h in one, dBZ in the other"),
-        (lambda s: s.drop_vars("error"), "variables differ"),
-    ],
-)
-def test_statistics_of_different_things_do_not_add(change, named):
-    s = statistics(*random_fields(), Scoring([1, 5], lead_times=[5, 10, 15], units="mm/h"))
-    with pytest.raises(ValueError, match=named):
-        add_statistics(s, change(s))
 
 
 def test_ssim_and_psnr_against_the_formulas():
