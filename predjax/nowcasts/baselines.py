@@ -11,6 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from predjax.messages import suggest
+from predjax.nowcasts.persistence import persist
+from predjax.nowcasts.pysteps import ENSEMBLES, NOWCASTS, make_pysteps
+from predjax.nowcasts.regression import make_regression
 
 LOG = logging.getLogger("predjax")
 
@@ -28,7 +31,7 @@ class Setting(NamedTuple):
 class Baseline(NamedTuple):
     """An entry of the table.
 
-    `make`: the nowcast for a setting. It imports what it needs when it is called.
+    `make`: the nowcast for a setting. It imports slow modules when it is called.
     `sequence`: predicts from the forcings alone, for sequence tasks; all others go on from observed frames.
     `moves_maps`: follows motion, so a vector series cannot have it.
     `usual`: is compared unless other baselines are named.
@@ -40,39 +43,26 @@ class Baseline(NamedTuple):
     usual: bool = False
 
 
-def _make_persistence(setting: Setting) -> Nowcast:
-    from predjax.nowcasts.persistence import persist
-
-    return persist
-
-
 def _make_extrapolation(setting: Setting) -> Nowcast:
-    from predjax.nowcasts.extrapolation import extrapolate
+    from predjax.nowcasts.extrapolation import extrapolate  # scipy is slow to import
 
     return functools.partial(extrapolate, units=setting.units)
 
 
-def _make_pysteps(name: str, setting: Setting) -> Nowcast:
-    from predjax.nowcasts.pysteps import make_pysteps
-
-    return make_pysteps(name, setting.units)
-
-
 def _make_linear(setting: Setting) -> Nowcast:
-    from predjax.nowcasts.regression import make_regression
-
     if setting.regression is None:
         raise ValueError("the baseline linear needs the regression that a training run has fitted")
     return make_regression(setting.regression)
 
 
+def _make_pysteps(name: str, setting: Setting) -> Nowcast:
+    return make_pysteps(name, setting.units)
+
+
 BASELINES = {
-    "persistence": Baseline(_make_persistence, usual=True),
+    "persistence": Baseline(lambda setting: persist, usual=True),
     "extrapolation": Baseline(_make_extrapolation, moves_maps=True, usual=True),
-    "pysteps_lk": Baseline(functools.partial(_make_pysteps, "pysteps_lk"), moves_maps=True),
-    "pysteps_sprog": Baseline(functools.partial(_make_pysteps, "pysteps_sprog"), moves_maps=True),
-    "pysteps_anvil": Baseline(functools.partial(_make_pysteps, "pysteps_anvil"), moves_maps=True),
-    "pysteps_steps": Baseline(functools.partial(_make_pysteps, "pysteps_steps"), moves_maps=True),
+    **{name: Baseline(functools.partial(_make_pysteps, name), moves_maps=True) for name in (*NOWCASTS, *ENSEMBLES)},
     "linear": Baseline(_make_linear, sequence=True, usual=True),
 }
 

@@ -1,7 +1,7 @@
 """What is verified: the cases, the methods, and the batches of cases."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, Protocol, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -46,17 +46,8 @@ class Cases(NamedTuple):
         return self.sources[0].frames.attrs["units"]
 
 
-class Scaled(Protocol):
-    """What verification must know of a model's scaling (`models.scaling.Scaling`)."""
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def low(self) -> float | tuple[float, ...]: ...
-
-
 def add_scoring(
-    cases: Cases, thresholds: Sequence[float], sides: Sequence[int] = (5, 17), scaling: Scaled | None = None
+    cases: Cases, thresholds: Sequence[float], sides: Sequence[int] = (5, 17), scaling: Any = None
 ) -> Cases:
     """Return the cases with their `floor` and their `scoring`.
 
@@ -64,7 +55,7 @@ def add_scoring(
       cases: what is verified.
       thresholds: of events; empty: the usual ones of the unit, and none for vector series.
       sides: of the windows of the FSS in pixels; vector series have no FSS.
-      scaling: of the model. Its floor in dBZ becomes the floor of all fields; data in [0, 1] get SSIM and PSNR.
+      scaling: the `Scaling` of a model. Its floor in dBZ is the floor of all fields; data in [0, 1] get SSIM and PSNR.
 
     Raises:
       ValueError: a threshold that values of the unit never or always reach, a side that is no odd number.
@@ -75,7 +66,7 @@ def add_scoring(
     for threshold in chosen:
         if not low <= threshold <= high or (low == 0 == threshold):
             raise ValueError(f"threshold {threshold:g} {units} tells nothing: choose above {low:g} and up to {high:g}")
-    floor = cast(float, scaling.low) if scaling and scaling.kind == "dBZ" else None
+    floor = scaling.low if scaling and scaling.kind == "dBZ" else None
     lead_times, lead_units = _find_leads(cases)
     pixels = {find_pixel(movies) for movies in cases.sources}
     shapes = {(cases.crop,) * 2 if cases.crop else (m.sizes["y"], m.sizes["x"]) for m in cases.sources}

@@ -19,9 +19,11 @@ class Scoring:
       units: of the fields.
       lead_times, lead_units: labels of the T frames; without them 1 ... T with units "1" (frames).
       data_range: largest minus smallest possible value (1 for data in [0, 1]); adds SSIM and PSNR.
-      fill: the value of a dry pixel, which spectra put in the place of missing ones; None: see `spectra`.
-      side: spectra are taken of the central square of so many pixels; None: of the whole frame.
-      pixel_size: side of a pixel in metres, where it is known; gives spectra their wavelengths.
+      fill: the value of a dry pixel. Spectra put it into both fields where one is missing, and count frames of which at
+        least half is valid; with None they count frames without a missing pixel alone.
+      side: spectra are of the central square of so many pixels; None: of the whole frame. Spectra of frames of
+        different sizes add only when they have the same side.
+      pixel_size: side of a pixel in metres, where it is known.
 
     Raises:
       ValueError: thresholds, windows or numbers that make no sense.

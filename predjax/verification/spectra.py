@@ -24,12 +24,7 @@ def spectrum_statistics(
 
     Args:
       forecast, observed: as for `scores.statistics`.
-      scoring: its units and lead times, and
-        fill: None: only frames count where both fields have every pixel. A number (the value of a dry pixel): where
-          one of the two is missing both are set to it, and frames count when at least half of their pixels are valid.
-        side: the spectra are of the central square of so many pixels; None: of the whole frame. Spectra of frames of
-          different sizes add only when they have the same side.
-        pixel_size: adds the coordinate `wavelength`.
+      scoring: its units and lead times, `fill`, `side`, and `pixel_size`, which adds the coordinate `wavelength`.
       taper: remove the mean of the frame and multiply the rest by a Hann window (the power that the window takes away
         is restored). Without the taper the jump between opposite edges fills the small scales of both fields and
         hides blur there.

@@ -1,11 +1,13 @@
 """The one table of baselines: which data can have which, and what a new entry needs."""
 
 import logging
+import re
 
 import numpy as np
 import pytest
+from tiny import ROOT
 
-from predjax.nowcasts import baselines, pysteps
+from predjax.nowcasts import baselines
 from predjax.nowcasts.baselines import (
     BASELINES,
     Baseline,
@@ -77,8 +79,9 @@ def test_the_baseline_of_a_sequence_reads_the_forcings():
         make_baselines(["linear"], Setting("1"))
 
 
-def test_every_nowcast_of_pysteps_is_in_the_table():
-    assert [name for name in BASELINES if name.startswith("pysteps")] == [*pysteps.NOWCASTS, *pysteps.ENSEMBLES]
+def test_the_table_has_the_baselines_of_the_manual():
+    page = (ROOT / "docs" / "verification.md").read_text()
+    assert list(BASELINES)[:-1] == re.findall(r"^\| `(\w+)` \|", page, re.M) and "baseline is `linear`" in page
 
 
 def test_an_entry_of_the_table_is_all_that_a_new_baseline_needs(monkeypatch):
