@@ -84,7 +84,7 @@ def add_scoring(
     return cases._replace(floor=floor, scoring=scoring)
 
 
-def _find_leads(cases: Cases) -> tuple[list[float], str]:
+def _find_leads(cases: Cases) -> tuple[Sequence[float], str]:
     """Return the lead times and their units: minutes where all sources have the same step, else frames."""
     steps = {movies.attrs.get("step_seconds") for movies in cases.sources}
     number = np.arange(1, cases.num_steps + 1)

@@ -151,7 +151,7 @@ def test_ensembles_of_different_sizes_do_not_add():
         add_statistics(few, many)
 
 
-def test_fields_that_do_not_fit_are_refused_in_one_line():
+def test_fields_that_do_not_fit_are_refused():
     x, y = random_ensemble()
     with pytest.raises(ValueError, match=r"members must be \(case, member, T, H, W, C\)"):
         ensemble_statistics(x[:, 0], y, Scoring([1.0]))

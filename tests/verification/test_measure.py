@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from predjax.verification.fields import Scoring
-from predjax.verification.measure import measure, score
+from predjax.verification.fields import Scoring, label_leads
+from predjax.verification.measure import FAMILIES, Family, measure, score, score_compared
 from predjax.verification.skill import compare
-from predjax.verification.sums import add_statistics
+from predjax.verification.sums import add_statistics, keep_labels
 
 LABELS = {"lead_times": [10, 20], "units": "mm/h", "fill": 0.0, "pixel_size": 500.0}
 
@@ -82,3 +82,32 @@ def test_memory_does_not_grow_with_the_number_of_cases():
 
     peak(2)  # modules and caches of the first call
     assert peak(12) < 1.1 * peak(4)
+
+
+def test_a_vector_series_has_neither_fss_nor_spectra():
+    series = np.random.default_rng(0).random((3, 2, 1, 1, 4))
+    k = score(measure(series / 2, series, Scoring([0.5], [3])))
+    assert {"rmse", "csi", "q99_ratio", "coverage"} < set(k)
+    assert not {"fss", "rapsd_ratio", "spectrum_frames", "window", "wavenumber"} & set(k.variables)
+
+
+def test_the_scores_whose_differences_are_tested_are_among_all_scores():
+    sums = measure(rain(), rain(seed=1), Scoring([0.1, 1], [3, 7], **LABELS))
+    compared, every = score_compared(sums), score(sums)
+    assert {"rmse", "csi", "fss"} < set(compared.data_vars) and "rapsd_ratio" not in compared
+    for name, values in compared.data_vars.items():
+        xr.testing.assert_identical(values.drop_attrs(), every[name].drop_attrs())
+
+
+def test_a_family_of_scores_is_one_line_of_the_table(monkeypatch):
+    def count(forecast, observed, scoring):
+        dry = np.count_nonzero(forecast == 0, axis=(0, 2, 3, 4))
+        return xr.Dataset({"dry": ("lead_time", dry)}, {"lead_time": label_leads(len(dry), scoring)})
+
+    def share(sums):
+        return keep_labels(sums, xr.Dataset({"dry_share": sums.dry / sums.pairs}))
+
+    monkeypatch.setattr("predjax.verification.measure.FAMILIES", (*FAMILIES, Family(count, share)))
+    observed = np.zeros((1, 2, 3, 3, 1))
+    k = score(measure(observed, observed, Scoring([1], [3])))
+    assert k.dry_share.values.tolist() == [1, 1] and {"rmse", "fss"} < set(k)

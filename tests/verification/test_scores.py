@@ -183,11 +183,10 @@ def test_a_perfect_frame_counts_as_100_db_and_a_small_one_has_no_ssim():
         (np.zeros((1, 1, 3, 3, 1), int), np.zeros((1, 1, 3, 3, 1)), {}, "floating point.*int64"),
         (np.ma.zeros((1, 1, 3, 3, 1)), np.zeros((1, 1, 3, 3, 1)), {}, "masked array"),
         (field([np.inf]), field([1]), {}, "infinite value in frame 1"),
-        (field([1]), field([1]), {"thresholds": [1, 1]}, r"different, not \[1\.0, 1\.0\]"),
         (field([1]), field([1]), {"lead_times": [5, 10]}, "2 lead times for 1 frames"),
-        (field([1]), field([1]), {"data_range": 0.0}, "data_range must be positive, not 0"),
     ],
 )
 def test_bad_fields_are_refused_in_one_line(forecast, observed, options, message):
-    with pytest.raises(ValueError, match=message):
-        statistics(forecast, observed, Scoring(options.pop("thresholds", []), **options))
+    with pytest.raises(ValueError, match=message) as error:
+        statistics(forecast, observed, Scoring(**options))
+    assert "\n" not in str(error.value)

@@ -182,21 +182,10 @@ def test_the_rules_are_written_beside_the_numbers():
         add_statistics(s, s.isel(window=[0]))
 
 
-@pytest.mark.parametrize(
-    ("windows", "options", "message"),
-    [
-        ([4], {}, r"different odd numbers of pixels, not \[4\]"),
-        ([3, 3], {}, r"not \[3, 3\]"),
-        ([-1], {}, r"not \[-1\]"),
-        ([3.5], {}, r"not \[3\.5\]"),
-        ([3], {"min_coverage": 0}, "min_coverage must be above 0 and at most 1, not 0"),
-        ([3], {"min_coverage": 1.5}, "not 1.5"),
-    ],
-)
-def test_bad_windows_are_refused_in_one_line(windows, options, message):
-    with pytest.raises(ValueError, match=message) as error:
-        fss_statistics(*random_fields(), Scoring([1.0], windows), **options)
-    assert "\n" not in str(error.value)
+@pytest.mark.parametrize("coverage", [0, 1.5])
+def test_a_coverage_that_no_window_can_have_is_refused(coverage):
+    with pytest.raises(ValueError, match=f"min_coverage must be above 0 and at most 1, not {coverage}"):
+        fss_statistics(*random_fields(), Scoring([1.0], [3]), min_coverage=coverage)
 
 
 def test_infinite_values_are_refused():
