@@ -96,7 +96,7 @@ def _find_leads(cases: Cases) -> tuple[Sequence[float], str]:
 
 
 def find_baseline(methods: Iterable[str]) -> str | None:
-    """Return the method that the others are compared with, of the names of methods; None where there is none."""
+    """Return which of the methods is the reference for the others; None where there is no reference."""
     names = set(methods)
     return next((name for name in REFERENCES if name in names), None)
 

@@ -151,8 +151,10 @@ def _sum_members(x: np.ndarray, y: np.ndarray) -> list[float]:
 
 
 def _share_ranks(ranks: xr.DataArray) -> xr.DataArray:
-    """Return the counts (..., rank): an observation above b members and equal to e counts in equal parts for the ranks
-    b to b + e."""
+    """Return the counts of ranks (..., rank).
+
+    An observation above b members and equal to e members counts in equal parts for the ranks b to b + e.
+    """
     number = ranks.sizes["members_below"] - 1
     below, equal, rank = np.ogrid[: number + 1, : number + 1, : number + 1]
     parts = ((below <= rank) & (rank <= below + equal)) / (equal + 1.0)

@@ -65,7 +65,7 @@ def score_compared(statistics: xr.Dataset) -> xr.Dataset:
 
 
 def _find_families(statistics: xr.Dataset) -> list[Family]:
-    """The families that sums have: of maps or of vector series."""
+    """Return the families that are in the sums, which are of maps or of vector series."""
     return [family for family in FAMILIES if "spectrum_frames" in statistics or not family.of_maps]
 
 

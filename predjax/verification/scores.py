@@ -36,11 +36,7 @@ CACHED = 2**14  # pairs that are summed at a time: they fit into a processor's c
 BLOCK_PIXELS = 2**18  # pairs that are counted at a time: a few megabytes, whatever the number of cases
 
 
-def statistics(
-    forecast: np.ndarray,
-    observed: np.ndarray,
-    scoring: Scoring = PLAIN,
-) -> xr.Dataset:
+def statistics(forecast: np.ndarray, observed: np.ndarray, scoring: Scoring = PLAIN) -> xr.Dataset:
     """Return the additive sums of some cases, by lead time and threshold.
 
     Args:
