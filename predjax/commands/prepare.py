@@ -63,7 +63,8 @@ def main(arguments=None) -> int:
     _refuse_output(output, options.overwrite)
 
     from predjax.radar.store.archive import scan_archive
-    from predjax.radar.store.grids import Options, write_grids
+    from predjax.radar.store.convert import StoreOptions
+    from predjax.radar.store.grids import write_grids
     from predjax.radar.store.writing import Journal
 
     files = _find_files(options.data_path, output)
@@ -80,7 +81,7 @@ def main(arguments=None) -> int:
         skip = options.on_bad_file == "skip"
         share = _share(options.dask_scheduler)
         sources, bad = scan_archive(files, config, skip, share)
-        index = write_grids(journal, sources, bad, Options(options.dtype, options.wet_threshold, skip), share)
+        index = write_grids(journal, sources, bad, StoreOptions(options.dtype, options.wet_threshold, skip), share)
         journal.finish(output, {"predjax": predjax.__version__, **index})
     run_file.write(output / run_file.NAME, run_file.describe(parser, options))
     print(_summarise(output, index))

@@ -48,11 +48,12 @@ def measure_skill(options):
 
 def describe_other_sampling(record: dict, cases) -> list[str]:
     """A warning for each source with another time step or pixel size than those that the model was trained on."""
-    from predjax.radar.windows.record import find_other_sampling, find_pixel
+    from predjax.radar.grid import Grid
+    from predjax.radar.windows.provenance import find_other_sampling
 
     sampling, found = record["data"].get("sampling", {}), []
     for movies in cases.sources:
-        other = find_other_sampling(sampling, movies.attrs.get("step_seconds"), find_pixel(movies))
+        other = find_other_sampling(sampling, movies.attrs.get("step_seconds"), Grid.of(movies).pixel_size)
         if other:
             found.append(f"{movies.attrs['source']} has {other}")
     return found

@@ -124,8 +124,8 @@ def choose_cases(options, model):
     """The cases to verify, and how many of them overlap what the model was trained on."""
     from predjax.jobs.data import find_cases, read_sources, spread
     from predjax.nowcasts.model import check_fits
-    from predjax.radar.windows.index import find_periods
-    from predjax.radar.windows.record import count_overlaps, restore_periods
+    from predjax.radar.windows.provenance import count_overlaps, restore_periods
+    from predjax.radar.windows.runs import find_periods
     from predjax.verification.cases import Cases, add_scoring
 
     record, config = (model.record["data"], model.forecaster.config) if model else ({}, None)

@@ -23,6 +23,7 @@ from predjax.models.losses import make_error
 from predjax.nowcasts.model import TrainedModel
 from predjax.pictures.curves import draw_losses
 from predjax.radar.windows.batches import BatchSource, read_windows
+from predjax.radar.windows.index import WindowIndex
 from predjax.training import loop
 from predjax.training.monitor import read_log
 from predjax.training.run import Progress, Run
@@ -174,7 +175,8 @@ def _make_run(plan: TrainingPlan, request: TrainRequest) -> Run:
     data, model, training, crop = plan.data, plan.model, plan.training, plan.data_config.crop
     length, size = model.total_length, training.batch_size
     devices = parallel.choose_devices(training.n_gpu)
-    batches = BatchSource(data.sources, data.split.train, length, size, plan.data_config, training.seed)
+    index = WindowIndex(data.sources, data.split.train, length, plan.data_config)
+    batches = BatchSource(index, size, training.seed)
     windows = find_cases(data.sources, data.split.valid, length, plan.data_config)
     windows = spread(windows, training.max_valid_cases)
     size = min(size, -(-max(1, len(windows)) // len(devices)) * len(devices))

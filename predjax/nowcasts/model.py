@@ -15,7 +15,7 @@ from predjax.messages import one_line_messages
 from predjax.models.config import ModelConfig
 from predjax.models.ensemble import Ensemble, make_ensemble
 from predjax.models.forecaster import Forecaster, make_forecaster
-from predjax.motion.advection import from_moving, into_moving
+from predjax.motion.moving import from_moving, into_moving
 from predjax.nowcasts.matching import keep_cores, match
 from predjax.radar.movies import Movies
 

@@ -1,4 +1,4 @@
-"""What a user can say about the data: how to read it, cut it into windows, and hold parts of it out."""
+"""Options of data: how to read them, cut them into windows, and hold parts of them out."""
 
 import dataclasses
 
@@ -11,7 +11,7 @@ UNITS = ("file", "mm/h", "dBZ")
 CROP_MODES = ("random", "grid", "centre")
 SPLITS = ("auto", "movie", "time")
 ON_BAD_WINDOW = ("stop", "skip")
-FEED_OPTIONS = ("layout", "variable", "units", "path_length")  # how frames that arrive are read
+FEED_OPTIONS = ("layout", "variable", "units", "path_length")  # of reading frames that arrive
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +43,8 @@ class DataConfig:
     )
     importance: float = flag(
         0.0,
-        "mean of 1 - exp(-R h/mm) from which training windows are taken; with less they are as much rarer; 0 takes all",
+        "mean of 1 - exp(-R h/mm) from which a training window is always taken; drier ones are taken in proportion to "
+        "theirs; 0 takes all",
         metavar="RAIN",
     )
     on_bad_window: str = flag(
@@ -53,7 +54,7 @@ class DataConfig:
     valid_fraction: float = flag(0.15, "fraction of the data to validate on, 0 to 1", metavar="FRACTION")
     test_fraction: float = flag(0.15, "fraction of the data to verify on at the end, 0 to 1", metavar="FRACTION")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         choices: dict[str, tuple[str, ...]] = {
             "layout": LAYOUTS,
             "units": UNITS,

@@ -14,7 +14,7 @@ from predjax.radar.formats.npz import read_npz
 from predjax.radar.formats.suffixes import SUFFIXES, TABLE_SUFFIXES, is_gridded
 from predjax.radar.formats.table import read_table
 from predjax.radar.formats.zarr import is_zarr
-from predjax.radar.movies import Movies, check_movies, check_together
+from predjax.radar.movies import Movies, Sources, check_sources
 from predjax.radar.store.reading import is_store, read_store
 
 
@@ -27,7 +27,7 @@ def read_movies(
     units: str = "file",
     forcings: collections.abc.Sequence[str] = (),
     path_length: int = 0,
-) -> list[Movies]:
+) -> Sources:
     """Reads a data set; pixels of .npy and netCDF files, composites and stores are read only when they are indexed.
 
     Args:
@@ -56,7 +56,7 @@ def read_movies(
         others = [one for one in datasets if not is_movies(one)]
         names = ["dataset"] if len(others) == 1 else [f"dataset {number}" for number in range(1, len(others) + 1)]
         read = read_netcdf([*map(as_file, others, names)], variable, units, forcings)
-        return check_together([check_movies(movies) for movies in (*filter(is_movies, datasets), *read)])
+        return check_sources([*filter(is_movies, datasets), *read])
     files = expand_paths(paths)
     known = (*SUFFIXES, *TABLE_SUFFIXES)
     stores = [file for file in files if file.is_dir() and not is_zarr(file)]
@@ -78,7 +78,7 @@ def read_movies(
             if forcings:
                 raise ValueError(f"{file}: an array has no variable {forcings[0]!r}; forcings need netCDF files")
             found.append((read_npy if file.suffix.lower() == ".npy" else read_npz)(file, layout, units))
-    return check_together([check_movies(movies) for movies in found])
+    return check_sources(found)
 
 
 def expand_paths(paths: str | os.PathLike | collections.abc.Sequence) -> list[pathlib.Path]:

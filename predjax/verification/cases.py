@@ -5,14 +5,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from predjax.radar.movies import Movies, is_series
+from predjax.radar.grid import Grid
+from predjax.radar.movies import Sources, is_series
 from predjax.radar.windows.batches import Batch
 from predjax.radar.windows.index import Window
-from predjax.radar.windows.record import find_pixel
+from predjax.units import RANGES, find_ranges
 from predjax.verification.fields import Scoring
 
 THRESHOLDS = {"mm/h": (0.1, 1.0, 5.0), "dBZ": (10.0, 20.0, 35.0)}
-POSSIBLE = {"mm/h": (0.0, 2000.0), "dBZ": (-32.0, 100.0)}
 REFERENCES = ("persistence", "linear")
 PIXELS_A_BATCH = 2_000_000
 
@@ -28,8 +28,8 @@ class Cases(NamedTuple):
     `scoring`: see `add_scoring`.
     """
 
-    sources: list[Movies]
-    windows: list[Window]
+    sources: Sources
+    windows: Sequence[Window]
     input_length: int
     num_steps: int
     crop: int = 0
@@ -62,13 +62,13 @@ def add_scoring(
     """
     units, series = cases.units, is_series(cases.sources[0])
     chosen = tuple(thresholds) or (() if series else THRESHOLDS.get(units, (0.5,)))
-    low, high = POSSIBLE.get(units, (-np.inf, np.inf))
+    low, high = find_ranges(units).thresholds
     for threshold in chosen:
         if not low <= threshold <= high or (low == 0 == threshold):
             raise ValueError(f"threshold {threshold:g} {units} tells nothing: choose above {low:g} and up to {high:g}")
     floor = scaling.low if scaling and scaling.kind == "dBZ" else None
     lead_times, lead_units = _find_leads(cases)
-    pixels = {find_pixel(movies) for movies in cases.sources}
+    pixels = {Grid.of(movies).pixel_size for movies in cases.sources}
     shapes = {(cases.crop,) * 2 if cases.crop else (m.sizes["y"], m.sizes["x"]) for m in cases.sources}
     scoring = Scoring(
         thresholds=chosen,
@@ -77,7 +77,7 @@ def add_scoring(
         lead_times=lead_times,
         lead_units=lead_units,
         data_range=1.0 if scaling and scaling.kind == "none" else None,
-        fill=(low if floor is None else floor) if units in POSSIBLE else None,
+        fill=(low if floor is None else floor) if units in RANGES else None,
         side=min(min(shape) for shape in shapes) if len(shapes) > 1 else None,
         pixel_size=pixels.pop() if len(pixels) == 1 else None,
     )

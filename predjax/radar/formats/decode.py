@@ -13,8 +13,8 @@ import numpy as np
 
 from predjax import units
 
-# Outside these (before conversion) a value is a fill value that nobody declared (-9999, 1e20): said, not guessed.
-_POSSIBLE = {"reflectivity": (-200.0, 200.0), "rain": (-900.0, 1e6), "": (-np.inf, np.inf)}
+# Outside the range of files a value is a fill value that nobody declared (-9999, 1e20): said, not guessed.
+_RANGES = {"reflectivity": units.RANGES["dBZ"].files, "rain": units.RANGES["mm/h"].files, "": (-np.inf, np.inf)}
 # The netCDF library writes 9.96921e36 where nothing was written; any float near it is that.
 _UNWRITTEN = 9.9e36
 
@@ -118,7 +118,7 @@ class Decoder:
         for numbers, (low, high) in ((stored, self.stored_range), (values, self.value_range)):
             if (low, high) != (-np.inf, np.inf):
                 missing |= (numbers < low) | (numbers > high)
-        low, high = _POSSIBLE[self.quantity]
+        low, high = _RANGES[self.quantity]
         wrong = np.isinf(values) | (values < low) | (values > high)
         return values, missing, wrong & ~missing
 

@@ -9,14 +9,15 @@ from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
-from xarray.core import indexing
 
 from predjax.messages import one_line
 from predjax.radar.formats.headers import read_header
+from predjax.radar.formats.lazy import read_later
 from predjax.radar.formats.netcdf_frames import NetcdfFrames
 from predjax.radar.formats.netcdf_header import Field, Header
 from predjax.radar.grid import Grid
-from predjax.radar.movies import DIMENSIONS, FORCING_DIMENSIONS, Movies, build_movies, most_frequent_step
+from predjax.radar.movies import DIMENSIONS, FORCING_DIMENSIONS, Movies, build_movies
+from predjax.radar.step import Step
 
 _LOG = logging.getLogger("predjax")
 # A window of 20 frames reads one or two chunks more than it needs; beyond this the excess is most of the work.
@@ -96,7 +97,7 @@ def _group_key(header: Header, grid: int, number: int, groups: dict) -> tuple:
     )
     step = header.step
     same = [one for one in groups if one[:-1] == key]
-    fitting = [one for one in same if step is None or one[-1] is None or abs(one[-1] - step) <= 0.01 * step]
+    fitting = [one for one in same if step is None or one[-1] is None or step.fits(one[-1].seconds)]
     return fitting[0] if fitting else (*key, step)
 
 
@@ -112,16 +113,13 @@ def _join(headers: list[Header], source: str) -> Joined:
         left = np.setdiff1d(np.arange(len(times)), kept)
         left = left[np.argsort(times[left], kind="stable")]
         time, spare_times, spare_places, places = time[None], times[left], places[left], places[kept]
-    step = None if time is None else most_frequent_step(time)
-    parts = [(header.file, _with_units(header, step)) for header in headers]
+    step = None if time is None else Step.of_times(time)
+    parts = [(header.file, _with_units(header, step.seconds if step else None)) for header in headers]
     forcings = [(header.file, header.forcings) for header in headers]
     shape = (first.movies, len(places), *first.grid.shape)
     movies = build_movies(
-        _lazy(NetcdfFrames(parts, places, (*shape, len(first.fields)))),
-        time=time,
-        y=first.grid.y,
-        x=first.grid.x,
-        channel=first.channel,
+        read_later(DIMENSIONS, NetcdfFrames(parts, places, (*shape, len(first.fields)))),
+        {"time": time, "channel": first.channel, **first.grid.coords},
         attrs=dict(first.conversion.attrs) | first.attrs,
         source=source,
         files=[headers[part].file for part in dict.fromkeys(places[:, 0].tolist())],
@@ -131,22 +129,15 @@ def _join(headers: list[Header], source: str) -> Joined:
         key: one_line(value) if key != "history" and isinstance(value, str) else value
         for key, value in first.file_attrs.items()
     }
-    if first.grid.mapping_name:
-        movies = movies.assign_coords({first.grid.mapping_name: xr.Variable((), 0, first.grid.mapping)})
     if first.forcings:
         maps = _has_maps(first.forcings)
         shape = (*(shape if maps else shape[:2]), len(first.forcings))
-        lazy = _lazy(NetcdfFrames(forcings, places, shape))
-        movies["forcings"] = xr.Variable(FORCING_DIMENSIONS[maps], lazy)
+        movies["forcings"] = read_later(FORCING_DIMENSIONS[maps], NetcdfFrames(forcings, places, shape))
         movies = movies.assign_coords(forcing=("forcing", list(first.forcing_names)))
     _remark(first, source)
     spare = NetcdfFrames(parts, spare_places, (1, len(spare_places), *first.grid.shape, len(first.fields)))
     files = [header.file for header in headers]
-    return Joined(movies, files, places, xr.Variable(DIMENSIONS, _lazy(spare)), spare_times, spare_places)
-
-
-def _lazy(array: NetcdfFrames) -> indexing.LazilyIndexedArray:
-    return indexing.LazilyIndexedArray(array)
+    return Joined(movies, files, places, read_later(DIMENSIONS, spare), spare_times, spare_places)
 
 
 def _with_units(header: Header, step: float | None) -> tuple[Field, ...]:

@@ -4,10 +4,7 @@ import itertools
 from typing import Any
 
 import numpy as np
-from xarray.backends import BackendArray
-from xarray.core import indexing
 
-from predjax.messages import one_line_messages
 from predjax.radar.formats import cf
 from predjax.radar.formats.netcdf_header import Field
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
@@ -16,13 +13,15 @@ from predjax.radar.formats.open_files import OPEN_FILES
 _UNREADABLE = (RuntimeError, OSError, IndexError)
 
 
-class NetcdfFrames(BackendArray):
+class NetcdfFrames:
     """Frames (movie, time, y, x, field) that lie in one or many files, or (movie, time, field) without pixels.
 
     Attributes:
       shape: of the whole array.
       dtype: float32, or that of the codes.
     """
+
+    reads_lists = False
 
     def __init__(
         self,
@@ -40,8 +39,8 @@ class NetcdfFrames(BackendArray):
         self._parts, self._frames = parts, frames
         self.shape, self.dtype = shape, np.dtype(dtype)
 
-    def stored(self) -> tuple["NetcdfFrames", np.ndarray] | None:
-        """The same frames as codes and the table that decodes them, or None where no single table does."""
+    def codes(self) -> tuple["NetcdfFrames", np.ndarray] | None:
+        """Return the same frames as codes and the table that decodes them, or None where no single table does."""
         decoders = {field.decoder for _, fields in self._parts for field in fields}
         table = decoders.pop().table if len(decoders) == 1 else None
         if table is None:
@@ -54,17 +53,14 @@ class NetcdfFrames(BackendArray):
         return NetcdfFrames(parts, self._frames, self.shape, np.min_scalar_type(len(table) - 1)), table
 
     def cut(self, start: int, stop: int) -> "NetcdfFrames":
-        """The frames from `start` to `stop` alone, which know nothing of other files."""
+        """Return the frames from `start` to `stop` alone, which know nothing of other files."""
         parts, numbers = np.unique(self._frames[start:stop, 0], return_inverse=True)
         frames = np.stack([numbers, self._frames[start:stop, 1]], axis=1)
         shape = (self.shape[0], len(frames), *self.shape[2:])
         return NetcdfFrames([self._parts[part] for part in parts], frames, shape, self.dtype)
 
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
-        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
-
-    @one_line_messages()
-    def _read(self, key: tuple) -> np.ndarray:
+    def read(self, key: tuple) -> np.ndarray:
+        """Read and decode a part; see `lazy.Readable`."""
         # Whole numbers become ranges of one, so that every file is read the same way; undone at the end.
         ranges = [
             range(size)[k] if isinstance(k, slice) else range(size)[k : k + 1 or None]

@@ -13,7 +13,7 @@ from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.formats.open_files import OPEN_FILES
 from predjax.radar.formats.quantity import Conversion, plan_conversion
 from predjax.radar.grid import Grid
-from predjax.radar.movies import most_frequent_step
+from predjax.radar.step import Step
 
 _COORDINATE_ATTRS = ("units", "standard_name", "long_name", "axis")
 _FILE_ATTRS = ("title", "institution", "references", "history")
@@ -63,9 +63,9 @@ class Header:
     chunk: int
 
     @property
-    def step(self) -> float | None:
-        """The time step in seconds, or None for single frames or without dates."""
-        return None if self.time is None else most_frequent_step(self.time)
+    def step(self) -> Step | None:
+        """The time step, or None for single frames or without dates."""
+        return None if self.time is None else Step.of_times(self.time)
 
 
 def read_header(file: str, variable: str, units: str, forcings) -> Header:

@@ -22,7 +22,7 @@ from predjax.radar.movies import Movies, check_movies, check_together, has_times
 FORMATS = (*GRID_SUFFIXES, ".npy", ".npz")
 SCANNED_TOGETHER = 16  # files, by another process
 Bad = tuple[str, str]  # a file that cannot be read, and why
-# Of a function, options and parts: a generator of function(options, part) in order, computed by other processes.
+# Share(function, options, parts) yields function(options, part) of every part in order, computed by other processes.
 Share = Callable[[Callable, object, Iterable], Generator]
 
 
@@ -31,10 +31,10 @@ class Source(NamedTuple):
 
     Attributes:
       name: short, for messages.
-      shape: of its frames, (movie, time, y, x, channel).
-      open: gives the Movies; those of an array are opened anew at every call. It can be pickled.
-      joined: of netCDF files, with the frames of times that are there twice; else None.
-      mapped: whether frames that were read count as memory until they are opened anew.
+      shape: of the frames, (movie, time, y, x, channel).
+      open: returns the Movies; an array file is opened anew at every call. It can be pickled.
+      joined: the netCDF files, with the frames whose times are there twice; None for an array file.
+      mapped: whether frames that were read count as memory until the source is opened anew.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Source(NamedTuple):
 
     @property
     def frames(self) -> int:
-        """Of all movies."""
+        """The number of frames of all movies."""
         return self.shape[0] * self.shape[1]
 
     @property
@@ -57,13 +57,13 @@ class Source(NamedTuple):
 def scan_archive(
     files: Sequence[pathlib.Path], config: DataConfig, skip: bool, share: Share | None = None
 ) -> tuple[list[Source], list[Bad]]:
-    """The sources of `files` in order, and the files that cannot be read.
+    """Return the sources of `files` in order, and the files that cannot be read.
 
-    Every file is opened once, for its labels; then a few frames are looked at, but with `skip` only of sources that are
-    one file. With `share` other processes read the labels, those of arrays excepted.
+    Every file is opened once, for its labels. Then a few frames are looked at; with `skip` only in sources of one
+    file. With `share` other processes read the labels, except for those of arrays.
 
     Raises:
-      ValueError, OSError: one line. Of a file that cannot be read only without `skip`, or when no file can be.
+      ValueError, OSError: one line. With `skip`, a file that cannot be read is an error only if no file can be read.
     """
     bad: list[Bad] = []
     sources: list[Source] = []
@@ -88,15 +88,14 @@ def scan_archive(
                 sources.remove(source)
     if not sources:
         raise ValueError(f"none of {len(files)} files can be read: {bad[0][1]}")
-    first = _labels(sources[0])
-    for source in sources[1:]:
-        check_together([first, _labels(source)])
+    check_together(map(_labels, sources))
     return sources, bad
 
 
 def _read_headers(
-    files, config: DataConfig, skip: bool, bad: list[Bad], bar: tqdm, share: Share | None
+    files: Sequence[pathlib.Path], config: DataConfig, skip: bool, bad: list[Bad], bar: tqdm, share: Share | None
 ) -> Iterator[Header]:
+    """Yield the labels of the files that can be read."""
     with contextlib.ExitStack() as stack:
         shared: Iterator[Header | None] = itertools.repeat(None)
         if share:
@@ -114,7 +113,7 @@ def _read_headers(
 
 
 def _try_headers(config: DataConfig, files: Sequence[str]) -> list[Header | None]:
-    """The labels of some files, None where they cannot be read."""
+    """Read the labels of some files; None where they cannot be read."""
     found: list[Header | None] = []
     for file in files:
         try:
@@ -126,7 +125,7 @@ def _try_headers(config: DataConfig, files: Sequence[str]) -> list[Header | None
 
 
 def _note(bad: list[Bad], file: str, error: Exception, skip: bool) -> None:
-    """Remembers a file that cannot be read, or raises its error."""
+    """Remember a file that cannot be read, or raise its error."""
     if not skip:
         raise error
     bad.append((file, " ".join(str(error).split())))
@@ -150,5 +149,5 @@ def _array_source(file: pathlib.Path, config: DataConfig) -> Source:
 
 
 def _labels(source: Source) -> Movies:
-    """The Movies without a frame, so that no array is kept."""
+    """Return the Movies without frames, so that no array is kept."""
     return source.open().isel(movie=slice(0, 0), time=slice(0, 0)).load()

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from predjax.radar.formats import placement
+from predjax.radar.formats.lazy import find_codes
 from predjax.radar.readers import read_movies
-from predjax.radar.windows.codes import find_stored
 
 h5py = pytest.importorskip("h5py", reason="h5py writes the test files (extra test)")
 
@@ -93,7 +93,7 @@ def test_accumulations_become_rates_by_the_period(tmp_path, rain, period):
     attrs = movies.frames.attrs
     assert (attrs["units"], attrs["variable"], attrs["standard_name"]) == ("mm/h", "PRECIP", "rainfall_rate")
     assert movies.attrs["title"] == "RAD_NL25_RAC_5M" and "KNMI" in movies.attrs["institution"]
-    codes, table = find_stored(movies.frames)
+    codes, table = find_codes(movies.frames)
     np.testing.assert_array_equal(codes.values[0, 0, ..., 0], rain)
     assert np.isnan(table[65534:]).all() and table[1] == np.float32(0.01 * 60 / period)
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from tiny import TINY
 
+from predjax.radar.formats.lazy import find_codes
 from predjax.radar.movies import check_movies
 from predjax.radar.readers import read_movies
-from predjax.radar.windows.codes import find_stored
 
 h5py = pytest.importorskip("h5py", reason="h5py writes the test files (extra test)")
 
@@ -91,12 +91,12 @@ def test_reflectivity_by_any_kind_of_hdf5(tmp_path, pixels, fixed, options):
 
 def test_codes_are_left_in_the_file(tmp_path, pixels):
     movies = read(write(tmp_path / "a.h5", (pixels, DBZH)))
-    codes, table = find_stored(movies.frames)
+    codes, table = find_codes(movies.frames)
     np.testing.assert_array_equal(codes[0, 0, ..., 0].values, pixels)
     assert np.isnan(table[255]) and table[0] == -32 and table[64] == 0
     big = pixels.astype(">u2") * 3
     movies = read(write(tmp_path / "b.h5", (big, RATE)))
-    codes, table = find_stored(movies.frames)
+    codes, table = find_codes(movies.frames)
     np.testing.assert_array_equal(codes[0, 0, ..., 0].values, big)
     np.testing.assert_allclose(table[:65535], 0.1 * np.arange(65535), rtol=1e-6)
 
@@ -120,7 +120,7 @@ def test_real_numbers_and_long_integers(tmp_path, dtype):
     values = movies.frames.values[0, 0, ..., 0]
     assert np.isnan(values[0]).all() and (values[1] == -32).all()
     np.testing.assert_array_equal(values[2:], image[2:])
-    assert find_stored(movies.frames) is None
+    assert find_codes(movies.frames) is None
 
 
 def test_nan_may_be_nodata_and_undetect_wins_over_nothing(tmp_path, caplog):
@@ -384,5 +384,5 @@ def test_training_and_evaluation_on_composites(tmp_path, pyproj):
     assert prepare(["--data_path", archive, "--output", str(store)]) == 0
     (prepared,), movies = read_movies(store), read(archive)
     np.testing.assert_array_equal(check_movies(prepared).frames.values, movies.frames.values)
-    np.testing.assert_array_equal(find_stored(prepared.frames)[0].values, find_stored(movies.frames)[0].values)
+    np.testing.assert_array_equal(find_codes(prepared.frames)[0].values, find_codes(movies.frames)[0].values)
     assert prepared["crs"].attrs["proj4"] == OPERA

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from predjax.radar.formats import placement
+from predjax.radar.formats.lazy import find_codes
 from predjax.radar.movies import check_movies
 from predjax.radar.readers import read_movies
-from predjax.radar.windows.codes import find_stored
 
 SHAPE = (18, 12)
 HEADER = {
@@ -68,7 +68,7 @@ def test_greys_are_reflectivities(tmp_path, image, name):
     assert movies.time.values[0, 0] == np.datetime64("2016-09-28T16:00")
     attrs = movies.frames.attrs
     assert (attrs["units"], attrs["variable"], attrs["zr_a"]) == ("dBZ", "CorrectedReflectivity", 223)
-    codes, table = find_stored(movies.frames)
+    codes, table = find_codes(movies.frames)
     np.testing.assert_array_equal(codes.values[0, 0, ..., 0], image)
     assert np.isnan(table[255]) and table[254] == 95
     np.testing.assert_array_equal(movies.frames[0, 0, 5:1:-2, 3:9, 0].values, image[5:1:-2, 3:9] * 0.5 - 32)
