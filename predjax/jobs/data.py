@@ -38,7 +38,7 @@ class DataSet(NamedTuple):
 
 def read_sources(paths, config: DataConfig) -> list[Movies]:
     """Movies of the paths, checked one by one and together."""
-    names = ("layout", "variable", "units", "forcings", "path_length")
+    names = ("layout", "variable", "units", "forcings", "path_length", "engine")
     return check_together(read_movies(paths, **{name: getattr(config, name) for name in names}))
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from predjax.radar.formats.in_memory import list_datasets
+from predjax.radar.formats.datasets import list_datasets
 from predjax.radar.movies import Movies, build_movies, has_times, most_frequent_step
 from predjax.radar.readers import expand_paths, read_movies
 

@@ -150,7 +150,7 @@ def alone(monkeypatch):
         raise AssertionError("a worker should do this")
 
     monkeypatch.setattr(store_grids, "read_block", refuse)
-    monkeypatch.setattr(scanning, "read_header", refuse)
+    monkeypatch.setattr(scanning, "read_labels", refuse)
 
 
 @pytest.mark.ci

@@ -6,9 +6,10 @@ import threading
 import numpy as np
 import pytest
 import xarray as xr
-from xarray.core import indexing
 
 from predjax.radar.config import DataConfig
+from predjax.radar.formats.lazy import read_later
+from predjax.radar.movies import DIMENSIONS
 from predjax.radar.windows import batches
 from predjax.radar.windows.batches import BatchSource, read_windows
 from predjax.radar.windows.index import Window, find_periods, find_windows
@@ -247,35 +248,34 @@ def test_forcings_follow_their_window():
     np.testing.assert_array_equal(batch.forcings, np.repeat(np.array(expected)[..., None], 2, -1))
 
 
-class Recorded(xr.backends.BackendArray):
+class Recorded:
     """An array that is read lazily and remembers how much."""
 
+    reads_lists = False
+
     def __init__(self, values):
-        self.values, self.shape, self.dtype, self.read = values, values.shape, values.dtype, []
+        self.values, self.shape, self.dtype, self.taken = values, values.shape, values.dtype, []
 
-    def __getitem__(self, key):
-        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._take)
-
-    def _take(self, key):
-        self.read.append(self.values[key].shape)
+    def read(self, key):
+        self.taken.append(self.values[key].shape)
         return self.values[key]
 
 
 def test_large_sources_are_read_window_by_window(monkeypatch):
     movies = build(forcings="map")
     stored = Recorded(movies.frames.values)
-    lazy = movies.assign(frames=movies.frames.copy(data=indexing.LazilyIndexedArray(stored)))
+    lazy = movies.assign(frames=read_later(DIMENSIONS, stored, movies.frames.attrs))
     kept = open_source(lazy, config=CROPS)
-    assert stored.read == [stored.shape]
+    assert stored.taken == [stored.shape]
     monkeypatch.setattr(batches, "MEMORY_LIMIT", 0)
     source = open_source(lazy, config=CROPS)
-    stored.read.clear()
+    stored.taken.clear()
     for step in range(4):
         batch = source.batch(step)
         assert_same(kept.batch(step), batch)
         np.testing.assert_array_equal(kept.batch(step).forcings, batch.forcings)
         assert_same(batch, read_windows([lazy], batch.windows, 3, 4))
-    assert set(stored.read) == {(1, 4, 4, 1), (3, 4, 4, 1)}  # the first frame, then the window
+    assert set(stored.taken) == {(1, 4, 4, 1), (3, 4, 4, 1)}  # the first frame, then the window
 
 
 def alive():
