@@ -9,7 +9,7 @@ from predjax.flags import Parser, add_flags, typed
 from predjax.jobs import cluster
 from predjax.radar.config import DataConfig
 
-READING = ("layout", "variable", "units", "forcings")
+READING = ("layout", "variable", "units", "forcings", "engine")
 
 
 def make_parser() -> Parser:

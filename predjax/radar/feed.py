@@ -53,7 +53,7 @@ class Feed:
         datasets = list_datasets(self._paths)
         for one in read_movies(datasets, **self._options) if datasets else ():
             found.setdefault(one.attrs["source"], ((), []))[1].append(one)
-        paths = [] if found else list(map(str, expand_paths(self._paths)))
+        paths = [] if found else list(map(str, expand_paths(self._paths, self._options.get("engine", ""))))
         for path in tqdm(paths, desc="reading", unit="file", leave=False, disable=None, delay=1):
             try:
                 status = os.stat(path)

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from predjax.radar.config import DataConfig
 from predjax.radar.formats.catalogue import GRID_SUFFIXES, Reading, is_gridded, read_labels
+from predjax.radar.formats.datasets import check_engine
 from predjax.radar.formats.joining import Joined, join_files
 from predjax.radar.formats.labels import Header
 from predjax.radar.formats.npy import read_npy
@@ -64,6 +65,7 @@ def scan_archive(
     Raises:
       ValueError, OSError: one line. Of a file that cannot be read only without `skip`, or when no file can be.
     """
+    check_engine(config.engine)
     bad: list[Bad] = []
     sources: list[Source] = []
     gridded = [file for file in files if config.engine or is_gridded(file)]
