@@ -165,7 +165,7 @@ def evaluate(
       ValueError, OSError: one line: an argument that is not possible, data that do not go with the model or cannot be
         read.
     """
-    from predjax.radar.formats.in_memory import list_datasets
+    from predjax.radar.formats.datasets import list_datasets
     from predjax.verification.skill import FILE_ATTRS
 
     options = make_parser().parse_args([])

@@ -1,5 +1,6 @@
 """From paths and options to windows of movies, and what a checkpoint says about them."""
 
+import dataclasses
 import logging
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -41,7 +42,7 @@ class DataSet(NamedTuple):
 
 def read_sources(data: Any, config: DataConfig) -> Sources:
     """Read the movies of paths or Datasets as `config` says."""
-    names = ("layout", "variable", "units", "forcings", "path_length")
+    names = ("layout", "variable", "units", "forcings", "path_length", "engine")
     return read_movies(data, **{name: getattr(config, name) for name in names})
 
 
