@@ -36,7 +36,7 @@ def report(verification: Verification, folder=None, overwrite: bool = False) -> 
 
 def write_page(path, verification: Verification, methods, cases: Cases, facts, warnings, overwrite: bool) -> None:
     """The report of a verification as one HTML file, with pictures of the best, the median and the worst case."""
-    from predjax.pictures.report.write import ReportCase, write_report
+    from predjax.pictures.report.write import Report, ReportCase, write_report
 
     common = verification.common
     chosen, order = [], np.argsort(verification.errors)
@@ -51,17 +51,9 @@ def write_page(path, verification: Verification, methods, cases: Cases, facts, w
         key: str(common.attrs[key]) for key in ("data", "cases", "movies", "blocks", "floor") if key in common.attrs
     }
     facts = {**facts, **described, "units": cases.units, "events": str(common.attrs["event_rule"])}
-    write_report(
-        path,
-        title=f"Skill of {', '.join(methods)}",
-        facts=facts,
-        warnings=warnings,
-        common=common,
-        whole=verification.whole,
-        cases=chosen,
-        ensemble=verification.ensembles,
-        overwrite=overwrite,
-    )
+    title, ensembles = f"Skill of {', '.join(methods)}", verification.ensembles
+    page = Report(title, facts, warnings, common, verification.whole, chosen, ensembles)
+    write_report(path, page, overwrite=overwrite)
 
 
 def export(

@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 from PIL import Image
 
-from predjax.pictures.report.write import ReportCase, write_report
+from predjax.pictures.report.write import Report, ReportCase, write_report
 from predjax.verification.blocks import stack_blocks, sum_blocks
 from predjax.verification.bootstrap import VERDICTS, bootstrap
 from predjax.verification.common_domain import keep_common
@@ -105,9 +105,9 @@ def gif(size=(40, 20)):
     return buffer.getvalue()
 
 
-def write(path, common, whole, **changes):
+def write(path, common, whole, overwrite=False, **changes):
     given = {"title": "a title", "facts": {}, "warnings": [], "cases": [], **changes}
-    write_report(path, common=common, whole=whole, **given)
+    write_report(path, Report(common=common, whole=whole, **given), overwrite=overwrite)
     text = path.read_text(encoding="utf-8")
     return text, Page(text)
 
@@ -332,9 +332,8 @@ def test_lead_times_in_frames_and_one_of_them(tmp_path, small):
 def test_an_existing_report_is_refused_before_anything_else(tmp_path):
     path = tmp_path / "report.html"
     path.write_text("mine")
-    empty = xr.Dataset()
     with pytest.raises(FileExistsError, match=r"report\.html"):
-        write_report(path, title="", facts={}, warnings=[], common=empty, whole=empty, cases=[])
+        write(path, xr.Dataset(), xr.Dataset())
     assert path.read_text() == "mine"
 
 
