@@ -61,13 +61,13 @@ def test_what_drives_a_system_stands_beside_it(tmp_path, name, feature):
 def test_the_same_seed_gives_the_same_bytes(tmp_path, suffix):
     paths = [tmp_path / f"{number}{suffix}" for number in range(2)]
     for path in paths:
-        write_series(path, "henon", HenonConfig(length=40), 2, 7)
+        write_series(path, HenonConfig(length=40), 2, 7)
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
 def test_a_movie_is_the_same_among_few_and_many(tmp_path):
     for path, num_movies in (("few.npy", 2), ("many.npy", 5)):
-        write_series(tmp_path / path, "henon", HenonConfig(length=40), num_movies, 7)
+        write_series(tmp_path / path, HenonConfig(length=40), num_movies, 7)
     few, many = np.load(tmp_path / "few.npy"), np.load(tmp_path / "many.npy")
     assert many.shape == (5, 40, 2) and many.dtype == np.float32
     np.testing.assert_array_equal(few, many[:2])

@@ -142,7 +142,7 @@ def test_a_feature_sees_the_slow_the_fast_or_both(rosslers):
 def test_what_is_hidden_stands_in_the_file_and_is_not_taken_for_the_series(tmp_path, name):
     config, truth, dims, dtype = SMALL[name]
     path = tmp_path / "a.nc"
-    write_series(path, name, config, 2, 4)
+    write_series(path, config, 2, 4)
     expected = [make_series(name, config, 4, movie) for movie in range(2)]
     with NETCDF_LOCK, xr.open_dataset(path) as data:
         assert data[truth].dims == dims and data[truth].dtype == dtype
@@ -158,14 +158,14 @@ def test_what_is_hidden_stands_in_the_file_and_is_not_taken_for_the_series(tmp_p
 def test_the_same_seed_gives_the_same_bytes_also_of_what_is_hidden(tmp_path, name):
     paths = [tmp_path / f"{number}.nc" for number in range(3)]
     for path, seed in zip(paths, (7, 7, 8)):
-        write_series(path, name, SMALL[name][0], 2, seed)
+        write_series(path, SMALL[name][0], 2, seed)
     first, second, other = [path.read_bytes() for path in paths]
     assert first == second != other
 
 
 def test_npy_holds_what_is_seen_alone(tmp_path):
     config = SMALL["switching_linear"][0]
-    write_series(tmp_path / "a.npy", "switching_linear", config, 1, 0)
+    write_series(tmp_path / "a.npy", config, 1, 0)
     np.testing.assert_array_equal(np.load(tmp_path / "a.npy")[0], make_series("switching_linear", config, 0, 0).values)
 
 
