@@ -114,5 +114,5 @@ def _add_legend(figure: Figure, top: float) -> None:
         Line2D([], [], marker="o", color=COLOUR_C, label="ΔC (temporal memory)", **style),
         Line2D([], [], marker="x", color=COLOUR_M, label="ΔM (spatiotemporal memory)", **style),
     ]
-    place = {"loc": "upper center", "bbox_to_anchor": (0.5, top), "borderaxespad": 0.2}
+    place: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, top), "borderaxespad": 0.2}
     figure.legend(handles=handles, ncols=2, frameon=False, fontsize=7.5, labelcolor=INK, handletextpad=0.2, **place)

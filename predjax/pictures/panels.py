@@ -58,12 +58,11 @@ class Grid(NamedTuple):
 
 def label_forecast(forecast: xr.Dataset, units: str, input_length: int) -> MapLabels:
     """Return the labels of a forecast in `units` that was made from `input_length` frames, one a lead time apart."""
-    leads = forecast["lead_time"]
-    past = [number * leads.values[0] for number in range(1 - input_length, 1)]
+    leads, lead_units = forecast["lead_time"].values.tolist(), forecast["lead_time"].attrs["units"]
     return MapLabels(
         units=units,
-        lead_labels=label_lead_times(leads.values, leads.attrs["units"]),
-        input_labels=label_lead_times(past, leads.attrs["units"]),
+        lead_labels=label_lead_times(leads, lead_units),
+        input_labels=label_lead_times([number * leads[0] for number in range(1 - input_length, 1)], lead_units),
         title=str(forecast.attrs.get("title", "")),
         x=forecast["x"].values,
         y=forecast["y"].values,

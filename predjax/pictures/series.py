@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -106,5 +107,6 @@ def plot_series(observed: np.ndarray, rows: Mapping[str, np.ndarray], labels: Se
 def draw_legend(figure: Figure, top: float) -> None:
     """Draw the legend of the first axes' lines across the figure, `top` pixels below the edge."""
     handles, names = figure.axes[0].get_legend_handles_labels()
-    place = {"loc": "upper center", "bbox_to_anchor": (0.5, 1 - top / figure.bbox.height)}
-    figure.legend(handles, names, ncols=6, frameon=False, fontsize=8, labelcolor=INK, **place)
+    style: dict[str, Any] = {"ncols": 6, "frameon": False, "fontsize": 8, "labelcolor": INK}
+    place = (0.5, 1 - top / figure.bbox.height)
+    figure.legend(handles, names, loc="upper center", bbox_to_anchor=place, **style)
