@@ -24,7 +24,7 @@ KM_PER_UNIT = {"m": 1e-3, "metre": 1e-3, "metres": 1e-3, "meter": 1e-3, "meters"
 
 @dataclass(frozen=True)
 class MapLabels:
-    """What strips and animations tell about their frames.
+    """The texts and the grid of strips and animations.
 
     Attributes:
       units: the unit of the values, such as "mm/h", "dBZ" or "1".

@@ -20,7 +20,7 @@ MOST_OBSERVED = 2  # observed steps before the init time that are drawn, for eac
 
 @dataclass(frozen=True)
 class SeriesLabels:
-    """What pictures of a vector series tell about its values.
+    """The texts of the pictures of a vector series, and its lead times.
 
     Attributes:
       features: the names of the F features.
