@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from predjax.pictures.series import MOST_PANELS, draw_series, plot_series
+from predjax.pictures.series import MOST_PANELS, SeriesLabels, draw_series, encode_series, plot_series
 
-SHOWN = {"lead_times": [10, 20, 30], "lead_units": "minutes", "units": "m"}
+
+def label(features):
+    return SeriesLabels(features, [10, 20, 30], "minutes", "m")
 
 
 def make_case(features):
@@ -15,7 +17,7 @@ def make_case(features):
 
 def test_each_feature_has_the_observation_and_every_method():
     observed, rows = make_case(2)
-    figure = plot_series(observed, rows, features=["north", "south"], **SHOWN)
+    figure = plot_series(observed, rows, label(["north", "south"]))
     assert [axes.get_ylabel() for axes in figure.axes] == ["north", "south"]
     for number, axes in enumerate(figure.axes):
         lines = {line.get_label(): line.get_xydata() for line in axes.lines}
@@ -29,7 +31,7 @@ def test_each_feature_has_the_observation_and_every_method():
 
 def test_many_features_are_counted():
     observed, rows = make_case(11)
-    figure = plot_series(observed, rows, features=[str(i) for i in range(11)], **SHOWN)
+    figure = plot_series(observed, rows, label([str(i) for i in range(11)]))
     assert len(figure.axes) == MOST_PANELS
     assert "values in m; 3 more features not shown" in [text.get_text() for text in figure.texts]
 
@@ -37,6 +39,7 @@ def test_many_features_are_counted():
 def test_a_file_is_not_overwritten_unasked(tmp_path):
     observed, rows = make_case(1)
     for allowed in (False, True):
-        draw_series(tmp_path / "a.png", observed, rows, features=["$x$"], **SHOWN, overwrite=allowed)
+        draw_series(tmp_path / "a.png", observed, rows, label(["$x$"]), overwrite=allowed)
+    assert (tmp_path / "a.png").read_bytes()[:4] == encode_series(observed, rows, label(["$x$"]))[:4] == b"\x89PNG"
     with pytest.raises(FileExistsError, match=r"a\.png"):
-        draw_series(tmp_path / "a.png", observed, rows, features=["x"], **SHOWN)
+        draw_series(tmp_path / "a.png", observed, rows, label(["x"]))
