@@ -1,16 +1,16 @@
-"""Units of rain and radar: names, possible values, reflectivity to rain rate and back, accumulations.
+"""Units of rain and radar: their names and possible values, conversions of reflectivity, rain rate and accumulation.
 
-Every conversion is a plain function of arrays: numpy or jax in, the same out; numbers become numpy values.
+Every conversion takes arrays of numpy or jax and returns the same kind; numbers become numpy values.
 """
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 # Z = a R^b with Z in mm^6 m^-3 and R in mm/h: Marshall & Palmer (1948), J. Meteor. 5, 165-166.
 ZR_A, ZR_B = 200.0, 1.6
-# What "no rain" becomes in dBZ, where the logarithm has no value: below 0.0004 mm/h by the relation above.
+# "No rain" in dBZ, where the logarithm has no value: below 0.0004 mm/h by the relation above.
 DRY_DBZ = -32.0
 
 
@@ -56,7 +56,7 @@ _POWER = re.compile(r"([a-z]+)\^?\{?([+-]?\d+)?\}?$")
 
 
 def canonical_unit(text: str | None) -> str:
-    """One spelling for each unit we know: "mm/h", "dBZ", "1", "mm", "mm/s", "m/s" ...; any other text as it is.
+    """Return the one spelling of a known unit ("mm/h", "dBZ", "1", "mm", "mm/s", ...), or any other text as it is.
 
     A mass of water per area is its depth: "kg m-2" is "mm" and "kg m-2 s-1" is "mm/s".
 
@@ -83,7 +83,7 @@ def canonical_unit(text: str | None) -> str:
 
 
 def rate_factor(unit: str) -> float | None:
-    """What a rain rate in `unit` is multiplied by to be in mm/h; None when `unit` is not a depth per time.
+    """Return the factor from `unit` to mm/h; None where `unit` is not a depth per time.
 
     >>> rate_factor("mm h-1"), rate_factor("kg m-2 s-1"), rate_factor("m s-1"), rate_factor("dBZ")
     (1.0, 3600.0, 3600000.0, None)
@@ -95,7 +95,7 @@ def rate_factor(unit: str) -> float | None:
 
 
 def amount_factor(unit: str) -> float | None:
-    """What a depth of water in `unit` is multiplied by to be in mm; None when `unit` is not a depth.
+    """Return the factor from `unit` to mm; None where `unit` is not a depth.
 
     >>> amount_factor("kg m-2"), amount_factor("m"), amount_factor("mm/h")
     (1.0, 1000.0, None)
@@ -104,7 +104,7 @@ def amount_factor(unit: str) -> float | None:
 
 
 def metre_factor(unit: str | None) -> float | None:
-    """What a coordinate in `unit` is multiplied by to be in metres; None when `unit` is neither metres nor kilometres.
+    """Return the factor from `unit` to metres; None when `unit` is neither metres nor kilometres.
 
     >>> metre_factor("kilometres"), metre_factor("m"), metre_factor("degrees_east")
     (1000.0, 1.0, None)
@@ -117,15 +117,15 @@ def find_ranges(unit: str) -> Ranges:
     return RANGES.get(unit, _UNLIMITED)
 
 
-def dbz_to_rain_rate(dbz, zr_a: float = ZR_A, zr_b: float = ZR_B):
-    """Rain rate in mm/h of a reflectivity in dBZ: R = (10^(dBZ/10) / a)^(1/b). NaN stays NaN."""
+def dbz_to_rain_rate(dbz: Any, zr_a: float = ZR_A, zr_b: float = ZR_B) -> Any:
+    """Return the rain rate in mm/h of a reflectivity in dBZ: R = (10^(dBZ/10) / a)^(1/b). NaN stays NaN."""
     return (10.0 ** (dbz / 10.0) / zr_a) ** (1.0 / zr_b)
 
 
-def rain_rate_to_dbz(rate, zr_a: float = ZR_A, zr_b: float = ZR_B, dry_dbz: float = DRY_DBZ):
-    """Reflectivity in dBZ of a rain rate in mm/h: 10 log10(a R^b), never below `dry_dbz`. NaN stays NaN.
+def rain_rate_to_dbz(rate: Any, zr_a: float = ZR_A, zr_b: float = ZR_B, dry_dbz: float = DRY_DBZ) -> Any:
+    """Return the reflectivity in dBZ of a rain rate in mm/h: 10 log10(a R^b), at least `dry_dbz`. NaN stays NaN.
 
-    A rate of zero (or below, after packing) has no logarithm: it becomes `dry_dbz`.
+    A rate of zero, or below zero after packing, has no logarithm and becomes `dry_dbz`.
     """
     xp = _namespace(rate)
     raining = rate > 0
@@ -134,18 +134,18 @@ def rain_rate_to_dbz(rate, zr_a: float = ZR_A, zr_b: float = ZR_B, dry_dbz: floa
     return xp.where(xp.isnan(rate), rate, dbz)
 
 
-def accumulation_to_rain_rate(amount, seconds: float):
-    """Mean rain rate in mm/h of a depth in mm that fell in `seconds`."""
+def accumulation_to_rain_rate(amount: Any, seconds: float) -> Any:
+    """Return the mean rain rate in mm/h of a depth in mm that fell in `seconds`."""
     return amount * (3600.0 / seconds)
 
 
-def _namespace(array):
-    """The array's own functions (numpy's or jax.numpy's), by the Python array API standard."""
+def _namespace(array: Any) -> Any:
+    """Return the module of an array's functions (numpy or jax.numpy), by the Python array API standard."""
     return array.__array_namespace__() if hasattr(array, "__array_namespace__") else np
 
 
 def _powers(text: str) -> dict[str, int] | None:
-    """The powers of the base units of a product: "kg m**-2/h" -> {"kg": 1, "m": -2, "h": -1}; None if not one."""
+    """Return the powers of the units in a product, "kg m**-2/h" -> {"kg": 1, "m": -2, "h": -1}, or None."""
     text = re.sub(r"\s*/\s*", " /", text.lower().replace("**", "^"))
     powers: dict[str, int] = {}
     for token in re.split(r"[\s*.·]+", text.strip()):

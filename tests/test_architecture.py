@@ -14,11 +14,12 @@ TOOLS = {"units", "flags", "files", "messages"}
 ROOMS = {  # what each room may import, besides itself
     "units": set(),
     "flags": {"messages"},
-    "run_file": {"flags", "messages", "checkpoint"},
+    "run_file": {"flags", "messages", "checkpoint_names"},
     "files": set(),
     "messages": set(),
     "parallel": set(),
-    "checkpoint": {"files"},
+    "checkpoint": {"files", "checkpoint_names"},
+    "checkpoint_names": set(),
     "kernels": set(),
     "cells": {"kernels", "units"},
     "models": {"cells", "kernels", "units", "flags", "messages"},
@@ -34,7 +35,8 @@ ROOMS = {  # what each room may import, besides itself
     "pictures": {"analysis", "units", "files"},
     "pictures/report": {"pictures", "units", "files"},
     "verification": {"radar", "radar/formats", "radar/windows"} | TOOLS,
-    "training": {"models", "kernels", "motion", "radar", "radar/windows", "checkpoint", "parallel", "flags", "units"},
+    "training": {"models", "kernels", "motion", "radar", "radar/windows", "checkpoint", "checkpoint_names", "parallel"}
+    | TOOLS,
     "nowcasts": {"models", "motion", "radar", "radar/windows", "radar/doors", "checkpoint", "parallel", "__init__"}
     | TOOLS,
     "__init__": set(),

@@ -11,7 +11,7 @@ UNITS = ("file", "mm/h", "dBZ")
 CROP_MODES = ("random", "grid", "centre")
 SPLITS = ("auto", "movie", "time")
 ON_BAD_WINDOW = ("stop", "skip")
-FEED_OPTIONS = ("layout", "variable", "units", "path_length")  # of reading frames that arrive
+FEED_OPTIONS = ("layout", "variable", "units", "path_length", "engine")  # of reading frames that arrive
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +34,9 @@ class DataConfig:
     )
     path_length: int = flag(
         0, "lines of a path in tables of strains and stresses (.txt, .dat); needed for these alone", metavar="LINES"
+    )
+    engine: str = flag(
+        "", "engine of xarray to open the files with, such as cfgrib (default: by their content)", metavar="NAME"
     )
     crop: int = flag(0, "side of square crops in pixels; 0 takes whole frames", metavar="PIXELS")
     crop_mode: str = flag("random", "where training crops lie in the frame", choices=CROP_MODES)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from predjax.radar.formats.in_memory import list_datasets
+from predjax.radar.formats.datasets import list_datasets
 from predjax.radar.grid import Grid
 from predjax.radar.movies import Movies, build_movies, has_times
 from predjax.radar.readers import expand_paths, read_movies
@@ -60,7 +60,7 @@ class Feed:
         datasets = list_datasets(self._paths)
         for one in read_movies(datasets, **self._options) if datasets else ():
             found.setdefault(one.attrs["source"], ((), []))[1].append(one)
-        paths = [] if found else list(map(str, expand_paths(self._paths)))
+        paths = [] if found else list(map(str, expand_paths(self._paths, self._options.get("engine", ""))))
         for path in tqdm(paths, desc="reading", unit="file", leave=False, disable=None, delay=1):
             try:
                 status = os.stat(path)

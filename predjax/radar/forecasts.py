@@ -3,13 +3,12 @@
 import logging
 import os
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from predjax.radar.formats import cf
+from predjax.radar.formats.netcdf import open_netcdf
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
-from predjax.radar.formats.open_files import OPEN_FILES
 from predjax.radar.formats.times import decode_times
 from predjax.radar.grid import Grid, Part
 from predjax.radar.movies import Movies, has_times
@@ -65,19 +64,17 @@ def read_forecasts(paths, *, variable: str = "", units: str = "file") -> list[Gi
     return forecasts
 
 
-def _init_time(path: str) -> Any:  # one np.datetime64
+def _init_time(path: str) -> np.datetime64:
     with NETCDF_LOCK:
-        variables = OPEN_FILES.dataset(path).variables.values()
-        for variable in variables:
-            if cf.attributes(variable).get("standard_name") == "forecast_reference_time":
-                attrs, values = cf.attributes(variable), np.ma.getdata(variable[...])
-                if values.size != 1:
-                    raise ValueError(f"{path}: {variable.name} must be one init time, found {values.size}")
-                return decode_times(values.reshape(()), attrs, f"{path}: {variable.name}")[()]
-        for variable in variables:
-            attrs = cf.attributes(variable)
-            if " since " in str(attrs.get("units", "")):
-                return decode_times(np.zeros(()), attrs, f"{path}: {variable.name}")[()]
+        variables = open_netcdf(path).variables
+        for name, variable in variables.items():
+            if variable.attrs.get("standard_name") == "forecast_reference_time":
+                if variable.size != 1:
+                    raise ValueError(f"{path}: {name} must be one init time, found {variable.size}")
+                return decode_times(variable.values.reshape(()), variable.attrs, f"{path}: {name}")[()]
+        for name, variable in variables.items():
+            if " since " in str(variable.attrs.get("units", "")):
+                return decode_times(np.zeros(()), variable.attrs, f"{path}: {name}")[()]
     raise ValueError(f"{path}: no init time: neither forecast_reference_time nor a time that counts from it")
 
 

@@ -151,7 +151,7 @@ def alone(monkeypatch):
         raise AssertionError("a worker should do this")
 
     monkeypatch.setattr(convert, "read_slab", refuse)
-    monkeypatch.setattr(scanning, "read_header", refuse)
+    monkeypatch.setattr(scanning, "read_labels", refuse)
 
 
 @pytest.mark.ci

@@ -19,8 +19,9 @@ from predjax.radar.windows.index import WindowIndex
 from predjax.radar.windows.runs import find_periods
 from predjax.training import monitor
 from predjax.training.config import TrainConfig
-from predjax.training.loop import Run, estimate
+from predjax.training.loop import estimate
 from predjax.training.monitor import Log, Monitor, read_log
+from predjax.training.run import Run
 
 CONFIG = ModelConfig(input_length=2, total_length=4, scaling=Scaling("linear", 0.0, 255.0))
 
@@ -36,7 +37,7 @@ def make_linear() -> Forecaster:
         mse = global_mean(*squared_error(params["linear"]["w"] * scaled[:, :-1], scaled[:, 1:]), axis_name)
         return mse, {"mse": mse}
 
-    return Forecaster(CONFIG, init, None, loss, None, None)
+    return Forecaster(CONFIG, init, None, loss, None)
 
 
 def make_run(folder, dtype):

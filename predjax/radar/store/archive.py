@@ -10,13 +10,13 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from predjax.radar.config import DataConfig
-from predjax.radar.formats.headers import read_header
-from predjax.radar.formats.netcdf import Joined, join_netcdf
-from predjax.radar.formats.netcdf_header import Header
+from predjax.radar.formats.catalogue import GRID_SUFFIXES, Reading, is_gridded, read_labels
+from predjax.radar.formats.datasets import check_engine
+from predjax.radar.formats.joining import Joined, join_files
+from predjax.radar.formats.labels import Header
 from predjax.radar.formats.npy import read_npy
 from predjax.radar.formats.npz import read_npz
 from predjax.radar.formats.open_files import OPEN_FILES
-from predjax.radar.formats.suffixes import GRID_SUFFIXES, is_gridded
 from predjax.radar.movies import Movies, check_movies, check_together, has_times
 
 FORMATS = (*GRID_SUFFIXES, ".npy", ".npz")
@@ -65,15 +65,16 @@ def scan_archive(
     Raises:
       ValueError, OSError: one line. With `skip`, a file that cannot be read is an error only if no file can be read.
     """
+    check_engine(config.engine)
     bad: list[Bad] = []
     sources: list[Source] = []
-    netcdf = [file for file in files if is_gridded(file)]
+    gridded = [file for file in files if config.engine or is_gridded(file)]
     with tqdm(total=len(files), unit="file", desc="scan", disable=None) as bar:
         for file in files:
-            if file in netcdf[:1]:
-                joined = join_netcdf(_read_headers(netcdf, config, skip, bad, bar, share))
+            if file in gridded[:1]:
+                joined = join_files(_read_headers(gridded, config, skip, bad, bar, share))
                 sources += [_joined_source(one) for one in joined]
-            elif not is_gridded(file):
+            elif not (config.engine or is_gridded(file)):
                 bar.update()
                 try:
                     sources.append(_array_source(file, config))
@@ -107,7 +108,7 @@ def _read_headers(
             bar.update()
             try:
                 # What another process could not read is read here, so that errors are those of this process.
-                yield header or read_header(str(file), config.variable, config.units, ())
+                yield header or read_labels(str(file), _reading(config))
             except (ValueError, OSError) as error:
                 _note(bad, str(file), error, skip)
 
@@ -117,11 +118,15 @@ def _try_headers(config: DataConfig, files: Sequence[str]) -> list[Header | None
     found: list[Header | None] = []
     for file in files:
         try:
-            found.append(read_header(file, config.variable, config.units, ()))
+            found.append(read_labels(file, _reading(config)))
         except (ValueError, OSError):
             found.append(None)
     OPEN_FILES.close()
     return found
+
+
+def _reading(config: DataConfig) -> Reading:
+    return Reading(variable=config.variable, units=config.units, engine=config.engine)
 
 
 def _note(bad: list[Bad], file: str, error: Exception, skip: bool) -> None:

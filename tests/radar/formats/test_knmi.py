@@ -7,8 +7,10 @@ import warnings
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from predjax.radar.formats import placement
+from predjax.radar.formats.backends import KnmiBackend
 from predjax.radar.formats.lazy import find_codes
 from predjax.radar.readers import read_movies
 
@@ -212,3 +214,11 @@ def test_pysteps_reads_the_same(tmp_path, rain):
     ends = [movies.x.values[0], movies.x.values[-1], movies.y.values[-1], movies.y.values[0]]
     edges = np.array(ends) + 500 * np.array([-1, 1, -1, 1])
     np.testing.assert_allclose([metadata[key] * 1000 for key in ("x1", "x2", "y1", "y2")], edges, atol=1)
+
+
+def test_xarray_opens_them_by_the_backend(tmp_path, rain):
+    path = write(tmp_path / "a.h5", (rain, RAIN, RAIN_CODES | {"calibration_missing_data": np.int32([65535])}))
+    assert KnmiBackend().guess_can_open(path)
+    with xr.open_dataset(path, engine=KnmiBackend) as found:
+        np.testing.assert_allclose(found["PRECIP"], np.where(rain == 65535, np.nan, rain * 0.01), rtol=1e-6)
+        assert found["PRECIP"].attrs["units"] == "mm" and found.attrs["title"] == "RAD_NL25_RAC_5M"

@@ -7,8 +7,10 @@ import warnings
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from predjax.radar.formats import placement
+from predjax.radar.formats.backends import PgmBackend
 from predjax.radar.formats.lazy import find_codes
 from predjax.radar.movies import check_movies
 from predjax.radar.readers import read_movies
@@ -177,3 +179,14 @@ def test_pysteps_reads_the_same(tmp_path, image):
     np.testing.assert_allclose(movies.x + 380886.310, metadata["x1"] + width * (np.arange(SHAPE[1]) + 0.5), atol=1)
     height = (metadata["y2"] - metadata["y1"]) / SHAPE[0]
     np.testing.assert_allclose(movies.y + 3395677.920, metadata["y2"] - height * (np.arange(SHAPE[0]) + 0.5), atol=1)
+
+
+def test_xarray_opens_them_by_the_backend(tmp_path, image):
+    path = write(tmp_path / "a.pgm.gz", image)
+    assert PgmBackend().guess_can_open(path)
+    (tmp_path / "photo.pgm").write_bytes(b"P5\n12 18\n255\n" + image.tobytes())
+    assert not PgmBackend().guess_can_open(tmp_path / "photo.pgm")
+    with xr.open_dataset(path, engine=PgmBackend) as found:
+        expected = np.where(image == 255, np.nan, image * 0.5 - 32)
+        np.testing.assert_array_equal(found["CorrectedReflectivity"], expected)
+        assert found["time"].values == np.datetime64("2016-09-28T16:00")

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from predjax.radar.config import DataConfig
+from predjax.radar.formats.catalogue import Reading
 from predjax.radar.formats.lazy import find_codes
-from predjax.radar.formats.netcdf import read_netcdf
-from predjax.radar.readers import read_movies
+from predjax.radar.readers import read_gridded, read_movies
 from predjax.radar.windows import batches
 from predjax.radar.windows.batches import BatchSource, read_windows
 from predjax.radar.windows.codes import CodedFrames, decode
@@ -163,7 +163,9 @@ def test_an_undeclared_fill_value_is_an_error(limit, tmp_path, monkeypatch):
     monkeypatch.setattr(batches, "MEMORY_LIMIT", limit)
     stored = np.full((4, 6, 6), 100, "i2")
     stored[1, 2, 3] = 30000  # 312.5 dBZ
-    sources = read_netcdf([write(tmp_path / "a.nc", stored)])  # without the look that `read_movies` has at a few frames
+    sources = read_gridded(
+        [write(tmp_path / "a.nc", stored)], Reading()
+    )  # without the look that `read_movies` has at a few frames
     with pytest.raises(ValueError, match=r"a\.nc: rain: holds 312\.5, .* declare it as _FillValue"):
         open_source(sources, crop=0).batch(0, as_codes=True)
 
