@@ -40,15 +40,15 @@ class Batch(NamedTuple):
 class BatchSource:
     """Batches to train on.
 
-    In every epoch each window of the index has one turn, in an order of that epoch's own. A window with less than
-    `min_coverage` finite pixels gives its turn to another crop or time. So does one that cannot be read, where
-    `on_bad_window` is "skip". With `importance`, a window with less rain than that keeps its turn with a probability
+    In every epoch each window of the index has one turn, and every epoch has its own order. A window gives its turn to
+    another crop or time if fewer than `min_coverage` of its pixels are finite, or if it cannot be read and
+    `on_bad_window` is "skip". With `importance`, a window with less rain than this keeps its turn with a probability
     in proportion to its rain (as Ravuri et al., 2021, https://doi.org/10.1038/s41586-021-03854-z, draw theirs).
 
     Args:
       index: the windows to train on; its `config` also tells min_coverage, importance and on_bad_window.
       batch_size: windows of a global batch.
-      seed: not negative.
+      seed: of the orders and the random crops; not negative.
 
     Attributes:
       frame_shape: (H, W, C).
