@@ -77,9 +77,9 @@ def make_unroll(config: ModelConfig, execution: Execution) -> Unroll:
     )
 
     def run_step(products, params, draws, *arguments):
-        params, derived = params
+        params, constants = params
         key, first_sample = draws or (None, 0)
-        context = StepContext(products, dict(derived), first_sample)
+        context = StepContext(products, dict(constants), first_sample)
         carry, output = step.apply(params, key, context, *arguments)
         return carry, (output.features, output.penalty)
 
@@ -100,9 +100,9 @@ def make_unroll(config: ModelConfig, execution: Execution) -> Unroll:
         if known < steps:
             inputs, masks = _take(window, slice(known, None))
             collector = KernelCollector()
-            derived: dict[str, jax.Array] = {}
-            step.apply(params, None, StepContext(collector, derived), carry, *_take((inputs, masks), 0))
-            sequence = Sequence((params, derived), draws, carry, inputs, masks)
+            constants: dict[str, jax.Array] = {}
+            step.apply(params, None, StepContext(collector, constants), carry, *_take((inputs, masks), 0))
+            sequence = Sequence((params, constants), draws, carry, inputs, masks)
             outputs.append(scan_shared(run_step, collector.kernels, execution, sequence))
         patches, penalties = jax.tree.map(lambda *parts: jnp.concatenate(parts), *outputs)
         covered = jnp.ones(patches.shape, bool) if config.sequence else window[1].covered
