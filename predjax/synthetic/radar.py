@@ -34,7 +34,7 @@ class RadarConfig:
     num_frames: int = flag(20, "frames of a movie")
     pixel_km: float = flag(1.0, "side of a pixel in km")
     step_minutes: int = flag(5, "minutes between frames")
-    coverage_radius: float = flag(22.0, "the radar's range in pixels around the middle of the frame; 0 covers all")
+    coverage_radius: float = flag(22.0, "range of the radar in pixels around the middle of the frame; 0 covers all")
     speed: tuple[float, float] = (0.8, 2.0)
     rotation: tuple[float, float] = (-0.02, 0.02)  # radians a step
     deformation: tuple[float, float] = (0.0, 0.01)  # stretching rate a step
