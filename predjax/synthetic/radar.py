@@ -96,7 +96,7 @@ def find_coverage(config: RadarConfig) -> np.ndarray:
     return np.hypot(*np.meshgrid(offset, offset)) <= config.coverage_radius
 
 
-def make_movie(config: RadarConfig, seed: int, movie: int) -> RadarMovie:
+def make_radar_movie(config: RadarConfig, seed: int, movie: int) -> RadarMovie:
     """Make movie number `movie` of `seed`."""
     rng = np.random.default_rng([seed, movie])
     flow = _draw_flow(config, rng)
