@@ -13,7 +13,6 @@ import logging
 import math
 import os
 import pathlib
-import re
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -22,15 +21,13 @@ from typing import Any, BinaryIO
 import jax
 import numpy as np
 
+from predjax.checkpoint_names import PRETRAINED_NAME, best_path, list_steps
 from predjax.files import appearing
 
 VERSION = 2
-PRETRAINED_NAME = "pretrained"  # stands for the checkpoint in the package wherever a path is asked for
 PRETRAINED = pathlib.Path(__file__).parent / "pretrained" / "nowcast_5min_1km.npz"
 _DIGEST = 64  # hexadecimal digits at the end of a file
 _CONFIG = "__config__"
-_BEST = "best.npz"
-_STEP = re.compile(r"step_(\d+)\.npz")
 _NPY_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 # The errors of reading damaged bytes.
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, TypeError, ValueError, RuntimeError, OSError)
@@ -172,28 +169,6 @@ def _hash(file: BinaryIO, size: int) -> str:
         sha.update(block)
         size -= len(block)
     return sha.hexdigest()
-
-
-def step_path(folder: str | os.PathLike, step: int) -> pathlib.Path:
-    """Return the path of the checkpoint of an iteration."""
-    return pathlib.Path(folder) / f"step_{step:08d}.npz"
-
-
-def best_path(folder: str | os.PathLike) -> pathlib.Path:
-    """Return the path of the checkpoint with the lowest validation loss."""
-    return pathlib.Path(folder) / _BEST
-
-
-def list_steps(folder: str | os.PathLike) -> list[pathlib.Path]:
-    """List the checkpoints of a folder by iteration, oldest first, without the best."""
-    folder = pathlib.Path(folder)
-    found = [(p, _STEP.fullmatch(p.name)) for p in folder.iterdir()] if folder.is_dir() else []
-    return [p for _, p in sorted((int(match[1]), p) for p, match in found if match)]
-
-
-def holds_checkpoint(folder: str | os.PathLike) -> bool:
-    """Return whether a folder holds checkpoints of a run, which must not be overwritten."""
-    return bool(list_steps(folder)) or best_path(folder).is_file()
 
 
 def load_latest(folder: str | os.PathLike) -> tuple[pathlib.Path, dict[str, np.ndarray], dict] | None:

@@ -5,6 +5,7 @@ import difflib
 import functools
 import logging
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterable, Iterator
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from tqdm import tqdm
 
 CLOSED_PIPE = 141  # the exit code of a command whose output nobody reads any more: 128 + SIGPIPE
+SIGNAL_CODES: dict[int, int] = {signal.SIGINT: 130, signal.SIGTERM: 143}  # the exit codes of commands that they end
 _LONGEST = 2000  # characters of a line; the middle of a longer one is left out
 
 
@@ -47,7 +49,7 @@ def report_error(error: BaseException) -> int:
     """Print an error of the input on one line and return the exit code; raise any other error again."""
     if isinstance(error, KeyboardInterrupt):
         print("predjax: interrupted", file=sys.stderr)
-        return 130
+        return SIGNAL_CODES[signal.SIGINT]
     if isinstance(error, BrokenPipeError):
         with contextlib.suppress(OSError):  # the last output of Python at its end is dropped
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

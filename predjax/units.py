@@ -1,10 +1,10 @@
-"""Units of rain and radar: their names, and conversions of reflectivity, rain rate and accumulation.
+"""Units of rain and radar: their names and possible values, conversions of reflectivity, rain rate and accumulation.
 
 Every conversion takes arrays of numpy or jax and returns the same kind; numbers become numpy values.
 """
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,30 @@ import numpy as np
 ZR_A, ZR_B = 200.0, 1.6
 # "No rain" in dBZ, where the logarithm has no value: below 0.0004 mm/h by the relation above.
 DRY_DBZ = -32.0
+
+
+class Ranges(NamedTuple):
+    """The possible values of a quantity as (least, greatest), for three questions that have different answers.
+
+    Attributes:
+      files: of a value in a file before it is converted. A value outside is a fill value that nobody declared (-9999,
+        1e20); rain may still be an accumulation or be in another unit, so that this range is the widest.
+      frames: of a pixel in a frame. The range is wide enough for any weather, and narrow enough to find a scale factor
+        that was forgotten, or a wrong unit.
+      thresholds: of a threshold of a score. Outside of it every pixel, or none, reaches the threshold. The least value
+        is the value of dry air.
+    """
+
+    files: tuple[float, float]
+    frames: tuple[float, float]
+    thresholds: tuple[float, float]
+
+
+RANGES = {
+    "mm/h": Ranges(files=(-900.0, 1e6), frames=(-0.01, 2000.0), thresholds=(0.0, 2000.0)),
+    "dBZ": Ranges(files=(-200.0, 200.0), frames=(-100.0, 120.0), thresholds=(DRY_DBZ, 100.0)),
+}
+_UNLIMITED = Ranges(*[(-np.inf, np.inf)] * 3)
 
 _NAMES = {
     **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), "h"),
@@ -21,6 +45,10 @@ _NAMES = {
     **dict.fromkeys(("mm", "millimeter", "millimeters", "millimetre", "millimetres"), "mm"),
     **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), "m"),
     **dict.fromkeys(("cm", "kg"), None),
+}
+_METRES = {
+    **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), 1.0),
+    **dict.fromkeys(("km", "kilometer", "kilometers", "kilometre", "kilometres"), 1000.0),
 }
 _LENGTHS = {"mm": 1.0, "cm": 10.0, "m": 1000.0}  # in mm
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "day": 86400.0}
@@ -73,6 +101,20 @@ def amount_factor(unit: str) -> float | None:
     (1.0, 1000.0, None)
     """
     return _LENGTHS.get(canonical_unit(unit))
+
+
+def metre_factor(unit: str | None) -> float | None:
+    """Return the factor from `unit` to metres; None when `unit` is neither metres nor kilometres.
+
+    >>> metre_factor("kilometres"), metre_factor("m"), metre_factor("degrees_east")
+    (1000.0, 1.0, None)
+    """
+    return _METRES.get(unit or "")
+
+
+def find_ranges(unit: str) -> Ranges:
+    """Return the possible values in `unit`, which must be canonical; a unit that is not in RANGES has no limits."""
+    return RANGES.get(unit, _UNLIMITED)
 
 
 def dbz_to_rain_rate(dbz: Any, zr_a: float = ZR_A, zr_b: float = ZR_B) -> Any:

@@ -8,10 +8,11 @@ import xarray as xr
 from PIL import Image
 
 from predjax.pictures.report.write import Report, write_report
-from predjax.verification.blocks import stack_blocks, sum_blocks
-from predjax.verification.bootstrap import bootstrap
+from predjax.verification.bootstrap import Draws, bootstrap
+from predjax.verification.case_blocks import stack_blocks, sum_blocks
 from predjax.verification.common_domain import keep_common
 from predjax.verification.ensembles import ensemble_skill, ensemble_statistics
+from predjax.verification.fields import Scoring
 from predjax.verification.measure import measure, score
 from predjax.verification.skill import compare
 
@@ -76,19 +77,19 @@ def measure_all(blocks=6, windows=(1, 3)):
         for where, chosen in (("common", keep_common(forecasts, observed)), ("whole", forecasts)):
             for method, forecast in chosen.items():
                 sums[where][method][block] = measure(
-                    forecast, observed, [0.1, 5.0], windows, fill=0.0, pixel_size=1000.0, **LABELS
+                    forecast, observed, Scoring([0.1, 5.0], windows, fill=0.0, pixel_size=1000.0, **LABELS)
                 )
     stacked = {where: {m: stack_blocks(s) for m, s in of.items()} for where, of in sums.items()}
     common, whole = (compare({m: score(sum_blocks(s)) for m, s in of.items()}) for of in stacked.values())
     names = ["rmse", "mae", "mean_error", "csi", "fss"]
-    intervals = bootstrap(stacked["common"], score, reference="persistence", names=names, resamples=50)
+    intervals = bootstrap(stacked["common"], score, reference="persistence", names=names, draws=Draws(50))
     return xr.merge([common, intervals], join="exact", combine_attrs="no_conflicts"), whole
 
 
 def measure_ensemble():
     observed, forecasts = next(fields())
     members = np.stack([forecasts["predrnn_v2"], forecasts["persistence"], 0.9 * observed], axis=1)
-    return ensemble_skill(ensemble_statistics(members, observed, [0.1, 5.0], **LABELS))
+    return ensemble_skill(ensemble_statistics(members, observed, Scoring([0.1, 5.0], **LABELS)))
 
 
 def bare(comparison):

@@ -9,11 +9,10 @@ import time
 from predjax import run_file
 from predjax.commands import one_line_errors
 from predjax.flags import Parser, add_flags, parse_finite, typed
-from predjax.messages import show_wait
+from predjax.messages import SIGNAL_CODES, show_wait
 from predjax.radar.config import FEED_OPTIONS, DataConfig
 
 LOG = logging.getLogger("predjax")
-EXIT_CODES: dict[int, int] = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
 def make_parser() -> Parser:
@@ -134,7 +133,7 @@ def _watch(options, feed, run, folder: pathlib.Path) -> int:
     """A nowcast for every new frame until a signal comes; one line each, also where there is none."""
     folder.mkdir(parents=True, exist_ok=True)
     caught = []
-    before = {number: signal.signal(number, lambda number, frame: caught.append(number)) for number in EXIT_CODES}
+    before = {number: signal.signal(number, lambda number, frame: caught.append(number)) for number in SIGNAL_CODES}
     done, first, said = set(), True, None
     try:
         while not caught:
@@ -153,7 +152,7 @@ def _watch(options, feed, run, folder: pathlib.Path) -> int:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    return EXIT_CODES[caught[0]]
+    return SIGNAL_CODES[caught[0]]
 
 
 def _try(options, feed, run, init, folder: pathlib.Path) -> None:

@@ -20,9 +20,10 @@ from predjax.pictures.series import SeriesLabels, draw_series, encode_series
 from predjax.radar.movies import is_series
 from predjax.radar.windows.batches import read_windows
 from predjax.radar.writers import write_forecast
+from predjax.verification.cases import Cases, find_baseline
 from predjax.verification.skill import write_skill
 from predjax.verification.table import format_table
-from predjax.verification.verify import Cases, Verification, find_baseline
+from predjax.verification.totals import Verification
 
 
 def report(verification: Verification, folder=None, overwrite: bool = False) -> str:

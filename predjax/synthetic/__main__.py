@@ -1,12 +1,12 @@
 """Make data to train on: radar movies, Moving MNIST, series of known systems, stress-strain paths."""
 
-import argparse
+import dataclasses
 import shlex
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-from predjax import flags
+from predjax.flags import REQUIRED, Group, Parser, flag, select
 from predjax.messages import one_line
 from predjax.synthetic.moving_mnist import MovingMnistConfig, read_digits, write_moving_mnist
 from predjax.synthetic.radar import RadarConfig
@@ -22,73 +22,82 @@ CONFIGS: dict[str, type] = {
 }
 
 
+@dataclasses.dataclass(frozen=True)
+class MovieFile:
+    """A file of movies to write."""
+
+    output: str = flag(REQUIRED, "the file to write", metavar="FILE")
+    num_movies: int = flag(160, "number of movies", metavar="N")
+    seed: int = flag(0, "the same seed gives the same movies", metavar="N")
+    overwrite: bool = flag(False, "replace an existing file", switch=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class PathFile(MovieFile):
+    """A file of strain paths to write."""
+
+    num_movies: int = flag(len(list_canonical()), "number of paths", metavar="N")
+    seed: int = flag(0, "the same seed gives the same paths", metavar="N")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DigitFile(MovieFile):
+    """A file of Moving MNIST to write, and the digits for it."""
+
+    digits: str = flag(REQUIRED, ".npz with `digits`, or .npy: (N, 28, 28) uint8", metavar="FILE", kind="file")
+
+
+FILES: dict[str, type[MovieFile]] = {"moving_mnist": DigitFile, "stress_strain": PathFile}  # the others: MovieFile
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command with these arguments, those of the process by default, and return the exit code."""
+    """Write one file; return the exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    options = make_parser().parse_args(arguments)
+    values = vars(make_parser().parse_args(arguments))
+    kind = values.pop("kind")
+    file = FILES.get(kind, MovieFile)(**select(FILES.get(kind, MovieFile), values))
+    config = CONFIGS[kind](**select(CONFIGS[kind], values))
     try:
-        _write(options, shlex.join(["python", "-m", "predjax.synthetic", *arguments]))
+        _write(kind, file, config, shlex.join(["python", "-m", "predjax.synthetic", *arguments]))
     except (ValueError, OSError) as error:
         print(f"predjax: {one_line(str(error))}", file=sys.stderr)
         return 2
-    print(f"{options.output}: {options.num_movies} movies")
+    print(f"{file.output}: {file.num_movies} movies")
     return 0
 
 
-def _write(options: argparse.Namespace, history: str) -> None:
-    """Write the file that the flags ask for."""
-    config_class = CONFIGS[options.kind]
-    config = config_class(**flags.typed(config_class, options))
-    path, seeds, how = options.output, (options.num_movies, options.seed), {"overwrite": options.overwrite}
-    if options.kind == "moving_mnist":
-        write_moving_mnist(path, read_digits(options.digits), config, *seeds, **how)
-    elif options.kind == "stress_strain":
-        write_stress_strain(path, config, *seeds, history=history, **how)
-    elif options.kind == "radar":
+def _write(kind: str, file: MovieFile, config: Any, history: str) -> None:
+    """Write a file of one kind."""
+    seeds, how = (file.num_movies, file.seed), {"overwrite": file.overwrite}
+    if isinstance(file, DigitFile):
+        write_moving_mnist(file.output, read_digits(file.digits), config, *seeds, **how)
+    elif kind == "stress_strain":
+        write_stress_strain(file.output, config, *seeds, history=history, **how)
+    elif kind == "radar":
         from predjax.synthetic.radar_files import write_radar_movies
 
-        write_radar_movies(path, config, *seeds, history=history, **how)
+        write_radar_movies(file.output, config, *seeds, history=history, **how)
     else:
         from predjax.synthetic.series_files import write_series
 
-        write_series(path, config, *seeds, history=history, **how)
+        write_series(file.output, config, *seeds, history=history, **how)
 
 
-class _KindParser(flags.Parser):
-    """A parser that accepts the beginning of a flag for the whole flag, as this program always has."""
+def make_parser() -> Parser:
+    """Return the parser; of its subcommands each takes the beginning of a flag for the flag."""
+    parser = Parser(prog="python -m predjax.synthetic", description=__doc__)
+    kinds = parser.add_subparsers(title="kinds", dest="kind", required=True)
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**{"allow_abbrev": True, **options})
+    def add(kind: str, help: str, title: str) -> None:
+        groups = Group("output", FILES.get(kind, MovieFile)), Group(title, CONFIGS[kind])
+        kinds.add_parser(kind, help=help, flags=parser.flags, allow_abbrev=True).add_groups(groups)
 
-
-def _common(what: str, count: int) -> _KindParser:
-    """Return a parser of the flags that all kinds have, about `count` of `what` by default."""
-    common = _KindParser(add_help=False)
-    add = common.add_argument_group("output").add_argument
-    add("--output", required=True, metavar="FILE", help="the file to write")
-    add("--num_movies", type=int, default=count, metavar="N", help=f"number of {what} (default {count})")
-    add("--seed", type=int, default=0, metavar="N", help=f"the same seed gives the same {what} (default 0)")
-    add("--overwrite", action="store_true", help="replace an existing file")
-    return common
-
-
-def make_parser() -> flags.Parser:
-    """Return the parser of the command, with a subcommand for each kind of data."""
-    parser = flags.Parser(prog="python -m predjax.synthetic", description=__doc__)
-    kinds = parser.add_subparsers(title="kinds", dest="kind", required=True, parser_class=_KindParser)
-    common = _common("movies", 160)
-    kind = kinds.add_parser("radar", parents=[common], help="rain in a smooth flow, .nc or .npy")
-    flags.add_flags(kind, RadarConfig, "movies")
-    kind = kinds.add_parser("moving_mnist", parents=[common], help="bouncing digits, .npz as PredRNN reads it")
-    kind.add_argument("--digits", required=True, metavar="FILE", help=".npz with `digits`, or .npy: (N, 28, 28) uint8")
-    flags.add_flags(kind, MovingMnistConfig, "movies")
-    paths = _common("paths", len(list_canonical()))
-    kind = kinds.add_parser("stress_strain", parents=[paths], help="paths of a composite of fibres in a matrix, .nc")
-    flags.add_flags(kind, StressStrainConfig, "paths")
+    add("radar", "rain in a smooth flow, .nc or .npy", "movies")
+    add("moving_mnist", "bouncing digits, .npz as PredRNN reads it", "movies")
+    add("stress_strain", "paths of a composite of fibres in a matrix, .nc", "paths")
     for name, system in SYSTEMS.items():
         formats = ".nc" if system.input_name else ".nc or .npy"
-        kind = kinds.add_parser(name, parents=[common], help=f"{system.title} series, {formats}")
-        flags.add_flags(kind, system.config, "series")
+        add(name, f"{system.title} series, {formats}", "series")
     return parser
 
 

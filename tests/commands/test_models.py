@@ -8,6 +8,7 @@ import xarray as xr
 from tiny import ROOT, TINY
 
 from predjax import checkpoint
+from predjax.checkpoint_names import step_path
 from predjax.commands.evaluate import main as evaluate
 from predjax.commands.models import describe_models, describe_state
 from predjax.commands.train import main as train
@@ -56,10 +57,10 @@ def use(name, movies, tmp_path, capsys):
     options = ["--cell_options", json.dumps(OPTIONS[name])] if name in OPTIONS else []
     command = [*TINY, *data, *all_trains, *flags, *options, "--max_iterations", 2]
     assert train([str(part) for part in command]) == 0
-    started = checkpoint.load(checkpoint.step_path(run, 2))[0]
+    started = checkpoint.load(step_path(run, 2))[0]
 
     assert train(["--resume", "--save_dir", str(run), "--max_iterations", "3"]) == 0
-    went_on, record = checkpoint.load(checkpoint.step_path(run, 3))
+    went_on, record = checkpoint.load(step_path(run, 3))
     assert record["model"]["model_name"] == name and record["iteration"] == 3
     same = [key for key, value in started.items() if key.startswith("params/") and (went_on[key] == value).all()]
     assert not same
@@ -78,8 +79,8 @@ def test_the_list_of_models_tells_paper_state_and_options(capsys):
     assert train(["--list_models"]) == 0
     text = capsys.readouterr().out
     assert text.strip() == describe_models()
-    for name, paper in MODELS.items():
-        assert f"{name} " in text and paper in text
+    for name, spec in MODELS.items():
+        assert f"{name} " in text and spec.title in text
     assert 'cell_options: state_size 0, skip "vector", blocks 1, conjugate true' in text
     assert describe_state("lstm") == "hidden, cell" and describe_state("lru") == "h (complex)"
     assert describe_state("clockwork") == "hidden, step (a count)"

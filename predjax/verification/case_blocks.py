@@ -1,33 +1,33 @@
-"""Statistics by blocks of cases that belong together: what a bootstrap draws, and what one run keeps in memory."""
+"""Blocks of cases that belong together, which a bootstrap draws, and their statistics."""
 
-from collections.abc import Hashable, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from predjax.radar.windows.index import Window
-from predjax.verification.scores import add_statistics, check_same_labels, keep_labels
+from predjax.verification.sums import check_same_labels, keep_labels
 
-MOST_BLOCKS = 100  # more would take memory and add nothing to an interval
+MOST_BLOCKS = 100  # more would take memory and would not make an interval better
 
 
 class Blocks(NamedTuple):
-    """The block of each window, 0, 1, ... without a gap, and one sentence that says what a block is."""
+    """The block of each window, numbered 0, 1, ... without a gap, and a phrase that says what a block is."""
 
     numbers: np.ndarray
     rule: str
 
 
 def assign_blocks(windows: Sequence[Window], length: int, most: int = MOST_BLOCKS) -> Blocks:
-    """Blocks of windows of `length` frames: events, or stretches of init times where there is one event.
+    """Assign windows of `length` frames to blocks: to events, or to stretches of init times where there is one event.
 
-    An event is a movie of a source. Cases of one event resemble each other, so it is events that are drawn. In one
-    event alone the blocks are stretches of equal length, each at least as long as a window, so that only neighbours
-    share frames. Beyond `most` blocks neighbouring ones are joined.
+    An event is a movie of a source. Cases of one event resemble each other, therefore whole events are drawn. Stretches
+    of a single event have equal lengths and are at least as long as a window, so that only neighbours share frames.
+    Where there would be more than `most` blocks, neighbouring ones are joined.
 
     Raises:
-      ValueError: no windows, or a length or most below 1.
+      ValueError: no windows, or `length` or `most` below 1.
     """
     if not windows or length < 1 or most < 1:
         raise ValueError(f"blocks need windows, got {len(windows)} of {length} frames for at most {most} blocks")
@@ -49,13 +49,8 @@ def assign_blocks(windows: Sequence[Window], length: int, most: int = MOST_BLOCK
     return Blocks(numbers, f"{len(events)} events{each}")
 
 
-def accumulate(totals: MutableMapping[Hashable, xr.Dataset], key: Hashable, new: xr.Dataset) -> None:
-    """Adds statistics to those kept under `key`; raises the ValueError of `scores.check_same_labels`."""
-    totals[key] = add_statistics(totals[key], new) if key in totals else new
-
-
 def stack_blocks(totals: Mapping[int, xr.Dataset]) -> xr.Dataset:
-    """The statistics of the blocks along a first dimension `block`, in the order of their numbers.
+    """Return the statistics of all blocks along a first dimension `block`, in the order of their numbers.
 
     Raises:
       ValueError: nothing given, or statistics of different labels.
@@ -78,5 +73,5 @@ def stack_blocks(totals: Mapping[int, xr.Dataset]) -> xr.Dataset:
 
 
 def sum_blocks(statistics: xr.Dataset) -> xr.Dataset:
-    """The statistics of all blocks together: what the same cases give without blocks."""
+    """Return the statistics of all blocks together, as the same cases would give without blocks."""
     return keep_labels(statistics, statistics.sum("block"))

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from predjax.radar.windows.index import Window
-from predjax.verification.blocks import accumulate, assign_blocks, stack_blocks, sum_blocks
-from predjax.verification.scores import add_statistics, statistics
+from predjax.verification.case_blocks import assign_blocks, stack_blocks, sum_blocks
+from predjax.verification.fields import Scoring
+from predjax.verification.scores import statistics
+from predjax.verification.sums import add_statistics
 
 
 def windows(*places):
@@ -54,11 +56,12 @@ def test_blocks_need_windows(given, length):
 
 def test_the_sum_of_the_blocks_is_the_whole():
     forecast, observed = np.random.default_rng(0).random((2, 6, 3, 8, 8, 1))
-    whole = statistics(forecast, observed, [0.5], lead_times=[5, 10, 15], units="mm/h")
+    whole = statistics(forecast, observed, Scoring([0.5], lead_times=[5, 10, 15], units="mm/h"))
     totals = {}
     for case, block in enumerate([2, 0, 1, 0, 2, 2]):
         one = slice(case, case + 1)
-        accumulate(totals, block, statistics(forecast[one], observed[one], [0.5], lead_times=[5, 10, 15], units="mm/h"))
+        new = statistics(forecast[one], observed[one], Scoring([0.5], lead_times=[5, 10, 15], units="mm/h"))
+        totals[block] = add_statistics(totals[block], new) if block in totals else new
     stacked = stack_blocks(totals)
     assert stacked.block.values.tolist() == [0, 1, 2] and stacked.cases.isel(lead_time=0).values.tolist() == [2, 1, 3]
     total = sum_blocks(stacked)
@@ -71,7 +74,7 @@ def test_the_sum_of_the_blocks_is_the_whole():
 
 def test_blocks_of_different_labels_do_not_stack():
     field = np.ones((1, 2, 3, 3, 1))
-    totals = {0: statistics(field, field, [0.5]), 7: statistics(field, field, [0.6])}
+    totals = {0: statistics(field, field, Scoring([0.5])), 7: statistics(field, field, Scoring([0.6]))}
     with pytest.raises(ValueError, match=r"thresholds differ: \[0\.5\] in block 0, \[0\.6\] in block 7"):
         stack_blocks(totals)
     with pytest.raises(ValueError, match="no statistics"):

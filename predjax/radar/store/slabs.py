@@ -1,26 +1,25 @@
-"""Blocks of frames of an archive, as a store keeps them."""
+"""Slabs: frames of an archive that follow each other, read and packed as a store keeps them."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
-from xarray.core import indexing
 
-from predjax.radar.movies import DIMENSIONS
+from predjax.radar.formats.lazy import cut_frames, find_codes
+from predjax.radar.movies import check_range
 from predjax.radar.store.archive import Bad, Source
 from predjax.radar.store.packing import Packing, choose_packing
-from predjax.radar.store.statistics import check_range
-from predjax.radar.windows.codes import find_stored
 
 
 class Reader(NamedTuple):
-    """What the blocks of one source are read from.
+    """The open frames of one source.
 
     Attributes:
-      source: where they lie.
-      packing: of the store.
+      source: where the frames lie.
+      packing: how the store keeps them.
       frames: (movie, time, y, x, channel), codes of the source or values.
-      spare: the same of frames whose time is in `frames` already, or None.
+      spare: frames whose times are in `frames` already, in the same form, or None.
       units: of the values.
     """
 
@@ -31,16 +30,16 @@ class Reader(NamedTuple):
     units: str
 
 
-class Block(NamedTuple):
+class Slab(NamedTuple):
     """Frames that follow each other in a source.
 
     Attributes:
       numbers: (frame, y, x, channel) to store.
-      values: what they decode to, float32.
-      kept: (frame,) their places in the source, which counts through its movies.
-      differing: frames that another file has with other values.
-      clipped: values that the packing has no room for.
-      bad: the files of frames that cannot be read, which are not in `kept` unless another file has them.
+      values: the decoded numbers, float32.
+      kept: (frame,) the places of the frames in the source, counted through its movies.
+      differing: how many frames another file has with other values.
+      clipped: how many values lie outside of the packing's range.
+      bad: the files of frames that cannot be read; such a frame is in `kept` only if another file has it.
     """
 
     numbers: np.ndarray
@@ -52,34 +51,32 @@ class Block(NamedTuple):
 
 
 def open_reader(source: Source, dtype: str) -> Reader:
-    """Opens a source to be packed as `dtype`, one of `packing.DTYPES`. Errors: as for `choose_packing`."""
+    """Open a source to be packed as `dtype`, one of `packing.DTYPES`. Errors: those of `choose_packing`."""
     movies = source.open()
     packing, frames = choose_packing(movies, dtype)
-    spare = None
-    if source.joined and len(source.joined.spare_times):
-        spare = source.joined.spare
-        if packing.description["kind"] == "source codes":
-            stored = find_stored(xr.DataArray(spare))
-            assert stored is not None, "they have the decoders of the frames"
-            spare, _ = stored
+    spare = source.joined.spare if source.joined and len(source.joined.spare_times) else None
+    if spare is not None and packing.description["kind"] == "source codes":
+        coded = find_codes(spare)
+        assert coded is not None, "they have the decoders of the frames"
+        spare, _ = coded
     return Reader(source, packing, frames, spare, movies["frames"].attrs["units"])
 
 
 def cut_reader(reader: Reader, start: int, stop: int) -> tuple[Reader | Source, int, int]:
-    """What another process needs to read frames [start, stop), as little as can be, and their range therein.
+    """Return the little that another process needs to read frames [start, stop), and their range in it.
 
-    Of files that are joined those that the frames lie in, without the labels of the others; of an array file that can
-    be mapped where it lies, to be opened; of another one the frames themselves.
+    For joined files: the files that the frames lie in, without the labels of the others. For an array file that can
+    be mapped: the source, to be opened there. For any other array file: the frames themselves.
     """
     source = reader.source
     if source.mapped:
         return source, start, stop
     if source.joined is None:
-        return reader._replace(frames=_cut(reader.frames, start, stop)), 0, stop - start
+        return reader._replace(frames=cut_frames(reader.frames, start, stop)), 0, stop - start
     if not source.divisible:
         return reader, start, stop  # one file
     joined, spares = source.joined, _find_spare(reader, [start, stop - 1])
-    spare = None if reader.spare is None else _cut(reader.spare, spares.start, spares.stop)
+    spare = None if reader.spare is None else cut_frames(reader.spare, spares.start, spares.stop)
     times = joined.movies.drop_vars(set(joined.movies.variables) - {"time"}).isel(time=slice(start, stop))
     times.attrs = {}  # they name all files
     joined = joined._replace(
@@ -96,23 +93,17 @@ def cut_reader(reader: Reader, start: int, stop: int) -> tuple[Reader | Source, 
         spare_places=places[stop - start :, None],
     )
     source = source._replace(joined=joined, open=None)  # type: ignore[arg-type]  # a cut reader has opened it
-    return reader._replace(source=source, frames=_cut(reader.frames, start, stop), spare=spare), 0, stop - start
+    return reader._replace(source=source, frames=cut_frames(reader.frames, start, stop), spare=spare), 0, stop - start
 
 
-def _cut(frames: xr.Variable, start: int, stop: int) -> xr.Variable:
-    """Frames [start, stop) without what else there is; those of a slice would still know of all files."""
-    lazy: Any = frames._data
-    return xr.Variable(DIMENSIONS, indexing.LazilyIndexedArray(lazy.array.cut(start, stop)))
-
-
-def read_block(reader: Reader, start: int, stop: int, skip: bool) -> Block:
-    """Reads frames [start, stop) of a source.
+def read_slab(reader: Reader, start: int, stop: int, skip: bool) -> Slab:
+    """Read frames [start, stop) of a source.
 
     Raises:
       ValueError: a frame cannot be read, and `skip` is not set or the source is not divisible.
       OSError: from the operating system.
     """
-    kept, bad = np.arange(start, stop), []
+    kept, bad = np.arange(start, stop), list[Bad]()
     try:
         found, values = _read(reader, reader.frames, start, stop)
     except ValueError:
@@ -121,14 +112,14 @@ def read_block(reader: Reader, start: int, stop: int, skip: bool) -> Block:
         found, values, kept, bad = _read_one_by_one(reader, start, stop)
     differing, more = _compare(reader, values, kept, skip)
     if reader.packing.values is None:
-        return Block(found, values, kept, differing, 0, bad + more)
+        return Slab(found, values, kept, differing, 0, bad + more)
     assert reader.packing.table is not None, "a ladder has one"
     numbers, clipped = reader.packing.encode(values)
-    return Block(numbers, reader.packing.table[numbers], kept, differing, clipped, bad + more)
+    return Slab(numbers, reader.packing.table[numbers], kept, differing, clipped, bad + more)
 
 
 def _read(reader: Reader, frames: xr.Variable, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-    """Frames [start, stop) of `frames`, which count through the movies: as they are read, and as values."""
+    """Return frames [start, stop) of `frames`, counted through the movies: as they are read, and as values."""
     length, parts = frames.shape[1], []
     for movie in range(start // length, (stop - 1) // length + 1):
         first = movie * length
@@ -139,12 +130,12 @@ def _read(reader: Reader, frames: xr.Variable, start: int, stop: int) -> tuple[n
     if reader.packing.description["kind"] == "source codes":
         assert reader.packing.table is not None, "codes have one"
         values = reader.packing.table[found]
-    check_range(values, reader.units, reader.source.name)
+    check_range(values, reader.units, reader.source.name, "one is")
     return found, values
 
 
-def _read_one_by_one(reader: Reader, start: int, stop: int):
-    """As `_read`, without the frames that cannot be read in any file; also the places of the others, and the files."""
+def _read_one_by_one(reader: Reader, start: int, stop: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Bad]]:
+    """Read the frames that can be read in some file: as read, as values, their places; and the files of the others."""
     joined, frames, kept, bad = reader.source.joined, [], [], []
     assert joined is not None, "what is divisible is joined"
     for place in range(start, stop):
@@ -166,8 +157,8 @@ def _read_one_by_one(reader: Reader, start: int, stop: int):
     return found, values, np.array(kept), bad
 
 
-def _find_spare(reader: Reader, kept) -> range:
-    """The spare frames from the time of the first of `kept` to that of the last."""
+def _find_spare(reader: Reader, kept: Sequence[int] | np.ndarray) -> range:
+    """Return the numbers of the spare frames between the times of the first and the last of the places `kept`."""
     joined = reader.source.joined
     if joined is None or reader.spare is None or not len(kept):
         return range(0)
@@ -179,7 +170,7 @@ def _find_spare(reader: Reader, kept) -> range:
 
 
 def _compare(reader: Reader, values: np.ndarray, kept: np.ndarray, skip: bool) -> tuple[int, list[Bad]]:
-    """How many of the frames at `kept` are in another file with other values; and the files that cannot be read."""
+    """Count the frames at `kept` that another file has with other values; also return the files that fail."""
     differing, bad = 0, []
     for number in _find_spare(reader, kept):
         joined = reader.source.joined
@@ -187,7 +178,7 @@ def _compare(reader: Reader, values: np.ndarray, kept: np.ndarray, skip: bool) -
         times = joined.movies["time"].values[0, kept]
         place = int(np.searchsorted(times, joined.spare_times[number]))
         if place == len(times) or times[place] != joined.spare_times[number]:
-            continue  # nor can the other one be read
+            continue  # the other frame cannot be read either
         try:
             _, other = _read(reader, reader.spare, number, number + 1)
         except ValueError as error:

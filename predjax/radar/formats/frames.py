@@ -1,28 +1,24 @@
-"""The pixels of netCDF files as one lazy array: only what is indexed is read."""
+"""The frames of one or many files as one lazy array: only what is indexed is read."""
 
 import itertools
-from typing import Any
 
 import numpy as np
-from xarray.backends import BackendArray
-from xarray.core import indexing
 
-from predjax.messages import one_line_messages
-from predjax.radar.formats import cf
-from predjax.radar.formats.netcdf_header import Field
+from predjax.radar.formats.labels import Field
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
-from predjax.radar.formats.open_files import OPEN_FILES
 
 _UNREADABLE = (RuntimeError, OSError, IndexError)
 
 
-class NetcdfFrames(BackendArray):
+class FileFrames:
     """Frames (movie, time, y, x, field) that lie in one or many files, or (movie, time, field) without pixels.
 
     Attributes:
       shape: of the whole array.
       dtype: float32, or that of the codes.
     """
+
+    reads_lists = False
 
     def __init__(
         self,
@@ -40,8 +36,8 @@ class NetcdfFrames(BackendArray):
         self._parts, self._frames = parts, frames
         self.shape, self.dtype = shape, np.dtype(dtype)
 
-    def stored(self) -> tuple["NetcdfFrames", np.ndarray] | None:
-        """The same frames as codes and the table that decodes them, or None where no single table does."""
+    def codes(self) -> tuple["FileFrames", np.ndarray] | None:
+        """Return the same frames as codes and the table that decodes them, or None where no single table does."""
         decoders = {field.decoder for _, fields in self._parts for field in fields}
         table = decoders.pop().table if len(decoders) == 1 else None
         if table is None:
@@ -51,20 +47,17 @@ class NetcdfFrames(BackendArray):
             (file, tuple(field._replace(decoder=field.decoder.codes) for field in fields))  # type: ignore[arg-type]
             for file, fields in self._parts
         ]
-        return NetcdfFrames(parts, self._frames, self.shape, np.min_scalar_type(len(table) - 1)), table
+        return FileFrames(parts, self._frames, self.shape, np.min_scalar_type(len(table) - 1)), table
 
-    def cut(self, start: int, stop: int) -> "NetcdfFrames":
-        """The frames from `start` to `stop` alone, which know nothing of other files."""
+    def cut(self, start: int, stop: int) -> "FileFrames":
+        """Return the frames from `start` to `stop` alone, which know nothing of other files."""
         parts, numbers = np.unique(self._frames[start:stop, 0], return_inverse=True)
         frames = np.stack([numbers, self._frames[start:stop, 1]], axis=1)
         shape = (self.shape[0], len(frames), *self.shape[2:])
-        return NetcdfFrames([self._parts[part] for part in parts], frames, shape, self.dtype)
+        return FileFrames([self._parts[part] for part in parts], frames, shape, self.dtype)
 
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
-        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
-
-    @one_line_messages()
-    def _read(self, key: tuple) -> np.ndarray:
+    def read(self, key: tuple) -> np.ndarray:
+        """Read and decode a part; see `lazy.Readable`."""
         # Whole numbers become ranges of one, so that every file is read the same way; undone at the end.
         ranges = [
             range(size)[k] if isinstance(k, slice) else range(size)[k : k + 1 or None]
@@ -104,18 +97,17 @@ def read_field(file: str, field: Field, where: dict[str, range]) -> np.ndarray:
     Raises:
       ValueError: the data are damaged, or a value is impossible.
     """
-    name = f"{file}: {field.path}"
+    name = f"{file}: {field.array.name}"
     key = tuple(axis if isinstance(axis, int) else _slice(where[axis]) for axis in field.axes)
     with NETCDF_LOCK:
-        variable: Any = cf.variable_at(OPEN_FILES.dataset(file), field.path)
         try:
-            stored = np.asarray(variable[key])
+            stored = field.array.read(key)
         except _UNREADABLE as error:
             if "filter" in str(error).lower():
                 raise ValueError(
                     f"{name}: has a compression that the netCDF library does not know: h5repack -f GZIP=1 changes it"
                 ) from None
-            frame = _find_unreadable(variable, field, where)
+            frame = _find_unreadable(field, where)
             raise ValueError(f"{name}: {frame} cannot be read ({error}): is the file damaged?") from None
     roles = [axis for axis in field.axes if not isinstance(axis, int)]
     order = [role for role in where if role in roles]
@@ -123,12 +115,12 @@ def read_field(file: str, field: Field, where: dict[str, range]) -> np.ndarray:
     return values.reshape([len(where[role]) if role in roles else 1 for role in where])
 
 
-def _find_unreadable(variable, field: Field, where: dict[str, range]) -> str:
+def _find_unreadable(field: Field, where: dict[str, range]) -> str:
     """`frame N` of the file, for the first that cannot be read; `the data` where each can by itself."""
     for number in where["time"]:
         piece = where | {"time": range(number, number + 1)}
         try:
-            variable[tuple(axis if isinstance(axis, int) else _slice(piece[axis]) for axis in field.axes)]
+            field.array.read(tuple(axis if isinstance(axis, int) else _slice(piece[axis]) for axis in field.axes))
         except _UNREADABLE:
             return f"frame {number}"
     return "the data"

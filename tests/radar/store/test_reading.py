@@ -12,14 +12,12 @@ from tiny import ROOT
 
 from predjax.commands.prepare import main as prepare
 from predjax.radar.config import DataConfig
+from predjax.radar.formats.lazy import find_codes
 from predjax.radar.movies import check_movies
 from predjax.radar.readers import read_movies
-from predjax.radar.store import packing
-from predjax.radar.store.packing import make_ladder
-from predjax.radar.store.statistics import measure_frames
 from predjax.radar.windows.batches import BatchSource
-from predjax.radar.windows.codes import find_stored
-from predjax.radar.windows.index import find_periods
+from predjax.radar.windows.index import WindowIndex
+from predjax.radar.windows.runs import find_periods
 
 MISSING = -32768
 
@@ -92,8 +90,8 @@ def test_a_store_of_many_files_is_their_movie(archive, store):
     assert_same_movies(stores, archives)
     assert find_periods(stores) == find_periods(archives)
     assert [period[2:] for period in find_periods(stores)] == [(0, 10), (10, 14)]
-    codes, table = find_stored(stores[0].frames)
-    expected, values = find_stored(archives[0].frames)
+    codes, table = find_codes(stores[0].frames)
+    expected, values = find_codes(archives[0].frames)
     assert codes.dtype == np.uint16
     np.testing.assert_array_equal(codes.values, expected.values)
     assert same_bits(table, values)
@@ -102,10 +100,11 @@ def test_a_store_of_many_files_is_their_movie(archive, store):
 def test_batches_of_a_store_are_those_of_the_archive(archive, store):
     config = DataConfig(crop=5)
     one, other = (
-        BatchSource(movies, find_periods(movies), 3, 4, config, 7) for movies in map(read_movies, (store, archive))
+        BatchSource(WindowIndex(movies, find_periods(movies), 3, config), 4, 7)
+        for movies in map(read_movies, (store, archive))
     )
     for step in range(3):
-        (a, table, *_), (b, values, *_) = (source.batch(step, keep_stored=True).frames for source in (one, other))
+        (a, table, *_), (b, values, *_) = (source.batch(step, as_codes=True).frames for source in (one, other))
         assert a.dtype == np.uint16 and same_bits(table, values)
         np.testing.assert_array_equal(a, b)
 
@@ -129,13 +128,6 @@ def test_a_store_is_read_with_numpy_alone(archive, store):
     np.testing.assert_allclose(covered, np.isfinite(frames).mean((1, 2, 3)), rtol=1e-6)
     np.testing.assert_allclose(wet, (frames >= 10).mean((1, 2, 3)), rtol=1e-6)
     np.testing.assert_allclose(mean, np.nanmean(frames, (1, 2, 3)), rtol=1e-6)
-
-
-def test_frames_without_coverage_have_no_mean():
-    frames = np.full((2, 3, 3, 1), np.nan, np.float32)
-    frames[1, 0] = 2
-    np.testing.assert_array_equal(measure_frames(frames, 2.0), np.float32([[0, 0, np.nan], [1 / 3, 1 / 3, 2]]))
-    assert np.isnan(measure_frames(frames, None)[:, 1]).all()
 
 
 def sample(folder, kind):
@@ -164,12 +156,12 @@ KINDS = ["movies with times", "npz", "movies", "times last", "signed", "big-endi
 
 @pytest.mark.parametrize("kind", [*KINDS, "int32"])
 def test_movies_of_every_kind_come_back(kind, tmp_path, monkeypatch):
-    monkeypatch.setattr("predjax.radar.store.grids.BLOCK_BYTES", 2**20 if "times" in kind else 1000)
+    monkeypatch.setattr("predjax.radar.store.grids.SLAB_BYTES", 2**20 if "times" in kind else 1000)
     path = sample(tmp_path, kind)
     store = make_store(path, tmp_path / "store")
     assert_same_movies(read_movies(store), read_movies(path))
     if kind not in ("values", "series", "int32"):
-        assert find_stored(read_movies(store)[0].frames) is not None
+        assert find_codes(read_movies(store)[0].frames) is not None
 
 
 def test_stores_stand_in_lists_and_globs(tmp_path, store):
@@ -189,54 +181,13 @@ def test_units_are_converted_at_the_door(dtype, tmp_path, archive):
     np.testing.assert_allclose(found.frames.values, expected.frames.values, rtol=1e-5)
 
 
-@pytest.mark.parametrize("units", ["dBZ", "mm/h"])
-@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
-def test_a_ladder_is_off_by_half_a_step_at_most(units, dtype):
-    ladder = make_ladder(units, dtype)
-    low, high = float(ladder.values[0]), float(ladder.values[-1])
-    values = np.random.default_rng(0).uniform(low, high, (4, 5000)).astype(np.float32)
-    values[1] = np.exp(np.random.default_rng(1).uniform(np.log(1e-3), np.log(high), 5000))
-    values[2, :99] = np.nan
-    codes, clipped = ladder.encode(values)
-    decoded = ladder.table[codes]
-    assert (codes.dtype, clipped) == (np.dtype(dtype), 0)
-    np.testing.assert_array_equal(np.isnan(decoded), np.isnan(values))
-    assert (codes[2, :99] == ladder.description["missing_code"]).all()
-    for start, stop, step in ladder.description["steps"]:
-        inside = (values >= start) & (values <= stop)
-        error = np.abs(decoded - values)[inside]
-        half = values[inside] * (float(step.split()[1]) - 1) / 2 if isinstance(step, str) else step / 2
-        assert (error <= half * 1.001 + 1e-5 * np.abs(values[inside])).all()
-    if "scale" in ladder.description:
-        linear = codes * ladder.description["scale"] + ladder.description["offset"]
-        np.testing.assert_allclose(linear[0], decoded[0], rtol=1e-6, atol=1e-5)
-
-
-def test_a_ladder_keeps_the_decimals_of_files_and_counts_what_is_beyond():
-    ladder = make_ladder("dBZ", "uint16")
-    values = (np.arange(-3200, 9500, dtype=np.float32)[None] * np.float32(1)).astype(np.float64) * 0.01
-    assert same_bits(ladder.table[ladder.encode(values.astype(np.float32))[0]], values.astype(np.float32))
-    codes, clipped = make_ladder("dBZ", "uint8").encode(np.float32([[-50, 0, 100, np.nan]]))
-    assert clipped == 2
-    np.testing.assert_array_equal(make_ladder("dBZ", "uint8").table[codes], np.float32([[-32, 0, 95, np.nan]]))
-
-
 def test_files_of_several_packings_become_one_ladder(tmp_path):
     frames = count(4)
     write(tmp_path / "a.nc", frames[:2], [0, 5], scale_factor=0.01)
     write(tmp_path / "b.nc", frames[2:], [10, 15], scale_factor=0.005)
     (found,), (expected,) = (read_movies(p) for p in (make_store(tmp_path, tmp_path / "store"), tmp_path))
-    assert find_stored(expected.frames) is None and find_stored(found.frames)[0].dtype == np.uint16
+    assert find_codes(expected.frames) is None and find_codes(found.frames)[0].dtype == np.uint16
     np.testing.assert_allclose(found.frames.values, expected.frames.values, rtol=0, atol=0.0025 + 1e-6)
-
-
-def test_a_dtype_that_does_not_fit_is_refused(tmp_path, capsys):
-    np.save(tmp_path / "a.npy", np.random.default_rng(0).random((4, 6, 6)))
-    assert prepare(["--data_path", f"{tmp_path}/a.npy", "--output", f"{tmp_path}/s", "--dtype", "uint8"]) == 2
-    assert "a.npy: uint8 codes are for dBZ, mm/h and integers that fit" in capsys.readouterr().err
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npy"]
-    with pytest.raises(ValueError, match="dtype must be one of"):
-        packing.choose_packing(read_movies(tmp_path)[0], "int8")
 
 
 @pytest.fixture
@@ -305,9 +256,9 @@ def test_only_windows_are_read_of_a_store_larger_than_memory(store, tmp_path):
     before = resident()
     (movies,) = read_movies(copy)
     check_movies(movies)
-    source = BatchSource([movies], find_periods([movies]), 20, 8, DataConfig(), 0)
+    source = BatchSource(WindowIndex([movies], find_periods([movies]), 20, DataConfig()), 8, 0)
     for step in range(3):
-        assert source.batch(step, keep_stored=True).frames.codes.shape == (8, 20, side, side, 1)
+        assert source.batch(step, as_codes=True).frames.codes.shape == (8, 20, side, side, 1)
     spread = movies.frames.isel(time=[0, number // 2, number - 1])
     assert spread.values.shape == (1, 3, side, side, 1)
     assert movies.frames[0, ::100_000, 3:5, [0, 511]].values.shape == (4, 2, 2, 1)
