@@ -14,6 +14,7 @@ from predjax.cells.context import BatchKey
 from predjax.kernels.execution import Execution
 from predjax.models.catalogue import load
 from predjax.models.config import ModelConfig
+from predjax.models.inputs import Window
 from predjax.models.losses import choose_error, global_mean
 from predjax.models.patches import from_patches, patch_grid
 from predjax.models.sampling import forecast_mask
@@ -60,16 +61,20 @@ def make_forecaster(config: ModelConfig, execution: Execution | None = None) -> 
         shape = (1, 2, *frames.shape[2:])
         if forcings is not None:
             forcings = jnp.zeros((1, 2, *forcings.shape[2:]))
-        return jax.jit(unroll.init)(rng, jnp.zeros(shape), jnp.ones((1, 1), bool), forcings)
 
-    def unroll_window(params, draws, frames, use_truth, forcings, known=0):
-        observed = known or None
+        def init(rng, frames, use_truth, forcings):
+            return unroll.init(rng, Window(frames, use_truth, forcings, 0, config.input_length))
+
+        return jax.jit(init)(rng, jnp.zeros(shape), jnp.ones((1, 1), bool), forcings)
+
+    def unroll_window(params, key, frames, use_truth, forcings, known=0):
+        num_observed = known or config.input_length
         if use_truth is None and not config.sequence:
             known = frames.shape[1] - 1
             use_truth = jnp.ones((len(frames), known), bool)
         scaled = scale_frames(config, params, frames, forcings)
         truth = None if use_truth is None else jnp.asarray(use_truth, bool)
-        return scaled, unroll.apply(params, draws, scaled, truth, forcings, known, observed)
+        return scaled, unroll.apply(params, key, Window(scaled, truth, forcings, known, num_observed))
 
     def crop(patches, frames):
         return from_patches(patches, config.patch_size)[..., : frames.shape[2], : frames.shape[3], :]
@@ -78,15 +83,15 @@ def make_forecaster(config: ModelConfig, execution: Execution | None = None) -> 
         return forecast(params, rng, frames, use_truth, forcings)
 
     def forecast(params, rng, frames, use_truth, forcings, known=0):
-        draws = None if rng is None else BatchKey(rng)
-        scaled, out = unroll_window(params, draws, frames, use_truth, forcings, known)
+        key = None if rng is None else BatchKey(rng)
+        scaled, out = unroll_window(params, key, frames, use_truth, forcings, known)
         predicted = config.scaling.unscale(crop(out.patches, scaled))
         return jnp.where(crop(out.covered, scaled), predicted, jnp.nan)
 
     def loss(params, rng, frames, use_truth, forcings=None, axis_name=None):
         offset = 0 if axis_name is None else jax.lax.axis_index(axis_name) * len(frames)
-        draws = None if rng is None else BatchKey(rng, offset)
-        scaled, out = unroll_window(params, draws, frames, use_truth, forcings)
+        key = None if rng is None else BatchKey(rng, offset)
+        scaled, out = unroll_window(params, key, frames, use_truth, forcings)
         observed = scaled if config.sequence else scaled[:, 1:]
         total, count = error(crop(out.patches, scaled), observed)
         mean = global_mean(total, count, axis_name)
