@@ -1,4 +1,4 @@
-"""TiDHy as a forecaster: codes are inferred from what is observed, and roll on by the dynamics that were last seen."""
+"""TiDHy as a forecaster: codes are inferred from the observed frames, and go on by the dynamics of the last step."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -23,8 +23,11 @@ from predjax.models.forecaster import Forecaster
 
 
 class Latents(NamedTuple):
-    """What explains a series `(B, T, ...)`: r, r2 and w as inferred; r_bar = V(r2_t) r_{t-1}, the prediction of r;
-    x_hat and x_bar, what r and r_bar show, in units of the frames. NaN in r_bar and x_bar at the first step."""
+    """The latent states of a series, each `(B, T, ...)`.
+
+    r, r2 and w are inferred; r_bar = V(r2_t) r_{t-1} is the prediction of r. x_hat and x_bar are the frames that r and
+    r_bar decode to, in units of the frames. r_bar and x_bar are NaN at the first step.
+    """
 
     r: jax.Array
     r2: jax.Array
@@ -35,12 +38,12 @@ class Latents(NamedTuple):
 
 
 def configure_tidhy(config: ModelConfig) -> TiDHyConfig:
-    """R is `num_hidden`; the rest are `cell_options`. Errors: ValueError for a value that does not do."""
+    """Return the options of a TiDHy: R is `num_hidden`, the others are `cell_options`. Errors: ValueError."""
     return TiDHyConfig(r_dim=config.num_hidden[0], **config.options)
 
 
 class _Parts(NamedTuple):
-    """What all functions of a TiDHy share.
+    """The parts that all functions of a TiDHy share.
 
     read(frames) -> scaled series `(B, T, D)`; start(series) -> the first r2 `(B, R2)`.
     """
@@ -86,21 +89,21 @@ def make_tidhy(config: ModelConfig) -> Forecaster:
     def show(x: jax.Array) -> jax.Array:
         return config.scaling.unscale(x[:, :, None, None])
 
-    def init(rng, frames, forcings=None):
+    def init(rng: jax.Array, frames: Any, forcings: Any = None) -> dict:
         parts.read(frames)
         return parts.transformed.init(rng)
 
-    def rollout(params, rng, frames, use_truth, forcings=None):
+    def rollout(params: dict, rng: Any, frames: Any, use_truth: Any, forcings: Any = None) -> jax.Array:
         networks, x = parts.networks(params), parts.read(frames)[:, :-1]
         truth = jnp.ones(x.shape[:2], bool) if use_truth is None else jnp.asarray(use_truth, bool)
 
-        def roll(codes):
+        def roll(codes: Codes) -> Codes:
             return Codes(jnp.einsum("bij,bj->bi", hold_dynamics(networks, options, codes.r2), codes.r), codes.r2)
 
-        def predict_next(codes):
+        def predict_next(codes: Codes) -> jax.Array:
             return decode(networks, roll(codes).r, options.loss)
 
-        def step(codes, at):
+        def step(codes: Codes, at: tuple[jax.Array, jax.Array]) -> tuple[Codes, jax.Array]:
             x, truth = at
             inferred = infer_step(networks, options, x, codes).codes
             codes = jax.tree.map(lambda a, b: jnp.where(truth[:, None], a, b), inferred, roll(codes))
@@ -111,11 +114,11 @@ def make_tidhy(config: ModelConfig) -> Forecaster:
         _, predicted = jax.lax.scan(step, first, later)
         return show(jnp.concatenate([predict_next(first)[:, None], predicted.swapaxes(0, 1)], 1))
 
-    def loss(*arguments, **named):
+    def loss(*arguments: Any, **named: Any) -> tuple[jax.Array, dict]:
         losses, (_, metrics) = objectives(*arguments, **named)
         return losses.sum(), metrics
 
-    def predict(params, rng, observed, num_steps, forcings=None):
+    def predict(params: dict, rng: Any, observed: Any, num_steps: int, forcings: Any = None) -> jax.Array:
         codes = jax.tree.map(lambda a: a[:, -1], parts.find_codes(params, observed))
         return show(forecast(parts.networks(params), options, codes, num_steps))
 
@@ -143,7 +146,9 @@ def make_objectives(config: ModelConfig) -> Callable:
     """
     parts = _make_parts(config)
 
-    def objectives(params, rng, frames, use_truth, forcings=None, axis_name=None):
+    def objectives(
+        params: dict, rng: Any, frames: Any, use_truth: Any, forcings: Any = None, axis_name: str | None = None
+    ) -> tuple[jax.Array, tuple[jax.Array, dict]]:
         networks, x = parts.networks(params), parts.read(frames)
         codes = infer_series(networks, parts.options, x, parts.start(x)).codes
         replicas = 1 if axis_name is None else jax.lax.axis_size(axis_name)

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from predjax.cells.context import BatchKey, StepContext
 from predjax.kernels.execution import Execution
 from predjax.kernels.scan import Sequence, scan_shared
-from predjax.kernels.shared import KernelCollector
+from predjax.kernels.shared import KernelCollector, Products
 from predjax.models.config import ModelConfig
 from predjax.models.inputs import Inputs, Masks, Window, gather, split_window, take
 from predjax.models.stacks.base import StackOutput
@@ -59,11 +59,11 @@ def make_unroll(config: ModelConfig, execution: Execution) -> Unroll:
         hk.transform(functools.partial(function, config)) for function in (_first_step, _begin, _step, _encode)
     )
 
-    def run_step(products, params, key, *arguments):
-        params, derived = params
-        key, first_sample = key or (None, 0)
+    def run_step(products: Products, shared: tuple[dict, dict], key: BatchKey | None, *arguments: Any) -> Any:
+        params, derived = shared
+        own, first_sample = key or (None, 0)
         context = StepContext(products, dict(derived), first_sample)
-        carry, output = step.apply(params, key, context, *arguments)
+        carry, output = step.apply(params, own, context, *arguments)
         return carry, (output.features, output.penalty)
 
     def init(rng: jax.Array, window: Window) -> dict:
