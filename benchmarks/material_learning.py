@@ -18,7 +18,7 @@ import numpy as np
 import optax
 from comparison import measure_missing
 
-from predjax.jobs.data import standardise
+from predjax.jobs.scaling import standardise
 from predjax.models.config import ModelConfig
 from predjax.models.forecaster import make_forecaster
 from predjax.models.scaling import Scaling

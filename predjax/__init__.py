@@ -25,6 +25,7 @@ _PUBLIC = {
     "Scaling": "predjax.models.scaling",
     "Forecaster": "predjax.models.forecaster",
     "make_forecaster": "predjax.models.forecaster",
+    "train": "predjax.jobs.train",
     "evaluate": "predjax.commands.evaluate",
     "forecast": "predjax.nowcasts.newest",
     "load_model": "predjax.nowcasts.model",

@@ -1,56 +1,218 @@
-"""Configuration dataclasses to command-line flags and to JSON, and back; the parser of all commands."""
+"""Flags and JSON from the fields of dataclasses: what a command takes is data, and argparse is made from it."""
 
 import argparse
 import dataclasses
 import math
+import numbers
+import os
 import re
 import types
 import typing
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from predjax.messages import one_line, suggest
 
+REQUIRED: Any = dataclasses.MISSING  # the default of a flag that must be given
+KINDS: dict[type, tuple[Any, str]] = {  # what is a value of each type, and how it is called
+    str: (str, "text"),
+    int: (numbers.Integral, "a whole number"),
+    float: (numbers.Real, "a number"),
+    bool: ((bool, int), "true or false"),
+}
+
+
+class Metadata(typing.TypedDict, total=False):
+    """What a flag may say about itself besides its default and its help.
+
+    Attributes:
+      metavar: the name of the value in the help.
+      choices: the only values.
+      aliases: other names of the flag.
+      kind: "file", "folder" or "paths" for a path or several, "json" for a JSON object.
+      several: whether the text may hold several values with commas between them, as tuples always do.
+      short: whether one dash is typed, as in `-n`.
+      switch: whether the flag alone means true, without a value.
+      positional: "*" (any number) or "+" (at least one) for values without a flag before them.
+      place: whether a repeated run chooses the value anew (where it writes, which of several processes it is).
+      completed: values that a shell completes although others are possible.
+      finite: False for a number that may be infinite or NaN.
+    """
+
+    metavar: str
+    choices: Sequence[str]
+    aliases: Sequence[str]
+    kind: str
+    several: bool
+    short: bool
+    switch: bool
+    positional: str
+    place: bool
+    completed: Sequence[str]
+    finite: bool
+
+
+def flag(default: Any, help: str, **metadata: typing.Unpack[Metadata]) -> Any:
+    """Return a field of a dataclass that becomes a flag; the annotation of the field is the type of the value."""
+    return dataclasses.field(default=default, metadata={"help": help, **metadata})
+
+
+@dataclasses.dataclass(frozen=True)
+class Flag:
+    """A field of a dataclass as a flag: its name, the type of its value or values, its default, and its metadata."""
+
+    name: str
+    element: type
+    is_tuple: bool
+    default: Any
+    metadata: Mapping[str, Any]
+
+    @property
+    def names(self) -> list[str]:
+        """What is typed, such as `--train_data_paths` and `--data_path`; nothing for positional values."""
+        names = [] if "positional" in self.metadata else [self.name, *self.metadata.get("aliases", ())]
+        return [f"-{name}" if self.metadata.get("short") else f"--{name}" for name in names]
+
+    @property
+    def several(self) -> bool:
+        """Whether the text may hold several values with commas between them."""
+        return self.is_tuple or self.metadata.get("several", False) or self.metadata.get("kind") == "paths"
+
+    @property
+    def is_path(self) -> bool:
+        return self.metadata.get("kind") in ("file", "folder", "paths")
+
+    @property
+    def parse(self) -> Callable[[str], Any]:
+        """The function that reads one value from text; argparse names it in an error."""
+        if self.is_tuple and "positional" not in self.metadata:
+            return _named(lambda text: parse_values(self.element, text), f"{self.element.__name__},...")
+        if self.element is float and self.metadata.get("finite", True):
+            return _named(lambda text: parse_finite(text), "float")
+        return parse_bool if self.element is bool else self.element
+
+    @property
+    def help(self) -> str:
+        """The help, with the default unless the text names one."""
+        text, default = self.metadata["help"], self.default
+        if default in (None, "", (), REQUIRED) or self.metadata.get("switch") or "(default" in text:
+            return text
+        if isinstance(default, tuple):
+            return f"{text} (default {','.join(map(str, default))})"
+        shown = f"{default:g}" if isinstance(default, float) else int(default) if isinstance(default, bool) else default
+        return f"{text} (default {shown})"
+
+    def add_to(self, group: Any) -> argparse.Action:
+        """Add the flag to a parser or a group of one; a flag that is not typed leaves no value."""
+        given: dict[str, Any] = {"default": argparse.SUPPRESS, "help": self.help.replace("%", "%%")}
+        if self.metadata.get("switch"):
+            return group.add_argument(*self.names, dest=self.name, action="store_true", **given)
+        metavar = self.metadata.get("metavar", {int: "N", float: "X"}.get(self.element))
+        given |= {"type": self.parse, "choices": self.metadata.get("choices"), "metavar": metavar}
+        if "positional" in self.metadata:
+            return group.add_argument(self.name, nargs=self.metadata["positional"], **given)
+        return group.add_argument(*self.names, dest=self.name, required=self.default is REQUIRED, **given)
+
+
+class Group(typing.NamedTuple):
+    """Flags under one title of the help: the fields of a dataclass, all of them or those of the names in `only`."""
+
+    title: str
+    config_class: type
+    only: tuple[str, ...] = ()
+
+    @property
+    def flags(self) -> list[Flag]:
+        return [flag for flag in list_flags(self.config_class) if not self.only or flag.name in self.only]
+
+
+class Command(typing.NamedTuple):
+    """A command as data: what the parser, the files of `--config` and the completion in a shell are made from.
+
+    Groups with the same title are one group of the help.
+    """
+
+    name: str  # as it is typed: "predjax train"
+    description: str
+    groups: tuple[Group, ...]
+    usage: str | None = None
+
+    @property
+    def flags(self) -> list[Flag]:
+        return [flag for group in self.groups for flag in group.flags]
+
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line, with the nearest known name for an unknown one."""
+    """An argument parser whose errors are one line, with the nearest known name for an unknown one.
 
-    def __init__(self, **options):
+    Attributes:
+      flags: the flags with the actions of argparse; one list for a parser and the parsers of its subcommands.
+    """
+
+    def __init__(self, flags: list[tuple[Flag, argparse.Action]] | None = None, **options: Any):
         super().__init__(**{"allow_abbrev": False, **options})
+        self.flags: list[tuple[Flag, argparse.Action]] = [] if flags is None else flags
 
-    def error(self, message):
+    def error(self, message: str) -> typing.NoReturn:
         unknown = message.removeprefix("unrecognized arguments: ")
         if unknown != message:
-            message += suggest(unknown.split(" ")[0].split("=")[0], self.list_flags())
+            known = ["-h", "--help", *(name for _, action in self.flags for name in action.option_strings)]
+            message += suggest(unknown.split(" ")[0].split("=")[0], known)
         elif choice := re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message):
             message += suggest(choice[1], re.findall(r"[^\s,']+", choice[2]))
         self.exit(2, f"{self.prog}: {one_line(message)} (--help lists the flags)\n")
 
-    def list_flags(self) -> list[str]:
-        """All flags, those of subcommands included."""
-        found = list(self._option_string_actions)
-        for action in self._actions:
-            if isinstance(action, argparse._SubParsersAction):
-                found += [flag for parser in action.choices.values() for flag in parser.list_flags()]
-        return found
+    def add_groups(self, groups: Iterable[Group]) -> None:
+        """Add the flags of groups, which appear in the help in this order."""
+        titled: dict[str, Any] = {}
+        for group in groups:
+            if group.title not in titled:
+                titled[group.title] = super().add_argument_group(group.title)
+            self.flags += [(flag, flag.add_to(titled[group.title])) for flag in group.flags]
+
+    def add_argument_group(self, *args: Any, **options: Any) -> Any:
+        """Return a group whose flags are known to the parser, those too that no field of a dataclass describes."""
+        group: Any = super().add_argument_group(*args, **options)
+        plain = group.add_argument
+
+        def add_argument(*names: str, **given: Any) -> argparse.Action:
+            action = plain(*names, **given)
+            self.flags.append((_describe_action(action), action))
+            return action
+
+        group.add_argument = add_argument
+        return group
 
 
-def flag(default, help: str, **metadata) -> typing.Any:  # as dataclasses.field: the field's annotation is its type
-    """A field of a configuration that becomes a flag; metadata: `metavar`, `choices`, `aliases`."""
-    return dataclasses.field(default=default, metadata={"help": help, **metadata})
+def make_parser(command: Command) -> Parser:
+    """Return the parser of a command."""
+    parser = Parser(prog=command.name, description=command.description, usage=command.usage)
+    parser.add_groups(command.groups)
+    return parser
 
 
-def _element_type(annotation):
-    """The (type, is_tuple) of a field: `int`, `int | None`, `tuple[int, ...]`."""
-    origin = typing.get_origin(annotation)
-    if origin in (types.UnionType, typing.Union):
-        annotation = next(a for a in typing.get_args(annotation) if a is not type(None))
-        origin = typing.get_origin(annotation)
-    if origin is tuple:
-        return typing.get_args(annotation)[0], True
-    return annotation, False
+def parse(command: Command, arguments: Sequence[str] | None) -> dict[str, Any]:
+    """Return the values that were typed, by the names of their fields; without arguments those of the process.
+
+    An error ends the process with exit code 2.
+    """
+    return vars(make_parser(command).parse_args(arguments))
+
+
+def find_value(program: str, name: str, arguments: Sequence[str]) -> str | None:
+    """Return the value of the flag `--name`, whatever the other arguments are; None where it is not given."""
+    parser = Parser(prog=program, add_help=False)
+    parser.add_argument(f"--{name}")
+    return getattr(parser.parse_known_args(arguments)[0], name)
+
+
+def select(config_class: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of some values that belong to the fields of a dataclass."""
+    return {field.name: values[field.name] for field in dataclasses.fields(config_class) if field.name in values}
 
 
 def parse_bool(text: str) -> bool:
-    """0/1 as the flags of the PyTorch code have it, or true/false, yes/no."""
+    """Read 0 or 1, as the flags of the PyTorch code have it, or true/false, yes/no."""
     values = {"0": False, "1": True, "false": False, "true": True, "no": False, "yes": True}
     if text.lower() not in values:
         raise argparse.ArgumentTypeError(f"expected 0 or 1, got {text!r}")
@@ -58,15 +220,15 @@ def parse_bool(text: str) -> bool:
 
 
 def parse_finite(text: str) -> float:
-    """A number that is neither infinite nor NaN, which every comparison would let through."""
+    """Read a number that is neither infinite nor NaN, which every comparison would let through."""
     value = float(text)
     if not math.isfinite(value):
         raise argparse.ArgumentTypeError(f"expected a finite number, got {text!r}")
     return value
 
 
-def parse_values(element, text: str, name: str = "") -> tuple:
-    """`16,16` to (16, 16); the empty text to (). Errors: ValueError, which begins with `name` if given."""
+def parse_values(element: type, text: str, name: str = "") -> tuple:
+    """Read `16,16` as (16, 16), the empty text as (). Errors: ValueError, which begins with `name` if given."""
     try:
         return tuple(element(part.strip()) for part in text.split(",") if part.strip())
     except ValueError:
@@ -74,68 +236,45 @@ def parse_values(element, text: str, name: str = "") -> tuple:
         raise ValueError(f"{name}: {expected}" if name else expected) from None
 
 
-def flag_fields(config_class) -> list[dataclasses.Field]:
-    """The fields that are flags: those with a help text."""
-    return [f for f in dataclasses.fields(config_class) if "help" in f.metadata]
-
-
-def add_flags(parser: argparse.ArgumentParser, config_class, title: str, only: tuple[str, ...] = ()) -> None:
-    """Adds one flag a field, in a group of the help; a flag that is not typed leaves no attribute.
-
-    With `only`, of the fields of these names.
-    """
-    group = parser.add_argument_group(title)
-    hints = typing.get_type_hints(config_class)
-    for field in flag_fields(config_class):
-        if only and field.name not in only:
-            continue
-        element, is_tuple = _element_type(hints[field.name])
-        if is_tuple:
-            parse = _named(lambda text, e=element: parse_values(e, text), f"{element.__name__},...")
-        elif element is float:
-            parse = _named(lambda text: parse_finite(text), "float")
-        else:
-            parse = parse_bool if element is bool else element
-        default: typing.Any = field.default
-        if is_tuple:
-            shown = ",".join(str(v) for v in default)
-        elif isinstance(default, float):
-            shown = f"{default:g}"
-        else:
-            shown = str(int(default) if isinstance(default, bool) else default)
-        text = field.metadata["help"]
-        if default not in (None, "", ()):
-            text += f" (default {shown})"
-        names = [f"--{name}" for name in (field.name, *field.metadata.get("aliases", ()))]
-        group.add_argument(
-            *names,
-            dest=field.name,
-            type=parse,
-            choices=field.metadata.get("choices"),
-            default=argparse.SUPPRESS,
-            metavar=field.metadata.get("metavar", {int: "N", float: "X"}.get(element)),
-            help=text.replace("%", "%%"),
+def check_value(flag: Flag, value: Any) -> Any:
+    """Return a value that is given in Python, as its field has it. Errors: ValueError for one of another type."""
+    if value is None and flag.default is None:
+        return None
+    if flag.element is str and isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    parts = value if flag.is_tuple and isinstance(value, Sequence) and not isinstance(value, str) else [value]
+    kind, rule = KINDS[flag.element]
+    right = (not flag.is_tuple or parts is value) and all(isinstance(one, kind) for one in parts)
+    if flag.metadata.get("kind") == "json" and isinstance(value, dict):
+        return value
+    if not right or (flag.element in (int, float) and any(isinstance(one, bool) for one in parts)):
+        raise ValueError(f"{flag.name} must be {rule}{', or several' if flag.is_tuple else ''}, not {value!r}")
+    choices = flag.metadata.get("choices")
+    if choices and value not in choices:
+        raise ValueError(
+            f"{flag.name} must be one of {', '.join(choices)}, not {value!r}{suggest(str(value), choices)}"
         )
+    return tuple(value) if flag.is_tuple else value
 
 
-def _named(function, name):
-    function.__name__ = name  # argparse names the type in its error
-    return function
+def flag_fields(config_class: type) -> list[dataclasses.Field]:
+    """Return the fields that are flags: those with a help text."""
+    return [field for field in dataclasses.fields(config_class) if "help" in field.metadata]
 
 
-def typed(config_class, namespace: argparse.Namespace) -> dict:
-    """The values that were typed for the fields of `config_class`."""
-    given = vars(namespace)
-    return {f.name: given[f.name] for f in flag_fields(config_class) if f.name in given}
+def list_flags(config_class: type) -> list[Flag]:
+    """Return the flags of a dataclass, in the order of its fields."""
+    hints = typing.get_type_hints(config_class)
+    return [Flag(f.name, *_element_type(hints[f.name]), f.default, f.metadata) for f in flag_fields(config_class)]
 
 
-def to_dict(config) -> dict:
-    """A configuration as JSON values (tuples become lists)."""
+def to_dict(config: Any) -> dict[str, Any]:
+    """Return a configuration as JSON values, in which tuples become lists."""
     return dataclasses.asdict(config)
 
 
-def from_dict(config_class, values: dict):
-    """The inverse of `to_dict`; an unknown name is a ValueError that lists the known ones."""
+def from_dict(config_class: type, values: Mapping[str, Any]) -> Any:
+    """Return the configuration of `to_dict`. Errors: ValueError for an unknown name, with the known ones."""
     hints = typing.get_type_hints(config_class)
     unknown = set(values) - set(hints)
     if unknown:
@@ -149,3 +288,54 @@ def from_dict(config_class, values: dict):
             value = tuple(value)
         fields[name] = value
     return config_class(**fields)
+
+
+def _element_type(annotation: Any) -> tuple[Any, bool]:
+    """The (type, whether there are several) of a field: `int`, `int | None`, `tuple[int, ...]`."""
+    origin = typing.get_origin(annotation)
+    if origin in (types.UnionType, typing.Union):
+        annotation = next(a for a in typing.get_args(annotation) if a is not type(None))
+        origin = typing.get_origin(annotation)
+    if origin is tuple:
+        return typing.get_args(annotation)[0], True
+    return annotation, False
+
+
+def _named(function: Callable, name: str) -> Callable:
+    function.__name__ = name
+    return function
+
+
+def add_flags(parser: argparse.ArgumentParser, config_class: type, title: str, only: tuple[str, ...] = ()) -> None:
+    """Add one flag a field, or those of the fields named in `only`, in a group of the help."""
+    if isinstance(parser, Parser):
+        parser.add_groups([Group(title, config_class, only)])
+        return
+    group = parser.add_argument_group(title)
+    for one in Group(title, config_class, only).flags:
+        one.add_to(group)
+
+
+def typed(config_class: type, namespace: argparse.Namespace) -> dict[str, Any]:
+    """Return the values that were typed for the fields of `config_class`."""
+    given = vars(namespace)
+    return {f.name: given[f.name] for f in flag_fields(config_class) if f.name in given}
+
+
+def _describe_action(action: argparse.Action) -> Flag:
+    """A flag that was added to a parser without a dataclass, as data."""
+    metavar, name = str(action.metavar or ""), getattr(action.type, "__name__", "str")
+    several = "," in metavar or metavar == "NAMES"
+    kinds = {"PATHS": "paths", "FILE": "file", "PATH": "file", "DIR": "folder", "STOR": "folder", "JSON": "json"}
+    metadata = {"help": action.help, "choices": action.choices, "switch": action.nargs == 0, "several": several}
+    metadata |= {
+        "kind": kinds.get(metavar) or kinds.get(metavar[:4], ""),
+        "aliases": [text[2:] for text in action.option_strings[1:]],
+    }
+    places = "config save_dir output export latents gallery overwrite resume dry_run".split()
+    metadata["place"] = action.dest in places
+    element = bool if action.nargs == 0 or name == "parse_bool" else {"int": int, "float": float}.get(name, str)
+    if name == "parse_finite":
+        element = float
+    metadata["finite"] = name != "float"
+    return Flag(action.dest, element, False, action.default, metadata)

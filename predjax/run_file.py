@@ -5,48 +5,55 @@ import json
 import os
 import pathlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from predjax.flags import Parser, parse_bool
+from predjax import flags
+from predjax.checkpoint_names import PRETRAINED_NAME, holds_checkpoint
+from predjax.flags import Command, Flag, Parser
 from predjax.messages import suggest
 
 NAME = "run.json"
-# What a repeated run chooses anew: where it writes, whether it replaces anything, and its place among processes.
-_PLACES = ("config", "save_dir", "gen_frm_dir", "visual_path", "output", "export", "latents", "gallery")
-_PLACES += ("resume", "overwrite", "dry_run", "list_models", "coordinator", "num_processes", "process_id")
-
-# By the name of the function that reads a flag: what its values are, in words and in JSON.
-_TYPES = {
-    "str": ("text", (str,)),
-    "int": ("a whole number", (int,)),
-    "float": ("a number", (int, float)),
-    "parse_finite": ("a number", (int, float)),
-    "parse_bool": ("true or false", (bool, int)),
+HELP = f"JSON object with flags, such as the {NAME} that a run writes; flags that are typed win (default: none)"
+# What the values of a type are, in words and in JSON.
+_TYPES: dict[type, tuple[str, tuple[type, ...]]] = {
+    str: ("text", (str,)),
+    int: ("a whole number", (int,)),
+    float: ("a number", (int, float)),
+    bool: ("true or false", (bool, int)),
 }
 
 
-def add_config(add: Callable) -> None:
-    """Adds `--config` by the `add_argument` of a parser or a group."""
-    text = f"JSON object with flags, such as the {NAME} that a run writes; flags that are typed win (default: none)"
-    add("--config", metavar="FILE", help=text)
+def config_flag() -> Any:
+    """Return the field of `--config`, for the dataclass of a command's flags."""
+    return flags.flag(None, HELP, metavar="FILE", kind="file", place=True)
 
 
-def parse(parser: Parser, arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The options of a command, first those of the file of `--config`, where there is one. Errors: see `read_flags`."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    first = Parser(prog=parser.prog, add_help=False)
-    add_config(first.add_argument)
-    path = first.parse_known_args(arguments)[0].config
-    if path is not None and not {"-h", "--help"} & set(arguments):
-        arguments = [*read_flags(path, parser), *arguments]
-    return parser.parse_args(arguments)
+def collect(command: Command, arguments: Sequence[str] | None) -> dict[str, Any]:
+    """Return the values of the flags that were typed, and below them those of the file of `--config`.
+
+    Errors: see `read_flags`; a flag that cannot be ends the process with exit code 2.
+    """
+    return flags.parse(command, _with_file(command.name, command.flags, arguments))
 
 
-def read_flags(path, parser: Parser) -> list[str]:
-    """The flags of a file as they would be typed.
+def list_changed(command: Command, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the flags by which a run is repeated, as JSON values, with paths that mean the same in every folder."""
+    kept = {flag.name: flag for flag in command.flags if not flag.metadata.get("place")}
+    found = {name: values[name] for name in kept if values.get(name) is not None}
+    return {name: make_absolute(value) if kept[name].is_path else value for name, value in found.items()}
 
-    The keys are the names of flags; numbers, text, true and false are their values, lists those with commas between
-    them, and the object of --cell_options may be one.
+
+def read_flags(path: str | os.PathLike, program: str, known: Sequence[Flag]) -> list[str]:
+    """Return the flags of a file as they would be typed.
+
+    The keys are the names of flags. Numbers, text, true and false are their values, a list stands for values with
+    commas between them, and the value of --cell_options may be an object.
+
+    Args:
+      path: the file.
+      program: the name of the command, for messages.
+      known: the flags of the command.
 
     Raises:
       OSError: the file cannot be read.
@@ -59,107 +66,110 @@ def read_flags(path, parser: Parser) -> list[str]:
         raise ValueError(f"{path} is not a JSON file of flags: {error}") from None
     if not isinstance(values, dict):
         raise ValueError(f'{path} must hold a JSON object such as {{"batch_size": 8}}, not {json.dumps(values)}')
-    flags = {name: action for name, action in _name_flags(parser) if name not in ("config", "help")}
+    by_name = {name[2:]: flag for flag in known for name in flag.names if name[:2] == "--" and name != "--config"}
     found = []
     for key, value in values.items():
-        if key not in flags:
-            raise ValueError(f"{path}: {key!r} is no flag of {parser.prog}{suggest(key, flags)}")
+        if key not in by_name:
+            raise ValueError(f"{path}: {key!r} is no flag of {program}{suggest(key, by_name)}")
         try:
-            text = _read_value(flags[key], value)
+            text = _read_value(by_name[key], value)
         except (ValueError, argparse.ArgumentTypeError) as error:
             raise ValueError(f"{path}: {key} {error}") from None
-        if flags[key].nargs == 0:
+        if by_name[key].metadata.get("switch"):
             found += [f"--{key}"] if value else []
         else:
             found.append(f"--{key}={text}")
     return found
 
 
-def describe(parser: Parser, options: argparse.Namespace) -> dict:
-    """The flags that differ from their defaults, as JSON values, with paths that mean the same in every folder."""
-    found = {}
-    for action in dict.fromkeys(action for _, action in _name_flags(parser)):
-        value = getattr(options, action.dest, None)
-        if action.dest not in _PLACES and value is not None and value != action.default:
-            found[action.dest] = make_absolute(value) if _is_path(action) else value
-    return found
-
-
 def make_absolute(paths: str) -> str:
-    """Paths with commas between them, all in full; the name of the network in the package stays as it is."""
-    from predjax.checkpoint import PRETRAINED_NAME
-
+    """Return paths with commas between them, all in full; the name of the network in the package stays as it is."""
     if paths == PRETRAINED_NAME and not os.path.exists(paths):
         return paths
     parts = [paths] if os.path.exists(paths) else [part.strip() for part in paths.split(",") if part.strip()]
     return ",".join(os.path.abspath(os.path.expanduser(part)) for part in parts)
 
 
-def find_own(folder) -> pathlib.Path | None:
-    """Where another command than `train` writes its flags; None in the folder of a training, which has its own."""
-    from predjax.checkpoint import holds_checkpoint
-
+def find_own(folder: str | os.PathLike) -> pathlib.Path | None:
+    """Return where another command than `train` writes its flags; None in the folder of a training, with its own."""
     return None if holds_checkpoint(folder) else pathlib.Path(folder) / NAME
 
 
-def refuse_given(options, folder) -> None:
-    """FileExistsError where a run would replace the very file that says what it is to do."""
+def refuse_given(config: str | None, folder: str | os.PathLike, overwrite: bool) -> None:
+    """Raise a FileExistsError where a run would replace the very file `config` that says what the run is to do."""
     path = pathlib.Path(folder) / NAME
-    if options.config and not options.overwrite and path.exists() and path.samefile(options.config):
+    if config and not overwrite and path.exists() and path.samefile(config):
         raise FileExistsError(f"{path} is both --config and what the run would write; --overwrite replaces it")
 
 
-def write(path: pathlib.Path, flags: dict) -> None:
-    """Writes flags as `read_flags` takes them."""
+def write(path: pathlib.Path, values: Mapping[str, Any]) -> None:
+    """Write flags as `read_flags` takes them."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(flags, indent=1) + "\n", "utf-8")
+    path.write_text(json.dumps(values, indent=1) + "\n", "utf-8")
 
 
-def update(path: pathlib.Path, flags: dict) -> None:
-    """Writes them over those of the run that goes on; one that has no such file keeps none."""
+def update(path: pathlib.Path, values: Mapping[str, Any]) -> None:
+    """Write flags over those of the run that goes on; a run that has no such file keeps none."""
     try:
         before = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return
-    write(path, {**before, **flags})
+    write(path, {**before, **values})
 
 
-def _name_flags(parser: Parser) -> list[tuple[str, argparse.Action]]:
-    """(name without dashes, action) of every flag."""
-    return [(name[2:], action) for action in parser._actions for name in action.option_strings if name[:2] == "--"]
+def _with_file(program: str, known: Sequence[Flag], arguments: Sequence[str] | None) -> list[str]:
+    """The arguments after the flags of the file of `--config`, where there is one."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    path = flags.find_value(program, "config", arguments)
+    if path is None or {"-h", "--help"} & set(arguments):
+        return arguments
+    return [*read_flags(path, program, known), *arguments]
 
 
-def _is_path(action) -> bool:
-    return (action.metavar or "").startswith(("PATH", "FILE", "DIR"))
-
-
-def _read_value(action, value) -> str:
+def _read_value(flag: Flag, value: Any) -> str:
     """A JSON value as it would be typed. Errors: ValueError or ArgumentTypeError, the end of a message."""
-    parse, metavar = parse_bool if action.nargs == 0 else action.type or str, action.metavar or ""
-    element, several, _ = parse.__name__.partition(",...")
-    several = several or "," in metavar or metavar in ("PATHS", "NAMES")
-    rule, types = _TYPES[element]
-    text = None
+    rule, kinds = _TYPES[flag.element]
+    text, choices = None, flag.metadata.get("choices")
     if isinstance(value, list):
-        parts = (*types, int, float) if element == "str" else types
-        if several and all(type(part) in parts for part in value):
+        parts = (*kinds, int, float) if flag.element is str else kinds
+        if flag.several and all(type(part) in parts for part in value):
             text = ",".join(map(str, value))
-    elif isinstance(value, dict) and metavar == "JSON":
+    elif isinstance(value, dict) and flag.metadata.get("kind") == "json":
         text = json.dumps(value)
-    elif type(value) in types or (several and isinstance(value, str)):
+    elif type(value) in kinds or (flag.several and isinstance(value, str)):
         text = str(value)
     if text is None:
-        raise ValueError(f"must be {rule}{', or a list' if several else ''}, got {json.dumps(value)}")
-    parsed = parse(text)
-    if action.choices and parsed not in action.choices:
-        raise ValueError(f"must be one of {', '.join(action.choices)}, got {text!r}{suggest(text, action.choices)}")
+        raise ValueError(f"must be {rule}{', or a list' if flag.several else ''}, got {json.dumps(value)}")
+    parsed = flag.parse(text)
+    if choices and parsed not in choices:
+        raise ValueError(f"must be one of {', '.join(choices)}, got {text!r}{suggest(text, choices)}")
     return text
 
 
-def _refuse_twice(pairs) -> dict:
+def _refuse_twice(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     found = {}
     for key, value in pairs:
         if key in found:
             raise ValueError(f"{key!r} is there twice")
         found[key] = value
+    return found
+
+
+def add_config(add: Callable) -> None:
+    """Add `--config` by the `add_argument` of a parser or a group."""
+    add("--config", metavar="FILE", help=HELP)
+
+
+def parse(parser: Parser, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the options of a command, first those of the file of `--config`. Errors: see `read_flags`."""
+    return parser.parse_args(_with_file(parser.prog, [flag for flag, _ in parser.flags], arguments))
+
+
+def describe(parser: Parser, options: argparse.Namespace) -> dict[str, Any]:
+    """Return the flags that differ from their defaults, as JSON values, with paths in full."""
+    found = {}
+    for flag, action in parser.flags:
+        value = getattr(options, flag.name, None)
+        if not flag.metadata.get("place") and value is not None and value != action.default:
+            found[flag.name] = make_absolute(value) if flag.is_path else value
     return found

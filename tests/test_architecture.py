@@ -14,11 +14,12 @@ TOOLS = {"units", "flags", "files", "messages"}
 ROOMS = {  # what each room may import, besides itself
     "units": set(),
     "flags": {"messages"},
-    "run_file": {"flags", "messages", "checkpoint"},
+    "run_file": {"flags", "messages", "checkpoint_names"},
     "files": set(),
     "messages": set(),
     "parallel": set(),
-    "checkpoint": {"files"},
+    "checkpoint": {"files", "checkpoint_names"},
+    "checkpoint_names": set(),
     "kernels": set(),
     "cells": {"kernels", "units"},
     "models": {"cells", "kernels", "units", "flags", "messages"},
@@ -26,7 +27,7 @@ ROOMS = {  # what each room may import, besides itself
     "motion": {"units"},
     "radar": TOOLS,
     "radar/formats": {"radar"} | TOOLS,
-    "radar/windows": {"radar"} | TOOLS,
+    "radar/windows": {"radar", "radar/formats"} | TOOLS,
     "radar/store": {"radar", "radar/formats", "radar/windows"} | TOOLS,
     "radar/doors": {"radar", "radar/formats", "radar/windows", "radar/store"} | TOOLS,
     "synthetic": {"radar", "radar/formats", "radar/doors", "cells"} | TOOLS,
@@ -34,7 +35,8 @@ ROOMS = {  # what each room may import, besides itself
     "pictures": {"analysis", "units", "files"},
     "pictures/report": {"pictures", "units", "files"},
     "verification": {"radar", "radar/formats", "radar/windows"} | TOOLS,
-    "training": {"models", "kernels", "motion", "radar", "radar/windows", "checkpoint", "parallel", "flags", "units"},
+    "training": {"models", "kernels", "motion", "radar", "radar/windows", "checkpoint", "checkpoint_names", "parallel"}
+    | TOOLS,
     "nowcasts": {"models", "motion", "radar", "radar/windows", "radar/doors", "checkpoint", "parallel", "__init__"}
     | TOOLS,
     "__init__": set(),
@@ -43,10 +45,10 @@ ROOMS["jobs"] = set(ROOMS) | {"run_file"}
 ROOMS["commands"] = set(ROOMS)
 ROOMS["completion"] = {"commands", "flags", "models"}
 ROOMS["__main__"] = {"commands", "completion", "messages", "__init__"}
-RADAR_BASE = ("movies", "grid", "config", "projection")  # what formats, windows and the store rest on
+RADAR_BASE = ("movies", "grid", "step", "config", "projection")  # what formats, windows and the store rest on
 NO_JAX = ("radar", "synthetic", "verification", "pictures", "flags.py", "units.py", "files.py", "messages.py", "motion")
 BY_JAX = "synthetic/micromodel.py"  # follows its own equations by those of the cells
-NO_XARRAY = ("kernels", "cells", "models", "motion")
+NO_XARRAY = ("kernels", "cells", "models", "motion", "radar/windows/codes.py")
 DEVICE_WORDS = ("pmap", "jax.devices", "local_devices", "process_index", "jax.distributed", "device_count")
 
 
@@ -115,3 +117,9 @@ def test_importing_starts_nothing(code):
     check = f"{code}; import sys; print([m for m in ('jax', 'xarray', 'matplotlib') if m in sys.modules])"
     result = subprocess.run([sys.executable, "-W", "error", "-c", check], capture_output=True, text=True, check=True)
     assert (result.stdout.strip(), result.stderr) == ("[]", "")
+
+
+def test_the_jitted_update_brings_no_xarray():
+    check = "import predjax.training.step, sys; print([m for m in ('xarray', 'netCDF4') if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

@@ -15,6 +15,7 @@ import pytest
 from tiny import ROOT
 
 from predjax import checkpoint
+from predjax.checkpoint_names import list_steps, step_path
 
 ITERATIONS, EVERY = 400, 10
 FLAGS = f"--num_hidden 4 --filter_size 3 --total_length 6 --input_length 3 --batch_size 4 --crop 16 --device cpu \
@@ -43,7 +44,7 @@ def find_children(parent: int) -> dict[int, int]:
 
 
 def find_newest(folder) -> int:
-    steps = checkpoint.list_steps(folder)
+    steps = list_steps(folder)
     return int(re.search(r"\d+", steps[-1].name)[0]) if steps else 0
 
 
@@ -81,7 +82,7 @@ def undisturbed(tmp_path_factory):
     seconds = time.monotonic() - begin
     _, errors = process.communicate(timeout=200)
     assert process.returncode == 0, errors
-    return checkpoint.load(checkpoint.step_path(folder, ITERATIONS))[0], seconds
+    return checkpoint.load(step_path(folder, ITERATIONS))[0], seconds
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
@@ -105,9 +106,9 @@ def test_every_run_ends_as_if_nothing_had_happened(runs, undisturbed, tmp_path):
         again = re.findall(r"launch: .*; all start again from iteration (\d+)", errors)
         assert len(again) == 1 and int(again[0]) >= before, f"{kind} after {before}: {errors}"
         counts[kind] += 1
-        for path in checkpoint.list_steps(folder):
+        for path in list_steps(folder):
             checkpoint.load(path)
-        arrays = checkpoint.load(checkpoint.step_path(folder, ITERATIONS))[0]
+        arrays = checkpoint.load(step_path(folder, ITERATIONS))[0]
         assert set(arrays) == set(expected)
         for name in expected:
             np.testing.assert_array_equal(arrays[name], expected[name], err_msg=f"{kind}: {name}")

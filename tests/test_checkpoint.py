@@ -15,6 +15,7 @@ import pytest
 from tiny import ROOT, TINY
 
 from predjax import checkpoint
+from predjax.checkpoint_names import list_steps, step_path
 from predjax.commands.train import main
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
@@ -36,9 +37,9 @@ def test_checkpoints_of_every_format_forecast_the_same(version):
 @pytest.mark.parametrize("version", range(1, checkpoint.VERSION + 1))
 def test_runs_go_on_from_checkpoints_of_every_format(version, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)  # the data are named as seen from there
-    checkpoint.step_path(tmp_path, 4).write_bytes((GOLDEN / f"checkpoint_{version}.npz").read_bytes())
+    step_path(tmp_path, 4).write_bytes((GOLDEN / f"checkpoint_{version}.npz").read_bytes())
     assert main(["--resume", "--save_dir", str(tmp_path), "--max_iterations", "5"]) == 0
-    arrays, record = checkpoint.load(checkpoint.step_path(tmp_path, 5))
+    arrays, record = checkpoint.load(step_path(tmp_path, 5))
     assert record["version"] == checkpoint.VERSION and record["iteration"] == int(arrays["step"]) == 5
 
 
@@ -112,7 +113,7 @@ def test_a_run_whose_disk_is_full_stops_and_goes_on_later(tmp_path, monkeypatch,
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "No space left on device" in error and str(tmp_path) in error
     monkeypatch.undo()
-    assert [path.name for path in checkpoint.list_steps(tmp_path)] == ["step_00000002.npz"]
+    assert [path.name for path in list_steps(tmp_path)] == ["step_00000002.npz"]
     assert main(["--resume", "--save_dir", str(tmp_path)]) == 0
     assert checkpoint.load_latest(tmp_path)[2]["iteration"] == 4
 
@@ -132,7 +133,7 @@ number = 0
 while True:
     number += 1
     tree = {"params": {"w": np.full((400, 400), number, np.float32)}, "step": np.int32(number)}
-    checkpoint.save(checkpoint.step_path(sys.argv[1], number), tree, {"iteration": number})
+    checkpoint.save(step_path(sys.argv[1], number), tree, {"iteration": number})
     checkpoint.prune(sys.argv[1], 3)
     print(number, flush=True)
 """
@@ -150,8 +151,8 @@ def test_killed_while_saving(kills, tmp_path):
         time.sleep(draw.uniform(0, 0.05))
         os.kill(process.pid, signal.SIGKILL)
         said = [1, *map(int, process.communicate()[0].split())]
-        assert checkpoint.list_steps(folder)
-        for path in checkpoint.list_steps(folder):
+        assert list_steps(folder)
+        for path in list_steps(folder):
             checkpoint.load(path)
         path, arrays, record = checkpoint.load_latest(folder)
         assert record["iteration"] >= said[-1] and (arrays["params/w"] == record["iteration"]).all()

@@ -13,6 +13,7 @@ import pytest
 from tiny import ROOT
 
 from predjax import checkpoint, parallel
+from predjax.checkpoint_names import list_steps, step_path
 
 FLAGS = (
     "--num_hidden 4,4 --filter_size 3 --total_length 6 --input_length 3 --batch_size 4 --crop 16 --device cpu".split()
@@ -110,7 +111,7 @@ def test_two_processes_of_two_devices_train_like_four_devices_and_like_one(tmp_p
             losses, expected = ([r[kind] for r in records[n] if kind in r] for n in (name, "1 x 1"))
             assert len(losses) == 6
             np.testing.assert_allclose(losses, expected, rtol=5e-6, err_msg=f"{name} {kind}")
-        one, other = (checkpoint.load(checkpoint.step_path(tmp_path / n, 6))[0] for n in (name, "1 x 1"))
+        one, other = (checkpoint.load(step_path(tmp_path / n, 6))[0] for n in (name, "1 x 1"))
         for key in one:
             np.testing.assert_allclose(one[key], other[key], atol=2e-5, err_msg=key)
 
@@ -130,7 +131,7 @@ def test_open_mpi_says_who_is_who(tmp_path):
 
 def wait_for_checkpoint(folder, processes):
     deadline = time.monotonic() + 200
-    while not checkpoint.list_steps(folder) and time.monotonic() < deadline:
+    while not list_steps(folder) and time.monotonic() < deadline:
         assert all(process.poll() is None for process in processes)
         time.sleep(0.05)
 

@@ -11,6 +11,7 @@ import pytest
 from tiny import ROOT, TINY
 
 from predjax import checkpoint
+from predjax.checkpoint_names import best_path, list_steps, step_path
 from predjax.commands.train import main
 
 
@@ -36,7 +37,7 @@ def test_two_and_two_are_four(tiny_run, tmp_path):
     ]
     assert main([*TINY, *schedule, "--max_iterations", "2", "--save_dir", folder]) == 0
     assert main(["--resume", "--max_iterations", "4", "--save_dir", folder]) == 0
-    assert_same(checkpoint.step_path(tiny_run, 4), checkpoint.step_path(folder, 4))
+    assert_same(step_path(tiny_run, 4), step_path(folder, 4))
 
 
 def test_a_resumed_run_keeps_what_it_was_made_with(tiny_run, capsys):
@@ -64,18 +65,18 @@ def test_killed_and_resumed(tmp_path):
         [*command, "--save_dir", str(killed)], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 300
-    while not checkpoint.step_path(killed, 5).is_file() and process.poll() is None and time.monotonic() < deadline:
+    while not step_path(killed, 5).is_file() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    assert checkpoint.list_steps(killed) and not checkpoint.step_path(killed, 60).is_file()
+    assert list_steps(killed) and not step_path(killed, 60).is_file()
 
     subprocess.run(
         [sys.executable, "train.py", "--resume", "--save_dir", str(killed)] ,
         cwd=ROOT, check=True, capture_output=True,
     )  # fmt: skip
-    assert_same(checkpoint.step_path(whole, 60), checkpoint.step_path(killed, 60))
-    assert_same(checkpoint.best_path(whole), checkpoint.best_path(killed))
+    assert_same(step_path(whole, 60), step_path(killed, 60))
+    assert_same(best_path(whole), best_path(killed))
     assert (whole / "skill.json").read_text() == (killed / "skill.json").read_text()
 
 
@@ -88,7 +89,7 @@ def test_terminated_run_leaves_a_checkpoint(tmp_path):
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
     deadline = time.monotonic() + 300
-    while not checkpoint.list_steps(folder) and process.poll() is None and time.monotonic() < deadline:
+    while not list_steps(folder) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     process.terminate()
     output, _ = process.communicate(timeout=120)

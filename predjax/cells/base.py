@@ -1,6 +1,5 @@
 """What the cells have in common: sizes, an initial state of zeros, and the loop over the steps of a sequence."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import haiku as hk
@@ -8,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from predjax.cells.context import StepContext
-from predjax.cells.linear import Initializer, LinearMap, NormedMap, uniform_fan_in
+from predjax.cells.linear import DType, Initializer, LinearMap, NormedMap, Shape, uniform_fan_in
 from predjax.cells.options import check_count
 
 
@@ -25,8 +24,8 @@ class RecurrentCell(hk.RNNCore):
     def __init__(
         self,
         features: int,
-        spatial_shape: Sequence[int] = (),
-        kernel_shape: Sequence[int] = (),
+        spatial_shape: Shape = (),
+        kernel_shape: Shape = (),
         context: StepContext | None = None,
         name: str | None = None,
     ) -> None:
@@ -50,7 +49,7 @@ class RecurrentCell(hk.RNNCore):
         """Return a `NormedMap` with the kernel shape and the context of the cell."""
         return NormedMap(features, self.kernel_shape, with_bias, layer_norm, self.context, name)
 
-    def zeros(self, batch_size: int, features: int | None = None, dtype: Any = float) -> jax.Array:
+    def zeros(self, batch_size: int, features: int | None = None, dtype: DType = float) -> jax.Array:
         """Return zeros `(B, *S, features)`."""
         return jnp.zeros((batch_size, *self.spatial_shape, features or self.features), dtype)
 

@@ -1,4 +1,4 @@
-"""What the cells of a step share: their products, the arrays that follow from parameters, the random draws."""
+"""The context of a step: its products, the arrays that follow from parameters, its random draws."""
 
 import contextlib
 import dataclasses
@@ -40,11 +40,14 @@ def draw_samples(
 
 @dataclasses.dataclass(eq=False)
 class StepContext:
-    """What a step has beside its inputs and its state. Cells and linear maps of a step share one.
+    """All that a step computes with, beside its inputs, its state and its parameters.
+
+    The cells and linear maps of a step share one context; it reaches them through their constructors.
 
     Attributes:
-      products: convolves and multiplies; a scan that prepares kernels hands in its own.
-      derived: arrays that follow from parameters alone, by name; None where every step makes its own.
+      products: the convolutions and matrix products of the step. A scan with prepared kernels hands in its own.
+      derived: arrays that follow from parameters alone, by name, made once for all steps; None if each step makes its
+        own.
       first_sample: the number of the batch's first sample in the global batch.
     """
 
@@ -74,9 +77,9 @@ class StepContext:
 
     @contextlib.contextmanager
     def derive_once(self) -> Iterator[None]:
-        """Make each array of `derive` once in this block.
+        """Let `derive` make each array only once in this block.
 
-        The arrays belong to the trace that makes them: call the cell outside a scan first, so that its steps find them.
+        An array belongs to the trace that makes it: call the cell outside a scan first, and the steps inside find it.
         """
         before, self.derived = self.derived, {}
         try:

@@ -4,6 +4,7 @@ import functools
 import math
 import operator
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import haiku as hk
 import jax
@@ -12,10 +13,12 @@ import jax.numpy as jnp
 from predjax.cells.context import StepContext
 from predjax.kernels.convolution import convolve_same, convolve_transposed, turn
 
-Initializer = Callable[..., jax.Array]  # (shape, dtype) -> array, as Haiku's
+Shape = Sequence[int]
+DType = Any  # whatever jax takes for a dtype
+Initializer = Callable[[Shape, DType], jax.Array]
 
 
-def uniform_fan_in(shape: Sequence[int], dtype: jnp.dtype = jnp.float32) -> jax.Array:
+def uniform_fan_in(shape: Shape, dtype: DType = jnp.float32) -> jax.Array:
     """Draw U(-1/sqrt(fan_in), 1/sqrt(fan_in)), where fan_in is the product of all but the last axis of a kernel.
 
     The default of the published PyTorch codes (He et al. 2015 with a = sqrt(5)).
@@ -50,7 +53,7 @@ class LinearMap(hk.Module):
     def __init__(
         self,
         features: int,
-        kernel_shape: Sequence[int] = (),
+        kernel_shape: Shape = (),
         with_bias: bool | Initializer = False,
         w_init: Initializer = uniform_fan_in,
         context: StepContext | None = None,
@@ -61,14 +64,14 @@ class LinearMap(hk.Module):
         self.with_bias, self.w_init = with_bias, w_init
         self.context = StepContext() if context is None else context
 
-    def kernel(self, inputs: int, dtype: jnp.dtype = jnp.float32) -> jax.Array:
+    def kernel(self, inputs: int, dtype: DType = jnp.float32) -> jax.Array:
         """Return the parameter `w` for that many input features."""
         return hk.get_parameter("w", (*self.kernel_shape, inputs, self.features), dtype, init=self.w_init)
 
-    def bias(self, inputs: int, dtype: jnp.dtype = jnp.float32) -> jax.Array:
+    def bias(self, inputs: int, dtype: DType = jnp.float32) -> jax.Array:
         """Return the parameter `b` for that many input features."""
-        given = callable(self.with_bias)
-        init = self.with_bias if given else fan_in_initializer(math.prod(self.kernel_shape) * inputs)
+        uniform = fan_in_initializer(math.prod(self.kernel_shape) * inputs)
+        init = uniform if isinstance(self.with_bias, bool) else self.with_bias
         return hk.get_parameter("b", (self.features,), dtype, init=init)
 
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -122,7 +125,7 @@ class Upsample(hk.Module):
         super().__init__(name=name)
         self.features, self.kernel_size = features, kernel_size
 
-    def __call__(self, x: jax.Array, output_size: tuple[int, int]) -> jax.Array:
+    def __call__(self, x: jax.Array, output_size: Shape) -> jax.Array:
         k = self.kernel_size
         # PyTorch counts the outputs of a transposed convolution as its fan-in.
         init = fan_in_initializer(k * k * self.features)
@@ -131,11 +134,11 @@ class Upsample(hk.Module):
 
 
 class FrameNorm(hk.Module):
-    """Layer normalisation over rows, columns and features jointly, with a scale and an offset for each element.
+    """Layer normalisation over rows, columns and features together, with a scale and an offset for each element.
 
-    y = scale * (x - mean) / sqrt(variance + 1e-5) + offset, all of shape `(h, w, F)` per sample (Ba et al. 2016, as
-    in the codes of the PredRNN papers); `(F,)` of a vector. The parameters belong to the elements of a grid: they fit
-    no other grid.
+    y = scale * (x - mean) / sqrt(variance + 1e-5) + offset, where scale and offset are `(h, w, F)`, or `(F,)` for
+    vectors (Ba et al. 2016, as in the codes of the PredRNN papers). The parameters belong to the elements of a grid:
+    they fit no other grid.
     """
 
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -154,7 +157,7 @@ class NormedMap(LinearMap):
     def __init__(
         self,
         features: int,
-        kernel_shape: Sequence[int] = (),
+        kernel_shape: Shape = (),
         with_bias: bool = False,
         layer_norm: bool = False,
         context: StepContext | None = None,

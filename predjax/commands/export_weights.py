@@ -1,38 +1,44 @@
 """`predjax export-weights`: the weights of a trained model without what training needs, for others to use."""
 
+import dataclasses
 import json
 import pathlib
+from collections.abc import Sequence
 
 from predjax.commands import one_line_errors
-from predjax.flags import Parser
+from predjax.flags import REQUIRED, Command, Group, flag, parse
 
 FORMATS = (".npz", ".safetensors")
 
 
-def make_parser() -> Parser:
-    parser = Parser(
-        prog="predjax export-weights",
-        description="Writes the weights of a model and how to build it, without the state of the optimiser and without "
-        "the folders of the training data: a checkpoint that forecasts and is trained further.",
+@dataclasses.dataclass(frozen=True)
+class Flags:
+    """Which weights are written, and where."""
+
+    checkpoint: str = flag(
+        REQUIRED, "a checkpoint, or a run's folder: its best, else latest", metavar="FILE|DIR", kind="file"
     )
-    add = parser.add_argument_group("weights").add_argument
-    add(
-        "--checkpoint", required=True, metavar="FILE|DIR", help="a checkpoint, or a run's folder: its best, else latest"
-    )
-    add(
-        "--output",
-        required=True,
+    output: str = flag(
+        REQUIRED,
+        "a checkpoint of predjax (.npz), or .safetensors (extra safetensors) with the configuration as metadata",
         metavar="FILE",
-        help="a checkpoint of predjax (.npz), or .safetensors (extra safetensors) with the configuration as metadata",
+        kind="file",
     )
-    add("--overwrite", action="store_true", help="the file may be replaced (default: it is kept)")
-    return parser
+    overwrite: bool = flag(False, "the file may be replaced (default: it is kept)", switch=True)
+
+
+COMMAND = Command(
+    "predjax export-weights",
+    "Writes the weights of a model and how to build it, without the state of the optimiser and without the folders of "
+    "the training data: a checkpoint that forecasts and is trained further.",
+    (Group("weights", Flags),),
+)
 
 
 @one_line_errors
-def main(arguments=None) -> int:
-    """Runs the command. Errors: see `one_line_errors`."""
-    options = make_parser().parse_args(arguments)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command. Errors: see `one_line_errors`."""
+    options = Flags(**parse(COMMAND, arguments))
     path = pathlib.Path(options.output)
     if path.suffix not in FORMATS:
         raise ValueError(f"{path}: the name must end in {' or '.join(FORMATS)}")
@@ -52,7 +58,7 @@ def main(arguments=None) -> int:
 
 
 def _without_folders(record: dict) -> dict:
-    """The record of a run with the names of its files alone: where they lay is nobody's business."""
+    """The record of a run with the names of its files alone, without the folders."""
     data = dict(record["data"])
     for key in ("train_data_paths", "valid_data_paths"):
         if data.get(key):

@@ -9,11 +9,10 @@ import time
 from predjax import run_file
 from predjax.commands import one_line_errors
 from predjax.flags import Parser, add_flags, parse_finite, typed
-from predjax.messages import show_wait
+from predjax.messages import SIGNAL_CODES, show_wait
 from predjax.radar.config import FEED_OPTIONS, DataConfig
 
 LOG = logging.getLogger("predjax")
-EXIT_CODES: dict[int, int] = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
 def make_parser() -> Parser:
@@ -134,7 +133,7 @@ def _watch(options, feed, run, folder: pathlib.Path) -> int:
     """A nowcast for every new frame until a signal comes; one line each, also where there is none."""
     folder.mkdir(parents=True, exist_ok=True)
     caught = []
-    before = {number: signal.signal(number, lambda number, frame: caught.append(number)) for number in EXIT_CODES}
+    before = {number: signal.signal(number, lambda number, frame: caught.append(number)) for number in SIGNAL_CODES}
     done, first, said = set(), True, None
     try:
         while not caught:
@@ -153,7 +152,7 @@ def _watch(options, feed, run, folder: pathlib.Path) -> int:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    return EXIT_CODES[caught[0]]
+    return SIGNAL_CODES[caught[0]]
 
 
 def _try(options, feed, run, init, folder: pathlib.Path) -> None:
@@ -184,22 +183,14 @@ def _draw(path: pathlib.Path, forecast, feed, init, overwrite: bool) -> None:
     """A strip of maps and an animation, after the last observed frame."""
     from predjax.pictures.animation import write_gif
     from predjax.pictures.maps import draw_strip
-    from predjax.pictures.panels import label_lead_times
+    from predjax.pictures.panels import label_forecast
 
     name = next(iter(forecast.data_vars))
-    frames, leads = forecast[name], forecast["lead_time"]
+    frames = forecast[name]
     if "realization" in frames.dims:
         frames = frames.mean("realization")
     observed = feed.take(init, 1, feed.find_step(init) or 1.0, None)[0]["frames"].values[0, ..., 0]
-    shown = {
-        "units": frames.attrs["units"],
-        "lead_labels": label_lead_times(leads.values, leads.attrs["units"]),
-        "input_labels": label_lead_times([0], leads.attrs["units"]),
-        "title": forecast.attrs["title"],
-        "x": forecast["x"].values,
-        "y": forecast["y"].values,
-        "xy_units": forecast["x"].attrs.get("units", "1"),
-    }
+    labels = label_forecast(forecast, forecast[name].attrs["units"], input_length=1)
     rows = {"forecast": frames.values[..., 0]}
-    draw_strip(path.with_suffix(".png"), rows, observed_input=observed, overwrite=overwrite, **shown)
-    write_gif(path.with_suffix(".gif"), observed, rows, overwrite=overwrite, **shown)
+    draw_strip(path.with_suffix(".png"), rows, labels, observed_input=observed, overwrite=overwrite)
+    write_gif(path.with_suffix(".gif"), observed, rows, labels, overwrite=overwrite)

@@ -1,31 +1,30 @@
-"""`predjax launch`: several processes of a training on this machine, and all of them again when one dies.
+"""`predjax launch`: several processes of a training on this machine, all started again when one dies.
 
-Imports nothing of jax, so that the processes have all of the machine. For Linux and macOS: needs POSIX signals.
+Imports nothing of jax, so that the processes have all of the machine. Needs POSIX signals: for Linux and macOS.
 """
 
 import contextlib
+import dataclasses
 import os
 import pathlib
-import re
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from predjax.checkpoint_names import find_steps
 from predjax.commands import one_line_errors
-from predjax.flags import Parser
-from predjax.messages import CLOSED_PIPE
+from predjax.flags import REQUIRED, Command, Group, find_value, flag, parse
+from predjax.messages import CLOSED_PIPE, SIGNAL_CODES
 
 POLL_SECONDS = 0.2
 START_SECONDS = 300.0  # until the first sign of life: modules are imported from slow disks
 BAD_INPUT = 2  # the exit code of a command that has said what is wrong with its input
-SIGNALS: dict[int, int] = {signal.SIGINT: 130, signal.SIGTERM: 143}
-_STEP = re.compile(r"step_(\d+)\.npz")
-# Becomes the command after it, which the kernel kills when the launcher, whose number is given, dies (1: PDEATHSIG).
+# Runs the command after it, which the kernel kills when the launcher of the given number dies (1: PDEATHSIG).
 # A program of its own, because Python code between fork and exec may hang in a process with threads.
 _MORTAL = "import ctypes, os; from sys import argv as a; ctypes.CDLL(None).prctl(1, 9)\n"
 _MORTAL += "if os.getppid() == int(a[1]): os.execv(a[2], a[2:])"
@@ -38,99 +37,80 @@ class Life(NamedTuple):
     silent: float | None
 
 
-def make_parser() -> Parser:
-    parser = Parser(
-        prog="predjax launch",
-        usage="predjax launch -n N [options] -- train.py ARGUMENTS",
-        description="Starts N processes that train together on this machine, and hands signals on to them. When one "
-        "dies or stops, all start again from the last checkpoint.",
+@dataclasses.dataclass(frozen=True)
+class Flags:
+    """The processes to start. Errors: ValueError for a number that is too small, or NaN."""
+
+    n: int = flag(REQUIRED, "processes to start", metavar="N", short=True)
+    max_restarts: int = flag(3, "starts again without a new checkpoint between them", metavar="N")
+    heartbeat_timeout: float = flag(60.0, "a process silent for longer has stopped", metavar="SECONDS", finite=False)
+    grace: float = flag(60.0, "to write a checkpoint in after a signal", metavar="SECONDS", finite=False)
+    gpus_per_process: int = flag(0, "GPUs of each process alone; 0 shares all", metavar="K")
+    command: tuple[str, ...] = flag(
+        (), "a script or a predjax command, with its --save_dir", metavar="train.py ARGUMENTS", positional="+"
     )
-    add = parser.add_argument_group("processes").add_argument
-    add("-n", type=int, required=True, metavar="N", help="processes to start")
-    add(
-        "--max_restarts",
-        type=int,
-        default=3,
-        metavar="N",
-        help="starts again without a new checkpoint between them (default 3)",
-    )
-    add(
-        "--heartbeat_timeout",
-        type=float,
-        default=60.0,
-        metavar="SECONDS",
-        help="a process silent for longer has stopped (default 60)",
-    )
-    add(
-        "--grace",
-        type=float,
-        default=60.0,
-        metavar="SECONDS",
-        help="to write a checkpoint in after a signal (default 60)",
-    )
-    add(
-        "--gpus_per_process",
-        type=int,
-        default=0,
-        metavar="K",
-        help="GPUs of each process alone; 0 shares all (default 0)",
-    )
-    add("command", nargs="+", metavar="train.py ARGUMENTS", help="a script or a predjax command, with its --save_dir")
-    return parser
+
+    def __post_init__(self) -> None:
+        for name, low in dict(n=1, max_restarts=0, heartbeat_timeout=1, grace=0, gpus_per_process=0).items():
+            if not getattr(self, name) >= low:  # nor is a NaN
+                raise ValueError(f"{name} must be at least {low}, not {getattr(self, name)}")
+
+
+COMMAND = Command(
+    "predjax launch",
+    "Starts N processes that train together on this machine, and hands signals on to them. When one dies or stops, all "
+    "start again from the last checkpoint.",
+    (Group("processes", Flags),),
+    usage="predjax launch -n N [options] -- train.py ARGUMENTS",
+)
 
 
 @one_line_errors
-def main(arguments=None) -> int:
-    """Runs the processes until they are done; the exit code. Errors: see `one_line_errors`."""
-    options = make_parser().parse_args(arguments)
-    for name, low in dict(n=1, max_restarts=0, heartbeat_timeout=1, grace=0, gpus_per_process=0).items():
-        if not getattr(options, name) >= low:  # nor is a NaN
-            raise ValueError(f"{name} must be at least {low}, not {getattr(options, name)}")
-    folder = find_folder(options.command)
-    gpus = share_gpus(options.n, options.gpus_per_process, os.environ)
-    command, overwrite, restarts = options.command, "--overwrite" in options.command, 0
-    # Those of a run that is to be replaced stay until the new one begins, which must not go on from them.
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the processes until they are done; return the exit code. Errors: see `one_line_errors`."""
+    flags = Flags(**parse(COMMAND, arguments))
+    folder = find_folder(flags.command)
+    gpus = share_gpus(flags.n, flags.gpus_per_process, os.environ)
+    command, overwrite, restarts = list(flags.command), "--overwrite" in flags.command, 0
+    # Checkpoints of a run that is replaced stay until the new run begins, which must not go on from them.
     old = find_checkpoints(folder) if overwrite else set()
     reached = max(find_checkpoints(folder) - old, default=(0, 0))[0]
     with _catch_signals() as caught:
         while True:
-            code, reason = _attempt(options, command, gpus, caught)
+            code, reason = _attempt(flags, command, gpus, caught)
             if reason is None or caught:
-                return SIGNALS[caught[0]] if reason else code
+                return SIGNAL_CODES[caught[0]] if reason else code
             before, reached = reached, max(find_checkpoints(folder) - old, default=(0, 0))[0]
             restarts = 1 if reached > before else restarts + 1
-            if restarts > options.max_restarts:
+            if restarts > flags.max_restarts:
                 print(f"launch: {reason}; giving up after {restarts - 1} restarts", file=sys.stderr)
                 return 1
             if reached or not overwrite:
-                command = resume(options.command)
+                command = resume(flags.command)
             print(f"launch: {reason}; all start again from iteration {reached}", file=sys.stderr, flush=True)
 
 
 def find_folder(command: Sequence[str]) -> pathlib.Path:
-    """The `--save_dir` of a command, read as it does. Errors: ValueError without: nothing could be started again."""
-    parser = Parser(prog="predjax launch", add_help=False)
-    parser.add_argument("--save_dir")
-    given = parser.parse_known_args(command)[0].save_dir
+    """Return the `--save_dir` of a command. Errors: ValueError without one: nothing could be started again."""
+    given = find_value(COMMAND.name, "save_dir", command)
     if not given:
         raise ValueError("the command needs --save_dir, from which it can be started again")
     return pathlib.Path(given)
 
 
 def find_checkpoints(folder: pathlib.Path) -> set[tuple[int, int]]:
-    """(iteration, time of writing) of each checkpoint in a folder, which may be missing."""
-    paths = folder.iterdir() if folder.is_dir() else []
-    return {(int(found[1]), path.stat().st_mtime_ns) for path in paths if (found := _STEP.fullmatch(path.name))}
+    """Return (iteration, time of writing) of each checkpoint in a folder, which may be missing."""
+    return {(step, path.stat().st_mtime_ns) for step, path in find_steps(folder).items()}
 
 
 def resume(command: Sequence[str]) -> list[str]:
-    """The same command, going on from its last checkpoint."""
+    """Return the command that goes on from the last checkpoint of a command."""
     kept = [part for part in command if part != "--overwrite"]
     return kept if "--resume" in kept else [*kept, "--resume"]
 
 
-def share_gpus(count: int, each: int, environment) -> list[dict[str, str]]:
-    """What each process is to have in its environment, so that it sees its own GPUs."""
+def share_gpus(count: int, each: int, environment: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return what each process needs in its environment to see its own GPUs alone."""
     if not each:
         return [{}] * count
     visible = environment.get("CUDA_VISIBLE_DEVICES")
@@ -142,7 +122,7 @@ def share_gpus(count: int, each: int, environment) -> list[dict[str, str]]:
 
 
 def judge(lives: Sequence[Life], timeout: float) -> tuple[str, str | int]:
-    """What is to be done: ("wait", ""), ("end", exit code) or ("again", why)."""
+    """Return what to do now: ("wait", ""), ("end", exit code) or ("again", why)."""
     codes = [life.code for life in lives]
     for code in (BAD_INPUT, CLOSED_PIPE):  # it would end so again
         if code in codes:
@@ -164,9 +144,9 @@ def judge(lives: Sequence[Life], timeout: float) -> tuple[str, str | int]:
 
 @contextlib.contextmanager
 def _catch_signals() -> Iterator[list[int]]:
-    """The signals that this process gets meanwhile."""
-    caught = []
-    before = {number: signal.signal(number, lambda number, _: caught.append(number)) for number in SIGNALS}
+    """Give a list to which the numbers of the signals that this process gets are added."""
+    caught: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: caught.append(number)) for number in SIGNAL_CODES}
     try:
         yield caught
     finally:
@@ -175,16 +155,17 @@ def _catch_signals() -> Iterator[list[int]]:
 
 
 class _Pulse:
-    """The sign of life of a process: a file that it touches.
+    """The sign of life of a process: a file that the process touches.
 
     Silence is counted from look to look: the file may have another clock, this process may have been stopped itself.
     """
 
-    def __init__(self, path: pathlib.Path):
+    def __init__(self, path: pathlib.Path) -> None:
         self.path, self._silent, self._looked = path, 0.0, time.monotonic()
         self._touched: int | None = None
 
     def measure_silence(self) -> float | None:
+        """Return the seconds since the last sign of life, None before the first one."""
         try:
             touched = self.path.stat().st_mtime_ns
         except FileNotFoundError:
@@ -194,25 +175,29 @@ class _Pulse:
         return self._silent if touched or self._silent > START_SECONDS else None
 
 
-def _attempt(options, command, gpus, caught) -> tuple[int, str | None]:
-    """Runs the processes once: the exit code, and why they should start again, or None."""
+def _attempt(
+    flags: Flags, command: Sequence[str], gpus: Sequence[Mapping[str, str]], caught: Sequence[int]
+) -> tuple[int, str | None]:
+    """Run the processes once; return the exit code, and why they should start again, or None."""
     processes: list[subprocess.Popen] = []
     with tempfile.TemporaryDirectory(prefix="predjax_launch_") as folder:
-        pulses = [_Pulse(pathlib.Path(folder) / f"process_{i}") for i in range(options.n)]
+        pulses = [_Pulse(pathlib.Path(folder) / f"process_{i}") for i in range(flags.n)]
         try:
             processes.extend(_start(command, pulses, gpus))
             while not caught:
                 lives = [Life(process.poll(), pulse.measure_silence()) for process, pulse in zip(processes, pulses)]
-                action, what = judge(lives, options.heartbeat_timeout)
+                action, what = judge(lives, flags.heartbeat_timeout)
                 if action != "wait":
                     return (int(what), None) if action == "end" else (1, str(what))
                 time.sleep(POLL_SECONDS)
-            return _end(processes, caught, options.grace), None
+            return _end(processes, caught, flags.grace), None
         finally:
             _kill(processes)
 
 
-def _start(command, pulses, gpus) -> Iterator[subprocess.Popen]:
+def _start(
+    command: Sequence[str], pulses: Sequence[_Pulse], gpus: Sequence[Mapping[str, str]]
+) -> Iterator[subprocess.Popen]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         where = f"127.0.0.1:{free.getsockname()[1]}"
@@ -226,8 +211,8 @@ def _start(command, pulses, gpus) -> Iterator[subprocess.Popen]:
         yield subprocess.Popen([*run, *command, *place], env=environment, start_new_session=True)
 
 
-def _end(processes, caught, grace: float) -> int:
-    """Hands the signal on and waits for checkpoints; the exit code."""
+def _end(processes: Sequence[subprocess.Popen], caught: Sequence[int], grace: float) -> int:
+    """Hand the signal on and wait for checkpoints; return the exit code."""
     for process in processes:
         process.send_signal(caught[0])  # not to one that has ended
     end = time.monotonic() + grace
@@ -235,11 +220,11 @@ def _end(processes, caught, grace: float) -> int:
         time.sleep(POLL_SECONDS)
     if alive:
         print(f"launch: killed {len(alive)} processes that had not ended", file=sys.stderr)
-    return SIGNALS[caught[0]]
+    return SIGNAL_CODES[caught[0]]
 
 
-def _kill(processes) -> None:
-    """Ends what still runs, with the processes that it started; also those of one that died."""
+def _kill(processes: Sequence[subprocess.Popen]) -> None:
+    """End the processes that still run, and the processes that each has started, also one that has died."""
     for process in processes:
         if process.poll() != 0:
             with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: not permitted where all have ended

@@ -1,29 +1,36 @@
 """`predjax models`: what models there are."""
 
+import dataclasses
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from predjax.commands import one_line_errors
-from predjax.flags import Parser
+from predjax.flags import Command, Group, flag, parse
 from predjax.messages import suggest
 from predjax.models.catalogue import MODELS, load
 
 
-def make_parser() -> Parser:
-    parser = Parser(
-        prog="predjax models",
-        description="Prints every model: its name and paper, the arrays in the state of a layer, and the options that "
-        "--cell_options of predjax train takes, with their defaults.",
+@dataclasses.dataclass(frozen=True)
+class Flags:
+    """What is printed."""
+
+    name: tuple[str, ...] = flag(
+        (), "only the models of these names (default: all)", metavar="NAME", positional="*", completed=(*MODELS,)
     )
-    add = parser.add_argument_group("models").add_argument
-    add("name", nargs="*", metavar="NAME", help="only the models of these names (default: all)")
-    return parser
+
+
+COMMAND = Command(
+    "predjax models",
+    "Prints every model: its name and paper, the arrays in the state of a layer, and the options that --cell_options "
+    "of predjax train takes, with their defaults.",
+    (Group("models", Flags),),
+)
 
 
 @one_line_errors
-def main(arguments=None) -> int:
-    """Runs the command. Errors: see `one_line_errors`."""
-    names = make_parser().parse_args(arguments).name
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command. Errors: see `one_line_errors`."""
+    names = parse(COMMAND, arguments).get("name", ())
     for name in names:
         if name not in MODELS:
             raise ValueError(f"model {name!r} is not one of {', '.join(MODELS)}{suggest(name, MODELS)}")

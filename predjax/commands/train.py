@@ -1,234 +1,148 @@
 """`predjax train`: radar movies in; a trained model and its skill on held-out movies out."""
 
-import datetime
-import json
-import pathlib
-from concurrent import futures
+import dataclasses
+import signal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from predjax import run_file
 from predjax.commands import one_line_errors
-from predjax.commands.train_flags import make_parser
-from predjax.messages import show_wait
+from predjax.flags import Command, Group, flag, select
+from predjax.jobs.train_options import Given, Processes, TrainOptions, TrainRequest
+from predjax.messages import SIGNAL_CODES, show_wait
+from predjax.models.config import ModelConfig, SamplingConfig
+from predjax.radar.config import DataConfig
+from predjax.training.config import TrainConfig
 
-EXIT_CODES = {"SIGINT": 130, "SIGTERM": 143}
-DRY_RUN = "dry run"
-PATHS = ("train_data_paths", "valid_data_paths")
-SCHEDULE = "schedule.png"
+if TYPE_CHECKING:
+    from predjax.jobs.plan import TrainingPlan
+    from predjax.jobs.train import TrainResult
+
+
+@dataclasses.dataclass(frozen=True)
+class Flags:
+    """What the command takes besides the options and configurations of a training."""
+
+    train_data_paths: str | None = flag(
+        None, "files, folders, globs (default: the sample movies)", metavar="PATHS", kind="paths", aliases=["data_path"]
+    )
+    valid_data_paths: str | None = flag(
+        None, "movies to validate on (default: held out of the training data)", metavar="PATHS", kind="paths"
+    )
+    config: str | None = run_file.config_flag()
+    list_models: bool = flag(False, "print what predjax models prints, and stop", switch=True, place=True)
+    device: str = flag("auto", "cpu or cuda (default auto: what is there)", metavar="NAME")
+    coordinator: str | None = flag(
+        None,
+        "where the first process waits for the others (default: as srun or mpirun say)",
+        metavar="HOST:PORT",
+        place=True,
+    )
+    num_processes: int | None = flag(
+        None,
+        "processes that train together; 1 ignores srun and mpirun (default: as they say, or 1)",
+        metavar="N",
+        place=True,
+    )
+    process_id: int | None = flag(
+        None, "which of them this one is, from 0 (default: as srun or mpirun say)", metavar="I", place=True
+    )
+    dataset_name: str | None = flag(None, "read and not used: the files tell (default: none)", metavar="NAME")
+    injection_action: str | None = flag(None, "how actions go in (default concat)", choices=("concat",))
+
+
+_RUN, _PYTORCH = "run", "accepted for scripts of the PyTorch code"
+_RESULTS = ("gen_frm_dir", "num_save_samples", "visual", "visual_path")
+_RESULTS += ("scaling", "scaling_range", "forcing_scaling", "thresholds")
+COMMAND = Command(
+    "predjax train",
+    "Trains a model on radar movies, verifies it on held-out ones. Without flags: on sample movies.",
+    (
+        Group(_RUN, Flags, ("train_data_paths", "valid_data_paths")),
+        Group(_RUN, TrainOptions, ("save_dir",)),
+        Group(_RUN, Flags, ("config",)),
+        Group(_RUN, TrainOptions, ("resume", "overwrite", "pretrained_model", "is_training")),
+        Group(_RUN, Flags, ("list_models",)),
+        Group(_RUN, TrainOptions, ("dry_run", *_RESULTS)),
+        Group(_RUN, Flags, ("device",)),
+        Group("several processes (srun and mpirun say all of it themselves)", Flags, Processes._fields),
+        Group("model", ModelConfig),
+        Group("training", TrainConfig),
+        Group("scheduled sampling (a STEP is an iteration, from 1)", SamplingConfig),
+        Group("data", DataConfig),
+        Group(_PYTORCH, TrainOptions, ("num_layers",)),
+        Group(_PYTORCH, Flags, ("dataset_name", "injection_action")),
+    ),
+)
 
 
 @one_line_errors
-def main(arguments=None) -> int:
-    """Runs the command. Errors: see `one_line_errors`."""
-    parser = make_parser()
-    options = run_file.parse(parser, arguments)
-    asked = run_file.describe(parser, options)
-    if options.list_models:
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command. Errors: see `one_line_errors`."""
+    values = run_file.collect(COMMAND, arguments)
+    flags = Flags(**select(Flags, values))
+    if flags.list_models:
         from predjax.commands.models import describe_models
 
         print(describe_models())
         return 0
+    options = TrainOptions(**select(TrainOptions, values))
     with show_wait("starting"):
         from predjax.files import refuse_files
         from predjax.jobs import session
-        from predjax.jobs.plan import make_plan
+        from predjax.jobs.train import Listener, run_training
 
     if options.gen_frm_dir:
         refuse_files(options.gen_frm_dir, ("nowcast_*",), options.overwrite)
     if options.save_dir and not options.resume:
-        run_file.refuse_given(options, options.save_dir)
-    session.start(options.device)
-    with session.processes(options.coordinator, options.num_processes, options.process_id) as chief:
-        with show_wait("reading the data"):
-            plan = make_plan(options)
-        found = {name: plan.record["data"][name] for name in PATHS}
-        asked |= {name: run_file.make_absolute(paths) for name, paths in found.items() if paths}
-        trained = _train(options, plan, chief, asked) if options.is_training else None
-    if trained is None:
-        if chief and (path := run_file.find_own(plan.folder)):
-            run_file.write(path, asked)
-        return _verify(options, plan, plan.params, plan.origin) if chief else 0
-    run, iteration, reason = trained
-    return _finish(options, plan, run, iteration, reason) if chief else EXIT_CODES.get(reason, 0)
+        run_file.refuse_given(flags.config, options.save_dir, options.overwrite)
+    session.start(flags.device)
+
+    def begin(plan: "TrainingPlan", facts: dict[str, str]) -> None:
+        if facts:
+            print("\n".join(f"{name:10}{text}" for name, text in facts.items()), flush=True)
+        if not options.dry_run:
+            _write_flags(plan, run_file.list_changed(COMMAND, values))
+
+    processes = Processes(flags.coordinator, flags.num_processes, flags.process_id)
+    data = flags.train_data_paths, flags.valid_data_paths
+    request = TrainRequest(*data, options, Given.of(values), processes=processes)
+    return _tell(run_training(request, Listener(begin, print)))
 
 
-def _train(options, plan, chief: bool, asked: dict):
-    """Trains; returns the run, the iteration at which it ended, and why. The chief of the processes writes."""
-    with show_wait("compiling"):
-        from predjax.training import loop
-
-        run = _make_run(plan)
-        if plan.resumed:
-            state = run.restore(plan.resumed.arrays, plan.resumed.path)
-            progress = loop.Progress(**plan.resumed.record["progress"])
-        else:
-            state, progress = run.init(plan.params), loop.Progress()
-        update, cost = loop.estimate(run, state)
-    if chief:
-        _announce(run, plan, cost, int(state.step))
-    if options.dry_run:
-        return run, int(state.step), DRY_RUN
-    if chief:
-        _prepare_folder(plan, options.overwrite, asked)
-    with futures.ThreadPoolExecutor(1) as pool:  # the first iteration need not wait for a picture
-        drawn = pool.submit(_draw_schedule, plan) if chief else None
-        state, reason = loop.train(run, state, update, progress)
-    if drawn:
-        drawn.result()
-    return run, int(state.step), reason
+def _write_flags(plan: "TrainingPlan", values: dict[str, Any]) -> None:
+    """Write the flags to repeat the run by, with the data that it found; a run that goes on adds its flags."""
+    for name in ("train_data_paths", "valid_data_paths"):
+        if paths := plan.record["data"][name]:
+            values[name] = run_file.make_absolute(paths)
+    if values.get("is_training", True):
+        (run_file.update if plan.origin.resumed else run_file.write)(plan.folder / run_file.NAME, values)
+    elif path := run_file.find_own(plan.folder):
+        run_file.write(path, values)
 
 
-def _make_run(plan):
-    from predjax import parallel
-    from predjax.jobs.data import find_cases, spread
-    from predjax.models.forecaster import make_forecaster
-    from predjax.radar.windows.batches import BatchSource
-    from predjax.training.loop import Run
-    from predjax.training.validation import read_parts
-
-    data, length, size = plan.data, plan.model.total_length, plan.training.batch_size
-    devices = parallel.choose_devices(plan.training.n_gpu)
-    batches = BatchSource(data.sources, data.split.train, length, size, plan.data_config, plan.training.seed)
-    windows = find_cases(data.sources, data.split.valid, length, plan.data_config)
-    windows = spread(windows, plan.training.max_valid_cases)
-    size = min(size, -(-max(1, len(windows)) // len(devices)) * len(devices))
-    mine = parallel.find_place(), parallel.count_processes()
-    valid = read_parts(data.sources, windows, length, plan.data_config.crop, size, *mine, batches.bad)
-    forecaster = make_forecaster(plan.model, plan.training.execution)
-    return Run(forecaster, batches, valid, plan.training, plan.sampling, plan.folder, plan.record, devices)
-
-
-def _announce(run, plan, cost, first):
-    from predjax import parallel
-
-    config, count = plan.model, run.config.num_seeds
-    height, width, channels = run.batches.frame_shape
-    left = run.config.max_iterations - first
-    duration = datetime.timedelta(seconds=round(left * cost.iteration_seconds))
-    lines = {
-        "model": f"{config.model_name}, {config.size_text}, patches of {config.patch_size}, "
-        f"{cost.parameters:,} parameters" + (f", {count} networks at once" if count > 1 else ""),
-        "data": f"{len(plan.data.sources)} sources in {plan.data.units}, frames {height}x{width}x{channels}, "
-        f"{config.input_length or 'none'} observed -> {config.total_length - config.input_length} predicted",
-        "held out": plan.data.split.rule,
-        "scaling": str(config.scaling),
-        "device": f"{parallel.describe(run.devices)}, batch {run.config.batch_size}, about "
-        f"{cost.bytes / 2**20:,.0f} MB a device",
-        "time": f"{cost.iteration_seconds:.2f} s an iteration, {left} iterations: about {duration} (compiled in "
-        f"{cost.compile_seconds:.0f} s)",
-        "folder": str(plan.folder),
-    }
-    print("\n".join(f"{name:10}{text}" for name, text in lines.items()), flush=True)
-
-
-def _prepare_folder(plan, overwrite: bool, asked: dict) -> None:
-    """Makes the folder of the run; removes what a run before this one left: only files that a run writes.
-
-    `run.json` has the flags that were `asked` for, to repeat the run by, `config.json` what came of them and the data.
-    """
-    from predjax.checkpoint import best_path, list_steps
-
-    folder = plan.folder
-    if overwrite:
-        for path in (*list_steps(folder), best_path(folder), folder / "log.jsonl", folder / SCHEDULE):
-            path.unlink(missing_ok=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    (run_file.update if plan.resumed else run_file.write)(folder / run_file.NAME, asked)
-    (folder / "config.json").write_text(json.dumps(plan.record, indent=1) + "\n")
-
-
-def _draw_schedule(plan) -> None:
-    """What the flags of scheduled sampling do: how likely an input is to be the true frame, over the iterations.
-
-    Draws nothing where no input is drawn.
-    """
-    if plan.sampling.teacher_forcing != "scheduled" or not plan.model.sampled:
-        return
-    import jax
-    import numpy as np
-
-    from predjax.models.sampling import truth_probabilities
-    from predjax.pictures.schedules import draw_schedules
-
-    sampling, length, last = plan.sampling, plan.model.input_length, plan.training.max_iterations
-    iterations = np.unique(np.linspace(1, last, min(last, 1000)).round())
-    probabilities = jax.vmap(lambda n: truth_probabilities(n, sampling, length, plan.model.total_length))(iterations)
-    name = ("reverse " if sampling.reverse_scheduled_sampling else "") + "scheduled sampling"
-    draw_schedules(plan.folder / SCHEDULE, iterations, {name: np.asarray(probabilities)}, length, overwrite=True)
-
-
-def _finish(options, plan, run, iteration, reason) -> int:
-    """Curves, pictures and the table of held-out movies; the exit code."""
-    if reason == DRY_RUN:
-        return 0
-    from predjax.nowcasts.model import load_model
-    from predjax.pictures.curves import draw_losses
-    from predjax.training.monitor import read_log
-
-    records = read_log(run.folder / "log.jsonl")
-    if records:
-        draw_losses(run.folder / "losses.png", records, overwrite=True)
-    if run.batches.bad and run.batches.bad.count:
-        print(f"{run.batches.bad.count} windows could not be read and were skipped")
-    if reason in EXIT_CODES:
-        print(f"stopped by {reason} at iteration {iteration}; --resume goes on from {run.folder}")
-        return EXIT_CODES[reason]
-    if reason != "finished":
-        print(f"stopped at iteration {iteration}: {reason}")
-    model = load_model(run.folder)
-    if options.visual:
-        _draw_decoupling(options, run, model)
-    code = _verify(options, plan, model.params, model.path)
-    print(f"checkpoint {model.path}\nfolder     {run.folder}")
+def _tell(result: "TrainResult") -> int:
+    """Print what came of a training, in the chief of its processes; return the exit code."""
+    code = {signal.Signals(number).name: code for number, code in SIGNAL_CODES.items()}.get(result.reason, 0)
+    if not result.chief:
+        return code
+    if result.skipped:
+        print(f"{result.skipped} windows could not be read and were skipped")
+    if code:
+        print(f"stopped by {result.reason} at iteration {result.iteration}; --resume goes on from {result.folder}")
+    if result.model is None:
+        return code
+    if result.trained and result.reason != "finished":
+        print(f"stopped at iteration {result.iteration}: {result.reason}")
+    if result.decoupling:
+        print(f"delta C against delta M: {result.decoupling}")
+    if found := result.verified:
+        chosen = " (the model was chosen on them)" if found.part == "valid" else ""
+        print(f"\nverified on the {found.part} data{chosen}\n{found.table}")
+        if found.exported:
+            print(found.exported)
+    else:
+        print(f"no skill table: {result.held_out}")
+    if result.trained:
+        print(f"checkpoint {result.model.path}\nfolder     {result.folder}")
     return code
-
-
-def _draw_decoupling(options, run, model):
-    """Delta C against delta M of one held-out case."""
-    import jax
-    import numpy as np
-
-    from predjax.models.abilities import make_increments
-    from predjax.models.sampling import forecast_mask
-    from predjax.pictures.decoupling import draw_decoupling
-
-    config = run.forecaster.config
-    batch = run.valid_batches[0] if run.valid_batches else run.batches.batch(0)
-    mask = forecast_mask(1, config.input_length, config.total_length)
-    forcings = None if batch.forcings is None else batch.forcings[:1]
-    increments = jax.jit(make_increments(config))(model.params, batch.frames[:1], mask, forcings)
-    # (steps, layers, batch, h, w, features) to (steps, layers, points, features)
-    delta_c, delta_m = (np.asarray(p)[:, :, 0].reshape(*p.shape[:2], -1, p.shape[-1]) for p in increments)
-    path = pathlib.Path(options.visual_path or run.folder / "visual") / "decoupling.png"
-    draw_decoupling(path, delta_c, delta_m, overwrite=True)
-    print(f"delta C against delta M: {path}")
-
-
-def _verify(options, plan, params, path) -> int:
-    """The table of the held-out movies, beside a baseline; frames where they are asked for."""
-    from predjax.jobs.data import find_cases
-    from predjax.jobs.export import export, report
-    from predjax.jobs.methods import make_baselines
-    from predjax.models.ensemble import make_ensemble
-    from predjax.models.forecaster import make_forecaster
-    from predjax.nowcasts.model import make_nowcast
-    from predjax.verification.verify import forecast_by, make_cases, verify
-
-    data, config, crop = plan.data, plan.model, plan.data_config.crop
-    part = "test" if data.split.test else "valid"
-    length, steps = config.input_length, config.total_length - config.input_length
-    windows = find_cases(data.sources, getattr(data.split, part), config.total_length, plan.data_config, steps)
-    if not windows:
-        print(f"no skill table: {data.split.rule}")
-        return 0
-    cases = make_cases(data.sources, windows, config, length, steps, crop, options.thresholds)
-    cases = cases._replace(on_bad_window=plan.data_config.on_bad_window)
-    forecaster = make_forecaster(config)
-    if plan.training.num_seeds > 1:
-        forecaster = make_ensemble(forecaster)
-    methods = {config.model_name: forecast_by(make_nowcast(forecaster, params), cases)}
-    methods |= make_baselines(["linear" if config.sequence else "persistence"], cases, plan.record["data"])
-    print(f"\nverified on the {part} data" + (" (the model was chosen on them)" if part == "valid" else ""))
-    print(report(verify(methods, cases), plan.folder, overwrite=True))
-    if options.gen_frm_dir:
-        print(export(methods, cases, options.gen_frm_dir, str(path), options.num_save_samples, options.overwrite))
-    return 0

@@ -1,18 +1,21 @@
-"""From flags, checkpoints and data to the plan of a run: all of them must agree."""
+"""From a request, checkpoints and data to the plan of a training: all of them must agree."""
 
-import argparse
 import dataclasses
 import datetime
 import json
 import logging
 import pathlib
 import sysconfig
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-from predjax.checkpoint import holds_checkpoint, load_latest
-from predjax.flags import from_dict, parse_values, to_dict, typed
-from predjax.jobs.data import DataSet, describe_data, make_scaling, read_data, standardise
-from predjax.models.config import ModelConfig, SamplingConfig, find_spec, list_models, order_options, with_usual
+from predjax.checkpoint import load_latest
+from predjax.checkpoint_names import holds_checkpoint
+from predjax.flags import from_dict, to_dict
+from predjax.jobs.data import DataSet, describe_data, read_data
+from predjax.jobs.scaling import make_scaling, standardise
+from predjax.jobs.train_options import Given, TrainOptions, TrainRequest, describe_paths
+from predjax.models.config import ModelConfig, SamplingConfig, find_spec, list_models, with_usual
 from predjax.models.interop.torch_weights import read_checkpoint
 from predjax.models.stacks import check_options
 from predjax.nowcasts.model import load_model
@@ -55,16 +58,29 @@ RESUMABLE = [
 ]
 
 
-class Resumed(NamedTuple):
-    """The checkpoint that a run goes on from."""
+class Origin(NamedTuple):
+    """Where a training starts from.
 
-    path: pathlib.Path
-    arrays: dict
-    record: dict
+    Attributes:
+      path: of the checkpoint; None for a new network.
+      fields: of the `ModelConfig`, as the checkpoint has them.
+      params: given weights; None: new ones, or those of `arrays`.
+      arrays, record: of the checkpoint of a run that goes on; None for another start.
+    """
+
+    path: pathlib.Path | None = None
+    fields: Mapping[str, Any] = {}
+    params: Any = None
+    arrays: dict[str, Any] | None = None
+    record: dict[str, Any] | None = None
+
+    @property
+    def resumed(self) -> bool:
+        return self.record is not None
 
 
-class Plan(NamedTuple):
-    """A run before it starts. `params`: given weights, None: new ones. `origin`: where they come from."""
+class TrainingPlan(NamedTuple):
+    """A training before it starts; `record` has the JSON values that its checkpoints carry."""
 
     model: ModelConfig
     training: TrainConfig
@@ -72,71 +88,48 @@ class Plan(NamedTuple):
     data_config: DataConfig
     data: DataSet
     folder: pathlib.Path
-    record: dict  # JSON values for the checkpoints
-    resumed: Resumed | None
-    params: dict | None
-    origin: pathlib.Path | None
+    origin: Origin
+    record: dict[str, Any]
 
 
-def make_plan(options: argparse.Namespace) -> Plan:
-    """The plan of `train`. Errors: ValueError or OSError, one line, for what does not agree."""
-    folder = choose_folder(options)
-    check_flags(options)
-    resumed = load_latest(folder) if options.resume else None
-    if resumed:
-        resumed = Resumed(*resumed)
-    elif options.resume:
-        LOG.info("%s holds no checkpoint yet: starting", folder)
-    before = resumed.record if resumed else {}
-    found, params, origin = before.get("model", {}), None, resumed and resumed.path
-    if options.pretrained_model and not resumed:
-        origin = pathlib.Path(options.pretrained_model)
-        found, params = load_weights(origin, options)
-
-    training = _combine(TrainConfig, options, before.get("training"), resumed).resolve()
+def plan_training(request: TrainRequest) -> TrainingPlan:
+    """Return the plan of a training. Errors: ValueError or OSError, one line, for what does not agree."""
+    options = request.options
+    folder = choose_folder(options, request.given.model)
+    given = leave_out_unused(request.given)
+    if not options.pretrained_model and not options.resume:
+        given = check_new_model(given, options)
+    origin = find_origin(options, given.model, folder)
+    before = origin.record or {}
+    training = _combine(TrainConfig, given.training, before.get("training"), origin).resolve()
     read_before = before.get("data", {})
-    data_config = _combine(DataConfig, options, read_before.get("config"), resumed)
-    train_paths = options.train_data_paths or read_before.get("train_data_paths") or str(find_sample())
-    valid_paths = options.valid_data_paths or read_before.get("valid_data_paths")
-    data = read_data(train_paths, valid_paths, data_config, find_length(options, found))
-    model = make_model_config(options, data, found, origin)
-    sampling = _combine(SamplingConfig, options, before.get("sampling"), resumed).resolve(training.max_iterations)
-    sampling.check_model(model.model_name)
-    if training.num_seeds > 1 and (params or options.visual or not options.is_training):
-        raise ValueError(f"num_seeds {training.num_seeds} trains new networks: no pretrained_model, no visual")
-    if training.grad_norm and not model.spec.objectives:
-        able = ", ".join(list_models("objectives"))
-        raise ValueError(f"grad_norm {training.grad_norm:g} balances the losses of {able}, {model.model_name} has one")
-    if options.visual and not model.spec.increments:
-        raise ValueError(f"visual 1 draws delta C against delta M, which {model.model_name} does not have")
-    if model.spec.action and not sampling.reverse_scheduled_sampling:
-        LOG.info("%s always trains with reverse scheduled sampling", model.model_name)
-        sampling = dataclasses.replace(sampling, reverse_scheduled_sampling=True)
+    data_config = _combine(DataConfig, given.data, read_before.get("config"), origin)
+    train_data = _first(request.data, read_before.get("train_data_paths"))
+    train_data = str(find_sample()) if train_data is None else train_data
+    valid_data = _first(request.valid_data, read_before.get("valid_data_paths"))
+    data = read_data(train_data, valid_data, data_config, find_length({**origin.fields, **given.model}))
+    model = choose_model(given, options, data, origin)
+    sampling = _combine(SamplingConfig, given.sampling, before.get("sampling"), origin)
+    sampling = _check_training(model, training, sampling.resolve(training.max_iterations))
+    _check_request(request, model, training, origin)
+    paths = describe_paths(train_data), None if valid_data is None else describe_paths(valid_data)
     record = {
         "model": to_dict(model),
         "training": to_dict(training),
         "sampling": to_dict(sampling),
-        "data": describe_data(data, data_config, train_paths, valid_paths),
+        "data": describe_data(data, data_config, *paths),
     }
-    if resumed:
-        _check_data(record["data"], read_before, resumed.path)
-    return Plan(model, training, sampling, data_config, data, folder, record, resumed, params, origin)
+    if own := [name for name in ("loss", "optimizer") if getattr(request, name) is not None]:
+        record["own"] = own
+    if origin.resumed:
+        _check_same(record, before, origin.path)
+    return TrainingPlan(model, training, sampling, data_config, data, folder, origin, record)
 
 
-def find_length(options, found: dict) -> int:
-    """Frames of a window; 0 for those of a sequence that nothing is said about: all there are."""
-    values = with_usual({**found, **typed(ModelConfig, options)})
-    return values.get("total_length", 0 if values.get("task") == "sequence" else ModelConfig.total_length)
-
-
-def choose_folder(options) -> pathlib.Path:
-    """The folder of the run. Errors: FileExistsError where it holds a run and neither flag says what to do."""
-    if options.resume and options.overwrite:
-        raise ValueError("--resume and --overwrite exclude each other")
+def choose_folder(options: TrainOptions, given: Mapping[str, Any]) -> pathlib.Path:
+    """Return the folder of the run. Errors: FileExistsError where it holds a run and no option says what to do."""
     if not options.save_dir:
-        if options.resume:
-            raise ValueError("--resume needs --save_dir")
-        name = getattr(options, "model_name", ModelConfig.model_name)
+        name = given.get("model_name", ModelConfig.model_name)
         return pathlib.Path("runs") / f"{name}-{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%SZ}"
     folder = pathlib.Path(options.save_dir)
     if folder.exists() and not folder.is_dir():
@@ -146,44 +139,58 @@ def choose_folder(options) -> pathlib.Path:
     return folder
 
 
-def check_flags(options) -> None:
-    """Refuses an unknown model and flags that exclude each other, before anything is read."""
-    if hasattr(options, "cell_options"):
-        options.cell_options = order_options(options.cell_options)
-    given = typed(ModelConfig, options)
-    name = given.get("model_name", ModelConfig.model_name)
+def leave_out_unused(given: Given) -> Given:
+    """Return the values without those of action-conditioned models, where another model is meant."""
+    name = given.model.get("model_name", ModelConfig.model_name)
     spec = find_spec(name)
     unused = () if spec.action else ("conv_on_input", "res_on_conv")
-    for flag in unused if spec.forcings else (*unused, "num_action_ch"):
-        if given.pop(flag, None) is not None:
-            delattr(options, flag)
+    unused = unused if spec.forcings else (*unused, "num_action_ch")
+    for flag in unused:
+        if flag in given.model:
             LOG.info("--%s belongs to the action-conditioned models and is not used by %s", flag, name)
-    if options.num_save_samples < 0:
-        raise ValueError(f"num_save_samples must not be negative, got {options.num_save_samples}")
-    if not options.is_training and not options.pretrained_model:
-        raise ValueError("is_training 0 needs --pretrained_model")
-    if options.pretrained_model or options.resume:
-        return
-    for field, value in spec.usual_training.items():
-        if not hasattr(options, field):
-            setattr(options, field, value)
-    config = ModelConfig(**_guess_data(with_usual(given)))
+    return given._replace(model={key: value for key, value in given.model.items() if key not in unused})
+
+
+def check_new_model(given: Given, options: TrainOptions) -> Given:
+    """Check a new model before anything is read; return the values with those that are usual for training it."""
+    config = ModelConfig(**_guess_data(with_usual(dict(given.model))))
     if options.num_layers and options.num_layers != len(config.num_hidden):
         hidden = ",".join(map(str, config.num_hidden))
         raise ValueError(f"num_layers {options.num_layers} does not agree with num_hidden {hidden}")
     check_options(config)
+    return given._replace(training={**config.spec.usual_training, **given.training})
 
 
-def _guess_data(values: dict) -> dict:
-    """With what data would say of channels, for the checks that come before they are read."""
+def _guess_data(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a model with the channels that data would have, for checks before data are read."""
     spec = find_spec(values.get("model_name", ModelConfig.model_name))
     forced = spec.action or values.get("task") == "sequence"
     known = {name: spec.only[name][0] for name in ("img_channel", "num_action_ch") if name in spec.only}
     return {"num_action_ch": int(forced), **known, **values}
 
 
+def find_origin(options: TrainOptions, given: Mapping[str, Any], folder: pathlib.Path) -> Origin:
+    """Return the checkpoint that the run goes on from, the weights that it starts from, or neither."""
+    if options.resume:
+        found = load_latest(folder)
+        if found:
+            path, arrays, record = found
+            return Origin(path, record["model"], None, arrays, record)
+        LOG.info("%s holds no checkpoint yet: starting", folder)
+    if not options.pretrained_model:
+        return Origin()
+    path = pathlib.Path(options.pretrained_model)
+    if path.suffix == ".npz" or path.is_dir() or path.name == "pretrained":
+        model = load_model(path, member=0)
+        return Origin(path, to_dict(model.forecaster.config), model.params)
+    config, params = read_checkpoint(path, **given)
+    fields = to_dict(config)
+    del fields["scaling"]  # the PyTorch code knows none: the data decide
+    return Origin(path, fields, params)
+
+
 def find_sample() -> pathlib.Path:
-    """The sample movies: in the checkout, else where the wheel installed them."""
+    """Return the sample movies: in the checkout, else where the wheel installed them."""
     checkout = pathlib.Path(__file__).resolve().parents[2] / "data"
     installed = pathlib.Path(sysconfig.get_path("data")) / "share" / "predjax"
     for folder in (checkout, installed):
@@ -192,80 +199,108 @@ def find_sample() -> pathlib.Path:
     raise FileNotFoundError(f"{installed / 'radar_movies.nc'}: the sample movies are missing; give --train_data_paths")
 
 
-def load_weights(path: pathlib.Path, options) -> tuple[dict, dict]:
-    """(fields of the model's configuration, parameters) of a predjax checkpoint or a .ckpt of the PyTorch code."""
-    if path.suffix == ".npz" or path.is_dir() or path.name == "pretrained":
-        model = load_model(path, member=0)
-        return to_dict(model.forecaster.config), model.params
-    config, params = read_checkpoint(path, **typed(ModelConfig, options))
-    found = to_dict(config)
-    del found["scaling"]  # the PyTorch code knows none: the data decide
-    return found, params
+def find_length(values: dict[str, Any]) -> int:
+    """Return the frames of a window; 0 for a sequence that nothing is said about: as many as there are."""
+    values = with_usual(values)
+    return values.get("total_length", 0 if values.get("task") == "sequence" else ModelConfig.total_length)
 
 
-def make_model_config(options, data: DataSet, found: dict, origin) -> ModelConfig:
-    """What was typed, then what the checkpoint `origin` says, then what the data say."""
-    given = typed(ModelConfig, options)
-    for name in ARCHITECTURE if found else ():
-        had = found.get(name, getattr(ModelConfig, name))  # what is newer than the checkpoint had its default
-        if name in given and _as_json(given[name]) != _as_json(had):
-            raise ValueError(f"{origin} has {name} {_shown(had)}, not {_shown(given[name])}")
-    values = with_usual({**found, **given})
-    frames, source = data.sources[0].frames, data.sources[0].attrs["source"]
-    width = getattr(options, "crop", 0) or frames.sizes["x"]
-    if frames.sizes["y"] == frames.sizes["x"] == 1:
-        for name in ("patch_size", "filter_size"):
-            _agree(values, name, 1, f"{source} is a series, its frames are 1x1 pixels")
-    _agree(values, "img_channel", frames.sizes["channel"], f"{source} has {frames.sizes['channel']} channels")
-    if given.get("img_width"):
-        _agree(values, "img_width", width, f"{source}: frames are {width} pixels wide")
-    forcings = data.sources[0]["forcings"].sizes["forcing"] if "forcings" in data.sources[0] else 0
-    _agree(values, "num_action_ch", forcings, f"{source}: --forcings gives {forcings} channels")
-    values.setdefault("total_length", data.length)
-    sample = data.forcing_sample  # None without forcings
+def choose_model(given: Given, options: TrainOptions, data: DataSet, origin: Origin) -> ModelConfig:
+    """Return the model of what was given, then of what the checkpoint says, then of what the data say."""
+    for name in ARCHITECTURE if origin.fields else ():
+        had = origin.fields.get(name, getattr(ModelConfig, name))  # what is newer than the checkpoint had its default
+        if name in given.model and _as_json(given.model[name]) != _as_json(had):
+            raise ValueError(f"{origin.path} has {name} {_shown(had)}, not {_shown(given.model[name])}")
+    values = with_usual({**origin.fields, **given.model})
+    _agree_with_frames(values, data, given)
+    source = data.sources[0].attrs["source"]
     spec = find_spec(values.get("model_name", ModelConfig.model_name))
-    if not found and sample is not None and options.forcing_scaling == "auto" and spec.scales_forcings:
-        values["forcing_scaling"] = to_dict(standardise(sample))
+    automatic = options.forcing_scaling == "auto" and spec.scales_forcings
+    if not origin.fields and data.forcing_sample is not None and automatic:
+        values["forcing_scaling"] = to_dict(standardise(data.forcing_sample))
     if "scaling" not in values or options.scaling != "auto" or options.scaling_range:
-        values["scaling"] = to_dict(
-            make_scaling(options.scaling, parse_values(float, options.scaling_range, "scaling_range"), data, values)
-        )
+        values["scaling"] = to_dict(make_scaling(options.scaling, options.scaling_range, data, values))
     elif values["scaling"]["units"] != data.units:
-        raise ValueError(
-            f"{source} is in {data.units}, {origin} was trained on {values['scaling']['units']}: give --units"
-        )
+        trained = values["scaling"]["units"]
+        raise ValueError(f"{source} is in {data.units}, {origin.path} was trained on {trained}: give --units")
     return from_dict(ModelConfig, values)
 
 
-def _agree(values, name, found, text):
+def _agree_with_frames(values: dict[str, Any], data: DataSet, given: Given) -> None:
+    """Take from the frames what they tell of a model, and hold it against what is said already."""
+    first = data.sources[0]
+    sizes, source = first.frames.sizes, first.attrs["source"]
+    if sizes["y"] == sizes["x"] == 1:
+        for name in ("patch_size", "filter_size"):
+            _agree(values, name, 1, f"{source} is a series, its frames are 1x1 pixels")
+    _agree(values, "img_channel", sizes["channel"], f"{source} has {sizes['channel']} channels")
+    if given.model.get("img_width"):
+        width = given.data.get("crop") or sizes["x"]
+        _agree(values, "img_width", width, f"{source}: frames are {width} pixels wide")
+    forcings = first["forcings"].sizes["forcing"] if "forcings" in first else 0
+    _agree(values, "num_action_ch", forcings, f"{source}: --forcings gives {forcings} channels")
+    values.setdefault("total_length", data.length)
+
+
+def _agree(values: dict[str, Any], name: str, found: int, text: str) -> None:
     if values.setdefault(name, found) != found:
         raise ValueError(f"{text}, {name} is {values[name]}")
 
 
-def _combine(config_class, options, before, resumed):
-    """A configuration from typed flags over those of the resumed run, which only `RESUMABLE` ones may change."""
-    given = typed(config_class, options)
-    known = (
-        to_dict(from_dict(config_class, before)) if before else {}
-    )  # with the defaults of what is newer than the run
-    for name, value in given.items() if before else ():
+def _check_training(model: ModelConfig, training: TrainConfig, sampling: SamplingConfig) -> SamplingConfig:
+    """Check whether a model can be trained so; return the sampling that it is trained with."""
+    sampling.check_model(model.model_name)
+    if training.grad_norm and not model.spec.objectives:
+        able = ", ".join(list_models("objectives"))
+        raise ValueError(f"grad_norm {training.grad_norm:g} balances the losses of {able}, {model.model_name} has one")
+    if model.spec.action and not sampling.reverse_scheduled_sampling:
+        LOG.info("%s always trains with reverse scheduled sampling", model.model_name)
+        sampling = dataclasses.replace(sampling, reverse_scheduled_sampling=True)
+    return sampling
+
+
+def _check_request(request: TrainRequest, model: ModelConfig, training: TrainConfig, origin: Origin) -> None:
+    """Errors: ValueError for what this model cannot do."""
+    options = request.options
+    if request.loss is not None and model.spec.forecaster:
+        raise ValueError(f"{model.model_name} infers its states by the losses that it has: it takes no other loss")
+    if training.num_seeds > 1 and (origin.params or options.visual or not options.is_training):
+        raise ValueError(f"num_seeds {training.num_seeds} trains new networks: no pretrained_model, no visual")
+    if options.visual and not model.spec.increments:
+        raise ValueError(f"visual 1 draws delta C against delta M, which {model.model_name} does not have")
+
+
+def _combine(config_class: type, given: Mapping[str, Any], before: dict[str, Any] | None, origin: Origin) -> Any:
+    """A configuration from given values over those of the resumed run, which only `RESUMABLE` ones may change."""
+    if before is None:
+        return from_dict(config_class, given)
+    known = to_dict(from_dict(config_class, before))  # with the defaults of what is newer than the run
+    for name, value in given.items():
         if name not in RESUMABLE and value != known[name]:
             was, now = _shown(known[name]), _shown(value)
-            raise ValueError(f"{resumed.path} was made with {name} {was}, a resumed run cannot have {now}")
-    return from_dict(config_class, {**(before or {}), **given})
+            raise ValueError(f"{origin.path} was made with {name} {was}, a resumed run cannot have {now}")
+    return from_dict(config_class, {**before, **given})
 
 
-def _check_data(now, before, path):
-    """A resumed run must go on with the data that it began with."""
+def _check_same(now: dict[str, Any], before: dict[str, Any], path: pathlib.Path | None) -> None:
+    """Errors: ValueError for a resumed run with other data, or without the loss or optimizer that it began with."""
     for part in ("units", "train", "valid", "test"):
-        if json.loads(json.dumps(now[part])) != before[part]:
+        if json.loads(json.dumps(now["data"][part])) != before["data"][part]:
             raise ValueError(f"{path}: the {part if part == 'units' else part + ' data'} changed since the run began")
+    for name in ("loss", "optimizer"):
+        if (name in now.get("own", ())) != (name in before.get("own", ())):
+            raise ValueError(f"{path}: a run with {'a' if name == 'loss' else 'an'} {name} of its own goes on with it")
 
 
-def _as_json(value):
+def _first(*data: Any) -> Any:
+    """The first of some data that are given; None and the empty text are none."""
+    return next((one for one in data if one is not None and not (isinstance(one, str) and not one)), None)
+
+
+def _as_json(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _shown(value):
+def _shown(value: Any) -> Any:
     """A value as it is typed."""
     return ",".join(map(str, value)) if isinstance(value, tuple | list) else value

@@ -1,4 +1,4 @@
-"""What a command does before the first array: sign of life, device, compilation cache, the other processes."""
+"""The steps of a command before the first array: sign of life, device, compilation cache, the other processes."""
 
 import contextlib
 import logging
@@ -14,13 +14,14 @@ from typing import Any
 import jax
 
 from predjax import parallel
+from predjax.jobs.train_options import Processes
 from predjax.messages import report_error
 
 BEAT_SECONDS = 1.0
 
 
 def start(device: str = "auto") -> None:
-    """Chooses the platform and keeps compiled programs in the user's cache folder.
+    """Choose the platform, and keep compiled programs in the user's cache folder.
 
     PREDJAX_COMPILATION_CACHE names another folder, or switches the cache off when it is 0. PREDJAX_HEARTBEAT names a
     file to touch every second, by which `predjax launch` sees that this process is alive.
@@ -36,19 +37,19 @@ def start(device: str = "auto") -> None:
     if not folder:
         folder = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "predjax"
     jax.config.update("jax_compilation_cache_dir", str(folder))
-    # Small networks compile in less than the second from which on jax keeps a program, and run in far less.
+    # jax keeps programs that took a second to compile; small networks take less, and run in far less.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
 @contextlib.contextmanager
-def processes(coordinator: str | None, num_processes: int | None, process_id: int | None) -> Iterator[bool]:
-    """Joins the other processes, where there are any, and leaves them at the end; whether this one is the chief.
+def join(processes: Processes | None) -> Iterator[bool]:
+    """Join the other processes, where there are any, and leave them at the end; give whether this one is the chief.
 
     An error in one of several processes ends it at once: the others would otherwise wait for it for minutes.
     """
-    found = parallel.find_processes(coordinator, num_processes, process_id, os.environ)
+    found = None if processes is None else parallel.find_processes(*processes, os.environ)
     if found is None:
-        yield True
+        yield parallel.is_chief()
         return
     try:
         parallel.join_processes(found)

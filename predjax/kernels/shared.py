@@ -1,8 +1,8 @@
 """Kernels that every step of a scan uses.
 
-A scan prepares each kernel once, before its first step. On the way forward a step records the result of each
-convolution (its sum). On the way back the step is replayed from these sums, without a convolution, and records the
-inputs of the convolutions; the inputs and the gradients of the sums then give the gradient of a kernel for many steps
+A scan prepares each kernel once, before its first step. In the forward pass a step records the result of each
+convolution (its sum). In the backward pass the step is replayed from these sums, without a convolution, and records the
+inputs of the convolutions. The inputs and the gradients of the sums then give the gradient of a kernel, for many steps
 at once.
 """
 
@@ -57,12 +57,12 @@ class KernelCollector(Products):
 
 
 class SharedKernels:
-    """Kernels that stay the same at every step of a scan, prepared once.
+    """Kernels that are the same at every step of a scan, prepared once.
 
     Args:
       kernels: by name, as a `KernelCollector` finds them.
-      execution: which implementation convolves, and the precision of products and of the sums that are kept. What a
-        step sees has the dtype of its inputs.
+      execution: the implementation of convolutions, and the precision of products and sums. A step sees them in the
+        dtype of its inputs.
     """
 
     def __init__(self, kernels: dict[str, Kernel], execution: Execution) -> None:
@@ -113,7 +113,8 @@ class ComputedProducts(_PreparedProducts):
 
     def __init__(self, shared: SharedKernels, given: Arrays | None = None) -> None:
         super().__init__(shared)
-        self.given, self.sums = given or {}, {}
+        self.given = given or {}
+        self.sums: Arrays = {}
 
     def convolve(self, name: str, x: jax.Array, make_kernel: MakeKernel) -> jax.Array:
         shared = self.shared
@@ -133,7 +134,8 @@ class ReplayedProducts(_PreparedProducts):
 
     def __init__(self, shared: SharedKernels, sums: Arrays) -> None:
         super().__init__(shared)
-        self.sums, self.inputs = sums, {}
+        self.sums = sums
+        self.inputs: Arrays = {}
 
     def convolve(self, name: str, x: jax.Array, make_kernel: MakeKernel) -> jax.Array:
         shared, dtype = self.shared, x.dtype
@@ -142,17 +144,21 @@ class ReplayedProducts(_PreparedProducts):
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
-def _replay(x, y, filters, tiling):
+def _replay(x: jax.Array, y: jax.Array, filters: Filters, tiling: winograd.Tiling | None) -> jax.Array:
     """Return y, the convolution of x. Its gradient goes to x through the adjoint, and to y as it is."""
     del x, filters
     return y
 
 
-def _replay_forward(x, y, filters, tiling):
+def _replay_forward(
+    x: jax.Array, y: jax.Array, filters: Filters, tiling: winograd.Tiling | None
+) -> tuple[jax.Array, Filters]:
     return _replay(x, y, filters, tiling), filters
 
 
-def _replay_backward(tiling, filters, dy):
+def _replay_backward(
+    tiling: winograd.Tiling | None, filters: Filters, dy: jax.Array
+) -> tuple[jax.Array, jax.Array, Filters]:
     return apply_turned(dy, filters, tiling), dy, jax.tree.map(jnp.zeros_like, filters)
 
 
@@ -160,16 +166,16 @@ _replay.defvjp(_replay_forward, _replay_backward)
 
 
 @jax.custom_vjp
-def _multiply(x, w):
+def _multiply(x: jax.Array, w: jax.Array) -> jax.Array:
     """Return x @ w. The gradient of w is x^T dy; automatic differentiation has (dy^T x)^T, a slow copy on CPUs."""
     return x @ w
 
 
-def _multiply_forward(x, w):
+def _multiply_forward(x: jax.Array, w: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
     return x @ w, (x, w)
 
 
-def _multiply_backward(residuals, dy):
+def _multiply_backward(residuals: tuple[jax.Array, jax.Array], dy: jax.Array) -> tuple[jax.Array, jax.Array]:
     x, w = residuals
     leading = tuple(range(x.ndim - 1))
     return dy @ w.T, jnp.tensordot(x, dy, (leading, leading))

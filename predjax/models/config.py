@@ -33,7 +33,7 @@ def list_models(ability: str) -> list[str]:
 class ModelConfig:
     """A model and the frames that it takes. Every checkpoint holds it."""
 
-    model_name: str = flag("predrnn_v2", "the model; predjax models lists them", metavar="NAME")
+    model_name: str = flag("predrnn_v2", "the model; predjax models lists them", metavar="NAME", completed=(*MODELS,))
     num_hidden: tuple[int, ...] = flag((64, 64, 64, 64), "features of each layer", metavar="N,N,...")
     filter_size: int = flag(5, "side of the recurrent kernels in patches, odd", metavar="K")
     stride: int = flag(1, "stride of the recurrent convolutions; 1 only", metavar="1")
@@ -46,7 +46,9 @@ class ModelConfig:
     )
     img_width: int = flag(0, "width, checked against the frames (or the crop); 0 takes any", metavar="PIXELS")
     img_channel: int = flag(1, "channels of a frame, checked against the data", metavar="C")
-    cell_options: str = flag("", "options of the model's cells, see predjax models (default: theirs)", metavar="JSON")
+    cell_options: str = flag(
+        "", "options of the model's cells, see predjax models (default: theirs)", metavar="JSON", kind="json"
+    )
     decouple_beta: float = flag(0.1, "weight of memory decoupling in the loss of the V2 models", metavar="BETA")
     conv_on_input: bool = flag(False, "action models (1 there): strided convolutions around the stack", metavar="0|1")
     res_on_conv: bool = flag(False, "action models (1 there): skips; needs conv_on_input", metavar="0|1")

@@ -48,15 +48,18 @@ class Forecaster(NamedTuple):
     predict: Callable
 
 
-def make_forecaster(config: ModelConfig, execution: Execution | None = None) -> Forecaster:
-    """Make the forecaster of a configuration.
+def make_forecaster(
+    config: ModelConfig, execution: Execution | None = None, error: Callable | None = None
+) -> Forecaster:
+    """Make the forecaster of a configuration, with an `error` of one's own or the one that the configuration names.
 
     Errors: ValueError for options that its cells do not have; its functions raise one for frames that do not fit.
     """
     check_options(config)
     if config.spec.forecaster:
         return load(config.spec.forecaster)(config)
-    unroll, error = make_unroll(config, execution or Execution()), choose_error(config)
+    unroll = make_unroll(config, execution or Execution())
+    name, error = ("own", error) if error else (config.loss, choose_error(config))
 
     def init(rng: jax.Array, frames: Any, forcings: Any = None) -> dict:
         _check_frames(config, frames, forcings)
@@ -103,7 +106,7 @@ def make_forecaster(config: ModelConfig, execution: Execution | None = None) -> 
         mean = global_mean(total, count, axis_name)
         replicas = 1 if axis_name is None else jax.lax.axis_size(axis_name)
         penalty = out.penalty / replicas
-        return mean + penalty, {config.loss: mean, "penalty": penalty}
+        return mean + penalty, {name: mean, "penalty": penalty}
 
     def predict(params: dict, rng: Any, observed: Any, num_steps: int, forcings: Any = None) -> jax.Array:
         observed = jnp.asarray(observed, float)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from predjax.models.config import ModelConfig
+from predjax.models.scaling import Scaling
 from predjax.units import rain_rate_to_dbz
 
 # Weights of Shi et al. (2017, https://arxiv.org/abs/1706.03458, section 4.2): from each rain rate in mm/h on.
@@ -69,6 +70,23 @@ def _quantile_error(edges: jax.Array, predicted: jax.Array, observed: jax.Array)
         missed = jnp.clip(known, low, high) - jnp.clip(given, low, high)
         total += 2 * weight * jnp.where(missed > 0, quantile * missed, (quantile - 1) * missed).sum()
     return total, exists.sum()
+
+
+def make_error(loss: Callable, scaling: Scaling) -> Callable:
+    """Return `(predicted, observed) -> (sum, count)` of scaled frames, as `squared_error`, of a loss of one's own.
+
+    `loss(predicted, observed)` of frames `(B, T, H, W, C)` in the data's unit gives the error of every pixel, an array
+    that broadcasts to these axes. Missing pixels have the value that scales to 0 in both arguments, and are left out of
+    the mean. Predictions are not clipped, so that all of them have gradients.
+    """
+
+    def error(predicted: jax.Array, observed: jax.Array) -> tuple[jax.Array, jax.Array]:
+        exists = jnp.isfinite(observed)
+        given, known = (scaling.unscale(jnp.where(exists, frames, 0.0), clip=False) for frames in (predicted, observed))
+        errors = jnp.broadcast_to(loss(given, known), observed.shape)
+        return jnp.where(exists, errors, 0.0).sum(), exists.sum()
+
+    return error
 
 
 def global_mean(total: jax.Array, count: jax.Array, axis_name: str | None = None) -> jax.Array:

@@ -81,15 +81,15 @@ class Scaling:
         low, high = self._ends(frames)
         return (frames - low) / (high - low)
 
-    def unscale(self, scaled: Any) -> Any:
-        """Turn scaled values into physical values: the inverse of `scale`."""
+    def unscale(self, scaled: Any, clip: bool = True) -> Any:
+        """Turn scaled values into physical values; `clip` raises dBZ and rain rates to their least value."""
         if self.kind == "none":
             return scaled
         if self.kind == "linear":
             low, high = self._ends(scaled)
             return low + (high - low) * scaled
         xp = scaled.__array_namespace__()
-        scaled = xp.clip(scaled, 0.0, None)
+        scaled = xp.clip(scaled, 0.0, None) if clip else scaled
         low, high = self.ranges[0]
         if self.kind == "dBZ":
             return low + (high - low) * scaled

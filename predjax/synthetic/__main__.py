@@ -1,109 +1,103 @@
-"""Makes data to train on: radar movies, Moving MNIST, series of known systems, stress-strain paths."""
+"""Make data to train on: radar movies, Moving MNIST, series of known systems, stress-strain paths."""
 
+import dataclasses
 import shlex
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-from predjax import flags
+from predjax.flags import REQUIRED, Group, Parser, flag, select
 from predjax.messages import one_line
-from predjax.synthetic import radar, strain_paths, stress_strain
+from predjax.synthetic.moving_mnist import MovingMnistConfig, read_digits, write_moving_mnist
+from predjax.synthetic.radar import RadarConfig
+from predjax.synthetic.strain_paths import list_canonical
+from predjax.synthetic.stress_strain import StressStrainConfig, write_stress_strain
 from predjax.synthetic.systems import SYSTEMS
+
+CONFIGS: dict[str, type] = {
+    "radar": RadarConfig,
+    "moving_mnist": MovingMnistConfig,
+    "stress_strain": StressStrainConfig,
+    **{name: system.config for name, system in SYSTEMS.items()},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class MovieFile:
+    """A file of movies to write."""
+
+    output: str = flag(REQUIRED, "the file to write", metavar="FILE")
+    num_movies: int = flag(160, "number of movies", metavar="N")
+    seed: int = flag(0, "the same seed gives the same movies", metavar="N")
+    overwrite: bool = flag(False, "replace an existing file", switch=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class PathFile(MovieFile):
+    """A file of strain paths to write."""
+
+    num_movies: int = flag(len(list_canonical()), "number of paths", metavar="N")
+    seed: int = flag(0, "the same seed gives the same paths", metavar="N")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DigitFile(MovieFile):
+    """A file of Moving MNIST to write, and the digits for it."""
+
+    digits: str = flag(REQUIRED, ".npz with `digits`, or .npy: (N, 28, 28) uint8", metavar="FILE", kind="file")
+
+
+FILES: dict[str, type[MovieFile]] = {"moving_mnist": DigitFile, "stress_strain": PathFile}  # the others: MovieFile
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Write one file; return the exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    options = make_parser().parse_args(arguments)
-    command = shlex.join(["python", "-m", "predjax.synthetic", *arguments])
+    values = vars(make_parser().parse_args(arguments))
+    kind = values.pop("kind")
+    file = FILES.get(kind, MovieFile)(**select(FILES.get(kind, MovieFile), values))
+    config = CONFIGS[kind](**select(CONFIGS[kind], values))
     try:
-        if options.kind == "radar":
-            from predjax.synthetic import radar_files
-
-            config = radar.RadarConfig(**flags.typed(radar.RadarConfig, options))
-            radar_files.write_radar_movies(
-                options.output,
-                config,
-                options.num_movies,
-                options.seed,
-                history=command,
-                overwrite=options.overwrite,
-            )
-        elif options.kind == "stress_strain":
-            stress_strain.write_stress_strain(
-                options.output,
-                stress_strain.StressStrainConfig(**flags.typed(stress_strain.StressStrainConfig, options)),
-                options.num_movies,
-                options.seed,
-                history=command,
-                overwrite=options.overwrite,
-            )
-        elif options.kind in SYSTEMS:
-            from predjax.synthetic import series_files
-
-            config_class = SYSTEMS[options.kind].config
-            series_files.write_series(
-                options.output,
-                options.kind,
-                config_class(**flags.typed(config_class, options)),
-                options.num_movies,
-                options.seed,
-                history=command,
-                overwrite=options.overwrite,
-            )
-        else:
-            from predjax.synthetic import moving_mnist
-
-            moving_mnist.write_moving_mnist(
-                options.output,
-                moving_mnist.read_digits(options.digits),
-                options.num_movies,
-                options.seed,
-                length=options.length,
-                input_length=options.input_length,
-                overwrite=options.overwrite,
-            )
+        _write(kind, file, config, shlex.join(["python", "-m", "predjax.synthetic", *arguments]))
     except (ValueError, OSError) as error:
         print(f"predjax: {one_line(str(error))}", file=sys.stderr)
         return 2
-    print(f"{options.output}: {options.num_movies} movies")
+    print(f"{file.output}: {file.num_movies} movies")
     return 0
 
 
-class _KindParser(flags.Parser):
-    """Takes the beginning of a flag for it, as this program always has."""
+def _write(kind: str, file: MovieFile, config: Any, history: str) -> None:
+    """Write a file of one kind."""
+    seeds, how = (file.num_movies, file.seed), {"overwrite": file.overwrite}
+    if isinstance(file, DigitFile):
+        write_moving_mnist(file.output, read_digits(file.digits), config, *seeds, **how)
+    elif kind == "stress_strain":
+        write_stress_strain(file.output, config, *seeds, history=history, **how)
+    elif kind == "radar":
+        from predjax.synthetic.radar_files import write_radar_movies
 
-    def __init__(self, **options):
-        super().__init__(**{"allow_abbrev": True, **options})
+        write_radar_movies(file.output, config, *seeds, history=history, **how)
+    else:
+        from predjax.synthetic.series_files import write_series
+
+        write_series(file.output, config, *seeds, history=history, **how)
 
 
-def _common(what: str, count: int) -> _KindParser:
-    """The flags of all kinds."""
-    common = _KindParser(add_help=False)
-    add = common.add_argument_group("output").add_argument
-    add("--output", required=True, metavar="FILE", help="the file to write")
-    add("--num_movies", type=int, default=count, metavar="N", help=f"number of {what} (default {count})")
-    add("--seed", type=int, default=0, metavar="N", help=f"the same seed gives the same {what} (default 0)")
-    add("--overwrite", action="store_true", help="replace an existing file")
-    return common
+def make_parser() -> Parser:
+    """Return the parser; of its subcommands each takes the beginning of a flag for the flag."""
+    parser = Parser(prog="python -m predjax.synthetic", description=__doc__)
+    kinds = parser.add_subparsers(title="kinds", dest="kind", required=True)
 
+    def add(kind: str, help: str, title: str) -> None:
+        groups = Group("output", FILES.get(kind, MovieFile)), Group(title, CONFIGS[kind])
+        kinds.add_parser(kind, help=help, flags=parser.flags, allow_abbrev=True).add_groups(groups)
 
-def make_parser() -> flags.Parser:
-    parser = flags.Parser(prog="python -m predjax.synthetic", description=__doc__)
-    kinds = parser.add_subparsers(title="kinds", dest="kind", required=True, parser_class=_KindParser)
-    common = _common("movies", 160)
-    kind = kinds.add_parser("radar", parents=[common], help="rain in a smooth flow, .nc or .npy")
-    flags.add_flags(kind, radar.RadarConfig, "movies")
-    kind = kinds.add_parser("moving_mnist", parents=[common], help="bouncing digits, .npz as PredRNN reads it")
-    add = kind.add_argument_group("movies").add_argument
-    add("--digits", required=True, metavar="FILE", help=".npz with `digits`, or .npy: (N, 28, 28) uint8")
-    add("--length", type=int, default=20, metavar="FRAMES", help="of a movie (default 20)")
-    add("--input_length", type=int, default=10, metavar="FRAMES", help="that are input (default 10)")
-    paths = _common("paths", len(strain_paths.list_canonical()))
-    kind = kinds.add_parser("stress_strain", parents=[paths], help="paths of a composite of fibres in a matrix, .nc")
-    flags.add_flags(kind, stress_strain.StressStrainConfig, "paths")
+    add("radar", "rain in a smooth flow, .nc or .npy", "movies")
+    add("moving_mnist", "bouncing digits, .npz as PredRNN reads it", "movies")
+    add("stress_strain", "paths of a composite of fibres in a matrix, .nc", "paths")
     for name, system in SYSTEMS.items():
         formats = ".nc" if system.input_name else ".nc or .npy"
-        kind = kinds.add_parser(name, parents=[common], help=f"{system.title} series, {formats}")
-        flags.add_flags(kind, system.config, "series")
+        add(name, f"{system.title} series, {formats}", "series")
     return parser
 
 

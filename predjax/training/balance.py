@@ -1,36 +1,38 @@
-"""The weights of several tasks, moved so that none of them drowns the others (GradNorm)."""
+"""Weights of several losses that move so that no loss drowns the others (GradNorm)."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
-MOST = 5.0  # of a weight, before they are made to add up again
+MOST = 5.0  # the largest weight before the weights are made to add up again
 
 
 class BalanceState(NamedTuple):
-    """weights and first losses `(tasks,)`, NaN before the first update; the state of the optimizer."""
+    """The weights and the first losses `(tasks,)`, NaN before the first update, and the state of the optimizer."""
 
     weights: jax.Array
     first: jax.Array
     inner: tuple
 
 
-def balance(optimizer, tasks: int, exponent: float, rate: float) -> optax.GradientTransformationExtraArgs:
-    """An optimizer of the weighted sum of losses, whose updates are gradients of each task, stacked along axis 0.
+def balance(
+    optimizer: optax.GradientTransformation, tasks: int, exponent: float, rate: float
+) -> optax.GradientTransformationExtraArgs:
+    """Return an optimizer of the weighted sum of losses, which takes the gradients of each task, stacked along axis 0.
 
-    G_i = w_i |g_i| should be mean(G) q_i^exponent, where q_i is how much of its first loss task i still has, relative
-    to the mean of the tasks. w_i' = w_i - rate sign(G_i - that) |loss_i / first_i|, within +-5, then as softmax, so
-    that the weights go on adding up to the number of tasks. Chen et al. (2018), "GradNorm", arXiv:1711.02257, have the
-    gradient of the sum of |G_i - that| and no softmax; this is the rule of TiDHy's authors. `update` needs `losses`
-    `(tasks,)`.
+    The target of G_i = w_i |g_i| is t_i = mean(G) q_i^exponent, where q_i is the fraction of its first loss that task i
+    still has, relative to the mean of the tasks. w_i' = w_i - rate sign(G_i - t_i) |loss_i / first_i|, within +-5, then
+    softmax, so that the weights go on adding up to the number of tasks. Chen et al. (2018), "GradNorm",
+    arXiv:1711.02257, take the gradient of the sum of |G_i - t_i| and no softmax; this is the rule of TiDHy's authors.
+    `update` needs `losses` `(tasks,)`.
     """
 
-    def init(params):
+    def init(params: Any) -> BalanceState:
         return BalanceState(jnp.ones(tasks), jnp.full(tasks, jnp.nan), optimizer.init(params))
 
-    def update(updates, state, params=None, *, losses):
+    def update(updates: Any, state: BalanceState, params: Any = None, *, losses: jax.Array) -> tuple[Any, BalanceState]:
         first = jnp.where(jnp.isnan(state.first), losses, state.first)
         norms = jnp.sqrt(sum(jnp.square(leaf).reshape(tasks, -1).sum(1) for leaf in jax.tree.leaves(updates)))
         weighted = state.weights * norms

@@ -1,31 +1,35 @@
-"""Several networks trained at once: the same batches, each from a seed of its own; leaves have them along axis 0."""
+"""Several networks trained at once on the same batches, each from its own seed; the leaves stack them along axis 0."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from predjax.training.step import TrainState, init_state
 
-AXES = TrainState(0, 0, None, 0)  # type: ignore[arg-type]  # axes; the count of iterations is that of all
+AXES = TrainState(0, 0, None, 0)  # type: ignore[arg-type]  # axes; all networks share the count of iterations
 
 
 def make_keys(seed: int, count: int) -> jax.Array:
-    """The keys `(count,)` of the seeds from `seed` on."""
+    """Return the keys `(count,)` of the seeds from `seed` on."""
     return jax.vmap(jax.random.key)(jnp.arange(seed, seed + count))
 
 
-def init_states(params, optimizer, seed: int, count: int) -> TrainState:
-    """The state before the first iteration, of stacked parameters."""
+def init_states(params: Any, optimizer: optax.GradientTransformation, seed: int, count: int) -> TrainState:
+    """Return the state of stacked parameters before the first iteration."""
     opt_state = jax.vmap(optimizer.init)(params)
     return init_state(params, optimizer, seed)._replace(opt_state=opt_state, rng=make_keys(seed, count))
 
 
 def over_seeds(update: Callable) -> Callable:
-    """An update of stacked states: metrics are means, but "bad" is set where that of any network is."""
+    """Return an update of stacked states: metrics are means, but "bad" is the largest of the networks."""
 
-    def update_all(state, frames, forcings=None, axis_name=None):
-        def one(state):
+    def update_all(
+        state: TrainState, frames: Any, forcings: Any = None, axis_name: str | None = None
+    ) -> tuple[TrainState, dict]:
+        def one(state: TrainState) -> tuple[TrainState, dict]:
             return update(state, frames, forcings, axis_name)
 
         state, metrics = jax.vmap(one, in_axes=(AXES,), out_axes=(AXES, 0))(state)
@@ -35,9 +39,9 @@ def over_seeds(update: Callable) -> Callable:
 
 
 def measure_seeds(measure: Callable) -> Callable:
-    """A validation of stacked parameters: the mean of the sums of squared errors, and the count of each."""
+    """Return a validation of stacked parameters: the mean of the networks' sums, and the count, which is the same."""
 
-    def measure_all(params, frames, forcings):
+    def measure_all(params: Any, frames: jax.Array, forcings: jax.Array | None) -> tuple[jax.Array, jax.Array]:
         sums, counts = jax.vmap(lambda params: measure(params, frames, forcings))(params)
         return sums.mean(), counts[0]
 

@@ -1,6 +1,7 @@
 """One update of the parameters: a pure function, the same on one device and under a mapped axis."""
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -9,6 +10,7 @@ import optax
 from jax.flatten_util import ravel_pytree
 
 from predjax.models.abilities import make_constraint, make_objectives
+from predjax.models.forecaster import Forecaster
 from predjax.models.sampling import SamplingConfig, truth_mask
 from predjax.radar.windows.codes import decode
 from predjax.training.balance import BalanceState, balance
@@ -16,7 +18,7 @@ from predjax.training.config import TrainConfig
 
 
 class TrainState(NamedTuple):
-    """All that changes in training: a checkpoint of it and the seed go on where it stopped."""
+    """All that changes in training: a checkpoint of it, with the seed, is enough to go on."""
 
     params: dict
     opt_state: tuple
@@ -24,8 +26,8 @@ class TrainState(NamedTuple):
     rng: jax.Array  # the run's key, never changed: draws fold in the iteration
 
 
-def scale_by_adam(b1=0.9, b2=0.999, eps=1e-8) -> optax.GradientTransformation:
-    """Adam's direction m / (1 - b1^n) / (sqrt(v / (1 - b2^n)) + eps) after n updates (Kingma & Ba 2015).
+def scale_by_adam(b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> optax.GradientTransformation:
+    """Return Adam's direction m / (1 - b1^n) / (sqrt(v / (1 - b2^n)) + eps) after n updates (Kingma & Ba 2015).
 
     As `optax.scale_by_adam`, whose state it keeps, but with 1 - b^n = -expm1(n log b): the plain difference is off by
     3e-5 in float32 for the first updates, which is enough to leave the published code's trajectory.
@@ -43,13 +45,22 @@ def scale_by_adam(b1=0.9, b2=0.999, eps=1e-8) -> optax.GradientTransformation:
     return optax.GradientTransformation(optax.scale_by_adam(b1, b2, eps).init, update)
 
 
-AUGMENTATION = 2**31 - 1  # sets its key apart from those of samples, which are numbered
+AUGMENTATION = 2**31 - 1  # folded into its key, which so differs from the keys of samples, numbered from 0
 TASKS = 3  # of tidhy, see `models.abilities.make_objectives`
 
 
-def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
-    """Adam or AdamW, with warm-up, decay and clipping as configured."""
-    config = config.resolve()
+def make_optimizer(
+    config: TrainConfig, own: optax.GradientTransformation | None = None
+) -> optax.GradientTransformation:
+    """Return Adam or AdamW with warm-up, decay and clipping as configured, or `own` in their place.
+
+    With `grad_norm` the optimizer takes the gradients of each loss, see `balance`.
+    """
+    optimizer = own or _make_adam(config.resolve())
+    return balance(optimizer, TASKS, config.grad_norm, config.grad_norm_rate) if config.grad_norm else optimizer
+
+
+def _make_adam(config: TrainConfig) -> optax.GradientTransformation:
     updates = 2 if config.reverse_input else 1  # of an iteration
     assert config.warmup_iterations is not None, "resolved"
     warmup, total = config.warmup_iterations * updates, config.max_iterations * updates
@@ -67,28 +78,27 @@ def make_optimizer(config: TrainConfig) -> optax.GradientTransformation:
         parts.insert(1, optax.add_decayed_weights(config.weight_decay))
     if config.clip_norm:
         parts.insert(0, optax.clip_by_global_norm(config.clip_norm))
-    optimizer = optax.chain(*parts)
-    return balance(optimizer, TASKS, config.grad_norm, config.grad_norm_rate) if config.grad_norm else optimizer
+    return optax.chain(*parts)
 
 
-def init_state(params, optimizer, seed: int) -> TrainState:
-    """The state before the first iteration."""
+def init_state(params: Any, optimizer: optax.GradientTransformation, seed: int) -> TrainState:
+    """Return the state before the first iteration."""
     return TrainState(params, optimizer.init(params), jnp.zeros((), jnp.int32), jax.random.key(seed))
 
 
-def sum_replicas(tree, axis_name):
-    """The sums of float32 arrays over a mapped axis, all in one vector: a message each costs more than a copy."""
+def sum_replicas(tree: Any, axis_name: str) -> Any:
+    """Return the sums of float32 arrays over a mapped axis, as one vector: a message each costs more than a copy."""
     if jax.lax.axis_size(axis_name) == 1:
         return tree
     vector, split = ravel_pytree(tree)
     return split(jax.lax.psum(vector, axis_name))
 
 
-def keep_unless(good, change, *state):
-    """`change(*state)` where `good`, else the state.
+def change_if(good: jax.Array, change: Callable, *state: Any) -> Any:
+    """Return `change(*state)` where `good`, else the state.
 
-    On CPUs by a branch, which changes the state in its place: a choice between two states is made of copies of both.
-    Other devices would wait for the host to take the branch.
+    CPUs take a branch, which changes the state in its place; a choice between two states needs copies of both. Other
+    devices choose, because they would wait for the host to take the branch.
     """
 
     def choose(good, *state):
@@ -100,10 +110,12 @@ def keep_unless(good, change, *state):
     return jax.lax.platform_dependent(good, *state, cpu=branch, default=choose)
 
 
-def augment(rng, frames, forcings=None, offset=0):
-    """Windows `(B, T, H, W, C)`, each upside down or not, left for right or not and, if square, with rows for columns
-    or not: one of the eight symmetries of a square. Forcings that are maps go with them. The draws are those of the
-    samples from `offset` on of the global batch.
+def augment(rng: jax.Array, frames: jax.Array, forcings: jax.Array | None = None, offset: Any = 0) -> tuple:
+    """Mirror and turn windows `(B, T, H, W, C)` at random.
+
+    Each window is flipped upside down or not, left for right or not, and, if it is square, transposed or not: one of
+    the eight symmetries of a square. Forcings that are maps go with the frames. Sample b of the batch draws as sample
+    `offset` + b of the global batch.
     """
     keys = jax.vmap(jax.random.fold_in, (None, 0))(rng, offset + jnp.arange(len(frames)))
     drawn = jax.vmap(lambda key: jax.random.bernoulli(key, shape=(3,)))(keys)
@@ -117,19 +129,26 @@ def augment(rng, frames, forcings=None, offset=0):
     return turn(frames), turn(forcings) if forcings is not None and forcings.ndim == 5 else forcings
 
 
-def make_update(forecaster, optimizer, sampling: SamplingConfig, reverse_input=False, augmented=False):
-    """The update of a forecaster: `(state, frames (B,T,H,W,C), forcings or None, axis_name=None) -> (state, metrics)`.
+def make_update(
+    forecaster: Forecaster,
+    optimizer: optax.GradientTransformation,
+    sampling: SamplingConfig,
+    reverse_input: bool = False,
+    augmented: bool = False,
+) -> Callable:
+    """Return the update `(state, frames (B,T,H,W,C), forcings or None, axis_name=None) -> (state, metrics)`.
 
-    Frames may be `radar.windows.codes.Stored`: they become values here, on the device.
-    The draws of sample b depend on the run's key, the iteration and the place of b in the global batch only. An update
-    whose loss or gradient is not finite is left out and counted in `metrics["bad"]`. With `reverse_input` a second
-    update on the windows backwards in time follows, with the same draws; its loss and the first one's are averaged.
-    With `augmented` every window is mirrored and turned as `augment` draws it.
+    Frames may be `CodedFrames`: they become values here, on the device. The draws of sample b depend on
+    the run's key, the iteration and the place of b in the global batch only. An update whose loss or gradient is not
+    finite is left out and counted in `metrics["bad"]`. With `reverse_input` a second update on the windows backwards in
+    time follows, with the same draws; the metrics are means of the two. With `augmented` every window is mirrored and
+    turned as `augment` draws it.
     """
     input_length, total_length = forecaster.config.input_length, forecaster.config.total_length
     differentiate, constrain = jax.value_and_grad(forecaster.loss, has_aux=True), make_constraint(forecaster.config)
 
-    def descend(params, opt_state, rng, frames, use_truth, forcings, axis_name):
+    def descend(params, opt_state, rng, window, axis_name):
+        frames, use_truth, forcings = window
         balanced = isinstance(opt_state, BalanceState)
         if balanced:  # gradients of every task
             jacobian = jax.jacrev(make_objectives(forecaster.config), has_aux=True)
@@ -147,7 +166,7 @@ def make_update(forecaster, optimizer, sampling: SamplingConfig, reverse_input=F
             params = optax.apply_updates(params, updates)
             return constrain(params), opt_state
 
-        params, opt_state = keep_unless(good, apply, params, opt_state)
+        params, opt_state = change_if(good, apply, params, opt_state)
         return params, opt_state, {**metrics, "loss": loss, "grad_norm": norm, "bad": 1.0 - good}
 
     def update(state, frames, forcings=None, axis_name=None):
@@ -168,7 +187,7 @@ def make_update(forecaster, optimizer, sampling: SamplingConfig, reverse_input=F
             directions.append(jax.tree.map(lambda x: jnp.flip(x, 1), (frames, forcings)))
         metrics = []
         for frames, forcings in directions:
-            params, opt_state, m = descend(params, opt_state, rng, frames, use_truth, forcings, axis_name)
+            params, opt_state, m = descend(params, opt_state, rng, (frames, use_truth, forcings), axis_name)
             metrics.append(m)
         metrics = jax.tree.map(lambda *m: sum(m) / len(m), *metrics)
         return TrainState(params, opt_state, iteration, state.rng), metrics

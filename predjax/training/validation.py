@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,19 +10,20 @@ import numpy as np
 
 from predjax.models.forecaster import Forecaster
 from predjax.models.losses import choose_error
-from predjax.radar.movies import Movies
-from predjax.radar.windows.bad_windows import BadWindows
-from predjax.radar.windows.batches import Batch, read_windows
+from predjax.radar.windows.batches import Batch
 from predjax.radar.windows.index import Window
 
 
-def make_validation(forecaster: Forecaster) -> Callable:
-    """`(params, frames, forcings) -> (sum, count)` of the error of free forecasts, squared or as trained with."""
+def make_validation(forecaster: Forecaster, error: Callable | None = None) -> Callable:
+    """Return `(params, frames, forcings) -> (sum, count)` of the error of free forecasts.
+
+    `error` is `(predicted, observed) -> (sum, count)` of scaled frames; None: as the model's loss has it.
+    """
     config = forecaster.config
-    error = choose_error(config)
+    error = error or choose_error(config)
 
     @jax.jit
-    def measure(params, frames, forcings):
+    def measure(params: Any, frames: jax.Array, forcings: jax.Array | None) -> tuple[jax.Array, jax.Array]:
         last, steps = config.input_length, config.total_length - config.input_length
         predicted = forecaster.predict(params, None, frames[:, :last], steps, forcings)
         observed = frames[:, last:]
@@ -32,32 +34,25 @@ def make_validation(forecaster: Forecaster) -> Callable:
     return measure
 
 
-def validate(measure: Callable, params, batches: Iterable[tuple]) -> float:
-    """The mean of `measure(params, frames, forcings)` over (frames, forcings); NaN without a pixel."""
+def validate(measure: Callable, params: Any, batches: Iterable[tuple]) -> float:
+    """Return the mean of `measure(params, frames, forcings)` over (frames, forcings); NaN without a pixel."""
     sums = [measure(params, *batch) for batch in batches]
     count = sum(int(n) for _, n in sums)
     return sum(float(s) for s, _ in sums) / count if count else math.nan
 
 
 def read_parts(
-    sources: Sequence[Movies],
-    windows: Sequence[Window],
-    length: int,
-    crop: int,
-    size: int,
-    part: int = 0,
-    num_parts: int = 1,
-    bad: BadWindows | None = None,
+    read: Callable[[Sequence[Window]], Batch], windows: Sequence[Window], size: int, part: int = 0, num_parts: int = 1
 ) -> list[Batch]:
-    """Part `part` of `num_parts` of every batch of `size` windows, where `size` divides by `num_parts`.
+    """Read part `part` of `num_parts` of every batch of `size` windows, where `size` divides by `num_parts`.
 
-    Where windows do not fill a batch or a part of it, frames without coverage do, which no sum counts; their forcings
-    are those of another window. `bad` counts those that cannot be read, which have no coverage either.
+    Where windows do not fill a batch or a part of it, frames without coverage do, which no sum counts, with the
+    forcings of another window.
     """
     share, batches = size // num_parts, []
     for start in range(0, len(windows), size):
         mine = windows[start + part * share : start + min(size, (part + 1) * share)]
-        batch = read_windows(sources, mine or windows[start : start + 1], length, crop, bad)
+        batch = read(mine or windows[start : start + 1])
         if not mine:
             batch.frames[:] = np.nan
         batches.append(_fill(batch, share))

@@ -147,6 +147,20 @@ def test_as_a_core_it_starts_at_zero_and_returns_its_hidden_state():
     jax.tree.map(np.testing.assert_array_equal, state, advanced)
 
 
+def test_kernel_size_still_makes_a_square_kernel_and_says_what_replaces_it():
+    def init(**sizes):
+        def run(x):
+            unit = STLSTM(FEATURES, GRID, **sizes, name="unit")
+            return unit(x, unit.initial_state(BATCH))
+
+        return jax.eval_shape(hk.transform(run).init, jax.random.key(0), draw(BATCH, *GRID, 5))
+
+    with pytest.warns(DeprecationWarning, match=r"kernel_shape=\(k, k\) takes the place of kernel_size=k") as caught:
+        params = init(kernel_size=3)
+    assert caught[0].filename == __file__  # the caller's line, not one of ours
+    assert params == init(kernel_shape=(3, 3)) != init(kernel_shape=(5, 5))
+
+
 @pytest.mark.parametrize("layer_norm", [False, True])
 def test_against_openstl(read, layer_norm):
     """One step of OpenSTL's unit, on a grid that is not square."""

@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,11 +19,12 @@ from predjax import run_file
 from predjax.__main__ import COMMANDS, main
 from predjax.commands import _handler, one_line_errors
 from predjax.commands.evaluate import main as evaluate
-from predjax.commands.evaluate import make_parser
+from predjax.commands.evaluate import make_parser as make_evaluate_parser
 from predjax.commands.launch import Life, judge
+from predjax.commands.train import COMMAND as TRAIN
 from predjax.commands.train import main as train
-from predjax.commands.train import make_parser as make_train_parser
 from predjax.completion import make_parser as make_whole_parser
+from predjax.flags import make_parser
 from predjax.messages import CLOSED_PIPE, show_wait
 from predjax.models.catalogue import MODELS
 from predjax.synthetic.__main__ import main as synthetic
@@ -31,10 +33,9 @@ SAMPLE = str(ROOT / "data" / "radar_movies.nc")
 HEAVY = ("jax", "haiku", "xarray", "matplotlib", "netCDF4", "scipy")
 
 
-def make_parsers():
-    return {
-        name: importlib.import_module(f"predjax.commands.{name.replace('-', '_')}").make_parser() for name in COMMANDS
-    }
+def make_parser_of(name):
+    module = importlib.import_module(f"predjax.commands.{name.replace('-', '_')}")
+    return make_parser(module.COMMAND) if hasattr(module, "COMMAND") else module.make_parser()
 
 
 def run(command, *arguments):
@@ -89,16 +90,15 @@ def test_the_scripts_are_the_commands(capsys):
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_is_in_groups_with_defaults_and_units(name):
     """Every flag is in a group with a title, says what is taken without it, and what its numbers count."""
-    parser = importlib.import_module(f"predjax.commands.{name.replace('-', '_')}").make_parser()
-    titles = {"positional arguments", "options", "optional arguments"}
-    plain = [a for group in parser._action_groups if group.title in titles for a in group._group_actions]
-    assert [action.dest for action in plain] == ["help"]
-    for action in parser._actions:
+    parser = make_parser_of(name)
+    plain = re.search(r"\noptions:\n(.*?)\n\n", parser.format_help(), re.S)[1]
+    assert plain.split() == "-h, --help show this help message and exit".split()
+    for flag, action in parser.flags:
         text = action.help % vars(action)
-        typed = action.option_strings and not action.required and action.nargs != 0 and not action.const
-        assert text and (not typed or "default" in text), (action.dest, text)
-        if action.type in (int, float) or getattr(action.type, "__name__", "") in ("float", "parse_finite"):
-            assert action.metavar, f"{action.dest} does not say what it counts"
+        typed = action.option_strings and not action.required and action.nargs != 0
+        assert text and (not typed or "default" in text), (flag.name, text)
+        if flag.element in (int, float):
+            assert action.metavar, f"{flag.name} does not say what it counts"
 
 
 def test_help_is_fast_because_nothing_heavy_is_imported():
@@ -189,7 +189,8 @@ def test_an_evaluation_writes_its_own_run_json(tiny_run, tmp_path, capsys):
     kept = {"checkpoint": str(tiny_run), "baselines": "persistence", "windows": "5", "max_cases": 2}
     assert json.loads(own.read_text()) == kept
     typed = [str(flag) for flag in (*flags, "--config", own)]
-    assert run_file.parse(make_parser(), ["--config", str(own)]) == make_parser().parse_args(typed)
+    parser = make_evaluate_parser()
+    assert run_file.parse(parser, ["--config", str(own)]) == parser.parse_args(typed)
     for name in ("skill.nc", "skill.json", "skill.png", "report.html"):
         (tmp_path / "one" / name).unlink()
     assert "run.json" in refusal(capsys, evaluate, "--config", own, "--output", tmp_path / "one")
@@ -201,13 +202,16 @@ def test_an_evaluation_writes_its_own_run_json(tiny_run, tmp_path, capsys):
 def test_typed_flags_win_over_the_file(tmp_path):
     path = tmp_path / "flags.json"
     path.write_text('{"lr": 0.1, "num_hidden": [8, 8], "reverse_input": true, "resume": true, "data_path": "a.nc"}')
-    options = run_file.parse(make_train_parser(), ["--lr", "0.2", "--config", str(path), "--reverse_input", "0"])
-    assert (options.lr, options.num_hidden, options.reverse_input) == (0.2, (8, 8), False)
-    assert options.resume and options.train_data_paths == "a.nc" and not hasattr(options, "batch_size")
+    found = run_file.collect(TRAIN, ["--lr", "0.2", "--config", str(path), "--reverse_input", "0"])
+    assert (found["lr"], found["num_hidden"], found["reverse_input"]) == (0.2, (8, 8), False)
+    assert found["resume"] and found["train_data_paths"] == "a.nc" and "batch_size" not in found
     path.write_text('{"cell_options": {"skip": "none"}, "thresholds": [10, 30.5], "lr": 1, "forcings": "u,v"}')
-    options = run_file.parse(make_train_parser(), [f"--config={path}"])
-    assert json.loads(options.cell_options) == {"skip": "none"} and options.thresholds == "10,30.5"
-    assert options.lr == 1.0 and options.forcings == ("u", "v")
+    found = run_file.collect(TRAIN, [f"--config={path}"])
+    assert json.loads(found["cell_options"]) == {"skip": "none"} and found["thresholds"] == (10, 30.5)
+    assert found["lr"] == 1.0 and found["forcings"] == ("u", "v")
+    path.write_text('{"thresholds": "10,30.5", "scaling_range": "0,60"}')  # as runs before wrote them
+    found = run_file.collect(TRAIN, [f"--config={path}"])
+    assert found["thresholds"] == (10, 30.5) and found["scaling_range"] == (0, 60)
 
 
 def test_required_flags_may_be_in_the_file(tmp_path, capsys):
@@ -265,14 +269,13 @@ def test_a_missing_file_of_flags_and_one_that_would_be_replaced(tmp_path, capsys
 def test_every_flag_survives_the_way_into_a_file_and_back(tmp_path):
     flags = [*TINY, "--scaling_range", "0,60", "--teacher_forcing", "steps", "--is_training", "0", "--lr", "1e-05"]
     flags += ["--cell_options", '{"a": 1}', "--pretrained_model", "w.npz", "--dataset_name", "mnist"]
-    parser = make_train_parser()
-    options = parser.parse_args(flags)
-    kept = run_file.describe(parser, options)
+    given = run_file.collect(TRAIN, flags)
+    kept = run_file.list_changed(TRAIN, given)
     assert kept["pretrained_model"].endswith("/w.npz") and kept["pretrained_model"][0] == "/"
     run_file.write(tmp_path / "run.json", kept)
-    again = run_file.parse(parser, ["--config", str(tmp_path / "run.json")])
-    options.pretrained_model, options.config = again.pretrained_model, again.config
-    assert again == options
+    again = run_file.collect(TRAIN, ["--config", str(tmp_path / "run.json")])
+    assert again.pop("pretrained_model") == kept["pretrained_model"] and given.pop("pretrained_model") == "w.npz"
+    assert again.pop("config") == str(tmp_path / "run.json") and again == given
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
@@ -289,9 +292,10 @@ def test_completion_knows_commands_flags_and_models(shell, capsys):
 
 
 def test_completion_covers_every_flag_and_says_what_it_needs(monkeypatch, capsys):
-    known = set(make_whole_parser().list_flags())
-    for parser in make_parsers().values():
-        assert set(parser.list_flags()) <= known
+    known = {name for _, action in make_whole_parser().flags for name in action.option_strings}
+    for name in COMMANDS:
+        found = {name for flag, _ in make_parser_of(name).flags for name in flag.names}
+        assert found <= known and (found or name == "models")
     monkeypatch.setitem(sys.modules, "shtab", None)
     assert "pip install 'predjax[completion]'" in refusal(capsys, main, "--print-completion", "bash")
     assert "bash" in refusal(capsys, main, "--print-completion", "bahs")

@@ -8,6 +8,7 @@ import xarray as xr
 from tiny import ROOT, TINY
 
 from predjax import checkpoint
+from predjax.checkpoint_names import step_path
 from predjax.commands.evaluate import main as evaluate
 from predjax.commands.models import describe_models, describe_state
 from predjax.commands.train import main as train
@@ -56,10 +57,10 @@ def use(name, movies, tmp_path, capsys):
     options = ["--cell_options", json.dumps(OPTIONS[name])] if name in OPTIONS else []
     command = [*TINY, *data, *all_trains, *flags, *options, "--max_iterations", 2]
     assert train([str(part) for part in command]) == 0
-    started = checkpoint.load(checkpoint.step_path(run, 2))[0]
+    started = checkpoint.load(step_path(run, 2))[0]
 
     assert train(["--resume", "--save_dir", str(run), "--max_iterations", "3"]) == 0
-    went_on, record = checkpoint.load(checkpoint.step_path(run, 3))
+    went_on, record = checkpoint.load(step_path(run, 3))
     assert record["model"]["model_name"] == name and record["iteration"] == 3
     same = [key for key, value in started.items() if key.startswith("params/") and (went_on[key] == value).all()]
     assert not same

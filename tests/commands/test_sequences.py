@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 
 from predjax import checkpoint
+from predjax.checkpoint_names import step_path
 from predjax.commands.evaluate import main as evaluate
 from predjax.commands.train import main as train
 
@@ -57,9 +58,9 @@ def test_the_run_knows_its_task_and_goes_on(run):
     assert (model["task"], model["input_length"], model["total_length"]) == ("sequence", 0, STEPS)
     scaled = model["forcing_scaling"]["kind"] != "none"
     assert scaled == (name == "gru")  # materials know what a strain is
-    started = checkpoint.load(checkpoint.step_path(folder, 2))[0]
+    started = checkpoint.load(step_path(folder, 2))[0]
     assert train(["--resume", "--save_dir", str(folder), "--max_iterations", "3"]) == 0
-    went_on, record = checkpoint.load(checkpoint.step_path(folder, 3))
+    went_on, record = checkpoint.load(step_path(folder, 3))
     moved = [key for key in started if key.startswith("params/") and (started[key] != went_on[key]).any()]
     assert record["iteration"] == 3 and moved
 

@@ -8,6 +8,7 @@ import xarray as xr
 
 from predjax import checkpoint
 from predjax.analysis.timescales import score_readout
+from predjax.checkpoint_names import step_path
 from predjax.commands.evaluate import main as evaluate
 from predjax.commands.train import main as train
 from predjax.synthetic.__main__ import main as make
@@ -31,9 +32,9 @@ def test_it_trains_on_standardised_features_and_goes_on(run):
     with xr.open_dataset(run.parent / "rossler.nc") as data:
         spread = data.rossler.std(("movie", "time")).values
     np.testing.assert_allclose(np.subtract(scaling["high"], scaling["low"]), spread, rtol=0.6)  # of a sample
-    started = checkpoint.load(checkpoint.step_path(run, 2))[0]
+    started = checkpoint.load(step_path(run, 2))[0]
     assert train(["--resume", "--save_dir", str(run), "--max_iterations", "3"]) == 0
-    went_on = checkpoint.load(checkpoint.step_path(run, 3))[0]
+    went_on = checkpoint.load(step_path(run, 3))[0]
     same = [key for key in started if key.startswith("params/") and (started[key] == went_on[key]).all()]
     assert not same
 

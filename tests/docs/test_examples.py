@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 from tiny import ROOT
 
@@ -9,6 +10,7 @@ EXAMPLES = ROOT / "examples"
 SMALL = {
     "physical_network": {"ITERATIONS": 3, "TESTED": 3, "PIXELS": 9, "LENGTH": 10},
     "radar_nowcast": {"ITERATIONS": 2, "LAYERS": '"4"'},
+    "train_on_arrays": {"ITERATIONS": 3, "MOVIES": 8},
     "dynamical_system": {"ITERATIONS": 2, "CASES": 4, "PARAMETERS": 600, "LENGTH": 300, "STEPS": 40},
 }
 QUICK = "physical_network"
@@ -72,6 +74,17 @@ def test_the_dynamical_system(tmp_path, capsys):
     assert all(400 < count <= 600 for count in counts) and list(names["configs"]) == ["gru", "s5", "co_rnn"]
     assert capsys.readouterr().out.count("Lyapunov times") == 3
     assert_picture(tmp_path / "dynamical_system.png")
+
+
+def test_training_on_arrays(tmp_path, capsys):
+    names = run_example("train_on_arrays", tmp_path)
+    result = names["result"]
+    assert (result.reason, result.iteration) == ("finished", 3) and result.checkpoint.parent == tmp_path / "run"
+    record = result.model.record
+    assert record["own"] == ["loss", "optimizer"] and record["data"]["train_data_paths"] == "data in memory"
+    assert names["values"].shape == (4, 32, 32) and np.isnan(names["values"][:, :6, :6]).all()
+    assert "RMSE" in capsys.readouterr().out
+    assert_picture(tmp_path / "train_on_arrays.png")
 
 
 @pytest.mark.ci

@@ -9,6 +9,7 @@ import pytest
 from tiny import ROOT, TINY
 
 from predjax import checkpoint
+from predjax.checkpoint_names import list_steps
 
 SRUN = """#!{python}
 import os, signal, subprocess, sys
@@ -67,7 +68,7 @@ def test_a_job_whose_time_is_over_goes_on_where_it_stopped(cluster):
     start, run, log = cluster
     job = start()
     deadline = time.monotonic() + 200
-    while not checkpoint.list_steps(run) and job.poll() is None and time.monotonic() < deadline:
+    while not list_steps(run) and job.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     subprocess.run(["pkill", "-TERM", "-P", str(job.pid)], check=True)
     assert job.wait(timeout=100) == 143

@@ -12,6 +12,7 @@ import numpy as np
 
 import predjax
 from predjax import checkpoint
+from predjax.checkpoint_names import step_path
 from predjax.commands.train import main
 
 HERE = pathlib.Path(__file__).parent
@@ -31,7 +32,7 @@ def make() -> None:
         flags = f"{FLAGS} --data_path {DATA} --max_iterations 4 --lr_schedule constant --save_dir {folder}"
         assert main(flags.split()) == 0
         name = f"checkpoint_{checkpoint.VERSION}"
-        shutil.copy(checkpoint.step_path(folder, 4), HERE / f"{name}.npz")
+        shutil.copy(step_path(folder, 4), HERE / f"{name}.npz")
     np.save(HERE / f"{name}_forecast.npy", forecast(HERE / f"{name}.npz"))
 
 

@@ -8,6 +8,7 @@ import pytest
 from tiny import TINY
 
 from predjax import checkpoint
+from predjax.checkpoint_names import best_path, list_steps, step_path
 from predjax.commands.train import main
 from predjax.models.config import ModelConfig
 from predjax.models.forecaster import make_forecaster
@@ -25,7 +26,7 @@ def test_patience_stops_and_keeps_the_best(tmp_path, capsys):
     last = checkpoint.load_latest(tmp_path)[2]
     assert last["iteration"] < 20
     assert last["iteration"] == last["progress"]["best_iteration"] + 2
-    assert checkpoint.load(checkpoint.best_path(tmp_path))[1]["iteration"] == last["progress"]["best_iteration"]
+    assert checkpoint.load(best_path(tmp_path))[1]["iteration"] == last["progress"]["best_iteration"]
 
 
 def test_updates_without_finite_gradients_stop_the_run(tmp_path, capsys):
@@ -49,7 +50,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(tiny_run, tmp_pa
 def test_overwrite_starts_anew(tmp_path):
     assert run(tmp_path, "--max_iterations", 3) == 0
     assert run(tmp_path, "--max_iterations", 2, "--overwrite") == 0
-    assert [path.name for path in checkpoint.list_steps(tmp_path)] == ["step_00000001.npz", "step_00000002.npz"]
+    assert [path.name for path in list_steps(tmp_path)] == ["step_00000001.npz", "step_00000002.npz"]
     records = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert max(record["iteration"] for record in records) == 2
 
@@ -58,7 +59,7 @@ def test_more_devices_draw_the_same_batches(tmp_path):
     """A run on four devices is the run on one to rounding: every draw belongs to a sample, not to a device."""
     assert run(tmp_path / "one", "--max_iterations", 3) == 0
     assert run(tmp_path / "four", "--max_iterations", 3, "--n_gpu", 4) == 0
-    one, four = (checkpoint.load(checkpoint.step_path(tmp_path / name, 3))[0] for name in ("one", "four"))
+    one, four = (checkpoint.load(step_path(tmp_path / name, 3))[0] for name in ("one", "four"))
     for name, array in one.items():
         if name.startswith("params"):
             np.testing.assert_allclose(four[name], array, atol=2e-5, err_msg=name)

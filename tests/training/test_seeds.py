@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 
 from predjax import checkpoint
+from predjax.checkpoint_names import step_path
 from predjax.commands.analyse import main as analyse
 from predjax.commands.evaluate import main as evaluate
 from predjax.commands.train import main as train
@@ -65,7 +66,7 @@ def run(tmp_path_factory):
 
 def test_the_run_goes_on_and_forecasts_as_an_ensemble(run, tmp_path, capsys):
     assert train(["--resume", "--save_dir", str(run), "--max_iterations", "3"]) == 0
-    arrays, record = checkpoint.load(checkpoint.step_path(run, 3))
+    arrays, record = checkpoint.load(step_path(run, 3))
     assert record["training"]["num_seeds"] == 3
     assert all(values.shape[0] == 3 for key, values in arrays.items() if key.startswith("params/"))
     capsys.readouterr()

@@ -1,6 +1,6 @@
 """The stack of memory in memory (Wang et al. 2019)."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import haiku as hk
 import jax
@@ -44,7 +44,7 @@ class MIMStack(hk.RNNCore):
         self.context = context
         features, kernel, norm = config.num_hidden[0], choose_kernel(config), config.layer_norm
         layers = range(1, len(config.num_hidden))
-        options = {"layer_norm": norm, "context": context}
+        options: dict[str, Any] = {"layer_norm": norm, "context": context}
         self.bottom = STLSTM(features, grid, (config.filter_size,) * 2, **options, name="cell_0")
         options["forget_bias"] = config.options.get("forget_bias", 1.0)
         self.blocks = [MIMBlock(features, grid, kernel, **options, name=f"cell_{layer}") for layer in layers]

@@ -1,6 +1,6 @@
 """The ST-LSTM stack of PredRNN and PredRNN-V2, also action-conditioned."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import haiku as hk
 import jax
@@ -59,7 +59,7 @@ class PredRNN(hk.RNNCore):
         self.sizes: list = [self.grid, halved, tuple(-(-n // 2) for n in halved)]
         spatial_shape = self.sizes[-1] if config.conv_on_input else self.grid
         features, k = config.num_hidden[0], config.filter_size
-        options = {"layer_norm": config.layer_norm, "with_action": config.spec.action, "context": context}
+        options: Any = {"layer_norm": config.layer_norm, "with_action": config.spec.action, "context": context}
         self.cells = [
             STLSTM(features, spatial_shape, (k, k), **options, name=f"cell_{layer}")
             for layer in range(len(config.num_hidden))

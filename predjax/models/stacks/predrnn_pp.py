@@ -1,6 +1,6 @@
 """The stack of PredRNN++ (Wang et al. 2018): causal LSTMs with a gradient highway between the first two."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import haiku as hk
 import jax
@@ -36,7 +36,7 @@ class PredRNNPP(hk.RNNCore):
         super().__init__(name="predrnn_pp")
         self.context = context
         features, kernel = config.num_hidden[0], choose_kernel(config)
-        options = {"layer_norm": config.layer_norm, "context": context}
+        options: Any = {"layer_norm": config.layer_norm, "context": context}
         self.cells = [
             CausalLSTM(features, grid, kernel, **config.options, **options, name=f"cell_{layer}")
             for layer in range(len(config.num_hidden))

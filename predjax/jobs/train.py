@@ -1,0 +1,251 @@
+"""Train a model: data in; checkpoints, the trained model and its skill on held-out data out."""
+
+import datetime
+import functools
+import json
+import pathlib
+from collections.abc import Callable
+from concurrent import futures
+from typing import Any, NamedTuple
+
+from predjax import checkpoint, parallel
+from predjax.checkpoint_names import best_path, list_steps
+from predjax.jobs import session
+from predjax.jobs.data import find_cases, spread
+from predjax.jobs.held_out import Verified, draw_decoupling, verify_held_out
+from predjax.jobs.plan import TrainingPlan, plan_training
+from predjax.jobs.train_options import TrainRequest, read_values
+from predjax.kernels.execution import Execution
+from predjax.messages import one_line_messages, show_wait
+from predjax.models.ensemble import Ensemble, make_ensemble
+from predjax.models.forecaster import Forecaster, make_forecaster
+from predjax.models.losses import make_error
+from predjax.nowcasts.model import TrainedModel
+from predjax.pictures.curves import draw_losses
+from predjax.radar.windows.batches import BatchSource, read_windows
+from predjax.radar.windows.index import WindowIndex
+from predjax.training import loop
+from predjax.training.monitor import read_log
+from predjax.training.run import Progress, Run
+from predjax.training.validation import read_parts
+
+DRY_RUN, NOT_TRAINED = "dry run", "not trained"
+SCHEDULE = "schedule.png"
+
+
+def _ignore(*_: Any) -> None:
+    pass
+
+
+class Listener(NamedTuple):
+    """What is called while a training goes on, in the chief of its processes.
+
+    begin: with the plan and facts about the run by name, when both are known and before anything is written.
+    say: with a line of text after each validation.
+    """
+
+    begin: Callable[[TrainingPlan, dict[str, str]], Any] = _ignore
+    say: Callable[[str], Any] = _ignore
+
+
+SILENT = Listener()
+
+
+class TrainResult(NamedTuple):
+    """What came of a training.
+
+    Attributes:
+      folder: with the checkpoints, the log, the curves and the scores.
+      iteration: the last one.
+      reason: why the run ended: "finished", "no better validation loss for N checks", "SIGINT", "SIGTERM", "dry run",
+        or "not trained" where weights were only verified.
+      held_out: which data are held out, in words.
+      skipped: windows that could not be read.
+      model: the best model, with the path of its checkpoint; None after a signal or a dry run.
+      verified: its skill on the held-out data; None without a model or such data.
+      decoupling: the picture of `visual`, or None.
+      chief: whether this is the chief of several processes; the others have no model.
+    """
+
+    folder: pathlib.Path
+    iteration: int
+    reason: str
+    held_out: str
+    skipped: int = 0
+    model: TrainedModel | None = None
+    verified: Verified | None = None
+    decoupling: pathlib.Path | None = None
+    chief: bool = True
+
+    @property
+    def trained(self) -> bool:
+        """Whether there were updates; else weights were only verified."""
+        return self.reason != NOT_TRAINED
+
+    @property
+    def checkpoint(self) -> pathlib.Path | None:
+        """Where the model lies."""
+        return self.model.path if self.model else None
+
+
+@one_line_messages()
+def train(
+    data: Any = None, valid_data: Any = None, *, loss: Callable | None = None, optimizer: Any = None, **values: Any
+) -> TrainResult:
+    """Train a model, as `predjax train` does, and verify it on held-out data.
+
+    A value that is not given comes from the checkpoint that is resumed or fine-tuned, else from the data, else it is
+    the default of its flag.
+
+    Args:
+      data: what `predjax.read_movies` reads: files, folders and globs, datasets of xarray, or Movies; None: what the
+        resumed run was trained on, else the sample movies.
+      valid_data: the same for validation; None: parts of `data` are held out.
+      loss: of one's own, `(predicted, observed) -> errors`, in jax: the error of every pixel of frames (B, T, H, W, C)
+        in the unit of the data. Its mean over the pixels with coverage is made small, in the place of the model's loss.
+      optimizer: of one's own, an `optax.GradientTransformation`, in the place of Adam with `lr` and its schedule.
+      values: by the names of the flags of `predjax train`: fields of `TrainOptions` (`save_dir`, `resume`,
+        `pretrained_model` ...), `ModelConfig`, `TrainConfig`, `SamplingConfig` and `DataConfig`.
+
+    Returns:
+      The folder of the run, why it ended, the best model and its skill.
+
+    Raises:
+      ValueError, OSError: one line: a value that is not possible, data that cannot be read or do not go with the model,
+        a folder that holds a run already, updates without finite gradients.
+    """
+    options, given = read_values(values)
+    return run_training(TrainRequest(data, valid_data, options, given, loss, optimizer))
+
+
+def run_training(request: TrainRequest, listener: Listener = SILENT) -> TrainResult:
+    """Do what is asked for. Errors: ValueError, OSError, one line."""
+    options = request.options
+    with session.join(request.processes) as chief:
+        with show_wait("reading the data"):
+            plan = plan_training(request)
+        if not options.is_training:
+            result = TrainResult(plan.folder, 0, NOT_TRAINED, plan.data.split.rule)
+            if chief:
+                listener.begin(plan, {})
+                model = _as_trained(make_forecaster(plan.model), plan, plan.origin.params, plan.origin.path)
+        else:
+            run, result = _train(plan, request, listener)
+    if not chief or options.dry_run:
+        return result._replace(chief=chief)
+    if options.is_training:
+        records = read_log(run.folder / "log.jsonl")
+        if records:
+            draw_losses(run.folder / "losses.png", records, overwrite=True)
+        if result.reason.startswith("SIG"):
+            return result
+        model = _load_best(run, plan)
+    if options.visual:
+        result = result._replace(decoupling=draw_decoupling(run, model.params, options.visual_path))
+    return result._replace(model=model, verified=verify_held_out(plan, options, model))
+
+
+def _train(plan: TrainingPlan, request: TrainRequest, listener: Listener) -> tuple[Run, TrainResult]:
+    """Train until the end, or a signal. The chief of the processes writes and speaks."""
+    chief, origin, options = parallel.is_chief(), plan.origin, request.options
+    with show_wait("compiling"):
+        run = _make_run(plan, request)
+        if origin.record is not None and origin.arrays is not None and origin.path is not None:
+            state, progress = run.restore(origin.arrays, origin.path), Progress(**origin.record["progress"])
+        else:
+            state, progress = run.init(origin.params), Progress()
+        update, cost = loop.estimate(run, state)
+    first, rule = int(state.step), plan.data.split.rule
+    if chief:
+        listener.begin(plan, _describe(run, plan, cost, first))
+    if options.dry_run:
+        return run, TrainResult(plan.folder, first, DRY_RUN, rule)
+    if chief:
+        _prepare_folder(plan, options.overwrite)
+    with futures.ThreadPoolExecutor(1) as pool:  # the first iteration need not wait for a picture
+        drawn = pool.submit(_draw_schedule, plan) if chief else None
+        state, reason = loop.train(run, loop.Start(state, progress, update), listener.say)
+    if drawn:
+        drawn.result()
+    skipped = run.batches.bad.count if run.batches.bad else 0
+    return run, TrainResult(plan.folder, int(state.step), reason, rule, skipped)
+
+
+def _make_run(plan: TrainingPlan, request: TrainRequest) -> Run:
+    data, model, training, crop = plan.data, plan.model, plan.training, plan.data_config.crop
+    length, size = model.total_length, training.batch_size
+    devices = parallel.choose_devices(training.n_gpu)
+    index = WindowIndex(data.sources, data.split.train, length, plan.data_config)
+    batches = BatchSource(index, size, training.seed)
+    windows = find_cases(data.sources, data.split.valid, length, plan.data_config)
+    windows = spread(windows, training.max_valid_cases)
+    size = min(size, -(-max(1, len(windows)) // len(devices)) * len(devices))
+    read = functools.partial(read_windows, data.sources, length=length, crop=crop, bad=batches.bad)
+    valid = read_parts(read, windows, size, parallel.find_place(), parallel.count_processes())
+    error = None if request.loss is None else make_error(request.loss, model.scaling)
+    forecaster = make_forecaster(model, training.execution, error)
+    record, optimizer = plan.record, request.optimizer
+    return Run(forecaster, batches, valid, training, plan.sampling, plan.folder, record, devices, optimizer, error)
+
+
+def _describe(run: Run, plan: TrainingPlan, cost: loop.Estimate, first: int) -> dict[str, str]:
+    """Facts about a run, by name."""
+    config, count = plan.model, run.config.num_seeds
+    height, width, channels = run.batches.frame_shape
+    left = run.config.max_iterations - first
+    duration = datetime.timedelta(seconds=round(left * cost.iteration_seconds))
+    return {
+        "model": f"{config.model_name}, {config.size_text}, patches of {config.patch_size}, "
+        f"{cost.parameters:,} parameters" + (f", {count} networks at once" if count > 1 else ""),
+        "data": f"{len(plan.data.sources)} sources in {plan.data.units}, frames {height}x{width}x{channels}, "
+        f"{config.input_length or 'none'} observed -> {config.total_length - config.input_length} predicted",
+        "held out": plan.data.split.rule,
+        "scaling": str(config.scaling),
+        "device": f"{parallel.describe(run.devices)}, batch {run.config.batch_size}, about "
+        f"{cost.bytes / 2**20:,.0f} MB a device",
+        "time": f"{cost.iteration_seconds:.2f} s an iteration, {left} iterations: about {duration} (compiled in "
+        f"{cost.compile_seconds:.0f} s)",
+        "folder": str(plan.folder),
+    }
+
+
+def _prepare_folder(plan: TrainingPlan, overwrite: bool) -> None:
+    """Make the folder of the run; remove what a run before this one left there, and only files that a run writes."""
+    folder = plan.folder
+    if overwrite:
+        old = (*list_steps(folder), best_path(folder), folder / "log.jsonl", folder / SCHEDULE)
+        for path in old:
+            path.unlink(missing_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(plan.record, indent=1) + "\n")
+
+
+def _draw_schedule(plan: TrainingPlan) -> None:
+    """Draw how likely an input is to be the true frame, over the iterations; nothing where no input is drawn."""
+    if plan.sampling.teacher_forcing != "scheduled" or not plan.model.sampled:
+        return
+    import jax
+    import numpy as np
+
+    from predjax.models.sampling import truth_probabilities
+    from predjax.pictures.schedules import draw_schedules
+
+    sampling, length, last = plan.sampling, plan.model.input_length, plan.training.max_iterations
+    iterations = np.unique(np.linspace(1, last, min(last, 1000)).round())
+    probabilities = jax.vmap(lambda n: truth_probabilities(n, sampling, length, plan.model.total_length))(iterations)
+    name = ("reverse " if sampling.reverse_scheduled_sampling else "") + "scheduled sampling"
+    draw_schedules(plan.folder / SCHEDULE, iterations, {name: np.asarray(probabilities)}, length, overwrite=True)
+
+
+def _load_best(run: Run, plan: TrainingPlan) -> TrainedModel:
+    """The best checkpoint of a run (else the latest), by the forecaster that was trained where it computes alike."""
+    path = checkpoint.find(run.folder)
+    arrays, record = checkpoint.load(path)
+    same = plan.training.execution == Execution()
+    forecaster = run.forecaster if same else make_forecaster(plan.model)
+    return _as_trained(forecaster, plan, checkpoint.nest(arrays, "params"), path)._replace(record=record)
+
+
+def _as_trained(forecaster: Forecaster, plan: TrainingPlan, params: Any, path: pathlib.Path | None) -> TrainedModel:
+    made: Forecaster | Ensemble = make_ensemble(forecaster) if plan.training.num_seeds > 1 else forecaster
+    return TrainedModel(made, params, path or plan.folder, plan.record)

@@ -1,0 +1,145 @@
+"""What can be said of a training besides its configurations, and which values were given. Imports no array library."""
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from predjax.flags import check_value, flag, list_flags, select
+from predjax.messages import suggest
+from predjax.models.config import ModelConfig, SamplingConfig, order_options
+from predjax.models.scaling import KINDS
+from predjax.radar.config import DataConfig
+from predjax.training.config import TrainConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainOptions:
+    """The folder of a training, where it starts from, and what it gives at the end.
+
+    Errors: ValueError for options that exclude each other.
+    """
+
+    save_dir: str | None = flag(
+        None, "checkpoints and results (default: runs/MODEL-UTC_TIME)", metavar="DIR", kind="folder", place=True
+    )
+    resume: bool = flag(False, "go on from the latest checkpoint of --save_dir", switch=True, place=True)
+    overwrite: bool = flag(False, "replace the run that --save_dir holds", switch=True, place=True)
+    pretrained_model: str | None = flag(
+        None,
+        "weights to start from: a checkpoint, or a PyTorch PredRNN's .ckpt (default: new ones)",
+        metavar="FILE",
+        kind="file",
+    )
+    is_training: bool = flag(True, "0: only verify --pretrained_model", metavar="0|1")
+    dry_run: bool = flag(False, "print size, memory and time of the run, and stop", switch=True, place=True)
+    gen_frm_dir: str | None = flag(
+        None,
+        "frames of held-out cases at the end: .nc, .npy, .png, .gif (default: none)",
+        metavar="DIR",
+        kind="folder",
+        place=True,
+    )
+    num_save_samples: int = flag(10, "cases of --gen_frm_dir", metavar="N")
+    visual: bool = flag(False, "1: draw delta C against delta M", metavar="0|1")
+    visual_path: str | None = flag(
+        None, "folder of --visual (default: SAVE_DIR/visual)", metavar="DIR", kind="folder", place=True
+    )
+    scaling: str = flag(
+        "auto", "from frames to the network's numbers (default auto: by the data's unit)", choices=("auto", *KINDS)
+    )
+    scaling_range: tuple[float, ...] = flag(
+        (), "values in the data's unit that become 0 and 1 (default: by the unit)", metavar="LOW,HIGH"
+    )
+    forcing_scaling: str = flag(
+        "auto", "auto: mean 0, standard deviation 1, but not of physical", choices=("auto", "none")
+    )
+    thresholds: tuple[float, ...] = flag(
+        (),
+        "event thresholds of the final table, in the data's unit: dBZ, mm/h ... (default: usual ones)",
+        metavar="X,X,...",
+    )
+    num_layers: int | None = flag(None, "checked against num_hidden (default: not)", metavar="N")
+
+    def __post_init__(self) -> None:
+        if self.resume and self.overwrite:
+            raise ValueError("--resume and --overwrite exclude each other")
+        if self.resume and not self.save_dir:
+            raise ValueError("--resume needs --save_dir")
+        if self.num_save_samples < 0:
+            raise ValueError(f"num_save_samples must not be negative, got {self.num_save_samples}")
+        if not self.is_training and not self.pretrained_model:
+            raise ValueError("is_training 0 needs --pretrained_model")
+
+
+class Given(NamedTuple):
+    """The values that were given for each configuration, by the names of its fields.
+
+    A value that is not given comes from the checkpoint that is resumed or fine-tuned, else from the data, else it is
+    the default.
+    """
+
+    model: Mapping[str, Any] = {}
+    training: Mapping[str, Any] = {}
+    sampling: Mapping[str, Any] = {}
+    data: Mapping[str, Any] = {}
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "Given":
+        """Sort values by the configuration that they belong to."""
+        model = select(ModelConfig, values)
+        if "cell_options" in model:
+            model["cell_options"] = order_options(model["cell_options"])
+        return cls(model, select(TrainConfig, values), select(SamplingConfig, values), select(DataConfig, values))
+
+
+class Processes(NamedTuple):
+    """Processes that train together: who waits for the others, how many there are, and which one this is.
+
+    None: as `srun` or `mpirun` say it.
+    """
+
+    coordinator: str | None = None
+    num_processes: int | None = None
+    process_id: int | None = None
+
+
+class TrainRequest(NamedTuple):
+    """A training that is asked for.
+
+    Attributes:
+      data: what `read_movies` reads; None: what the resumed run was trained on, else the sample movies.
+      valid_data: the same for validation; None: parts of `data` are held out.
+      options, given: how.
+      loss, optimizer: of one's own, see `train`; None: as the configurations say.
+      processes: to join; None: this process trains alone.
+    """
+
+    data: Any = None
+    valid_data: Any = None
+    options: TrainOptions = TrainOptions()
+    given: Given = Given()
+    loss: Callable | None = None
+    optimizer: Any = None
+    processes: Processes | None = None
+
+
+CONFIGURATIONS = (TrainOptions, ModelConfig, TrainConfig, SamplingConfig, DataConfig)
+
+
+def read_values(values: Mapping[str, Any]) -> tuple[TrainOptions, Given]:
+    """Sort values that are given in Python. Errors: ValueError for an unknown name, or a value of another type."""
+    known = {one.name: one for config in CONFIGURATIONS for one in list_flags(config)}
+    for name in values:
+        if name not in known:
+            raise ValueError(f"train has no {name!r}{suggest(name, known)}")
+    checked = {name: check_value(known[name], value) for name, value in values.items()}
+    return TrainOptions(**select(TrainOptions, checked)), Given.of(checked)
+
+
+def describe_paths(data: Any) -> str:
+    """Return data as a checkpoint names them: paths with commas between them, or that they were in memory."""
+    items = data if isinstance(data, list | tuple) else [data]
+    if all(isinstance(one, str | os.PathLike) for one in items):
+        return ",".join(map(os.fspath, items))
+    return "data in memory"

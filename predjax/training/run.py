@@ -1,0 +1,145 @@
+"""What stays the same while a model is trained, and the state that changes: made new, restored, saved."""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import optax
+
+from predjax import checkpoint, parallel
+from predjax.models.config import SamplingConfig
+from predjax.models.forecaster import Forecaster
+from predjax.motion.moving import into_moving
+from predjax.radar.windows.batches import Batch, BatchSource
+from predjax.radar.windows.codes import CodedFrames
+from predjax.radar.windows.index import Window
+from predjax.training.config import TrainConfig
+from predjax.training.seeds import init_states, make_keys, measure_seeds, over_seeds
+from predjax.training.step import TrainState, init_state, make_optimizer, make_update
+from predjax.training.validation import make_validation, validate
+
+
+class Progress(NamedTuple):
+    """What early stopping remembers; travels in the checkpoint."""
+
+    best_loss: float = float("inf")
+    best_iteration: int = 0
+    checks_since_best: int = 0
+
+
+@dataclasses.dataclass
+class Run:
+    """A training run: what stays the same while it goes on.
+
+    Attributes:
+      forecaster: the model.
+      batches: what is trained on.
+      valid_batches: the parts of this process, each a `Batch`, all of one size; empty without validation.
+      config, sampling: how the model is trained.
+      folder: where the chief of the processes writes.
+      record: JSON values that every checkpoint carries: how to build the model again, what it was trained on.
+      devices: of all processes.
+      optimizer: in the place of the optimizer of `config`.
+      error: `(predicted, observed) -> (sum, count)` of scaled frames, in the place of the error of the model's loss.
+    """
+
+    forecaster: Forecaster
+    batches: BatchSource
+    valid_batches: list[Batch]
+    config: TrainConfig
+    sampling: SamplingConfig
+    folder: pathlib.Path
+    record: dict[str, Any]
+    devices: list[Any]
+    optimizer: optax.GradientTransformation | None = None
+    error: Callable | None = None
+
+    def __post_init__(self) -> None:
+        config = self.config
+        parallel.check_batch(config.batch_size, self.devices)
+        if self.forecaster.config.moving:
+            self.valid_batches = [self.move(batch) for batch in self.valid_batches]
+        self.optimizer = make_optimizer(config, self.optimizer)
+        update = make_update(self.forecaster, self.optimizer, self.sampling, config.reverse_input, config.augment)
+        measure = make_validation(self.forecaster, self.error)
+        if config.num_seeds > 1:
+            update, measure = over_seeds(update), measure_seeds(measure)
+        self.update = parallel.parallelise(update, self.devices)
+        self.measure = parallel.sum_over(measure, self.devices)
+        table = self.batches.table
+        self.table = None if table is None else parallel.copy_to_each(table, self.devices)
+
+    def read(self, step: int) -> tuple[list[Window], Any, Any]:
+        """Return the batch after `step` iterations, on its devices: windows, frames (as stored, if so), forcings.
+
+        Of several processes each reads its part, and knows the windows of its part.
+        """
+        moving = self.forecaster.config.moving
+        batch = self.batches.batch(step, parallel.find_place(), parallel.count_processes(), as_codes=not moving)
+        if moving:
+            batch = self.move(batch)
+        if isinstance(batch.frames, CodedFrames):
+            assert self.table is not None, "of the codes"
+            frames = CodedFrames(parallel.shard(batch.frames.codes, self.devices), self.table)
+        else:
+            frames = parallel.shard(batch.frames, self.devices)
+        return batch.windows, frames, parallel.shard(batch.forcings, self.devices)
+
+    def move(self, batch: Batch) -> Batch:
+        """Return the batch in the coordinates that move with its rain."""
+        config = self.forecaster.config
+        frames, _ = into_moving(batch.frames, config.input_length, config.scaling.units)
+        return batch._replace(frames=frames)
+
+    def validate(self, params: Any) -> float:
+        """Return the validation loss of parameters, the same in every process."""
+        parts = ((batch.frames, batch.forcings) for batch in self.valid_batches)
+        return validate(self.measure, params, (parallel.shard(part, self.devices) for part in parts))
+
+    def share_signal(self, number: int) -> Any:
+        """Return the signal that came to this process (0: none), for the update to share; None for one process."""
+        if parallel.count_processes() == 1:
+            return None
+        return parallel.copy_to_each(np.int32(number), self.devices)
+
+    def init(self, params: Any = None) -> TrainState:
+        """Return the state at iteration 0, of given or new parameters."""
+        if params is None:
+            # Runs once: what the compiler would spend on making it fast is not worth waiting for, and what it made is
+            # not worth keeping, as a call of the jitted function would.
+            params = jax.jit(self._init_params).lower().compile({"xla_backend_optimization_level": "0"})()
+        return self._init_state(params)
+
+    def _init_state(self, params: Any) -> TrainState:
+        seed, count = self.config.seed, self.config.num_seeds
+        if count > 1:
+            return init_states(params, self.optimizer, seed, count)
+        return init_state(params, self.optimizer, seed)
+
+    def _init_params(self) -> Any:
+        batch, seed, count = self.batches.batch(0), self.config.seed, self.config.num_seeds
+
+        def init(key: jax.Array) -> Any:
+            return self.forecaster.init(key, batch.frames, batch.forcings)
+
+        return jax.vmap(init)(make_keys(seed, count)) if count > 1 else init(jax.random.key(seed))
+
+    def restore(self, arrays: dict[str, np.ndarray], path: pathlib.Path) -> TrainState:
+        """Return the state of a checkpoint. Errors: ValueError naming `path` where it does not fit this run's model."""
+        like = jax.eval_shape(lambda: self._init_state(self._init_params()))
+        try:
+            params = checkpoint.unflatten(arrays, "params", like.params)
+            opt_state = checkpoint.unflatten(arrays, "opt_state", like.opt_state)
+            step = checkpoint.unflatten(arrays, "step", like.step)
+        except ValueError as error:
+            raise ValueError(f"{path} does not fit this model and optimizer: {error}") from error
+        seed, count = self.config.seed, self.config.num_seeds
+        return TrainState(params, opt_state, step, make_keys(seed, count) if count > 1 else jax.random.key(seed))
+
+    def save(self, state: TrainState, progress: Progress, path: pathlib.Path) -> None:
+        """Write all that is needed to go on, and to forecast."""
+        tree = {"params": state.params, "opt_state": state.opt_state, "step": state.step}
+        checkpoint.save(path, tree, {**self.record, "iteration": int(state.step), "progress": progress._asdict()})
