@@ -60,9 +60,9 @@ def make_unroll(config: ModelConfig, execution: Execution) -> Unroll:
     )
 
     def run_step(products: Products, shared: tuple[dict, dict], key: BatchKey | None, *arguments: Any) -> Any:
-        params, derived = shared
+        params, constants = shared
         own, first_sample = key or (None, 0)
-        context = StepContext(products, dict(derived), first_sample)
+        context = StepContext(products, dict(constants), first_sample)
         carry, output = step.apply(params, own, context, *arguments)
         return carry, (output.features, output.penalty)
 
@@ -82,9 +82,9 @@ def make_unroll(config: ModelConfig, execution: Execution) -> Unroll:
         if known < steps:
             rest = take((inputs, masks), slice(known, None))
             collector = KernelCollector()
-            derived: dict[str, jax.Array] = {}
-            step.apply(params, None, StepContext(collector, derived), carry, *take(rest, 0))
-            sequence = Sequence((params, derived), key, carry, *rest)
+            constants: dict[str, jax.Array] = {}
+            step.apply(params, None, StepContext(collector, constants), carry, *take(rest, 0))
+            sequence = Sequence((params, constants), key, carry, *rest)
             outputs.append(scan_shared(run_step, collector.kernels, execution, sequence))
         patches, penalties = jax.tree.map(lambda *parts: jnp.concatenate(parts), *outputs)
         covered = jnp.ones(patches.shape, bool) if masks.covered is None else masks.covered
