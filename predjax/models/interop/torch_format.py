@@ -275,7 +275,7 @@ def _to_array(tensor: _Tensor, storages: dict[str, Any], order: str) -> np.ndarr
     numbers = (storage.size, offset, *size, *stride)
     if not all(isinstance(n, int) and n >= 0 for n in numbers) or len(size) != len(stride) or len(size) > _MAX_AXES:
         raise ValueError("it has a tensor of an impossible shape")
-    dtype, data = np.dtype(_STORAGES[storage.type_name]).newbyteorder(order), storages[storage.key]
+    dtype, data = np.dtype(order + _STORAGES[storage.type_name]), storages[storage.key]
     if storage.size * dtype.itemsize > len(data):
         raise ValueError(f"cut off: storage {storage.key!r} has {len(data)} bytes")
     last = offset + sum((n - 1) * step for n, step in zip(size, stride))

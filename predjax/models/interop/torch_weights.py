@@ -144,7 +144,11 @@ def _entries(config: ModelConfig) -> dict[str, _Entry]:
     if config.spec.decoupled:
         add("adapter", "decouple", _KERNEL, features, features, 1, 1)
     for layer in range(len(config.num_hidden)):
-        gates = {"x": (7, features if layer else bottom), "h": (4, features), "m": (3, features)}
+        gates: dict[str, tuple[int, int | None]] = {
+            "x": (7, features if layer else bottom),
+            "h": (4, features),
+            "m": (3, features),
+        }
         gates |= {"o": (1, 2 * features)} | ({"a": (4, action)} if config.spec.action else {})
         ours, theirs = f"cell_{layer}/~", f"cell_list.{layer}"
         for source, (count, inputs) in gates.items():
@@ -180,7 +184,7 @@ def _infer_config(state_dict: Mapping[str, Any], known: dict[str, Any]) -> Model
         raise ValueError("it has no cell_list.0, cell_list.1, ...: not the weights of a PredRNN")
     with_action = "cell_list.0.conv_a.0.weight" in state_dict
     conv_on_input = "conv_input1.weight" in state_dict
-    config = {
+    config: dict[str, Any] = {
         "model_name": _find_predrnn(with_action, "adapter.weight" in state_dict),
         "num_hidden": tuple(shape(f"cell_list.{layer}.conv_last.weight")[0] for layer in sorted(layers)),
         "filter_size": shape("cell_list.0.conv_h.0.weight")[-1],
@@ -217,7 +221,7 @@ def _find_predrnn(action: bool, decoupled: bool) -> str:
     return next(name for name in predrnns if (MODELS[name].action, MODELS[name].decoupled) == (action, decoupled))
 
 
-def _infer_patches(patch_channels: int, known: dict[str, Any]) -> dict[str, int]:
+def _infer_patches(patch_channels: int, known: dict[str, Any]) -> dict[str, Any]:
     """Return patch_size and img_channel from their product p p C and what is known of them."""
     patch_size, channels = known.get("patch_size"), known.get("img_channel")
     if patch_size is None and channels is None:
@@ -225,7 +229,7 @@ def _infer_patches(patch_channels: int, known: dict[str, Any]) -> dict[str, int]
         if patch_size**2 != patch_channels:
             raise ValueError(f"{patch_channels} patch channels: pass patch_size or img_channel (p x p x channels)")
     elif patch_size is None:
-        patch_size = math.isqrt(patch_channels // max(channels, 1))
+        patch_size = math.isqrt(patch_channels // max(known["img_channel"], 1))
     patch_size = max(patch_size, 1)
     channels = patch_channels // patch_size**2 if channels is None else channels
     if patch_size**2 * channels != patch_channels:

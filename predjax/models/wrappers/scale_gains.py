@@ -118,7 +118,7 @@ def _fit(scale: jax.Array, exists: jax.Array) -> jax.Array:
     anomaly = jnp.where(exists, scale - mean, 0.0)
     power = jnp.square(anomaly).sum((3, 4))
 
-    def correlate(lag):
+    def correlate(lag: int) -> jax.Array:
         product = (anomaly[:, lag:] * anomaly[:, :-lag]).sum((3, 4))
         norm = jnp.sqrt(power[:, lag:] * power[:, :-lag])
         return jnp.where(norm > 0, product / jnp.where(norm > 0, norm, 1.0), 0.0).mean(1)
