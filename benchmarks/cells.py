@@ -29,7 +29,6 @@ from predjax.cells import CELLS
 
 VARIANTS = {"gru reset_after": {"reset_after": True}}
 CASES = (*CELLS, *VARIANTS)
-ON_MAPS_ONLY = {"st_lstm"}
 RIVALS = {"elman": "RNN", "lstm": "LSTM", "gru": "GRU", "gru reset_after": "GRU"}
 CALLS = ("forward", "gradient")
 HAS_TORCH = importlib.util.find_spec("torch") is not None
@@ -60,15 +59,12 @@ def main(arguments: list[str] | None = None) -> None:
     options = vars(parser.parse_args(arguments))
     if options["maps_kernel"] % 2 == 0:
         parser.error(f"--maps_kernel must be odd, not {options['maps_kernel']}")
-    if options["on"] != "maps" and ON_MAPS_ONLY.issuperset(options["cells"]):
-        parser.error(f"--cells needs one that there is on vectors, or --on maps, not {','.join(options['cells'])}")
     calls = CALLS if options["calls"] == "both" else (options["calls"],)
     result = describe_machine()
     for kind in ("vectors", "maps") if options["on"] == "both" else (options["on"],):
         sizes = {name: options[f"{kind}_{name}"] for name in Work._fields if f"{kind}_{name}" in options}
         work = Work(**sizes)
-        cases = choose_cases(options["cells"], work)
-        rows = {case: measure_cell(case, work, options["rounds"], calls) for case in cases}
+        rows = {case: measure_cell(case, work, options["rounds"], calls) for case in options["cells"]}
         result[kind] = work._asdict() | {"cells": rows}
         print(format_table(kind, result), end="\n\n", flush=True)
     if options["json"]:
@@ -103,16 +99,9 @@ def describe_machine() -> dict:
     return result
 
 
-def choose_cases(cases: tuple[str, ...], work: Work) -> list[str]:
-    """Those that there are on vectors or maps."""
-    return [case for case in cases if work.pixels or case not in ON_MAPS_ONLY]
-
-
 def make_cell(case: str, work: Work) -> hk.RNNCore:
     """Inside a Haiku function."""
     grid, kernel = ((size, size) if size else () for size in (work.pixels, work.kernel))
-    if case == "st_lstm":
-        return CELLS[case](work.features, work.kernel, grid, name="cell")
     return CELLS[case.split()[0]](work.features, grid, kernel, **VARIANTS.get(case, {}), name="cell")
 
 

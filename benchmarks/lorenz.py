@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from comparison import find_widest, measure_missing
 
-from predjax.models.catalogue import MODELS, PARALLEL
+from predjax.models.catalogue import MODELS
 from predjax.models.config import ModelConfig, SamplingConfig
 from predjax.models.forecaster import make_forecaster
 from predjax.synthetic.dynamics import Lorenz63Config
@@ -104,7 +104,7 @@ def measure(config: ModelConfig, train, test, iterations: int) -> dict:
     forecaster = make_forecaster(config)
     training = TrainConfig(max_iterations=iterations, batch_size=32, lr=5e-3)
     optimizer = make_optimizer(training)
-    forcing = "parallel" if config.model_name in PARALLEL else "steps"
+    forcing = "parallel" if config.spec.linear else "steps"
     update = make_update(forecaster, optimizer, SamplingConfig(teacher_forcing=forcing).resolve(iterations))
     data = jnp.asarray(train, jnp.float32)
 

@@ -80,7 +80,7 @@ def make_draw(settings: Settings):
     @jax.jit
     def draw(seed, iteration):
         rng = jax.random.fold_in(jax.random.key(seed), iteration)
-        return truth_mask(rng, iteration, settings.sampling, settings.batch_size, INPUT, LENGTH)
+        return truth_mask(rng, iteration, settings.sampling, jnp.arange(settings.batch_size), INPUT, LENGTH)
 
     return draw
 

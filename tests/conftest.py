@@ -4,6 +4,7 @@ import os
 import pathlib
 
 import jax
+import numpy as np
 import pytest
 from tiny import ROOT, TINY
 
@@ -26,6 +27,19 @@ def shared() -> pathlib.Path:
     if not (SHARED / "fixtures" / "index.json").is_file():
         pytest.skip(f"no reference data in {SHARED} (set PREDJAX_SHARED)")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def read(shared):
+    """Arrays of a fixture by its name."""
+    return lambda name: dict(np.load(shared / "fixtures" / f"{name}.npz"))
+
+
+@pytest.fixture
+def double():
+    """Float64 for the mathematics."""
+    with jax.enable_x64(True):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from predjax.analysis.fixed_points import ravel_step
+from predjax.models.abilities import make_state_map
 from predjax.models.forecaster import Forecaster
 
 
@@ -27,7 +28,7 @@ def find_dynamics(forecaster: Forecaster, params, frames, use_truth, forcings, n
     Args:
       forecaster: of a series.
       params: its parameters.
-      frames, use_truth, forcings: windows, as `Forecaster.carries` takes them.
+      frames, use_truth, forcings: windows, as `StateMap.carries` takes them.
       num_steps: steps of the map after each window.
 
     Raises:
@@ -35,10 +36,8 @@ def find_dynamics(forecaster: Forecaster, params, frames, use_truth, forcings, n
     """
     if frames.shape[2:4] != (1, 1):
         raise ValueError(f"dynamics are those of a series, the frames have {frames.shape[2]}x{frames.shape[3]} pixels")
-    if forecaster.carries is None or forecaster.advance is None:
-        raise ValueError(f"{forecaster.config.model_name} infers its states anew: it is no map of them")
-    advance = forecaster.advance
-    carries = jax.device_get(jax.jit(forecaster.carries)(params, frames, use_truth, forcings))
+    state_map = make_state_map(forecaster.config)
+    carries = jax.device_get(jax.jit(state_map.carries)(params, frames, use_truth, forcings))
     leaves, tree = jax.tree.flatten(carries)
     moving = [np.ptp(leaf, axis=0).any() if np.isrealobj(leaf) else True for leaf in leaves]
     held_forcings = None if forcings is None else jnp.asarray(forcings[:1, -1])
@@ -49,7 +48,7 @@ def find_dynamics(forecaster: Forecaster, params, frames, use_truth, forcings, n
     def step(parts):
         parts = iter(parts)
         whole = [next(parts) if moves else leaf[-1, :1] for leaf, moves in zip(leaves, moving)]
-        return pick(jax.tree.leaves(advance(params, jax.tree.unflatten(tree, whole), held_forcings)))
+        return pick(jax.tree.leaves(state_map.advance(params, jax.tree.unflatten(tree, whole), held_forcings)))
 
     ravelled = ravel_step(step, [leaf[-1, :1] for leaf in pick(leaves)])
     observed = jax.vmap(jax.vmap(ravelled.ravel))([leaf[:, :, None] for leaf in pick(leaves)])

@@ -1,4 +1,4 @@
-"""Recurrent cells, one family a file, every one an `hk.RNNCore`."""
+"""Recurrent cells, one family in each file. Every cell is an `hk.RNNCore`."""
 
 from predjax.cells.antisymmetric import Antisymmetric, GatedAntisymmetric
 from predjax.cells.base import unroll

@@ -1,57 +1,59 @@
-"""Antisymmetric recurrences (Chang et al. 2019): an ordinary differential equation that neither grows nor forgets."""
+"""Antisymmetric recurrences (Chang et al. 2019): steps of a differential equation that neither grows nor forgets."""
 
 import haiku as hk
 import jax
 import jax.numpy as jnp
 
 from predjax.cells.base import RecurrentCell
-from predjax.cells.linear import LinearMap, apply_kernel, transpose_kernel
+from predjax.cells.context import StepContext
+from predjax.cells.linear import Initializer, Shape, transpose_kernel
 from predjax.cells.options import check_number
 
 
-def start_by_inputs(variance: float):
-    """The initialiser N(0, variance / fan_in)."""
+def start_by_inputs(variance: float) -> Initializer:
+    """Return the initialiser N(0, variance / fan_in)."""
     return hk.initializers.VarianceScaling(variance, "fan_in", "normal")
 
 
 class Antisymmetric(RecurrentCell):
-    """h' = h + e tanh((W - W^T - g I) h + V x + b): `(B, *S, I)` to `(B, *S, F)`; the state is h, also the output.
+    """h' = h + e tanh((W - W^T - g I) h + V x + b): `(B, *S, I)` to `(B, *S, F)`; h is the state and the output.
 
     Chang et al. (2019), "AntisymmetricRNN", arXiv:1902.09689, eq. 12, with e = `step_size` and g = `diffusion`. On maps
     W and V are convolutions and W^T is the adjoint of W: the spectrum of W - W^T is imaginary on every grid.
 
-    W starts as N(0, `recurrent_variance` / F), V as N(0, 1 / I), b at zero, as in the paper, which tunes e, g and the
-    variance to each task. On maps F and I count the pixels of a kernel as well.
+    As in the paper, W starts as N(0, `recurrent_variance` / F), V as N(0, 1 / I), and b at zero; the paper tunes e, g
+    and the variance to each task. On maps F and I also count the pixels of a kernel.
     """
 
     def __init__(
         self,
-        features,
-        spatial_shape=(),
-        kernel_shape=(),
-        step_size=0.1,
-        diffusion=0.01,
-        recurrent_variance=1.0,
-        name=None,
-    ):
-        super().__init__(features, spatial_shape, kernel_shape, name)
+        features: int,
+        spatial_shape: Shape = (),
+        kernel_shape: Shape = (),
+        step_size: float = 0.1,
+        diffusion: float = 0.01,
+        recurrent_variance: float = 1.0,
+        context: StepContext | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(features, spatial_shape, kernel_shape, context, name)
         self.step_size = check_number("step_size", step_size, above=0)
         self.diffusion = check_number("diffusion", diffusion, low=0)
         start = start_by_inputs(check_number("recurrent_variance", recurrent_variance, above=0))
-        self.recurrent = LinearMap(features, kernel_shape, w_init=start, name="recurrent")
-        self.input = LinearMap(features, kernel_shape, True, start_by_inputs(1.0), jnp.zeros, name="input")
+        self.recurrent = self.linear(features, "recurrent", w_init=start)
+        self.input = self.linear(features, "input", jnp.zeros, start_by_inputs(1.0))
 
-    def rotate(self, hidden):
-        """(W - W^T - g I) h."""
+    def rotate(self, hidden: jax.Array) -> jax.Array:
+        """Return (W - W^T - g I) h."""
 
-        def make_kernel():
+        def make_kernel() -> jax.Array:
             w = self.recurrent.kernel(self.features, hidden.dtype)
             return w - transpose_kernel(w)
 
-        rotated = apply_kernel(f"{self.module_name}/antisymmetric", hidden, make_kernel, self.kernel_shape)
+        rotated = self.context.apply_kernel(f"{self.module_name}/antisymmetric", hidden, make_kernel, self.kernel_shape)
         return rotated - self.diffusion * hidden
 
-    def __call__(self, inputs, state):
+    def __call__(self, inputs: jax.Array, state: jax.Array) -> tuple[jax.Array, jax.Array]:
         hidden = state + self.step_size * jnp.tanh(self.rotate(state) + self.input(inputs))
         return hidden, hidden
 
@@ -59,24 +61,24 @@ class Antisymmetric(RecurrentCell):
 class GatedAntisymmetric(Antisymmetric):
     """h' = h + e z tanh((W - W^T - g I) h + V x + b), z = sigmoid((W - W^T - g I) h + V_z x + b_z).
 
-    Chang et al. (2019), eqs. 14 and 15; the gate shares the recurrent map. As `Antisymmetric` otherwise.
+    Chang et al. (2019), eqs. 14 and 15: the gate z uses the same W. All else is as in `Antisymmetric`.
     """
 
     def __init__(
         self,
-        features,
-        spatial_shape=(),
-        kernel_shape=(),
-        step_size=0.1,
-        diffusion=0.01,
-        recurrent_variance=1.0,
-        name=None,
-    ):
-        super().__init__(features, spatial_shape, kernel_shape, step_size, diffusion, recurrent_variance, name)
-        start = start_by_inputs(1.0)
-        self.gate = LinearMap(self.features, self.kernel_shape, True, start, jnp.zeros, name="gate")
+        features: int,
+        spatial_shape: Shape = (),
+        kernel_shape: Shape = (),
+        step_size: float = 0.1,
+        diffusion: float = 0.01,
+        recurrent_variance: float = 1.0,
+        context: StepContext | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(features, spatial_shape, kernel_shape, step_size, diffusion, recurrent_variance, context, name)
+        self.gate = self.linear(features, "gate", jnp.zeros, start_by_inputs(1.0))
 
-    def __call__(self, inputs, state):
+    def __call__(self, inputs: jax.Array, state: jax.Array) -> tuple[jax.Array, jax.Array]:
         rotated = self.rotate(state)
         gate = jax.nn.sigmoid(rotated + self.gate(inputs))
         hidden = state + self.step_size * gate * jnp.tanh(rotated + self.input(inputs))

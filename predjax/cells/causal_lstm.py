@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from predjax.cells.base import RecurrentCell
-from predjax.cells.linear import LinearMap, NormedMap, add_normed
+from predjax.cells.context import StepContext
+from predjax.cells.linear import LinearMap, Shape, add_normed
 from predjax.cells.options import check_number, check_switch
 
 
@@ -19,39 +20,47 @@ class CausalLSTMState(NamedTuple):
 
 
 class CausalLSTM(RecurrentCell):
-    """Two memories in a cascade, M written from the new C: `(B, *S, I)` to H' `(B, *S, F)`; `CausalLSTMState`.
+    """Two memories in a cascade: the new C writes M. `(B, *S, I)` to H' `(B, *S, F)`; the state is `CausalLSTMState`.
 
-    With x, h, c, m for the parts of N(W_x * x), N(W_h * H), N(W_c * C), N(W_m * M), n for those of N(W_n * C'), s for
-    the logistic function and 1 for `forget_bias`:
+    The parts of N(W_x * x), N(W_h * H), N(W_c * C), N(W_m * M) and N(W_n * C') have the indices x, h, c, m and n; s is
+    the logistic function, and 1 stands for `forget_bias`:
 
         i = s(i_x + i_h + i_c)      f = s(f_x + f_h + f_c + 1)      g = tanh(g_x + g_h + g_c)   C' = f C + i g
         i' = s(i'_x + i_m + i_n)    f' = s(f'_x + f_m + f_n + 1)    g' = tanh(g'_x + g_n)
         M' = f' tanh(m_m) + i' g'
         o = tanh(o_x + o_h + o_n + N(W_o * M'))                     H' = o tanh(W_1 [C'; M'])
 
-    Wang et al. (2018), "PredRNN++", arXiv:1804.06300, as published in code: beside the paper's text g' has no part of M
-    and o has one of H. There are no biases; W_1 is the same for every pixel and never normalised; with `layer_norm` N
-    is `FrameNorm`. On its own the cell keeps M to itself; a stack hands it from layer to layer.
+    Wang et al. (2018), "PredRNN++", arXiv:1804.06300, as in the published code, which departs from the text: g' has no
+    part of M, and o has one of H. There are no biases. W_1 is the same for every pixel and has no N. N is `FrameNorm`
+    with `layer_norm`, else the identity. On its own the cell keeps its M; a stack hands M from layer to layer.
     """
 
-    def __init__(self, features, spatial_shape=(), kernel_shape=(), forget_bias=1.0, layer_norm=False, name=None):
-        super().__init__(features, spatial_shape, kernel_shape, name)
+    def __init__(
+        self,
+        features: int,
+        spatial_shape: Shape = (),
+        kernel_shape: Shape = (),
+        forget_bias: float = 1.0,
+        layer_norm: bool = False,
+        context: StepContext | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(features, spatial_shape, kernel_shape, context, name)
         self.forget_bias = check_number("forget_bias", forget_bias)
         layer_norm = check_switch("layer_norm", layer_norm)
         # The order of the parts: x i f g i' f' g' o; h i f g o; c i f g; m i f m; n i g f o; as in the code.
         gates = {"x": 7, "h": 4, "c": 3, "m": 3, "n": 4, "o": 1}
         self.maps = {
-            source: NormedMap(count * features, kernel_shape, layer_norm=layer_norm, name=f"from_{source}")
-            for source, count in gates.items()
+            source: self.normed(count * features, f"from_{source}", layer_norm) for source, count in gates.items()
         }
-        self.last = LinearMap(features, name="last")
+        self.last = LinearMap(features, context=self.context, name="last")
 
-    def initial_state(self, batch_size):
-        """All zeros."""
+    def initial_state(self, batch_size: int) -> CausalLSTMState:
+        """Return zeros."""
         return CausalLSTMState(*[self.zeros(batch_size)] * 3)
 
-    def __call__(self, inputs, state):
-        def parts(source, x):
+    def __call__(self, inputs: jax.Array, state: CausalLSTMState) -> tuple[jax.Array, CausalLSTMState]:
+        def parts(source: str, x: jax.Array) -> list[jax.Array]:
             return jnp.split(self.maps[source](x), self.maps[source].features // self.features, axis=-1)
 
         sigmoid, bias = jax.nn.sigmoid, self.forget_bias
@@ -71,17 +80,25 @@ class CausalLSTM(RecurrentCell):
 class GHU(RecurrentCell):
     """p u = N(W_x * x) + N(W_z * z), z' = sigmoid(u) tanh(p) + (1 - sigmoid(u)) z: `(B, *S, I)` to z' `(B, *S, F)`.
 
-    The gradient highway unit of Wang et al. (2018), arXiv:1804.06300, which PredRNN++ has between its first two causal
-    LSTMs; the state is z, which is also the output. There are no biases; with `layer_norm` N is `FrameNorm`.
+    The gradient highway unit of Wang et al. (2018), arXiv:1804.06300, between the first two causal LSTMs of PredRNN++;
+    z is the state and the output. There are no biases. N is `FrameNorm` with `layer_norm`, else the identity.
     """
 
-    def __init__(self, features, spatial_shape=(), kernel_shape=(), layer_norm=False, name=None):
-        super().__init__(features, spatial_shape, kernel_shape, name)
+    def __init__(
+        self,
+        features: int,
+        spatial_shape: Shape = (),
+        kernel_shape: Shape = (),
+        layer_norm: bool = False,
+        context: StepContext | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(features, spatial_shape, kernel_shape, context, name)
         norm = check_switch("layer_norm", layer_norm)
-        self.input = NormedMap(2 * features, kernel_shape, layer_norm=norm, name="input")
-        self.recurrent = NormedMap(2 * features, kernel_shape, layer_norm=norm, name="recurrent")
+        self.input = self.normed(2 * features, "input", norm)
+        self.recurrent = self.normed(2 * features, "recurrent", norm)
 
-    def __call__(self, inputs, state):
+    def __call__(self, inputs: jax.Array, state: jax.Array) -> tuple[jax.Array, jax.Array]:
         p, u = jnp.split(add_normed((self.input, inputs), (self.recurrent, state)), 2, axis=-1)
         switch = jax.nn.sigmoid(u)
         highway = switch * jnp.tanh(p) + (1 - switch) * state

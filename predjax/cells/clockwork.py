@@ -1,4 +1,4 @@
-"""The clockwork recurrence (Koutnik et al. 2014): modules of neurons that each have a clock of their own."""
+"""The clockwork recurrence (Koutnik et al. 2014): modules of neurons, each with a clock of its own."""
 
 import itertools
 from typing import NamedTuple
@@ -8,70 +8,72 @@ import jax.numpy as jnp
 import numpy as np
 
 from predjax.cells.base import RecurrentCell
-from predjax.cells.linear import LinearMap, apply_kernel
+from predjax.cells.context import StepContext
+from predjax.cells.linear import Shape
 from predjax.cells.options import choose_activation, read_counts
 
 
 class ClockworkState(NamedTuple):
-    """`hidden`: h `(B, *S, F)`; `step`: t `(B,)`, whole numbers, the steps so far."""
+    """The hidden state h `(B, *S, F)`, and the number of steps so far, t `(B,)`."""
 
     hidden: jax.Array
     step: jax.Array
 
 
 def split_features(features: int, modules: int) -> tuple[int, ...]:
-    """The sizes of that many modules, as equal as can be, larger ones first."""
+    """Return the sizes of that many modules, as equal as possible, larger ones first."""
     return tuple(features // modules + (i < features % modules) for i in range(modules))
 
 
 class Clockwork(RecurrentCell):
-    """Module i takes h_i' = f(sum_{j>=i} W_ij h_j + W_i x + b_i) where t mod T_i = 0, and keeps h_i elsewhere.
+    """Module i becomes h_i' = f(sum_{j>=i} W_ij h_j + W_i x + b_i) when t mod T_i = 0, and keeps h_i otherwise.
 
     Koutnik et al. (2014), "A Clockwork RNN", arXiv:1402.3511, eqs. 1 to 3. `(B, *S, I)` to `(B, *S, F)`; the state is
-    `ClockworkState`, the output h'. Periods T_i increase from module to module: fast modules see slow ones, slow ones
-    do not see fast ones. The first step is t = 0, at which every module fires (the paper does not fix it).
+    `ClockworkState`, the output h'. Periods T_i increase with i: fast modules see slow ones, slow modules do not see
+    fast ones. Every module fires at the first step, t = 0 (the paper does not say).
 
-    Modules are blocks of channels, also where W convolves. `periods` is a text such as "1,2,4,8", the paper's 2^(i-1)
-    for four modules; `block_sizes` is one with the channels of every module, empty for equal ones.
+    A module is a block of channels, also where W convolves. `periods` lists T_i, "1,2,4,8" being the paper's 2^(i-1)
+    for four modules; `block_sizes` lists the channels of each module, and is empty for equal modules.
     """
 
     def __init__(
         self,
-        features,
-        spatial_shape=(),
-        kernel_shape=(),
-        periods="1,2,4,8",
-        block_sizes="",
-        activation="tanh",
-        name=None,
-    ):
-        super().__init__(features, spatial_shape, kernel_shape, name)
-        periods = read_counts("periods", periods)
-        if any(slow <= fast for fast, slow in itertools.pairwise(periods)):
-            raise ValueError(f"periods must increase, not {periods}")
-        if features < len(periods):
-            raise ValueError(f"periods must be at most one for each of the {features} features, not {periods}")
-        sizes = read_counts("block_sizes", block_sizes) if block_sizes else split_features(features, len(periods))
-        if len(sizes) != len(periods) or sum(sizes) != features:
-            raise ValueError(f"block_sizes must be {len(periods)} that add to {features}, not {sizes}")
+        features: int,
+        spatial_shape: Shape = (),
+        kernel_shape: Shape = (),
+        periods: str = "1,2,4,8",
+        block_sizes: str = "",
+        activation: str = "tanh",
+        context: StepContext | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(features, spatial_shape, kernel_shape, context, name)
+        clocks = read_counts("periods", periods)
+        if any(slow <= fast for fast, slow in itertools.pairwise(clocks)):
+            raise ValueError(f"periods must increase, not {clocks}")
+        if features < len(clocks):
+            raise ValueError(f"periods must be at most one for each of the {features} features, not {clocks}")
+        sizes = read_counts("block_sizes", block_sizes) if block_sizes else split_features(features, len(clocks))
+        if len(sizes) != len(clocks) or sum(sizes) != features:
+            raise ValueError(f"block_sizes must be {len(clocks)} that add to {features}, not {sizes}")
         module = np.repeat(np.arange(len(sizes)), sizes)
-        self.period = np.repeat(periods, sizes)
+        self.period = np.repeat(clocks, sizes)
         self.sees = module[:, None] >= module[None, :]  # [from, to], as kernels are
         self.activation = choose_activation(activation)
-        self.recurrent = LinearMap(features, kernel_shape, name="recurrent")
-        self.input = LinearMap(features, kernel_shape, with_bias=True, name="input")
+        self.recurrent = self.linear(features, "recurrent")
+        self.input = self.linear(features, "input", with_bias=True)
 
-    def initial_state(self, batch_size):
-        """All zeros."""
+    def initial_state(self, batch_size: int) -> ClockworkState:
+        """Return zeros."""
         return ClockworkState(self.zeros(batch_size), jnp.zeros(batch_size, jnp.int32))
 
-    def __call__(self, inputs, state):
+    def __call__(self, inputs: jax.Array, state: ClockworkState) -> tuple[jax.Array, ClockworkState]:
         hidden, step = state
 
-        def make_kernel():
+        def make_kernel() -> jax.Array:
             return jnp.where(self.sees, self.recurrent.kernel(self.features, hidden.dtype), 0)
 
-        recurrent = apply_kernel(f"{self.module_name}/clockwork", hidden, make_kernel, self.kernel_shape)
+        recurrent = self.context.apply_kernel(f"{self.module_name}/clockwork", hidden, make_kernel, self.kernel_shape)
         fresh = self.activation(recurrent + self.input(inputs))
         fires = step.reshape(-1, *[1] * (hidden.ndim - 1)) % self.period == 0
         hidden = jnp.where(fires, fresh, hidden)

@@ -1,4 +1,4 @@
-"""Continuous-time rate networks, discretised: with private noise, or with a time constant for each neuron."""
+"""Continuous-time rate networks in discrete steps: with noise, or with a time constant for each neuron."""
 
 from typing import NamedTuple
 
@@ -7,67 +7,68 @@ import jax
 import jax.numpy as jnp
 
 from predjax.cells.base import RecurrentCell
-from predjax.cells.draws import draw_samples
-from predjax.cells.linear import LinearMap, add_maps
+from predjax.cells.context import StepContext
+from predjax.cells.linear import Shape, add_maps
 from predjax.cells.options import check_choice, check_number, choose_activation
 
 
 def noise_scale(alpha: float, sigma: float, noise_form: str) -> float:
-    """What multiplies xi ~ N(0, 1) at a step: sqrt(2 alpha) sigma (Euler-Maruyama), or alpha sigma ("bracket")."""
+    """Return the factor of xi ~ N(0, 1) in a step: sqrt(2 alpha) sigma (Euler-Maruyama) or alpha sigma ("bracket")."""
     return alpha * sigma if noise_form == "bracket" else (2 * alpha) ** 0.5 * sigma
 
 
 class CTRNN(RecurrentCell):
     """h' = (1 - a) h + a (W f(h) + U u + b) + noise, output f(h'): `(B, *S, I)` to `(B, *S, F)`; the state is h.
 
-    The rate network tau dh/dt = -h + W f(h) + U u + b + sqrt(2 tau) sigma xi(t) in steps of a = dt / tau = `alpha`
-    in (0, 1]. The noise is sqrt(2 a) sigma xi, of Euler and Maruyama (Song et al. 2016), so that a free neuron has the
-    standard deviation sigma / sqrt(1 - a/2); with `noise_form` "bracket" it is a sigma xi, inside the bracket of the
-    drive, as some codes have it, with the standard deviation sigma sqrt(a / (2 - a)). xi ~ N(0, 1) comes from Haiku's
-    random key, for each sample on its own; without a key there is no noise. f, the rates, is `activation`.
+    The rate network tau dh/dt = -h + W f(h) + U u + b + sqrt(2 tau) sigma xi(t) in steps of a = dt / tau = `alpha` in
+    (0, 1]; the rates f are `activation`, sigma is `noise`. The noise of a step is that of Euler and Maruyama (Song et
+    al. 2016), sqrt(2 a) sigma xi, which gives a free neuron the standard deviation sigma / sqrt(1 - a/2). With
+    `noise_form` "bracket", as in some codes, it is a sigma xi, and the standard deviation sigma sqrt(a / (2 - a)). Each
+    sample draws its own xi ~ N(0, 1) from Haiku's random key; without a key there is no noise.
 
-    W starts as N(0, `gain`^2 / F), the random network of Sompolinsky et al. (1988), chaotic above a gain of 1; U and b
-    uniform in +-1/sqrt(fan_in). h starts at zero, where codes for neuroscience start it at one.
+    W starts as N(0, `gain`^2 / F), the random network of Sompolinsky et al. (1988), chaotic for a gain above 1; U and b
+    start uniform in +-1/sqrt(fan_in). h starts at zero; codes for neuroscience start it at one.
     """
 
     def __init__(
         self,
-        features,
-        spatial_shape=(),
-        kernel_shape=(),
-        alpha=0.1,
-        noise=0.0,
-        noise_form="euler_maruyama",
-        gain=1.0,
-        activation="tanh",
-        name=None,
-    ):
-        super().__init__(features, spatial_shape, kernel_shape, name)
+        features: int,
+        spatial_shape: Shape = (),
+        kernel_shape: Shape = (),
+        alpha: float = 0.1,
+        noise: float = 0.0,
+        noise_form: str = "euler_maruyama",
+        gain: float = 1.0,
+        activation: str = "tanh",
+        context: StepContext | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(features, spatial_shape, kernel_shape, context, name)
         self.alpha = check_number("alpha", alpha, above=0, high=1)
         noise_form = check_choice("noise_form", noise_form, ("euler_maruyama", "bracket"))
         self.noise = noise_scale(self.alpha, check_number("noise", noise, low=0), noise_form)
         gain = check_number("gain", gain, above=0)
         self.activation = choose_activation(activation)
         start = hk.initializers.VarianceScaling(gain**2, "fan_in", "normal")
-        self.recurrent = LinearMap(features, kernel_shape, w_init=start, name="recurrent")
-        self.input = LinearMap(features, kernel_shape, with_bias=True, name="input")
+        self.recurrent = self.linear(features, "recurrent", w_init=start)
+        self.input = self.linear(features, "input", with_bias=True)
 
-    def advance(self, inputs, state, xi=None):
-        """h' with the noise xi `(B, *S, F)`, or none."""
+    def advance(self, inputs: jax.Array, state: jax.Array, xi: jax.Array | None = None) -> jax.Array:
+        """Return h', with the noise xi `(B, *S, F)` if given."""
         drive = add_maps((self.input, inputs), (self.recurrent, self.activation(state)))
         state = (1 - self.alpha) * state + self.alpha * drive
         return state if xi is None else state + self.noise * xi
 
-    def __call__(self, inputs, state):
-        def draw(key):
+    def __call__(self, inputs: jax.Array, state: jax.Array) -> tuple[jax.Array, jax.Array]:
+        def draw(key: jax.Array) -> jax.Array:
             return jax.random.normal(key, state.shape[1:], state.dtype)
 
-        state = self.advance(inputs, state, draw_samples(draw, len(state)) if self.noise else None)
+        state = self.advance(inputs, state, self.context.draw(draw, len(state)) if self.noise else None)
         return self.activation(state), state
 
 
 class TimedState(NamedTuple):
-    """h and the time constants tau, each `(B, *S, F)`; tau stays as it is."""
+    """The hidden state h and the time constants tau, each `(B, *S, F)`; no step changes tau."""
 
     hidden: jax.Array
     time_constant: jax.Array
@@ -76,25 +77,33 @@ class TimedState(NamedTuple):
 class SimpleCTRNN(RecurrentCell):
     """h' = (1 - dt/tau) h + dt/tau (sigmoid(W h + b) + U u): `(B, *S, I)` to `(B, *S, F)`; the output is h'.
 
-    A rate network with a time constant tau for each neuron, in the state (`TimedState`): the initial state has those
-    of the parameter log tau `(F,)`, which starts at tau = 1. The nonlinearity is outside the weighted sum; Beer (1995)
-    has tau dy/dt = -y + W sigmoid(y + theta) + I, which is not the same. U u is a drive of each neuron; where the
-    drive is given, U is the identity. dt is `step_size`. Kernels and b start uniform in +-1/sqrt(fan_in).
+    A rate network with a time constant tau for each neuron. tau is part of the state (`TimedState`); the initial state
+    takes it from the parameter log tau `(F,)`, which starts at 0. The sigmoid acts on the weighted sum; Beer (1995) has
+    tau dy/dt = -y + W sigmoid(y + theta) + I, which is not the same. dt is `step_size`. Kernels and b start uniform in
+    +-1/sqrt(fan_in).
     """
 
-    def __init__(self, features, spatial_shape=(), kernel_shape=(), step_size=0.1, name=None):
-        super().__init__(features, spatial_shape, kernel_shape, name)
+    def __init__(
+        self,
+        features: int,
+        spatial_shape: Shape = (),
+        kernel_shape: Shape = (),
+        step_size: float = 0.1,
+        context: StepContext | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(features, spatial_shape, kernel_shape, context, name)
         self.step_size = check_number("step_size", step_size, above=0)
-        self.recurrent = LinearMap(features, kernel_shape, with_bias=True, name="recurrent")
-        self.input = LinearMap(features, kernel_shape, name="input")
+        self.recurrent = self.linear(features, "recurrent", with_bias=True)
+        self.input = self.linear(features, "input")
 
-    def initial_state(self, batch_size):
-        """h at zero, tau of the parameters."""
+    def initial_state(self, batch_size: int) -> TimedState:
+        """Return h = 0 and tau from the parameter."""
         zeros = self.zeros(batch_size)
         tau = jnp.exp(hk.get_parameter("log_tau", (self.features,), zeros.dtype, init=jnp.zeros))
         return TimedState(zeros, jnp.broadcast_to(tau, zeros.shape))
 
-    def __call__(self, inputs, state):
+    def __call__(self, inputs: jax.Array, state: TimedState) -> tuple[jax.Array, TimedState]:
         rate = self.step_size / state.time_constant
         drive = jax.nn.sigmoid(self.recurrent(state.hidden)) + self.input(inputs)
         hidden = (1 - rate) * state.hidden + rate * drive

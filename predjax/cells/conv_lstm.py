@@ -1,23 +1,28 @@
 """The convolutional LSTM of Shi et al. (2015)."""
 
+from collections.abc import Iterable
+
 import haiku as hk
 import jax
 import jax.numpy as jnp
 
 from predjax.cells.base import RecurrentCell
+from predjax.cells.context import StepContext
 from predjax.cells.gated import LSTMState
-from predjax.cells.linear import NormedMap, add_normed
+from predjax.cells.linear import Shape, add_normed
 from predjax.cells.options import check_number, check_switch
 
 
-def update_with_peepholes(gates, cell, peepholes, forget_bias: float):
-    """h' and c' of one step, in which the gates may see the memory.
+def update_with_peepholes(
+    gates: jax.Array, cell: jax.Array, peepholes: Iterable[jax.Array | float], forget_bias: float
+) -> LSTMState:
+    """Return h' and c' of one step whose gates may see the memory.
 
         i = sigmoid(i + w_i c)   f = sigmoid(f + w_f c + forget_bias)   g = tanh(g)   c' = f c + i g
         o = sigmoid(o + w_o c')  h' = o tanh(c')
 
     Args:
-      gates: `(B, *S, 4F)`, the sums i f g o over the input and the hidden state.
+      gates: the sums i f g o over the input and the hidden state, `(B, *S, 4F)`.
       cell: c `(B, *S, F)`.
       peepholes: w_i, w_f and w_o, each `(*S, F)`, or numbers.
     """
@@ -31,36 +36,38 @@ def update_with_peepholes(gates, cell, peepholes, forget_bias: float):
 class ConvLSTM(RecurrentCell):
     """i f g o = N(W_x * x) + N(W_h * h), then `update_with_peepholes`: `(B, *S, I)` to h' `(B, *S, F)`.
 
-    Shi et al. (2015), "Convolutional LSTM network", arXiv:1506.04214; the state is `LSTMState`. By default as in
-    OpenSTL, the collection that PredRNN's baselines are run with, which departs from the paper: no biases (`with_bias`
-    adds them), no w_i, w_f, w_o (`peepholes` adds them, one for each element of the grid, starting at 0: they fit no
-    other grid) and, with `layer_norm`, N is `FrameNorm`. `forget_bias` is a constant, 0 in both.
+    Shi et al. (2015), "Convolutional LSTM network", arXiv:1506.04214; the state is `LSTMState`. The defaults are those
+    of OpenSTL, the collection that runs PredRNN's baselines, and depart from the paper: there are no biases
+    (`with_bias` adds them) and no w_i, w_f, w_o. `peepholes` adds these, one for each element of the grid, starting at
+    0; they fit no other grid. With `layer_norm` N is `FrameNorm`, else the identity. The constant `forget_bias` is 0 in
+    the paper and in OpenSTL.
     """
 
     def __init__(
         self,
-        features,
-        spatial_shape=(),
-        kernel_shape=(),
-        peepholes=False,
-        forget_bias=0.0,
-        with_bias=False,
-        layer_norm=False,
-        name=None,
-    ):
-        super().__init__(features, spatial_shape, kernel_shape, name)
+        features: int,
+        spatial_shape: Shape = (),
+        kernel_shape: Shape = (),
+        peepholes: bool = False,
+        forget_bias: float = 0.0,
+        with_bias: bool = False,
+        layer_norm: bool = False,
+        context: StepContext | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(features, spatial_shape, kernel_shape, context, name)
         self.peepholes = check_switch("peepholes", peepholes)
         self.forget_bias = check_number("forget_bias", forget_bias)
         biased, norm = check_switch("with_bias", with_bias), check_switch("layer_norm", layer_norm)
-        self.input = NormedMap(4 * features, kernel_shape, biased, norm, name="input")
-        self.recurrent = NormedMap(4 * features, kernel_shape, False, norm, name="recurrent")
+        self.input = self.normed(4 * features, "input", norm, biased)
+        self.recurrent = self.normed(4 * features, "recurrent", norm)
 
-    def initial_state(self, batch_size):
-        """All zeros."""
+    def initial_state(self, batch_size: int) -> LSTMState:
+        """Return zeros."""
         return LSTMState(self.zeros(batch_size), self.zeros(batch_size))
 
-    def __call__(self, inputs, state):
-        peepholes = 0.0, 0.0, 0.0
+    def __call__(self, inputs: jax.Array, state: LSTMState) -> tuple[jax.Array, LSTMState]:
+        peepholes: Iterable[jax.Array | float] = (0.0, 0.0, 0.0)
         if self.peepholes:
             shape = (3, *self.spatial_shape, self.features)
             peepholes = hk.get_parameter("peepholes", shape, inputs.dtype, init=jnp.zeros)

@@ -1,4 +1,4 @@
-"""Gradient descent that never goes up: momentum that restarts, and steps that curvature bounds."""
+"""Gradient descent that never increases the objective: restarts of the momentum, rates bounded by the curvature."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -10,61 +10,73 @@ SHRINK = 0.5
 
 
 class Descent(NamedTuple):
-    """Where a descent is: the point with its value and gradient, and how it goes on.
+    """The state of a descent.
 
     Attributes:
-      point: a tree of arrays; the best that was seen.
-      value, gradient: of the objective there.
+      point: a tree of arrays, the best point so far.
+      value, gradient: of the objective at the point.
       momenta: a tree like the point's.
-      rates: one for each leaf of the point, at most the given ones.
+      rates: one for each leaf of the point, at most the given rate.
       moving: whether the momenta are not 0.
       iterations: evaluations of the objective and its gradient after the first.
-      converged: whether the last step counted as small.
+      converged: whether the last step was small.
     """
 
     point: Any
     value: jax.Array
-    gradient: object
-    momenta: object
-    rates: object
+    gradient: Any
+    momenta: Any
+    rates: Any
     moving: jax.Array
     iterations: jax.Array
     converged: jax.Array
 
 
-def descend(
-    objective: Callable, start, rates, *, momentum: float, max_iter: int, settled: Callable,
-    project: Callable = lambda point: point, clip: float = jnp.inf,
-) -> Descent:  # fmt: skip
-    """Minimises objective(point) from `start` without ever going up.
+class DescentRules(NamedTuple):
+    """How a descent goes.
 
-    A step is Nesterov's, m' = g + a m, v' = project(v - h (g + a m')), with a rate h for each leaf v. One that does
-    not lower the value (or makes it NaN) is not taken: the momentum restarts at 0, and where it was 0 already, all
-    rates halve. While every step lowers the value, they are those of plain descent with momentum.
+    Attributes:
+      momentum: a, in [0, 1).
+      max_iter: the largest number of updates, taken or rejected.
+      settled: `(proposed point, point before) -> bool`; true ends the descent.
+      project: gives the allowed point nearest to a point.
+      clip: components of gradients are clipped to +-`clip`.
+    """
 
-    h starts at min(rate, 1 / L), with L = |H g| / |g| for the block H of the Hessian that belongs to the leaf: along
-    the gradient, where it is steep, the first step does not overshoot a quadratic. Blocks have their own L, so a
-    steep one does not slow the others down.
+    momentum: float
+    max_iter: int
+    settled: Callable[[Any, Any], jax.Array]
+    project: Callable[[Any], Any] = lambda point: point
+    clip: float = float("inf")
 
-    An update takes one value and gradient, as without safeguard (a rejected one is lost); the start takes a product
-    with the Hessian for each leaf. Forward derivatives pass; there is no reverse one through the loop.
+
+def descend(objective: Callable[[Any], jax.Array], start: Any, rates: Any, rules: DescentRules) -> Descent:
+    """Minimise objective(point) from `start` without ever increasing it.
+
+    A step is Nesterov's, m' = g + a m, v' = project(v - h (g + a m')), with a rate h for each leaf v. A step that does
+    not lower the value (or makes it NaN) is rejected: the momentum restarts at 0, and if it was 0 already, all rates
+    halve. While no step is rejected, this is plain descent with momentum.
+
+    h starts at min(rate, 1 / L), with L = |H g| / |g| and the block H of the Hessian for the leaf: along the gradient,
+    the first step does not overshoot the minimum of a quadratic. Each block has its own L, so that a steep block does
+    not slow down the others.
+
+    An update takes one value and gradient, as plain descent does; the start takes a product with the Hessian for each
+    leaf. Forward derivatives pass through the loop, reverse derivatives do not.
 
     Args:
-      objective: of a point, differentiable.
+      objective: a differentiable function of a point.
       start: a tree of arrays.
       rates: the largest h for each leaf of `start`, in the same tree.
-      momentum: a, in [0, 1).
-      max_iter: updates at most, taken or not.
-      settled: of a proposed point and the one before; true ends the descent.
-      project: of a point, the nearest that is allowed.
-      clip: components of gradients are clipped to +-`clip`.
+      rules: see `DescentRules`.
 
     Source: restarts by the value, O'Donoghue & Candes (2015), Adaptive restart for accelerated gradient schemes;
     backtracking, Beck & Teboulle (2009), A fast iterative shrinkage-thresholding algorithm.
     """
     raw = jax.value_and_grad(objective)
+    momentum, clip = rules.momentum, rules.clip
 
-    def evaluate(point):
+    def evaluate(point: Any) -> tuple[jax.Array, Any]:
         value, gradient = raw(point)
         return value, jax.tree.map(lambda g: jnp.clip(g, -clip, clip), gradient)
 
@@ -73,18 +85,18 @@ def descend(
         proposed = jax.tree.map(
             lambda v, g, m, h: v - h * (g + momentum * m), now.point, now.gradient, momenta, now.rates
         )
-        proposed = project(proposed)
+        proposed = rules.project(proposed)
         value, gradient = evaluate(proposed)
         lower = value <= now.value  # not if NaN
         taken, kept = (proposed, value, gradient, momenta), (now.point, now.value, now.gradient, now.momenta)
         point, value, gradient, momenta = jax.tree.map(lambda a, b: jnp.where(lower, a, b), taken, kept)
         momenta = jax.tree.map(lambda m: jnp.where(lower, m, 0.0), momenta)
         rates = jax.tree.map(lambda h: jnp.where(lower | now.moving, h, SHRINK * h), now.rates)
-        small = settled(proposed, now.point)
+        small = rules.settled(proposed, now.point)
         return Descent(point, value, gradient, momenta, rates, lower, now.iterations + 1, small)
 
-    def unfinished(now: Descent):
-        return ~now.converged & (now.iterations < max_iter)
+    def unfinished(now: Descent) -> jax.Array:
+        return ~now.converged & (now.iterations < rules.max_iter)
 
     value, gradient = evaluate(start)
     rates = bound_rates(jax.grad(objective), start, gradient, rates)
@@ -95,10 +107,10 @@ def descend(
     )
 
 
-def bound_rates(slope: Callable, point, gradient, rates):
-    """min(rate, |g| / |H g|) for each leaf g of `gradient`, with the block H of the derivative of `slope` at `point`.
+def bound_rates(slope: Callable[[Any], Any], point: Any, gradient: Any, rates: Any) -> Any:
+    """Return min(rate, |g| / |H g|) for each leaf g of `gradient`.
 
-    A leaf without gradient keeps its rate.
+    H is the block of the derivative of `slope` at `point` for the leaf. A leaf without gradient keeps its rate.
     """
     leaves, tree = jax.tree.flatten(gradient)
     bounded = []

@@ -1,26 +1,36 @@
-"""Vanilla recurrences: Elman (1990), with a leak, of Wilson-Cowan form, and independent neurons (Li et al. 2018)."""
+"""Simple recurrences: Elman (1990), leaky units, the Wilson-Cowan form, and independent neurons (Li et al. 2018)."""
 
 import haiku as hk
+import jax
 import jax.numpy as jnp
 
 from predjax.cells.base import RecurrentCell
-from predjax.cells.linear import LinearMap, add_maps
+from predjax.cells.context import StepContext
+from predjax.cells.linear import Shape, add_maps
 from predjax.cells.options import check_number, choose_activation
 
 
 class Elman(RecurrentCell):
-    """h' = f(W_hh h + W_ih x + b): `(B, *S, I)` to `(B, *S, F)`; the state is h, which is also the output.
+    """h' = f(W_hh h + W_ih x + b): `(B, *S, I)` to `(B, *S, F)`; h is the state and the output.
 
     Elman (1990), "Finding structure in time". W_hh and W_ih are dense or convolutions. f is `activation`.
     """
 
-    def __init__(self, features, spatial_shape=(), kernel_shape=(), activation="tanh", name=None):
-        super().__init__(features, spatial_shape, kernel_shape, name)
+    def __init__(
+        self,
+        features: int,
+        spatial_shape: Shape = (),
+        kernel_shape: Shape = (),
+        activation: str = "tanh",
+        context: StepContext | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(features, spatial_shape, kernel_shape, context, name)
         self.activation = choose_activation(activation)
-        self.input = LinearMap(features, kernel_shape, name="input")
-        self.recurrent = LinearMap(features, kernel_shape, with_bias=True, name="recurrent")
+        self.input = self.linear(features, "input")
+        self.recurrent = self.linear(features, "recurrent", with_bias=True)
 
-    def __call__(self, inputs, state):
+    def __call__(self, inputs: jax.Array, state: jax.Array) -> tuple[jax.Array, jax.Array]:
         hidden = self.activation(add_maps((self.input, inputs), (self.recurrent, state)))
         return hidden, hidden
 
@@ -31,11 +41,20 @@ class LeakyElman(Elman):
     Leaky integrator neurons (Jaeger et al. 2007, with a decay of 1, in the form of Lukosevicius 2012).
     """
 
-    def __init__(self, features, spatial_shape=(), kernel_shape=(), activation="tanh", leak_rate=0.3, name=None):
-        super().__init__(features, spatial_shape, kernel_shape, activation, name)
+    def __init__(
+        self,
+        features: int,
+        spatial_shape: Shape = (),
+        kernel_shape: Shape = (),
+        activation: str = "tanh",
+        leak_rate: float = 0.3,
+        context: StepContext | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(features, spatial_shape, kernel_shape, activation, context, name)
         self.leak_rate = check_number("leak_rate", leak_rate, above=0, high=1)
 
-    def __call__(self, inputs, state):
+    def __call__(self, inputs: jax.Array, state: jax.Array) -> tuple[jax.Array, jax.Array]:
         driven, _ = super().__call__(inputs, state)
         hidden = (1 - self.leak_rate) * state + self.leak_rate * driven
         return hidden, hidden
@@ -44,31 +63,40 @@ class LeakyElman(Elman):
 class WilsonCowan(LeakyElman):
     """h' = (1 - a) h + a [f(W_hh h + b) + W_ih x], a = `leak_rate` in (0, 1].
 
-    A rate model that keeps the input outside f. Wilson & Cowan (1972) have it inside, and a factor 1 - r h of
-    neurons that are not refractory: this is the form that goes by their name in libraries of recurrent cells.
+    A rate model with the input outside f: the form that has this name in libraries of recurrent cells. Wilson & Cowan
+    (1972) have the input inside f, and a factor 1 - r h, the share of neurons that are not refractory.
     """
 
-    def __call__(self, inputs, state):
+    def __call__(self, inputs: jax.Array, state: jax.Array) -> tuple[jax.Array, jax.Array]:
         driven = self.activation(self.recurrent(state)) + self.input(inputs)
         hidden = (1 - self.leak_rate) * state + self.leak_rate * driven
         return hidden, hidden
 
 
 class IndRNN(RecurrentCell):
-    """h' = f(u h + W x + b) with one recurrent weight u `(F,)` for each neuron, by default with f = relu.
+    """h' = f(u h + W x + b) with one recurrent weight u `(F,)` for each neuron; f is relu by default.
 
-    Li et al. (2018), "Independently recurrent neural network", arXiv:1803.04831. u starts as U(0, 1) and is held in
-    [-`recurrent_bound`, `recurrent_bound`]: gamma^(1/T) for sequences of T steps (the authors take gamma 2 or 10), 1
-    for long ones. On maps u is the same for every pixel, and only W convolves.
+    Li et al. (2018), "Independently recurrent neural network", arXiv:1803.04831. u starts as U(0, 1) and is clipped
+    to +-`recurrent_bound`: 1 for long sequences, gamma^(1/T) for T steps (the authors take gamma 2 or 10). On maps u is
+    the same for every pixel, and only W convolves.
     """
 
-    def __init__(self, features, spatial_shape=(), kernel_shape=(), activation="relu", recurrent_bound=1.0, name=None):
-        super().__init__(features, spatial_shape, kernel_shape, name)
+    def __init__(
+        self,
+        features: int,
+        spatial_shape: Shape = (),
+        kernel_shape: Shape = (),
+        activation: str = "relu",
+        recurrent_bound: float = 1.0,
+        context: StepContext | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(features, spatial_shape, kernel_shape, context, name)
         self.activation = choose_activation(activation)
         self.recurrent_bound = check_number("recurrent_bound", recurrent_bound, above=0)
-        self.input = LinearMap(features, kernel_shape, with_bias=True, name="input")
+        self.input = self.linear(features, "input", with_bias=True)
 
-    def __call__(self, inputs, state):
+    def __call__(self, inputs: jax.Array, state: jax.Array) -> tuple[jax.Array, jax.Array]:
         init = hk.initializers.RandomUniform(0.0, min(1.0, self.recurrent_bound))
         u = hk.get_parameter("u", (self.features,), inputs.dtype, init=init)
         u = jnp.clip(u, -self.recurrent_bound, self.recurrent_bound)

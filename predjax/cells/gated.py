@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from predjax.cells.base import RecurrentCell
-from predjax.cells.linear import LinearMap, add_maps, fan_in_initializer
+from predjax.cells.context import StepContext
+from predjax.cells.linear import DType, Initializer, Shape, add_maps, fan_in_initializer
 from predjax.cells.options import check_number, check_switch
 
 
@@ -18,8 +19,8 @@ class LSTMState(NamedTuple):
     cell: jax.Array
 
 
-def update_cell(gates, cell):
-    """c' and h' from the sums i f g o `(..., 4F)`: c' = sigmoid(f) c + sigmoid(i) tanh(g), h' = sigmoid(o) tanh(c')."""
+def update_cell(gates: jax.Array, cell: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return c' = sigmoid(f) c + sigmoid(i) tanh(g) and h' = sigmoid(o) tanh(c') from the sums i f g o `(..., 4F)`."""
     i, f, g, o = jnp.split(gates, 4, axis=-1)
     cell = jax.nn.sigmoid(f) * cell + jax.nn.sigmoid(i) * jnp.tanh(g)
     return cell, jax.nn.sigmoid(o) * jnp.tanh(cell)
@@ -29,37 +30,45 @@ class LSTM(RecurrentCell):
     """i, f, g, o = W x + U h + b, then `update_cell`: `(B, *S, I)` to h' `(B, *S, F)`; the state is `LSTMState`.
 
     Hochreiter & Schmidhuber (1997) with the forget gate of Gers et al. (2000), without peepholes. W and U are dense or
-    convolutions, with the gates in the order i f g o. `forget_bias` is where the bias of the forget gate starts: above
-    zero, so that memory is kept at first (Gers et al.; 1 in Jozefowicz et al. 2015). The other biases and the kernels
-    start uniform in +-1/sqrt(fan_in).
+    convolutions, with the gates in the order i f g o. The bias of the forget gate starts at `forget_bias`; above zero,
+    it keeps the memory at first (Gers et al.; 1 in Jozefowicz et al. 2015). The other biases and the kernels start
+    uniform in +-1/sqrt(fan_in).
     """
 
-    def __init__(self, features, spatial_shape=(), kernel_shape=(), forget_bias=1.0, name=None):
-        super().__init__(features, spatial_shape, kernel_shape, name)
+    def __init__(
+        self,
+        features: int,
+        spatial_shape: Shape = (),
+        kernel_shape: Shape = (),
+        forget_bias: float = 1.0,
+        context: StepContext | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(features, spatial_shape, kernel_shape, context, name)
         forget_bias = check_number("forget_bias", forget_bias)
 
-        def start_biases(shape, dtype):
+        def start_biases(shape: Shape, dtype: DType) -> jax.Array:
             start = fan_in_initializer(features)(shape, dtype)
             return start.at[features : 2 * features].set(forget_bias)
 
-        self.input = LinearMap(4 * features, kernel_shape, name="input")
-        self.recurrent = LinearMap(4 * features, kernel_shape, with_bias=True, b_init=start_biases, name="recurrent")
+        self.input = self.linear(4 * features, "input")
+        self.recurrent = self.linear(4 * features, "recurrent", start_biases)
 
-    def initial_state(self, batch_size):
-        """All zeros."""
+    def initial_state(self, batch_size: int) -> LSTMState:
+        """Return zeros."""
         return LSTMState(self.zeros(batch_size), self.zeros(batch_size))
 
-    def __call__(self, inputs, state):
+    def __call__(self, inputs: jax.Array, state: LSTMState) -> tuple[jax.Array, LSTMState]:
         gates = add_maps((self.input, inputs), (self.recurrent, state.hidden))
         cell, hidden = update_cell(gates, state.cell)
         return hidden, LSTMState(hidden, cell)
 
 
-def start_orthogonal(features: int):
-    """The initialiser of kernels side by side, each with `features` outputs and orthogonal columns."""
+def start_orthogonal(features: int) -> Initializer:
+    """Return the initialiser of kernels side by side, each with `features` outputs and orthogonal columns."""
     init = hk.initializers.Orthogonal()
 
-    def start(shape, dtype):
+    def start(shape: Shape, dtype: DType) -> jax.Array:
         parts = shape[-1] // features
         return jnp.concatenate([init((*shape[:-1], features), dtype) for _ in range(parts)], -1)
 
@@ -67,27 +76,35 @@ def start_orthogonal(features: int):
 
 
 class GRU(RecurrentCell):
-    """Gated recurrent unit: `(B, *S, I)` to `(B, *S, F)`; the state is h, which is also the output.
+    """Gated recurrent unit: `(B, *S, I)` to `(B, *S, F)`; h is the state and the output.
 
         r, z = sigmoid(W x + U h + b)    n = tanh(W_n x + U_n (r h) + b_n)    h' = (1 - z) h + z n
 
-    Cho et al. (2014), arXiv:1406.1078v3, which resets before U_n; z gates the new value as in Chung et al. (2014),
-    where Cho et al. have h' = z h + (1 - z) n. With `reset_after` n = tanh(W_n x + b_n + r (U_n h + b_hn)): that of the
-    paper's first version, and with b_hn that of cuDNN, PyTorch and Keras. W `input` has the order r z n.
+    Cho et al. (2014), arXiv:1406.1078v3, which resets before U_n. z gates the new value, as in Chung et al. (2014); Cho
+    et al. have h' = z h + (1 - z) n. With `reset_after` n = tanh(W_n x + b_n + r (U_n h + b_hn)), as in the paper's
+    first version and, with b_hn, in cuDNN, PyTorch and Keras. The parts of W are in the order r z n.
 
-    Kernels start as in the paper: W from N(0, 0.01^2), U orthogonal; biases at zero.
+    As in the paper, W starts as N(0, 0.01^2), U orthogonal, and the biases at zero.
     """
 
-    def __init__(self, features, spatial_shape=(), kernel_shape=(), reset_after=False, name=None):
-        super().__init__(features, spatial_shape, kernel_shape, name)
+    def __init__(
+        self,
+        features: int,
+        spatial_shape: Shape = (),
+        kernel_shape: Shape = (),
+        reset_after: bool = False,
+        context: StepContext | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(features, spatial_shape, kernel_shape, context, name)
         self.reset_after = check_switch("reset_after", reset_after)
         small = hk.initializers.RandomNormal(0.01)  # Cho et al. (2014), appendix
         orthogonal = start_orthogonal(features)
-        self.input = LinearMap(3 * features, kernel_shape, True, small, jnp.zeros, name="input")
-        self.recurrent = LinearMap(2 * features, kernel_shape, w_init=orthogonal, name="recurrent")
-        self.candidate = LinearMap(features, kernel_shape, reset_after, orthogonal, jnp.zeros, name="candidate")
+        self.input = self.linear(3 * features, "input", jnp.zeros, small)
+        self.recurrent = self.linear(2 * features, "recurrent", w_init=orthogonal)
+        self.candidate = self.linear(features, "candidate", jnp.zeros if reset_after else False, orthogonal)
 
-    def __call__(self, inputs, state):
+    def __call__(self, inputs: jax.Array, state: jax.Array) -> tuple[jax.Array, jax.Array]:
         from_inputs, from_state = self.input(inputs), self.recurrent(state)
         r, z = jnp.split(jax.nn.sigmoid(from_inputs[..., : 2 * self.features] + from_state), 2, axis=-1)
         recalled = r * self.candidate(state) if self.reset_after else self.candidate(r * state)

@@ -1,14 +1,17 @@
-"""Initial values of structured state spaces: the spectrum of the HiPPO matrix, and maps in its eigenvectors."""
+"""Initial values of structured state spaces: the HiPPO matrix, its spectrum, and maps in its eigenvectors."""
 
 import functools
 
 import haiku as hk
+import jax
 import jax.numpy as jnp
 import numpy as np
 
+from predjax.cells.linear import DType, Initializer, Shape
+
 
 def make_hippo(size: int) -> np.ndarray:
-    """The normal part of HiPPO-LegS, S = A + p p^T with p_n = sqrt(n + 1/2), `(size, size)` (Gu et al. 2022).
+    """Return the normal part of HiPPO-LegS, S = A + p p^T with p_n = sqrt(n + 1/2), `(size, size)` (Gu et al. 2022).
 
     A_nk = -sqrt((2n + 1)(2k + 1)) for n > k, -(n + 1) for n = k, else 0. S is -1/2 I plus an antisymmetric matrix.
     """
@@ -18,9 +21,9 @@ def make_hippo(size: int) -> np.ndarray:
 
 @functools.cache
 def diagonalise_hippo(size: int, blocks: int = 1, conjugate: bool = True) -> tuple[np.ndarray, np.ndarray]:
-    """Eigenvalues `(P,)` and eigenvectors V `(size, P)` of `blocks` copies of `make_hippo` on a diagonal.
+    """Return eigenvalues `(P,)` and eigenvectors V `(size, P)` of a block diagonal of `blocks` copies of `make_hippo`.
 
-    With `conjugate` P = size / 2: of every pair of conjugate eigenvalues the one with the negative imaginary part.
+    With `conjugate` P = size / 2: each pair of conjugate eigenvalues gives the one with the negative imaginary part.
     """
     each = size // blocks
     s = make_hippo(each)
@@ -31,23 +34,23 @@ def diagonalise_hippo(size: int, blocks: int = 1, conjugate: bool = True) -> tup
     return values, np.kron(np.eye(blocks), v[:, :kept])
 
 
-def start_inputs(v, variance: float):
-    """The initialiser of the real and imaginary parts of V^H B, `(..., I, 2P)`, B real with variance / fan_in."""
+def start_inputs(v: np.ndarray, variance: float) -> Initializer:
+    """Return the initialiser of V^H B, real and imaginary parts `(..., I, 2P)`, for real B of variance / fan_in."""
     draw = hk.initializers.VarianceScaling(variance, "fan_in", "truncated_normal")
 
-    def start(shape, dtype):
+    def start(shape: Shape, dtype: DType) -> jax.Array:
         b = draw((*shape[:-1], len(v)), dtype)
         return jnp.concatenate([b @ jnp.asarray(v.real, dtype), b @ jnp.asarray(-v.imag, dtype)], -1)
 
     return start
 
 
-def start_outputs(v, variance: float, real: bool):
-    """The initialiser of the real and imaginary parts of C V, `(..., 2P, F)`, C with variance / fan_in, maybe real."""
+def start_outputs(v: np.ndarray, variance: float, real: bool) -> Initializer:
+    """Return the initialiser of C V, real and imaginary parts `(..., 2P, F)`; C has variance / fan_in."""
     draw = hk.initializers.VarianceScaling(variance if real else variance / 2, "fan_in", "truncated_normal")
 
-    def start(shape, dtype):
-        def turn(c, part):
+    def start(shape: Shape, dtype: DType) -> jax.Array:
+        def turn(c: jax.Array, part: np.ndarray) -> jax.Array:
             return jnp.einsum("...nf,np->...pf", c, jnp.asarray(part, dtype))
 
         size = (*shape[:-2], len(v), shape[-1])

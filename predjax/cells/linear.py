@@ -3,92 +3,103 @@
 import functools
 import math
 import operator
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import haiku as hk
 import jax
 import jax.numpy as jnp
 
+from predjax.cells.context import StepContext
 from predjax.kernels.convolution import convolve_same, convolve_transposed, turn
-from predjax.kernels.shared import convolve_shared, multiply
+
+Shape = Sequence[int]
+DType = Any  # whatever jax takes for a dtype
+Initializer = Callable[[Shape, DType], jax.Array]
 
 
-def uniform_fan_in(shape, dtype=jnp.float32):
-    """Samples U(-1/sqrt(fan_in), 1/sqrt(fan_in)) with fan_in = product of all but the last axis of a kernel.
+def uniform_fan_in(shape: Shape, dtype: DType = jnp.float32) -> jax.Array:
+    """Draw U(-1/sqrt(fan_in), 1/sqrt(fan_in)), where fan_in is the product of all but the last axis of a kernel.
 
     The default of the published PyTorch codes (He et al. 2015 with a = sqrt(5)).
     """
     return fan_in_initializer(math.prod(shape[:-1]))(shape, dtype)
 
 
-def fan_in_initializer(fan_in):
-    """The U(-1/sqrt(fan_in), 1/sqrt(fan_in)) initialiser of a kernel or its bias."""
+def fan_in_initializer(fan_in: int) -> Initializer:
+    """Return the U(-1/sqrt(fan_in), 1/sqrt(fan_in)) initialiser of a kernel or its bias."""
     bound = 1.0 / math.sqrt(fan_in)
     return hk.initializers.RandomUniform(-bound, bound)
 
 
-def transpose_kernel(w):
-    """The kernel of the adjoint map: `(I, O)` transposed, `(k, k, I, O)` turned by half a turn as well."""
+def transpose_kernel(w: jax.Array) -> jax.Array:
+    """Return the kernel of the adjoint map: `(I, O)` transposed, `(k, k, I, O)` also turned by half a turn."""
     return turn(w) if w.ndim == 4 else w.T
-
-
-def apply_kernel(name: str, x, make_kernel, kernel_shape=()):
-    """W x with the kernel `(*kernel_shape, I, O)` that `make_kernel()` gives; a scan shares it under `name`.
-
-    A step may use a name once. A kernel that a step needs twice has two names, and its gradient is their sum.
-    """
-    if math.prod(kernel_shape) > 1:
-        return convolve_shared(name, x, make_kernel)
-    w = make_kernel()
-    return multiply(x, w.reshape(w.shape[-2:]))
 
 
 class LinearMap(hk.Module):
     """y = W x (+ b): dense for `kernel_shape` (), a convolution of stride 1 with SAME padding for (k, k), k odd.
 
-    `(B, *S, I)` to `(B, *S, features)`. Parameters: `w` `(*kernel_shape, I, features)`, `b` `(features,)`. `w_init`
-    and `b_init` are initialisers `(shape, dtype)` of Haiku; `b_init` None is the uniform one of the kernel's inputs.
+    `(B, *S, I)` to `(B, *S, features)`. Parameters: `w` `(*kernel_shape, I, features)`, `b` `(features,)`.
+
+    Args:
+      features: number of outputs.
+      kernel_shape: () or (k, k).
+      with_bias: False, True for a bias that starts uniformly as the kernel does, or the bias's initialiser.
+      w_init: the kernel's initialiser.
+      context: of the cell that the map belongs to.
     """
 
-    def __init__(self, features, kernel_shape=(), with_bias=False, w_init=uniform_fan_in, b_init=None, name=None):
+    def __init__(
+        self,
+        features: int,
+        kernel_shape: Shape = (),
+        with_bias: bool | Initializer = False,
+        w_init: Initializer = uniform_fan_in,
+        context: StepContext | None = None,
+        name: str | None = None,
+    ) -> None:
         super().__init__(name=name)
-        self.features, self.kernel_shape, self.with_bias = features, tuple(kernel_shape), with_bias
-        self.w_init, self.b_init = w_init, b_init
+        self.features, self.kernel_shape = features, tuple(kernel_shape)
+        self.with_bias, self.w_init = with_bias, w_init
+        self.context = StepContext() if context is None else context
 
-    def kernel(self, inputs: int, dtype=jnp.float32):
-        """The parameter `w` for that many input features."""
+    def kernel(self, inputs: int, dtype: DType = jnp.float32) -> jax.Array:
+        """Return the parameter `w` for that many input features."""
         return hk.get_parameter("w", (*self.kernel_shape, inputs, self.features), dtype, init=self.w_init)
 
-    def bias(self, inputs: int, dtype=jnp.float32):
-        """The parameter `b` for that many input features."""
-        init = self.b_init or fan_in_initializer(math.prod(self.kernel_shape) * inputs)
+    def bias(self, inputs: int, dtype: DType = jnp.float32) -> jax.Array:
+        """Return the parameter `b` for that many input features."""
+        uniform = fan_in_initializer(math.prod(self.kernel_shape) * inputs)
+        init = uniform if isinstance(self.with_bias, bool) else self.with_bias
         return hk.get_parameter("b", (self.features,), dtype, init=init)
 
-    def __call__(self, x):
+    def __call__(self, x: jax.Array) -> jax.Array:
         return add_maps((self, x))
 
-    def adjoint(self, y, inputs: int):
-        """W^T y, `(B, *S, features)` to `(B, *S, inputs)`: <W x, y> = <x, W^T y> for every x; no bias."""
+    def adjoint(self, y: jax.Array, inputs: int) -> jax.Array:
+        """Return W^T y, `(B, *S, features)` to `(B, *S, inputs)`: <W x, y> = <x, W^T y> for every x; no bias."""
 
-        def make_kernel():
+        def make_kernel() -> jax.Array:
             return transpose_kernel(self.kernel(inputs, y.dtype))
 
-        return apply_kernel(f"{self.module_name}/adjoint", y, make_kernel, self.kernel_shape)
+        return self.context.apply_kernel(f"{self.module_name}/adjoint", y, make_kernel, self.kernel_shape)
 
 
-def add_maps(*terms):
-    """The sum of `linear(x)` over pairs `(linear, x)` of one kernel shape: a single convolution of all inputs."""
+def add_maps(*terms: tuple[LinearMap, jax.Array]) -> jax.Array:
+    """Return the sum of `linear(x)` over pairs `(linear, x)` of one kernel shape: one convolution of all inputs."""
     sizes = [(x.shape[-1], x.dtype) for _, x in terms]
-    shape = terms[0][0].kernel_shape
+    shape, products = terms[0][0].kernel_shape, terms[0][0].context.products
     if math.prod(shape) > 1:
 
-        def make_kernel():
+        def make_kernel() -> jax.Array:
             return jnp.concatenate([linear.kernel(*size) for (linear, _), size in zip(terms, sizes)], -2)
 
         name = "+".join(linear.module_name for linear, _ in terms)
-        y = convolve_shared(name, jnp.concatenate([x for _, x in terms], -1), make_kernel)
+        y = products.convolve(name, jnp.concatenate([x for _, x in terms], -1), make_kernel)
     else:
         kernels = (linear.kernel(*size).reshape(size[0], linear.features) for (linear, _), size in zip(terms, sizes))
-        y = functools.reduce(operator.add, (multiply(x, w) for (_, x), w in zip(terms, kernels)))
+        y = functools.reduce(operator.add, (products.multiply(x, w) for (_, x), w in zip(terms, kernels)))
     for (linear, _), size in zip(terms, sizes):
         if linear.with_bias:
             y += linear.bias(*size)
@@ -98,11 +109,11 @@ def add_maps(*terms):
 class Downsample(hk.Module):
     """A k x k convolution of stride 2 without bias: `(B, h, w, I)` to `(B, ceil(h/2), ceil(w/2), features)`."""
 
-    def __init__(self, features, kernel_size, name=None):
+    def __init__(self, features: int, kernel_size: int, name: str | None = None) -> None:
         super().__init__(name=name)
         self.features, self.kernel_size = features, kernel_size
 
-    def __call__(self, x):
+    def __call__(self, x: jax.Array) -> jax.Array:
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
         return convolve_same(x, hk.get_parameter("w", shape, x.dtype, init=uniform_fan_in), stride=2)
 
@@ -110,11 +121,11 @@ class Downsample(hk.Module):
 class Upsample(hk.Module):
     """The transposed convolution of `Downsample`: `(B, h, w, I)` to `(B, *output_size, features)`, no bias."""
 
-    def __init__(self, features, kernel_size, name=None):
+    def __init__(self, features: int, kernel_size: int, name: str | None = None) -> None:
         super().__init__(name=name)
         self.features, self.kernel_size = features, kernel_size
 
-    def __call__(self, x, output_size):
+    def __call__(self, x: jax.Array, output_size: Shape) -> jax.Array:
         k = self.kernel_size
         # PyTorch counts the outputs of a transposed convolution as its fan-in.
         init = fan_in_initializer(k * k * self.features)
@@ -123,14 +134,14 @@ class Upsample(hk.Module):
 
 
 class FrameNorm(hk.Module):
-    """Layer normalisation over rows, columns and features jointly, with a scale and an offset for each element.
+    """Layer normalisation over rows, columns and features together, with a scale and an offset for each element.
 
-    y = scale * (x - mean) / sqrt(variance + 1e-5) + offset, all of shape `(h, w, F)` per sample (Ba et al. 2016, as
-    in the codes of the PredRNN papers); `(F,)` of a vector. The parameters belong to the elements of a grid: they fit
-    no other grid.
+    y = scale * (x - mean) / sqrt(variance + 1e-5) + offset, where scale and offset are `(h, w, F)`, or `(F,)` for
+    vectors (Ba et al. 2016, as in the codes of the PredRNN papers). The parameters belong to the elements of a grid:
+    they fit no other grid.
     """
 
-    def __call__(self, x):
+    def __call__(self, x: jax.Array) -> jax.Array:
         axes = tuple(range(1, x.ndim))
         mean = x.mean(axes, keepdims=True)
         centred = x - mean
@@ -141,19 +152,27 @@ class FrameNorm(hk.Module):
 
 
 class NormedMap(LinearMap):
-    """N(W x) with N = `FrameNorm` if `layer_norm`, else a `LinearMap`."""
+    """N(W x), where N is `FrameNorm` with `layer_norm`, else the identity."""
 
-    def __init__(self, features, kernel_shape=(), with_bias=False, layer_norm=False, name=None):
-        super().__init__(features, kernel_shape, with_bias, name=name)
+    def __init__(
+        self,
+        features: int,
+        kernel_shape: Shape = (),
+        with_bias: bool = False,
+        layer_norm: bool = False,
+        context: StepContext | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(features, kernel_shape, with_bias, context=context, name=name)
         self.norm = FrameNorm(name="norm") if layer_norm else None
 
-    def __call__(self, x):
+    def __call__(self, x: jax.Array) -> jax.Array:
         y = super().__call__(x)
         return self.norm(y) if self.norm else y
 
 
-def add_normed(*terms):
-    """The sum of `linear(x)` over pairs `(linear, x)` of normed maps: a single convolution where none has a norm."""
+def add_normed(*terms: tuple[NormedMap, jax.Array]) -> jax.Array:
+    """Return the sum of `linear(x)` over pairs `(linear, x)`: one convolution where no map has a norm."""
     if any(linear.norm for linear, _ in terms):
         return functools.reduce(operator.add, (linear(x) for linear, x in terms))
     return add_maps(*terms)

@@ -1,28 +1,34 @@
-"""The Lipschitz recurrence (Erichson et al. 2021): a linear part with a known spectrum beside a bounded one."""
+"""The Lipschitz recurrence (Erichson et al. 2021): a linear part of known spectrum plus a bounded nonlinear part."""
 
 import math
+from collections.abc import Callable
 
 import haiku as hk
+import jax
 import jax.numpy as jnp
 
 from predjax.cells.base import RecurrentCell
-from predjax.cells.linear import LinearMap, apply_kernel, transpose_kernel
+from predjax.cells.context import StepContext
+from predjax.cells.linear import DType, Shape, transpose_kernel
 from predjax.cells.options import check_number, check_switch
 
 
-def mix_symmetric(m, beta: float):
-    """(1 - beta) (M + M^T) + beta (M - M^T), for kernels of dense maps and of convolutions."""
+def mix_symmetric(m: jax.Array, beta: float) -> jax.Array:
+    """Return (1 - beta) (M + M^T) + beta (M - M^T), for kernels of dense maps and of convolutions."""
     transposed = transpose_kernel(m)
     return (1 - beta) * (m + transposed) + beta * (m - transposed)
 
 
-def step_euler(slope, state, step_size: float):
-    """One step of Euler's method, with an error of the second order."""
+Slope = Callable[[jax.Array, str], jax.Array]  # (h, which use in the step) -> dh/dt
+
+
+def step_euler(slope: Slope, state: jax.Array, step_size: float) -> jax.Array:
+    """Take one step of Euler's method; the error is of second order."""
     return state + step_size * slope(state, "first")
 
 
-def step_midpoint(slope, state, step_size: float):
-    """One step of the midpoint rule, a Runge-Kutta method of second order, with an error of the third."""
+def step_midpoint(slope: Slope, state: jax.Array, step_size: float) -> jax.Array:
+    """Take one step of the midpoint rule, the Runge-Kutta method of second order; the error is of third order."""
     return state + step_size * slope(state + step_size / 2 * slope(state, "first"), "second")
 
 
@@ -31,56 +37,57 @@ class Lipschitz(RecurrentCell):
 
         A = (1 - beta_a) (M_a + M_a^T) + beta_a (M_a - M_a^T) - gamma_a I       W likewise from M_w, beta_w, gamma_w
 
-    Erichson et al. (2021), "Lipschitz recurrent neural networks", arXiv:2006.12070, eqs. 3, 7 and 8; the state is h,
-    which is also the output. Steps are Euler's, h + e F(h), or with `rk2` h + e F(h + e/2 F(h)) with the same input.
-    On maps M and U are convolutions and M^T is the adjoint of M, so that the symmetric part is that of the whole map.
+    Erichson et al. (2021), "Lipschitz recurrent neural networks", arXiv:2006.12070, eqs. 3, 7 and 8; h is the state and
+    the output. A step is Euler's, h + e F(h), or with `rk2` h + e F(h + e/2 F(h)), at the same input. On maps M and U
+    are convolutions and M^T is the adjoint of M: the symmetric part is the one of the whole map.
 
-    M starts as N(0, (`scale` / F)^2) (on maps F counts the pixels of a kernel as well), U Glorot normal, b at zero, as
-    in the paper; the authors' code has one beta and one gamma for both matrices.
+    As in the paper, M starts as N(0, (`scale` / F)^2), U Glorot normal, and b at zero; on maps F also counts the pixels
+    of a kernel. The authors' code has one beta and one gamma for both matrices.
     """
 
     def __init__(
         self,
-        features,
-        spatial_shape=(),
-        kernel_shape=(),
-        step_size=0.03,
-        beta_a=0.75,
-        gamma_a=0.001,
-        beta_w=0.75,
-        gamma_w=0.001,
-        rk2=False,
-        scale=0.1,
-        name=None,
-    ):
-        super().__init__(features, spatial_shape, kernel_shape, name)
+        features: int,
+        spatial_shape: Shape = (),
+        kernel_shape: Shape = (),
+        step_size: float = 0.03,
+        beta_a: float = 0.75,
+        gamma_a: float = 0.001,
+        beta_w: float = 0.75,
+        gamma_w: float = 0.001,
+        rk2: bool = False,
+        scale: float = 0.1,
+        context: StepContext | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(features, spatial_shape, kernel_shape, context, name)
         self.step_size = check_number("step_size", step_size, above=0)
         self.betas = [check_number(f"beta_{m}", beta, low=0, high=1) for m, beta in (("a", beta_a), ("w", beta_w))]
         self.gammas = [check_number(f"gamma_{m}", gamma, low=0) for m, gamma in (("a", gamma_a), ("w", gamma_w))]
         self.step = step_midpoint if check_switch("rk2", rk2) else step_euler
         scale = check_number("scale", scale, above=0)
 
-        def start_small(shape, dtype):
+        def start_small(shape: Shape, dtype: DType) -> jax.Array:
             return hk.initializers.RandomNormal(scale / math.prod(shape[:-1]))(shape, dtype)
 
         glorot = hk.initializers.VarianceScaling(1.0, "fan_avg", "normal")
-        self.maps = [LinearMap(features, kernel_shape, w_init=start_small, name=name) for name in ("m_a", "m_w")]
-        self.input = LinearMap(features, kernel_shape, True, glorot, jnp.zeros, name="input")
+        self.maps = [self.linear(features, name, w_init=start_small) for name in ("m_a", "m_w")]
+        self.input = self.linear(features, "input", jnp.zeros, glorot)
 
-    def split(self, hidden, use="first"):
-        """A h and W h; a scan shares the kernels under another name for each `use` in a step."""
+    def split(self, hidden: jax.Array, use: str = "first") -> list[jax.Array]:
+        """Return A h and W h. `use` names the evaluation within a step, for each has a shared kernel of its own."""
 
-        def make_kernel():
+        def make_kernel() -> jax.Array:
             kernels = (linear.kernel(self.features, hidden.dtype) for linear in self.maps)
             return jnp.concatenate([mix_symmetric(m, beta) for m, beta in zip(kernels, self.betas)], -1)
 
-        both = apply_kernel(f"{self.module_name}/{use}", hidden, make_kernel, self.kernel_shape)
+        both = self.context.apply_kernel(f"{self.module_name}/{use}", hidden, make_kernel, self.kernel_shape)
         return [h - gamma * hidden for h, gamma in zip(jnp.split(both, 2, axis=-1), self.gammas)]
 
-    def __call__(self, inputs, state):
+    def __call__(self, inputs: jax.Array, state: jax.Array) -> tuple[jax.Array, jax.Array]:
         from_inputs = self.input(inputs)
 
-        def slope(hidden, use):
+        def slope(hidden: jax.Array, use: str) -> jax.Array:
             linear, recurrent = self.split(hidden, use)
             return linear + jnp.tanh(recurrent + from_inputs)
 

@@ -1,19 +1,21 @@
-"""Memory in memory (Wang et al. 2019): recurrences for what is stationary in the differences of a sequence."""
+"""Memory in memory (Wang et al. 2019): an ST-LSTM with memories for the changes of a sequence."""
 
-from typing import NamedTuple
+import functools
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from predjax.cells.base import RecurrentCell
+from predjax.cells.context import StepContext
 from predjax.cells.conv_lstm import ConvLSTM
 from predjax.cells.gated import LSTMState
-from predjax.cells.linear import LinearMap, NormedMap
+from predjax.cells.linear import LinearMap, Shape
 from predjax.cells.options import check_count, check_number, check_switch
 
 
 class MIMBlockState(NamedTuple):
-    """Hidden H, temporal memory C, spatiotemporal memory M and the memory S of MIM-S, each `(B, *S, F)`."""
+    """Hidden state H, temporal memory C, spatiotemporal memory M, and the memory S of MIM-S, each `(B, *S, F)`."""
 
     hidden: jax.Array
     cell: jax.Array
@@ -21,43 +23,52 @@ class MIMBlockState(NamedTuple):
     stationary: jax.Array
 
 
-def make_memory(features, spatial_shape, kernel_shape, layer_norm, forget_bias, name):
-    """MIM-N and MIM-S have the equations of a convolutional LSTM with peepholes and a constant forget bias."""
-    options = {"peepholes": True, "forget_bias": forget_bias, "layer_norm": layer_norm}
-    return ConvLSTM(features, spatial_shape, kernel_shape, **options, name=name)
+# MIM-N and MIM-S are convolutional LSTMs with peepholes.
+MIMMemory = functools.partial(ConvLSTM, peepholes=True)
 
 
 class MIMBlock(RecurrentCell):
-    """An ST-LSTM whose forget gate for C is a memory of its own, MIM-S: `advance` takes x and the difference D.
+    """An ST-LSTM in which a memory of its own, MIM-S, replaces f C; `advance` takes x and the difference D.
 
-    With x, h, m for the parts of N(W_x * x), N(W_h * H), N(W_m * M), and s for the logistic function:
+    The parts of N(W_x * x), N(W_h * H) and N(W_m * M) have the indices x, h and m; s is the logistic function, and 1
+    stands for `forget_bias`:
 
         T, S' = MIM-S(input D, hidden C, memory S)
         i = s(i_x + i_h)     g = tanh(g_x + g_h)     C' = T + i g
         i' = s(i_x + i_m)    g' = tanh(g_x + g_m)    f' = s(f_x + f_m + 1)    M' = f' M + i' g'
         o = s(o_x + o_h + o_m)                       H' = o tanh(W_1 [C'; M'])
 
-    Wang et al. (2019), arXiv:1811.07490, as in OpenSTL, where i_x, g_x and f_x serve both memories; but S is part of
-    the state here, so it starts anew with every sequence, and gradients go through it as in the authors' code. 1 is
-    `forget_bias`; W_1 is the same for every pixel; with `layer_norm` N is `FrameNorm`.
+    Wang et al. (2019), arXiv:1811.07490, as in OpenSTL, where i_x, g_x and f_x serve both memories. Unlike there, S is
+    part of the state: it starts anew with every sequence, and gradients go through it, as in the authors' code. W_1 is
+    the same for every pixel. N is `FrameNorm` with `layer_norm`, else the identity.
     """
 
-    def __init__(self, features, spatial_shape=(), kernel_shape=(), forget_bias=1.0, layer_norm=False, name=None):
-        super().__init__(features, spatial_shape, kernel_shape, name)
+    def __init__(
+        self,
+        features: int,
+        spatial_shape: Shape = (),
+        kernel_shape: Shape = (),
+        forget_bias: float = 1.0,
+        layer_norm: bool = False,
+        context: StepContext | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(features, spatial_shape, kernel_shape, context, name)
         self.forget_bias = check_number("forget_bias", forget_bias)
         norm = check_switch("layer_norm", layer_norm)
-        self.from_hidden = NormedMap(3 * features, kernel_shape, layer_norm=norm, name="from_h")  # i g o
-        self.from_memory = NormedMap(4 * features, kernel_shape, layer_norm=norm, name="from_m")  # i g f o
-        self.from_inputs = NormedMap(4 * features, kernel_shape, layer_norm=norm, name="from_x")  # i g f o
-        self.mim_s = make_memory(features, spatial_shape, kernel_shape, norm, forget_bias, "mim_s")
-        self.last = LinearMap(features, name="last")
+        self.from_hidden = self.normed(3 * features, "from_h", norm)  # i g o
+        self.from_memory = self.normed(4 * features, "from_m", norm)  # i g f o
+        self.from_inputs = self.normed(4 * features, "from_x", norm)  # i g f o
+        options: Any = {"forget_bias": forget_bias, "layer_norm": norm, "context": self.context}
+        self.mim_s = MIMMemory(features, spatial_shape, kernel_shape, **options, name="mim_s")
+        self.last = LinearMap(features, context=self.context, name="last")
 
-    def initial_state(self, batch_size):
-        """All zeros."""
+    def initial_state(self, batch_size: int) -> MIMBlockState:
+        """Return zeros."""
         return MIMBlockState(*[self.zeros(batch_size)] * 4)
 
-    def advance(self, inputs, difference, state):
-        """The state after x `(B, *S, I)` and D `(B, *S, F)`."""
+    def advance(self, inputs: jax.Array, difference: jax.Array, state: MIMBlockState) -> MIMBlockState:
+        """Return the state after x `(B, *S, I)` and D `(B, *S, F)`."""
         sigmoid = jax.nn.sigmoid
         i_h, g_h, o_h = jnp.split(self.from_hidden(state.hidden), 3, axis=-1)
         i_m, g_m, f_m, o_m = jnp.split(self.from_memory(state.memory), 4, axis=-1)
@@ -68,15 +79,15 @@ class MIMBlock(RecurrentCell):
         hidden = sigmoid(o_x + o_h + o_m) * jnp.tanh(self.last(jnp.concatenate([cell, memory], -1)))
         return MIMBlockState(hidden, cell, memory, inner.cell)
 
-    def __call__(self, inputs, state):
-        """As every cell; `inputs` is the pair (x, D)."""
+    def __call__(self, inputs: tuple[jax.Array, jax.Array], state: MIMBlockState) -> tuple[jax.Array, MIMBlockState]:
+        """Run a step as every cell does; `inputs` is the pair (x, D)."""
         x, difference = inputs
         state = self.advance(x, difference, state)
         return state.hidden, state
 
 
 class MIMState(NamedTuple):
-    """Of the block; of MIM-N; the last input `(B, *S, I)`; whether there was one, `(B,)`."""
+    """The states of the block and of MIM-N, the last input `(B, *S, I)`, and whether there was one `(B,)`."""
 
     block: MIMBlockState
     mim_n: LSTMState
@@ -85,34 +96,36 @@ class MIMState(NamedTuple):
 
 
 class MIM(RecurrentCell):
-    """D = MIM-N(x_t - x_{t-1}), then `MIMBlock` on x_t and D: `(B, *S, I)` to H' `(B, *S, F)`; the state `MIMState`.
+    """D = MIM-N(x_t - x_{t-1}), then `MIMBlock` on x_t and D: `(B, *S, I)` to H' `(B, *S, F)`; `MIMState`.
 
-    Wang et al. (2019), "Memory in memory", arXiv:1811.07490: MIM-N models what is not stationary, from differences of
-    the inputs, MIM-S what is. At the first step of a sequence the difference and D are 0. `input_features` is I, 0 that
-    of `features`: in the paper's stack, from the second layer on, inputs are the hidden states of the layer below.
+    Wang et al. (2019), "Memory in memory", arXiv:1811.07490: MIM-N models the non-stationary part of a sequence, from
+    differences of its inputs, and MIM-S the stationary part. At the first step the difference and D are 0.
+    `input_features` is I; 0 stands for `features`, the I of the paper's layers above the first.
     """
 
     def __init__(
         self,
-        features,
-        spatial_shape=(),
-        kernel_shape=(),
-        input_features=0,
-        forget_bias=1.0,
-        layer_norm=False,
-        name=None,
-    ):
-        super().__init__(features, spatial_shape, kernel_shape, name)
+        features: int,
+        spatial_shape: Shape = (),
+        kernel_shape: Shape = (),
+        input_features: int = 0,
+        forget_bias: float = 1.0,
+        layer_norm: bool = False,
+        context: StepContext | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(features, spatial_shape, kernel_shape, context, name)
         self.input_features = check_count("input_features", input_features, low=0) or features
-        self.block = MIMBlock(features, spatial_shape, kernel_shape, forget_bias, layer_norm, name="block")
-        self.mim_n = make_memory(features, spatial_shape, kernel_shape, layer_norm, forget_bias, "mim_n")
+        options: Any = {"forget_bias": forget_bias, "layer_norm": layer_norm, "context": self.context}
+        self.block = MIMBlock(features, spatial_shape, kernel_shape, **options, name="block")
+        self.mim_n = MIMMemory(features, spatial_shape, kernel_shape, **options, name="mim_n")
 
-    def initial_state(self, batch_size):
-        """All zeros, and nothing seen."""
+    def initial_state(self, batch_size: int) -> MIMState:
+        """Return zeros, and that there was no input yet."""
         block, mim_n = self.block.initial_state(batch_size), self.mim_n.initial_state(batch_size)
         return MIMState(block, mim_n, self.zeros(batch_size, self.input_features), jnp.zeros(batch_size, bool))
 
-    def __call__(self, inputs, state):
+    def __call__(self, inputs: jax.Array, state: MIMState) -> tuple[jax.Array, MIMState]:
         if inputs.shape[-1] != self.input_features:
             raise ValueError(
                 f"input_features must be those of the input, {inputs.shape[-1]}, not {self.input_features}"

@@ -1,4 +1,7 @@
-"""Options of cells come as plain values from a flag; every check names the option, the rule and the value."""
+"""Checks of the options of cells. An option is a plain value from a flag; an error names it, the rule and the value."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +15,10 @@ ACTIVATIONS = {
 }
 
 
-def check_number(option: str, value, low=None, high=None, above=None) -> float:
-    """The value as a float, if it is a number in [low, high] and more than `above`."""
+def check_number(
+    option: str, value: Any, low: float | None = None, high: float | None = None, above: float | None = None
+) -> float:
+    """Return the value as a float if it is a number in [low, high] and more than `above`, else raise ValueError."""
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         raise ValueError(f"{option} must be a number, not {value!r}")
     if low is not None and value < low:
@@ -25,34 +30,34 @@ def check_number(option: str, value, low=None, high=None, above=None) -> float:
     return float(value)
 
 
-def check_count(option: str, value, low=1) -> int:
-    """The value, if it is a whole number of at least `low`."""
+def check_count(option: str, value: Any, low: int = 1) -> int:
+    """Return the value if it is a whole number of at least `low`, else raise ValueError."""
     if isinstance(value, bool) or not isinstance(value, int) or value < low:
         raise ValueError(f"{option} must be a whole number of at least {low}, not {value!r}")
     return value
 
 
-def check_switch(option: str, value) -> bool:
-    """The value, if it is true or false."""
+def check_switch(option: str, value: Any) -> bool:
+    """Return the value if it is true or false, else raise ValueError."""
     if not isinstance(value, bool):
         raise ValueError(f"{option} must be true or false, not {value!r}")
     return value
 
 
-def check_choice(option: str, value, choices) -> str:
-    """The value, if it is one of the choices."""
+def check_choice(option: str, value: Any, choices: Iterable[str]) -> str:
+    """Return the value if it is one of the choices, else raise ValueError."""
     if value not in tuple(choices):
         raise ValueError(f"{option} must be one of {', '.join(choices)}, not {value!r}")
     return value
 
 
-def choose_activation(value):
-    """The function of `ACTIVATIONS` with that name."""
+def choose_activation(value: Any) -> Callable[[jax.Array], jax.Array]:
+    """Return the function of `ACTIVATIONS` with that name."""
     return ACTIVATIONS[check_choice("activation", value, ACTIVATIONS)]
 
 
-def read_counts(option: str, value) -> tuple[int, ...]:
-    """The whole numbers of a text such as "1,2,4"."""
+def read_counts(option: str, value: Any) -> tuple[int, ...]:
+    """Return the whole numbers of a text such as "1,2,4"."""
     try:
         counts = tuple(int(part) for part in value.split(","))
     except (AttributeError, ValueError):

@@ -1,14 +1,17 @@
-"""Networks of damped, driven oscillators: coRNN (Rusch & Mishra 2021), with equal or with different oscillators."""
+"""Networks of damped, driven oscillators: coRNN (Rusch & Mishra 2021), with equal or different oscillators."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from predjax.cells.base import RecurrentCell
-from predjax.cells.linear import LinearMap, add_maps
+from predjax.cells.context import StepContext
+from predjax.cells.linear import Shape, add_maps
 from predjax.cells.options import check_count, check_number, check_switch
+
+Constant = float | np.ndarray  # of all oscillators, or `(F,)`, one for each
 
 
 class OscillatorState(NamedTuple):
@@ -18,10 +21,18 @@ class OscillatorState(NamedTuple):
     velocity: jax.Array
 
 
-def step_oscillators(state, force, gamma, epsilon, step_size, implicit_damping=False):
-    """z' = z + dt [force - gamma y - epsilon z], y' = y + dt z'; with `implicit_damping` epsilon acts on z'.
+def step_oscillators(
+    state: OscillatorState,
+    force: jax.Array,
+    gamma: Constant,
+    epsilon: Constant,
+    step_size: float,
+    implicit_damping: bool = False,
+) -> OscillatorState:
+    """Return z' = z + dt [force - gamma y - epsilon z] and y' = y + dt z'.
 
-    Then z' = (z + dt [force - gamma y]) / (1 + dt epsilon), which is stable for any epsilon.
+    With `implicit_damping` epsilon acts on z': z' = (z + dt [force - gamma y]) / (1 + dt epsilon), which is stable for
+    any epsilon.
     """
     position, velocity = state
     pull = force - gamma * position
@@ -35,37 +46,38 @@ def step_oscillators(state, force, gamma, epsilon, step_size, implicit_damping=F
 class CoRNN(RecurrentCell):
     """z' = z + dt [tanh(W y + W_z z + V u + b) - gamma y - epsilon z], y' = y + dt z': `(B, *S, I)` to y' `(B, *S, F)`.
 
-    The coupled oscillatory RNN of Rusch & Mishra (2021), arXiv:2010.00951, eq. 3, with the damping of the old z as in
-    the authors' experiments, or of z' with `implicit_damping`; dt is `step_size`, the state `OscillatorState`. gamma
-    and epsilon are fixed, by default the authors' for sequential MNIST, as is dt. W, W_z and V are dense or
-    convolutions; kernels and b start uniform in +-1/sqrt(fan_in).
+    The coupled oscillatory RNN of Rusch & Mishra (2021), arXiv:2010.00951, eq. 3. Damping acts on z, as in the authors'
+    experiments, or on z' with `implicit_damping`. dt is `step_size`, the state `OscillatorState`. dt, gamma and epsilon
+    are constants, by default those of the authors for sequential MNIST. W, W_z and V are dense or convolutions; kernels
+    and b start uniform in +-1/sqrt(fan_in).
     """
 
     def __init__(
         self,
-        features,
-        spatial_shape=(),
-        kernel_shape=(),
-        step_size=0.042,
-        gamma=2.7,
-        epsilon=4.7,
-        implicit_damping=False,
-        name=None,
-    ):
-        super().__init__(features, spatial_shape, kernel_shape, name)
+        features: int,
+        spatial_shape: Shape = (),
+        kernel_shape: Shape = (),
+        step_size: float = 0.042,
+        gamma: float = 2.7,
+        epsilon: float = 4.7,
+        implicit_damping: bool = False,
+        context: StepContext | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(features, spatial_shape, kernel_shape, context, name)
         self.step_size = check_number("step_size", step_size, above=0)
-        self.gamma = check_number("gamma", gamma, above=0)
-        self.epsilon = check_number("epsilon", epsilon, above=0)
+        self.gamma: Constant = check_number("gamma", gamma, above=0)
+        self.epsilon: Constant = check_number("epsilon", epsilon, above=0)
         self.implicit_damping = check_switch("implicit_damping", implicit_damping)
-        self.input = LinearMap(features, kernel_shape, with_bias=True, name="input")
-        self.from_position = LinearMap(features, kernel_shape, name="position")
-        self.from_velocity = LinearMap(features, kernel_shape, name="velocity")
+        self.input = self.linear(features, "input", with_bias=True)
+        self.from_position = self.linear(features, "position")
+        self.from_velocity = self.linear(features, "velocity")
 
-    def initial_state(self, batch_size):
-        """At rest, at zero."""
+    def initial_state(self, batch_size: int) -> OscillatorState:
+        """Return zeros: oscillators at rest."""
         return OscillatorState(self.zeros(batch_size), self.zeros(batch_size))
 
-    def __call__(self, inputs, state):
+    def __call__(self, inputs: jax.Array, state: OscillatorState) -> tuple[jax.Array, OscillatorState]:
         sums = add_maps(
             (self.input, inputs), (self.from_position, state.position), (self.from_velocity, state.velocity)
         )
@@ -75,32 +87,33 @@ class CoRNN(RecurrentCell):
 
 
 class HeteroCoRNN(CoRNN):
-    """`CoRNN` whose oscillators differ: gamma and epsilon `(F,)` are drawn once, uniformly from ranges, and stay fixed.
+    """`CoRNN` with different oscillators: gamma and epsilon `(F,)` are drawn once, uniform in their ranges, and stay.
 
-    Ceni et al. (2023), "Random oscillators network for time series processing". The ranges are the constants of
-    `CoRNN` plus and minus half of them by default; `seed` draws them, the same for every pixel.
+    Ceni et al. (2023), "Random oscillators network for time series processing". By default the ranges are the constants
+    of `CoRNN` plus and minus half of them. `seed` makes the draws, which are the same for every pixel.
     """
 
     def __init__(
         self,
-        features,
-        spatial_shape=(),
-        kernel_shape=(),
-        step_size=0.042,
-        gamma_min=1.35,
-        gamma_max=4.05,
-        epsilon_min=2.35,
-        epsilon_max=7.05,
-        seed=0,
-        implicit_damping=False,
-        name=None,
-    ):
-        options = {"step_size": step_size, "implicit_damping": implicit_damping}
-        super().__init__(features, spatial_shape, kernel_shape, **options, name=name)
+        features: int,
+        spatial_shape: Shape = (),
+        kernel_shape: Shape = (),
+        step_size: float = 0.042,
+        gamma_min: float = 1.35,
+        gamma_max: float = 4.05,
+        epsilon_min: float = 2.35,
+        epsilon_max: float = 7.05,
+        seed: int = 0,
+        implicit_damping: bool = False,
+        context: StepContext | None = None,
+        name: str | None = None,
+    ) -> None:
+        damping: Any = {"step_size": step_size, "implicit_damping": implicit_damping}
+        super().__init__(features, spatial_shape, kernel_shape, **damping, context=context, name=name)
         # RandomState: numpy promises its stream for good, and a checkpoint does not hold these numbers.
         random = np.random.RandomState(check_count("seed", seed, low=0))
 
-        def draw(option, low, high):
+        def draw(option: str, low: float, high: float) -> np.ndarray:
             low = check_number(f"{option}_min", low, above=0)
             return random.uniform(low, check_number(f"{option}_max", high, low=low), features).astype(np.float32)
 

@@ -1,22 +1,23 @@
-"""Physically recurrent networks (Maia et al. 2023): a layer of material points, whose histories are the memory."""
+"""Physically recurrent networks (Maia et al. 2023): a layer of material points with their histories as memory."""
 
 import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from predjax.cells.linear import LinearMap
+from predjax.cells.context import StepContext
+from predjax.cells.linear import DType, Initializer, LinearMap, Shape
 from predjax.cells.options import check_choice, check_count, check_number
 from predjax.cells.plasticity import ExponentialHardening, Material, PlasticState, rest, update_stress
 
 DECODERS = ("soft", "sparse_norm", "shared_norm")
 
 
-def decode_stress(stress, weights, decoder: str):
-    """The stress of the whole from those of its points `(..., m, 3)`; all weights are softplus(w), so positive.
+def decode_stress(stress: jax.Array, weights: jax.Array, decoder: str) -> jax.Array:
+    """Return the stress of the material from the stresses of its points `(..., m, 3)`, weighted by softplus(w) > 0.
 
     soft         y = sum over points and components of softplus(w) s, w `(3m, 3)`
     sparse_norm  y_c = sum over points of softplus(w_c) s_c / sum of softplus(w_c), w `(m, 3)`: a mean of each component
-    shared_norm  the same with one weight a point, w `(m, 1)`
+    shared_norm  the same with one weight for each point, w `(m, 1)`
     """
     weights = jax.nn.softplus(weights)
     if decoder == "soft":
@@ -24,8 +25,8 @@ def decode_stress(stress, weights, decoder: str):
     return (stress * weights).sum(-2) / weights.sum(-2)
 
 
-def _start_small(shape, dtype):
-    """Weights whose softplus sum to about one for every output."""
+def _start_small(shape: Shape, dtype: DType) -> jax.Array:
+    """Draw weights whose softplus add up to about one for every output."""
     return jnp.log(jnp.expm1(hk.initializers.RandomUniform(0.5, 1.5)(shape, dtype) / shape[0]))
 
 
@@ -33,30 +34,32 @@ class Physical(hk.RNNCore):
     """z = E x, s = J2(z) in each of m material points, y = `decode_stress`: strain `(B, *S, 3)` to stress `(B, *S, 3)`.
 
     Maia, Rocha, Kerfriden & van der Meer (2023), "Physically recurrent neural networks for path-dependent heterogeneous
-    materials", doi:10.1016/j.cma.2023.115934. E has no bias and gives each point a strain of its own; the point answers
-    with elastoplasticity (`cells.plasticity`), whose history (`PlasticState`, `(B, *S, m, ...)`) is the state. Only
-    that needs steps: `unroll` encodes and decodes all of them at once. "soft" is the decoder of the paper; the other
-    two, which keep weights a mean, are in libraries.
+    materials", doi:10.1016/j.cma.2023.115934. E has no bias and gives each point its own strain. The point answers by
+    elastoplasticity (`cells.plasticity`); its history (`PlasticState`, `(B, *S, m, ...)`) is the state. Only this part
+    needs steps: `unroll` encodes and decodes all of them at once. The decoder of the paper is "soft"; the other two,
+    which are weighted means, are in libraries.
 
-    `young`, `poisson`, `yield_first`, `yield_last` and `yield_scale` are those of `Material` and its hardening. E
-    starts as N(0, 1/3), so that points see strains of the given size; w uniform in 0 to 1, but for "soft", where
-    softplus(w) is about 1/3m: points whose stresses add up to many times the whole learn to hide in small strains, and
-    then unload wrongly.
+    `young`, `poisson`, `yield_first`, `yield_last` and `yield_scale` are the constants of `Material` and its hardening.
+    E starts as N(0, 1/3): points see strains as large as the given ones. w starts uniform in 0 to 1, except for "soft",
+    where softplus(w) starts at about 1/3m: points whose stresses add up to many times the stress of the material learn
+    to hide in small strains, and then unload wrongly.
     """
 
     def __init__(
         self,
-        points,
-        spatial_shape=(),
-        decoder="soft",
-        young=3130.0,
-        poisson=0.37,
-        yield_first=31.2,
-        yield_last=64.8,
-        yield_scale=0.003407,
-        name=None,
-    ):
+        points: int,
+        spatial_shape: Shape = (),
+        decoder: str = "soft",
+        young: float = 3130.0,
+        poisson: float = 0.37,
+        yield_first: float = 31.2,
+        yield_last: float = 64.8,
+        yield_scale: float = 0.003407,
+        context: StepContext | None = None,
+        name: str | None = None,
+    ) -> None:
         super().__init__(name=name)
+        self.context = StepContext() if context is None else context
         self.points, self.spatial_shape = check_count("points", points), tuple(spatial_shape)
         self.decoder = check_choice("decoder", decoder, DECODERS)
         first = check_number("yield_first", yield_first, above=0)
@@ -65,33 +68,32 @@ class Physical(hk.RNNCore):
         )
         poisson = check_number("poisson", poisson, above=-1, high=0.5)
         self.material = Material(check_number("young", young, above=0), poisson, hardening)
-        self.encoder = LinearMap(
-            3 * points, w_init=hk.initializers.VarianceScaling(1.0, "fan_in", "normal"), name="encoder"
-        )
+        start = hk.initializers.VarianceScaling(1.0, "fan_in", "normal")
+        self.encoder = LinearMap(3 * points, w_init=start, context=self.context, name="encoder")
 
-    def initial_state(self, batch_size):
-        """Points that were never strained."""
+    def initial_state(self, batch_size: int) -> PlasticState:
+        """Return the state of points that were never strained."""
         return rest((batch_size, *self.spatial_shape, self.points))
 
-    def _encode(self, strain):
+    def _encode(self, strain: jax.Array) -> jax.Array:
         if strain.shape[-1] != 3:
             raise ValueError(f"strains have the components xx, yy and xy, not {strain.shape[-1]}")
         return self.encoder(strain).reshape(*strain.shape[:-1], self.points, 3)
 
-    def _decode(self, stress):
+    def _decode(self, stress: jax.Array) -> jax.Array:
         shape = {"soft": (3 * self.points, 3), "sparse_norm": (self.points, 3), "shared_norm": (self.points, 1)}
-        init = _start_small if self.decoder == "soft" else hk.initializers.RandomUniform(0.0, 1.0)
+        init: Initializer = _start_small if self.decoder == "soft" else hk.initializers.RandomUniform(0.0, 1.0)
         weights = hk.get_parameter("decoder", shape[self.decoder], stress.dtype, init=init)
         return decode_stress(stress, weights, self.decoder)
 
-    def __call__(self, inputs, state):
+    def __call__(self, inputs: jax.Array, state: PlasticState) -> tuple[jax.Array, PlasticState]:
         stress, state = update_stress(self._encode(inputs), state, self.material)
         return self._decode(stress), state
 
-    def unroll(self, inputs, state: PlasticState):
-        """As `predjax.unroll`: strains `(B, T, *S, 3)` to stresses of that shape, and the last state."""
+    def unroll(self, inputs: jax.Array, state: PlasticState) -> tuple[jax.Array, PlasticState]:
+        """Run all steps, as `predjax.unroll`: strains `(B, T, *S, 3)` to stresses of that shape, and the last state."""
 
-        def step(state, strain):
+        def step(state: PlasticState, strain: jax.Array) -> tuple[PlasticState, jax.Array]:
             stress, state = update_stress(strain, state, self.material)
             return state, stress
 

@@ -1,22 +1,24 @@
 """J2 elastoplasticity in plane stress: pure functions of strains and histories.
 
 Strains are (xx, yy, xy) with engineering shear, gamma_xy = 2 eps_xy, also the plastic ones; stresses are (xx, yy, xy),
-in the unit of the elastic modulus. The return mapping is that of Simo & Taylor (1986) in the form of de Souza Neto,
-Peric & Owen (2008), section 9.4, which solves a single equation for a point.
+in the unit of the elastic modulus. The return mapping is from Simo & Taylor (1986), in the form of de Souza Neto, Peric
+& Owen (2008), section 9.4, which solves one equation for each point.
 """
 
 import dataclasses
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-MOST_ITERATIONS = 60  # Newton takes 5 to 10; halving alone would take the bits of a float64
+MOST_ITERATIONS = 60  # Newton takes 5 to 10; bisection alone would take as many as a float64 has bits
+Parts = tuple[jax.Array, jax.Array]
 
 
 @dataclasses.dataclass(frozen=True)
 class ExponentialHardening:
-    """sigma_y(k) = last - (last - first) exp(-k / scale), of the equivalent plastic strain k.
+    """The yield stress sigma_y(k) = last - (last - first) exp(-k / scale) of the equivalent plastic strain k.
 
     The default is the epoxy resin of Maia et al. (2023), doi:10.1016/j.cma.2023.115934, in MPa.
     """
@@ -25,13 +27,13 @@ class ExponentialHardening:
     last: float = 64.8
     scale: float = 0.003407
 
-    def __call__(self, kappa):
+    def __call__(self, kappa: jax.Array) -> jax.Array:
         return self.last - (self.last - self.first) * jnp.exp(-kappa / self.scale)
 
 
 @dataclasses.dataclass(frozen=True)
 class Material:
-    """An isotropic elastoplastic material; `hardening` is a function of k that does not fall.
+    """An isotropic elastoplastic material; `hardening` is a function of k that never decreases.
 
     The default is the epoxy resin of Maia et al. (2023), in MPa.
     """
@@ -42,12 +44,12 @@ class Material:
 
     @property
     def shear(self) -> float:
-        """The shear modulus G = E / 2(1 + nu)."""
+        """Return the shear modulus G = E / 2(1 + nu)."""
         return self.young / (2 * (1 + self.poisson))
 
     @property
     def slopes(self) -> tuple[float, float]:
-        """E / 3(1 - nu) and 2 G: how fast a plastic step relaxes the two parts of the stress."""
+        """Return E / 3(1 - nu) and 2 G: how fast a plastic step relaxes the two parts of the stress."""
         return self.young / (3 * (1 - self.poisson)), 2 * self.shear
 
 
@@ -58,61 +60,62 @@ class PlasticState(NamedTuple):
     kappa: jax.Array
 
 
-def elastic_stress(strain, material: Material):
-    """sigma = C eps of plane stress."""
+def elastic_stress(strain: jax.Array, material: Material) -> jax.Array:
+    """Return sigma = C eps in plane stress."""
     xx, yy, xy = jnp.moveaxis(strain, -1, 0)
     c = material.young / (1 - material.poisson**2)
     return jnp.stack([c * (xx + material.poisson * yy), c * (yy + material.poisson * xx), material.shear * xy], -1)
 
 
-def von_mises(stress):
-    """q = sqrt(xx^2 - xx yy + yy^2 + 3 xy^2), the equivalent stress; finite gradients at zero."""
+def von_mises(stress: jax.Array) -> jax.Array:
+    """Return the equivalent stress q = sqrt(xx^2 - xx yy + yy^2 + 3 xy^2); its gradient is finite at zero."""
     xx, yy, xy = jnp.moveaxis(stress, -1, 0)
     square = xx**2 - xx * yy + yy**2 + 3 * xy**2
     exists = square > 0  # double where: the gradient of the root at 0 would be infinite
     return jnp.where(exists, jnp.sqrt(jnp.where(exists, square, 1.0)), 0.0)
 
 
-def relax(multiplier, parts, material: Material):
-    """q after a plastic step `multiplier`, from the squares of the parts of the trial stress.
+def relax(multiplier: jax.Array, parts: Parts, material: Material) -> jax.Array:
+    """Return q after a plastic step `multiplier`, given the squares of the parts of the trial stress, (a_1, a_2).
 
-    q^2 = 3 xi / 2 with xi = a_1 / 6 f_1^2 + a_2 / f_2^2, f_i = 1 + slope_i multiplier, parts = (a_1, a_2).
+    q^2 = 3 xi / 2 with xi = a_1 / 6 f_1^2 + a_2 / f_2^2 and f_i = 1 + slope_i multiplier.
     """
     first, second = material.slopes
     xi = parts[0] / (6 * (1 + first * multiplier) ** 2) + parts[1] / (1 + second * multiplier) ** 2
     return jnp.sqrt(1.5 * xi)
 
 
-def solve_multiplier(parts, kappa, material: Material):
-    """The plastic multiplier at which q is the yield stress, for points beyond yield.
+def solve_multiplier(parts: Parts, kappa: jax.Array, material: Material) -> jax.Array:
+    """Return the plastic multiplier at which q is the yield stress, for points beyond yield.
 
-    sigma_y(k') / q - 1 = 0 with k' = k + 2/3 multiplier q. Its left side rises, nearly in a line, from below 0 to above
-    0 at the multiplier that yield without hardening would need, so that Newton steps inside this bracket, halved where
-    they leave it, always end. Gradients are those of the root (the consistent tangent), not of the iterations.
+    It solves sigma_y(k') / q - 1 = 0 with k' = k + 2/3 multiplier q. The left side rises, almost linearly, from below 0
+    at the multiplier 0 to above 0 at the multiplier for yield without hardening. Newton steps, replaced by a bisection
+    where they leave this bracket, always converge. Gradients are those of the root (the consistent tangent), not of the
+    iterations.
 
     Args:
-      parts: (a_1, a_2), see `relax`, each `(...)`.
+      parts: (a_1, a_2) of `relax`, each `(...)`.
       kappa: k before the step.
     """
     low_slope = min(material.slopes)
 
-    def residual(multiplier, parts, kappa):
+    def residual(multiplier: jax.Array) -> jax.Array:
         q = relax(multiplier, parts, material)
         return material.hardening(kappa + multiplier * q * (2 / 3)) / q - 1
 
-    def solve(function, guess):
+    def solve(function: Callable[[jax.Array], jax.Array], guess: jax.Array) -> jax.Array:
         del function
         elastic_q = relax(jnp.zeros_like(guess), parts, material)
         high = (elastic_q / material.hardening(kappa) - 1) / low_slope
         precision = 4 * jnp.finfo(guess.dtype).eps
 
-        def unfinished(carry):
+        def unfinished(carry: Any) -> jax.Array:
             iteration, _, _, _, done = carry
             return (iteration < MOST_ITERATIONS) & ~done.all()
 
-        def iterate(carry):
+        def iterate(carry: Any) -> Any:
             iteration, low, high, x, done = carry
-            value, slope = jax.jvp(lambda x: residual(x, parts, kappa), (x,), (jnp.ones_like(x),))
+            value, slope = jax.jvp(residual, (x,), (jnp.ones_like(x),))
             low, high = jnp.where(value < 0, x, low), jnp.where(value < 0, high, x)
             step = x - value / slope
             inside = (step > low) & (step < high)
@@ -123,21 +126,23 @@ def solve_multiplier(parts, kappa, material: Material):
         start = (0, jnp.zeros_like(guess), high, guess, jnp.zeros(guess.shape, bool))
         return jax.lax.while_loop(unfinished, iterate, start)[3]
 
-    def solve_tangent(linear, y):
+    def solve_tangent(linear: Callable[[jax.Array], jax.Array], y: jax.Array) -> jax.Array:
         return y / linear(jnp.ones_like(y))  # every point is on its own
 
-    return jax.lax.custom_root(lambda x: residual(x, parts, kappa), jnp.zeros_like(kappa), solve, solve_tangent)
+    return jax.lax.custom_root(residual, jnp.zeros_like(kappa), solve, solve_tangent)
 
 
-def update_stress(strain, state: PlasticState, material: Material = Material()):
-    """The stress `(..., 3)` at a strain `(..., 3)` after a history, and the history with it.
+def update_stress(
+    strain: jax.Array, state: PlasticState, material: Material = Material()
+) -> tuple[jax.Array, PlasticState]:
+    """Return the stress `(..., 3)` at a strain `(..., 3)` after a history, and the history that includes the strain.
 
-    Elastic where the trial stress is within the yield surface q = sigma_y(k), else the return to it:
-    sigma' = A sigma_trial, eps_p' = eps_p + multiplier P sigma', k' = k + 2/3 multiplier q.
+    The step is elastic where the trial stress is inside the yield surface q = sigma_y(k). Elsewhere the stress returns
+    to the surface: sigma' = A sigma_trial, eps_p' = eps_p + multiplier P sigma', k' = k + 2/3 multiplier q.
     """
     trial = elastic_stress(strain - state.strain, material)
     yields = von_mises(trial) > material.hardening(state.kappa)
-    # Double where: points that stay elastic go through the equations of a step with a stress that yields.
+    # Double where: points that stay elastic go through the plastic equations with a stress that yields.
     pulled = material.hardening(state.kappa) * 2
     uniaxial = jnp.stack([pulled, 0 * pulled, 0 * pulled], -1)
     stress = jnp.where(yields[..., None], trial, uniaxial)
@@ -159,6 +164,6 @@ def update_stress(strain, state: PlasticState, material: Material = Material()):
     return jnp.where(yields[..., None], returned, trial), state
 
 
-def rest(shape, dtype=float) -> PlasticState:
-    """The state of points that were never strained."""
+def rest(shape: Sequence[int], dtype: Any = float) -> PlasticState:
+    """Return the state of points that were never strained."""
     return PlasticState(jnp.zeros((*shape, 3), dtype), jnp.zeros(shape, dtype))

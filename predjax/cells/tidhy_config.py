@@ -13,11 +13,11 @@ SATURATIONS = ("none", "sigmoid", "shifted_sigmoid", "tanh", "scaled_tanh", "sof
 class TiDHyConfig:
     """Sizes, inference and training terms of TiDHy; a weight of 0 leaves its term out.
 
-    The defaults suit standardised features. (The authors have steps of 0.02 and 200 updates, and no smoothness.)
+    The defaults are for standardised features. (The authors have rates of 0.02, 200 updates, and no smoothness.)
 
-    Not offered, because they never move a parameter: penalties in training on r or r2 alone (their absolute values,
-    the correlation of r, continuity and smoothness of r2). Training takes r and r2 as given, so these only add a
-    number to the reported loss. In inference they act: `l1_r`, `l1_r2`, `smoothness`.
+    The authors' penalties in training on r or r2 alone (absolute values, the correlation of r, continuity and
+    smoothness of r2) are not offered: training takes r and r2 as constants, so that these penalties never move a
+    parameter. In inference `l1_r`, `l1_r2` and `smoothness` do act.
 
     Attributes:
       r_dim: R, size of the latent state r.
@@ -25,21 +25,22 @@ class TiDHyConfig:
       mix_dim: K, number of matrices.
       hyper_dim: hidden size of the hypernetwork and of a nonlinear decoder.
       loss: of x given x^, a sum over features: "mse" (x^ - x)^2, "poisson" x^ - x log x^, "bce" for x in [0, 1].
-      weights: what makes w positive: "relu", as the authors have it, after which dynamics may die, or "softplus".
-      nonlinear_decoder: x^ from a perceptron of r, else linear.
-      lr_r, lr_r2, momentum: of the gradient descent that infers.
-      temp_weight: of |r - V(r2) r_before|^2, in inference and training.
+      weights: the function that makes w positive: "softplus", or the authors' "relu", with which dynamics may die.
+      nonlinear_decoder: whether x^ is a perceptron of r, else linear.
+      lr_r, lr_r2, momentum: of the gradient descent in inference.
+      temp_weight: weight of |r - V(r2) r_before|^2 in inference and training.
       l1_w, l1_r, l1_r2: weights of |w|_1, |r|_1 and |r2|_1 in inference.
       smoothness: weight of |r2 - r2_before|^2 in inference.
-      threshold_r, threshold_r2: of the soft threshold after every update, not multiplied by a learning rate.
-      saturate_r, saturate_r2: one of `SATURATIONS`, after the threshold; scale_r and scale_r2 are s.
-      max_iter, tol: inference ends at that many updates, or when r and r2 both change by less than `tol` of their norm.
-      backtracking: whether inference takes no step that does not lower its objective (`cells.descent`). It has no
-        thresholds then, and no saturations but "clip": those move even a minimum.
-      first_clip: the gradient's components are clipped to +-this in the first step of a sequence; infinite for none.
-      normalise: whether every update ends with `normalise`: decoder rows and V_k of norm 1.
-      radius: of forecasts, the largest spectral radius of V (`bound_radius`); infinite for none. At 1 no forecast grows
-        without end. Inference and training do not see it.
+      threshold_r, threshold_r2: soft thresholds after every update, not multiplied by a learning rate.
+      saturate_r, saturate_r2: one of `SATURATIONS`, after the threshold, with the scales scale_r and scale_r2.
+      max_iter, tol: inference ends after `max_iter` updates, or when r and r2 both change by less than `tol` of their
+        norm.
+      backtracking: whether inference rejects steps that do not lower its objective (`cells.descent`). Then there are no
+        thresholds, and no saturation but "clip": they would move even a minimum.
+      first_clip: bound of the gradient's components in the first step of a sequence; infinite for none.
+      normalise: whether every update of the parameters ends with `normalise`: decoder rows and V_k of norm 1.
+      radius: the largest spectral radius of V in forecasts (`bound_radius`), infinite for none. With 1 no forecast
+        grows without end. Inference and training do not use it.
       cos_eta, w_sparsity, decoder_orthogonality, w_continuity: weights of the `Regularisers` in training.
     """
 
@@ -75,7 +76,7 @@ class TiDHyConfig:
     decoder_orthogonality: float = 0.0
     w_continuity: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("r_dim", "r2_dim", "mix_dim", "hyper_dim", "max_iter"):
             check_count(name, getattr(self, name))
         check_choice("loss", self.loss, LOSSES)

@@ -7,15 +7,7 @@ from collections.abc import Iterable, Sequence
 from predjax.commands import one_line_errors
 from predjax.flags import Command, Group, flag, parse
 from predjax.messages import suggest
-from predjax.models.catalogue import MODELS
-
-_STATES = {  # of stacks with a state of their own
-    "predrnn": "H, C; one M for all layers",
-    "predrnn_pp": "H, C; one M for all layers, z of the highway",
-    "mim": "H, C; from the second layer on S, and h, c of MIM-N; one M for all layers",
-    "tidhy": "r and r2, inferred; no layers",
-    "physical": "plastic strains and equivalent plastic strain of every point",
-}
+from predjax.models.catalogue import MODELS, load
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +45,7 @@ def describe_models(names: Iterable[str] = tuple(MODELS)) -> str:
     lines = []
     for name in names:
         options = ", ".join(f"{key} {json.dumps(value)}" for key, value in list_options(name).items())
-        lines += [f"{name:23}{MODELS[name]}", f"{'':23}state of a layer: {describe_state(name)}"]
+        lines += [f"{name:23}{MODELS[name].title}", f"{'':23}state of a layer: {describe_state(name)}"]
         lines += [f"{'':23}cell_options: {options}"] if options else []
     return "\n".join(lines)
 
@@ -63,12 +55,10 @@ def describe_state(name: str) -> str:
     import haiku as hk
     import jax
 
-    from predjax.cells import CELLS
-
-    own = next((key for key in ("predrnn_pp", "predrnn", "mim", "tidhy", "physical") if key in name), None)
-    if own:
-        return _STATES[own]
-    start = hk.transform(lambda: CELLS[name](8, (1, 1)).initial_state(1))
+    spec = MODELS[name]
+    if spec.state:
+        return spec.state
+    start = hk.transform(lambda: load(spec.cell)(8, (1, 1)).initial_state(1))
     state = jax.eval_shape(lambda key: start.apply(start.init(key), None), jax.random.key(0))
     named = [(jax.tree_util.keystr(path, simple=True), leaf.dtype) for path, leaf in jax.tree.leaves_with_path(state)]
     kinds = {"complex64": " (complex)", "int32": " (a count)"}

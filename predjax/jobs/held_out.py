@@ -11,6 +11,7 @@ from predjax.jobs.export import export, report
 from predjax.jobs.methods import make_baselines
 from predjax.jobs.plan import TrainingPlan
 from predjax.jobs.train_options import TrainOptions
+from predjax.models.abilities import make_increments
 from predjax.models.sampling import forecast_mask
 from predjax.nowcasts.model import TrainedModel, make_nowcast
 from predjax.pictures.decoupling import draw_decoupling as draw
@@ -61,7 +62,7 @@ def draw_decoupling(run: Run, params: dict, folder: str | None) -> pathlib.Path:
     batch = run.valid_batches[0] if run.valid_batches else run.batches.batch(0)
     mask = forecast_mask(1, config.input_length, config.total_length)
     forcings = None if batch.forcings is None else batch.forcings[:1]
-    increments = jax.jit(run.forecaster.increments)(params, batch.frames[:1], mask, forcings)
+    increments = jax.jit(make_increments(config))(params, batch.frames[:1], mask, forcings)
     # (steps, layers, batch, h, w, features) to (steps, layers, points, features)
     delta_c, delta_m = (np.asarray(p)[:, :, 0].reshape(*p.shape[:2], -1, p.shape[-1]) for p in increments)
     path = pathlib.Path(folder or run.folder / "visual") / "decoupling.png"

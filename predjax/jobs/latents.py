@@ -11,6 +11,7 @@ import xarray as xr
 from predjax.analysis.switching import find_switches, match_labels, score_switches
 from predjax.analysis.timescales import Eigenmodes, find_eigenmodes, find_periods, find_spectrum, score_readout
 from predjax.files import appearing
+from predjax.models.abilities import make_inference
 from predjax.nowcasts.model import TrainedModel
 from predjax.pictures.latents import draw_latents
 from predjax.pictures.timescales import draw_timescales
@@ -40,8 +41,7 @@ def write_latents(model: TrainedModel, cases: Cases, folder, modes: str, states:
     the accuracy of those that were found; where `states` names one (movie, time, state) of what drives the series, the
     R^2 of each state read linearly from r, from r2 and from each eigenmode.
     """
-    assert model.forecaster.infer is not None, "tidhy has it"
-    folder, infer = pathlib.Path(folder), jax.jit(model.forecaster.infer)
+    folder, infer = pathlib.Path(folder), jax.jit(make_inference(model.forecaster.config))
     series = list(dict.fromkeys((window.source, window.movie) for window in cases.windows))
     inferred, true = [], []
     for source, movie in series:

@@ -48,7 +48,7 @@ def find_methods(options) -> Compared:
     methods |= make_baselines(names, cases, model.record["data"] if model else {})
     if not methods:
         raise ValueError("nothing to evaluate: give --checkpoint, --forecasts or --baselines")
-    if options.latents and (not model or model.forecaster.config.model_name != "tidhy"):
+    if options.latents and (not model or not model.forecaster.config.spec.latents):
         name = model.forecaster.config.model_name if model else "a baseline"
         raise ValueError(f"{name} has no latents: --latents is for tidhy")
     return Compared(model, methods, cases, leaks)

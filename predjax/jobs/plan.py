@@ -15,8 +15,7 @@ from predjax.flags import from_dict, to_dict
 from predjax.jobs.data import DataSet, describe_data, read_data
 from predjax.jobs.scaling import make_scaling, standardise
 from predjax.jobs.train_options import Given, TrainOptions, TrainRequest, describe_paths
-from predjax.models.catalogue import USUAL_RATE, WITHOUT_FORCINGS
-from predjax.models.config import ModelConfig, SamplingConfig, with_usual
+from predjax.models.config import ModelConfig, SamplingConfig, find_spec, list_models, with_usual
 from predjax.models.interop.torch_weights import read_checkpoint
 from predjax.models.stacks import check_options
 from predjax.nowcasts.model import load_model
@@ -143,8 +142,9 @@ def choose_folder(options: TrainOptions, given: Mapping[str, Any]) -> pathlib.Pa
 def leave_out_unused(given: Given) -> Given:
     """Return the values without those of action-conditioned models, where another model is meant."""
     name = given.model.get("model_name", ModelConfig.model_name)
-    unused = () if name.startswith("action_cond") else ("conv_on_input", "res_on_conv")
-    unused = (*unused, "num_action_ch") if name in WITHOUT_FORCINGS else unused
+    spec = find_spec(name)
+    unused = () if spec.action else ("conv_on_input", "res_on_conv")
+    unused = unused if spec.forcings else (*unused, "num_action_ch")
     for flag in unused:
         if flag in given.model:
             LOG.info("--%s belongs to the action-conditioned models and is not used by %s", flag, name)
@@ -152,22 +152,21 @@ def leave_out_unused(given: Given) -> Given:
 
 
 def check_new_model(given: Given, options: TrainOptions) -> Given:
-    """Check a new model before anything is read; return the values with the usual learning rate of the model."""
-    name = given.model.get("model_name", ModelConfig.model_name)
+    """Check a new model before anything is read; return the values, and what the model is usually trained with."""
     config = ModelConfig(**_guess_data(with_usual(dict(given.model))))
     if options.num_layers and options.num_layers != len(config.num_hidden):
         hidden = ",".join(map(str, config.num_hidden))
         raise ValueError(f"num_layers {options.num_layers} does not agree with num_hidden {hidden}")
     check_options(config)
-    return given._replace(training={"lr": USUAL_RATE[name], **given.training}) if name in USUAL_RATE else given
+    return given._replace(training={**config.spec.usual_training, **given.training})
 
 
 def _guess_data(values: dict[str, Any]) -> dict[str, Any]:
     """The fields of a model with what data would say of channels, for checks before they are read."""
-    physical, sequence = values.get("model_name") == "physical", values.get("task") == "sequence"
-    action = values.get("model_name", "").startswith("action_cond")
-    usual = {"img_channel": 3, "num_action_ch": 3} if physical else {"num_action_ch": int(action or sequence)}
-    return {**usual, **values}
+    spec = find_spec(values.get("model_name", ModelConfig.model_name))
+    forced = spec.action or values.get("task") == "sequence"
+    known = {name: spec.only[name][0] for name in ("img_channel", "num_action_ch") if name in spec.only}
+    return {"num_action_ch": int(forced), **known, **values}
 
 
 def find_origin(options: TrainOptions, given: Mapping[str, Any], folder: pathlib.Path) -> Origin:
@@ -215,7 +214,8 @@ def choose_model(given: Given, options: TrainOptions, data: DataSet, origin: Ori
     values = with_usual({**origin.fields, **given.model})
     _agree_with_frames(values, data, given)
     source = data.sources[0].attrs["source"]
-    automatic = options.forcing_scaling == "auto" and values.get("model_name") != "physical"
+    spec = find_spec(values.get("model_name", ModelConfig.model_name))
+    automatic = options.forcing_scaling == "auto" and spec.scales_forcings
     if not origin.fields and data.forcing_sample is not None and automatic:
         values["forcing_scaling"] = to_dict(standardise(data.forcing_sample))
     if "scaling" not in values or options.scaling != "auto" or options.scaling_range:
@@ -250,9 +250,10 @@ def _agree(values: dict[str, Any], name: str, found: int, text: str) -> None:
 def _check_training(model: ModelConfig, training: TrainConfig, sampling: SamplingConfig) -> SamplingConfig:
     """Check whether a model can be trained so; return the sampling that it is trained with."""
     sampling.check_model(model.model_name)
-    if training.grad_norm and model.model_name != "tidhy":
-        raise ValueError(f"grad_norm {training.grad_norm:g} balances the losses of tidhy, {model.model_name} has one")
-    if model.with_action and not sampling.reverse_scheduled_sampling:
+    if training.grad_norm and not model.spec.objectives:
+        able = ", ".join(list_models("objectives"))
+        raise ValueError(f"grad_norm {training.grad_norm:g} balances the losses of {able}, {model.model_name} has one")
+    if model.spec.action and not sampling.reverse_scheduled_sampling:
         LOG.info("%s always trains with reverse scheduled sampling", model.model_name)
         sampling = dataclasses.replace(sampling, reverse_scheduled_sampling=True)
     return sampling
@@ -261,11 +262,11 @@ def _check_training(model: ModelConfig, training: TrainConfig, sampling: Samplin
 def _check_request(request: TrainRequest, model: ModelConfig, training: TrainConfig, origin: Origin) -> None:
     """Errors: ValueError for what this model cannot do."""
     options = request.options
-    if request.loss is not None and model.model_name == "tidhy":
+    if request.loss is not None and model.spec.forecaster:
         raise ValueError(f"{model.model_name} infers its states by the losses that it has: it takes no other loss")
     if training.num_seeds > 1 and (origin.params or options.visual or not options.is_training):
         raise ValueError(f"num_seeds {training.num_seeds} trains new networks: no pretrained_model, no visual")
-    if options.visual and not model.decouples:
+    if options.visual and not model.spec.increments:
         raise ValueError(f"visual 1 draws delta C against delta M, which {model.model_name} does not have")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from predjax.jobs.data import DataSet
+from predjax.models.config import ModelConfig, find_spec
 from predjax.models.scaling import KINDS, Scaling, choose_scaling
 from predjax.radar.movies import is_series
 
@@ -24,10 +25,11 @@ def standardise(sample: np.ndarray) -> Scaling:
 def make_scaling(kind: str, value_range: tuple[float, ...], data: DataSet, model: dict[str, Any]) -> Scaling:
     """Return the scaling that was asked for, or (`auto`) the scaling that fits the data's units.
 
-    Series are scaled feature by feature. `model` has the fields of a `ModelConfig`: tidhy, whose dynamics have no
-    offset, takes standardised features; where its loss is of counts or probabilities, it takes features as they are.
+    Series are scaled feature by feature. `model` has the fields of a `ModelConfig`: a model whose dynamics have no
+    offset takes standardised features; where its loss is of counts or probabilities, it takes features as they are.
     """
-    if model.get("model_name") == "tidhy" and kind == "auto" and not value_range:
+    spec = find_spec(model.get("model_name", ModelConfig.model_name))
+    if spec.standardises and kind == "auto" and not value_range:
         if json.loads(model.get("cell_options") or "{}").get("loss", "mse") != "mse":
             return Scaling("linear", 0.0, 1.0, data.units)
         return dataclasses.replace(standardise(data.sample), units=data.units)

@@ -19,9 +19,10 @@ from predjax.jobs.plan import TrainingPlan, plan_training
 from predjax.jobs.train_options import TrainRequest, read_values
 from predjax.kernels.execution import Execution
 from predjax.messages import one_line_messages, show_wait
+from predjax.models.ensemble import make_ensemble
 from predjax.models.forecaster import Forecaster, make_forecaster
 from predjax.models.losses import make_error
-from predjax.nowcasts.model import TrainedModel, make_ensemble
+from predjax.nowcasts.model import TrainedModel
 from predjax.pictures.curves import draw_losses
 from predjax.radar.windows.batches import BatchSource, read_windows
 from predjax.training import loop
@@ -225,7 +226,7 @@ def _prepare_folder(plan: TrainingPlan, overwrite: bool) -> None:
 
 def _draw_schedule(plan: TrainingPlan) -> None:
     """Draw how likely an input is to be the true frame, over the iterations; nothing where no input is drawn."""
-    if plan.sampling.teacher_forcing != "scheduled" or plan.model.sequence or plan.model.model_name == "tidhy":
+    if plan.sampling.teacher_forcing != "scheduled" or not plan.model.sampled:
         return
     import jax
     import numpy as np
@@ -250,5 +251,5 @@ def _load_best(run: Run, plan: TrainingPlan) -> TrainedModel:
 
 
 def _as_trained(forecaster: Forecaster, plan: TrainingPlan, params: Any, path: pathlib.Path | None) -> TrainedModel:
-    forecaster = make_ensemble(forecaster) if plan.training.num_seeds > 1 else forecaster
-    return TrainedModel(forecaster, params, path or plan.folder, plan.record)
+    found = make_ensemble(forecaster) if plan.training.num_seeds > 1 else forecaster
+    return TrainedModel(found, params, path or plan.folder, plan.record)

@@ -1,13 +1,14 @@
-"""Convolutions with gradients of their own: fast on CPUs, also inside a scan.
+"""Convolutions with their own gradients: fast on CPUs, also inside a scan.
 
-XLA on CPU runs a convolution fast only when it reads NHWC and HWIO and writes NHWC. Inside a scan it does not
-rewrite the other forms, so the gradients that automatic differentiation makes of a convolution take a path that is
-an order of magnitude slower. `convolve` therefore states its own gradients, each as a convolution of that form. Where
-Winograd's filtering is cheaper (`kernels.winograd`), CPUs use that; other platforms have their own convolution.
+XLA on CPU convolves fast only if it reads NHWC and HWIO and writes NHWC. Inside a scan XLA does not rewrite other
+forms: the gradients by automatic differentiation take a path that is ten times slower. Therefore `convolve` defines its
+gradients, each as a convolution of that form. CPUs use Winograd's filtering (`kernels.winograd`) where it is cheaper;
+other platforms use XLA's convolution.
 """
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -15,12 +16,16 @@ import jax.numpy as jnp
 
 from predjax.kernels import winograd
 
+Padding = Sequence[tuple[int, int]]  # (top, bottom), (left, right)
+Pair = tuple[jax.Array, jax.Array]
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
-def convolve(x, w, stride=1, padding=((0, 0), (0, 0)), dilation=1):
-    """Cross-correlation y[n,p,q,o] = sum_{a,b,i} x'[n, p s + a, q s + b, i] w[a,b,i,o].
+def convolve(
+    x: jax.Array, w: jax.Array, stride: int = 1, padding: Padding = ((0, 0), (0, 0)), dilation: int = 1
+) -> jax.Array:
+    """Return the cross-correlation y[n,p,q,o] = sum_{a,b,i} x'[n, p s + a, q s + b, i] w[a,b,i,o].
 
     Args:
       x: `(B, H, W, I)`; x' is x with `dilation - 1` zeros between its pixels, then padded with zeros.
@@ -35,11 +40,13 @@ def convolve(x, w, stride=1, padding=((0, 0), (0, 0)), dilation=1):
     return _correlate(x, w, stride, padding, dilation, 1)
 
 
-def _correlate(x, w, stride, padding, x_dilation, w_dilation):
-    """The convolution of x `(B, H, W, I)` with w `(k, l, I, O)`, both spread by their dilations, in the fast form.
+def _correlate(
+    x: jax.Array, w: jax.Array, stride: int, padding: Padding, x_dilation: int, w_dilation: int
+) -> jax.Array:
+    """Return the convolution of x `(B, H, W, I)` with w `(k, l, I, O)`, each with its dilation, in the fast form.
 
-    Where w has more pixels than x, XLA exchanges the two, into a slow form. Then they are exchanged here: y turned by
-    half a turn is the same sum with w as the image and x as the kernel.
+    If w has more pixels than x, XLA exchanges the two, and takes a slow form. Then they are exchanged here: turning y
+    by half a turn gives the same sum with w as the image and x as the kernel.
     """
     if math.prod(w.shape[:2]) <= math.prod(x.shape[1:3]):
         dilations = (x_dilation,) * 2, (w_dilation,) * 2
@@ -53,14 +60,16 @@ def _correlate(x, w, stride, padding, x_dilation, w_dilation):
     return jnp.flip(y, (1, 2)).transpose(3, 1, 2, 0)
 
 
-def _convolve_forward(x, w, stride, padding, dilation):
+def _convolve_forward(
+    x: jax.Array, w: jax.Array, stride: int, padding: Padding, dilation: int
+) -> tuple[jax.Array, Pair]:
     return convolve(x, w, stride, padding, dilation), (x, w)
 
 
-def _convolve_backward(stride, padding, dilation, residuals, dy):
+def _convolve_backward(stride: int, padding: Padding, dilation: int, residuals: Pair, dy: jax.Array) -> Pair:
     x, w = residuals
 
-    def dilated(size, step):
+    def dilated(size: int, step: int) -> int:
         return (size - 1) * step + 1
 
     dx_padding, dw_padding = [], []
@@ -77,36 +86,36 @@ def _convolve_backward(stride, padding, dilation, residuals, dy):
 convolve.defvjp(_convolve_forward, _convolve_backward)
 
 
-def convolve_same(x, w, stride=1):
-    """`convolve` with k//2 zeros on every side; a 1x1 kernel of stride 1 is a matrix product."""
+def convolve_same(x: jax.Array, w: jax.Array, stride: int = 1) -> jax.Array:
+    """Return `convolve` with k//2 zeros on every side; a 1x1 kernel of stride 1 is a matrix product."""
     k = w.shape[0]
     if k == 1 and stride == 1:
         return x @ w[0, 0]
-    plan = winograd.choose_plan(x.shape, w.shape) if stride == 1 else None
-    if plan is None:
+    tiling = winograd.choose_tiling(x.shape, w.shape) if stride == 1 else None
+    if tiling is None:
         return convolve(x, w, stride, ((k // 2, k // 2),) * 2)
-    return _convolve_planned(x, w, plan)
+    return _convolve_tiles(x, w, tiling)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _convolve_planned(x, w, plan):
-    return apply_filters(x, prepare(w, plan), plan)
+def _convolve_tiles(x: jax.Array, w: jax.Array, tiling: winograd.Tiling) -> jax.Array:
+    return apply_filters(x, prepare(w, tiling), tiling)
 
 
-def _planned_forward(x, w, plan):
-    return _convolve_planned(x, w, plan), (x, w)
+def _tiles_forward(x: jax.Array, w: jax.Array, tiling: winograd.Tiling) -> tuple[jax.Array, Pair]:
+    return _convolve_tiles(x, w, tiling), (x, w)
 
 
-def _planned_backward(plan, residuals, dy):
+def _tiles_backward(tiling: winograd.Tiling, residuals: Pair, dy: jax.Array) -> Pair:
     x, w = residuals
-    return apply_turned(dy, prepare(w, plan), plan), kernel_gradient(x, dy, plan.k, plan)
+    return apply_turned(dy, prepare(w, tiling), tiling), kernel_gradient(x, dy, tiling.k, tiling)
 
 
-_convolve_planned.defvjp(_planned_forward, _planned_backward)
+_convolve_tiles.defvjp(_tiles_forward, _tiles_backward)
 
 
-def convolve_transposed(x, w, output_size):
-    """The adjoint of `convolve_same` with stride 2: `(B, h, w, I)` to `(B, *output_size, O)`, w `(k, k, I, O)`."""
+def convolve_transposed(x: jax.Array, w: jax.Array, output_size: Sequence[int]) -> jax.Array:
+    """Return the adjoint of `convolve_same` with stride 2: `(B, h, w, I)` to `(B, *output_size, O)`, w as there."""
     k = w.shape[0]
     low = k - 1 - k // 2
     padding = tuple((low, size + k - 1 - low - (2 * n - 1)) for size, n in zip(output_size, x.shape[1:3]))
@@ -114,74 +123,74 @@ def convolve_transposed(x, w, output_size):
 
 
 class Filters(NamedTuple):
-    """A kernel `(k, k, I, O)`, and for CPUs its transformed groups; () where the direct convolution is used."""
+    """A kernel `(k, k, I, O)`, and for CPUs its transformed groups, () where the direct convolution is used."""
 
     kernel: jax.Array
     groups: tuple
 
 
-def turn(w):
-    """The kernel of the adjoint: turned by half a turn, with inputs and outputs exchanged."""
+def turn(w: jax.Array) -> jax.Array:
+    """Return the kernel of the adjoint: w turned by half a turn, with inputs and outputs exchanged."""
     return jnp.flip(w, (0, 1)).swapaxes(2, 3)
 
 
-@functools.partial(jax.jit, static_argnames="plan")
-def prepare(w, plan: winograd.Plan | None) -> Filters:
-    """What is worth doing once for a kernel that is used many times."""
-    if plan is None:
+@functools.partial(jax.jit, static_argnames="tiling")
+def prepare(w: jax.Array, tiling: winograd.Tiling | None) -> Filters:
+    """Transform a kernel once for many uses."""
+    if tiling is None:
         return Filters(w, ())
 
-    def transform(w):
-        return winograd.transform_filters(_widen(w), plan)
+    def transform(w: jax.Array) -> tuple[jax.Array, ...]:
+        return winograd.transform_filters(_widen(w), tiling)
 
-    def leave_out(w):
+    def leave_out(w: jax.Array) -> tuple[jax.Array, ...]:
         return jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(transform, w))
 
     return Filters(w, jax.lax.platform_dependent(w, cpu=transform, default=leave_out))
 
 
-@functools.partial(jax.jit, static_argnames="plan")
-def apply_filters(x, filters, plan):
-    """The SAME convolution of x with prepared filters; no gradients are defined for it."""
+@functools.partial(jax.jit, static_argnames="tiling")
+def apply_filters(x: jax.Array, filters: Filters, tiling: winograd.Tiling | None) -> jax.Array:
+    """Return the SAME convolution of x with prepared filters. It has no gradients."""
     k = filters.kernel.shape[0]
     pads = ((k // 2, k // 2),) * 2
-    if plan is None:
+    if tiling is None:
         return convolve(x, filters.kernel, 1, pads)
     return jax.lax.platform_dependent(
         x,
         filters,
-        cpu=lambda x, filters: winograd.convolve(_widen(x), filters.groups, plan).astype(x.dtype),
+        cpu=lambda x, filters: winograd.convolve_tiles(_widen(x), filters.groups, tiling).astype(x.dtype),
         default=lambda x, filters: _correlate(x, filters.kernel, 1, pads, 1, 1),
     )
 
 
-@functools.partial(jax.jit, static_argnames="plan")
-def apply_turned(dy, filters, plan):
-    """The adjoint of `apply_filters`, with the same filters; no gradients are defined for it."""
+@functools.partial(jax.jit, static_argnames="tiling")
+def apply_turned(dy: jax.Array, filters: Filters, tiling: winograd.Tiling | None) -> jax.Array:
+    """Return the adjoint of `apply_filters`, with the same filters. It has no gradients."""
     k = filters.kernel.shape[0]
     pads = ((k // 2, k // 2),) * 2
-    if plan is None:
+    if tiling is None:
         return convolve(dy, turn(filters.kernel), 1, pads)
     return jax.lax.platform_dependent(
         dy,
         filters,
-        cpu=lambda dy, filters: winograd.convolve_turned(_widen(dy), filters.groups, plan).astype(dy.dtype),
+        cpu=lambda dy, filters: winograd.convolve_tiles_turned(_widen(dy), filters.groups, tiling).astype(dy.dtype),
         default=lambda dy, filters: _correlate(dy, turn(filters.kernel), 1, pads, 1, 1),
     )
 
 
-@functools.partial(jax.jit, static_argnames=("k", "plan"))
-def kernel_gradient(x, dy, k: int, plan: winograd.Plan | None):
-    """The gradient of a k x k kernel of a SAME convolution, from x `(N, H, W, I)` and dy `(N, H, W, O)`."""
+@functools.partial(jax.jit, static_argnames=("k", "tiling"))
+def kernel_gradient(x: jax.Array, dy: jax.Array, k: int, tiling: winograd.Tiling | None) -> jax.Array:
+    """Return the gradient of a k x k kernel of a SAME convolution, given x `(N, H, W, I)` and dy `(N, H, W, O)`."""
     pads = ((k // 2, k // 2),) * 2
 
-    def on_cpu(x, dy):
-        if plan is not None:
-            return winograd.filter_gradient(_widen(x), _widen(dy), plan).astype(x.dtype)
+    def on_cpu(x: jax.Array, dy: jax.Array) -> jax.Array:
+        if tiling is not None:
+            return winograd.filter_gradient(_widen(x), _widen(dy), tiling).astype(x.dtype)
         return _correlate(x.transpose(3, 1, 2, 0), dy.transpose(1, 2, 0, 3), 1, pads, 1, 1).transpose(1, 2, 0, 3)
 
-    def elsewhere(x, dy):
-        def direct(w):
+    def elsewhere(x: jax.Array, dy: jax.Array) -> jax.Array:
+        def direct(w: jax.Array) -> jax.Array:
             return jax.lax.conv_general_dilated(x, w, (1, 1), pads, dimension_numbers=_LAYOUT)
 
         w = jax.ShapeDtypeStruct((k, k, x.shape[-1], dy.shape[-1]), x.dtype)
@@ -190,6 +199,6 @@ def kernel_gradient(x, dy, k: int, plan: winograd.Plan | None):
     return jax.lax.platform_dependent(x, dy, cpu=on_cpu, default=elsewhere)
 
 
-def _widen(x):
-    """Sums of transformed values need more than the 8 bits of bfloat16 and the 11 of float16."""
+def _widen(x: jax.Array) -> jax.Array:
+    """Return x in float32 or more: sums of transformed values need more bits than bfloat16 (8) and float16 (11)."""
     return x.astype(jnp.float32) if x.dtype.itemsize < 4 else x

@@ -1,4 +1,4 @@
-"""How a model is computed. Imports neither jax nor xarray."""
+"""How a model is computed. This module imports neither jax nor xarray."""
 
 import dataclasses
 
@@ -9,20 +9,21 @@ CONVOLUTIONS = ("auto", "direct", "winograd")
 
 @dataclasses.dataclass(frozen=True)
 class Execution:
-    """How a model is computed; what it computes stays the same.
+    """How a model is computed; its results do not depend on it, except for rounding.
 
-    remat: which convolutions the backward pass computes again instead of keeping their results: "none", those of
-      every "step", or those of the upper "cell"s alone, half of them.
-    precision: "bfloat16" rounds what goes into convolutions and matrix products; parameters, states and the loss
-      stay float32.
-    convolution: "auto", or one implementation for measurements, "direct" or "winograd" (where it exists).
+    Attributes:
+      remat: the convolutions that the backward pass computes again instead of keeping their results: "none", all of a
+        "step", or half of them in bytes, those of the upper "cell"s.
+      precision: with "bfloat16" the inputs of convolutions and matrix products are rounded; parameters, states and the
+        loss stay float32.
+      convolution: "auto", or for measurements one implementation, "direct" or "winograd" (where it exists).
     """
 
     remat: str = "none"
     precision: str = "float32"
     convolution: str = "auto"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         allowed = {"remat": REMATS, "precision": PRECISIONS, "convolution": CONVOLUTIONS}
         for name, values in allowed.items():
             if getattr(self, name) not in values:

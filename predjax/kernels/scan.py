@@ -1,57 +1,74 @@
-"""A scan of steps that share kernels, with its backward pass written out.
+"""A scan of steps that share kernels, with its own backward pass.
 
-Forwards, a step keeps its carry and the sums of its convolutions. Backwards, steps are replayed from these in rounds:
-the inputs of the convolutions and the gradients of their sums are collected for a round of steps, then make the
-gradients of the kernels at once. Adding up the gradient of a kernel at every step would read and write all of it each
-time; keeping everything that a step computes, as automatic differentiation does, would take three times the memory.
+In the forward pass a step keeps its carry and the sums of its convolutions. In the backward pass the steps are replayed
+from these in rounds: a round collects the inputs of the convolutions and the gradients of their sums for some steps,
+and then computes the gradients of the kernels at once. To add up the gradient of a kernel at every step would read and
+write all of it each time; to keep everything that a step computes, as automatic differentiation does, would take three
+times the memory.
 """
 
 import math
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from predjax.kernels.execution import Execution
-from predjax.kernels.shared import Kernel, SharedKernels
+from predjax.kernels.shared import Arrays, ComputedProducts, Kernel, ReplayedProducts, SharedKernels
 
 ROUND_BYTES = 64 * 2**20  # inputs and gradients of a round: the longer a round, the fewer passes over the kernels
 
 
-def scan_shared(step: Callable, kernels: dict[str, Kernel], execution: Execution, params, rng, first, inputs, masks):
-    """The outputs of all steps, time-major.
+class Sequence(NamedTuple):
+    """The arrays of a scan over T steps.
 
-    Args:
-      step: `(params, rng, carry, inputs, masks) -> (carry, outputs)`, with the kernels as `convolve_shared` names them;
-        outputs are arrays of floats; what else the carry has, such as counts, gets no gradient.
-      kernels: of a step, as `collect_kernels` finds them.
-      rng: `Draws`, of which every step gets its own, or None.
-      first: the first carry.
+    Attributes:
+      params: a tree of arrays, the same at all steps.
+      key: random key of which step t gets `key.at(t)`, or None.
+      first: the first carry. Counts in it get no gradients.
       inputs: arrays `(T, ...)` that get gradients, at least one.
       masks: arrays `(T, ...)` that get none.
     """
+
+    params: Any
+    key: Any
+    first: Any
+    inputs: Any
+    masks: Any
+
+
+def scan_shared(
+    step: Callable[..., tuple[Any, Any]], kernels: dict[str, Kernel], execution: Execution, sequence: Sequence
+) -> Any:
+    """Return the outputs of all steps, time-major.
+
+    Args:
+      step: `(products, params, key, carry, inputs, masks) -> (carry, outputs)`, which convolves and multiplies by
+        `Products`; outputs are arrays of floats.
+      kernels: of a step, as a `KernelCollector` finds them.
+    """
     arrays = {name: kernel.w for name, kernel in kernels.items()}
-    dtype = jnp.bfloat16 if execution.precision == "bfloat16" else None
     kept = _choose_kept(kernels, execution.remat)
-    steps = len(jax.tree.leaves((inputs, masks))[0])
+    steps = len(jax.tree.leaves((sequence.inputs, sequence.masks))[0])
 
-    def share(arrays):
-        named = {name: Kernel(w, kernels[name].x_shape) for name, w in arrays.items()}
-        return SharedKernels(named, execution.convolution, dtype)
+    def share(arrays: Arrays) -> SharedKernels:
+        return SharedKernels({name: Kernel(w, kernels[name].x_shape) for name, w in arrays.items()}, execution)
 
-    def run_steps(params, arrays, rng, first, inputs, masks, keep):
+    def run_steps(sequence: Sequence, arrays: Arrays, keep: bool) -> tuple[Any, Any]:
+        params, key, first, inputs, masks = sequence
         shared = share(arrays)
 
-        def run_step(carry, at):
+        def run_step(carry: Any, at: Any) -> tuple[Any, Any, Any]:
             index, x, mask = at
-            with shared.computed() as sums:
-                new, outputs = step(params, _fold(rng, index), carry, x, mask)
-            return new, outputs, (carry, {name: sums[name] for name in kept}) if keep else None
+            products = ComputedProducts(shared)
+            new, outputs = step(products, params, _fold(key, index), carry, x, mask)
+            return new, outputs, (carry, {name: products.sums[name] for name in kept}) if keep else None
 
-        def body(state, at):
-            # The outputs of the step before: XLA on CPUs writes what leaves a scan with one core, and so would compute
-            # there what leads to it.
+        def body(state: Any, at: Any) -> tuple[Any, Any]:
+            # The scan returns the outputs of the step before: XLA on CPUs writes them with one core, and would
+            # compute the outputs of this step with one core as well.
             carry, before = state
             new, outputs, residuals = run_step(carry, at)
             return (new, outputs), (before, residuals)
@@ -63,39 +80,40 @@ def scan_shared(step: Callable, kernels: dict[str, Kernel], execution: Execution
         return jax.tree.map(lambda a, end: jnp.concatenate([a[1:], end[None]]), before, last), residuals
 
     @jax.custom_vjp
-    def run(params, arrays, rng, first, inputs, masks):
-        return run_steps(params, arrays, rng, first, inputs, masks, False)[0]
+    def run(sequence: Sequence, arrays: Arrays) -> Any:
+        return run_steps(sequence, arrays, False)[0]
 
-    def forward(params, arrays, rng, first, inputs, masks):
-        outputs, residuals = run_steps(params, arrays, rng, first, inputs, masks, True)
-        return outputs, (params, arrays, rng, inputs, masks, residuals)
+    def forward(sequence: Sequence, arrays: Arrays) -> tuple[Any, Any]:
+        outputs, residuals = run_steps(sequence, arrays, True)
+        return outputs, (arrays, sequence._replace(first=None), residuals)
 
-    def backward(residuals, doutputs):
-        params, arrays, rng, inputs, masks, (carries, sums) = residuals
+    def backward(residuals: Any, doutputs: Any) -> tuple[Sequence, Arrays]:
+        arrays, (params, key, _, inputs, masks), (carries, sums) = residuals
         shared = share(arrays)
         length = _choose_round(shared, steps)
 
-        def pull_step(t, dcarry):
-            """Gradients of step t, and the inputs of its convolutions."""
+        def pull_step(t: jax.Array, dcarry: Any) -> tuple[Any, ...]:
+            """Return the gradients of step t, and the inputs of its convolutions."""
             carry, given, x, mask, dout = jax.tree.map(lambda a: a[t], (carries, sums, inputs, masks, doutputs))
-            key = _fold(rng, t)
+            own = _fold(key, t)
             if len(given) < len(arrays):
-                with shared.computed(given) as given:
-                    step(params, key, carry, x, mask)
+                computed = ComputedProducts(shared, given)
+                step(computed, params, own, carry, x, mask)
+                given = computed.sums
 
-            def replay(params, sums, moving, x):
-                with shared.replayed(sums) as seen:
-                    new, outputs = step(params, key, _join(carry, moving), x, mask)
-                return (_take_moving(new), outputs), dict(seen)
+            def replay(params: Any, sums: Arrays, moving: list[jax.Array], x: Any) -> tuple[Any, Arrays]:
+                products = ReplayedProducts(shared, sums)
+                new, outputs = step(products, params, own, _join(carry, moving), x, mask)
+                return (_take_moving(new), outputs), products.inputs
 
             _, pull, seen = jax.vjp(replay, params, given, _take_moving(carry), x, has_aux=True)
             return *pull((dcarry, dout)), seen
 
-        def pull_round(state, low):
+        def pull_round(state: Any, low: jax.Array) -> tuple[Any, None]:
             dparams, darrays, dcarry, dinputs = state
             high = jnp.minimum(low + length, steps)
 
-            def body(i, state):
+            def body(i: jax.Array, state: Any) -> Any:
                 dparams, dcarry, dinputs, buffers = state
                 t = high - 1 - i
                 more, dsums, dcarry, dx, seen = pull_step(t, dcarry)
@@ -114,14 +132,14 @@ def scan_shared(step: Callable, kernels: dict[str, Kernel], execution: Execution
         lows = jnp.arange(0, steps, length)
         (dparams, darrays, dfirst, dinputs), _ = jax.lax.scan(pull_round, state, lows, reverse=True)
         dfirst = _join(carries, dfirst, lambda a: np.zeros(a.shape[1:], jax.dtypes.float0))
-        return dparams, darrays, None, dfirst, dinputs, None
+        return Sequence(dparams, None, dfirst, dinputs, None), darrays
 
     run.defvjp(forward, backward)
-    return run(params, arrays, rng, first, inputs, masks)
+    return run(sequence, arrays)
 
 
-def _choose_kept(kernels, remat) -> tuple[str, ...]:
-    """The kernels whose sums the forward pass keeps: all, about half of them in bytes, or none."""
+def _choose_kept(kernels: dict[str, Kernel], remat: str) -> tuple[str, ...]:
+    """Return the kernels whose sums the forward pass keeps: all, about half of them in bytes, or none."""
     names = tuple(kernels)
     if remat == "cell":
         sizes = [math.prod(k.x_shape[:-1]) * k.w.shape[-1] for k in kernels.values()]
@@ -129,29 +147,29 @@ def _choose_kept(kernels, remat) -> tuple[str, ...]:
     return names if remat == "none" else ()
 
 
-def _choose_round(shared, steps):
-    """Steps of a round: as many as fit, evenly."""
+def _choose_round(shared: SharedKernels, steps: int) -> int:
+    """Return the number of steps in a round: as many as fit, with rounds of about equal length."""
     size = sum(a.size * a.dtype.itemsize for a in jax.tree.leaves(jax.eval_shape(lambda: shared.make_buffers(1))))
     rounds = -(-steps // max(1, ROUND_BYTES // max(size, 1)))
     return -(-steps // rounds)
 
 
-def _fold(rng, index):
-    return None if rng is None else rng.at(index)
+def _fold(key: Any, index: jax.Array) -> Any:
+    return None if key is None else key.at(index)
 
 
-def _moves(leaf) -> bool:
-    """Whether gradients go through an array: through numbers that are no counts."""
+def _moves(leaf: jax.Array) -> bool:
+    """Return whether an array has gradients: real and complex numbers have, counts have none."""
     return jnp.issubdtype(leaf.dtype, jnp.inexact)
 
 
-def _take_moving(carry) -> list:
-    """The arrays of a carry that gradients go through."""
+def _take_moving(carry: Any) -> list[jax.Array]:
+    """Return the arrays of a carry that have gradients."""
     return [leaf for leaf in jax.tree.leaves(carry) if _moves(leaf)]
 
 
-def _join(carry, moving: list, convert=lambda leaf: leaf):
-    """The carry with these arrays where gradients go through it, and `convert(leaf)` elsewhere."""
+def _join(carry: Any, moving: list[jax.Array], convert: Callable[[Any], Any] = lambda leaf: leaf) -> Any:
+    """Return the carry with `moving` in the place of the arrays that have gradients, and `convert(leaf)` elsewhere."""
     leaves, structure = jax.tree.flatten(carry)
     given = iter(moving)
     return jax.tree.unflatten(structure, [next(given) if _moves(leaf) else convert(leaf) for leaf in leaves])

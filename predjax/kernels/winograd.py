@@ -6,43 +6,50 @@ infinity (Lavin & Gray 2016; Blahut 2010, ch. 5),
     y = A^T [ (G w G^T) * (B^T d B) ] A      for the n x n inputs d of a tile, * for each of the n^2 positions,
 
 so that a k x k convolution costs n^2 / (m k)^2 of the multiplications: 0.16 for m = 4, k = 5. At each position * is a
-matrix product over the channels, of all tiles at once. Of each transform one axis is a sum of arrays, which the
-compiler fuses, the other a small matrix product, which ends the fusion: without that end, sums would be made again
-for everyone who reads them. The n columns of positions are a list of groups, each `(n, tiles, channels)`, so that
-cores find independent work.
+matrix product over the channels, of all tiles at once. A transform treats one axis by sums of arrays, which the
+compiler fuses, and the other by a small matrix product, which ends the fusion; without this end, the sums would be
+computed again for each reader. The n columns of positions are a list of groups, each `(n, tiles, channels)`:
+independent work for the cores.
 """
 
-import fractions
 import functools
 import math
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 
-POINTS = tuple(map(fractions.Fraction, ("0", "1", "-1", "2", "-2", "1/2", "-1/2")))  # errors grow fast with more
-# m by k. More positions, or k = 7, would leave 1e-5 of the direct convolution in float32.
+Rows = list[list[Fraction]]
+Groups = Sequence[jax.Array]  # a group for each column of positions
+POINTS = tuple(map(Fraction, ("0", "1", "-1", "2", "-2", "1/2", "-1/2")))  # errors grow fast with more
+# m by k. With more positions, or k = 7, the error in float32 would exceed 1e-5 of the direct convolution.
 TILE_SIZES = {3: (2, 4), 5: (2, 4)}
-TRANSFORM_COST = 32  # multiplications in the time that a transform takes for one element; measured on AVX2
-CHUNK_BYTES = 16 * 2**20  # transformed arrays of a product for the gradient of a kernel: they should stay in the cache
-LEAST_ROWS = 64  # tiles of such a product; with fewer, turning its result into that of a kernel would cost as much
+TRANSFORM_COST = 32  # multiplications that take as long as the transform of one element; measured on AVX2
+CHUNK_BYTES = 16 * 2**20  # of the transformed arrays in one product for the gradient of a kernel: they fit the cache
+LEAST_ROWS = 64  # tiles in such a product; with fewer, the transform of its result would cost as much
 
 
-class Plan(NamedTuple):
-    """How a convolution is cut: a k x k kernel, tiles of m x m outputs."""
+class Tiling(NamedTuple):
+    """A k x k convolution in tiles of m x m outputs."""
 
     m: int
     k: int
 
     @property
     def n(self) -> int:
-        """Positions of an axis."""
+        """Return the number of positions along an axis."""
         return self.m + self.k - 1
 
 
-def choose_plan(x_shape, w_shape, force: bool = False) -> Plan | None:
-    """The cheapest plan for x `(B, H, W, I)` and w `(k, k, I, O)`; None where the direct convolution is cheaper."""
+def choose_tiling(x_shape: Sequence[int], w_shape: Sequence[int], force: bool = False) -> Tiling | None:
+    """Return the cheapest tiling for x `(B, H, W, I)` and w `(k, k, I, O)`, None if the direct convolution is cheaper.
+
+    With `force` only a k without any tiling gives None.
+    """
     _, height, width, inputs = x_shape
     k, _, _, outputs = w_shape
     best, least = None, math.inf if force else k * k * height * width * inputs * outputs
@@ -50,23 +57,23 @@ def choose_plan(x_shape, w_shape, force: bool = False) -> Plan | None:
         tiles = -(-height // m) * -(-width // m)
         cost = (m + k - 1) ** 2 * tiles * (inputs * outputs + TRANSFORM_COST * (inputs + outputs))
         if cost < least:
-            best, least = Plan(m, k), cost
+            best, least = Tiling(m, k), cost
     return best
 
 
 @functools.cache
 def matrices(m: int, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A^T `(m, n)`, G `(n, k)` and B^T `(n, n)` of the filtering of m outputs by k taps, in float64."""
+    """Return A^T `(m, n)`, G `(n, k)` and B^T `(n, n)` for m outputs of a filter with k taps, in float64."""
     evaluate, filters, inputs = _toom_cook(POINTS[: m + k - 2], m, k)
     return np.array(evaluate, float), np.array(filters, float), np.array(inputs, float)
 
 
 @functools.cache
 def turned_matrices(m: int, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """A^T and B^T that filter by the turned taps w[k-1-j] with the products by G w, of the same G, in float64.
+    """Return A^T and B^T that filter by the turned taps w[k-1-j] and use the same G w, in float64.
 
-    A polynomial at p is that of the turned taps at 1/p times p^(k-1): so these are of the inverse points, with 0 and
-    infinity exchanged, and B^T is scaled by what is left, powers of two.
+    The polynomial of the taps at p is p^(k-1) times the polynomial of the turned taps at 1/p. So these are the matrices
+    of the inverse points, with 0 and infinity exchanged, and B^T is scaled by the remaining factors, powers of two.
     """
     points = POINTS[: m + k - 2]
     evaluate, turned, inputs = _toom_cook([p and 1 / p for p in points], m, k)
@@ -79,53 +86,55 @@ def turned_matrices(m: int, k: int) -> tuple[np.ndarray, np.ndarray]:
     return np.array([[row[column] for column in order] for row in evaluate], float), np.array(scaled, float)
 
 
-def _toom_cook(points, m, k):
-    """A^T, G and B^T at n - 1 points and infinity, which is last, as lists of fractions."""
+def _toom_cook(points: Sequence[Fraction], m: int, k: int) -> tuple[Rows, Rows, Rows]:
+    """Return A^T, G and B^T at n - 1 points and, last, infinity, as rows of fractions."""
 
-    def product(roots):
-        polynomial = [fractions.Fraction(1)]  # coefficients, lowest first
+    def product(roots: Iterable[Fraction]) -> list[Fraction]:
+        polynomial = [Fraction(1)]  # coefficients, lowest first
         for root in roots:
-            shifted = [fractions.Fraction(0), *polynomial]
-            polynomial = [s - root * p for s, p in zip(shifted, [*polynomial, fractions.Fraction(0)])]
+            shifted = [Fraction(0), *polynomial]
+            polynomial = [s - root * p for s, p in zip(shifted, [*polynomial, Fraction(0)])]
         return polynomial
 
-    evaluate = [[p**i for p in points] + [fractions.Fraction(int(i == m - 1))] for i in range(m)]
+    evaluate = [[p**i for p in points] + [Fraction(int(i == m - 1))] for i in range(m)]
     others = [[q for q in points if q != p] for p in points]
     filters = [
-        [p**j / math.prod((p - q for q in rest), start=fractions.Fraction(1)) for j in range(k)]
+        [p**j / math.prod((p - q for q in rest), start=Fraction(1)) for j in range(k)]
         for p, rest in zip(points, others)
     ]
-    filters.append([fractions.Fraction(int(j == k - 1)) for j in range(k)])
-    inputs = [[*product(rest), fractions.Fraction(0)] for rest in others] + [product(points)]
+    filters.append([Fraction(int(j == k - 1)) for j in range(k)])
+    inputs = [[*product(rest), Fraction(0)] for rest in others] + [product(points)]
     return evaluate, filters, inputs
 
 
-@functools.partial(jax.jit, static_argnames="plan")  # traced once for all layers alike
-def transform_filters(w, plan: Plan) -> tuple:
-    """G w G^T: `(k, k, I, O)` to groups of positions `(n, I, O)`."""
+@functools.partial(jax.jit, static_argnames="tiling")  # traced once for all layers alike
+def transform_filters(w: jax.Array, tiling: Tiling) -> tuple[jax.Array, ...]:
+    """Return G w G^T: `(k, k, I, O)` to groups of positions `(n, I, O)`."""
     k, _, inputs, outputs = w.shape
     flat = w.reshape(k * k, inputs * outputs)
-    return tuple((part @ flat).reshape(-1, inputs, outputs) for part in _filter_parts(plan, w.dtype))
+    return tuple((part @ flat).reshape(-1, inputs, outputs) for part in _filter_parts(tiling, w.dtype))
 
 
-def adjoint_filters(groups, plan: Plan) -> list:
-    """The adjoint of `transform_filters`: gradients of its results to columns `(k, I O)` of that of the kernel."""
-    _, filters, _ = matrices(plan.m, plan.k)
+def adjoint_filters(groups: Groups, tiling: Tiling) -> list[jax.Array]:
+    """Return the adjoint of `transform_filters`: groups to the k columns `(k, I O)` of a kernel."""
+    _, filters, _ = matrices(tiling.m, tiling.k)
     rows = jnp.asarray(filters.T, groups[0].dtype)
-    mixed = [rows @ group.reshape(plan.n, -1) for group in groups]
+    mixed = [rows @ group.reshape(tiling.n, -1) for group in groups]
     return [_combine(coefficients, mixed) for coefficients in filters.T]
 
 
-def _filter_parts(plan, dtype):
-    """The rows of G x G for each group: for every column b, the rows a."""
-    _, filters, _ = matrices(plan.m, plan.k)
-    return [jnp.asarray(part, dtype) for part in np.einsum("bj,ai->baij", filters, filters).reshape(plan.n, plan.n, -1)]
+def _filter_parts(tiling: Tiling, dtype: DTypeLike) -> list[jax.Array]:
+    """Return the rows of G x G for each group: for every column b, the rows a."""
+    _, filters, _ = matrices(tiling.m, tiling.k)
+    return [
+        jnp.asarray(part, dtype) for part in np.einsum("bj,ai->baij", filters, filters).reshape(tiling.n, tiling.n, -1)
+    ]
 
 
-def transform_inputs(x, plan: Plan, inputs) -> list:
-    """B^T d B of every tile, B^T = `inputs`: `(B, H, W, C)` to groups `(n, tiles, C)`, zeros outside the frame."""
+def transform_inputs(x: jax.Array, tiling: Tiling, inputs: np.ndarray) -> list[jax.Array]:
+    """Return B^T d B of every tile, B^T = `inputs`: `(B, H, W, C)` to groups `(n, tiles, C)`; 0 outside the frame."""
     batch, height, width, channels = x.shape
-    m, n, before = plan.m, plan.n, plan.k // 2
+    m, n, before = tiling.m, tiling.n, tiling.k // 2
     rows, columns = -(-height // m), -(-width // m)
     below, right = m * (rows - 1) + n - height - before, m * (columns - 1) + n - width - before
     x = jax.lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), (before, below, 0), (before, right, 0), (0, 0, 0)))
@@ -136,10 +145,10 @@ def transform_inputs(x, plan: Plan, inputs) -> list:
     return [_combine(coefficients, shifted).reshape(n, -1, channels) for coefficients in inputs]
 
 
-def transform_outputs(groups, plan: Plan, evaluate, shape):
-    """A^T p A of every tile, A^T = `evaluate`: groups `(n, tiles, C)` to `shape` = `(B, H, W)` and C."""
+def transform_outputs(groups: Groups, tiling: Tiling, evaluate: np.ndarray, shape: Sequence[int]) -> jax.Array:
+    """Return A^T p A of every tile, A^T = `evaluate`: groups `(n, tiles, C)` to `(B, H, W, C)`, `shape` (B, H, W)."""
     batch, height, width = shape
-    m, n = plan.m, plan.n
+    m, n = tiling.m, tiling.n
     rows, columns, channels = -(-height // m), -(-width // m), groups[0].shape[-1]
     matrix = jnp.asarray(evaluate, groups[0].dtype)
     # For each column q of a tile, (m rows, tiles C).
@@ -148,71 +157,71 @@ def transform_outputs(groups, plan: Plan, evaluate, shape):
     return y.reshape(batch, rows * m, columns * m, channels)[:, :height, :width]
 
 
-def adjoint_outputs(dy, plan: Plan) -> list:
-    """A dy A^T of every tile: the adjoint of `transform_outputs`, `(B, H, W, C)` to groups."""
+def adjoint_outputs(dy: jax.Array, tiling: Tiling) -> list[jax.Array]:
+    """Return A dy A^T of every tile, the adjoint of `transform_outputs`: `(B, H, W, C)` to groups."""
     batch, height, width, channels = dy.shape
-    m, n = plan.m, plan.n
+    m, n = tiling.m, tiling.n
     rows, columns = -(-height // m), -(-width // m)
     dy = jnp.pad(dy, ((0, 0), (0, rows * m - height), (0, columns * m - width), (0, 0)))
     dy = dy.reshape(batch, rows, m, columns * m, channels).transpose(2, 0, 1, 3, 4).reshape(m, -1)
-    evaluate, _, _ = matrices(m, plan.k)
+    evaluate, _, _ = matrices(m, tiling.k)
     mixed = jnp.asarray(evaluate.T, dy.dtype) @ dy
     mixed = mixed.reshape(n, batch, rows, columns, m, channels)
     split = [mixed[..., q, :] for q in range(m)]
     return [_combine(coefficients, split).reshape(n, -1, channels) for coefficients in evaluate.T]
 
 
-@functools.partial(jax.jit, static_argnames="plan")  # traced once for all layers alike
-def convolve(x, filters, plan: Plan):
-    """The SAME convolution of x `(B, H, W, I)` with transformed filters: `(B, H, W, O)`."""
-    evaluate, _, inputs = matrices(plan.m, plan.k)
-    groups = [v @ u for v, u in zip(transform_inputs(x, plan, inputs), filters)]
-    return transform_outputs(groups, plan, evaluate, x.shape[:3])
+@functools.partial(jax.jit, static_argnames="tiling")  # traced once for all layers alike
+def convolve_tiles(x: jax.Array, filters: Groups, tiling: Tiling) -> jax.Array:
+    """Return the SAME convolution of x `(B, H, W, I)` with transformed filters: `(B, H, W, O)`."""
+    evaluate, _, inputs = matrices(tiling.m, tiling.k)
+    groups = [v @ u for v, u in zip(transform_inputs(x, tiling, inputs), filters)]
+    return transform_outputs(groups, tiling, evaluate, x.shape[:3])
 
 
-@functools.partial(jax.jit, static_argnames="plan")  # traced once for all layers alike
-def convolve_turned(dy, filters, plan: Plan):
-    """The adjoint of `convolve`, with the same transformed filters: dy `(B, H, W, O)` to `(B, H, W, I)`.
+@functools.partial(jax.jit, static_argnames="tiling")  # traced once for all layers alike
+def convolve_tiles_turned(dy: jax.Array, filters: Groups, tiling: Tiling) -> jax.Array:
+    """Return the adjoint of `convolve_tiles`, with the same transformed filters: dy `(B, H, W, O)` to `(B, H, W, I)`.
 
     It is the convolution with the kernel turned by half a turn, inputs and outputs exchanged.
     """
-    evaluate, inputs = turned_matrices(plan.m, plan.k)
-    groups = [jnp.einsum("pto,pio->pti", v, u) for v, u in zip(transform_inputs(dy, plan, inputs), filters)]
-    return transform_outputs(groups, plan, evaluate, dy.shape[:3])
+    evaluate, inputs = turned_matrices(tiling.m, tiling.k)
+    groups = [jnp.einsum("pto,pio->pti", v, u) for v, u in zip(transform_inputs(dy, tiling, inputs), filters)]
+    return transform_outputs(groups, tiling, evaluate, dy.shape[:3])
 
 
-@functools.partial(jax.jit, static_argnames="plan")  # traced once for all layers alike
-def filter_gradient(x, dy, plan: Plan):
-    """The gradient of a kernel from inputs `(N, H, W, I)` and gradients `(N, H, W, O)`, many images at a time."""
+@functools.partial(jax.jit, static_argnames="tiling")  # traced once for all layers alike
+def filter_gradient(x: jax.Array, dy: jax.Array, tiling: Tiling) -> jax.Array:
+    """Return the gradient of a kernel, from inputs `(N, H, W, I)` and gradients `(N, H, W, O)`, in chunks of images."""
     images, channels = len(x), x.shape[-1] + dy.shape[-1]
-    tiles = -(-x.shape[1] // plan.m) * -(-x.shape[2] // plan.m)
-    fitting = CHUNK_BYTES // (plan.n**2 * tiles * channels * x.dtype.itemsize)
+    tiles = -(-x.shape[1] // tiling.m) * -(-x.shape[2] // tiling.m)
+    fitting = CHUNK_BYTES // (tiling.n**2 * tiles * channels * x.dtype.itemsize)
     count = -(-images // max(fitting, LEAST_ROWS // tiles, 1))
-    # Two at least: without a loop the compiler transforms the inputs of all kernels before it uses any of them.
+    # At least two chunks: without a loop the compiler transforms the inputs of all kernels before it uses any of them.
     count = max(count, min(images, 2))
     chunk = -(-images // count)
 
-    _, _, inputs = matrices(plan.m, plan.k)
+    _, _, inputs = matrices(tiling.m, tiling.k)
 
-    def gradient(x, dy):
-        pairs = zip(transform_inputs(x, plan, inputs), adjoint_outputs(dy, plan))
-        return adjoint_filters([jnp.einsum("pti,pto->pio", v, p) for v, p in pairs], plan)
+    def gradient(x: jax.Array, dy: jax.Array) -> list[jax.Array]:
+        pairs = zip(transform_inputs(x, tiling, inputs), adjoint_outputs(dy, tiling))
+        return adjoint_filters([jnp.einsum("pti,pto->pio", v, p) for v, p in pairs], tiling)
 
-    def join(columns):
-        return jnp.stack(columns, 1).reshape(plan.k, plan.k, x.shape[-1], dy.shape[-1])
+    def join(columns: list[jax.Array]) -> jax.Array:
+        return jnp.stack(columns, 1).reshape(tiling.k, tiling.k, x.shape[-1], dy.shape[-1])
 
     if count == 1:
         return join(gradient(x, dy))
     x, dy = (jnp.pad(a, [(0, count * chunk - images)] + [(0, 0)] * 3) for a in (x, dy))
     pairs = jax.tree.map(lambda a: a.reshape(count, chunk, *a.shape[1:]), (x, dy))
-    first = [jnp.zeros((plan.k, x.shape[-1] * dy.shape[-1]), x.dtype)] * plan.k
+    first = [jnp.zeros((tiling.k, x.shape[-1] * dy.shape[-1]), x.dtype)] * tiling.k
     add = functools.partial(jax.tree.map, jnp.add)
     return join(jax.lax.scan(lambda total, pair: (add(total, gradient(*pair)), None), first, pairs)[0])
 
 
-def _combine(coefficients, arrays):
-    """The sum of coefficient times array, without those that are 0 and without multiplying by 1."""
-    total = None
+def _combine(coefficients: np.ndarray, arrays: Groups) -> jax.Array:
+    """Return the sum of coefficient times array, without terms of coefficient 0 and without multiplications by 1."""
+    total: Any = None
     for c, array in zip(coefficients, arrays, strict=True):
         if c:
             term = array if abs(c) == 1 else abs(float(c)) * array

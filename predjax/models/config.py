@@ -6,13 +6,26 @@ from dataclasses import field
 
 from predjax.flags import flag
 from predjax.messages import suggest
-from predjax.models.catalogue import MODELS, NORMED, ONE_WIDTH, PARALLEL, TWO_LAYERS, USUAL, WITHOUT_FORCINGS
+from predjax.models.catalogue import MODELS, ModelSpec
 from predjax.models.scaling import Scaling
 
 TASKS = ("forecast", "sequence")
 TEACHER_FORCINGS = ("scheduled", "steps", "parallel")
 COORDINATES = ("fixed", "moving")
 LOSSES = ("mse", "balanced", "quantile")
+
+
+def find_spec(model_name: str) -> ModelSpec:
+    """Return what is known of a model by its name. Errors: ValueError for an unknown name."""
+    if model_name not in MODELS:
+        hint = suggest(str(model_name), MODELS)
+        raise ValueError(f"model_name {model_name!r} is not one of {', '.join(MODELS)}{hint}")
+    return MODELS[model_name]
+
+
+def list_models(ability: str) -> list[str]:
+    """Return the names of the models whose `ModelSpec` has an ability, such as "layer_norm"."""
+    return [name for name, spec in MODELS.items() if getattr(spec, ability)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,18 +80,17 @@ class ModelConfig:
     scaling: Scaling = field(default=Scaling())
     forcing_scaling: Scaling = field(default=Scaling())
 
-    def __post_init__(self):
-        if self.model_name not in MODELS:
-            hint = suggest(str(self.model_name), MODELS)
-            raise ValueError(f"model_name {self.model_name!r} is not one of {', '.join(MODELS)}{hint}")
+    def __post_init__(self) -> None:
+        spec = find_spec(self.model_name)
         _check(self.num_hidden and min(self.num_hidden) > 0, "num_hidden", self.num_hidden, "positive")
-        if len(set(self.num_hidden)) > 1 and self.model_name in ONE_WIDTH:
-            reason = f"{ONE_WIDTH[self.model_name]} of {self.model_name}, so all must be equal"
+        if len(set(self.num_hidden)) > 1 and spec.one_width:
+            reason = f"{spec.one_width} of {self.model_name}, so all must be equal"
             raise ValueError(f"num_hidden {','.join(map(str, self.num_hidden))}: {reason}")
-        if self.model_name in TWO_LAYERS and len(self.num_hidden) < 2:
+        if len(self.num_hidden) < spec.least_layers:
             raise ValueError(f"num_hidden {self.num_hidden[0]}: {self.model_name} needs at least two layers")
-        if self.layer_norm and self.model_name not in NORMED:
-            raise ValueError(f"layer_norm 1 belongs to {', '.join(NORMED)}, not to {self.model_name}")
+        if self.layer_norm and not spec.layer_norm:
+            able = ", ".join(list_models("layer_norm"))
+            raise ValueError(f"layer_norm 1 belongs to {able}, not to {self.model_name}")
         object.__setattr__(self, "cell_options", order_options(self.cell_options))
         _check(self.filter_size > 0 and self.filter_size % 2, "filter_size", self.filter_size, "odd and positive")
         _check(self.stride == 1, "stride", self.stride, "1")
@@ -97,36 +109,23 @@ class ModelConfig:
             raise ValueError(f"conv_on_input halves num_hidden, got {self.num_hidden[0]}")
         if self.res_on_conv and not self.conv_on_input:
             raise ValueError("res_on_conv 1 needs conv_on_input 1")
-        if self.conv_on_input and not self.with_action:
+        if self.conv_on_input and not spec.action:
             raise ValueError(f"conv_on_input belongs to the action-conditioned models, not to {self.model_name}")
-        if self.num_action_ch and self.model_name in WITHOUT_FORCINGS:
-            hint = f", action_cond_{self.model_name} does" if "predrnn" in self.model_name else ""
+        if self.num_action_ch and not spec.forcings:
+            hint = f", {spec.with_forcings} does" if spec.with_forcings else ""
             raise ValueError(f"{self.model_name} takes no forcings{hint}")
-        if self.with_action and self.num_action_ch < 1:
+        if spec.action and self.num_action_ch < 1:
             raise ValueError(f"{self.model_name} needs forcings (actions): num_action_ch is {self.num_action_ch}")
 
-    def _check_task(self):
+    def _check_task(self) -> None:
+        spec = self.spec
         if self.task not in TASKS:
             raise ValueError(f"task {self.task!r} is not one of {', '.join(TASKS)}")
-        if self.model_name == "physical":
-            _check(self.sequence, "task", self.task, "sequence: physical takes strains and no frames")
-            _check(len(self.num_hidden) == 1, "num_hidden", self.num_hidden, "one number, of material points")
-            _check(self.patch_size == 1, "patch_size", self.patch_size, "1: physical takes one point of a map")
-            _check(self.img_channel == 3, "img_channel", self.img_channel, "3, the stresses xx, yy and xy")
-            _check(
-                self.num_action_ch == 3,
-                "num_action_ch",
-                self.num_action_ch,
-                "3, strains xx, yy, xy of --forcings",
-            )
-        if self.model_name == "tidhy":
-            _check(not self.sequence, "task", self.task, "forecast: tidhy infers its states from frames")
-            _check(len(self.num_hidden) == 1, "num_hidden", self.num_hidden, "one number, of latent states")
-            _check(self.patch_size == 1, "patch_size", self.patch_size, "1: tidhy is for series")
-            _check(
-                not self.coverage_channel, "coverage_channel", self.coverage_channel, "0: what is missing has no error"
-            )
-        if self.sequence or self.model_name == "tidhy":
+        if spec.one_layer:
+            _check(len(self.num_hidden) == 1, "num_hidden", self.num_hidden, f"one number, {spec.one_layer}")
+        for name, (value, rule) in spec.only.items():
+            _check(getattr(self, name) == value, name, getattr(self, name), rule)
+        if self.sequence or not spec.stack:
             for name in ("coordinates", "residual", "scales", "loss", "matching"):
                 usual = getattr(ModelConfig, name)
                 _check(getattr(self, name) == usual, name, getattr(self, name), f"{usual} for {self.model_name}")
@@ -134,7 +133,7 @@ class ModelConfig:
             _check(self.input_length > 0, "input_length", self.input_length, "positive")
             return
         _check(self.input_length == 0, "input_length", self.input_length, "0: a sequence task observes no frame")
-        if "predrnn" in self.model_name and self.model_name != "predrnn_pp":
+        if not spec.sequence:
             raise ValueError(f"{self.model_name} reads frames; task sequence is for models that can do without")
         if self.num_action_ch < 1:
             raise ValueError("task sequence reads forcings alone: num_action_ch is 0, give --forcings")
@@ -147,22 +146,14 @@ class ModelConfig:
         return self.task == "sequence"
 
     @property
-    def with_action(self) -> bool:
-        return self.model_name.startswith("action_cond")
+    def spec(self) -> ModelSpec:
+        """What is known of the model by its name."""
+        return MODELS[self.model_name]
 
     @property
-    def decoupled(self) -> bool:
-        return self.model_name.endswith("_v2")
-
-    @property
-    def decouples(self) -> bool:
-        """Whether there are two memories with increments that can be decoupled."""
-        return "predrnn" in self.model_name and self.model_name != "predrnn_pp"
-
-    @property
-    def parallel(self) -> bool:
-        """Whether steps with known inputs can be computed at once."""
-        return self.model_name in (*PARALLEL, "physical")
+    def sampled(self) -> bool:
+        """Whether training can draw which inputs are true frames and which are predictions."""
+        return bool(self.spec.stack) and not self.sequence
 
     @property
     def moving(self) -> bool:
@@ -192,13 +183,16 @@ class ModelConfig:
         return f"layers of {', '.join(map(str, self.num_hidden))} features"
 
 
+_LINEAR = ", ".join(list_models("linear"))
+
+
 @dataclasses.dataclass(frozen=True)
 class SamplingConfig:
     """The schedules; steps count iterations from 1. None: in proportion to max_iterations, as the published runs."""
 
     teacher_forcing: str = flag(
         "scheduled",
-        f"steps: every input is the true frame; parallel: so, and all steps at once ({', '.join(PARALLEL)})",
+        f"steps: every input is the true frame; parallel: so, and all steps at once ({_LINEAR})",
         choices=TEACHER_FORCINGS,
     )
     reverse_scheduled_sampling: bool = flag(
@@ -221,10 +215,10 @@ class SamplingConfig:
     )
 
     def check_model(self, model_name: str) -> None:
-        """ValueError where a model cannot be trained so."""
-        if self.teacher_forcing == "parallel" and model_name not in PARALLEL:
+        """Raise a ValueError where a model cannot be trained so."""
+        if self.teacher_forcing == "parallel" and not MODELS[model_name].linear:
             raise ValueError(
-                f"teacher_forcing parallel needs a model that is linear in time ({', '.join(PARALLEL)}), "
+                f"teacher_forcing parallel needs a model that is linear in time ({_LINEAR}), "
                 f"{model_name} is not: steps does the same one by one"
             )
 
@@ -249,10 +243,11 @@ class SamplingConfig:
 def with_usual(values: dict) -> dict:
     """Fields of a `ModelConfig`, and what the model and the task ask for where these say nothing."""
     name = values.get("model_name", ModelConfig.model_name)
-    values = {**USUAL.get(name, {}), **values}
+    spec = find_spec(name)
+    values = {**spec.usual, **values}
     if values.get("task") == "sequence":
         values.setdefault("input_length", 0)
-    if name.startswith("action_cond"):
+    if spec.action:
         values.setdefault("conv_on_input", True)
         values.setdefault("res_on_conv", values["conv_on_input"])
     return values

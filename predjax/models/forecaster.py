@@ -5,20 +5,20 @@ frame where `use_truth` says so, else the network's previous prediction.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from predjax.cells.draws import Draws
+from predjax.cells.context import BatchKey
 from predjax.kernels.execution import Execution
+from predjax.models.catalogue import load
 from predjax.models.config import ModelConfig
 from predjax.models.losses import choose_error, global_mean
 from predjax.models.patches import from_patches, patch_grid
 from predjax.models.sampling import forecast_mask
 from predjax.models.stacks import check_options
-from predjax.models.tidhy import make_tidhy
-from predjax.models.unroll import Carry, make_unroll
+from predjax.models.unroll import make_unroll
 
 
 class Forecaster(NamedTuple):
@@ -33,17 +33,6 @@ class Forecaster(NamedTuple):
       predictions, plus the stack's penalty. Under a mapped axis, each replica's share: shares add up to the loss of
       the whole batch.
     predict(params, rng, observed (B,T_in,H,W,C), num_steps, forcings=None) -> (B,num_steps,H,W,C)
-    increments(params, frames, use_truth, forcings=None) -> what every step adds to the memories,
-      (T-1, L, B, h, w, F) each; None for models without decoupled memories
-    carries(params, frames, use_truth, forcings=None) -> what a model carries on, after every step and without noise:
-      its state and, but for a sequence task, its last prediction, scaled; leaves are (T-1, B, ...), or (T, B, ...)
-    advance(params, carry, forcings=None) -> the carry after a step of a series (H = W = 1) in which the input is the
-      last prediction, with forcings (B, A)
-    infer(params, frames) -> the `Latents` (B, T, ...) of all frames; of tidhy alone, which has none of the
-      three before it
-    tasks(params, rng, frames, use_truth, forcings, axis_name) -> (losses (3,), (losses, metrics)), of tidhy alone: what
-      its loss is the sum of, the errors of r, those of its predictions, and all that concerns parameters and time
-    constrain(params) -> params after an update, of models that hold some of them to a norm
 
     Forcings are `(B, T, A)` or `(B, T, H, W, A)`; those at t go in with frame t. `config` is the `ModelConfig`.
 
@@ -56,12 +45,6 @@ class Forecaster(NamedTuple):
     rollout: Callable
     loss: Callable
     predict: Callable
-    increments: Callable | None = None
-    carries: Callable | None = None
-    advance: Callable | None = None
-    infer: Callable | None = None
-    tasks: Callable | None = None
-    constrain: Callable | None = None
 
 
 def make_forecaster(
@@ -72,8 +55,8 @@ def make_forecaster(
     Errors: ValueError for options that its cells do not have, and for frames that do not fit.
     """
     check_options(config)
-    if config.model_name == "tidhy":
-        return Forecaster(config, **make_tidhy(config))
+    if config.spec.forecaster:
+        return load(config.spec.forecaster)(config)
     unroll = make_unroll(config, execution or Execution())
     name, error = ("own", error) if error else (config.loss, choose_error(config))
 
@@ -84,25 +67,14 @@ def make_forecaster(
             forcings = jnp.zeros((1, 2, *forcings.shape[2:]))
         return jax.jit(unroll.init)(rng, jnp.zeros(shape), jnp.ones((1, 1), bool), forcings)
 
-    def run(function, params, frames, forcings):
-        """Scaled frames, and what `function` makes of them."""
-        frames = jnp.asarray(frames, float)
-        _check_frames(config, frames, forcings)
-        _check_grid(config, params, frames.shape[2:4])
-        scaled = config.scaling.scale(frames)
-        return scaled, function(scaled)
-
     def unroll_window(params, draws, frames, use_truth, forcings, known=0):
         observed = known or None
         if use_truth is None and not config.sequence:
             known = frames.shape[1] - 1
             use_truth = jnp.ones((len(frames), known), bool)
-
-        def apply(scaled):
-            truth = None if use_truth is None else jnp.asarray(use_truth, bool)
-            return unroll.apply(params, draws, scaled, truth, forcings, known, observed)
-
-        return run(apply, params, frames, forcings)
+        scaled = scale_frames(config, params, frames, forcings)
+        truth = None if use_truth is None else jnp.asarray(use_truth, bool)
+        return scaled, unroll.apply(params, draws, scaled, truth, forcings, known, observed)
 
     def crop(patches, frames):
         return from_patches(patches, config.patch_size)[..., : frames.shape[2], : frames.shape[3], :]
@@ -111,14 +83,14 @@ def make_forecaster(
         return forecast(params, rng, frames, use_truth, forcings)
 
     def forecast(params, rng, frames, use_truth, forcings, known=0):
-        draws = None if rng is None else Draws(rng)
+        draws = None if rng is None else BatchKey(rng)
         scaled, out = unroll_window(params, draws, frames, use_truth, forcings, known)
         predicted = config.scaling.unscale(crop(out.patches, scaled))
         return jnp.where(crop(out.covered, scaled), predicted, jnp.nan)
 
     def loss(params, rng, frames, use_truth, forcings=None, axis_name=None):
         offset = 0 if axis_name is None else jax.lax.axis_index(axis_name) * len(frames)
-        draws = None if rng is None else Draws(rng, offset)
+        draws = None if rng is None else BatchKey(rng, offset)
         scaled, out = unroll_window(params, draws, frames, use_truth, forcings)
         observed = scaled if config.sequence else scaled[:, 1:]
         total, count = error(crop(out.patches, scaled), observed)
@@ -146,26 +118,15 @@ def make_forecaster(
         predicted = forecast(params, rng, frames, use_truth, forcings, known=length)
         return predicted if config.sequence else predicted[:, length - 1 :]
 
-    def trace(keep, params, frames, use_truth, forcings):
-        def apply(scaled):
-            truth = None if use_truth is None else jnp.asarray(use_truth, bool)
-            return unroll.trace(params, keep, scaled, truth, forcings)
+    return Forecaster(config, init, rollout, loss, predict)
 
-        return run(apply, params, frames, forcings)[1]
 
-    def increments(params, frames, use_truth, forcings=None):
-        return trace(lambda carry, output: output.increments, params, frames, use_truth, forcings)
-
-    def carries(params, frames, use_truth, forcings=None):
-        kept = trace(lambda carry, output: carry, params, frames, use_truth, forcings)
-        return kept.state if config.sequence else kept
-
-    def advance(params, carry, forcings=None):
-        if config.sequence:
-            return unroll.advance(params, Carry(carry, None), forcings).state
-        return unroll.advance(params, carry, forcings)
-
-    return Forecaster(config, init, rollout, loss, predict, increments, carries, advance)
+def scale_frames(config: ModelConfig, params: dict, frames: Any, forcings: Any) -> jax.Array:
+    """Return frames `(B, T, H, W, C)` scaled. Errors: ValueError for what does not fit the model."""
+    frames = jnp.asarray(frames, float)
+    _check_frames(config, frames, forcings)
+    _check_grid(config, params, frames.shape[2:4])
+    return config.scaling.scale(frames)
 
 
 def _check_frames(config, frames, forcings):

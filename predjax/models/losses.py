@@ -1,4 +1,4 @@
-"""What training makes small: sums over the pixels that have coverage."""
+"""The errors that training minimises: sums over the pixels that have coverage."""
 
 import functools
 from collections.abc import Callable
@@ -12,13 +12,13 @@ from predjax.units import rain_rate_to_dbz
 
 # Weights of Shi et al. (2017, https://arxiv.org/abs/1706.03458, section 4.2): from each rain rate in mm/h on.
 RAIN_RATES, WEIGHTS = (2.0, 5.0, 10.0, 30.0), (1.0, 2.0, 5.0, 10.0, 30.0)
-# Of loss quantile, from each rain rate in mm/h on: the quantile that is asked for, and how much it counts.
+# For the loss "quantile", from each rain rate in mm/h on: the quantile that is asked for, and its weight.
 QUANTILE_RATES = (0.3, 0.7, 2.0, 5.0, 10.0)
 QUANTILES, QUANTILE_WEIGHTS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.7), (1.0, 1.5, 2.0, 3.0, 5.0, 8.0)
 
 
-def squared_error(predicted, observed):
-    """The sum of squared differences where `observed` is finite, and the count of these pixels.
+def squared_error(predicted: jax.Array, observed: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return the sum of squared differences where `observed` is finite, and the number of these pixels.
 
     Missing pixels give neither a loss nor a gradient.
     """
@@ -27,18 +27,19 @@ def squared_error(predicted, observed):
     return jnp.square(difference).sum(), exists.sum()
 
 
-def choose_error(config: ModelConfig) -> Callable:
-    """`(predicted, observed) -> (sum, count)` of scaled frames, as `squared_error`, that a model is trained with.
+def choose_error(config: ModelConfig) -> Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
+    """Return the error `(predicted, observed) -> (sum, count)` of scaled frames that a model is trained with.
 
-    "balanced" is the sum of w (d^2 + |d|), d being the difference and w the weight of the observed rain rate, so that
-    rare heavy rain counts as well.
+    "mse" is `squared_error`. "balanced" is the sum of w (d^2 + |d|), where d is the difference and w the weight of the
+    observed rain rate, so that rare heavy rain counts as well.
 
-    "quantile" is 2 sum over the ranges of rain rates of w (q max(y - f, 0) + (1 - q) max(f - y, 0)), with the parts of
-    the forecast f and of the observation y in that range: a forecast reaches a rain rate where its probability is above
-    1 - q, which for rare rates is far below 1/2, as the critical success index wants it. A consistent score (Taggart,
-    Loveday & Griffiths, 2022, https://doi.org/10.1002/qj.4266, with ranges instead of warning levels).
+    "quantile" is 2 sum over the ranges of rain rates of w (q max(y - f, 0) + (1 - q) max(f - y, 0)), where f and y are
+    the parts of the forecast and of the observation in that range. A forecast reaches a rain rate where its probability
+    is above 1 - q, which for rare rates is far below 1/2, as the critical success index rewards it. The score is
+    consistent (Taggart, Loveday & Griffiths, 2022, https://doi.org/10.1002/qj.4266, with ranges in the place of warning
+    levels).
 
-    Errors: ValueError where the unit of the frames is no rain.
+    Errors: ValueError where the unit of the frames is not one of rain.
     """
     if config.loss == "mse":
         return squared_error
@@ -50,7 +51,7 @@ def choose_error(config: ModelConfig) -> Callable:
     return functools.partial(_balanced_error if config.loss == "balanced" else _quantile_error, edges)
 
 
-def _balanced_error(edges, predicted, observed):
+def _balanced_error(edges: jax.Array, predicted: jax.Array, observed: jax.Array) -> tuple[jax.Array, jax.Array]:
     exists = jnp.isfinite(observed)
     known = jnp.where(exists, observed, 0.0)
     difference = jnp.where(exists, predicted - known, 0.0)
@@ -58,7 +59,7 @@ def _balanced_error(edges, predicted, observed):
     return (weight * (jnp.square(difference) + jnp.abs(difference))).sum(), exists.sum()
 
 
-def _quantile_error(edges, predicted, observed):
+def _quantile_error(edges: jax.Array, predicted: jax.Array, observed: jax.Array) -> tuple[jax.Array, jax.Array]:
     exists = jnp.isfinite(observed)
     known = jnp.where(exists, observed, 0.0)
     given = jnp.where(exists, predicted, known)
@@ -86,8 +87,8 @@ def make_error(loss: Callable, scaling: Scaling) -> Callable:
     return error
 
 
-def global_mean(total, count, axis_name=None):
-    """This replica's share of sum / max(count, 1) over all replicas: the shares add up to the mean."""
+def global_mean(total: jax.Array, count: jax.Array, axis_name: str | None = None) -> jax.Array:
+    """Return this replica's share of sum / max(count, 1) over all replicas; the shares add up to the mean."""
     if axis_name is not None:
         count = jax.lax.psum(count, axis_name)
     return total / jnp.maximum(count, 1)

@@ -1,25 +1,26 @@
-"""When a network sees the truth and when its own prediction: scheduled and reverse scheduled sampling.
+"""Scheduled and reverse scheduled sampling: whether an input is the true frame or the network's own prediction.
 
-Scheduled sampling (Bengio et al. 2015) makes the forecaster's true inputs rarer as training goes on; reverse scheduled
-sampling (Wang et al. 2022) makes the encoder's true inputs more frequent. All is computed inside jit from the
-iteration number, so that nothing but seed and iteration decides it.
+Scheduled sampling (Bengio et al. 2015) makes true inputs after the observed frames rarer as training goes on; reverse
+scheduled sampling (Wang et al. 2022) makes true inputs among the observed frames more frequent. Everything is computed
+inside jit from the iteration number, so that seed and iteration alone decide it.
 """
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from predjax.models.config import SamplingConfig
 
 
-def truth_probabilities(step, config: SamplingConfig, input_length: int, total_length: int):
-    """The probability that input t of a window is the true frame, `(T-1,)`, at iteration `step` (the first is 1).
+def truth_probabilities(step: ArrayLike, config: SamplingConfig, input_length: int, total_length: int) -> jax.Array:
+    """Return the probability that input t of a window is the true frame, `(T-1,)`, at iteration `step` (from 1 on).
 
-    Reverse, with s1, s2, alpha for the steps and the time constant: inputs 1 .. input_length-1 have
+    Reverse sampling has two steps s1, s2 and a time constant alpha. Inputs 1 .. input_length-1 are true with
 
         r_eta = 1/2 before s1;  1 - exp(-(step - s1)/alpha)/2 before s2;  then 1
 
-    and later ones eta = 1/2; 1/2 - (step - s1)/(s2 - s1)/2; 0. Forward: 1 up to input_length, later ones
-    start - step rate before the stop, then 0. Input 0 is always true, with teacher forcing all are.
+    and later ones with eta = 1/2; 1/2 - (step - s1)/(s2 - s1)/2; 0. Forward sampling has 1 before input_length and
+    start - step rate after it until the stop, then 0. Input 0 is always true; with teacher forcing all inputs are.
     """
     if config.teacher_forcing != "scheduled":
         return jnp.ones(total_length - 1)
@@ -43,18 +44,23 @@ def truth_probabilities(step, config: SamplingConfig, input_length: int, total_l
     return jnp.where(t == 0, 1.0, jnp.where(t < input_length, observed, predicted))
 
 
-def draw_truth(probabilities, uniforms):
-    """The mask of `(T-1,)` probabilities and `(B, T-1)` uniforms in [0, 1): True where the true frame is fed."""
+def draw_truth(probabilities: jax.Array, uniforms: jax.Array) -> jax.Array:
+    """Return the mask `(B, T-1)` of probabilities `(T-1,)` and uniforms `(B, T-1)` in [0, 1): True for a true input."""
     return uniforms < probabilities
 
 
-def truth_mask(rng, step, config: SamplingConfig, batch_size: int, input_length: int, total_length: int, offset=0):
-    """`(B, T-1)` bool; sample b of the batch is sample `offset + b` of the global batch and has its own draws."""
-    keys = jax.vmap(jax.random.fold_in, (None, 0))(rng, offset + jnp.arange(batch_size))
+def truth_mask(
+    rng: jax.Array, step: ArrayLike, config: SamplingConfig, samples: jax.Array, input_length: int, total_length: int
+) -> jax.Array:
+    """Draw which inputs are true, `(B, T-1)` bool, for `samples`, whose numbers in the global batch are `(B,)`.
+
+    The draws of a sample depend on the key `rng` and its number alone, not on the device that it is on.
+    """
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(rng, samples)
     uniforms = jax.vmap(lambda key: jax.random.uniform(key, (total_length - 1,)))(keys)
     return draw_truth(truth_probabilities(step, config, input_length, total_length), uniforms)
 
 
-def forecast_mask(batch_size: int, input_length: int, total_length: int):
-    """Inference: the truth before `input_length`, then the network's own predictions; `(B, T-1)` bool."""
+def forecast_mask(batch_size: int, input_length: int, total_length: int) -> jax.Array:
+    """Return the mask of a forecast, `(B, T-1)` bool: inputs before `input_length` are true, then predictions."""
     return jnp.broadcast_to(jnp.arange(total_length - 1) < input_length, (batch_size, total_length - 1))

@@ -1,8 +1,8 @@
-"""Physical units to the network's [0, 1] and back: plain functions of arrays, numpy and jax alike."""
+"""Physical units to the network's [0, 1] and back, for arrays of numpy and of jax."""
 
 import dataclasses
 import math
-from typing import cast
+from typing import Any, cast
 
 KINDS = ("none", "linear", "dBZ", "rain_rate")
 RAIN_FLOOR, RAIN_TOP = 0.1, 100.0  # mm/h: below 0.1 radars see noise; 100 mm/h is the usual cap of composites
@@ -10,13 +10,13 @@ RAIN_FLOOR, RAIN_TOP = 0.1, 100.0  # mm/h: below 0.1 radars see noise; 100 mm/h 
 
 @dataclasses.dataclass(frozen=True)
 class Scaling:
-    """How frames become numbers that a network likes.
+    """A map from physical values x to scaled values s, which are about 0 to 1.
 
-        none       s = x, for data already in [0, 1]
+        none       s = x, for data that are already in [0, 1]
         linear     s = (x - low) / (high - low); low and high may be a number for each channel
-        dBZ        the same with x below `low` (no echo) counted as `low`; the inverse gives at least `low`
-        rain_rate  s = log(1 + R/low) / log(1 + high/low): decibels above the floor `low` that reach 0 at R = 0, so that
-                   dry is 0 both ways; R below 0 counts as 0
+        dBZ        as linear, but x below `low` (no echo) counts as `low`; the inverse gives at least `low`
+        rain_rate  s = log(1 + R/low) / log(1 + high/low): decibels above the floor `low`, bent so that R = 0 is s = 0;
+                   R below 0 counts as 0
 
     NaN passes through. Attributes: `units` of the physical side; `low` and `high` in those units.
     """
@@ -26,11 +26,11 @@ class Scaling:
     high: float | tuple[float, ...] = 1.0
     units: str = "1"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"scaling {self.kind!r} is not one of {', '.join(KINDS)}")
         for name in ("low", "high"):
-            if isinstance(getattr(self, name), list):  # of a checkpoint
+            if isinstance(getattr(self, name), list):  # as a checkpoint's JSON has it
                 object.__setattr__(self, name, tuple(getattr(self, name)))
         starts, ends = (len(end) if isinstance(end, tuple) else 0 for end in (self.low, self.high))
         if starts != ends:
@@ -46,30 +46,30 @@ class Scaling:
 
     @property
     def ranges(self) -> list[tuple[float, float]]:
-        """(low, high) of all channels, or of each."""
+        """One pair (low, high) for all channels, or one for each channel."""
         if isinstance(self.low, tuple) and isinstance(self.high, tuple):
             return list(zip(self.low, self.high, strict=True))
         return [cast(tuple[float, float], (self.low, self.high))]
 
-    def __str__(self):
+    def __str__(self) -> str:
         shown = [f"{low:g}..{high:g}" for low, high in self.ranges]
         more = f" and {len(shown) - 4} more" if len(shown) > 4 else ""
         return f"{self.kind} {', '.join(shown[:4])}{more} {self.units}"
 
-    def _ends(self, frames):
-        """low and high, as arrays like the frames where channels have their own."""
+    def _ends(self, frames: Any) -> tuple[Any, Any]:
+        """Return low and high; where channels have their own, as arrays of the kind of the frames."""
         if not isinstance(self.low, tuple):
             return self.low, self.high
         xp = frames.__array_namespace__()
-        return (xp.asarray(end, dtype=frames.dtype) for end in (self.low, self.high))
+        return xp.asarray(self.low, dtype=frames.dtype), xp.asarray(self.high, dtype=frames.dtype)
 
     @property
     def dry(self) -> float | tuple[float, ...]:
         """The physical value of s = 0."""
         return 0.0 if self.kind in ("none", "rain_rate") else self.low
 
-    def scale(self, frames):
-        """Physical units to scaled values, of the same shape."""
+    def scale(self, frames: Any) -> Any:
+        """Turn physical values into scaled values of the same shape."""
         if self.kind == "none":
             return frames
         if self.kind == "rain_rate":
@@ -81,8 +81,11 @@ class Scaling:
         low, high = self._ends(frames)
         return (frames - low) / (high - low)
 
-    def unscale(self, scaled, clip: bool = True):
-        """The inverse of `scale`; dBZ and rain rates below the least one become it, unless they are not clipped."""
+    def unscale(self, scaled: Any, clip: bool = True) -> Any:
+        """Turn scaled values into physical values: the inverse of `scale`.
+
+        Values below the least dBZ or rain rate become the least, unless they are not clipped.
+        """
         if self.kind == "none":
             return scaled
         if self.kind == "linear":
@@ -97,10 +100,11 @@ class Scaling:
 
 
 def choose_scaling(units: str, dtype_on_disk: str = "", value_range: tuple[float, float] = (0.0, 1.0)) -> Scaling:
-    """The scaling that fits data in `units`.
+    """Return the scaling that fits data in `units`.
 
-    dBZ: 0..60. mm/h: decibels above 0.1 mm/h, 1 at 100 mm/h. Without a unit: uint8 counts 0..255, values within [0, 1]
-    as they are, anything else from the smallest to the largest value (`value_range`, of a sample of the data).
+    dBZ: 0..60. mm/h: decibels above 0.1 mm/h, 1 at 100 mm/h. Without a unit, uint8 is scaled from 0..255 and values
+    within [0, 1] are left as they are. Anything else is scaled from `value_range`, the smallest and the largest value
+    of a sample.
     """
     if units == "dBZ":
         return Scaling("dBZ", 0.0, 60.0, units)

@@ -1,13 +1,13 @@
 """TiDHy as a forecaster: codes are inferred from what is observed, and roll on by the dynamics that were last seen."""
 
-import dataclasses
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from predjax.cells.tidhy import TiDHy, advance, decode, mix, normalise
+from predjax.cells.tidhy import Networks, TiDHy, advance, decode, mix, normalise
 from predjax.cells.tidhy_config import TiDHyConfig
 from predjax.cells.tidhy_inference import (
     Codes,
@@ -19,6 +19,7 @@ from predjax.cells.tidhy_inference import (
     training_loss,
 )
 from predjax.models.config import ModelConfig
+from predjax.models.forecaster import Forecaster
 
 
 class Latents(NamedTuple):
@@ -38,46 +39,59 @@ def configure_tidhy(config: ModelConfig) -> TiDHyConfig:
     return TiDHyConfig(r_dim=config.num_hidden[0], **config.options)
 
 
-def make_tidhy(config: ModelConfig) -> dict:
-    """The functions of a `Forecaster`, for scaled series `(B, T, 1, 1, D)`.
+class _Parts(NamedTuple):
+    """What all functions of a TiDHy share.
 
-    r2 starts at one draw of N(0, 0.01^2) for all series, so that what is inferred depends on the series alone (at 0 the
-    hypernetwork's layer norm has nothing to normalise). The loss is `training_loss` for a step and a feature.
+    read(frames) -> scaled series `(B, T, D)`; start(series) -> the first r2 `(B, R2)`.
     """
-    options = configure_tidhy(config)
-    networks_of: hk.Transformed = hk.without_apply_rng(
-        hk.transform(lambda: TiDHy(config.img_channel, options).networks())
-    )
 
-    def read(frames):
+    options: TiDHyConfig
+    transformed: hk.Transformed
+    read: Callable
+    start: Callable
+
+    def networks(self, params: dict) -> Networks:
+        return self.transformed.apply(params)
+
+    def find_codes(self, params: dict, frames: Any) -> Codes:
+        x = self.read(frames)
+        return infer_series(self.networks(params), self.options, x, self.start(x)).codes
+
+
+def _make_parts(config: ModelConfig) -> _Parts:
+    options = configure_tidhy(config)
+    networks: hk.Transformed = hk.without_apply_rng(hk.transform(lambda: TiDHy(config.img_channel, options).networks()))
+
+    def read(frames: Any) -> jax.Array:
         if frames.shape[2:4] != (1, 1):
             raise ValueError(f"tidhy is for series, the frames have {frames.shape[2]}x{frames.shape[3]} pixels")
         return config.scaling.scale(jnp.asarray(frames, float))[:, :, 0, 0]
 
-    def show(x):
-        return config.scaling.unscale(x[:, :, None, None])
-
-    def start(x):
+    def start(x: jax.Array) -> jax.Array:
         draw = 0.01 * jax.random.normal(jax.random.key(0), (options.r2_dim,), x.dtype)
         return jnp.broadcast_to(draw, (len(x), options.r2_dim))
 
+    return _Parts(options, networks, read, start)
+
+
+def make_tidhy(config: ModelConfig) -> Forecaster:
+    """Make the forecaster of series `(B, T, 1, 1, D)`. Its loss is `training_loss` for a step and a feature.
+
+    r2 starts at one draw of N(0, 0.01^2) for all series, so that what is inferred depends on the series alone (at 0 the
+    hypernetwork's layer norm has nothing to normalise).
+    """
+    parts, objectives = _make_parts(config), make_objectives(config)
+    options = parts.options
+
+    def show(x: jax.Array) -> jax.Array:
+        return config.scaling.unscale(x[:, :, None, None])
+
     def init(rng, frames, forcings=None):
-        read(frames)
-        return networks_of.init(rng)
-
-    def find_codes(params, frames):
-        x = read(frames)
-        return infer_series(networks_of.apply(params), options, x, start(x)).codes
-
-    def infer(params, frames):
-        networks, (r, r2) = networks_of.apply(params), find_codes(params, frames)
-        r_bar = advance(networks, r[:, :-1], r2[:, 1:], options.weights)
-        r_bar = jnp.concatenate([jnp.full_like(r[:, :1], jnp.nan), r_bar], 1)
-        x_hat, x_bar = (config.scaling.unscale(decode(networks, code, options.loss)) for code in (r, r_bar))
-        return Latents(r, r2, mix(networks, r2, options.weights), r_bar, x_hat, x_bar)
+        parts.read(frames)
+        return parts.transformed.init(rng)
 
     def rollout(params, rng, frames, use_truth, forcings=None):
-        networks, x = networks_of.apply(params), read(frames)[:, :-1]
+        networks, x = parts.networks(params), parts.read(frames)[:, :-1]
         truth = jnp.ones(x.shape[:2], bool) if use_truth is None else jnp.asarray(use_truth, bool)
 
         def roll(codes):
@@ -92,34 +106,57 @@ def make_tidhy(config: ModelConfig) -> dict:
             codes = jax.tree.map(lambda a, b: jnp.where(truth[:, None], a, b), inferred, roll(codes))
             return codes, predict_next(codes)
 
-        first = infer_first(networks, options, x[:, 0], start(x)).codes
+        first = infer_first(networks, options, x[:, 0], parts.start(x)).codes
         later = x[:, 1:].swapaxes(0, 1), truth[:, 1:].swapaxes(0, 1)
         _, predicted = jax.lax.scan(step, first, later)
         return show(jnp.concatenate([predict_next(first)[:, None], predicted.swapaxes(0, 1)], 1))
 
-    def tasks(params, rng, frames, use_truth, forcings=None, axis_name=None):
-        networks, x = networks_of.apply(params), read(frames)
-        codes = infer_series(networks, options, x, start(x)).codes
-        replicas = 1 if axis_name is None else jax.lax.axis_size(axis_name)
-        value, terms = training_loss(networks, options, x, codes)
-        size = x.shape[1] * x.shape[2] * replicas
-        inferred, predicted = terms.inferred.mean() / size, terms.predicted.mean() / size
-        losses = jnp.stack([inferred, predicted, value / size - inferred - predicted])
-        temporal = options.temp_weight * terms.temporal.mean() / size
-        return losses, (losses, {"mse": predicted, "penalty": losses[2] - temporal})
-
     def loss(*arguments, **named):
-        losses, (_, metrics) = tasks(*arguments, **named)
+        losses, (_, metrics) = objectives(*arguments, **named)
         return losses.sum(), metrics
 
     def predict(params, rng, observed, num_steps, forcings=None):
-        codes = jax.tree.map(lambda a: a[:, -1], find_codes(params, observed))
-        return show(forecast(networks_of.apply(params), options, codes, num_steps))
+        codes = jax.tree.map(lambda a: a[:, -1], parts.find_codes(params, observed))
+        return show(forecast(parts.networks(params), options, codes, num_steps))
 
-    functions = {"init": init, "rollout": rollout, "loss": loss, "predict": predict, "infer": infer, "tasks": tasks}
-    return functions | ({"constrain": normalise} if options.normalise else {})
+    return Forecaster(config, init, rollout, loss, predict)
 
 
-def list_tidhy_options() -> dict:
-    """The options and their defaults."""
-    return {field.name: field.default for field in dataclasses.fields(TiDHyConfig) if field.name != "r_dim"}
+def make_inference(config: ModelConfig) -> Callable[..., Latents]:
+    """Make `(params, frames (B,T,1,1,D)) -> Latents`."""
+    parts = _make_parts(config)
+
+    def infer(params: dict, frames: Any) -> Latents:
+        networks, (r, r2) = parts.networks(params), parts.find_codes(params, frames)
+        r_bar = advance(networks, r[:, :-1], r2[:, 1:], parts.options.weights)
+        r_bar = jnp.concatenate([jnp.full_like(r[:, :1], jnp.nan), r_bar], 1)
+        x_hat, x_bar = (config.scaling.unscale(decode(networks, code, parts.options.loss)) for code in (r, r_bar))
+        return Latents(r, r2, mix(networks, r2, parts.options.weights), r_bar, x_hat, x_bar)
+
+    return infer
+
+
+def make_objectives(config: ModelConfig) -> Callable:
+    """Make the function of the three losses: the errors of r, those of its predictions, and what concerns parameters.
+
+    It takes the arguments of `Forecaster.loss`; see `abilities.make_objectives`.
+    """
+    parts = _make_parts(config)
+
+    def objectives(params, rng, frames, use_truth, forcings=None, axis_name=None):
+        networks, x = parts.networks(params), parts.read(frames)
+        codes = infer_series(networks, parts.options, x, parts.start(x)).codes
+        replicas = 1 if axis_name is None else jax.lax.axis_size(axis_name)
+        value, terms = training_loss(networks, parts.options, x, codes)
+        size = x.shape[1] * x.shape[2] * replicas
+        inferred, predicted = terms.inferred.mean() / size, terms.predicted.mean() / size
+        losses = jnp.stack([inferred, predicted, value / size - inferred - predicted])
+        temporal = parts.options.temp_weight * terms.temporal.mean() / size
+        return losses, (losses, {"mse": predicted, "penalty": losses[2] - temporal})
+
+    return objectives
+
+
+def make_constraint(config: ModelConfig) -> Callable[[dict], dict]:
+    """Make `params -> params`, which normalises the dynamics where the options ask for it."""
+    return normalise if configure_tidhy(config).normalise else lambda params: params

@@ -12,11 +12,10 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from predjax.cells.derived import derived_once
-from predjax.cells.draws import numbered_from
+from predjax.cells.context import StepContext
 from predjax.kernels.execution import Execution
-from predjax.kernels.scan import scan_shared
-from predjax.kernels.shared import collect_kernels
+from predjax.kernels.scan import Sequence, scan_shared
+from predjax.kernels.shared import KernelCollector
 from predjax.models.config import ModelConfig
 from predjax.models.patches import from_patches, pad_frames, patch_grid, to_patches
 from predjax.models.scales import extend_scales, fit_scales
@@ -76,23 +75,12 @@ def make_unroll(config: ModelConfig, execution: Execution) -> Unroll:
     init_step, begin, step, encode = (
         hk.transform(functools.partial(function, config)) for function in (_first_step, _begin, _step, _encode)
     )
-    collect = hk.transform(functools.partial(collect_kernels, functools.partial(_step, config)))
 
-    def draw(function):
-        """The function with `Draws`, or None, for a key."""
-
-        def run(params, draws, *arguments):
-            if draws is None:
-                return function(params, None, *arguments)
-            with numbered_from(draws.first_sample):
-                return function(params, draws.key, *arguments)
-
-        return run
-
-    def run_step(params, *arguments):
+    def run_step(products, params, draws, *arguments):
         params, derived = params
-        with derived_once(derived):
-            carry, output = draw(step.apply)(params, *arguments)
+        key, first_sample = draws or (None, 0)
+        context = StepContext(products, dict(derived), first_sample)
+        carry, output = step.apply(params, key, context, *arguments)
         return carry, (output.features, output.penalty)
 
     def init(rng, *window):
@@ -102,18 +90,20 @@ def make_unroll(config: ModelConfig, execution: Execution) -> Unroll:
     def apply(params, draws, scaled, use_truth, forcings, known=0, observed=None):
         window = inputs, masks = _split_window(config, scaled, use_truth, forcings, observed)
         steps = _count_steps(inputs)
-        known = (steps if config.sequence else known) if config.parallel else 0
+        known = (steps if config.sequence else known) if config.spec.unrolls else 0
         carry, outputs = begin.apply(params, None, _take(inputs, 0)), []
         if known:
-            own = None if draws is None else draws.at(steps)
-            carry, output = draw(encode.apply)(params, own, carry, *_take(window, slice(known)))
+            key, first_sample = draws.at(steps) if draws else (None, 0)
+            context = StepContext(first_sample=first_sample)
+            carry, output = encode.apply(params, key, context, carry, *_take(window, slice(known)))
             outputs.append((output.features, jnp.broadcast_to(output.penalty, known)))
         if known < steps:
             inputs, masks = _take(window, slice(known, None))
-            with derived_once() as derived:
-                kernels = collect.apply(params, None, carry, *_take((inputs, masks), 0))
-            both = params, derived
-            outputs.append(scan_shared(run_step, kernels, execution, both, draws, carry, inputs, masks))
+            collector = KernelCollector()
+            derived: dict[str, jax.Array] = {}
+            step.apply(params, None, StepContext(collector, derived), carry, *_take((inputs, masks), 0))
+            sequence = Sequence((params, derived), draws, carry, inputs, masks)
+            outputs.append(scan_shared(run_step, collector.kernels, execution, sequence))
         patches, penalties = jax.tree.map(lambda *parts: jnp.concatenate(parts), *outputs)
         covered = jnp.ones(patches.shape, bool) if config.sequence else window[1].covered
         return Unrolled(patches.swapaxes(0, 1), penalties.mean(), covered.swapaxes(0, 1))
@@ -122,7 +112,7 @@ def make_unroll(config: ModelConfig, execution: Execution) -> Unroll:
         inputs, masks = _split_window(config, *window)
 
         def body(carry, at):
-            carry, output = step.apply(params, None, carry, *at)
+            carry, output = step.apply(params, None, StepContext(), carry, *at)
             return carry, keep(carry, output)
 
         return jax.lax.scan(body, begin.apply(params, None, _take(inputs, 0)), (inputs, masks))[1]
@@ -131,10 +121,10 @@ def make_unroll(config: ModelConfig, execution: Execution) -> Unroll:
         if forcings is not None:
             forcings = config.forcing_scaling.scale(forcings)[:, None, None]
         if config.sequence:
-            return step.apply(params, None, carry, _Inputs(None, forcings), _Masks())[0]
+            return step.apply(params, None, StepContext(), carry, _Inputs(None, forcings), _Masks())[0]
         frames, no = carry.predicted, jnp.zeros(carry.predicted.shape, bool)
         masks = _Masks(~no, jnp.zeros(len(frames), bool))
-        return step.apply(params, None, carry, _Inputs(frames, forcings), masks)[0]
+        return step.apply(params, None, StepContext(), carry, _Inputs(frames, forcings), masks)[0]
 
     return Unroll(init, apply, trace, advance)
 
@@ -174,18 +164,18 @@ def _first_step(config, inputs, masks):
     return stack(_gather(config, inputs, masks, carry.predicted), carry.state)
 
 
-def _step(config, carry, inputs, masks):
+def _step(config, context, carry, inputs, masks):
     """Haiku function: the next carry and the `StackOutput` of one step."""
-    stack = make_stack(config, _grid(inputs))
+    stack = make_stack(config, _grid(inputs), context)
     features = _gather(config, inputs, masks, carry.predicted)
     output, state = stack(features, carry.state)
     patches, before = _add_input(config, output.features, features, carry.before, inputs.fitted)
     return Carry(state, None if config.sequence else patches, before), output._replace(features=patches)
 
 
-def _encode(config, carry, inputs, masks):
+def _encode(config, context, carry, inputs, masks):
     """Haiku function: the carry after some steps with true inputs, and their `StackOutput`, time-major."""
-    stack = make_stack(config, _grid(inputs))
+    stack = make_stack(config, _grid(inputs), context)
     features = _gather(config, inputs, masks).swapaxes(0, 1)
     output, state = stack.unroll(features, carry.state)
     given, before = output.features, carry.before

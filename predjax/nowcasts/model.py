@@ -12,6 +12,7 @@ from predjax import checkpoint, parallel
 from predjax.flags import from_dict
 from predjax.messages import one_line_messages
 from predjax.models.config import ModelConfig
+from predjax.models.ensemble import Ensemble, make_ensemble
 from predjax.models.forecaster import Forecaster, make_forecaster
 from predjax.motion.advection import from_moving, into_moving
 from predjax.nowcasts.matching import keep_cores, match
@@ -20,7 +21,7 @@ from predjax.nowcasts.matching import keep_cores, match
 class TrainedModel(NamedTuple):
     """A forecaster, its parameters, where they come from and what the checkpoint says of the run."""
 
-    forecaster: Forecaster
+    forecaster: Forecaster | Ensemble
     params: dict
     path: pathlib.Path
     record: dict
@@ -40,15 +41,14 @@ def load_model(path, member: int | None = None) -> TrainedModel:
         config = from_dict(ModelConfig, record["model"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} holds no model that this predjax knows: {error}") from error
-    forecaster, params = make_forecaster(config), checkpoint.nest(arrays, "params")
+    params, one = checkpoint.nest(arrays, "params"), make_forecaster(config)
     if count_seeds(record) > 1:
         if member is None:
-            forecaster = make_ensemble(forecaster)
-        elif not 0 <= member < count_seeds(record):
+            return TrainedModel(make_ensemble(one), params, path, record)
+        if not 0 <= member < count_seeds(record):
             raise ValueError(f"{path}: member must be from 0 to {count_seeds(record) - 1}, not {member}")
-        else:
-            params = jax.tree.map(lambda a: a[member], params)
-    return TrainedModel(forecaster, params, path, record)
+        params = jax.tree.map(lambda a: a[member], params)
+    return TrainedModel(one, params, path, record)
 
 
 def count_seeds(record: dict) -> int:
@@ -65,19 +65,7 @@ def check_fits(movies, config: ModelConfig) -> None:
         raise ValueError(f"{source} has {channels} channels, the model was trained on {config.img_channel}")
 
 
-def make_ensemble(forecaster: Forecaster) -> Forecaster:
-    """The forecaster of stacked parameters: `predict` gives all members, (B,E,num_steps,H,W,C); it has nothing else."""
-
-    def predict(params, rng, observed, num_steps, forcings=None):
-        def one(params):
-            return forecaster.predict(params, rng, observed, num_steps, forcings)
-
-        return jax.vmap(one, out_axes=1)(params)
-
-    return Forecaster(forecaster.config, None, None, None, predict)  # type: ignore[arg-type]  # as the docstring says
-
-
-def make_nowcast(forecaster: Forecaster, params, batch_size: int = 8) -> Callable:
+def make_nowcast(forecaster: Forecaster | Ensemble, params, batch_size: int = 8) -> Callable:
     """`(observed (B,T_in,H,W,C), num_steps, forcings=None) -> (B,num_steps,H,W,C)`, numpy in and out.
 
     Any B: the samples go through all devices of this process, at most `batch_size` at once on each, the last batch

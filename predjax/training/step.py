@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 from jax.flatten_util import ravel_pytree
 
+from predjax.models.abilities import make_constraint, make_objectives
 from predjax.models.forecaster import Forecaster
 from predjax.models.sampling import SamplingConfig, truth_mask
 from predjax.radar.windows.codes import decode
@@ -45,7 +46,7 @@ def scale_by_adam(b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> opta
 
 
 AUGMENTATION = 2**31 - 1  # folded into its key, which so differs from the keys of samples, numbered from 0
-TASKS = 3  # of tidhy, see `Forecaster.tasks`
+TASKS = 3  # of tidhy, see `models.abilities.make_objectives`
 
 
 def make_optimizer(
@@ -144,13 +145,13 @@ def make_update(
     turned as `augment` draws it.
     """
     input_length, total_length = forecaster.config.input_length, forecaster.config.total_length
-    differentiate = jax.value_and_grad(forecaster.loss, has_aux=True)
+    differentiate, constrain = jax.value_and_grad(forecaster.loss, has_aux=True), make_constraint(forecaster.config)
 
     def descend(params, opt_state, rng, window, axis_name):
         frames, use_truth, forcings = window
         balanced = isinstance(opt_state, BalanceState)
         if balanced:  # gradients of every task
-            jacobian = jax.jacrev(forecaster.tasks, has_aux=True)
+            jacobian = jax.jacrev(make_objectives(forecaster.config), has_aux=True)
             grads, (losses, metrics) = jacobian(params, rng, frames, use_truth, forcings, axis_name)
         else:
             (losses, metrics), grads = differentiate(params, rng, frames, use_truth, forcings, axis_name)
@@ -163,7 +164,7 @@ def make_update(
         def apply(params, opt_state):
             updates, opt_state = optimizer.update(grads, opt_state, params, **given)
             params = optax.apply_updates(params, updates)
-            return forecaster.constrain(params) if forecaster.constrain else params, opt_state
+            return constrain(params), opt_state
 
         params, opt_state = change_if(good, apply, params, opt_state)
         return params, opt_state, {**metrics, "loss": loss, "grad_norm": norm, "bad": 1.0 - good}
@@ -178,7 +179,8 @@ def make_update(
             frames, forcings = augment(jax.random.fold_in(rng, AUGMENTATION), frames, forcings, offset)
         use_truth = None  # every input is true, and all steps are computed at once
         if sampling.teacher_forcing != "parallel" and not forecaster.config.sequence:
-            use_truth = truth_mask(rng, iteration, sampling, batch, input_length, total_length, offset)
+            samples = offset + jnp.arange(batch)
+            use_truth = truth_mask(rng, iteration, sampling, samples, input_length, total_length)
         params, opt_state = state.params, state.opt_state
         directions = [(frames, forcings)]
         if reverse_input:

@@ -6,6 +6,7 @@ import pytest
 
 from predjax.analysis.dynamics import find_dynamics
 from predjax.analysis.fixed_points import find_fixed_points
+from predjax.models.abilities import make_state_map
 from predjax.models.config import ModelConfig
 from predjax.models.forecaster import make_forecaster
 from predjax.models.sampling import forecast_mask
@@ -45,7 +46,7 @@ def test_forcings_are_held_where_they_ended():
     assert dynamics.trajectories.shape == (3, 36, 4)
     held = np.concatenate([FORCINGS, np.repeat(FORCINGS[:, -1:], 30, 1)], 1)
     frames = np.zeros((3, 36, 1, 1, 2), np.float32)
-    expected = forecaster.carries(params, frames, None, held)
+    expected = make_state_map(forecaster.config).carries(params, frames, None, held)
     np.testing.assert_allclose(dynamics.trajectories[0], np.concatenate(expected, -1)[:, 0, 0, 0], rtol=1e-3, atol=1e-5)
     fixed = find_fixed_points(dynamics.step, dynamics.trajectories[:, -1])
     assert len(fixed.points) == 1 and fixed.stable.all()

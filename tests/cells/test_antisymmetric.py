@@ -63,6 +63,15 @@ def test_kernels_start_as_in_the_paper():
     assert not params["cell/~/input"]["b"].any()
 
 
-def test_options_are_checked():
-    with pytest.raises(ValueError, match="step_size must be more than 0, not -1"):
-        make_params(lambda: Antisymmetric(4, step_size=-1), draw(1, 3))
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"step_size": -1}, "step_size must be more than 0, not -1"),
+        ({"diffusion": -0.1}, "diffusion must be at least 0, not -0.1"),
+        ({"recurrent_variance": 0}, "recurrent_variance must be more than 0, not 0"),
+    ],
+)
+def test_options_are_checked(options, message):
+    for cell in (Antisymmetric, GatedAntisymmetric):
+        with pytest.raises(ValueError, match=message):
+            make_params(lambda cell=cell: cell(4, **options), draw(1, 3))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sequences import compile_quickly, draw
 
-from predjax.cells.descent import bound_rates, descend
+from predjax.cells.descent import DescentRules, bound_rates, descend
 from predjax.cells.tidhy import Affine, Networks, Perceptron, TiDHyConfig
 from predjax.cells.tidhy_inference import Codes, infer_step, minimise, step_objective
 
@@ -33,7 +33,7 @@ def trace(objective, start, counts):
     """The values of the objective after these numbers of updates."""
 
     def value_after(count):
-        return objective(descend(objective, start, Codes(0.1, 0.1), momentum=0.9, max_iter=count, settled=never).point)
+        return objective(descend(objective, start, Codes(0.1, 0.1), DescentRules(0.9, count, never)).point)
 
     return compile_quickly(jax.vmap(value_after))(counts)
 
@@ -95,8 +95,7 @@ def test_it_ends_at_the_minimum_of_a_stiff_quadratic(double):
         return (curvature * jnp.square(codes.r - target)).sum() / 2 + 500 * jnp.square(codes.r2 - 1).sum()
 
     start = Codes(jnp.zeros(3), jnp.zeros(2))
-    run = functools.partial(descend, objective, start, Codes(0.1, 0.1), momentum=0.9, settled=never)
-    found = compile_quickly(lambda: run(max_iter=20000))()
+    found = compile_quickly(lambda: descend(objective, start, Codes(0.1, 0.1), DescentRules(0.9, 20000, never)))()
     np.testing.assert_allclose(found.point.r, target, rtol=1e-6)
     np.testing.assert_allclose(found.point.r2, 1, rtol=1e-6)
     assert found.iterations == 20000 and found.rates.r < 5e-4 < found.rates.r2
@@ -125,9 +124,8 @@ def test_the_derivative_through_it_is_the_finite_difference(spike, double):
     def infer(step):
         moved, seen = jax.tree.map(lambda a, b: a + step * b, (networks, x), direction)
         objective = functools.partial(step_objective, moved, CONFIG, seen, before)
-        found = descend(
-            objective, before._replace(r=jnp.zeros(3)), Codes(0.1, 0.1), momentum=0.9, max_iter=25, settled=never
-        )
+        start = before._replace(r=jnp.zeros(3))
+        found = descend(objective, start, Codes(0.1, 0.1), DescentRules(0.9, 25, never))
         return jnp.concatenate(found.point)
 
     slope = compile_quickly(lambda: jax.jvp(infer, (0.0,), (1.0,))[1])()

@@ -9,7 +9,7 @@ from sequences import apply_method, compile_quickly, convert_maps, draw, follow,
 
 from predjax.cells import MIM
 from predjax.cells.gated import LSTMState
-from predjax.cells.mim import MIMBlock, MIMBlockState, make_memory
+from predjax.cells.mim import MIMBlock, MIMBlockState, MIMMemory
 
 IFGO = (0, 2, 1, 3)  # the reference has i g f o
 
@@ -26,7 +26,7 @@ def test_mim_n_against_the_reference(read, layer_norm):
     arrays = read(f"B_MIMN_ln{int(layer_norm)}")
     params = convert_memory(arrays, "cell", "conv_x_concat", "conv_h_concat")
     x, h, c = (to_channels_last(arrays[f"in/{name}"]) for name in "xhc")
-    make = lambda: make_memory(6, (6, 5), (5, 5), layer_norm, 1.0, "cell")  # noqa: E731
+    make = lambda: MIMMemory(6, (6, 5), (5, 5), forget_bias=1.0, layer_norm=layer_norm, name="cell")  # noqa: E731
     outputs, states = follow(make, params, x[:, None], LSTMState(h, c))
     np.testing.assert_allclose(outputs[:, 0], to_channels_last(arrays["out/h"]), rtol=0, atol=1e-5)
     np.testing.assert_allclose(states.cell[:, 0], to_channels_last(arrays["out/c"]), rtol=0, atol=1e-5)

@@ -13,7 +13,8 @@ from sequences import compile_quickly, draw
 
 from predjax import unroll
 from predjax.cells import CELLS
-from predjax.kernels.shared import collect_kernels
+from predjax.cells.context import StepContext
+from predjax.kernels.shared import KernelCollector
 
 GRID, BATCH, STEPS, FEATURES = (2, 3), 2, 4, 4
 PIXELS = BATCH * 6
@@ -27,15 +28,16 @@ VARIANTS = {
     "s5 dense": {"skip": "dense", "conjugate": False},
     "conv_lstm peepholes": {"peepholes": True, "with_bias": True},
     "causal_lstm norm": {"layer_norm": True},
+    "st_lstm norm": {"layer_norm": True},
     "conv_s5 linear": {"head": "linear", "state_size": 6, "blocks": 2},
 }
-CASES = {name: {} for name in CELLS if name != "st_lstm"} | VARIANTS  # st_lstm has sizes of its own, and its own tests
+CASES = {name: {} for name in CELLS} | VARIANTS
 NOT_BY_PIXEL = {"conv_s5"}  # it normalises over the frame
 
 
-def make_cell(case, shape):
+def make_cell(case, shape, **given):
     spatial_shape, kernel_shape, _ = SHAPES[shape]
-    return CELLS[case.split()[0]](FEATURES, spatial_shape, kernel_shape, **CASES[case], name="cell")
+    return CELLS[case.split()[0]](FEATURES, spatial_shape, kernel_shape, **CASES[case], **given, name="cell")
 
 
 @functools.cache
@@ -107,7 +109,7 @@ def test_every_cell(case, shape):
     jax.tree.map(assert_close, jax.tree.map(lambda a: a[:, STEPS - half - 1], further), last)
 
 
-@pytest.mark.parametrize("case", [case for case in CELLS if case not in NOT_BY_PIXEL | {"st_lstm"}])
+@pytest.mark.parametrize("case", [case for case in CELLS if case not in NOT_BY_PIXEL])
 def test_a_dense_cell_on_a_map_is_the_cell_of_each_pixel(case):
     """Where each element of a grid has a parameter of its own, with those of the vector for all pixels."""
     shapes, empty, run = compile_cell(case, "dense")
@@ -131,16 +133,34 @@ def test_a_step_uses_every_shared_kernel_once(case):
     """A scan that shares kernels refuses a name that convolves twice; cells that need a kernel twice have two names."""
     params, state, _ = compile_cell(case, "convolution")
     x = draw_inputs("convolution")[0][:, 0]
-    found = {}
+    collector = KernelCollector()
 
     def run(x, state):
-        kernels = collect_kernels(make_cell(case, "convolution"), x, state)
-        found.update({name: (kernel.w.shape, kernel.x_shape) for name, kernel in kernels.items()})
+        make_cell(case, "convolution", context=StepContext(collector))(x, state)
 
     jax.eval_shape(hk.without_apply_rng(hk.transform(run)).apply, params, x, state)
-    assert found
-    for kernel, inputs in found.values():
-        assert kernel[:2] == (3, 3) and kernel[2] == inputs[-1] and inputs[1:3] == GRID
+    assert collector.kernels
+    for w, x_shape in collector.kernels.values():
+        assert w.shape[:2] == (3, 3) and w.shape[2] == x_shape[-1] and x_shape[1:3] == GRID
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_part_of_a_cell_has_its_context(case):
+    """A map with a context of its own would convolve directly, and in float32, where a scan has prepared its kernel."""
+
+    def find_contexts(module):
+        parts = [module]
+        for part in parts:
+            leaves = jax.tree.leaves(vars(part), is_leaf=lambda leaf: isinstance(leaf, hk.Module))
+            parts += [leaf for leaf in leaves if isinstance(leaf, hk.Module)]
+        return [part.context for part in parts if hasattr(part, "context")]
+
+    def make():
+        context = StepContext()
+        found = find_contexts(make_cell(case, "convolution", context=context))
+        assert len(found) > 1 and all(one is context for one in found)
+
+    hk.transform(make).init(None)
 
 
 def test_unroll_is_a_loop_over_the_steps():
@@ -162,7 +182,7 @@ def test_unroll_is_a_loop_over_the_steps():
     jax.tree.map(assert_close, *both)
 
 
-@pytest.mark.parametrize("name", sorted(set(CELLS) - {"st_lstm"}))
+@pytest.mark.parametrize("name", sorted(CELLS))
 def test_sizes_that_make_no_sense_are_refused(name):
     def make(*sizes):
         return lambda: CELLS[name](*sizes)

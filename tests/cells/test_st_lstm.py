@@ -38,7 +38,7 @@ def unit(request):
 
 def make_unit(layer_norm=False, with_action=False):
     def advance(x, state, action=None):
-        return STLSTM(FEATURES, 3, GRID, layer_norm, with_action, name="unit").advance(x, state, action)
+        return STLSTM(FEATURES, GRID, (3, 3), layer_norm, with_action, name="unit").advance(x, state, action)
 
     pure = hk.without_apply_rng(hk.transform(advance))
     inputs = (draw(BATCH, *GRID, 5), make_state(), *([draw(BATCH, *GRID, 1)] if with_action else []))
@@ -134,7 +134,7 @@ def test_an_action_that_says_one_changes_nothing():
 
 def test_as_a_core_it_starts_at_zero_and_returns_its_hidden_state():
     def run(x):
-        unit = STLSTM(FEATURES, 3, GRID, name="unit")
+        unit = STLSTM(FEATURES, GRID, (3, 3), name="unit")
         state = unit.initial_state(BATCH)
         return unit(x, state), unit.advance(x, state), state
 
@@ -147,6 +147,20 @@ def test_as_a_core_it_starts_at_zero_and_returns_its_hidden_state():
     jax.tree.map(np.testing.assert_array_equal, state, advanced)
 
 
+def test_kernel_size_still_makes_a_square_kernel_and_says_what_replaces_it():
+    def init(**sizes):
+        def run(x):
+            unit = STLSTM(FEATURES, GRID, **sizes, name="unit")
+            return unit(x, unit.initial_state(BATCH))
+
+        return jax.eval_shape(hk.transform(run).init, jax.random.key(0), draw(BATCH, *GRID, 5))
+
+    with pytest.warns(DeprecationWarning, match=r"kernel_shape=\(k, k\) takes the place of kernel_size=k") as caught:
+        params = init(kernel_size=3)
+    assert caught[0].filename == __file__  # the caller's line, not one of ours
+    assert params == init(kernel_shape=(3, 3)) != init(kernel_shape=(5, 5))
+
+
 @pytest.mark.parametrize("layer_norm", [False, True])
 def test_against_openstl(read, layer_norm):
     """One step of OpenSTL's unit, on a grid that is not square."""
@@ -156,7 +170,7 @@ def test_against_openstl(read, layer_norm):
         params[f"unit/~/norm_{source}"] = params.pop(f"unit/~/conv_{source}/~/norm")
     params["unit/~/conv_last"] = {"w": arrays["param/conv_last.weight"].transpose(2, 3, 1, 0)}
     x, *state = (to_channels_last(arrays[f"in/{name}"]) for name in "xhcm")
-    pure = hk.without_apply_rng(hk.transform(lambda *a: STLSTM(6, 5, (6, 5), layer_norm, name="unit").advance(*a)))
+    pure = hk.without_apply_rng(hk.transform(lambda *a: STLSTM(6, (6, 5), (5, 5), layer_norm, name="unit").advance(*a)))
     new, increments = compile_quickly(pure.apply)(params, x, STLSTMState(*state))
     for found, name in zip((*new, *increments), ("h", "c", "m", "delta_c", "delta_m")):
         np.testing.assert_allclose(found, to_channels_last(arrays[f"out/{name}"]), rtol=0, atol=1e-5, err_msg=name)

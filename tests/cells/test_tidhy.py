@@ -427,7 +427,7 @@ def test_first_guess_is_small_and_each_samples_own():
     assert not drawn({}, None, 3).any()
 
 
-def test_initial_dynamics_are_about_persistence():
+def test_matrices_start_as_identities_and_a_tenth_of_orthonormal_vectors():
     temporal = make_params(configure())["tidhy"]["temporal"]
     apart = 10 * (temporal - np.eye(4).ravel() / 3)
     close(apart @ apart.T, np.eye(3), atol=1e-4)

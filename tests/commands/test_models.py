@@ -79,8 +79,8 @@ def test_the_list_of_models_tells_paper_state_and_options(capsys):
     assert train(["--list_models"]) == 0
     text = capsys.readouterr().out
     assert text.strip() == describe_models()
-    for name, paper in MODELS.items():
-        assert f"{name} " in text and paper in text
+    for name, spec in MODELS.items():
+        assert f"{name} " in text and spec.title in text
     assert 'cell_options: state_size 0, skip "vector", blocks 1, conjugate true' in text
     assert describe_state("lstm") == "hidden, cell" and describe_state("lru") == "h (complex)"
     assert describe_state("clockwork") == "hidden, step (a count)"

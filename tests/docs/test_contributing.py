@@ -1,16 +1,18 @@
 """The examples of docs/contributing.md do what the page says."""
 
 import re
+import sys
+import types
 
 import jax
 import numpy as np
 import pytest
 from tiny import ROOT
 
-from predjax import cells
-from predjax.models import catalogue, stacks
+from predjax.models import catalogue
 from predjax.models.config import ModelConfig, SamplingConfig
 from predjax.models.forecaster import make_forecaster
+from predjax.models.stacks import list_options
 from predjax.radar.movies import check_movies
 from predjax.training.config import TrainConfig
 from predjax.training.step import init_state, make_optimizer, make_update
@@ -38,10 +40,11 @@ def test_the_page_is_short_and_names_what_exists():
 
 
 def test_the_cell_trains_in_a_stack_of_two(monkeypatch):
-    monkeypatch.setitem(cells.CELLS, "learnt_leak", names_of("cell")["LearntLeak"])
-    monkeypatch.setitem(catalogue.MODELS, "learnt_leak", "an example")
-    monkeypatch.setitem(stacks.STACKS, "learnt_leak", stacks.Layered)
-    assert stacks.list_options("learnt_leak") == {"activation": "tanh"}
+    module = types.SimpleNamespace(**names_of("cell"))
+    monkeypatch.setitem(sys.modules, "predjax.cells.learnt_leak", module)
+    entry = catalogue.ModelSpec("an example", "cells.learnt_leak.LearntLeak")
+    monkeypatch.setitem(catalogue.MODELS, "learnt_leak", entry)
+    assert list_options("learnt_leak") == {"activation": "tanh"}
     config = ModelConfig(model_name="learnt_leak", num_hidden=(4, 4), filter_size=3, input_length=2, total_length=4)
     forecaster, optimizer = make_forecaster(config), make_optimizer(TrainConfig(lr=0.01, lr_schedule="constant"))
     frames = np.random.default_rng(0).random((2, 4, 8, 8, 1), np.float32)

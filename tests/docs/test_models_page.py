@@ -28,7 +28,7 @@ def test_a_section_names_the_options_of_its_cells(name):
 def test_a_section_has_a_formula_and_the_year_of_its_paper(name):
     formula = "`co_rnn` with" if name == "hetero_co_rnn" else "$$"
     assert formula in SECTIONS[name]
-    years = re.findall(r"\b\d{4}\b", MODELS[name])
+    years = re.findall(r"\b\d{4}\b", MODELS[name].title)
     assert years and [year for year in years if year not in SECTIONS[name]] == []
 
 

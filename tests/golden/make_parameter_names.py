@@ -28,7 +28,7 @@ CONFIGS = {
 def list_parameters(config, height=16, width=12):
     """{module/name: shape} for frames of this size."""
     frames = np.zeros((1, 2, height, width, config.img_channel), np.float32)
-    forcings = np.zeros((1, 2, config.num_action_ch), np.float32) if config.with_action else None
+    forcings = np.zeros((1, 2, config.num_action_ch), np.float32) if config.spec.action else None
     params = jax.eval_shape(make_forecaster(config).init, jax.random.key(0), frames, forcings)
     return {f"{module}/{name}": list(x.shape) for module, group in sorted(params.items()) for name, x in group.items()}
 

@@ -1,4 +1,4 @@
-"""Convolutions: their gradients are the gradients, however computed; in float64 where nothing else is said."""
+"""Convolutions: their gradients are the gradients, however computed; in float64."""
 
 import functools
 
@@ -8,16 +8,14 @@ import numpy as np
 import pytest
 from sequences import draw
 
-from predjax.kernels import winograd
 from predjax.kernels.convolution import convolve, convolve_same, convolve_transposed
-from predjax.kernels.shared import Kernel, SharedKernels, collect_kernels, convolve_shared, multiply
 
 GRIDS = [(5, 8), (7, 7), (1, 4)]
 pytestmark = pytest.mark.usefixtures("double")
 
 
 def plain(x, w, stride, padding, dilation=1):
-    """The same convolution without gradients of our own."""
+    """The same convolution with the gradients of automatic differentiation."""
     layout = ("NHWC", "HWIO", "NHWC")
     return jax.lax.conv_general_dilated(
         x, w, (stride, stride), padding, lhs_dilation=(dilation, dilation), dimension_numbers=layout
@@ -82,114 +80,3 @@ def test_a_convolution_is_the_sum_over_its_window():
             y[0, p, q] = np.einsum("abi,abio->o", padded[0, p : p + 3, q : q + 3], w)
     np.testing.assert_allclose(convolve_same(x, w), y, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(convolve_same(x, w, 2), y[:, ::2, ::2], rtol=1e-12, atol=1e-12)
-
-
-def same(x, w):
-    return plain(x, w, 1, ((w.shape[0] // 2,) * 2,) * 2)
-
-
-@pytest.mark.parametrize("k,m", [(k, m) for k, sizes in winograd.TILE_SIZES.items() for m in sizes])
-@pytest.mark.parametrize("shape", [(2, 7, 10, 3, 4), (1, 1, 4, 1, 2), (3, 16, 9, 2, 5)])
-def test_filtering_by_tiles_is_the_convolution_for_any_size(shape, k, m):
-    """Values and both gradients; any position of a frame may lie in an unfinished tile."""
-    batch, height, width, inputs, outputs = shape
-    x, w = draw(batch, height, width, inputs), draw(k, k, inputs, outputs, seed=1)
-    plan = winograd.Plan(m, k)
-    y, pull = jax.vjp(same, x, w)
-    dy = draw(*y.shape, seed=2)
-    ours = winograd.convolve(x, winograd.transform_filters(w, plan), plan=plan)
-    np.testing.assert_allclose(ours, y, rtol=0, atol=1e-12 * np.abs(y).max())
-    dx, dw = pull(dy)
-    turned = winograd.convolve_turned(dy, winograd.transform_filters(w, plan), plan=plan)
-    np.testing.assert_allclose(turned, dx, rtol=0, atol=1e-12 * np.abs(dx).max())
-    gradient = winograd.filter_gradient(x, dy, plan=plan)
-    np.testing.assert_allclose(gradient, dw, rtol=0, atol=1e-11 * np.abs(dw).max())
-
-
-def test_gradients_of_more_kernels_take_no_more_memory():
-    """The transformed inputs of one are gone before those of the next are made, also of few images."""
-
-    def measure(count):
-        def gradients(x, dy):
-            return [winograd.filter_gradient(x * (i + 1), dy, plan=winograd.Plan(4, 5)) for i in range(count)]
-
-        x, dy = (jax.ShapeDtypeStruct((8, 16, 16, channels), jnp.float32) for channels in (8, 24))
-        return jax.jit(gradients).lower(x, dy).compile().memory_analysis().temp_size_in_bytes
-
-    transformed = 4 * 64 * (8 * 16) * (8 + 24)  # bytes: positions, tiles, channels
-    assert measure(12) < measure(1) + transformed
-
-
-def test_the_gradient_of_a_product_in_a_scan_is_made_as_the_kernel_lies():
-    """x^T dy, `(I, O)`: of its transpose XLA on CPUs makes a copy of dy, feature by feature, which takes far longer."""
-    x, w, dy = draw(2, 4, 5, 3), draw(3, 7, seed=1), draw(2, 4, 5, 7, seed=2)
-
-    def pull(x, w, dy):
-        with SharedKernels({}).computed():
-            return jax.vjp(multiply, x, w)[1](dy)
-
-    lines = jax.jit(pull).lower(x, w, dy).as_text().splitlines()
-    products = [line.split("-> ")[1] for line in lines if "dot_general" in line]
-    assert any(product.startswith("tensor<3x7x") for product in products), products
-    for ours, plain in zip(pull(x, w, dy), jax.vjp(jnp.matmul, x, w)[1](dy), strict=True):
-        np.testing.assert_allclose(ours, plain, rtol=1e-12)
-
-
-def test_a_product_in_a_scan_has_the_dtype_of_any_other():
-    x, w = jnp.ones((2, 3), jnp.float32), draw(3, 7)
-    with SharedKernels({}).computed():
-        assert multiply(x, w).dtype == (x @ w).dtype == w.dtype
-    with SharedKernels({}, dtype=jnp.bfloat16).computed():
-        assert multiply(x, w).dtype == x.dtype
-
-
-@pytest.mark.parametrize("k", winograd.TILE_SIZES)
-@pytest.mark.parametrize("grid", [(16, 16), (10, 10), (19, 33)])
-def test_float32_stays_within_1e_5_of_the_direct_convolution(grid, k):
-    """Relative to the root mean square of the result, over 64 channels, and no value off by 1e-5 of the largest."""
-    x, w = draw(2, *grid, 64), draw(k, k, 64, 48, seed=1)
-    assert winograd.choose_plan(x.shape, w.shape) is not None
-
-    def all_of(function, x, w):
-        y, pull = jax.vjp(function, x, w)
-        return y, *pull(draw(*y.shape, seed=2).astype(y.dtype))
-
-    exact = jax.jit(functools.partial(all_of, same))(x, w)
-    ours = jax.jit(functools.partial(all_of, convolve_same))(x.astype(jnp.float32), w.astype(jnp.float32))
-    for mine, reference in zip(ours, exact):
-        assert mine.dtype == jnp.float32
-        error = np.asarray(mine, float) - reference
-        assert np.linalg.norm(error) < 1e-5 * np.linalg.norm(reference)
-        assert np.abs(error).max() < 1e-5 * np.abs(reference).max()
-
-
-def test_bfloat16_is_rounded_in_and_out_only():
-    x, w = draw(2, 12, 12, 32).astype(jnp.bfloat16), draw(5, 5, 32, 32, seed=1).astype(jnp.bfloat16)
-    assert winograd.choose_plan(x.shape, w.shape) is not None
-    y = convolve_same(x, w)
-    assert y.dtype == jnp.bfloat16
-    reference = np.asarray(same(x.astype(float), w.astype(float)))
-    np.testing.assert_allclose(np.asarray(y, float), reference, rtol=2**-8, atol=1e-4 * np.abs(reference).max())
-
-
-def test_tiny_frames_pointwise_and_wide_kernels_are_direct():
-    assert winograd.choose_plan((2, 8, 8, 2), (5, 5, 2, 2)) is None
-    assert winograd.choose_plan((2, 16, 16, 64), (1, 1, 64, 64)) is None
-    assert winograd.choose_plan((4, 16, 16, 64), (7, 7, 64, 64)) is None
-    assert winograd.choose_plan((4, 16, 16, 128), (5, 5, 128, 256)).m == 4
-
-
-def test_an_unknown_implementation_is_named():
-    with pytest.raises(ValueError, match="'fft' is not one of auto, direct, winograd"):
-        SharedKernels({"a": Kernel(draw(3, 3, 1, 1), (1, 4, 4, 1))}, "fft")
-
-
-def test_a_kernel_that_a_step_uses_twice_is_refused():
-    """Its gradient would otherwise miss one use without a word."""
-    x, w = draw(1, 4, 4, 1), draw(3, 3, 1, 1)
-
-    def step(x):
-        return convolve_shared("a", convolve_shared("a", x, lambda: w), lambda: w)
-
-    with pytest.raises(ValueError, match="a convolves twice in a step"):
-        collect_kernels(step, x)

@@ -5,26 +5,21 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from predjax.cells.draws import Draws
+from predjax.cells.context import BatchKey
 from predjax.kernels import scan
 from predjax.kernels.execution import REMATS, Execution
-from predjax.kernels.scan import scan_shared
-from predjax.kernels.shared import collect_kernels, convolve_shared
+from predjax.kernels.scan import Sequence, scan_shared
+from predjax.kernels.shared import KernelCollector, Products
 
 STEPS = 5
-
-
-@pytest.fixture(autouse=True)
-def double():
-    with jax.enable_x64(True):
-        yield
+pytestmark = pytest.mark.usefixtures("double")
 
 
 def draw(*shape, seed=0):
     return jnp.asarray(np.random.default_rng([seed, *shape]).normal(size=shape))
 
 
-def step(params, rng, carry, inputs, masks):
+def step(products, params, key, carry, inputs, masks):
     """Two layers of h' = tanh(s (a * h + b * below) + noise), the sum below being 0 where the mask says so.
 
     Beside them a complex z' = exp(is) z + mean(h), and a count that lets z into every second output.
@@ -32,14 +27,23 @@ def step(params, rng, carry, inputs, masks):
     below, layers = jnp.where(masks[..., None], inputs, 0.0), []
     carry, z, count = carry
     for layer, h in enumerate(carry):
-        total = convolve_shared(f"a{layer}", h, lambda layer=layer: params[f"a{layer}"])
-        total += convolve_shared(f"b{layer}", below, lambda layer=layer: params[f"b{layer}"])
-        noise = 0.0 if rng is None else 0.1 * jax.random.normal(jax.random.fold_in(rng.key, layer), h.shape, h.dtype)
+        total = products.convolve(f"a{layer}", h, lambda layer=layer: params[f"a{layer}"])
+        total += products.convolve(f"b{layer}", below, lambda layer=layer: params[f"b{layer}"])
+        noise = 0.0 if key is None else 0.1 * jax.random.normal(jax.random.fold_in(key.key, layer), h.shape, h.dtype)
         below = jnp.tanh(params["scale"] * total + noise)
         layers.append(below)
     z = jnp.exp(1j * params["scale"]) * z + below.mean((1, 2))
     outputs = below.sum((1, 2)) + jnp.where(count % 2, z.real - z.imag, 0)
     return (tuple(layers), z, count + 1), outputs
+
+
+def scan_with_kernels(execution, *sequence):
+    """`scan_shared` of the step with the kernels that it asks for."""
+    params, key, first, inputs, masks = sequence
+    collector = KernelCollector()
+    step(collector, params, key, first, inputs[0], masks[0])
+    assert set(collector.kernels) == {"a0", "b0", "a1", "b1"}
+    return scan_shared(step, collector.kernels, execution, Sequence(*sequence))
 
 
 @pytest.fixture
@@ -75,19 +79,17 @@ def differentiate(run, params, first, inputs, masks):
 )
 def test_outputs_and_gradients_are_those_of_a_plain_scan(arguments, execution, round_steps, rng, monkeypatch):
     """Of parameters, first carry and inputs; also where the last round is not full."""
-    draws = None if rng is None else Draws(jax.random.key(rng))
+    key = None if rng is None else BatchKey(jax.random.key(rng))
 
     def plainly(params, first, inputs, masks):
         def body(carry, at):
             index, x, mask = at
-            return step(params, None if draws is None else draws.at(index), carry, x, mask)
+            return step(Products(), params, key and key.at(index), carry, x, mask)
 
         return jax.lax.scan(body, first, (jnp.arange(STEPS), inputs, masks))[1]
 
     def ours(params, first, inputs, masks):
-        kernels = collect_kernels(step, params, None, first, inputs[0], masks[0])
-        assert set(kernels) == {"a0", "b0", "a1", "b1"}
-        return scan_shared(step, kernels, Execution(**execution), params, draws, first, inputs, masks)
+        return scan_with_kernels(Execution(**execution), params, key, first, inputs, masks)
 
     of_a_step = 4 * 2 * (2 * 6 * 7 * 3) * 8  # four kernels, inputs and gradients, float64
     monkeypatch.setattr(scan, "ROUND_BYTES", round_steps * of_a_step)
@@ -103,8 +105,7 @@ def test_what_is_computed_again_is_not_kept(arguments):
     for remat in REMATS:
 
         def total(params, remat=remat):
-            kernels = collect_kernels(step, params, None, first, inputs[0], masks[0])
-            return scan_shared(step, kernels, Execution(remat), params, None, first, inputs, masks).sum()
+            return scan_with_kernels(Execution(remat), params, None, first, inputs, masks).sum()
 
         residuals = jax.eval_shape(lambda params, total=total: jax.vjp(total, params)[1], params)
         sizes.append(sum(leaf.size for leaf in jax.tree.leaves(residuals)))

@@ -31,9 +31,9 @@ def test_every_convolution_and_gradient_reads_and_writes_nhwc(name):
     size = 32 if name == "wide" else 16
     forecaster = make_forecaster(config)
     frames, use_truth = jnp.zeros((2, 4, size, size, 1)), jnp.zeros((2, 3), bool)
-    if config.parallel:
+    if config.spec.unrolls:
         use_truth = None  # all steps at once
-    forcings = jnp.zeros((2, 4, 2)) if config.with_action else None
+    forcings = jnp.zeros((2, 4, 2)) if config.spec.action else None
     params = jax.eval_shape(forecaster.init, jax.random.key(0), frames, forcings)
     step = jax.jit(jax.value_and_grad(forecaster.loss, has_aux=True))
     # The optimisation of machine code that is left out comes after the form of the convolutions is settled.

@@ -53,8 +53,8 @@ def test_what_cannot_work_is_refused(fields, reason):
 def test_the_name_says_whether_there_are_actions_and_decoupling(name):
     sizes = {"img_channel": 3, "num_action_ch": 3} if name == "physical" else {"num_action_ch": 2 * ("action" in name)}
     config = ModelConfig(**with_usual({"model_name": name, **sizes}))
-    assert config.with_action == ("action" in name)
-    assert config.decoupled == ("v2" in name)
+    assert config.spec.action == ("action" in name)
+    assert config.spec.decoupled == ("v2" in name)
 
 
 def test_every_field_but_the_scalings_is_a_flag():

@@ -99,7 +99,7 @@ def test_every_fixture_of_the_family_is_tested(shared):
 @functools.cache
 def compile_cell(layer_norm, with_action):
     def advance(x, state, action):
-        return STLSTM(8, 5, (6, 6), layer_norm, with_action, name="cell").advance(x, state, action)
+        return STLSTM(8, (6, 6), (5, 5), layer_norm, with_action, name="cell").advance(x, state, action)
 
     return compile_quickly(hk.without_apply_rng(hk.transform(advance)).apply)
 
@@ -139,7 +139,7 @@ def test_frames_losses_and_gradients_of_a_model(read, describe, name):
     params = from_state_dict(read_group(arrays, "param/"), config)
     rollout, loss_and_gradient = compile_model(config)
     modes = [mode for mode in ("ss", "rss") if f"{mode}/mask" in arrays]
-    assert modes == (["rss"] if config.with_action else ["ss", "rss"])
+    assert modes == (["rss"] if config.spec.action else ["ss", "rss"])
     for mode in modes:
         reference = read_group(arrays, f"{mode}/")
         use_truth = make_use_truth(reference["mask"], config.total_length)
@@ -152,7 +152,7 @@ def test_frames_losses_and_gradients_of_a_model(read, describe, name):
         for key, expected in read_group(reference, "grad/").items():
             assert_gradient(gradient[key], expected, key)
         np.testing.assert_allclose(optax.tree.norm(gradient), reference["grad_global_norm"], rtol=1e-3)
-        if config.decoupled:
+        if config.spec.decoupled:
             beta = config.decouple_beta
             np.testing.assert_allclose(metrics["penalty"] / beta, reference["decouple_loss"], rtol=1e-5)
             # Only the decoupling depends on the adapter.

@@ -18,7 +18,9 @@ def probabilities(step, config):
 
 
 def masks(step, config, batch_size, offset=0, seed=0):
-    return np.asarray(truth_mask(jax.random.key(seed), step, config, batch_size, INPUT_LENGTH, TOTAL_LENGTH, offset))
+    return np.asarray(
+        truth_mask(jax.random.key(seed), step, config, offset + np.arange(batch_size), INPUT_LENGTH, TOTAL_LENGTH)
+    )
 
 
 def test_the_steps_follow_the_number_of_iterations():
@@ -69,7 +71,9 @@ def test_a_sample_of_the_global_batch_has_its_own_draws_wherever_it_is_computed(
 
 
 def test_the_iteration_may_be_traced():
-    mask = jax.jit(lambda step: truth_mask(jax.random.key(0), step, REVERSE, 8, INPUT_LENGTH, TOTAL_LENGTH))(600)
+    mask = jax.jit(lambda step: truth_mask(jax.random.key(0), step, REVERSE, np.arange(8), INPUT_LENGTH, TOTAL_LENGTH))(
+        600
+    )
     np.testing.assert_array_equal(mask, masks(600, REVERSE, 8))
 
 

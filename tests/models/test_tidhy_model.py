@@ -11,6 +11,7 @@ import pytest
 
 from predjax.cells.tidhy import TiDHy
 from predjax.cells.tidhy_inference import Codes, training_loss
+from predjax.models.abilities import make_inference
 from predjax.models.config import ModelConfig, with_usual
 from predjax.models.forecaster import make_forecaster
 from predjax.models.sampling import forecast_mask
@@ -28,7 +29,7 @@ FRAMES = np.random.default_rng(0).normal(size=(2, 7, 1, 1, 4)).astype(np.float32
 FORECASTER = make_forecaster(CONFIG)
 PARAMS = FORECASTER.init(jax.random.key(0), FRAMES)
 rollout = compile_quickly(FORECASTER.rollout)
-infer = compile_quickly(FORECASTER.infer)
+infer = compile_quickly(make_inference(CONFIG))
 
 
 def test_a_prediction_knows_what_came_before_it_alone():

@@ -36,7 +36,7 @@ def make_linear() -> Forecaster:
         mse = global_mean(*squared_error(params["linear"]["w"] * scaled[:, :-1], scaled[:, 1:]), axis_name)
         return mse, {"mse": mse}
 
-    return Forecaster(CONFIG, init, None, loss, None, None)
+    return Forecaster(CONFIG, init, None, loss, None)
 
 
 def make_run(folder, dtype):

@@ -16,7 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from predjax.messages import one_line_messages
-from predjax.models.config import ModelConfig
+from predjax.models.catalogue import MODELS
+from predjax.models.config import ModelConfig, list_models
 from predjax.models.interop.torch_format import read_state_dict
 
 
@@ -139,11 +140,11 @@ def _entries(config) -> dict[str, _Entry]:
         action = features
     else:
         add("conv_last", "conv_last", _KERNEL, predicted, features, 1, 1)
-    if config.decoupled:
+    if config.spec.decoupled:
         add("adapter", "decouple", _KERNEL, features, features, 1, 1)
     for layer in range(len(config.num_hidden)):
         gates = {"x": (7, features if layer else bottom), "h": (4, features), "m": (3, features)}
-        gates |= {"o": (1, 2 * features)} | ({"a": (4, action)} if config.with_action else {})
+        gates |= {"o": (1, 2 * features)} | ({"a": (4, action)} if config.spec.action else {})
         ours, theirs = f"cell_{layer}/~", f"cell_list.{layer}"
         for source, (count, inputs) in gates.items():
             torch_name = f"{theirs}.conv_{source}"
@@ -153,7 +154,7 @@ def _entries(config) -> dict[str, _Entry]:
                 entries[f"{torch_name}.1.weight"] = _Entry(norm, "scale", _MAP, shape)
                 entries[f"{torch_name}.1.bias"] = _Entry(norm, "offset", _MAP, shape)
         add(f"{theirs}.conv_last", f"{ours}/conv_last", _KERNEL, features, 2 * features, 1, 1)
-    if config.with_action:
+    if config.spec.action:
         biased = re.compile(r"cell_list\.\d+\.conv_(\w\.0|last)\.weight")
         for torch_name, entry in list(entries.items()):
             if biased.fullmatch(torch_name):
@@ -179,7 +180,7 @@ def _infer_config(state_dict, known) -> ModelConfig:
     with_action = "cell_list.0.conv_a.0.weight" in state_dict
     conv_on_input = "conv_input1.weight" in state_dict
     config = {
-        "model_name": "action_cond_" * with_action + "predrnn" + "_v2" * ("adapter.weight" in state_dict),
+        "model_name": _find_predrnn(with_action, "adapter.weight" in state_dict),
         "num_hidden": tuple(shape(f"cell_list.{layer}.conv_last.weight")[0] for layer in sorted(layers)),
         "filter_size": shape("cell_list.0.conv_h.0.weight")[-1],
         "layer_norm": "cell_list.0.conv_h.1.weight" in state_dict,
@@ -207,6 +208,12 @@ def _infer_config(state_dict, known) -> ModelConfig:
         if given != value:
             raise ValueError(f"{field} is {_show(given)}, the weights have {_show(value)}")
     return ModelConfig(**(known | config))
+
+
+def _find_predrnn(action: bool, decoupled: bool) -> str:
+    """Return the name of the PredRNN with these parts."""
+    predrnns = list_models("increments")
+    return next(name for name in predrnns if (MODELS[name].action, MODELS[name].decoupled) == (action, decoupled))
 
 
 def _infer_patches(patch_channels, known):

@@ -3,8 +3,9 @@
 import haiku as hk
 import jax.numpy as jnp
 
-from predjax.cells import CELLS
+from predjax.cells.context import StepContext
 from predjax.cells.linear import LinearMap
+from predjax.models.catalogue import load
 from predjax.models.config import ModelConfig
 from predjax.models.stacks.base import StackOutput
 
@@ -21,17 +22,18 @@ class Layered(hk.RNNCore):
     cells that have one; the state is that of all cells.
     """
 
-    def __init__(self, config: ModelConfig, grid: tuple[int, int], name=None):
+    def __init__(self, config: ModelConfig, grid: tuple[int, int], context: StepContext, name=None):
         super().__init__(name=name or config.model_name)
-        kernel, options = choose_kernel(config), config.options
+        self.context = context
+        make_cell, kernel, options = load(config.spec.cell), choose_kernel(config), config.options
         if config.layer_norm:
             options["layer_norm"] = True
-        self.embed = LinearMap(config.num_hidden[0], with_bias=True, name="embed")
+        self.embed = LinearMap(config.num_hidden[0], with_bias=True, context=context, name="embed")
         self.cells = [
-            CELLS[config.model_name](features, grid, kernel, **options, name=f"cell_{layer}")
+            make_cell(features, grid, kernel, **options, context=context, name=f"cell_{layer}")
             for layer, features in enumerate(config.num_hidden)
         ]
-        self.head = LinearMap(config.head_features, with_bias=True, name="head")
+        self.head = LinearMap(config.head_features, with_bias=True, context=context, name="head")
 
     def initial_state(self, batch_size):
         """Those of all cells."""

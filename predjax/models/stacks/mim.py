@@ -1,14 +1,15 @@
 """The stack of memory in memory (Wang et al. 2019)."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import haiku as hk
 import jax
 import jax.numpy as jnp
 
+from predjax.cells.context import StepContext
 from predjax.cells.gated import LSTMState
 from predjax.cells.linear import LinearMap
-from predjax.cells.mim import MIMBlock, MIMBlockState, make_memory
+from predjax.cells.mim import MIMBlock, MIMBlockState, MIMMemory
 from predjax.cells.st_lstm import STLSTM, STLSTMState
 from predjax.models.config import ModelConfig
 from predjax.models.stacks.base import StackOutput
@@ -38,15 +39,17 @@ class MIMStack(hk.RNNCore):
     Inputs `(B, h, w, features)`; outputs `StackOutput`. `forget_bias` is that of blocks and MIM-N.
     """
 
-    def __init__(self, config: ModelConfig, grid: tuple[int, int], name=None):
+    def __init__(self, config: ModelConfig, grid: tuple[int, int], context: StepContext, name=None):
         super().__init__(name=name or "mim")
+        self.context = context
         features, kernel, norm = config.num_hidden[0], choose_kernel(config), config.layer_norm
-        forget_bias = config.options.get("forget_bias", 1.0)
         layers = range(1, len(config.num_hidden))
-        self.bottom = STLSTM(features, config.filter_size, grid, norm, name="cell_0")
-        self.blocks = [MIMBlock(features, grid, kernel, forget_bias, norm, name=f"cell_{layer}") for layer in layers]
-        self.mim_n = [make_memory(features, grid, kernel, norm, forget_bias, f"mim_n_{layer}") for layer in layers]
-        self.head = LinearMap(config.head_features, name="head")
+        options: dict[str, Any] = {"layer_norm": norm, "context": context}
+        self.bottom = STLSTM(features, grid, (config.filter_size,) * 2, **options, name="cell_0")
+        options["forget_bias"] = config.options.get("forget_bias", 1.0)
+        self.blocks = [MIMBlock(features, grid, kernel, **options, name=f"cell_{layer}") for layer in layers]
+        self.mim_n = [MIMMemory(features, grid, kernel, **options, name=f"mim_n_{layer}") for layer in layers]
+        self.head = LinearMap(config.head_features, context=context, name="head")
 
     def initial_state(self, batch_size):
         """All zeros, and nothing seen."""

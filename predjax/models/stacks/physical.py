@@ -3,6 +3,7 @@
 import haiku as hk
 import jax.numpy as jnp
 
+from predjax.cells.context import StepContext
 from predjax.cells.physical import Physical
 from predjax.models.config import ModelConfig
 from predjax.models.stacks.base import StackOutput
@@ -15,10 +16,11 @@ class PhysicalStack(hk.RNNCore):
     `StackOutput`, stresses in the frames' unit scaled as frames are; `unroll` takes `(B, T, h, w, 3)`.
     """
 
-    def __init__(self, config: ModelConfig, grid: tuple[int, int], name=None):
+    def __init__(self, config: ModelConfig, grid: tuple[int, int], context: StepContext, name=None):
         super().__init__(name=name or "physical")
+        self.context = context
         self.scaling = config.scaling
-        self.cell = Physical(config.num_hidden[0], grid, **config.options, name="cell")
+        self.cell = Physical(config.num_hidden[0], grid, **config.options, context=context, name="cell")
 
     def initial_state(self, batch_size):
         """Points that were never strained."""

@@ -1,11 +1,12 @@
 """The ST-LSTM stack of PredRNN and PredRNN-V2, also action-conditioned."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import haiku as hk
 import jax
 import jax.numpy as jnp
 
+from predjax.cells.context import StepContext
 from predjax.cells.linear import Downsample, LinearMap, Upsample
 from predjax.cells.st_lstm import STLSTM, Increments, STLSTMState
 from predjax.models.config import ModelConfig
@@ -49,16 +50,18 @@ class PredRNN(hk.RNNCore):
     Inputs `(B, h, w, p p C + forcing features)`, frames first; outputs `StackOutput`.
     """
 
-    def __init__(self, config: ModelConfig, grid: tuple[int, int], name=None):
+    def __init__(self, config: ModelConfig, grid: tuple[int, int], context: StepContext, name=None):
         super().__init__(name=name or "predrnn")
+        self.context = context
         self.config, self.grid = config, tuple(grid)
         self.frame_features = config.patch_size**2 * (config.img_channel + config.coverage_channel)
         halved = tuple(-(-n // 2) for n in self.grid)
         self.sizes = [self.grid, halved, tuple(-(-n // 2) for n in halved)]
         spatial_shape = self.sizes[-1] if config.conv_on_input else self.grid
         features, k = config.num_hidden[0], config.filter_size
+        options: Any = {"layer_norm": config.layer_norm, "with_action": config.spec.action, "context": context}
         self.cells = [
-            STLSTM(features, k, spatial_shape, config.layer_norm, config.with_action, name=f"cell_{layer}")
+            STLSTM(features, spatial_shape, (k, k), **options, name=f"cell_{layer}")
             for layer in range(len(config.num_hidden))
         ]
         if config.conv_on_input:
@@ -70,9 +73,9 @@ class PredRNN(hk.RNNCore):
                 Upsample(n, k, name=f"decode_{i}") for i, n in enumerate((features // 2, config.head_features))
             ]
         else:
-            self.head = LinearMap(config.head_features, (1, 1), name="conv_last")
-        if config.decoupled:
-            self.decouple = LinearMap(features, (1, 1), name="decouple")
+            self.head = LinearMap(config.head_features, (1, 1), context=context, name="conv_last")
+        if config.spec.decoupled:
+            self.decouple = LinearMap(features, (1, 1), context=context, name="decouple")
 
     def initial_state(self, batch_size):
         """All zeros."""
@@ -100,6 +103,6 @@ class PredRNN(hk.RNNCore):
         features = self._decode(hidden, first, second) if self.config.conv_on_input else self.head(hidden)
         increments = Increments(*map(jnp.stack, zip(*increments)))
         penalty = jnp.zeros(())
-        if self.config.decoupled:
+        if self.config.spec.decoupled:
             penalty = self.config.decouple_beta * decoupling_loss(*map(self.decouple, increments))
         return StackOutput(features, penalty, increments), PredRNNState(tuple(layers), memory)

@@ -1,6 +1,6 @@
 """The stack of PredRNN++ (Wang et al. 2018): causal LSTMs with a gradient highway between the first two."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import haiku as hk
 import jax
@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from predjax.cells import GHU, CausalLSTM
 from predjax.cells.causal_lstm import CausalLSTMState
+from predjax.cells.context import StepContext
 from predjax.cells.linear import LinearMap
 from predjax.models.config import ModelConfig
 from predjax.models.stacks.base import StackOutput
@@ -31,16 +32,17 @@ class PredRNNPP(hk.RNNCore):
     Inputs `(B, h, w, features)`; outputs `StackOutput`.
     """
 
-    def __init__(self, config: ModelConfig, grid: tuple[int, int], name=None):
+    def __init__(self, config: ModelConfig, grid: tuple[int, int], context: StepContext, name=None):
         super().__init__(name=name or "predrnn_pp")
+        self.context = context
         features, kernel = config.num_hidden[0], choose_kernel(config)
-        norm = {"layer_norm": config.layer_norm}
+        options: Any = {"layer_norm": config.layer_norm, "context": context}
         self.cells = [
-            CausalLSTM(features, grid, kernel, **config.options, **norm, name=f"cell_{layer}")
+            CausalLSTM(features, grid, kernel, **config.options, **options, name=f"cell_{layer}")
             for layer in range(len(config.num_hidden))
         ]
-        self.highway = GHU(features, grid, kernel, **norm, name="highway")
-        self.head = LinearMap(config.head_features, name="head")
+        self.highway = GHU(features, grid, kernel, **options, name="highway")
+        self.head = LinearMap(config.head_features, context=context, name="head")
 
     def initial_state(self, batch_size):
         """All zeros."""

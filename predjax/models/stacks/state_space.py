@@ -4,11 +4,11 @@ import haiku as hk
 import jax
 import jax.numpy as jnp
 
-from predjax.cells import CELLS
-from predjax.cells.draws import drop
+from predjax.cells.context import StepContext
 from predjax.cells.linear import LinearMap
 from predjax.cells.options import check_number
 from predjax.cells.state_space import ConvS5
+from predjax.models.catalogue import load
 from predjax.models.config import ModelConfig
 from predjax.models.stacks.base import StackOutput
 from predjax.models.stacks.layered import choose_kernel
@@ -29,7 +29,7 @@ class Block(hk.RNNCore):
         self.cell, self.dropout = cell, check_number("dropout", dropout, low=0, high=0.99)
         self.norm = hk.LayerNorm(-1, create_scale=True, create_offset=True, name="norm")
         bends = isinstance(cell, ConvS5) and cell.head == "standard"
-        self.gate = None if bends else LinearMap(2 * cell.features, with_bias=True, name="gate")
+        self.gate = None if bends else LinearMap(2 * cell.features, (), True, context=cell.context, name="gate")
 
     def initial_state(self, batch_size):
         """That of the cell."""
@@ -37,6 +37,7 @@ class Block(hk.RNNCore):
 
     def _run(self, run, inputs, state):
         outputs, state = run(self.norm(inputs), state)
+        drop = self.cell.context.drop
         if self.gate:
             linear, gate = jnp.split(self.gate(drop(jax.nn.gelu(outputs), self.dropout)), 2, axis=-1)
             outputs = linear * jax.nn.sigmoid(gate)
@@ -57,17 +58,24 @@ class StateSpaceStack(hk.RNNCore):
     steps give, with the depth of the logarithm of T.
     """
 
-    def __init__(self, config: ModelConfig, grid: tuple[int, int], name=None):
+    around_cells = (Block,)  # takes options as well
+
+    def __init__(self, config: ModelConfig, grid: tuple[int, int], context: StepContext, name=None):
         super().__init__(name=name or config.model_name)
+        self.context = context
         options, features = config.options, config.num_hidden[0]
         dropout = options.pop("dropout", 0.0)
-        make_cell, kernel = CELLS[config.model_name], choose_kernel(config)
-        self.embed = LinearMap(features, with_bias=True, name="embed")
+        make_cell, kernel = load(config.spec.cell), choose_kernel(config)
+        self.embed = LinearMap(features, with_bias=True, context=context, name="embed")
         self.blocks = [
-            Block(make_cell(features, grid, kernel, **options, name=f"cell_{i}"), dropout, name=f"block_{i}")
+            Block(
+                make_cell(features, grid, kernel, **options, context=context, name=f"cell_{i}"),
+                dropout,
+                name=f"block_{i}",
+            )
             for i in range(len(config.num_hidden))
         ]
-        self.head = LinearMap(config.head_features, with_bias=True, name="head")
+        self.head = LinearMap(config.head_features, with_bias=True, context=context, name="head")
 
     def initial_state(self, batch_size):
         """Those of all blocks."""

@@ -35,7 +35,7 @@ CONFIGS = {
 
 def make_params(config, height=12, width=8):
     """Random parameters of a model, by name."""
-    forcings = np.zeros((1, 2, config.num_action_ch)) if config.with_action else None
+    forcings = np.zeros((1, 2, config.num_action_ch)) if config.spec.action else None
     frames = np.zeros((1, 2, height, width, config.img_channel), np.float32)
     shapes = jax.eval_shape(make_forecaster(config).init, jax.random.key(0), frames, forcings)
     rng = np.random.default_rng(0)

@@ -1,0 +1,97 @@
+"""The context of a step: its products, the arrays that follow from parameters, its random draws."""
+
+import contextlib
+import dataclasses
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import haiku as hk
+import jax
+import jax.numpy as jnp
+
+from predjax.kernels.shared import MakeKernel, Products
+
+
+class BatchKey(NamedTuple):
+    """The random key of a batch, and the number of its first sample in the global batch."""
+
+    key: jax.Array
+    first_sample: jax.Array | int = 0
+
+    def at(self, step: jax.Array | int) -> "BatchKey":
+        """Return the key of a step."""
+        return self._replace(key=jax.random.fold_in(self.key, step))
+
+
+def draw_samples(
+    draw: Callable[[jax.Array], jax.Array], batch_size: int, first_sample: jax.Array | int = 0
+) -> jax.Array | None:
+    """Return `draw(key)` of every sample, `(B, ...)`, or None where the Haiku function has no random key.
+
+    The key of a sample depends on its number in the global batch: draws do not change with the number of devices.
+    """
+    key = hk.maybe_next_rng_key()
+    if key is None:
+        return None
+    numbers = first_sample + jnp.arange(batch_size)
+    return jax.vmap(draw)(jax.vmap(jax.random.fold_in, (None, 0))(key, numbers))
+
+
+@dataclasses.dataclass(eq=False)
+class StepContext:
+    """All that a step computes with, beside its inputs, its state and its parameters.
+
+    The cells and linear maps of a step share one context; it reaches them through their constructors.
+
+    Attributes:
+      products: the convolutions and matrix products of the step. A scan with prepared kernels hands in its own.
+      derived: arrays that follow from parameters alone, by name, made once for all steps; None if each step makes its
+        own.
+      first_sample: the number of the batch's first sample in the global batch.
+    """
+
+    products: Products = dataclasses.field(default_factory=Products)
+    derived: dict[str, jax.Array] | None = None
+    first_sample: jax.Array | int = 0
+
+    def apply_kernel(
+        self, name: str, x: jax.Array, make_kernel: MakeKernel, kernel_shape: tuple[int, ...] = ()
+    ) -> jax.Array:
+        """Return W x with the kernel `(*kernel_shape, I, O)` that `make_kernel()` gives.
+
+        A step may use a name once. A kernel that a step needs twice has two names, and its gradient is their sum.
+        """
+        if math.prod(kernel_shape) > 1:
+            return self.products.convolve(name, x, make_kernel)
+        w = make_kernel()
+        return self.products.multiply(x, w.reshape(w.shape[-2:]))
+
+    def derive(self, name: str, make: Callable[[], jax.Array]) -> jax.Array:
+        """Return `make()`, or the array made before under that name; `make` depends on parameters alone."""
+        if self.derived is None:
+            return make()
+        if name not in self.derived:
+            self.derived[name] = make()
+        return self.derived[name]
+
+    @contextlib.contextmanager
+    def derive_once(self) -> Iterator[None]:
+        """Let `derive` make each array only once in this block.
+
+        An array belongs to the trace that makes it: call the cell outside a scan first, and the steps inside find it.
+        """
+        before, self.derived = self.derived, {}
+        try:
+            yield
+        finally:
+            self.derived = before
+
+    def draw(self, draw: Callable[[jax.Array], jax.Array], batch_size: int) -> jax.Array | None:
+        """Return the `draw_samples` of the batch."""
+        return draw_samples(draw, batch_size, self.first_sample)
+
+    def drop(self, x: jax.Array, rate: float) -> jax.Array:
+        """Return dropout of x `(B, ...)`: 0 with probability `rate`, else x / (1 - rate); x without a random key."""
+        kept = self.draw(lambda key: jax.random.bernoulli(key, 1 - rate, x.shape[1:]), len(x)) if rate else None
+        return x if kept is None else jnp.where(kept, x / (1 - rate), 0)

@@ -1,0 +1,85 @@
+"""What some models can do besides forecasting. Each function raises a ValueError for a model that cannot."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+
+from predjax.kernels.execution import Execution
+from predjax.models.catalogue import load
+from predjax.models.config import ModelConfig
+from predjax.models.forecaster import scale_frames
+from predjax.models.unroll import Carry, make_unroll
+
+
+class StateMap(NamedTuple):
+    """A model as a map from one state to the next.
+
+    A step hands the state of the stack on to the next and, but for a sequence task, the last prediction, scaled.
+
+    carries(params, frames, use_truth, forcings=None) -> what every step hands on, without noise; leaves are
+      `(T-1, B, ...)`, or `(T, B, ...)` in a sequence task. Arguments as for `Forecaster.rollout`.
+    advance(params, carry, forcings=None) -> what one more step hands on: of a series (H = W = 1) in which the
+      input is the last prediction, with forcings `(B, A)`.
+    """
+
+    carries: Callable
+    advance: Callable
+
+
+def make_increments(config: ModelConfig) -> Callable:
+    """Make `(params, frames, use_truth, forcings=None) -> (delta_c, delta_m)`, as every step adds them to the memories.
+
+    Each is `(T-1, L, B, h, w, F)`. Arguments as for `Forecaster.rollout`.
+    """
+    if not config.spec.increments:
+        raise ValueError(f"{config.model_name} has no memories with increments")
+    return _make_trace(config, lambda carry, output: output.increments)
+
+
+def make_state_map(config: ModelConfig) -> StateMap:
+    """Make the `StateMap` of a model."""
+    if not config.spec.stack:
+        raise ValueError(f"{config.model_name} infers its states anew: it is no map of them")
+    unroll = make_unroll(config, Execution())
+
+    def advance(params: dict, carry: Any, forcings: Any = None) -> Any:
+        if config.sequence:
+            return unroll.advance(params, Carry(carry, None), forcings).state
+        return unroll.advance(params, carry, forcings)
+
+    return StateMap(_make_trace(config, lambda carry, output: carry.state if config.sequence else carry), advance)
+
+
+def make_inference(config: ModelConfig) -> Callable:
+    """Make `(params, frames) -> Latents`, the latent states `(B, T, ...)` that are inferred from all frames."""
+    if not config.spec.latents:
+        raise ValueError(f"{config.model_name} has no latents")
+    return load(config.spec.latents)(config)
+
+
+def make_objectives(config: ModelConfig) -> Callable:
+    """Make the function of the losses that add up to a model's loss, which takes the arguments of `Forecaster.loss`.
+
+    It returns (losses `(n,)`, (losses, metrics)), the second part for `has_aux`.
+    """
+    if not config.spec.objectives:
+        raise ValueError(f"{config.model_name} has one loss")
+    return load(config.spec.objectives)(config)
+
+
+def make_constraint(config: ModelConfig) -> Callable[[dict], dict]:
+    """Make `params -> params`, what every update ends with: the identity but for parameters that are held to a norm."""
+    return load(config.spec.constraint)(config) if config.spec.constraint else lambda params: params
+
+
+def _make_trace(config: ModelConfig, keep: Callable) -> Callable:
+    """Make a function of what `keep(carry, StackOutput)` keeps after every step."""
+    unroll = make_unroll(config, Execution())
+
+    def trace(params: dict, frames: Any, use_truth: Any, forcings: Any = None) -> Any:
+        scaled = scale_frames(config, params, frames, forcings)
+        truth = None if use_truth is None else jnp.asarray(use_truth, bool)
+        return unroll.trace(params, keep, scaled, truth, forcings)
+
+    return trace

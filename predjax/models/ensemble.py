@@ -1,0 +1,31 @@
+"""Several networks that forecast together."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+
+from predjax.models.config import ModelConfig
+from predjax.models.forecaster import Forecaster
+
+
+class Ensemble(NamedTuple):
+    """Networks of one configuration, whose parameters are stacked along a first axis of E members.
+
+    predict(params, rng, observed (B,T_in,H,W,C), num_steps, forcings=None) -> (B,E,num_steps,H,W,C)
+    """
+
+    config: ModelConfig
+    predict: Callable
+
+
+def make_ensemble(forecaster: Forecaster) -> Ensemble:
+    """Make the ensemble of networks that a forecaster makes one of."""
+
+    def predict(params, rng, observed, num_steps, forcings=None):
+        def one(params):
+            return forecaster.predict(params, rng, observed, num_steps, forcings)
+
+        return jax.vmap(one, out_axes=1)(params)
+
+    return Ensemble(forecaster.config, predict)
