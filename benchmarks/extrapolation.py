@@ -17,6 +17,7 @@ import numpy as np
 from predjax.nowcasts.extrapolation import extrapolate
 from predjax.nowcasts.persistence import persist
 from predjax.radar.readers import read_movies
+from predjax.verification.fields import Scoring
 from predjax.verification.scores import skill, statistics
 
 MINUTES = [10, 30, 60]
@@ -37,7 +38,7 @@ def score_event(folder: pathlib.Path, references: dict, name: str) -> tuple[np.n
     seconds = (time.perf_counter() - start) / len(cases)
     known = np.isfinite(forecasts[0]) & np.isfinite(forecasts[1])
     own, still = (
-        skill(statistics(np.where(known, f, np.nan), future, [1.0], lead_times=MINUTES)).csi.values[:, 0]
+        skill(statistics(np.where(known, f, np.nan), future, Scoring([1.0], lead_times=MINUTES))).csi.values[:, 0]
         for f in forecasts
     )
     reference = references["scores_common_mask"]["extrapolation"][name]["CSI_1"]

@@ -36,9 +36,10 @@ from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.readers import read_movies
 from predjax.radar.windows import batches
 from predjax.radar.windows.batches import BatchSource, read_windows
-from predjax.radar.windows.codes import Stored
-from predjax.radar.windows.index import find_periods, find_windows
+from predjax.radar.windows.codes import CodedFrames
+from predjax.radar.windows.index import WindowIndex
 from predjax.radar.windows.prefetch import prefetch
+from predjax.radar.windows.runs import find_periods
 from predjax.synthetic.radar import RadarConfig, make_movie
 from predjax.training import loop
 from predjax.training.config import TrainConfig
@@ -131,7 +132,7 @@ def measure_reading(paths: dict[str, pathlib.Path], rounds: int) -> dict:
             start = time.perf_counter()
             sources = read(path)
             opened = time.perf_counter()
-            windows = find_windows(sources, find_periods(sources), LENGTH, LENGTH)
+            windows = WindowIndex(sources, find_periods(sources), LENGTH, DataConfig(window_stride=LENGTH))
             frames = sum(read_windows(sources, [window], LENGTH).frames.shape[1] for window in windows)
             if turn:
                 seconds[name].append(time.perf_counter() - start)
@@ -159,15 +160,15 @@ def memory_limit(limit: int) -> Iterator[None]:
 def open_batches(path: pathlib.Path, limit: int) -> BatchSource:
     sources = read(path)
     with memory_limit(limit):
-        return BatchSource(sources, find_periods(sources), LENGTH, BATCH, DataConfig(), 0)
+        return BatchSource(WindowIndex(sources, find_periods(sources), LENGTH, DataConfig()), BATCH, 0)
 
 
 def deliver(path: pathlib.Path, steps: int, limit: int = batches.MEMORY_LIMIT) -> dict:
     """What the training's batches and prefetching deliver to a consumer that does nothing."""
     source = open_batches(path, limit)
     size, start = 0, time.perf_counter()
-    for batch in prefetch(functools.partial(source.batch, keep_stored=True), range(steps)):
-        frames = batch.frames.codes if isinstance(batch.frames, Stored) else batch.frames
+    for batch in prefetch(functools.partial(source.batch, as_codes=True), range(steps)):
+        frames = batch.frames.codes if isinstance(batch.frames, CodedFrames) else batch.frames
         size += frames.nbytes
     seconds = time.perf_counter() - start
     return {

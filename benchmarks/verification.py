@@ -29,8 +29,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from predjax.verification.scores import add_statistics, skill, statistics
+from predjax.verification.fields import Scoring
+from predjax.verification.scores import skill, statistics
 from predjax.verification.spatial import fss_skill, fss_statistics
+from predjax.verification.sums import add_statistics
 
 THRESHOLDS = (0.1, 1.0, 5.0)  # mm/h
 WINDOWS = (5, 17, 33, 65)
@@ -104,7 +106,9 @@ def compare(count: int, leads: int, size: int, masked: bool) -> dict:
 
 
 def verify(forecast, observed):
-    return statistics(forecast, observed, THRESHOLDS), fss_statistics(forecast, observed, THRESHOLDS, WINDOWS)
+    return statistics(forecast, observed, Scoring(THRESHOLDS)), fss_statistics(
+        forecast, observed, Scoring(THRESHOLDS, WINDOWS)
+    )
 
 
 def make_pysteps(leads: int) -> list[dict]:

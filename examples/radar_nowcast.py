@@ -16,7 +16,7 @@ from predjax.commands import train
 from predjax.jobs.plan import find_sample
 from predjax.nowcasts.extrapolation import extrapolate
 from predjax.pictures.maps import draw_strip
-from predjax.pictures.panels import label_lead_times
+from predjax.pictures.panels import label_forecast
 
 ITERATIONS = 100  # 3000, and more and larger layers, for a network worth using
 LAYERS = "16,16"  # features of each layer
@@ -114,17 +114,7 @@ rows = {
     "persistence": predjax.persist(seen, 8)[0, ..., 0],
 }
 path = output / "radar_nowcast.png"
-draw_strip(
-    path,
-    rows,
-    observed_input=observed["reflectivity"].values,
-    units="dBZ",
-    lead_labels=label_lead_times(nowcast["lead_time"].values),
-    input_labels=label_lead_times([-15, -10, -5, 0]),
-    title=f"A movie that was held out, after {ITERATIONS} updates",
-    x=movie["x"].values,
-    y=movie["y"].values,
-    xy_units=movie["x"].attrs["units"],
-    overwrite=True,
-)
+nowcast.attrs["title"] = f"A movie that was held out, after {ITERATIONS} updates"
+labels = label_forecast(nowcast, "dBZ", input_length=4)
+draw_strip(path, rows, labels, observed_input=observed["reflectivity"].values, overwrite=True)
 print(f"picture {path}")

@@ -1,8 +1,9 @@
-"""Checkpoints: one `.npz` with arrays by key path and the JSON configuration inside. No pickle anywhere.
+"""Checkpoints: one `.npz` file with arrays by key path and the configuration as JSON, without pickle.
 
-A file is written beside its place, flushed to the disk and moved there in one step, so that whenever a process dies the
-folder holds whole checkpoints only. It ends, as the comment of the zip archive, in the SHA-256 of all bytes before
-(format 2), so that any damaged byte tells; format 1 had one over names, types, shapes and values in its configuration.
+A file is written under another name, flushed to the disk and renamed, so that the folder holds whole checkpoints only,
+whenever a process dies. The file ends with the SHA-256 of all bytes before, as the comment of the zip archive
+(format 2), which reveals any damaged byte. Format 1 had a checksum of names, types, shapes and values in the
+configuration.
 """
 
 import hashlib
@@ -14,6 +15,8 @@ import os
 import pathlib
 import zipfile
 import zlib
+from collections.abc import Mapping
+from typing import Any, BinaryIO
 
 import jax
 import numpy as np
@@ -26,21 +29,22 @@ PRETRAINED = pathlib.Path(__file__).parent / "pretrained" / "nowcast_5min_1km.np
 _DIGEST = 64  # hexadecimal digits at the end of a file
 _CONFIG = "__config__"
 _NPY_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-# What reading raises when bytes are not what they should be.
+# The errors of reading damaged bytes.
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, TypeError, ValueError, RuntimeError, OSError)
 
 
-def flatten(tree) -> dict[str, np.ndarray]:
-    """A pytree as `{"a/b/0": array}` in host memory; bfloat16, which npz cannot name, becomes float32."""
+def flatten(tree: Any) -> dict[str, np.ndarray]:
+    """Return a pytree as `{"a/b/0": array}` in host memory; bfloat16, which npz cannot hold, becomes float32."""
     leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
     arrays = {_name(path): np.asarray(leaf) for path, leaf in leaves}
     return {k: a.astype(np.float32) if a.dtype.name == "bfloat16" else a for k, a in arrays.items()}
 
 
-def unflatten(arrays: dict[str, np.ndarray], prefix: str, like):
-    """The pytree of the structure of `like` (arrays or shapes) from the arrays below `prefix`.
+def unflatten(arrays: dict[str, np.ndarray], prefix: str, like: Any) -> Any:
+    """Return the arrays below `prefix` as a pytree with the structure of `like` (arrays or shapes).
 
-    Errors: ValueError for a missing, unexpected or differently shaped array, naming it.
+    Raises:
+      ValueError: an array, which the message names, is missing, unexpected or of another shape.
     """
     paths, structure = jax.tree_util.tree_flatten_with_path({prefix: like})
     wanted = {_name(path): leaf for path, leaf in paths}
@@ -55,7 +59,7 @@ def unflatten(arrays: dict[str, np.ndarray], prefix: str, like):
 
 
 def nest(arrays: dict[str, np.ndarray], prefix: str) -> dict:
-    """The two-level mapping of a network's parameters, `{module: {name: array}}`, from the arrays below `prefix`."""
+    """Return the arrays below `prefix` as the parameters of a network, `{module: {name: array}}`."""
     nested: dict[str, dict[str, np.ndarray]] = {}
     for path, array in arrays.items():
         if path.startswith(prefix + "/"):
@@ -64,12 +68,12 @@ def nest(arrays: dict[str, np.ndarray], prefix: str) -> dict:
     return nested
 
 
-def _name(path) -> str:
+def _name(path: tuple) -> str:
     return "/".join(str(getattr(key, "key", getattr(key, "name", getattr(key, "idx", key)))) for key in path)
 
 
-def _hash_arrays(arrays) -> str:
-    """The checksum of format 1."""
+def _hash_arrays(arrays: Mapping[str, np.ndarray]) -> str:
+    """Return the checksum of format 1."""
     sha = hashlib.sha256()
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
@@ -78,10 +82,11 @@ def _hash_arrays(arrays) -> str:
     return sha.hexdigest()
 
 
-def save(path, tree, config: dict) -> None:
-    """Writes a pytree and its configuration (JSON values) to `path`, whole or not at all.
+def save(path: str | os.PathLike, tree: Any, config: dict) -> None:
+    """Write a pytree and its configuration (JSON values) to `path`, whole or not at all.
 
-    Errors: OSError naming `path` where it cannot be written, on a full disk for instance; what was there before is.
+    Raises:
+      OSError: `path`, which the message names, cannot be written, such as on a full disk; an older file stays.
     """
     arrays = flatten(tree)
     header = json.dumps({"version": VERSION, **config})
@@ -90,7 +95,7 @@ def save(path, tree, config: dict) -> None:
         with appearing(path, overwrite=True) as temporary, temporary.open("w+b") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's types take the arrays for its own flag
             with zipfile.ZipFile(file, "a") as archive:
-                archive.comment = b"0" * _DIGEST  # the place for it
+                archive.comment = b"0" * _DIGEST  # room for the digest
             file.seek(-_DIGEST, os.SEEK_END)
             size = file.tell()
             digest = _hash(file, size)
@@ -101,10 +106,12 @@ def save(path, tree, config: dict) -> None:
         raise OSError(error.errno, reason, str(path)) from error
 
 
-def load(path) -> tuple[dict[str, np.ndarray], dict]:
-    """Arrays by key path, and the configuration, whose `sha256` tells this file from others.
+def load(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict]:
+    """Read the arrays by key path, and the configuration, whose `sha256` identifies the file.
 
-    Errors: ValueError for what is no checkpoint, damaged, or too new; OSError.
+    Raises:
+      ValueError: the file is no checkpoint, damaged, or of a newer format.
+      OSError: the file cannot be read.
     """
     with open(path, "rb") as file:
         try:
@@ -122,8 +129,8 @@ def load(path) -> tuple[dict[str, np.ndarray], dict]:
     return arrays, config
 
 
-def _read_digest(file) -> str | None:
-    """The SHA-256 at the end of a file, None where it is not that of the bytes before."""
+def _read_digest(file: BinaryIO) -> str | None:
+    """Return the SHA-256 at the end of a file, or None where it does not match the bytes before."""
     size = file.seek(0, os.SEEK_END) - _DIGEST
     if size < 0:
         raise ValueError("too short")
@@ -132,8 +139,8 @@ def _read_digest(file) -> str | None:
     return digest.decode() if digest == _hash(file, size).encode() else None
 
 
-def _read_arrays(file) -> dict[str, np.ndarray]:
-    """The arrays of an uncompressed `.npz` by name. Nothing is made as large as a header says before it is there."""
+def _read_arrays(file: BinaryIO) -> dict[str, np.ndarray]:
+    """Read the arrays of an uncompressed `.npz` by name, without allocating what a false header claims."""
     arrays = {}
     with zipfile.ZipFile(file) as archive:
         for entry in archive.infolist():
@@ -154,8 +161,8 @@ def _parse_npy(data: bytes) -> np.ndarray:
     return values.reshape(shape, order="F" if fortran else "C")
 
 
-def _hash(file, size: int) -> str:
-    """The SHA-256 of the first `size` bytes."""
+def _hash(file: BinaryIO, size: int) -> str:
+    """Return the SHA-256 of the first `size` bytes."""
     sha = hashlib.sha256()
     file.seek(0)
     while size and (block := file.read(min(size, 2**20))):
@@ -164,8 +171,8 @@ def _hash(file, size: int) -> str:
     return sha.hexdigest()
 
 
-def load_latest(folder):
-    """(path, arrays, configuration) of the newest readable checkpoint, None if there is none; names damaged ones."""
+def load_latest(folder: str | os.PathLike) -> tuple[pathlib.Path, dict[str, np.ndarray], dict] | None:
+    """Read (path, arrays, configuration) of the newest readable checkpoint, or None; damaged ones are logged."""
     for path in reversed(list_steps(folder)):
         try:
             return path, *load(path)
@@ -174,10 +181,13 @@ def load_latest(folder):
     return None
 
 
-def find(path) -> pathlib.Path:
-    """The checkpoint that a user means by a file or a run's folder: its best, else its latest.
+def find(path: str | os.PathLike) -> pathlib.Path:
+    """Find the checkpoint that a user means by a file or by the folder of a run: the best one, else the latest.
 
-    PRETRAINED_NAME is the one in the package, unless there is a file or folder of that name.
+    PRETRAINED_NAME stands for the checkpoint in the package, unless there is a file or folder of that name.
+
+    Raises:
+      FileNotFoundError: there is no such file, or the folder holds no checkpoint.
     """
     path = pathlib.Path(path)
     if path == pathlib.Path(PRETRAINED_NAME) and not path.exists():
@@ -192,7 +202,7 @@ def find(path) -> pathlib.Path:
     return path
 
 
-def prune(folder, keep: int) -> None:
-    """Removes all but the newest `keep` checkpoints that a run itself wrote; never the best."""
+def prune(folder: str | os.PathLike, keep: int) -> None:
+    """Remove all but the newest `keep` checkpoints by iteration; the best one stays."""
     for path in list_steps(folder)[:-keep]:
         path.unlink()

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and never in the place of another one unasked."""
+"""Files that are written whole or not at all, and replace no other file unasked."""
 
 import contextlib
 import os
@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def appearing(path: str | os.PathLike, *, overwrite: bool = False) -> Iterator[pathlib.Path]:
-    """A temporary path in the same folder, which becomes `path` when the block ends well.
+    """Give a temporary path in the same folder, and rename it to `path` when the block ends without an error.
 
-    Readers see the old file or the whole new one, never a part, also when the process is killed. The folder is
-    made when it is missing.
+    Readers see the old file or the whole new one, never a part, even if the process is killed. A missing folder is
+    made.
 
     Raises:
-      FileExistsError: `path` exists and `overwrite` is not set.
+      FileExistsError: `path` exists and `overwrite` is False.
     """
     path = pathlib.Path(path)
     refuse_existing(path, overwrite)
@@ -24,7 +24,7 @@ def appearing(path: str | os.PathLike, *, overwrite: bool = False) -> Iterator[p
         yield temporary
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
-        refuse_existing(path, overwrite)  # it may have come while this one was written
+        refuse_existing(path, overwrite)  # another process may have written it in the meantime
         os.replace(temporary, path)
         flush_folder(path.parent)
     finally:
@@ -32,20 +32,20 @@ def appearing(path: str | os.PathLike, *, overwrite: bool = False) -> Iterator[p
 
 
 def refuse_existing(path: pathlib.Path, overwrite: bool) -> None:
-    """A FileExistsError that names `path`, unless it is free or may be replaced."""
+    """Raise a FileExistsError that names `path` where it exists and must not be replaced."""
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists; --overwrite replaces it")
 
 
-def refuse_files(folder, patterns: tuple[str, ...], overwrite: bool) -> None:
-    """FileExistsError, before hours of work, where a folder holds files that would be written."""
+def refuse_files(folder: str | os.PathLike, patterns: tuple[str, ...], overwrite: bool) -> None:
+    """Raise a FileExistsError, before hours of work, where a folder holds files that must not be replaced."""
     found = [path for pattern in patterns for path in pathlib.Path(folder).glob(pattern)]
     if found and not overwrite:
         raise FileExistsError(f"{found[0]} exists; choose another folder or --overwrite")
 
 
 def flush_folder(folder: pathlib.Path) -> None:
-    """Makes the new name survive a power cut too; a system that cannot open folders is left to itself."""
+    """Write the names in a folder to the disk, so that they survive a power cut, on systems that can open folders."""
     try:
         handle = os.open(folder, os.O_RDONLY)
     except OSError:

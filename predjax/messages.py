@@ -1,4 +1,4 @@
-"""What a command says on one line of a terminal: names and messages that hold them, and what it waits for."""
+"""Messages on one line of a terminal: errors, warnings, suggestions, and the task that a command waits for."""
 
 import contextlib
 import difflib
@@ -14,11 +14,11 @@ from tqdm import tqdm
 
 CLOSED_PIPE = 141  # the exit code of a command whose output nobody reads any more: 128 + SIGPIPE
 SIGNAL_CODES: dict[int, int] = {signal.SIGINT: 130, signal.SIGTERM: 143}  # the exit codes of commands that they end
-_LONGEST = 2000  # characters of a line; of more the middle is left out
+_LONGEST = 2000  # characters of a line; the middle of a longer one is left out
 
 
 def one_line(text: str) -> str:
-    r"""Text in which line breaks, terminal escapes and whatever else cannot be printed is visible, as `repr` shows it.
+    r"""Return text with line breaks, terminal escapes and other unprintable characters visible, as in `repr`.
 
     >>> print(one_line("a\nb\x1b[31m"))
     a\nb\x1b[31m
@@ -30,8 +30,8 @@ def one_line(text: str) -> str:
 
 
 @contextlib.contextmanager
-def one_line_messages():
-    """Makes the messages of ValueErrors and OSErrors of a block or function one line, whatever names they hold."""
+def one_line_messages() -> Iterator[None]:
+    """Turn the messages of ValueErrors and OSErrors of a block or function into one line, whatever names they hold."""
     try:
         yield
     except (ValueError, OSError) as error:
@@ -41,17 +41,17 @@ def one_line_messages():
 
 @functools.cache
 def warn_once(text: str) -> None:
-    """Log a warning that is true of thousands of files, the first time in the process that it is given."""
+    """Log a warning that may concern thousands of files once in a process."""
     logging.getLogger("predjax").warning("%s", text)
 
 
 def report_error(error: BaseException) -> int:
-    """Says on one line what is wrong with the input; the exit code. Raises what is no such error again."""
+    """Print an error of the input on one line and return the exit code; raise any other error again."""
     if isinstance(error, KeyboardInterrupt):
         print("predjax: interrupted", file=sys.stderr)
         return SIGNAL_CODES[signal.SIGINT]
     if isinstance(error, BrokenPipeError):
-        with contextlib.suppress(OSError):  # what Python still writes at its end goes nowhere
+        with contextlib.suppress(OSError):  # the last output of Python at its end is dropped
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CLOSED_PIPE
     if os.environ.get("PREDJAX_TRACEBACK") or not isinstance(error, ValueError | OSError | MemoryError):
@@ -60,8 +60,8 @@ def report_error(error: BaseException) -> int:
     return 2
 
 
-def _describe(error) -> str:
-    """An OSError as `path: reason` without its number."""
+def _describe(error: BaseException) -> str:
+    """Return the message of an error; of an OSError, `path: reason` without its number."""
     if isinstance(error, MemoryError):
         return f"there is not enough memory ({error})" if str(error) else "there is not enough memory"
     if isinstance(error, OSError) and error.strerror:
@@ -70,7 +70,7 @@ def _describe(error) -> str:
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """The end of a message about an unknown name: the nearest known one, or nothing where none is near.
+    """Return the end of a message about an unknown name: the nearest known name, or nothing where none is near.
 
     >>> suggest("predrn", ["predrnn", "mim"])
     '; did you mean predrnn?'
@@ -82,13 +82,13 @@ def suggest(name: str, known: Iterable[str]) -> str:
 
 @contextlib.contextmanager
 def show_wait(what: str, after: float = 1.0) -> Iterator[None]:
-    """While the block runs, a terminal says what is waited for, and for how long.
+    """Show on a terminal the task that the block works on, and its time so far.
 
-    From `after` seconds on, and gone at the end; elsewhere than on a terminal there is nothing.
+    The line appears after `after` seconds and vanishes at the end.
     """
     ended = threading.Event()
 
-    def tick():
+    def tick() -> None:
         if ended.wait(after):
             return
         with tqdm(desc=what, bar_format="{desc} {elapsed}", leave=False) as bar:
@@ -108,5 +108,5 @@ def show_wait(what: str, after: float = 1.0) -> Iterator[None]:
 
 
 def is_terminal() -> bool:
-    """Whether somebody may look at what is written to stderr."""
+    """Return whether stderr is a terminal."""
     return bool(sys.stderr and sys.stderr.isatty())

@@ -1,11 +1,12 @@
-"""The only module that knows devices and processes: how one update runs on all of them."""
+"""Devices and processes, known to this module alone: an update runs on all of them."""
 
 import ctypes
 import functools
 import logging
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +15,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 AXIS = "replica"
-HEARTBEAT_SECONDS = 60  # without a sign of life of a process, after which the others give up
+HEARTBEAT_SECONDS = 60  # of silence of a process, after which the others give up
 
 _SLURM, _OPEN_MPI = ("SLURM_NTASKS", "SLURM_PROCID"), ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK")
 
@@ -22,13 +23,16 @@ _SLURM, _OPEN_MPI = ("SLURM_NTASKS", "SLURM_PROCID"), ("OMPI_COMM_WORLD_SIZE", "
 def find_processes(
     coordinator: str | None, num_processes: int | None, process_id: int | None, environment: Mapping[str, str]
 ) -> dict | None:
-    """What `jax.distributed.initialize` is to be called with; None: this process is alone.
+    """Return the arguments of `jax.distributed.initialize`, or None where this process is alone.
 
-    Flags go before what `srun` and Open MPI's `mpirun` say; without a coordinator jax finds it from them.
-    Errors: ValueError where the coordinator, the number or the place of this process is missing.
+    Flags have priority over the environment of `srun` and Open MPI's `mpirun`. Without a coordinator, jax finds it from
+    the environment.
+
+    Raises:
+      ValueError: the coordinator, the number of processes or the place of this process is missing.
     """
     launched = next((names for names in (_SLURM, _OPEN_MPI) if all(name in environment for name in names)), None)
-    # A batch script itself is no step: it runs alone, whatever the number of tasks of its job.
+    # A batch script itself is no step: it runs alone, however many tasks its job has.
     if launched == _SLURM and "SLURM_STEP_NODELIST" not in environment:
         launched = None
     count, place = (int(environment[name]) for name in launched) if launched else (None, None)
@@ -51,16 +55,17 @@ def find_processes(
 
 
 def join_processes(found: Mapping) -> None:
-    """Waits for all processes and becomes one of them; `found` by `find_processes`. Before any array.
+    """Join the other processes, before any array is made; `found` comes from `find_processes`.
 
-    Errors: ValueError where the others do not come, or processes have unequal numbers of devices.
+    Raises:
+      ValueError: the others do not come, or processes have different numbers of devices.
     """
     try:
         jax.distributed.initialize(**found, heartbeat_timeout_seconds=HEARTBEAT_SECONDS)
     except RuntimeError as error:
         where = found.get("coordinator_address", "the first process")
         raise ValueError(f"the processes did not come together at {where}: {error}") from error
-    # jax catches SIGTERM to tell the others of a preemption; here the training loop does.
+    # jax catches SIGTERM to tell the others of a preemption; here the training loop does so.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     counts = np.bincount([device.process_index for device in jax.devices()])
     if len(set(counts.tolist())) > 1:
@@ -68,41 +73,41 @@ def join_processes(found: Mapping) -> None:
 
 
 def leave_processes() -> None:
-    """Waits until all have come here, and is alone again: arrays of all processes are not to be used any more."""
+    """Wait for all processes and leave them; arrays of all processes must not be used any more."""
     if count_processes() > 1:
         multihost_utils.sync_global_devices("leave")
         jax.distributed.shutdown()
 
 
 def end_now(code: int) -> None:
-    """Ends this process without waiting for the others, which a normal end does."""
+    """End this process without waiting for the others, unlike a normal end."""
     os._exit(code)
 
 
 def count_processes() -> int:
-    """How many processes train together."""
+    """Return the number of processes that train together."""
     return jax.process_count()
 
 
 def find_place() -> int:
-    """Which of them this one is; 0 is the chief, which writes all files."""
+    """Return the number of this process; 0 is the chief, which writes all files."""
     return jax.process_index()
 
 
 def is_chief() -> bool:
-    """Whether this process writes files and speaks."""
+    """Return whether this process is the one that writes files and prints."""
     return find_place() == 0
 
 
 def gather(number: int) -> list[int]:
-    """The numbers of all processes, in their order; all must ask."""
+    """Return the numbers that all processes give, in the order of processes; all must call it."""
     if count_processes() == 1:
         return [number]
     return [int(n) for n in np.ravel(multihost_utils.process_allgather(np.asarray(number, np.int32)))]
 
 
-def choose_devices(count: int = 0) -> list:
-    """The first `count` devices of every process, all for 0; asking for more than there are goes on with a remark."""
+def choose_devices(count: int = 0) -> list[jax.Device]:
+    """Return the first `count` devices of every process, all for 0; a warning tells where there are fewer."""
     devices = jax.local_devices()
     if count > len(devices):
         logging.getLogger("predjax").warning(
@@ -112,13 +117,13 @@ def choose_devices(count: int = 0) -> list:
     return [device for devices in by_process for device in devices[: count or None]]
 
 
-def choose_local() -> list:
-    """All devices of this process alone."""
+def choose_local() -> list[jax.Device]:
+    """Return all devices of this process."""
     return jax.local_devices()
 
 
 def request_platform(name: str) -> None:
-    """What `--device` asks for (`cpu`, `cuda`, `cuda:0`, `gpu`); what is absent is said and the run goes on."""
+    """Choose the platform of `--device` (`cpu`, `cuda`, `cuda:0`, `gpu`); a warning tells where it is absent."""
     wanted = {"cuda": "gpu", "rocm": "gpu"}.get(name.split(":")[0], name.split(":")[0])
     if wanted == "cpu":
         jax.config.update("jax_platforms", "cpu")
@@ -126,39 +131,40 @@ def request_platform(name: str) -> None:
         logging.getLogger("predjax").warning("--device %s: none here, running on %s", name, jax.default_backend())
 
 
-def describe(devices) -> str:
-    """`4 x cpu`, `8 x NVIDIA H100 in 2 processes`."""
+def describe(devices: Sequence[jax.Device]) -> str:
+    """Describe devices: `4 x cpu`, `8 x NVIDIA H100 in 2 processes`."""
     processes = len({device.process_index for device in devices})
     text = f"{len(devices)} x {devices[0].device_kind}"
     return f"{text} in {processes} processes" if processes > 1 else text
 
 
-def check_batch(batch_size: int, devices) -> None:
-    """pmap would silently use fewer devices for a batch that does not divide."""
+def check_batch(batch_size: int, devices: Sequence[jax.Device]) -> None:
+    """Raise a ValueError where the batch does not divide by the devices; pmap would use fewer of them in silence."""
     if batch_size % len(devices):
         raise ValueError(f"batch_size {batch_size} does not divide by {len(devices)} devices; change it or --n_gpu")
 
 
-def parallelise(update: Callable, devices) -> Callable:
-    """`update(state, frames, forcings, axis_name)` on all devices: the state is replicated and donated, not stacked.
+def parallelise(update: Callable, devices: Sequence[jax.Device]) -> Callable:
+    """Run `update(state, frames, forcings, axis_name)` on all devices.
 
-    Returns a pmapped function of (state, frames (D, B/D, ...), forcings (D, B/D, ...) or None, stop (D,) or None),
-    whose result is the same on every device, because the update sums gradients over the axis itself. The largest
-    `stop` of all devices comes back as a metric of that name, so that all processes know of a signal to one.
+    The state is replicated and donated, not stacked. The result is a pmapped function of (state, frames (D, B/D, ...),
+    forcings (D, B/D, ...) or None, stop (D,) or None). It gives the same on every device, because the update sums
+    gradients over the axis. The largest `stop` of all devices is the metric `stop`, so that all processes learn of a
+    signal to one of them.
     """
 
-    def run(state, frames, forcings, stop):
+    def run(state: Any, frames: jax.Array, forcings: jax.Array | None, stop: jax.Array | None) -> tuple[Any, dict]:
         state, metrics = update(state, frames, forcings, axis_name=AXIS)
         return state, metrics if stop is None else {**metrics, "stop": jax.lax.pmax(stop, AXIS)}
 
     return _pmap(run, devices, in_axes=(None, 0, 0, 0), donate_argnums=0)
 
 
-def compile_update(update, *arguments):
-    """The program of what `parallelise` gives, for arguments like these.
+def compile_update(update: Any, *arguments: Any) -> Any:
+    """Compile the result of `parallelise` for arguments like these.
 
-    On CPUs with fewer passes over the machine code, unless the user says how many: steps are as fast, and compiling
-    takes a fifth less. Memory that compiling took is given back.
+    On CPUs the compiler makes fewer passes over the machine code, unless the user says how many: compiling takes a
+    fifth less time, and steps are as fast. The memory of the compiler is given back.
     """
     level = "xla_backend_optimization_level"
     said = level in os.environ.get("XLA_FLAGS", "") or jax.config.read("jax_disable_most_optimizations")
@@ -168,66 +174,66 @@ def compile_update(update, *arguments):
     return compiled
 
 
-def sum_over(measure: Callable, devices) -> Callable:
-    """`measure(params, frames, forcings)`, whose results are sums over samples, of shards on all devices."""
+def sum_over(measure: Callable, devices: Sequence[jax.Device]) -> Callable:
+    """Run `measure(params, frames, forcings)`, whose results are sums over samples, on the shards of all devices."""
 
-    def run(params, frames, forcings):
+    def run(params: Any, frames: jax.Array, forcings: jax.Array | None) -> Any:
         return jax.lax.psum(measure(params, frames, forcings), AXIS)
 
     return _pmap(run, devices, in_axes=(None, 0, 0))
 
 
-def _pmap(function, devices, **options):
+def _pmap(function: Callable, devices: Sequence[jax.Device], **options: Any) -> Any:
     return jax.pmap(function, axis_name=AXIS, out_axes=None, devices=devices, **options)
 
 
-def map_samples(function: Callable, devices) -> Callable:
-    """`function(params, arrays, number)` of arrays `(B, ...)`, with B / D of the samples on each of D devices.
+def map_samples(function: Callable, devices: Sequence[jax.Device]) -> Callable:
+    """Run `function(params, arrays, number)` on arrays `(B, ...)`, with B / D of the samples on each of D devices.
 
-    `number` is static. B must divide by D; the result is numpy's.
+    `number` is static, and B must divide by D. The result is an array of numpy.
     """
     mapped = jax.pmap(function, in_axes=(None, 0), static_broadcasted_argnums=2, devices=devices)
 
-    def run(params, arrays, number):
+    def run(params: Any, arrays: Any, number: int) -> Any:
         parts = mapped(params, shard(arrays, devices), number)
         return jax.tree.map(lambda a: np.asarray(a).reshape(a.shape[0] * a.shape[1], *a.shape[2:]), parts)
 
     return run
 
 
-def replicate(tree, devices):
-    """Places host arrays on every device once, so that the first call and the second compile the same."""
+def replicate(tree: Any, devices: Sequence[jax.Device]) -> Any:
+    """Place host arrays on every device, so that the first call of an update compiles the same as the second."""
     return _place(tree, devices, PartitionSpec())
 
 
-def shard(tree, devices):
-    """Arrays `(B, ...)` to `(D, B/D, ...)`, each part on its way to its device when this returns; None stays None.
+def shard(tree: Any, devices: Sequence[jax.Device]) -> Any:
+    """Split arrays `(B, ...)` into `(D, B/D, ...)` and send each part to its device; None stays None.
 
-    With several processes each gives its own part of the batch.
+    The parts may still be on their way when this returns. Each of several processes gives its own part of the batch.
     """
     count = _count_local(devices)
     parts = jax.tree.map(lambda a: a.reshape(count, len(a) // count, *a.shape[1:]), tree)
     return _place(parts, devices, PartitionSpec(AXIS))
 
 
-def copy_to_each(array, devices):
-    """`(...)` to `(D, ...)`, a copy on each device: what goes with every shard is sent once."""
+def copy_to_each(array: Any, devices: Sequence[jax.Device]) -> Any:
+    """Copy an array `(...)` to each device, as `(D, ...)`, so that an array that goes with every shard is sent once."""
     return _place(np.repeat(np.asarray(array)[None], _count_local(devices), 0), devices, PartitionSpec(AXIS))
 
 
-def _count_local(devices) -> int:
+def _count_local(devices: Sequence[jax.Device]) -> int:
     return sum(device.process_index == find_place() for device in devices)
 
 
-def _place(tree, devices, spec):
+def _place(tree: Any, devices: Sequence[jax.Device], spec: PartitionSpec) -> Any:
     sharding = NamedSharding(Mesh(np.array(devices), (AXIS,)), spec)
     if all(device.process_index == find_place() for device in devices):
         return jax.device_put(tree, sharding)
     return jax.tree.map(functools.partial(_place_part, sharding), tree)
 
 
-def _place_part(sharding, leaf):
-    """An array over all processes from the part that this one has."""
+def _place_part(sharding: NamedSharding, leaf: Any) -> jax.Array:
+    """Make an array over all processes from the part that this process has."""
     if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         data = _place_part(sharding, jax.random.key_data(leaf))
         return jax.random.wrap_key_data(data, impl=jax.random.key_impl(leaf))
@@ -235,9 +241,9 @@ def _place_part(sharding, leaf):
 
 
 def _return_memory() -> None:
-    """Gives the system back what this process has freed, where the C library (glibc) can.
+    """Return freed memory of this process to the system, where the C library (glibc) can do so.
 
-    Compiling, or loading what was compiled, takes and frees more than 100 MB, which would otherwise stay.
+    Compiling a program, or loading a compiled one, takes and frees more than 100 MB, which the process would keep.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
     if trim is not None:

@@ -1,16 +1,41 @@
-"""Units of rain and radar: names, reflectivity to rain rate and back, accumulations.
+"""Units of rain and radar: their names and possible values, conversions of reflectivity, rain rate and accumulation.
 
-Every conversion is a plain function of arrays: numpy or jax in, the same out; numbers become numpy values.
+Every conversion takes arrays of numpy or jax and returns the same kind; numbers become numpy values.
 """
 
 import re
+from typing import Any, NamedTuple
 
 import numpy as np
 
 # Z = a R^b with Z in mm^6 m^-3 and R in mm/h: Marshall & Palmer (1948), J. Meteor. 5, 165-166.
 ZR_A, ZR_B = 200.0, 1.6
-# What "no rain" becomes in dBZ, where the logarithm has no value: below 0.0004 mm/h by the relation above.
+# "No rain" in dBZ, where the logarithm has no value: below 0.0004 mm/h by the relation above.
 DRY_DBZ = -32.0
+
+
+class Ranges(NamedTuple):
+    """The possible values of a quantity as (least, greatest), for three questions that have different answers.
+
+    Attributes:
+      files: of a value in a file before it is converted. A value outside is a fill value that nobody declared (-9999,
+        1e20); rain may still be an accumulation or be in another unit, so that this range is the widest.
+      frames: of a pixel in a frame. The range is wide enough for any weather, and narrow enough to find a scale factor
+        that was forgotten, or a wrong unit.
+      thresholds: of a threshold of a score. Outside of it every pixel, or none, reaches the threshold. The least value
+        is the value of dry air.
+    """
+
+    files: tuple[float, float]
+    frames: tuple[float, float]
+    thresholds: tuple[float, float]
+
+
+RANGES = {
+    "mm/h": Ranges(files=(-900.0, 1e6), frames=(-0.01, 2000.0), thresholds=(0.0, 2000.0)),
+    "dBZ": Ranges(files=(-200.0, 200.0), frames=(-100.0, 120.0), thresholds=(DRY_DBZ, 100.0)),
+}
+_UNLIMITED = Ranges(*[(-np.inf, np.inf)] * 3)
 
 _NAMES = {
     **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), "h"),
@@ -21,13 +46,17 @@ _NAMES = {
     **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), "m"),
     **dict.fromkeys(("cm", "kg"), None),
 }
+_METRES = {
+    **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), 1.0),
+    **dict.fromkeys(("km", "kilometer", "kilometers", "kilometre", "kilometres"), 1000.0),
+}
 _LENGTHS = {"mm": 1.0, "cm": 10.0, "m": 1000.0}  # in mm
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "day": 86400.0}
 _POWER = re.compile(r"([a-z]+)\^?\{?([+-]?\d+)?\}?$")
 
 
 def canonical_unit(text: str | None) -> str:
-    """One spelling for each unit we know: "mm/h", "dBZ", "1", "mm", "mm/s", "m/s" ...; any other text as it is.
+    """Return the one spelling of a known unit ("mm/h", "dBZ", "1", "mm", "mm/s", ...), or any other text as it is.
 
     A mass of water per area is its depth: "kg m-2" is "mm" and "kg m-2 s-1" is "mm/s".
 
@@ -54,7 +83,7 @@ def canonical_unit(text: str | None) -> str:
 
 
 def rate_factor(unit: str) -> float | None:
-    """What a rain rate in `unit` is multiplied by to be in mm/h; None when `unit` is not a depth per time.
+    """Return the factor from `unit` to mm/h; None where `unit` is not a depth per time.
 
     >>> rate_factor("mm h-1"), rate_factor("kg m-2 s-1"), rate_factor("m s-1"), rate_factor("dBZ")
     (1.0, 3600.0, 3600000.0, None)
@@ -66,7 +95,7 @@ def rate_factor(unit: str) -> float | None:
 
 
 def amount_factor(unit: str) -> float | None:
-    """What a depth of water in `unit` is multiplied by to be in mm; None when `unit` is not a depth.
+    """Return the factor from `unit` to mm; None where `unit` is not a depth.
 
     >>> amount_factor("kg m-2"), amount_factor("m"), amount_factor("mm/h")
     (1.0, 1000.0, None)
@@ -74,15 +103,29 @@ def amount_factor(unit: str) -> float | None:
     return _LENGTHS.get(canonical_unit(unit))
 
 
-def dbz_to_rain_rate(dbz, zr_a: float = ZR_A, zr_b: float = ZR_B):
-    """Rain rate in mm/h of a reflectivity in dBZ: R = (10^(dBZ/10) / a)^(1/b). NaN stays NaN."""
+def metre_factor(unit: str | None) -> float | None:
+    """Return the factor from `unit` to metres; None when `unit` is neither metres nor kilometres.
+
+    >>> metre_factor("kilometres"), metre_factor("m"), metre_factor("degrees_east")
+    (1000.0, 1.0, None)
+    """
+    return _METRES.get(unit or "")
+
+
+def find_ranges(unit: str) -> Ranges:
+    """Return the possible values in `unit`, which must be canonical; a unit that is not in RANGES has no limits."""
+    return RANGES.get(unit, _UNLIMITED)
+
+
+def dbz_to_rain_rate(dbz: Any, zr_a: float = ZR_A, zr_b: float = ZR_B) -> Any:
+    """Return the rain rate in mm/h of a reflectivity in dBZ: R = (10^(dBZ/10) / a)^(1/b). NaN stays NaN."""
     return (10.0 ** (dbz / 10.0) / zr_a) ** (1.0 / zr_b)
 
 
-def rain_rate_to_dbz(rate, zr_a: float = ZR_A, zr_b: float = ZR_B, dry_dbz: float = DRY_DBZ):
-    """Reflectivity in dBZ of a rain rate in mm/h: 10 log10(a R^b), never below `dry_dbz`. NaN stays NaN.
+def rain_rate_to_dbz(rate: Any, zr_a: float = ZR_A, zr_b: float = ZR_B, dry_dbz: float = DRY_DBZ) -> Any:
+    """Return the reflectivity in dBZ of a rain rate in mm/h: 10 log10(a R^b), at least `dry_dbz`. NaN stays NaN.
 
-    A rate of zero (or below, after packing) has no logarithm: it becomes `dry_dbz`.
+    A rate of zero, or below zero after packing, has no logarithm and becomes `dry_dbz`.
     """
     xp = _namespace(rate)
     raining = rate > 0
@@ -91,18 +134,18 @@ def rain_rate_to_dbz(rate, zr_a: float = ZR_A, zr_b: float = ZR_B, dry_dbz: floa
     return xp.where(xp.isnan(rate), rate, dbz)
 
 
-def accumulation_to_rain_rate(amount, seconds: float):
-    """Mean rain rate in mm/h of a depth in mm that fell in `seconds`."""
+def accumulation_to_rain_rate(amount: Any, seconds: float) -> Any:
+    """Return the mean rain rate in mm/h of a depth in mm that fell in `seconds`."""
     return amount * (3600.0 / seconds)
 
 
-def _namespace(array):
-    """The array's own functions (numpy's or jax.numpy's), by the Python array API standard."""
+def _namespace(array: Any) -> Any:
+    """Return the module of an array's functions (numpy or jax.numpy), by the Python array API standard."""
     return array.__array_namespace__() if hasattr(array, "__array_namespace__") else np
 
 
 def _powers(text: str) -> dict[str, int] | None:
-    """The powers of the base units of a product: "kg m**-2/h" -> {"kg": 1, "m": -2, "h": -1}; None if not one."""
+    """Return the powers of the units in a product, "kg m**-2/h" -> {"kg": 1, "m": -2, "h": -1}, or None."""
     text = re.sub(r"\s*/\s*", " /", text.lower().replace("**", "^"))
     powers: dict[str, int] = {}
     for token in re.split(r"[\s*.·]+", text.strip()):

@@ -27,7 +27,7 @@ ROOMS = {  # what each room may import, besides itself
     "motion": {"units"},
     "radar": TOOLS,
     "radar/formats": {"radar"} | TOOLS,
-    "radar/windows": {"radar"} | TOOLS,
+    "radar/windows": {"radar", "radar/formats"} | TOOLS,
     "radar/store": {"radar", "radar/formats", "radar/windows"} | TOOLS,
     "radar/doors": {"radar", "radar/formats", "radar/windows", "radar/store"} | TOOLS,
     "synthetic": {"radar", "radar/formats", "radar/doors", "cells"} | TOOLS,
@@ -45,10 +45,10 @@ ROOMS["jobs"] = set(ROOMS) | {"run_file"}
 ROOMS["commands"] = set(ROOMS)
 ROOMS["completion"] = {"commands", "flags", "models"}
 ROOMS["__main__"] = {"commands", "completion", "messages", "__init__"}
-RADAR_BASE = ("movies", "grid", "config", "projection")  # what formats, windows and the store rest on
+RADAR_BASE = ("movies", "grid", "step", "config", "projection")  # what formats, windows and the store rest on
 NO_JAX = ("radar", "synthetic", "verification", "pictures", "flags.py", "units.py", "files.py", "messages.py", "motion")
 BY_JAX = "synthetic/micromodel.py"  # follows its own equations by those of the cells
-NO_XARRAY = ("kernels", "cells", "models", "motion")
+NO_XARRAY = ("kernels", "cells", "models", "motion", "radar/windows/codes.py")
 DEVICE_WORDS = ("pmap", "jax.devices", "local_devices", "process_index", "jax.distributed", "device_count")
 
 
@@ -117,3 +117,9 @@ def test_importing_starts_nothing(code):
     check = f"{code}; import sys; print([m for m in ('jax', 'xarray', 'matplotlib') if m in sys.modules])"
     result = subprocess.run([sys.executable, "-W", "error", "-c", check], capture_output=True, text=True, check=True)
     assert (result.stdout.strip(), result.stderr) == ("[]", "")
+
+
+def test_the_jitted_update_brings_no_xarray():
+    check = "import predjax.training.step, sys; print([m for m in ('xarray', 'netCDF4') if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

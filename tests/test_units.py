@@ -74,3 +74,17 @@ def test_the_gradient_of_dbz_is_finite_where_it_is_dry():
 def test_an_accumulation_becomes_its_mean_rate():
     assert units.accumulation_to_rain_rate(0.05, 600) == pytest.approx(0.3)
     np.testing.assert_array_equal(units.accumulation_to_rain_rate(np.array([1.0, np.nan]), 300), [12.0, np.nan])
+
+
+def test_metres_and_kilometres_are_known_by_all_their_names():
+    names = [f"{prefix}{name}" for prefix in ("", "kilo") for name in ("metre", "metres", "meter", "meters")]
+    assert [units.metre_factor(name) for name in ["m", "km", *names]] == [1, 1000] + [1] * 4 + [1000] * 4
+    assert [units.metre_factor(name) for name in ("1", "", None, "degrees_north", "mm")] == [None] * 5
+
+
+@pytest.mark.parametrize("unit", ["mm/h", "dBZ"])
+def test_files_may_hold_more_than_frames_and_frames_more_than_thresholds(unit):
+    for wide, narrow in ((0, 1), (1, 2)):
+        (least, greatest), (low, high) = units.RANGES[unit][wide], units.RANGES[unit][narrow]
+        assert least < low < high <= greatest
+    assert units.find_ranges("K").frames == (-np.inf, np.inf)

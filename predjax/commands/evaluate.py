@@ -10,8 +10,9 @@ from predjax.commands import one_line_errors
 from predjax.files import refuse_files
 from predjax.flags import Parser, add_flags, from_dict
 from predjax.jobs.measured import check_options, measure_skill
-from predjax.jobs.methods import BASELINES, USUAL, load
+from predjax.jobs.methods import load
 from predjax.messages import one_line_messages, show_wait
+from predjax.nowcasts.baselines import BASELINES, list_usual
 from predjax.radar.config import DataConfig
 
 LOG = logging.getLogger("predjax")
@@ -32,7 +33,7 @@ def make_parser() -> Parser:
         metavar="PATHS",
         help="netCDF forecasts of anybody; the observations are in --data_path (default: none)",
     )
-    default = ",".join(USUAL)
+    default = ",".join(list_usual())
     add("--baselines", metavar="NAMES", help=f"of {', '.join(BASELINES)} (default {default})")
     add(
         "--thresholds",
@@ -164,7 +165,7 @@ def evaluate(
       ValueError, OSError: one line: an argument that is not possible, data that do not go with the model or cannot be
         read.
     """
-    from predjax.radar.formats.in_memory import list_datasets
+    from predjax.radar.formats.datasets import list_datasets
     from predjax.verification.skill import FILE_ATTRS
 
     options = make_parser().parse_args([])

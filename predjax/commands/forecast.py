@@ -183,22 +183,14 @@ def _draw(path: pathlib.Path, forecast, feed, init, overwrite: bool) -> None:
     """A strip of maps and an animation, after the last observed frame."""
     from predjax.pictures.animation import write_gif
     from predjax.pictures.maps import draw_strip
-    from predjax.pictures.panels import label_lead_times
+    from predjax.pictures.panels import label_forecast
 
     name = next(iter(forecast.data_vars))
-    frames, leads = forecast[name], forecast["lead_time"]
+    frames = forecast[name]
     if "realization" in frames.dims:
         frames = frames.mean("realization")
     observed = feed.take(init, 1, feed.find_step(init) or 1.0, None)[0]["frames"].values[0, ..., 0]
-    shown = {
-        "units": frames.attrs["units"],
-        "lead_labels": label_lead_times(leads.values, leads.attrs["units"]),
-        "input_labels": label_lead_times([0], leads.attrs["units"]),
-        "title": forecast.attrs["title"],
-        "x": forecast["x"].values,
-        "y": forecast["y"].values,
-        "xy_units": forecast["x"].attrs.get("units", "1"),
-    }
+    labels = label_forecast(forecast, forecast[name].attrs["units"], input_length=1)
     rows = {"forecast": frames.values[..., 0]}
-    draw_strip(path.with_suffix(".png"), rows, observed_input=observed, overwrite=overwrite, **shown)
-    write_gif(path.with_suffix(".gif"), observed, rows, overwrite=overwrite, **shown)
+    draw_strip(path.with_suffix(".png"), rows, labels, observed_input=observed, overwrite=overwrite)
+    write_gif(path.with_suffix(".gif"), observed, rows, labels, overwrite=overwrite)

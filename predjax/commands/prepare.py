@@ -9,7 +9,7 @@ from predjax.flags import Parser, add_flags, typed
 from predjax.jobs import cluster
 from predjax.radar.config import DataConfig
 
-READING = ("layout", "variable", "units", "forcings")
+READING = ("layout", "variable", "units", "forcings", "engine")
 
 
 def make_parser() -> Parser:
@@ -63,10 +63,11 @@ def main(arguments=None) -> int:
     _refuse_output(output, options.overwrite)
 
     from predjax.radar.store.archive import scan_archive
-    from predjax.radar.store.grids import Options, write_grids
+    from predjax.radar.store.convert import StoreOptions
+    from predjax.radar.store.grids import write_grids
     from predjax.radar.store.writing import Journal
 
-    files = _find_files(options.data_path, output)
+    files = _find_files(options.data_path, output, config.engine)
     reading = {name: getattr(config, name) for name in READING if name != "forcings"}
     made_of = {
         "predjax": predjax.__version__,
@@ -80,7 +81,7 @@ def main(arguments=None) -> int:
         skip = options.on_bad_file == "skip"
         share = _share(options.dask_scheduler)
         sources, bad = scan_archive(files, config, skip, share)
-        index = write_grids(journal, sources, bad, Options(options.dtype, options.wet_threshold, skip), share)
+        index = write_grids(journal, sources, bad, StoreOptions(options.dtype, options.wet_threshold, skip), share)
         journal.finish(output, {"predjax": predjax.__version__, **index})
     run_file.write(output / run_file.NAME, run_file.describe(parser, options))
     print(_summarise(output, index))
@@ -105,17 +106,17 @@ def _refuse_output(output: pathlib.Path, overwrite: bool) -> None:
         raise FileExistsError(f"{output} exists; --overwrite replaces it")
 
 
-def _find_files(paths: str, output: pathlib.Path) -> list[pathlib.Path]:
-    from predjax.radar.formats.suffixes import is_gridded
+def _find_files(paths: str, output: pathlib.Path, engine: str) -> list[pathlib.Path]:
+    from predjax.radar.formats.catalogue import is_gridded
     from predjax.radar.readers import expand_paths
     from predjax.radar.store.archive import FORMATS
 
     # Names in full mean the same in a journal that another run goes on with, and to the workers of a cluster.
-    files = [file.absolute() for file in expand_paths(paths)]
+    files = [file.absolute() for file in expand_paths(paths, engine)]
     for file in files:
         if file.is_dir() and not is_gridded(file):
             raise ValueError(f"{file} is a store already")
-        if not is_gridded(file) and file.suffix.lower() not in FORMATS:
+        if not (engine or is_gridded(file)) and file.suffix.lower() not in FORMATS:
             raise ValueError(f"{file}: a store is made of {', '.join(FORMATS)} files, not of {file.suffix!r}")
         if output.resolve() in file.resolve().parents:
             raise ValueError(f"{file} is a part of --output {output}: name the archive more narrowly")

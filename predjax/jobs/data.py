@@ -1,5 +1,6 @@
 """From paths and options to windows of movies, and what a checkpoint says about them."""
 
+import dataclasses
 import logging
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -10,12 +11,14 @@ from predjax.flags import to_dict
 from predjax.jobs.train_options import describe_paths
 from predjax.nowcasts.regression import fit_regression
 from predjax.radar.config import DataConfig
-from predjax.radar.movies import Movies, check_together, is_series
+from predjax.radar.movies import Sources, check_together, is_series
 from predjax.radar.readers import read_movies
 from predjax.radar.windows.bad_windows import tolerate
 from predjax.radar.windows.batches import Batch, read_windows
-from predjax.radar.windows.index import Period, Split, Window, find_periods, find_windows, split_periods
-from predjax.radar.windows.record import describe_periods, describe_sampling
+from predjax.radar.windows.index import Window, WindowIndex
+from predjax.radar.windows.provenance import describe_periods, describe_sampling
+from predjax.radar.windows.runs import Period, find_longest, find_periods
+from predjax.radar.windows.splits import Split, split_periods
 
 LOG = logging.getLogger("predjax")
 
@@ -26,7 +29,7 @@ class DataSet(NamedTuple):
     `sample` `(N, C)` are pixels of a few training windows, `forcing_sample` `(N, A)` their forcings, or None.
     """
 
-    sources: list[Movies]
+    sources: Sources
     split: Split
     length: int
     sample: np.ndarray
@@ -37,10 +40,10 @@ class DataSet(NamedTuple):
         return self.sources[0].frames.attrs["units"]
 
 
-def read_sources(data: Any, config: DataConfig) -> list[Movies]:
-    """Read the movies of paths or Datasets, checked one by one and together."""
-    names = ("layout", "variable", "units", "forcings", "path_length")
-    return check_together(read_movies(data, **{name: getattr(config, name) for name in names}))
+def read_sources(data: Any, config: DataConfig) -> Sources:
+    """Read the movies of paths or Datasets as `config` says."""
+    names = ("layout", "variable", "units", "forcings", "path_length", "engine")
+    return read_movies(data, **{name: getattr(config, name) for name in names})
 
 
 def read_data(train_data: Any, valid_data: Any, config: DataConfig, length: int) -> DataSet:
@@ -50,7 +53,7 @@ def read_data(train_data: Any, valid_data: Any, config: DataConfig, length: int)
     """
     sources = read_sources(train_data, config)
     periods = find_periods(sources)
-    length = length or max(period.stop - period.start for period in periods)
+    length = length or max(period.frames for period in periods)
     if valid_data is not None:
         count = len(sources)
         sources = check_together(sources + read_sources(valid_data, config))
@@ -58,12 +61,13 @@ def read_data(train_data: Any, valid_data: Any, config: DataConfig, length: int)
         split = Split(periods, valid, [], f"validation on {describe_paths(valid_data)}")
     else:
         split = split_periods(periods, length, config)
-    windows = find_windows(sources, split.train, length, config.window_stride, config.crop)
+    windows = find_cases(sources, split.train, length, dataclasses.replace(config, crop_mode="centre"))
     if not windows:
-        longest = max(split.train or periods, key=lambda period: period.stop - period.start)
+        longest = find_longest(split.train or periods)
+        assert longest is not None, "there are periods"
         raise ValueError(
             f"total_length {length} is longer than the longest run of frames to train on, "
-            f"{longest.stop - longest.start} frames of {sources[longest.source].attrs['source']}"
+            f"{longest.frames} frames of {sources[longest.source].attrs['source']}"
         )
     chosen = spread(windows, 256 if is_series(sources[0]) else 8)
     bad = tolerate(config.on_bad_window)
@@ -85,18 +89,19 @@ def _pair_pixels(batches: Sequence[Batch]) -> tuple[np.ndarray, np.ndarray | Non
 
 
 def find_cases(
-    sources: Sequence[Movies], periods: Sequence[Period], length: int, config: DataConfig, stride: int = 0
-) -> list[Window]:
+    sources: Sources, periods: Sequence[Period], length: int, config: DataConfig, stride: int = 0
+) -> WindowIndex:
     """Return windows at fixed places, `stride` frames apart: in the centre where training crops lie anywhere."""
     mode = "centre" if config.crop_mode == "random" else config.crop_mode
-    return find_windows(sources, periods, length, stride or config.window_stride, config.crop, mode)
+    config = dataclasses.replace(config, crop_mode=mode, window_stride=stride or config.window_stride)
+    return WindowIndex(sources, periods, length, config)
 
 
-def spread(items: Sequence[Any], count: int) -> list[Any]:
-    """Return at most `count` items, evenly spread from the first to the last."""
-    if len(items) <= count:
-        return list(items)
-    return [items[i] for i in np.linspace(0, len(items) - 1, count).round().astype(int)]
+def spread(windows: Sequence[Window], count: int) -> list[Window]:
+    """Return at most `count` windows, evenly spread from the first to the last."""
+    if len(windows) <= count:
+        return list(windows)
+    return [windows[number] for number in np.linspace(0, len(windows) - 1, count).round().astype(int).tolist()]
 
 
 def describe_data(data: DataSet, config: DataConfig, train_paths: str, valid_paths: str | None) -> dict[str, Any]:

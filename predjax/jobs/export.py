@@ -14,15 +14,16 @@ from predjax.nowcasts.forecast import Forecast, find_init, to_forecast
 from predjax.pictures.animation import write_gif
 from predjax.pictures.curves import draw_skill
 from predjax.pictures.maps import draw_strip
-from predjax.pictures.panels import label_lead_times
+from predjax.pictures.panels import label_forecast
 from predjax.pictures.responses import draw_responses
-from predjax.pictures.series import draw_series, encode_series
+from predjax.pictures.series import SeriesLabels, draw_series, encode_series
 from predjax.radar.movies import is_series
 from predjax.radar.windows.batches import read_windows
 from predjax.radar.writers import write_forecast
+from predjax.verification.cases import Cases, find_baseline
 from predjax.verification.skill import write_skill
 from predjax.verification.table import format_table
-from predjax.verification.verify import Cases, Verification, find_baseline
+from predjax.verification.totals import Verification
 
 
 def report(verification: Verification, folder=None, overwrite: bool = False) -> str:
@@ -36,7 +37,7 @@ def report(verification: Verification, folder=None, overwrite: bool = False) -> 
 
 def write_page(path, verification: Verification, methods, cases: Cases, facts, warnings, overwrite: bool) -> None:
     """The report of a verification as one HTML file, with pictures of the best, the median and the worst case."""
-    from predjax.pictures.report.write import ReportCase, write_report
+    from predjax.pictures.report.write import Report, ReportCase, write_report
 
     common = verification.common
     chosen, order = [], np.argsort(verification.errors)
@@ -51,17 +52,9 @@ def write_page(path, verification: Verification, methods, cases: Cases, facts, w
         key: str(common.attrs[key]) for key in ("data", "cases", "movies", "blocks", "floor") if key in common.attrs
     }
     facts = {**facts, **described, "units": cases.units, "events": str(common.attrs["event_rule"])}
-    write_report(
-        path,
-        title=f"Skill of {', '.join(methods)}",
-        facts=facts,
-        warnings=warnings,
-        common=common,
-        whole=verification.whole,
-        cases=chosen,
-        ensemble=verification.ensembles,
-        overwrite=overwrite,
-    )
+    title, ensembles = f"Skill of {', '.join(methods)}", verification.ensembles
+    page = Report(title, facts, warnings, common, verification.whole, chosen, ensembles)
+    write_report(path, page, overwrite=overwrite)
 
 
 def export(
@@ -84,17 +77,15 @@ def export(
         with appearing(stem.with_suffix(".npy"), overwrite=overwrite) as path, path.open("wb") as file:
             np.save(file, next(iter(frames.values())), allow_pickle=False)
         if is_series(cases.sources[window.source]):
-            draw_series(
-                stem.with_suffix(".png"), *_lines(observed, frames, cases), overwrite=overwrite,
-                **_describe_lines(forecast, cases),
-            )  # fmt: skip
+            labels = _describe_lines(forecast, cases)
+            draw_series(stem.with_suffix(".png"), *_lines(observed, frames, cases), labels, overwrite=overwrite)
             response = stem.with_name(f"{stem.name}_response.png")
             _draw_response(response, observed, frames, forecast, cases, window, overwrite)
             continue
-        shown = _describe_case(forecast, cases)
+        shown = label_forecast(forecast, cases.units, cases.input_length)
         movies = observed[: cases.input_length, ..., 0], _rows(observed, frames, cases)
-        draw_strip(stem.with_suffix(".png"), movies[1], observed_input=movies[0], overwrite=overwrite, **shown)
-        write_gif(stem.with_suffix(".gif"), *movies, overwrite=overwrite, **shown)
+        draw_strip(stem.with_suffix(".png"), movies[1], shown, observed_input=movies[0], overwrite=overwrite)
+        write_gif(stem.with_suffix(".gif"), *movies, shown, overwrite=overwrite)
     return f"{len(cases.windows)} nowcasts in {folder}"
 
 
@@ -113,11 +104,11 @@ def show_case(methods, cases: Cases, window) -> tuple[str, bytes]:
     observed, frames, forecast = forecast_case(methods, cases, window)
     name = name_case(forecast, window, cases)
     if is_series(cases.sources[window.source]):
-        return name, encode_series(*_lines(observed, frames, cases), **_describe_lines(forecast, cases))
+        return name, encode_series(*_lines(observed, frames, cases), _describe_lines(forecast, cases))
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "case.gif"
-        rows = _rows(observed, frames, cases)
-        write_gif(path, observed[: cases.input_length, ..., 0], rows, **_describe_case(forecast, cases))
+        labels = label_forecast(forecast, cases.units, cases.input_length)
+        write_gif(path, observed[: cases.input_length, ..., 0], _rows(observed, frames, cases), labels)
         return name, path.read_bytes()
 
 
@@ -160,35 +151,14 @@ def _draw_response(path, observed, frames, forecast, cases, window, overwrite) -
     """Each feature of a sequence against the forcing of the same number, where they pair."""
     forcings = read_windows(cases.sources, [window], cases.length, cases.crop).forcings
     shown = _describe_lines(forecast, cases)
-    if cases.input_length or forcings is None or forcings.ndim != 3 or forcings.shape[-1] != len(shown["features"]):
+    if cases.input_length or forcings is None or forcings.ndim != 3 or forcings.shape[-1] != len(shown.features):
         return
     names = [str(name) for name in cases.sources[window.source]["forcing"].values]
-    shown = {key: shown[key] for key in ("features", "units", "title")}
-    rows = _lines(observed, frames, cases)[1]
-    draw_responses(path, forcings[0], rows, forcing_names=names, overwrite=overwrite, **shown)
+    draw_responses(path, forcings[0], _lines(observed, frames, cases)[1], names, shown, overwrite=overwrite)
 
 
-def _describe_lines(forecast, cases) -> dict:
-    """What the lines of a case must know besides the values."""
-    return {
-        "features": [str(name) for name in forecast["channel"].values],
-        "lead_times": forecast["lead_time"].values,
-        "lead_units": forecast["lead_time"].attrs["units"],
-        "units": cases.units,
-        "title": str(forecast.attrs.get("title", "")),
-    }
-
-
-def _describe_case(forecast, cases) -> dict:
-    """What the pictures of a case must know besides the frames."""
+def _describe_lines(forecast: Forecast, cases: Cases) -> SeriesLabels:
     leads = forecast["lead_time"]
-    past = [lead * leads.values[0] for lead in range(1 - cases.input_length, 1)]
-    return {
-        "units": cases.units,
-        "lead_labels": label_lead_times(leads.values, leads.attrs["units"]),
-        "input_labels": label_lead_times(past, leads.attrs["units"]),
-        "title": str(forecast.attrs.get("title", "")),
-        "x": forecast["x"].values,
-        "y": forecast["y"].values,
-        "xy_units": forecast["x"].attrs.get("units", "1"),
-    }
+    features = [str(name) for name in forecast["channel"].values]
+    title = str(forecast.attrs.get("title", ""))
+    return SeriesLabels(features, leads.values.tolist(), leads.attrs["units"], cases.units, title)

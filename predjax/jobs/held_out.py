@@ -8,15 +8,17 @@ import numpy as np
 
 from predjax.jobs.data import find_cases
 from predjax.jobs.export import export, report
-from predjax.jobs.methods import make_baselines
 from predjax.jobs.plan import TrainingPlan
 from predjax.jobs.train_options import TrainOptions
 from predjax.models.abilities import make_increments
 from predjax.models.sampling import forecast_mask
+from predjax.nowcasts.baselines import Setting, list_usual, make_baselines
 from predjax.nowcasts.model import TrainedModel, make_nowcast
 from predjax.pictures.decoupling import draw_decoupling as draw
 from predjax.training.run import Run
-from predjax.verification.verify import Verification, forecast_by, make_cases, verify
+from predjax.verification.cases import Cases, add_scoring, forecast_by
+from predjax.verification.totals import Verification
+from predjax.verification.verify import verify
 
 
 class Verified(NamedTuple):
@@ -43,11 +45,12 @@ def verify_held_out(plan: TrainingPlan, options: TrainOptions, model: TrainedMod
     windows = find_cases(data.sources, getattr(data.split, part), config.total_length, plan.data_config, steps)
     if not windows:
         return None
-    thresholds = ",".join(map(str, options.thresholds))
-    cases = make_cases(data.sources, windows, config, length, steps, crop, thresholds)
-    cases = cases._replace(on_bad_window=plan.data_config.on_bad_window)
-    methods = {config.model_name: forecast_by(make_nowcast(model.forecaster, model.params), cases)}
-    methods |= make_baselines(["linear" if config.sequence else "persistence"], cases, plan.record["data"])
+    cases = Cases(data.sources, windows, length, steps, crop, plan.data_config.on_bad_window)
+    cases = add_scoring(cases, options.thresholds, scaling=config.scaling)
+    nowcasts = {config.model_name: make_nowcast(model.forecaster, model.params)}
+    setting = Setting(cases.units, plan.record["data"].get("regression"))
+    nowcasts |= make_baselines(list_usual(sequence=config.sequence)[:1], setting)
+    methods = {name: forecast_by(nowcast, cases) for name, nowcast in nowcasts.items()}
     verification = verify(methods, cases)
     table, exported = report(verification, plan.folder, overwrite=True), ""
     if options.gen_frm_dir:

@@ -16,7 +16,7 @@ from predjax.nowcasts.model import TrainedModel
 from predjax.pictures.latents import draw_latents
 from predjax.pictures.timescales import draw_timescales
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
-from predjax.verification.verify import Cases
+from predjax.verification.cases import Cases
 
 WINDOW, LEAST_DWELL = 9, 15  # of `find_switches`, in steps
 SETTLING = 20  # steps at the start of a series that timescales leave out: the slow state starts at random

@@ -1,7 +1,8 @@
 """From the options of an evaluation to its scores: what the command and `predjax.evaluate` share."""
 
-from predjax.jobs.methods import BASELINES, choose_names, find_methods, measure_part
-from predjax.messages import show_wait, suggest
+from predjax.jobs.methods import find_methods, measure_part, parse_baselines
+from predjax.messages import show_wait
+from predjax.nowcasts.baselines import check_baselines
 
 
 def check_options(options) -> None:
@@ -15,24 +16,24 @@ def check_options(options) -> None:
             raise ValueError(f"{name} must not be negative, got {getattr(options, name)}")
     if options.forecasts and (options.checkpoint or not options.data_path):
         raise ValueError("--forecasts needs --data_path, and excludes --checkpoint")
-    for name in choose_names(options):
-        if name not in BASELINES:
-            raise ValueError(f"baseline {name!r} is not one of {', '.join(BASELINES)}{suggest(name, BASELINES)}")
+    check_baselines(parse_baselines(options) or ())
 
 
 def measure_skill(options):
-    """The `methods.Compared`, its `verify.Verification`, and warnings, a line each. Errors: ValueError, OSError."""
+    """The `methods.Compared`, its `totals.Verification`, and warnings, a line each. Errors: ValueError, OSError."""
     from predjax.jobs import cluster
-    from predjax.verification import verify
+    from predjax.verification.cases import split
+    from predjax.verification.totals import Totals
+    from predjax.verification.verify import verify
 
     with show_wait("reading the data"):
         compared = find_methods(options)
     model, methods, cases, leaks = compared
     if options.dask_scheduler:
-        sums = cluster.map_parts(options.dask_scheduler, measure_part, options, verify.split(cases), "verifying")
-        verification = verify.conclude(list(methods), cases, sums)
+        parts = cluster.map_parts(options.dask_scheduler, measure_part, options, split(cases), "verifying")
+        verification = sum(parts, Totals()).skill(cases)
     else:
-        verification = verify.verify(methods, cases)
+        verification = verify(methods, cases)
     warnings = []
     if leaks:
         warnings.append(f"{leaks} of {len(cases.windows)} verified windows overlap the training data: no skill")
@@ -47,11 +48,12 @@ def measure_skill(options):
 
 def describe_other_sampling(record: dict, cases) -> list[str]:
     """A warning for each source with another time step or pixel size than those that the model was trained on."""
-    from predjax.radar.windows.record import find_other_sampling, find_pixel
+    from predjax.radar.grid import Grid
+    from predjax.radar.windows.provenance import find_other_sampling
 
     sampling, found = record["data"].get("sampling", {}), []
     for movies in cases.sources:
-        other = find_other_sampling(sampling, movies.attrs.get("step_seconds"), find_pixel(movies))
+        other = find_other_sampling(sampling, movies.attrs.get("step_seconds"), Grid.of(movies).pixel_size)
         if other:
             found.append(f"{movies.attrs['source']} has {other}")
     return found

@@ -8,15 +8,14 @@ import threading
 from typing import Any, NamedTuple
 
 from predjax.flags import from_dict, parse_values, typed
+from predjax.nowcasts.baselines import Setting, choose_baselines, make_baselines
 from predjax.radar.config import DataConfig
 
 LOG = logging.getLogger("predjax")
-BASELINES = ("persistence", "extrapolation", "pysteps_lk", "pysteps_sprog", "pysteps_anvil", "pysteps_steps", "linear")
-USUAL = ("persistence", "extrapolation")
 
 
 class Compared(NamedTuple):
-    """A `nowcasts.model.TrainedModel` or None, methods by name, `verify.Cases`, and how many were trained on."""
+    """A `nowcasts.model.TrainedModel` or None, methods by name, `cases.Cases`, and how many were trained on."""
 
     model: Any
     methods: dict
@@ -24,9 +23,9 @@ class Compared(NamedTuple):
     leaks: int
 
 
-def choose_names(options) -> tuple[str, ...]:
-    """The baselines that were asked for, or the usual ones."""
-    return USUAL if options.baselines is None else parse_values(str, options.baselines)
+def parse_baselines(options) -> tuple[str, ...] | None:
+    """The baselines that were asked for; None: the usual ones."""
+    return None if options.baselines is None else parse_values(str, options.baselines)
 
 
 def find_methods(options) -> Compared:
@@ -40,12 +39,11 @@ def find_methods(options) -> Compared:
         methods = {}
     if model:
         from predjax.nowcasts.model import make_nowcast
-        from predjax.verification.verify import forecast_by
+        from predjax.verification.cases import forecast_by
 
         name = model.forecaster.config.model_name
         methods[name] = forecast_by(make_nowcast(model.forecaster, model.params), cases)
-    names = _choose_baselines(choose_names(options), cases, options.baselines is None)
-    methods |= make_baselines(names, cases, model.record["data"] if model else {})
+    methods |= _find_baselines(options, cases, model)
     if not methods:
         raise ValueError("nothing to evaluate: give --checkpoint, --forecasts or --baselines")
     if options.latents and (not model or not model.forecaster.config.spec.latents):
@@ -56,7 +54,7 @@ def find_methods(options) -> Compared:
 
 def measure_part(options, numbers):
     """The sums of the cases of these numbers, in another process: models and data are found there once."""
-    from predjax.verification.verify import measure_cases
+    from predjax.verification.totals import measure_cases
 
     with _LOCK:
         compared = _find_again(json.dumps(vars(options), sort_keys=True))
@@ -71,58 +69,16 @@ def _find_again(options: str) -> Compared:
     return find_methods(argparse.Namespace(**json.loads(options)))
 
 
-def _choose_baselines(names, cases, unasked: bool) -> tuple[str, ...]:
-    """The baselines that the cases can have. Errors: ValueError for another that was asked for."""
+def _find_baselines(options, cases, model) -> dict:
+    """The baselines that were asked for, or the usual ones, as methods of the cases."""
     from predjax.radar.movies import is_series
+    from predjax.verification.cases import forecast_by
 
-    source = cases.sources[0].attrs["source"]
-    if not cases.input_length:
-        others = [name for name in names if name != "linear"]
-        if others and not unasked:
-            raise ValueError(
-                f"{others[0]} goes on from observed frames, a sequence task has none: linear is its baseline"
-            )
-        return ("linear",) if unasked else names
-    if "linear" in names:
-        raise ValueError("the baseline linear belongs to sequence tasks, here persistence is one")
-    moving = [name for name in names if name != "persistence"] if is_series(cases.sources[0]) else []
-    if moving and not unasked:
-        raise ValueError(f"{source} is a series: {moving[0]} moves maps, persistence alone is a baseline here")
-    if moving:
-        LOG.info("%s is a series: %s, which moves maps, is left out", source, ", ".join(moving))
-    return tuple(name for name in names if name not in moving)
-
-
-def make_baselines(names, cases, record: dict) -> dict:
-    """The baselines of these names as methods of the cases; `record` is what a run says of its data, or empty."""
-    from predjax.verification.verify import forecast_by
-
-    def blind(nowcast):
-        """Baselines that go on from frames know no forcings."""
-        return lambda observed, num_steps, forcings=None: nowcast(observed, num_steps)
-
-    def make(name):
-        if name == "linear":
-            from predjax.nowcasts.regression import make_regression
-
-            return make_regression(record["regression"])
-        return blind(_find_baseline(name, cases.units))
-
-    return {name: forecast_by(make(name), cases) for name in names}
-
-
-def _find_baseline(name, units):
-    if name == "persistence":
-        from predjax.nowcasts.persistence import persist
-
-        return persist
-    if name == "extrapolation":
-        from predjax.nowcasts.extrapolation import extrapolate
-
-        return functools.partial(extrapolate, units=units)
-    from predjax.nowcasts.pysteps import make_pysteps
-
-    return make_pysteps(name, units)
+    first = cases.sources[0]
+    task = {"sequence": not cases.input_length, "series": is_series(first), "source": first.attrs["source"]}
+    setting = Setting(cases.units, model.record["data"].get("regression") if model else None)
+    found = make_baselines(choose_baselines(parse_baselines(options), **task), setting)
+    return {name: forecast_by(nowcast, cases) for name, nowcast in found.items()}
 
 
 def _given_forecasts(options):
@@ -131,7 +87,7 @@ def _given_forecasts(options):
 
     from predjax.jobs.data import read_sources
     from predjax.radar.forecasts import match_forecasts, read_forecasts
-    from predjax.verification.verify import make_cases
+    from predjax.verification.cases import Cases, add_scoring
 
     given = typed(DataConfig, options)
     data = from_dict(DataConfig, given)
@@ -145,7 +101,7 @@ def _given_forecasts(options):
     if not 1 <= steps <= length:
         raise ValueError(f"num_steps {steps}: the forecasts have {length} lead times")
     windows = list(by_window)
-    cases = make_cases(sources, windows, None, input_length, steps, 0, options.thresholds, options.windows)
+    cases = add_scoring(Cases(sources, windows, input_length, steps), *_parse_scoring(options))
 
     def run(batch):
         frames = np.stack([by_window[window].read(steps, batch.frames.shape[2:4]) for window in batch.windows])
@@ -168,9 +124,9 @@ def choose_cases(options, model):
     """The cases to verify, and how many of them overlap what the model was trained on."""
     from predjax.jobs.data import find_cases, read_sources, spread
     from predjax.nowcasts.model import check_fits
-    from predjax.radar.windows.index import find_periods
-    from predjax.radar.windows.record import count_overlaps, restore_periods
-    from predjax.verification.verify import make_cases
+    from predjax.radar.windows.provenance import count_overlaps, restore_periods
+    from predjax.radar.windows.runs import find_periods
+    from predjax.verification.cases import Cases, add_scoring
 
     record, config = (model.record["data"], model.forecaster.config) if model else ({}, None)
     given = typed(DataConfig, options)
@@ -205,6 +161,10 @@ def choose_cases(options, model):
     if options.max_cases:
         windows = spread(windows, options.max_cases)
     leaks = count_overlaps(sources, windows, length, record["train"]) if record else 0
-    crop, thresholds = data.crop, options.thresholds
-    cases = make_cases(sources, windows, config, input_length, num_steps, crop, thresholds, options.windows)
-    return cases._replace(on_bad_window=data.on_bad_window), leaks
+    cases = Cases(sources, windows, input_length, num_steps, data.crop, data.on_bad_window)
+    return add_scoring(cases, *_parse_scoring(options), config.scaling if config else None), leaks
+
+
+def _parse_scoring(options) -> tuple[tuple[float, ...], tuple[int, ...]]:
+    thresholds = parse_values(float, options.thresholds or "", "thresholds")
+    return thresholds, parse_values(int, options.windows, "windows")

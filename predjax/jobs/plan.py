@@ -152,7 +152,7 @@ def leave_out_unused(given: Given) -> Given:
 
 
 def check_new_model(given: Given, options: TrainOptions) -> Given:
-    """Check a new model before anything is read; return the values, and what the model is usually trained with."""
+    """Check a new model before anything is read; return the values with those that are usual for training it."""
     config = ModelConfig(**_guess_data(with_usual(dict(given.model))))
     if options.num_layers and options.num_layers != len(config.num_hidden):
         hidden = ",".join(map(str, config.num_hidden))
@@ -162,7 +162,7 @@ def check_new_model(given: Given, options: TrainOptions) -> Given:
 
 
 def _guess_data(values: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a model with what data would say of channels, for checks before they are read."""
+    """Return the fields of a model with the channels that data would have, for checks before data are read."""
     spec = find_spec(values.get("model_name", ModelConfig.model_name))
     forced = spec.action or values.get("task") == "sequence"
     known = {name: spec.only[name][0] for name in ("img_channel", "num_action_ch") if name in spec.only}

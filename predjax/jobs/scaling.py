@@ -28,8 +28,7 @@ def make_scaling(kind: str, value_range: tuple[float, ...], data: DataSet, model
     Series are scaled feature by feature. `model` has the fields of a `ModelConfig`: a model whose dynamics have no
     offset takes standardised features; where its loss is of counts or probabilities, it takes features as they are.
     """
-    spec = find_spec(model.get("model_name", ModelConfig.model_name))
-    if spec.standardises and kind == "auto" and not value_range:
+    if find_spec(model.get("model_name", ModelConfig.model_name)).standardises and kind == "auto" and not value_range:
         if json.loads(model.get("cell_options") or "{}").get("loss", "mse") != "mse":
             return Scaling("linear", 0.0, 1.0, data.units)
         return dataclasses.replace(standardise(data.sample), units=data.units)

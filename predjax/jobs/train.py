@@ -19,12 +19,13 @@ from predjax.jobs.plan import TrainingPlan, plan_training
 from predjax.jobs.train_options import TrainRequest, read_values
 from predjax.kernels.execution import Execution
 from predjax.messages import one_line_messages, show_wait
-from predjax.models.ensemble import make_ensemble
+from predjax.models.ensemble import Ensemble, make_ensemble
 from predjax.models.forecaster import Forecaster, make_forecaster
 from predjax.models.losses import make_error
 from predjax.nowcasts.model import TrainedModel
 from predjax.pictures.curves import draw_losses
 from predjax.radar.windows.batches import BatchSource, read_windows
+from predjax.radar.windows.index import WindowIndex
 from predjax.training import loop
 from predjax.training.monitor import read_log
 from predjax.training.run import Progress, Run
@@ -99,8 +100,8 @@ def train(
     the default of its flag.
 
     Args:
-      data: what `predjax.read_movies` reads: files, folders and globs, datasets of xarray, or Movies; None: what the
-        resumed run was trained on, else the sample movies.
+      data: what `predjax.read_movies` reads: files, folders and globs, datasets of xarray, Movies, or an array with its
+        `layout`; None: what the resumed run was trained on, else the sample movies.
       valid_data: the same for validation; None: parts of `data` are held out.
       loss: of one's own, `(predicted, observed) -> errors`, in jax: the error of every pixel of frames (B, T, H, W, C)
         in the unit of the data. Its mean over the pixels with coverage is made small, in the place of the model's loss.
@@ -180,7 +181,8 @@ def _make_run(plan: TrainingPlan, request: TrainRequest) -> Run:
     data, model, training, crop = plan.data, plan.model, plan.training, plan.data_config.crop
     length, size = model.total_length, training.batch_size
     devices = parallel.choose_devices(training.n_gpu)
-    batches = BatchSource(data.sources, data.split.train, length, size, plan.data_config, training.seed)
+    index = WindowIndex(data.sources, data.split.train, length, plan.data_config)
+    batches = BatchSource(index, size, training.seed)
     windows = find_cases(data.sources, data.split.valid, length, plan.data_config)
     windows = spread(windows, training.max_valid_cases)
     size = min(size, -(-max(1, len(windows)) // len(devices)) * len(devices))
@@ -251,5 +253,5 @@ def _load_best(run: Run, plan: TrainingPlan) -> TrainedModel:
 
 
 def _as_trained(forecaster: Forecaster, plan: TrainingPlan, params: Any, path: pathlib.Path | None) -> TrainedModel:
-    found = make_ensemble(forecaster) if plan.training.num_seeds > 1 else forecaster
-    return TrainedModel(found, params, path or plan.folder, plan.record)
+    made: Forecaster | Ensemble = make_ensemble(forecaster) if plan.training.num_seeds > 1 else forecaster
+    return TrainedModel(made, params, path or plan.folder, plan.record)

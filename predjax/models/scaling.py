@@ -82,10 +82,7 @@ class Scaling:
         return (frames - low) / (high - low)
 
     def unscale(self, scaled: Any, clip: bool = True) -> Any:
-        """Turn scaled values into physical values: the inverse of `scale`.
-
-        Values below the least dBZ or rain rate become the least, unless they are not clipped.
-        """
+        """Turn scaled values into physical values; `clip` raises dBZ and rain rates to their least value."""
         if self.kind == "none":
             return scaled
         if self.kind == "linear":

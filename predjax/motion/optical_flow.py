@@ -3,15 +3,15 @@
 The brightness constancy equation u_r dI/dr + u_c dI/dc + dI/dt = 0 is solved by least squares in a Gaussian window
 around each pixel (Lucas & Kanade, 1981, IJCAI, 674-679), from coarse to fine with warped frames (Bouguet, 2001,
 Pyramidal implementation of the Lucas Kanade feature tracker), as in the radar nowcasts of Pulkkinen et al. (2019),
-https://doi.org/10.5194/gmd-12-4185-2019. What differs from theirs, so that the field is dense without features,
-outliers and interpolation:
+https://doi.org/10.5194/gmd-12-4185-2019. Theirs follows features, drops outliers and interpolates between them; this
+one gives a dense field at once, by these differences:
 
 - The first guess is the shift of the whole frame that correlates best (Leese et al., 1971,
   https://doi.org/10.1175/1520-0450(1971)010<0118:AATFOC>2.0.CO;2): rain may move further in a step than it is wide.
-- All pairs of consecutive frames enter the equations of a pixel, a pair half as much as the next one after it.
-- Pixels that change other than by motion (growth, decay) weigh less: the Cauchy weight of Black & Anandan (1996),
+- All pairs of consecutive frames enter the equations of a pixel. Each pair weighs half as much as the next one.
+- Pixels that change by growth or decay weigh less: the Cauchy weight of Black & Anandan (1996),
   https://doi.org/10.1006/cviu.1996.0006.
-- A ridge draws each window towards the common motion of the frame, which so holds where there is nothing to follow.
+- A ridge draws each window towards the common motion of the frame, which holds where there is nothing to follow.
 - Both frames of a pair are warped, by half the motion each: the motion belongs to the middle of the way.
 """
 
@@ -21,7 +21,7 @@ from scipy import fft, ndimage
 from predjax.units import canonical_unit, rain_rate_to_dbz
 
 MAX_FRAMES = 4
-# 0.1 mm/h by the relation of Marshall & Palmer: what is weaker is mostly noise. The other is the strongest of rain.
+# 0.1 mm/h by the relation of Marshall & Palmer: weaker echoes are mostly noise. The ceiling is the strongest rain.
 FLOOR_DBZ, CEILING_DBZ = 7.0, 57.0
 MIN_SIZE = 8  # pixels: nothing can be followed in a smaller frame
 COARSEST_SIZE = 32  # rows or columns of the coarsest level, at least
@@ -31,11 +31,11 @@ WINDOW = 12.0  # standard deviation in pixels of a level
 ITERATIONS = 3
 RIDGE = 0.1  # of the mean squared gradient
 AGEING = 0.5  # weight of a pair of frames against that of the next
-MAX_INCREMENT = 1.5  # pixels of a level: a gradient tells nothing of what is further away
+MAX_INCREMENT = 1.5  # pixels of a level: a gradient tells nothing of pixels further away
 
 
 def estimate_motion(frames: np.ndarray, units: str = "1") -> np.ndarray:
-    """Motion field of each case from its last frames (four at most).
+    """Estimate the motion field of each case from its last frames (four at most).
 
     Args:
       frames: (B, T, H, W), at equal time steps; NaN = no coverage.
@@ -62,7 +62,7 @@ def estimate_motion(frames: np.ndarray, units: str = "1") -> np.ndarray:
 
 
 def sample(fields: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Bilinear interpolation of fields (N, H, W) at the pixel coordinates (h, w): (N, h, w).
+    """Interpolate fields (N, H, W) bilinearly at the pixel coordinates (h, w): (N, h, w).
 
     A point outside the frame takes the value of the nearest pixel of the edge.
     """
@@ -74,17 +74,17 @@ def sample(fields: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndar
     below, beside = width * (top < height - 1), left < width - 1
     pixels = fields.reshape(len(fields), -1)
 
-    def read(index):  # three times as fast with a mode that cannot fail
+    def take(index: np.ndarray) -> np.ndarray:  # three times as fast with a mode that cannot fail
         return pixels.take(index, axis=1, mode="clip")
 
-    upper, lower = read(corner), read(corner + below)
-    upper = upper + (read(corner + beside) - upper) * right
-    lower = lower + (read(corner + below + beside) - lower) * right
+    upper, lower = take(corner), take(corner + below)
+    upper = upper + (take(corner + beside) - upper) * right
+    lower = lower + (take(corner + below + beside) - lower) * right
     return upper + (lower - upper) * down
 
 
-def _to_intensity(frames, covered, units):
-    """Frames (T, H, W) in about [0, 1] on a scale where rain of all rates has edges; 0 where there is no coverage."""
+def _to_intensity(frames: np.ndarray, covered: np.ndarray, units: str) -> np.ndarray:
+    """Scale frames (T, H, W) to about [0, 1] so that rain of all rates has edges; 0 where there is no coverage."""
     if not covered.any():
         return np.zeros(frames.shape, np.float32)
     unit = canonical_unit(units)
@@ -100,8 +100,8 @@ def _to_intensity(frames, covered, units):
     return intensity
 
 
-def _follow(intensity, covered):
-    """Motion (2, H, W) of one case (T, H, W), from the coarsest level to the finest."""
+def _follow(intensity: np.ndarray, covered: np.ndarray) -> np.ndarray:
+    """Return the motion (2, H, W) of one case (T, H, W), from the coarsest level to the finest."""
     levels = [_smooth(intensity, covered)]
     while min(levels[-1][0].shape[1:]) >= 2 * COARSEST_SIZE:
         finer, known = _smooth(*levels[-1])
@@ -120,8 +120,8 @@ def _follow(intensity, covered):
     return motion
 
 
-def _refine(intensity, covered, motion):
-    """The motion (2, h, w) after some least-squares increments of one level (T, h, w)."""
+def _refine(intensity: np.ndarray, covered: np.ndarray, motion: np.ndarray) -> np.ndarray:
+    """Improve the motion (2, h, w) by some least-squares increments on one level (T, h, w)."""
     height, width = intensity.shape[1:]
     grid = np.mgrid[:height, :width].astype(np.float32)
     channels = np.stack([intensity, *np.gradient(intensity, axis=(1, 2)), covered], axis=1)  # (T, 4, h, w)
@@ -141,8 +141,8 @@ def _refine(intensity, covered, motion):
     return motion
 
 
-def _solve(sums):
-    """Increment (2, h, w) from the products of gradients and changes (5, h, w): [rr, rc, cc, r, c]."""
+def _solve(sums: np.ndarray) -> np.ndarray:
+    """Return the increment (2, h, w) from the products of gradients and changes (5, h, w): [rr, rc, cc, r, c]."""
     rr, rc, cc, r, c = sums.mean(axis=(1, 2), dtype=np.float64)
     damping = 1e-3 * (rr + cc) + 1e-9
     common = np.linalg.solve([[rr + damping, rc], [rc, cc + damping]], [r, c])
@@ -153,8 +153,11 @@ def _solve(sums):
     return np.stack([cc * r - rc * c, rr * c - rc * r]).astype(np.float32) / determinant
 
 
-def _warp(channels, points):
-    """Channels (T, 4, h, w) at the points (2, h, w); the last becomes 1 where all that entered a value is known."""
+def _warp(channels: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Interpolate channels (T, 4, h, w) at the points (2, h, w).
+
+    The last channel becomes 1 where all pixels that enter a value are known, else 0.
+    """
     height, width = channels.shape[2:]
     rows, columns = points
     warped = sample(channels.reshape(-1, height, width), rows, columns).reshape(channels.shape)
@@ -163,10 +166,11 @@ def _warp(channels, points):
     return warped
 
 
-def _correlate(intensity, covered):
-    """The shift (rows, columns) per step of the whole frame with the largest covariance of consecutive frames.
+def _correlate(intensity: np.ndarray, covered: np.ndarray) -> np.ndarray:
+    """Return the shift (rows, columns) per step of the whole frame: the one with the largest covariance.
 
-    The covariance is not divided by the overlap: of two shifts that fit as well the smaller is the likelier.
+    The covariance of consecutive frames is not divided by their overlap: of two shifts that fit equally well the
+    smaller is more likely.
     """
     number = np.maximum(covered.sum(axis=(1, 2), keepdims=True), 1)
     anomaly = (intensity - (intensity * covered).sum(axis=(1, 2), keepdims=True) / number) * covered
@@ -185,20 +189,20 @@ def _correlate(intensity, covered):
     return np.array(best, np.float32)
 
 
-def _smooth(intensity, covered, sigma=1.0):
-    """Blurs over covered pixels alone; what has too few of them around it is no longer covered."""
+def _smooth(intensity: np.ndarray, covered: np.ndarray, sigma: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Blur over covered pixels alone; a pixel with too few of them around it is no longer covered."""
     share = ndimage.gaussian_filter(covered, (0, sigma, sigma), mode="nearest")
     blurred = ndimage.gaussian_filter(intensity * covered, (0, sigma, sigma), mode="nearest")
     return blurred / np.maximum(share, 1e-3), covered * (share > 0.95)
 
 
-def _halve(fields):
-    """Means of 2 x 2 pixels of fields (T, H, W); an odd last row or column is left out."""
+def _halve(fields: np.ndarray) -> np.ndarray:
+    """Return the means of 2 x 2 pixels of fields (T, H, W); an odd last row or column is left out."""
     height, width = fields.shape[1] // 2, fields.shape[2] // 2
     return fields[:, : 2 * height, : 2 * width].reshape(len(fields), height, 2, width, 2).mean(axis=(2, 4))
 
 
-def _double(motion, shape):
-    """A motion on the pixels of `_halve`, in its pixels, as the motion of the finer level of this shape."""
+def _double(motion: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the motion of a level as the motion of the next finer level, of this shape and in its pixels."""
     rows, columns = (((np.arange(n) - 0.5) / 2).astype(np.float32) for n in shape)
     return 2 * sample(motion, *np.broadcast_arrays(rows[:, None], columns))

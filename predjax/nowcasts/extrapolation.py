@@ -1,4 +1,4 @@
-"""Lagrangian persistence: rain moves along the motion of the last frames and is otherwise as it was.
+"""Lagrangian persistence: rain moves along the motion of the last frames and does not change otherwise.
 
 The rival of every trained nowcast (Germann & Zawadzki, 2002, https://doi.org/10.1175/1520-0493(2002)130<2859:SDOTPO>2.0.CO;2).
 """
@@ -10,14 +10,16 @@ from predjax.motion.optical_flow import estimate_motion
 
 
 def extrapolate(observed: np.ndarray, num_steps: int, *, units: str = "1") -> np.ndarray:
-    """Moves the last of the frames observed (B, T_in, H, W, C) on for `num_steps`: (B, num_steps, H, W, C).
+    """Move the last of the frames observed (B, T_in, H, W, C) on for `num_steps`: (B, num_steps, H, W, C).
 
-    The motion is that of the first channel over the last frames (four at most) and moves all channels. One frame, or
-    nothing to follow, is persistence. NaN where the air comes from outside the frame or from a pixel that the last
-    frame does not cover. The type of the frames is kept (integers become float32).
+    The motion is estimated from the first channel of the last frames (four at most) and moves all channels. One frame
+    alone, or frames without anything to follow, become persistence. A pixel is NaN where its air comes from outside the
+    frame or from a pixel that the last frame does not cover. The type of the frames is kept (integers become float32).
 
     Args:
-      units: of the frames: "mm/h", "dBZ", or any other (see `estimate_motion`).
+      observed: frames in `units`, NaN = no coverage.
+      num_steps: the number of frames to forecast.
+      units: "mm/h", "dBZ", or any other (see `estimate_motion`).
 
     Raises:
       ValueError: another number of dimensions, no observed frame, num_steps below 1.

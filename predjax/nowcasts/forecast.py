@@ -1,8 +1,7 @@
 """The door out: predicted frames become a labelled Forecast.
 
-`Forecast` is an `xarray.Dataset` of one init time with the dimensions (lead_time, y, x, channel), an ensemble with
-`realization` before them: one variable under the name it has in the data, in the same units and on the same pixels as
-the movie it continues.
+`Forecast` is an `xarray.Dataset` of one init time with the dimensions (lead_time, y, x, channel), and `realization`
+before them for an ensemble. It has one variable with the name, the units and the pixels of the movie that it continues.
 """
 
 import datetime
@@ -28,25 +27,24 @@ def to_forecast(
     method: str,
     source_text: str,
 ) -> Forecast:
-    """Labels the frames that continue one window.
+    """Label the frames that continue one window.
 
     Args:
       frames: (T, H, W, C) predicted frames in the units of `movies`, NaN = unknown; (E, T, H, W, C) for E members.
-      movies: the movies the window was cut from.
+      movies: the movies that the window was cut from.
       window: its first `input_length` frames were observed; y, x is the upper left pixel of the frames.
-      input_length: number of observed frames; the last of them is at the init time. With 0 that is a step before the
-        first frame.
+      input_length: number of observed frames. The init time is the time of the last of them; with 0 it is one step
+        before the first frame.
       method: name of the nowcast, for the title.
       source_text: what made the frames: version, checkpoint and its hash.
 
     Returns:
-      The variable named in the data (else `frames`) with the coordinates lead_time (integer minutes; seconds
+      The variable with its name in the data (else `frames`) and the coordinates lead_time (whole minutes, or seconds
       where the step is no whole minute), valid_time (lead_time), init_time, y, x, channel, the grid mapping and, for
-      members, realization (1, 2 ...).
-      Movies without times are counted in frames: then the three times are frame numbers with units "1".
+      members, realization (1, 2 ...). Without times in the movies the three times are frame numbers with units "1".
 
     Raises:
-      ValueError: frames of another shape, or that do not fit into the movies, a time step that is unknown.
+      ValueError: frames of another shape, frames that do not fit into the movies, an unknown time step.
     """
     frames = np.asarray(frames, dtype=np.float32)
     source = movies.attrs.get("source", "movies")
@@ -91,7 +89,7 @@ def to_forecast(
         coords["realization"] = ("realization", np.arange(1, len(frames) + 1), {"long_name": "member", "units": "1"})
     mapping = found.get("grid_mapping", "")
     if mapping in movies.variables:
-        # GDAL's corner of the whole grid is not the corner of a crop; y and x say the same.
+        # GDAL's GeoTransform has the corner of the whole grid, which a crop does not have; y and x are enough.
         projection = {k: v for k, v in movies[mapping].attrs.items() if k != "GeoTransform"}
         coords[mapping] = ((), movies[mapping].values, projection)
         attrs["grid_mapping"] = mapping
@@ -99,8 +97,11 @@ def to_forecast(
     return xr.Dataset(variable, coords, _provenance(movies, window, method, source_text))
 
 
-def find_init(movies: Movies, window: Window, input_length: int):
-    """The init time of a window, or the number of its frame: that of the last observed frame, else a step before."""
+def find_init(movies: Movies, window: Window, input_length: int) -> np.datetime64 | np.integer:
+    """Return the init time of a window, or a frame number where there are no times.
+
+    It belongs to the last observed frame; where no frame is observed it is one step before the first frame.
+    """
     times = movies["time"].values[window.movie]
     last = window.start + input_length - 1
     if last >= 0:
@@ -109,12 +110,12 @@ def find_init(movies: Movies, window: Window, input_length: int):
 
 
 def lead_timedeltas(lead_time: xr.DataArray) -> np.ndarray:
-    """Lead times (`lead_time`, or `forecast_period` of a file) as timedelta64[ns].
+    """Return lead times (`lead_time`, or `forecast_period` of a file) as timedelta64[ns], which times can be added to.
 
-    xarray leaves the integer minutes of a file as they are; this makes them addable to a time.
+    xarray does not decode the whole minutes of a file.
 
     Raises:
-      ValueError: units other than minutes or seconds.
+      ValueError: other units than minutes or seconds.
     """
     units = lead_time.attrs.get("units")
     if units not in LEAD_UNITS:
@@ -139,7 +140,7 @@ def _find_step(movies: Movies) -> float:
 
 
 def _provenance(movies: Movies, window: Window, method: str, source_text: str) -> dict[str, str]:
-    """Global attributes: the movies' own institution, references and history, and what was done here."""
+    """Return the global attributes: institution, references and history of the movies, and what was done here."""
     what = movies.attrs.get("source", "movies")
     if movies.sizes["movie"] > 1:
         what = f"movie {window.movie} of {what}"

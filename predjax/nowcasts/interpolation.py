@@ -1,4 +1,4 @@
-"""A frame that is missing, from those before and after it."""
+"""A missing frame, interpolated between the frames before and after it."""
 
 import numpy as np
 
@@ -7,10 +7,10 @@ from predjax.motion.optical_flow import estimate_motion
 
 
 def interpolate(before: np.ndarray, after: np.ndarray, units: str = "1") -> np.ndarray:
-    """The frame in the middle of two `(H, W, C)`: both moved half of the way along the motion between them, averaged.
+    """Return the frame halfway between two frames (H, W, C): the mean of both, each moved half of the way to the other.
 
-    Rain is where it went through, not twice at half its rate as in the mean of the two. Where one of them has no
-    coverage the other counts alone. `units`: see `estimate_motion`.
+    Rain lies on its way from one place to the other; in a plain mean it would lie in both places at half its rate.
+    Where one of the frames has no coverage the other counts alone. `units`: see `estimate_motion`.
     """
     motion = estimate_motion(np.stack([before, after])[None, ..., 0], units)[0] / 2
     moved = np.stack([advect(before, motion, 1)[0], advect(after, -motion, 1)[0]])

@@ -1,9 +1,10 @@
 """A trained model as a nowcast."""
 
 import functools
+import os
 import pathlib
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -14,12 +15,13 @@ from predjax.messages import one_line_messages
 from predjax.models.config import ModelConfig
 from predjax.models.ensemble import Ensemble, make_ensemble
 from predjax.models.forecaster import Forecaster, make_forecaster
-from predjax.motion.advection import from_moving, into_moving
+from predjax.motion.moving import from_moving, into_moving
 from predjax.nowcasts.matching import keep_cores, match
+from predjax.radar.movies import Movies
 
 
 class TrainedModel(NamedTuple):
-    """A forecaster, its parameters, where they come from and what the checkpoint says of the run."""
+    """A forecaster, its parameters, their checkpoint `path`, and the `record` of the run in the checkpoint."""
 
     forecaster: Forecaster | Ensemble
     params: dict
@@ -28,12 +30,13 @@ class TrainedModel(NamedTuple):
 
 
 @one_line_messages()
-def load_model(path, member: int | None = None) -> TrainedModel:
-    """The model of a checkpoint, or of the best (else latest) checkpoint of a run's folder.
+def load_model(path: str | os.PathLike, member: int | None = None) -> TrainedModel:
+    """Load the model of a checkpoint, or of the best (else latest) checkpoint in a run's folder.
 
-    Where several networks were trained at once it is their ensemble, or the `member` of that number.
+    Where several networks were trained at once the model is their ensemble, or the member of the number `member`.
 
-    Errors: FileNotFoundError, ValueError naming the file.
+    Raises:
+      FileNotFoundError, ValueError: with the name of the file.
     """
     path = checkpoint.find(path)
     arrays, record = checkpoint.load(path)
@@ -52,12 +55,12 @@ def load_model(path, member: int | None = None) -> TrainedModel:
 
 
 def count_seeds(record: dict) -> int:
-    """The networks in a checkpoint."""
+    """Return how many networks a checkpoint holds."""
     return record.get("training", {}).get("num_seeds", 1)
 
 
-def check_fits(movies, config: ModelConfig) -> None:
-    """Raises a ValueError where movies have another unit or another number of channels than a model was trained on."""
+def check_fits(movies: Movies, config: ModelConfig) -> None:
+    """Raise a ValueError where movies have another unit or another number of channels than a model was trained on."""
     source, units, channels = movies.attrs["source"], movies.frames.attrs["units"], movies.sizes["channel"]
     if units != config.scaling.units:
         raise ValueError(f"{source} is in {units}, the model was trained on {config.scaling.units}: give --units")
@@ -65,25 +68,25 @@ def check_fits(movies, config: ModelConfig) -> None:
         raise ValueError(f"{source} has {channels} channels, the model was trained on {config.img_channel}")
 
 
-def make_nowcast(forecaster: Forecaster | Ensemble, params, batch_size: int = 8) -> Callable:
-    """`(observed (B,T_in,H,W,C), num_steps, forcings=None) -> (B,num_steps,H,W,C)`, numpy in and out.
+def make_nowcast(forecaster: Forecaster | Ensemble, params: Any, batch_size: int = 8) -> Callable[..., np.ndarray]:
+    """Return a nowcast: (observed (B,T_in,H,W,C), num_steps, forcings=None) -> (B,num_steps,H,W,C), numpy in and out.
 
-    Any B: the samples go through all devices of this process, at most `batch_size` at once on each, the last batch
-    filled up with missing frames, so that a frame size compiles once. A model of moving coordinates gets the frames in
-    those of the motion that they show, and its forecast is brought back. With `matching` the distribution of every
-    frame is drawn to that of the newest one, whose cores, in moving coordinates, fade slowly.
+    B is free: all devices of this process share the samples, with at most `batch_size` at once on each. The last batch
+    is filled up with missing frames, so that each frame size is compiled once. A model in moving coordinates gets the
+    frames in coordinates that move with the rain, and its forecast is moved back. With `matching` every frame is drawn
+    towards the distribution of the newest observed frame, whose cores, in moving coordinates, fade slowly.
     """
     devices, config = parallel.choose_local(), forecaster.config
 
-    def predict(params, inputs, num_steps):
+    def predict(params: Any, inputs: tuple, num_steps: int) -> jax.Array:
         observed, forcings = inputs
         return forecaster.predict(params, None, observed, num_steps, forcings)
 
     predict = parallel.map_samples(predict, devices)
     params = parallel.replicate(params, devices)
-    largest: dict[tuple, int] = {}  # samples a device of each frame size so far: fewer are filled up to it
+    largest: dict[tuple, int] = {}  # by frame size, the most samples a device had so far: it always gets as many
 
-    def nowcast(observed, num_steps, forcings=None):
+    def nowcast(observed: np.ndarray, num_steps: int, forcings: np.ndarray | None = None) -> np.ndarray:
         observed, motion = np.asarray(observed), None
         if config.moving:
             observed, motion = into_moving(observed, observed.shape[1], config.scaling.units)
@@ -94,11 +97,11 @@ def make_nowcast(forecaster: Forecaster | Ensemble, params, batch_size: int = 8)
             frames = np.stack([_each(from_moving, *pair) for pair in zip(frames, motion)])
         return frames
 
-    def distribute(frames, newest):
+    def distribute(frames: np.ndarray, newest: np.ndarray) -> np.ndarray:
         frames = keep_cores(frames, newest) if config.moving else frames
         return match(frames, newest, config.matching)
 
-    def run(observed, num_steps, forcings):
+    def run(observed: np.ndarray, num_steps: int, forcings: np.ndarray | None) -> np.ndarray:
         share = min(batch_size, -(-len(observed) // len(devices)))
         share = largest[observed.shape[1:]] = max(share, largest.get(observed.shape[1:], 0))
         parts, size = [], share * len(devices)
@@ -111,15 +114,15 @@ def make_nowcast(forecaster: Forecaster | Ensemble, params, batch_size: int = 8)
     return nowcast
 
 
-def _each(function, frames, *arguments):
-    """The function of frames (T, H, W, C), or of those of every member (E, T, H, W, C)."""
+def _each(function: Callable[..., np.ndarray], frames: np.ndarray, *arguments: Any) -> np.ndarray:
+    """Apply the function to frames (T, H, W, C), or to the frames of every member (E, T, H, W, C)."""
     if frames.ndim == 5:
         return np.stack([function(member, *arguments) for member in frames])
     return function(frames, *arguments)
 
 
-def _take(array, start, size):
-    """Samples `start` to `start + size`, those beyond the end as NaN."""
+def _take(array: np.ndarray, start: int, size: int) -> np.ndarray:
+    """Return the samples `start` to `start + size`; samples beyond the end are NaN."""
     part = np.asarray(array[start : start + size], np.float32)
     missing = size - len(part)
     return np.pad(part, [(0, missing)] + [(0, 0)] * (part.ndim - 1), constant_values=np.nan) if missing else part

@@ -11,8 +11,9 @@ from predjax.nowcasts.interpolation import interpolate
 from predjax.nowcasts.model import TrainedModel, check_fits, load_model, make_nowcast
 from predjax.radar.config import FEED_OPTIONS
 from predjax.radar.feed import Feed
+from predjax.radar.grid import Grid
 from predjax.radar.windows.index import Window
-from predjax.radar.windows.record import find_other_sampling, find_pixel
+from predjax.radar.windows.provenance import find_other_sampling
 
 
 @one_line_messages()
@@ -81,7 +82,7 @@ def make_forecaster(model: TrainedModel, any_step: bool = False) -> Callable[...
         count = count_steps(lead_time, num_steps, step, config.total_length - config.input_length)
         movies, filled = feed.take(init, config.input_length, step, interpolate)
         check_fits(movies, config)
-        other = find_other_sampling(sampling, None, find_pixel(movies))
+        other = find_other_sampling(sampling, None, Grid.of(movies).pixel_size)
         if other and not any_step:
             raise ValueError(f"{movies.attrs['source']} has {other}: any_step takes it all the same")
         observed = movies["frames"].values

@@ -1,13 +1,13 @@
-"""Eulerian persistence: the last observed frame stays. Every skill in predjax is measured against it."""
+"""Eulerian persistence: the last observed frame stays. Every skill is measured against it."""
 
 import numpy as np
 
 
 def persist(observed: np.ndarray, num_steps: int) -> np.ndarray:
-    """The last of the frames observed (B, T_in, H, W, C) for every lead time: (B, num_steps, H, W, C).
+    """Return the last of the frames observed (B, T_in, H, W, C) for every lead time: (B, num_steps, H, W, C).
 
-    A pixel that the last frame does not cover (NaN) is unknown at every lead time, also where an earlier
-    frame covered it. The type of the frames is kept.
+    A pixel that the last frame does not cover (NaN) is NaN at every lead time, also where an earlier frame covered it.
+    The type of the frames is kept.
 
     Raises:
       ValueError: another number of dimensions, no observed frame, num_steps below 1.

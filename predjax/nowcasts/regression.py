@@ -1,26 +1,31 @@
-"""What forcings alone tell of a frame, without any memory: a linear regression, the baseline of a sequence task."""
+"""Linear regression of frames on the forcings of their step, without memory: the baseline of sequence tasks."""
 
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 def fit_regression(pixels: np.ndarray, forcings: np.ndarray) -> np.ndarray:
-    """The weights `(A + 1, C)` that make the squared error of (forcings, 1) W the smallest; the last row are offsets.
+    """Return the weights W (A + 1, C) with which (forcings, 1) W has the least squared error; the last row has offsets.
 
     Args:
-      pixels: `(N, C)` of frames; those with a missing value are left out.
-      forcings: `(N, A)` of the same steps and places.
+      pixels: (N, C), from frames; pixels with a missing value are left out.
+      forcings: (N, A) of the same steps and places.
     """
     valid = np.isfinite(pixels).all(1) & np.isfinite(forcings).all(1)
     return np.linalg.lstsq(_with_one(forcings[valid].astype(float)), pixels[valid].astype(float))[0]
 
 
-def make_regression(weights) -> Callable:
-    """Frames from the forcings of their step: `(observed (B,0,H,W,C), num_steps, forcings) -> (B,num_steps,H,W,C)`."""
+def make_regression(weights: ArrayLike) -> Callable[..., np.ndarray]:
+    """Return the nowcast (observed (B, 0, H, W, C), num_steps, forcings) -> (B, num_steps, H, W, C) of these weights.
+
+    Args:
+      weights: (A + 1, C), as from `fit_regression`.
+    """
     weights = np.asarray(weights, float)
 
-    def nowcast(observed, num_steps, forcings):
+    def nowcast(observed: np.ndarray, num_steps: int, forcings: np.ndarray) -> np.ndarray:
         length, *shape = observed.shape[1:4]
         forcings = forcings[:, length : length + num_steps]
         if forcings.ndim == 3:

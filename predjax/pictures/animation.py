@@ -1,23 +1,27 @@
-"""An animated GIF: the input frames, then observed frames beside the nowcasts."""
+"""An animated GIF: the input frames, then the observed frames beside the nowcasts."""
 
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.text import Text
 from PIL import Image
 
 from predjax.files import appearing, refuse_existing
-from predjax.pictures.colours import choose_scale
+from predjax.pictures.colours import ColourScale, choose_scale
 from predjax.pictures.figures import new_figure
 from predjax.pictures.panels import (
     FAINT,
     INK,
+    Grid,
+    MapLabels,
     bar_inches,
     check_frames,
     describe_grid,
@@ -38,8 +42,9 @@ FORECAST_COLOUR = "#c05a00"  # far from the blues and reds of rain
 
 
 class Phase(NamedTuple):
-    """The parts of the picture that change from frame to frame."""
+    """The parts of the picture that change from frame to frame, and the size of a panel."""
 
+    figure: Figure
     header: Text
     valid: Text
     names: list[str]
@@ -54,76 +59,60 @@ def write_gif(
     path: str | os.PathLike,
     observed_input: np.ndarray,
     rows: Mapping[str, np.ndarray],
+    labels: MapLabels,
     *,
-    units: str,
-    lead_labels: Sequence[str],
-    input_labels: Sequence[str],
-    valid_labels: Sequence[str] | None = None,
-    title: str = "",
-    x: np.ndarray | None = None,
-    y: np.ndarray | None = None,
-    xy_units: str = "",
-    frame_seconds: float = 0.4,
-    hold_seconds: float = 2.0,
+    seconds: tuple[float, float] = (0.4, 2.0),
     overwrite: bool = False,
 ) -> None:
     """Write a movie of the input, then of every row side by side, with a colour bar in physical units (GIF, loops).
 
-    The header, the frames' borders and a time line tell the phases apart: "input −5 min", when every panel shows what
-    was observed, and "forecast +25 min".
+    The header, the borders of the frames and a time line tell the phases apart: "input −5 min", when every panel shows
+    the observation, and "forecast +25 min".
 
     Args:
       path: the GIF to write, whole or not at all.
-      observed_input: the frames (T_in, H, W) that the nowcasts were made from, in `units`; NaN = no coverage.
+      observed_input: the frames (T_in, H, W) that the nowcasts were made from, in `labels.units`; NaN = no coverage.
       rows: frames (T, H, W) by name, such as "observed" and each nowcast.
-      units: the unit of the values, such as "mm/h", "dBZ" or "1".
-      lead_labels: the lead time of each of the T frames, such as "+5 min".
-      input_labels: the time of each of the T_in frames, such as "−10 min".
-      valid_labels: the valid time of each of the T_in + T frames, such as "2010-08-26 05:05 UTC".
-      title: a line above the panels.
-      x: pixel centres (W) in `xy_units`.
-      y: pixel centres (H) in `xy_units`.
-      xy_units: the unit of `x` and `y` ("m", "km"); "" or "1" for pixel numbers.
-      frame_seconds: how long a frame stays.
-      hold_seconds: how long the last one stays.
+      labels: the texts and the grid of the maps.
+      seconds: the time that a frame stays, and the time that the last frame stays.
       overwrite: replace an existing file.
 
     Raises:
-      ValueError: where frames differ in shape or labels in number.
-      FileExistsError: where `path` exists and `overwrite` is False.
+      ValueError: frames differ in shape, or labels in number.
+      FileExistsError: `path` exists and `overwrite` is False.
     """
     refuse_existing(pathlib.Path(path), overwrite)  # before the work of drawing
     if not rows:
         raise ValueError("an animation needs at least one row of frames, found none")
-    observed_input = check_frames("input", observed_input, (len(input_labels), -1, -1))
-    shape = (len(lead_labels), *observed_input.shape[1:])
+    input_length = len(labels.input_labels)
+    observed_input = check_frames("input", observed_input, (input_length, -1, -1))
+    shape = (len(labels.lead_labels), *observed_input.shape[1:])
     movies = {
         name: np.concatenate([observed_input, check_frames(name, frames, shape)]) for name, frames in rows.items()
     }
-    labels = [*input_labels, *lead_labels]
-    valid_labels = [""] * len(labels) if valid_labels is None else valid_labels
-    if len(valid_labels) != len(labels):
-        raise ValueError(f"{len(labels)} frames need as many valid times, found {len(valid_labels)}")
+    times = [f"input {time}" for time in labels.input_labels] + [f"forecast {time}" for time in labels.lead_labels]
+    valid_times = labels.valid_labels or [""] * len(times)
+    if len(valid_times) != len(times):
+        raise ValueError(f"{len(times)} frames need as many valid times, found {len(valid_times)}")
 
-    grid = describe_grid(x, y, xy_units)
-    scale = choose_scale(units, list(movies.values()))
-    phase = _lay_out(movies, scale, grid, title, len(input_labels))
+    grid = describe_grid(labels.x, labels.y, labels.xy_units)
+    scale = choose_scale(labels.units, list(movies.values()))
+    phase = _lay_out(movies, scale, grid, labels.title, input_length)
     palette = _make_palette(scale)
     pictures = []
-    for index, (label, valid) in enumerate(zip(labels, valid_labels)):
-        is_input = index < len(input_labels)
+    for index, (time, valid) in enumerate(zip(times, valid_times)):
         painted = [paint_panel(frames[index], scale, grid, *phase.size) for frames in movies.values()]
-        _show(phase, painted, is_input, f"input {label}" if is_input else f"forecast {label}", valid, index)
-        pictures.append(_quantise(phase.timeline.figure, palette))
-    durations = [round(1000 * frame_seconds)] * (len(pictures) - 1) + [round(1000 * hold_seconds)]
+        _show(phase, painted, index < input_length, time, valid, index)
+        pictures.append(_quantise(phase.figure, palette))
+    durations = [round(1000 * seconds[0])] * (len(pictures) - 1) + [round(1000 * seconds[1])]
     with appearing(path, overwrite=overwrite) as partial:
         pictures[0].save(
             partial, format="GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0, optimize=False
         )
 
 
-def _lay_out(movies, scale, grid, title, input_length) -> Phase:
-    """Everything that stays, and the handles of what changes."""
+def _lay_out(movies: Mapping[str, np.ndarray], scale: ColourScale, grid: Grid, title: str, input_length: int) -> Phase:
+    """Draw the parts that stay, and return the parts that change."""
     first = next(iter(movies.values()))
     missing = any(not np.isfinite(frames).all() for frames in movies.values())
     lines = -(-len(movies) // MOST_COLUMNS)
@@ -165,11 +154,11 @@ def _lay_out(movies, scale, grid, title, input_length) -> Phase:
         if grid.km and column == 0 and line == lines - 1:
             mark_distances(panel, grid)
     draw_colour_bar(figure, scale, bar_top, missing)
-    return Phase(header, valid, list(movies), texts, images, axes, timeline, (high, wide))
+    return Phase(figure, header, valid, list(movies), texts, images, axes, timeline, (high, wide))
 
 
 def _show(phase: Phase, painted: list[np.ndarray], is_input: bool, header: str, valid: str, index: int) -> None:
-    """Set what changes to one frame of the movie."""
+    """Set the parts that change to one frame of the movie."""
     colour = INPUT_COLOUR if is_input else FORECAST_COLOUR
     phase.header.set(text=header, color=colour)
     phase.valid.set_text(f"valid {valid}" if valid else "")
@@ -182,8 +171,8 @@ def _show(phase: Phase, painted: list[np.ndarray], is_input: bool, header: str, 
             spine.set(color=colour, linewidth=1.4)
 
 
-def _make_palette(scale) -> Image.Image:
-    """A paletted picture with the scale's own colours, greys for text, and the tints of both phases."""
+def _make_palette(scale: ColourScale) -> Image.Image:
+    """Return a paletted picture with the colours of the scale, greys for text, and the tints of both phases."""
     shades = np.linspace(0, 1, 16)[:, None]
     tints = [(1 - shades) * to_rgb(colour) + shades for colour in (INPUT_COLOUR, FORECAST_COLOUR, INK, FAINT)]
     extra = np.round(255 * np.concatenate([shades.repeat(3, axis=1), *tints])).astype(np.uint8)
@@ -193,7 +182,9 @@ def _make_palette(scale) -> Image.Image:
     return picture
 
 
-def _quantise(figure, palette: Image.Image) -> Image.Image:
-    figure.canvas.draw()
-    pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3]
+def _quantise(figure: Figure, palette: Image.Image) -> Image.Image:
+    canvas = figure.canvas
+    assert isinstance(canvas, FigureCanvasAgg), "which `new_figure` gives"
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())[..., :3]
     return Image.fromarray(np.ascontiguousarray(pixels)).quantize(palette=palette, dither=Image.Dither.NONE)

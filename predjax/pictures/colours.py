@@ -1,4 +1,4 @@
-"""Colours of the maps: level boundaries in physical units, no coverage told apart from dry."""
+"""Colours of the maps: levels in physical units, and separate colours for dry and for no coverage."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.colors import BoundaryNorm, Colormap, LinearSegmentedColormap, ListedColormap, Normalize
 from matplotlib.ticker import MaxNLocator
 
-# Sky blue over violet to maroon in equal steps of CIELAB lightness, 92 to 16: the heavier the darker, so the order
+# Sky blue over violet to maroon in equal steps of CIELAB lightness, 92 to 16. Heavier rain is darker, so the order
 # survives a grey print and each kind of colour blindness.
 RAIN_ANCHORS = (
     *("#c3effd", "#91daff", "#6fc0ff", "#60a4ff", "#7883ec"),
@@ -24,16 +24,16 @@ SEQUENTIAL_COLOURS = 128  # few enough for one palette of a GIF, too many to see
 
 @dataclass(frozen=True)
 class ColourScale:
-    """How the values of frames become colours.
+    """The map from the values of frames to colours.
 
     Attributes:
       colours: the colour map; its `bad` colour is the shade of no coverage.
-      norm: from physical values to the colour map.
-      levels: the ticks of the colour bar in physical units; of a discrete scale, the boundaries of its colours: a value
-        belongs to the level that it equals or exceeds.
+      norm: the map from physical values to the colour map.
+      levels: the ticks of the colour bar in physical units. On a discrete scale they are the boundaries of the colours:
+        a value belongs to the highest level that it reaches.
       label: the quantity and its unit, for the colour bar.
       extend: the open ends of the colour bar: "neither", "min", "max" or "both".
-      dry_label: what values under the first level are called; "" where the scale has no such class.
+      dry_label: the name of values under the first level; "" where the scale has no such class.
     """
 
     colours: Colormap
@@ -44,24 +44,24 @@ class ColourScale:
     dry_label: str
 
     def paint(self, frame: np.ndarray) -> np.ndarray:
-        """The 8-bit red, green, blue (..., 3) of each value of `frame` (...); NaN gets the no-coverage shade."""
+        """Return the 8-bit red, green, blue (..., 3) of each value of `frame` (...); NaN is the no-coverage shade."""
         return self.colours(self.norm(np.ma.masked_invalid(frame)), bytes=True)[..., :3]
 
     def palette(self) -> np.ndarray:
-        """Every colour that `paint` can give, as 8-bit (n, 3)."""
+        """Return every colour that `paint` can give, as 8-bit (n, 3)."""
         missing_to_over = np.ma.masked_less(np.arange(-2, self.colours.N + 1), -1)  # -1 is under, N is over
         return np.unique(self.colours(missing_to_over, bytes=True)[:, :3], axis=0)
 
 
 def choose_scale(units: str, frames: np.ndarray | Iterable[np.ndarray]) -> ColourScale:
-    """The colour scale for frames in `units`.
+    """Choose the colour scale for frames in `units`.
 
     Rain rates (mm/h) and reflectivity (dBZ) always get the same levels, so that pictures compare. Data without a unit
-    that lie in [0, 1] get a continuous scale from 0 to 1, anything else one over its own range.
+    in [0, 1] get a continuous scale from 0 to 1, other data a scale over their own range.
 
     Args:
       units: the unit of the frames; "1" for none.
-      frames: the frames that will be drawn (any shapes), or several such arrays.
+      frames: an array of the frames to draw, of any shape, or several such arrays.
     """
     if units.lower() in ("mm/h", "mm h-1", "mm/hr", "mm hr-1"):
         return _rain_scale(RAIN_RATE_LEVELS, "rain rate", "mm/h")
@@ -85,7 +85,7 @@ def choose_scale(units: str, frames: np.ndarray | Iterable[np.ndarray]) -> Colou
 
 
 def rain_colours(count: int) -> list[tuple[float, float, float]]:
-    """`count` colours from light rain to heavy, each darker than the one before (red, green, blue in [0, 1])."""
+    """Return `count` colours from light rain to heavy, each darker than the last (red, green, blue in [0, 1])."""
     ramp = LinearSegmentedColormap.from_list("rain", RAIN_ANCHORS, N=1024)
     return [tuple(colour[:3]) for colour in ramp(np.linspace(0.0, 1.0, count)).tolist()]
 
@@ -103,7 +103,7 @@ def _rain_scale(levels: tuple[float, ...], quantity: str, units: str) -> ColourS
 
 
 def _finite_range(arrays: Iterable[np.ndarray]) -> tuple[float, float]:
-    """Least and greatest finite value, (0, 1) when there is none."""
+    """Return the least and the greatest finite value, or (0, 1) where there is none."""
     finite = [values[np.isfinite(values)] for values in map(np.asarray, arrays)]
     finite = [values for values in finite if values.size]
     if not finite:

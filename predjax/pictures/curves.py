@@ -1,4 +1,4 @@
-"""Curves: the losses of a training run, and skill against lead time."""
+"""Curves: the losses of a training run, and the skill against lead time."""
 
 import math
 import os
@@ -21,7 +21,7 @@ from predjax.pictures.lead_times import (
     style_axes,
     style_methods,
 )
-from predjax.pictures.panels import FAINT, INK, fit_size
+from predjax.pictures.panels import FAINT, INK, fit_size, place_title
 
 DPI = 130
 MOST_SMOOTHED = 200  # beyond so many training losses their running mean is drawn as well
@@ -32,19 +32,19 @@ def draw_losses(
 ) -> None:
     """Draw the training and validation loss of a run against the iteration (PNG).
 
-    The loss axis is logarithmic when the losses span a decade. Many training losses are drawn faint with their running
-    mean; the least validation loss is marked. Of records with the same iteration (a resumed run) the last counts.
+    The loss axis is logarithmic where the losses span a decade. Many training losses are drawn faint, with a running
+    mean; the least validation loss is marked. Of several records of one iteration (a resumed run) the last counts.
 
     Args:
       path: the PNG to write, whole or not at all.
-      records: the records of the log: {"iteration": 10, "loss": 0.2} and {"iteration": 500, "valid_loss": 0.3}; other
-        keys are ignored, and so are losses that are not finite.
+      records: the records of the log: {"iteration": 10, "loss": 0.2} and {"iteration": 500, "valid_loss": 0.3}. Other
+        keys and losses that are not finite are ignored.
       title: a line above the curves.
       overwrite: replace an existing file.
 
     Raises:
-      ValueError: where no record has a finite loss.
-      FileExistsError: where `path` exists and `overwrite` is False.
+      ValueError: no record has a finite loss.
+      FileExistsError: `path` exists and `overwrite` is False.
     """
     refuse_existing(pathlib.Path(path), overwrite)  # before the work of drawing
     records = list(records)
@@ -94,22 +94,22 @@ def draw_losses(
 
 
 def draw_skill(path: str | os.PathLike, comparison: xr.Dataset, *, title: str = "", overwrite: bool = False) -> None:
-    """Draw skill against lead time, a panel for each error score and one for the CSI of each threshold (PNG).
+    """Draw the skill against lead time, a panel for each error score and for the CSI of each threshold (PNG).
 
-    Intervals are shaded. The number of cases is given below, the number of observed events in each CSI panel.
+    Intervals are shaded. A line below gives the number of cases, each CSI panel the number of observed events.
 
     Args:
       path: the PNG to write, whole or not at all.
-      comparison: scores over (method, lead_time) named rmse, mae, mean_error [, ssim, psnr] and csi over
-        (method, lead_time, threshold); those that are absent are left out. `<score>_low` and `<score>_high` are the
-        ends of an interval. `lead_time.attrs["units"]` is "minutes" or "1" (frames), `attrs["units"]` the unit of
-        the data; `cases`, `hits` and `misses` give the counts.
+      comparison: scores rmse, mae, mean_error [, ssim, psnr] over (method, lead_time) and csi over (method, lead_time,
+        threshold); each may be absent. `<score>_low` and `<score>_high` are the ends of an interval.
+        `lead_time.attrs["units"]` is "minutes" or "1" (frames), `attrs["units"]` the unit of the data; `cases`, `hits`
+        and `misses` give the counts.
       title: a line above the panels.
       overwrite: replace an existing file.
 
     Raises:
-      ValueError: where the comparison has none of the scores.
-      FileExistsError: where `path` exists and `overwrite` is False.
+      ValueError: the comparison has none of the scores.
+      FileExistsError: `path` exists and `overwrite` is False.
     """
     refuse_existing(pathlib.Path(path), overwrite)  # before the work of drawing
     panels = choose_panels(comparison)
@@ -129,34 +129,29 @@ def draw_skill(path: str | os.PathLike, comparison: xr.Dataset, *, title: str = 
         box = (left / across, bottom / down, (across / columns - 0.72) / across, 1.55 / down)
         axes = figure.add_axes(box)
         draw_lead_panel(axes, panel, styles)
-        axes.set_title(panel.title, fontsize=8, color=INK, loc="left", pad=4, parse_math=False)
+        axes.set_title(panel.title, fontsize=8, color=INK, loc="left", pad=4)
         axes.set_title(panel.note, fontsize=6.5, color=FAINT, loc="right", pad=4)
         if position + columns >= len(panels):
             axes.set_xlabel(f"lead time ({name_lead_unit(comparison)})", fontsize=7.5, color=INK, labelpad=2)
     handles = [line for line in figure.axes[0].lines if line.get_label() in styles]
     place: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, 1 - (head - 0.4) / down)}
     look: dict[str, Any] = {"ncols": min(len(styles), 6), "frameon": False, "fontsize": 8, "labelcolor": INK}
-    legend = figure.legend(handles, list(styles), **look, **place)
-    for text in legend.get_texts():
-        text.set_parse_math(False)  # names of files may have a $
+    figure.legend(handles, list(styles), **look, **place)
     if title:
-        size = fit_size(title, (across - 0.3) * DPI, DPI, 10)
-        figure.text(
-            0.5, 1 - 0.1 / down, title, size=size, weight="bold", ha="center", va="top", color=INK, parse_math=False
-        )
+        place_title(figure, 0.1 * DPI, title)
     figure.text(0.5, 0.1 / down, _describe_cases(comparison), size=7, ha="center", va="bottom", color=FAINT)
     save_png(figure, path, overwrite=overwrite)
 
 
 def _collect(records: list[Mapping], key: str) -> tuple[np.ndarray, np.ndarray]:
-    """Iterations and finite values of `key`, in order, the last record of an iteration."""
+    """Return iterations and finite values of `key`, in order; the last record of an iteration counts."""
     found = {int(record["iteration"]): float(record[key]) for record in records if record.get(key) is not None}
     kept = sorted((iteration, value) for iteration, value in found.items() if math.isfinite(value))
     return np.array([iteration for iteration, _ in kept], int), np.array([value for _, value in kept], float)
 
 
 def _running_mean(iterations: np.ndarray, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Centred means over a fiftieth of the run, only where the whole window lies inside it."""
+    """Average over windows of a fiftieth of the run, and return the iterations of their middles and the means."""
     width = 2 * (losses.size // 100) + 1
     return iterations[width // 2 : losses.size - width // 2], np.convolve(losses, np.ones(width) / width, mode="valid")
 

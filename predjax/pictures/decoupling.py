@@ -1,11 +1,12 @@
-"""What memory decoupling does: ΔC against ΔM of a PredRNN in two dimensions, by layer and step."""
+"""The effect of memory decoupling: ΔC against ΔM of a PredRNN in two dimensions, by layer and step."""
 
 import os
 import pathlib
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from predjax.analysis.decoupling import embed, measure_similarity, sample_points
@@ -26,28 +27,26 @@ def draw_decoupling(
     delta_m: np.ndarray,
     *,
     method: str = "auto",
-    step_labels: Sequence[str] | None = None,
     title: str = "",
     overwrite: bool = False,
 ) -> None:
-    """Draw ΔC and ΔM, what a step adds to either memory, embedded together in two dimensions (PNG).
+    """Draw ΔC and ΔM, the increments of both memories in a step, embedded together in two dimensions (PNG).
 
-    A row is a layer, the first below as in the network; a column is a step, evenly chosen beyond four. Each panel
-    has its own axes, and the similarity |cos(ΔC, ΔM)| that the decoupling loss lowers. The picture names the method
-    of the embedding.
+    A row is a layer, the first one at the bottom as in the network. A column is a step; of more than four, evenly
+    spaced ones are drawn. Each panel has its own axes and states the similarity |cos(ΔC, ΔM)|, which the decoupling
+    loss lowers. The picture names the method of the embedding.
 
     Args:
       path: the PNG to write, whole or not at all.
       delta_c: (steps, layers, points, features); the points are pixels, of which at most 120 are drawn.
       delta_m: the same shape.
       method: "auto", "t-SNE" or "PCA", see `predjax.analysis.decoupling.embed`.
-      step_labels: the head of each step; without it "step 1" ...
       title: a line above the panels.
       overwrite: replace an existing file.
 
     Raises:
-      ValueError: shapes that differ or are not four-dimensional, values that are not finite, labels that do not match.
-      FileExistsError: where `path` exists and `overwrite` is False.
+      ValueError: shapes that differ or are not four-dimensional, values that are not finite.
+      FileExistsError: `path` exists and `overwrite` is False.
     """
     refuse_existing(pathlib.Path(path), overwrite)  # before the work of drawing
     delta_c, delta_m = np.asarray(delta_c), np.asarray(delta_m)
@@ -55,9 +54,6 @@ def draw_decoupling(
         found = f"{delta_c.shape} and {delta_m.shape}"
         raise ValueError(f"ΔC and ΔM must have one shape (steps, layers, points, features), found {found}")
     steps, layers, points, _ = delta_c.shape
-    step_labels = [f"step {step + 1}" for step in range(steps)] if step_labels is None else list(step_labels)
-    if len(step_labels) != steps:
-        raise ValueError(f"{steps} steps need as many labels, found {len(step_labels)}")
     columns = choose_columns(steps, MOST_COLUMNS)
     kept = sample_points(points, MOST_POINTS)
     similarity = measure_similarity(delta_c, delta_m)
@@ -80,7 +76,7 @@ def draw_decoupling(
             axes = place_axes(figure, place, top, side, side)
             _scatter(axes, embedding.points)
             if line == 0:
-                text = step_labels[step]
+                text = f"step {step + 1}"
                 size = fit_size(text, side, DPI, 8.5)
                 place_text(figure, place + side / 2, top - 0.05 * DPI, text, size=size, ha="center", va="bottom")
             text = f"|cos| = {similarity[step, layer]:.2f}"
@@ -98,8 +94,8 @@ def draw_decoupling(
     save_png(figure, path, overwrite=overwrite)
 
 
-def _scatter(axes, points: np.ndarray) -> None:
-    """The first half of the points are ΔC, the others ΔM; equal scales, since distances are what counts."""
+def _scatter(axes: Axes, points: np.ndarray) -> None:
+    """Draw the first half of the points as ΔC and the others as ΔM, on equal scales, since distances count."""
     half = len(points) // 2
     style: dict[str, Any] = {"linestyle": "none", "markersize": 3.2, "markeredgewidth": 0.6, "fillstyle": "none"}
     axes.plot(*points[:half].T, marker="o", color=COLOUR_C, **style)
@@ -112,11 +108,11 @@ def _scatter(axes, points: np.ndarray) -> None:
         spine.set(linewidth=0.6, color=FAINT)
 
 
-def _add_legend(figure, top: float) -> None:
+def _add_legend(figure: Figure, top: float) -> None:
     style: dict[str, Any] = {"linestyle": "none", "markersize": 5, "fillstyle": "none"}
     handles = [
         Line2D([], [], marker="o", color=COLOUR_C, label="ΔC (temporal memory)", **style),
         Line2D([], [], marker="x", color=COLOUR_M, label="ΔM (spatiotemporal memory)", **style),
     ]
-    place = {"loc": "upper center", "bbox_to_anchor": (0.5, top), "borderaxespad": 0.2}
+    place: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, top), "borderaxespad": 0.2}
     figure.legend(handles=handles, ncols=2, frameon=False, fontsize=7.5, labelcolor=INK, handletextpad=0.2, **place)

@@ -1,4 +1,4 @@
-"""Is an ensemble honest? Reliability diagrams and rank histograms."""
+"""The reliability of ensembles: reliability diagrams and rank histograms."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,13 +15,15 @@ from predjax.pictures.panels import FAINT, INK
 LINES = ("-", "--", "-.", ":")  # of the lead times, with the colours and markers
 
 
-def draw_reliability(ensemble: xr.Dataset, leads: Sequence[int], labels: Sequence[str], size, dpi: int) -> Figure:
-    """Observed frequency against forecast probability, and below how often each probability is forecast.
+def draw_reliability(
+    ensemble: xr.Dataset, leads: Sequence[int], labels: Sequence[str], size: tuple[int, int], dpi: int
+) -> Figure:
+    """Draw the observed frequency against the forecast probability, and below it the share of each probability.
 
     Args:
-      ensemble: observed_frequency and forecast_share over (lead_time, members_above) of one method and threshold.
+      ensemble: observed_frequency and forecast_share over (lead_time, members_above), for one method and threshold.
       leads: positions of the lead times to draw.
-      labels: what they are called.
+      labels: the names of these lead times.
       size: width and height in pixels.
       dpi: pixels an inch.
     """
@@ -53,11 +55,13 @@ def draw_reliability(ensemble: xr.Dataset, leads: Sequence[int], labels: Sequenc
     return figure
 
 
-def draw_ranks(ensemble: xr.Dataset, leads: Sequence[int], labels: Sequence[str], size, dpi: int) -> Figure:
-    """How often the observation has each rank among the members; flat where observation and members are alike.
+def draw_ranks(
+    ensemble: xr.Dataset, leads: Sequence[int], labels: Sequence[str], size: tuple[int, int], dpi: int
+) -> Figure:
+    """Draw the histogram of the rank of the observation among the members; of a reliable ensemble it is flat.
 
     Args:
-      ensemble: rank_histogram over (lead_time, rank) of one method.
+      ensemble: rank_histogram over (lead_time, rank), for one method.
       leads, labels, size, dpi: as for `draw_reliability`.
     """
     figure = new_figure(size[0], size[1], dpi)
@@ -74,7 +78,7 @@ def draw_ranks(ensemble: xr.Dataset, leads: Sequence[int], labels: Sequence[str]
         style = _style_lead(number)
         line = {"color": style["color"], "linestyle": style["linestyle"], "linewidth": 1.3}
         axes.stairs(share, np.arange(ranks.size + 1) - 0.5, baseline=None, **line)
-        # The marker on every step is what the legend shows beside the line.
+        # The legend shows the line together with the marker of the steps.
         axes.plot(ranks, share, **{**style, "linestyle": "none"}, markersize=3.4)
         axes.plot([], [], **style, linewidth=1.3, markersize=3.4, label=label)
         top = max(top, 1.1 * share.max())

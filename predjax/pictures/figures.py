@@ -1,10 +1,11 @@
-"""Figures outside pyplot's state, and their PNG."""
+"""Figures outside the state of pyplot, and their PNG."""
 
 import io
 import os
 
 from matplotlib.artist import Artist
 from matplotlib.axis import Tick
+from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -13,17 +14,17 @@ from predjax.files import appearing
 
 
 def new_figure(width: float, height: float, dpi: int) -> Figure:
-    """A white figure of `width` by `height` pixels (rounded) with a canvas of its own."""
-    # The canvas cuts off fractions of a pixel: keep the size just above the whole number.
+    """Return a white figure of `width` by `height` pixels (rounded) with a canvas of its own."""
+    # The canvas cuts off fractions of a pixel, so the size stays just above the whole number.
     figure = _Figure(figsize=((round(width) + 1e-3) / dpi, (round(height) + 1e-3) / dpi), dpi=dpi, facecolor="white")
     FigureCanvasAgg(figure)
     return figure
 
 
 class _Figure(Figure):
-    """Shows texts as they are: names of files and units may have a $. Only numbers along axes are set as formulas."""
+    """A figure that shows a $ as it is, as in names of files and units; only numbers along axes are formulas."""
 
-    def draw(self, renderer):
+    def draw(self, renderer: RendererBase) -> None:
         _show_plainly(self)
         super().draw(renderer)
 
@@ -40,14 +41,14 @@ def save_png(figure: Figure, path: str | os.PathLike, *, overwrite: bool) -> Non
     """Write the figure at its own resolution, whole or not at all.
 
     Raises:
-      FileExistsError: `path` exists and `overwrite` is not set.
+      FileExistsError: `path` exists and `overwrite` is False.
     """
     with appearing(path, overwrite=overwrite) as partial:
         figure.savefig(partial, format="png", dpi=figure.dpi)
 
 
 def encode_png(figure: Figure) -> bytes:
-    """The figure as the bytes of a PNG, at its own resolution; equal figures give equal bytes."""
+    """Return the figure as the bytes of a PNG, at its own resolution; equal figures give equal bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=figure.dpi, metadata={"Software": None}, pil_kwargs={"optimize": True})
     return buffer.getvalue()

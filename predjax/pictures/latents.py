@@ -1,8 +1,7 @@
-"""What explains a series, over time: observed and shown features, latent states, weights of the dynamics, and modes."""
+"""The latent view of a series over time: features, latent states, weights of the dynamics, and modes."""
 
 import os
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -10,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from predjax.pictures.figures import new_figure, save_png
 from predjax.pictures.lead_times import style_axes
-from predjax.pictures.panels import INK, fit_size
+from predjax.pictures.panels import INK, place_title
 
 DPI = 130
 MOST_FEATURES = 3
@@ -18,17 +17,24 @@ LEFT, WIDTH, HEAD, PANEL, STRIP, GAP, FOOT = 0.75, 8.4, 0.42, 1.15, 0.2, 0.16, 0
 CYCLE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999", "#000000")  # Okabe & Ito (2008)
 
 
-def draw_latents(path: str | os.PathLike, latents, modes, *, overwrite: bool = False, **shown) -> None:
-    """Draws a series to a PNG; the arguments are those of `plot_latents`.
+def draw_latents(
+    path: str | os.PathLike,
+    latents: Mapping[str, np.ndarray],
+    modes: Mapping[str, np.ndarray],
+    *,
+    title: str = "",
+    overwrite: bool = False,
+) -> None:
+    """Draw a series to a PNG, as `plot_latents` does.
 
     Raises:
-      FileExistsError: `path` exists and `overwrite` is not set.
+      FileExistsError: `path` exists and `overwrite` is False.
     """
-    save_png(plot_latents(latents, modes, **shown), path, overwrite=overwrite)
+    save_png(plot_latents(latents, modes, title=title), path, overwrite=overwrite)
 
 
 def plot_latents(latents: Mapping[str, np.ndarray], modes: Mapping[str, np.ndarray], *, title: str = "") -> Figure:
-    """Panels over time steps: x with x_bar, r, r2 and w, each `(T, size)`; below, strips of modes `(T,)` by name."""
+    """Draw panels over time steps: x with x_bar, r, r2 and w, each `(T, size)`, and below strips of modes `(T,)`."""
     panels = {"x, and dashed as predicted a step before": "x", "r": "r", "r2": "r2", "w": "w"}
     height = HEAD + len(panels) * (PANEL + GAP) + len(modes) * (STRIP + 0.06) + FOOT
     width = LEFT + WIDTH + 0.15
@@ -61,7 +67,5 @@ def plot_latents(latents: Mapping[str, np.ndarray], modes: Mapping[str, np.ndarr
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         top -= STRIP + 0.06
     axes.set_xlabel("time step", fontsize=7.5, color=INK, labelpad=2)
-    size = fit_size(title, (width - 0.4) * DPI, DPI, 10)
-    place: dict[str, Any] = {"ha": "center", "va": "top", "color": INK, "weight": "bold"}
-    figure.text(0.5, 1 - 0.06 / height, title, size=size, parse_math=False, **place)
+    place_title(figure, 0.06 * DPI, title, margin=0.4)
     return figure

@@ -1,4 +1,4 @@
-"""Scores against lead time: which panels a comparison gives, and how one is drawn with its intervals."""
+"""Scores against lead time: the panels of a comparison, and a panel drawn with its intervals."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from predjax.pictures.panels import FAINT, INK
 
-# Okabe & Ito (2008) without its yellow: told apart by all kinds of colour vision; persistence is always grey.
+# Okabe & Ito (2008) without yellow: distinct to all kinds of colour vision. Persistence is always grey.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 BASELINE_COLOUR = "#8a8a8a"
@@ -34,8 +34,8 @@ FROM_ZERO = ("rmse", "mae", "csi", "crps")
 class LeadPanel(NamedTuple):
     """One score of several methods against lead time.
 
-    `scores` (method, lead_time) has the name of the score; `low` and `high` are the ends of its interval, where there
-    is one; `note` says what it rests on; `level` (lead_time) is what the scores are read against.
+    `scores` (method, lead_time) has the name of the score, `low` and `high` are the ends of its interval, `note` says
+    what the score rests on, and `level` (lead_time) is a line to compare the scores with.
     """
 
     title: str
@@ -47,7 +47,7 @@ class LeadPanel(NamedTuple):
 
 
 def style_methods(methods: Iterable[str]) -> dict[str, dict]:
-    """Colour, marker and line of each method: persistence is grey, the others differ by colour and marker."""
+    """Choose colour, marker and line of each method; persistence is grey, the others differ by colour and marker."""
     styles: dict[str, dict] = {}
     others = 0
     for method in methods:
@@ -60,11 +60,11 @@ def style_methods(methods: Iterable[str]) -> dict[str, dict]:
     return styles
 
 
-def choose_panels(comparison: xr.Dataset, names: Iterable[str] = ("rmse", "mae", "mean_error", "ssim", "psnr")):
-    """A `LeadPanel` for each score of `names` that the comparison has, then one for the CSI of each threshold."""
+def choose_panels(comparison: xr.Dataset) -> list[LeadPanel]:
+    """Make a panel for each error score that the comparison has, then one for the CSI of each threshold."""
     panels = [
         make_panel(comparison, name, name_score(name, comparison.attrs.get("units", "1")))
-        for name in names
+        for name in ("rmse", "mae", "mean_error", "ssim", "psnr")
         if name in comparison and (name not in ("ssim", "psnr") or comparison[name].notnull().any())
     ]
     if "csi" in comparison:
@@ -75,37 +75,39 @@ def choose_panels(comparison: xr.Dataset, names: Iterable[str] = ("rmse", "mae",
     return panels
 
 
-def make_panel(comparison: xr.Dataset, name: str, title: str, note: str = "", level=None) -> LeadPanel:
-    """The panel of a score over (method, lead_time), with its interval where the comparison has `<name>_low`."""
+def make_panel(
+    comparison: xr.Dataset, name: str, title: str, note: str = "", level: xr.DataArray | None = None
+) -> LeadPanel:
+    """Make the panel of a score over (method, lead_time), with the interval where the comparison has `<name>_low`."""
     low, high = (comparison.get(f"{name}_{end}") for end in ("low", "high"))
     return LeadPanel(title, comparison[name], low, high, note, level)
 
 
 def name_score(name: str, units: str) -> str:
-    """The score in words, with the unit of the data where it has that."""
+    """Return the score in words, with the unit of the data where the score has that unit."""
     return f"{TITLES[name]} ({units})" if units != "1" and name in WITH_UNIT else TITLES[name]
 
 
 def name_event(comparison: xr.Dataset, threshold: float) -> str:
-    """The event in short: "≥ 1 mm/h"."""
+    """Return the event in short: "≥ 1 mm/h"."""
     units = comparison.attrs.get("units", "1")
     return f"≥ {threshold:g}" + ("" if units == "1" else f" {units}")
 
 
 def name_lead_unit(comparison: xr.Dataset | xr.DataArray) -> str:
-    """The unit of the lead times in short: "min", "s", "frames"."""
+    """Return the unit of the lead times in short: "min", "s", "frames"."""
     unit = comparison["lead_time"].attrs.get("units", "1")
     return {"minutes": "min", "seconds": "s", "1": "frames"}.get(unit, unit)
 
 
 def spell_range(counts: np.ndarray) -> str:
-    """The least and the greatest of some counts: "2,000 to 2,005", or one number."""
+    """Spell the least and the greatest of some counts: "2,000 to 2,005", or one number."""
     low, high = int(counts.min()), int(counts.max())
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def draw_lead_panel(axes: Axes, panel: LeadPanel, styles: Mapping[str, Mapping]) -> None:
-    """Draw every method's curve, with its interval as a band; one lead time alone gets bars."""
+    """Draw the curve of every method, with the interval as a band; a single lead time gets bars."""
     style_axes(axes)
     lead = np.asarray(panel.scores["lead_time"].values, float)
     for method in map(str, panel.scores["method"].values):
@@ -128,7 +130,7 @@ def draw_lead_panel(axes: Axes, panel: LeadPanel, styles: Mapping[str, Mapping])
 
 
 def style_axes(axes: Axes) -> None:
-    """Light grid, no box, small ticks."""
+    """Give axes a light grid, small ticks and no box."""
     axes.grid(color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     for side in ("top", "right"):
@@ -139,7 +141,7 @@ def style_axes(axes: Axes) -> None:
 
 
 def _limit_scores(axes: Axes, panel: LeadPanel) -> None:
-    """Limits and guide lines that suit the score; a band may leave the panel, a curve may not."""
+    """Set the limits and guide lines of the score; a band may leave the panel, a curve may not."""
     name, scores = str(panel.scores.name), panel.scores.values
     finite = scores[np.isfinite(scores)]
     if not finite.size:
@@ -167,7 +169,7 @@ def _values_of(scores: xr.DataArray | None, method: str) -> np.ndarray | None:
 
 
 def _count_events(comparison: xr.Dataset, threshold: int) -> str:
-    """How many observed events a lead time has, hits + misses, from the least to the most."""
+    """Spell the number of observed events (hits + misses) of a lead time, from the least to the most."""
     if not {"hits", "misses"} <= set(comparison.data_vars):
         return ""
     events = (comparison["hits"] + comparison["misses"]).isel(threshold=threshold).values

@@ -1,9 +1,9 @@
-"""A strip of maps: observed frames and nowcasts, a row each, over lead time."""
+"""A strip of maps: the observation and each nowcast as a row, over lead time."""
 
 import os
 import pathlib
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from predjax.files import refuse_existing
 from predjax.pictures.colours import choose_scale
 from predjax.pictures.figures import new_figure, save_png
 from predjax.pictures.panels import (
+    MapLabels,
     bar_inches,
     check_frames,
     describe_grid,
@@ -23,6 +24,7 @@ from predjax.pictures.panels import (
     mark_distances,
     place_axes,
     place_text,
+    place_title,
 )
 
 DPI = 140
@@ -32,7 +34,7 @@ GAP = round(0.06 * DPI)  # between maps
 
 
 class Layout(NamedTuple):
-    """Where everything is, in pixels from the upper left corner."""
+    """The places of all parts of a strip, in pixels from the upper left corner."""
 
     across: int
     high: int  # height and width of a map
@@ -45,7 +47,7 @@ class Layout(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One row of the strip: its name, the frames (T, H, W) drawn and their heads ("" = none)."""
+    """A row of the strip: its name, the frames (T, H, W) to draw and their heads ("" = none)."""
 
     name: str
     frames: np.ndarray
@@ -55,51 +57,38 @@ class Row(NamedTuple):
 def draw_strip(
     path: str | os.PathLike,
     rows: Mapping[str, np.ndarray],
+    labels: MapLabels,
     *,
-    units: str,
-    lead_labels: Sequence[str],
-    title: str = "",
     observed_input: np.ndarray | None = None,
-    input_labels: Sequence[str] | None = None,
-    x: np.ndarray | None = None,
-    y: np.ndarray | None = None,
-    xy_units: str = "",
     overwrite: bool = False,
 ) -> None:
     """Draw frames as a strip of maps (PNG): a row for each movie, a column for each lead time.
 
-    Beyond ten lead times every second (third …) is drawn, the last always. One colour bar in physical units serves all
-    maps. Where the coordinates have a length unit a map shows distances in km from its south-west corner, and north
-    is up.
+    Of more than ten lead times every second (third …) is drawn, the last always. One colour bar in physical units
+    serves all maps. Where the coordinates have a unit of length, north is up and a map shows distances in km from its
+    south-west corner.
 
     Args:
       path: the PNG to write, whole or not at all.
-      rows: frames (T, H, W) by name, such as "observed" and each nowcast, in `units`; NaN = no coverage.
-      units: the unit of the values, such as "mm/h", "dBZ" or "1".
-      lead_labels: the head of each of the T columns, such as "+5 min".
-      title: a line above the maps.
+      rows: frames (T, H, W) by name, such as "observed" and each nowcast, in `labels.units`; NaN = no coverage.
+      labels: the texts and the grid of the maps. Without input labels, input frames are counted from the init time.
       observed_input: the frames (T_in, H, W) that the nowcasts were made from, drawn as a row above the others.
-      input_labels: their heads; without it, the number of frames before the init time.
-      x: pixel centres (W) in `xy_units`.
-      y: pixel centres (H) in `xy_units`.
-      xy_units: the unit of `x` and `y` ("m", "km"); "" or "1" for pixel numbers.
       overwrite: replace an existing file.
 
     Raises:
-      ValueError: where frames differ in shape or labels in number.
-      FileExistsError: where `path` exists and `overwrite` is False.
+      ValueError: frames differ in shape, or labels in number.
+      FileExistsError: `path` exists and `overwrite` is False.
     """
     refuse_existing(pathlib.Path(path), overwrite)  # before the work of drawing
-    strip = _arrange_rows(rows, lead_labels, observed_input, input_labels)
-    grid = describe_grid(x, y, xy_units)
-    scale = choose_scale(units, [row.frames for row in strip])
+    strip = _arrange_rows(rows, labels, observed_input)
+    grid = describe_grid(labels.x, labels.y, labels.xy_units)
+    scale = choose_scale(labels.units, [row.frames for row in strip])
     missing = any(not np.isfinite(row.frames).all() for row in strip)
-    layout = _lay_out(strip, bool(grid.km), bool(title))
+    layout = _lay_out(strip, bool(grid.km), bool(labels.title))
     figure = new_figure(layout.across, layout.bar_top + bar_inches(scale, missing) * DPI, DPI)
 
-    if title:
-        size = fit_size(title, layout.across - 0.3 * DPI, DPI, 10)
-        place_text(figure, layout.across / 2, 0.08 * DPI, title, size=size, ha="center", va="top", weight="bold")
+    if labels.title:
+        place_title(figure, 0.08 * DPI, labels.title)
     for row, name, top in zip(strip, layout.names, layout.tops):
         style = {"size": 8.5, "rotation": 90, "ha": "center", "va": "center", "linespacing": 1.1}
         place_text(figure, layout.name_middle, top + layout.high / 2, name, **style)
@@ -117,7 +106,7 @@ def draw_strip(
 
 
 def choose_columns(count: int, most: int = MOST_COLUMNS) -> list[int]:
-    """Evenly spaced positions out of 0..count-1, at most `most`, the last always among them.
+    """Choose at most `most` evenly spaced positions of 0..count-1, the last always among them.
 
     >>> choose_columns(24)
     [2, 5, 8, 11, 14, 17, 20, 23]
@@ -126,22 +115,21 @@ def choose_columns(count: int, most: int = MOST_COLUMNS) -> list[int]:
     return list(range((count - 1) % stride, count, stride))
 
 
-def _arrange_rows(rows, lead_labels, observed_input, input_labels) -> list[Row]:
-    """The rows as drawn, input first, with the chosen columns only."""
+def _arrange_rows(rows: Mapping[str, np.ndarray], labels: MapLabels, observed_input: np.ndarray | None) -> list[Row]:
+    """Return the rows in their order, input first, with the chosen columns only."""
     if not rows:
         raise ValueError("a strip needs at least one row of frames, found none")
-    shape = (len(lead_labels), *np.asarray(next(iter(rows.values()))).shape[1:])
+    shape = (len(labels.lead_labels), *np.asarray(next(iter(rows.values()))).shape[1:])
     strip = []
     if observed_input is not None:
         before = check_frames("input", observed_input, (-1, *shape[1:]))
-        if input_labels is None:
-            input_labels = label_lead_times(range(1 - len(before), 1), "1")
+        input_labels = labels.input_labels or label_lead_times(range(1 - len(before), 1), "1")
         if len(input_labels) != len(before):
             raise ValueError(f"{len(before)} input frames need as many labels, found {len(input_labels)}")
         chosen = choose_columns(len(before))
         strip.append(Row("input", before[chosen], [input_labels[index] for index in chosen]))
-    chosen = choose_columns(len(lead_labels))
-    heads = [lead_labels[index] for index in chosen]
+    chosen = choose_columns(len(labels.lead_labels))
+    heads = [labels.lead_labels[index] for index in chosen]
     for number, (name, frames) in enumerate(rows.items()):
         frames = check_frames(name, frames, shape)
         strip.append(Row(name, frames[chosen], [""] * len(chosen) if number else heads))
@@ -174,6 +162,6 @@ def _lay_out(strip: list[Row], distances: bool, title: bool) -> Layout:
 
 
 def _wrap_name(name: str, pixels: float) -> str:
-    """The name over as many lines as its row is high, broken after blanks, hyphens and underscores."""
+    """Break a name into lines that fit the height of its row, after blanks, hyphens and underscores."""
     fits = max(int(pixels * 72 / DPI / (0.62 * 8.5)), 4)
     return "\n".join(textwrap.wrap(name.replace("_", "_ "), fits)).replace("_ ", "_") if len(name) > fits else name

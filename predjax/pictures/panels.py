@@ -1,14 +1,17 @@
-"""What strips and animations share: panels of whole pixels, kilometre axes, the colour bar and its legend."""
+"""The parts that pictures share: labels of maps, panels of whole pixels, kilometre axes, the colour bar, titles."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Patch
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
@@ -19,16 +22,56 @@ FAINT = "#666666"
 KM_PER_UNIT = {"m": 1e-3, "metre": 1e-3, "metres": 1e-3, "meter": 1e-3, "meters": 1e-3, "km": 1.0}
 
 
+@dataclass(frozen=True)
+class MapLabels:
+    """The texts and the grid of strips and animations.
+
+    Attributes:
+      units: the unit of the values, such as "mm/h", "dBZ" or "1".
+      lead_labels: the lead time of each of the T frames, such as "+5 min".
+      input_labels: the time of each of the T_in input frames, such as "−10 min".
+      valid_labels: the valid time of each of the T_in + T frames, such as "2010-08-26 05:05 UTC"; only animations
+        show them.
+      title: a line above the maps.
+      x: pixel centres (W) in `xy_units`.
+      y: pixel centres (H) in `xy_units`.
+      xy_units: the unit of `x` and `y` ("m", "km"); "" or "1" for pixel numbers.
+    """
+
+    units: str
+    lead_labels: Sequence[str]
+    input_labels: Sequence[str] = ()
+    valid_labels: Sequence[str] = ()
+    title: str = ""
+    x: np.ndarray | None = None
+    y: np.ndarray | None = None
+    xy_units: str = ""
+
+
 class Grid(NamedTuple):
-    """How a frame lies on the ground: its size in km where known, and what turns north up and east right."""
+    """The position of a frame on the ground: its size in km where known, and the flips to north up and east right."""
 
     km: tuple[float, float] | None  # east-west, south-north, outer edges of the pixels
     flip_rows: bool
     flip_columns: bool
 
 
+def label_forecast(forecast: xr.Dataset, units: str, input_length: int) -> MapLabels:
+    """Return the labels of a forecast in `units` that was made from `input_length` frames, one a lead time apart."""
+    leads, lead_units = forecast["lead_time"].values.tolist(), forecast["lead_time"].attrs["units"]
+    return MapLabels(
+        units=units,
+        lead_labels=label_lead_times(leads, lead_units),
+        input_labels=label_lead_times([number * leads[0] for number in range(1 - input_length, 1)], lead_units),
+        title=str(forecast.attrs.get("title", "")),
+        x=forecast["x"].values,
+        y=forecast["y"].values,
+        xy_units=forecast["x"].attrs.get("units", "1"),
+    )
+
+
 def describe_grid(x: np.ndarray | None, y: np.ndarray | None, units: str) -> Grid:
-    """The grid of pixel centres x (W), y (H). Without a unit they are pixel numbers: row 0 on top, no distances."""
+    """Return the grid of pixel centres x (W), y (H); without a unit, row 0 is on top and there are no distances."""
     if x is None or y is None or units in ("", "1"):
         return Grid(None, False, False)
     x, y = np.asarray(x, float), np.asarray(y, float)
@@ -40,7 +83,7 @@ def describe_grid(x: np.ndarray | None, y: np.ndarray | None, units: str) -> Gri
 
 
 def label_lead_times(lead_times: Sequence[float], units: str = "minutes") -> list[str]:
-    """Column heads for times from the init time: "+5 min", "−10 min"; "frame +2" where units are "1".
+    """Return the heads of columns, times from the init time: "+5 min", "−10 min"; "frame +2" where units are "1".
 
     >>> label_lead_times([-5, 0, 5])
     ['−5 min', '0 min', '+5 min']
@@ -53,7 +96,7 @@ def label_lead_times(lead_times: Sequence[float], units: str = "minutes") -> lis
 
 
 def check_frames(name: str, frames: np.ndarray, like: tuple[int, ...]) -> np.ndarray:
-    """The frames as an array (T, H, W), or a ValueError that names them; negative sizes in `like` match any."""
+    """Return the frames as an array (T, H, W), or raise a ValueError; -1 in `like` matches any size."""
     frames = np.asarray(frames)
     fits = frames.ndim == 3 and all(want in (-1, have) for want, have in zip(like, frames.shape))
     if not fits or 0 in frames.shape:
@@ -63,7 +106,7 @@ def check_frames(name: str, frames: np.ndarray, like: tuple[int, ...]) -> np.nda
 
 
 def fit_panel(height: int, width: int, target: float) -> tuple[int, int]:
-    """Height and width in pixels of a panel about `target` wide and at most 1.6 times as high.
+    """Return the height and width in pixels of a panel about `target` wide and at most 1.6 times as high.
 
     Small frames are magnified by a whole number, so that all their pixels are equal.
     """
@@ -73,19 +116,25 @@ def fit_panel(height: int, width: int, target: float) -> tuple[int, int]:
 
 
 def place_axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
-    """Axes at a place in pixels from the upper left corner of the figure."""
+    """Add axes at a place in pixels from the upper left corner of the figure."""
     across, down = figure.bbox.width, figure.bbox.height
     rect = (left / across, 1 - (top + height) / down, width / across, height / down)
     return figure.add_axes(rect)
 
 
-def place_text(figure: Figure, left: float, top: float, text: str, **style):
-    """Text at a place in pixels from the upper left corner of the figure."""
+def place_text(figure: Figure, left: float, top: float, text: str, **style: Any) -> Text:
+    """Add text at a place in pixels from the upper left corner of the figure."""
     return figure.text(left / figure.bbox.width, 1 - top / figure.bbox.height, text, **{"color": INK, **style})
 
 
+def place_title(figure: Figure, top: float, title: str, margin: float = 0.3) -> None:
+    """Add the title in the middle, `top` pixels below the edge, as large as fits but for `margin` inches."""
+    size = fit_size(title, figure.bbox.width - margin * figure.dpi, figure.dpi, 10)
+    place_text(figure, figure.bbox.width / 2, top, title, size=size, weight="bold", ha="center", va="top")
+
+
 def fit_size(text: str, pixels: float, dpi: float, largest: float) -> float:
-    """The font size (points) at which the longest line of `text` is within `pixels`, at most `largest`."""
+    """Return the largest font size (points), up to `largest`, at which each line of `text` fits in `pixels`."""
     longest = max((len(line) for line in text.split("\n")), default=0)
     return min(largest, pixels * 72 / dpi / (0.62 * max(longest, 1)))  # 0.62 em: a wide mean of DejaVu Sans
 
@@ -106,18 +155,18 @@ def draw_frame(axes: Axes, frame: np.ndarray, scale: ColourScale, grid: Grid) ->
 
 
 def paint_panel(frame: np.ndarray, scale: ColourScale, grid: Grid, high: int, wide: int) -> np.ndarray:
-    """The colours of a frame, north in row 0 and west in column 0; never more than high x wide pixels."""
+    """Return the colours of a frame, north in row 0 and west in column 0, in at most high x wide pixels."""
     frame = frame[::-1] if grid.flip_rows else frame
     frame = frame[:, ::-1] if grid.flip_columns else frame
     colours = scale.paint(frame)
     if wide >= frame.shape[1]:
         return colours
-    # Averaging the colours keeps thin lines in sight, and says nothing false about the values of dB or gaps.
+    # Averages of colours keep thin lines in sight; averages of values would be false for dB and gaps.
     return np.asarray(Image.fromarray(colours).resize((wide, high), Image.Resampling.BOX))
 
 
 def mark_distances(axes: Axes, grid: Grid) -> None:
-    """Distances in km along a panel's axes, from its south-west corner, about two ticks an inch."""
+    """Mark distances in km along the axes of a panel, from its south-west corner, about two ticks an inch."""
     assert grid.km is not None, "only a grid with a scale has distances"
     sides = (axes.xaxis, axes.bbox.width, grid.km[0]), (axes.yaxis, axes.bbox.height, grid.km[1])
     for axis, pixels, length in sides:
@@ -129,12 +178,12 @@ def mark_distances(axes: Axes, grid: Grid) -> None:
 
 
 def bar_inches(scale: ColourScale, missing: bool) -> float:
-    """The height of the colour bar with its ticks, label and legend."""
+    """Return the height of the colour bar with its ticks, label and legend."""
     return 0.82 if scale.dry_label or missing else 0.62
 
 
 def draw_colour_bar(figure: Figure, scale: ColourScale, top: float, missing: bool) -> None:
-    """The colour bar across the figure from `top` (pixels) on, its legend below; takes `bar_inches`."""
+    """Draw the colour bar with its legend across the figure, from `top` (pixels) down; it takes `bar_inches`."""
     inch = figure.dpi
     width = min(4.6 * inch, figure.bbox.width - 0.5 * inch)
     left = (figure.bbox.width - width) / 2

@@ -16,38 +16,46 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 from predjax.analysis.components import fit_components, project
+from predjax.analysis.fixed_points import FixedPoints
+from predjax.analysis.gallery import Exhibit
 from predjax.files import refuse_existing
 from predjax.pictures.figures import new_figure, save_png
 from predjax.pictures.lead_times import style_axes
-from predjax.pictures.panels import FAINT, INK, fit_size, place_axes, place_text
+from predjax.pictures.panels import FAINT, INK, place_axes, place_title
 
 DPI = 130
-MOST_DECADES = 4  # of speed; what is slower still, down to the rounding error, has the last colour
+MOST_DECADES = 4  # of speed; slower steps, down to the rounding error, have the last colour
 TICK_STEPS = [1, 2, 2.5, 5, 10]
 COLOUR_STABLE, COLOUR_UNSTABLE = "#0072b2", "#d55e00"  # Okabe & Ito (2008)
 
 
-def draw_phase_portrait(path: str | os.PathLike, trajectories, fixed, *, overwrite: bool = False, **shown) -> None:
-    """Draws a phase portrait to a PNG; the arguments are those of `plot_phase_portrait`.
+def draw_phase_portrait(
+    path: str | os.PathLike,
+    trajectories: np.ndarray,
+    fixed: FixedPoints,
+    *,
+    title: str = "",
+    overwrite: bool = False,
+) -> None:
+    """Draw a phase portrait to a PNG, as `plot_phase_portrait` does.
 
     Raises:
-      FileExistsError: `path` exists and `overwrite` is not set.
+      FileExistsError: `path` exists and `overwrite` is False.
     """
     refuse_existing(pathlib.Path(path), overwrite)  # before the work of drawing
-    save_png(plot_phase_portrait(trajectories, fixed, **shown), path, overwrite=overwrite)
+    save_png(plot_phase_portrait(trajectories, fixed, title=title), path, overwrite=overwrite)
 
 
-def plot_phase_portrait(trajectories: np.ndarray, fixed, *, title: str = "") -> Figure:
-    """The trajectories in their first two principal components, and beside them the eigenvalues at the fixed points.
+def plot_phase_portrait(trajectories: np.ndarray, fixed: FixedPoints, *, title: str = "") -> Figure:
+    """Draw the trajectories in their first two principal components, and the eigenvalues at the fixed points.
 
-    The lines are coloured by speed, |h(t+1) - h(t)| in all N variables, on a log scale of at most four decades. Fixed
-    points are filled circles where stable, open ones where not, and so are the eigenvalues of the map at each of them:
-    it is stable where all of its eigenvalues lie inside the unit circle.
+    The lines are coloured by speed, |h(t+1) - h(t)| in all N variables, on a log scale of at most four decades. A
+    stable fixed point is a filled circle, an unstable one an open circle, and so are the eigenvalues of the map at the
+    point. A point is stable where all its eigenvalues lie inside the unit circle.
 
     Args:
       trajectories: `(B, T, N)`, B states over T steps, two variables at least.
-      fixed: with `points` `(P, N)`, `eigenvalues` `(P, N)` and `stable` `(P,)`, as
-        `predjax.analysis.fixed_points.find_fixed_points` gives them; P may be 0.
+      fixed: P fixed points of the same N variables; P may be 0.
       title: a line above the panels.
 
     Raises:
@@ -77,18 +85,16 @@ def plot_phase_portrait(trajectories: np.ndarray, fixed, *, title: str = "") -> 
     _draw_eigenvalues(beside, eigenvalues, stable)
 
     _add_legend(figure, stable, 1 - (head - 0.36 * DPI) / figure.bbox.height)
-    across = figure.bbox.width
-    style = {"size": fit_size(title, across - 0.3 * DPI, DPI, 10), "weight": "bold", "ha": "center", "va": "top"}
-    place_text(figure, across / 2, 0.07 * DPI, title, parse_math=False, **style)
+    place_title(figure, 0.07 * DPI, title)
     return figure
 
 
-def plot_gallery(exhibits: Sequence, fixed: Sequence) -> Figure:
-    """Phase portraits side by side, coloured by speed on one scale, with their Lyapunov exponents.
+def plot_gallery(exhibits: Sequence[Exhibit], fixed: Sequence[FixedPoints]) -> Figure:
+    """Draw phase portraits side by side, coloured by speed on one scale, with their Lyapunov exponents.
 
     Args:
-      exhibits: with `title`, `trajectories` `(B, T, N)` and `exponent`, per time constant.
-      fixed: the fixed points of each, as in `plot_phase_portrait`.
+      exhibits: the networks to show, with their trajectories.
+      fixed: the fixed points of each network.
     """
     side, left, head, gap = 2.7 * DPI, 0.62 * DPI, 0.82 * DPI, 0.62 * DPI
     figure = new_figure(left + len(exhibits) * (side + gap) + 0.4 * DPI, head + side + 0.5 * DPI, DPI)
@@ -107,8 +113,8 @@ def plot_gallery(exhibits: Sequence, fixed: Sequence) -> Figure:
     return figure
 
 
-def _draw_plane(axes: Axes, trajectories: np.ndarray, fixed, norm: LogNorm) -> None:
-    """Trajectories and fixed points in the first two principal components of the former."""
+def _draw_plane(axes: Axes, trajectories: np.ndarray, fixed: FixedPoints, norm: LogNorm) -> None:
+    """Draw trajectories and fixed points in the first two principal components of the trajectories."""
     style_axes(axes)
     components = fit_components(trajectories, 2)
     speeds = np.linalg.norm(np.diff(trajectories, axis=1), axis=-1)
@@ -124,7 +130,7 @@ def _draw_plane(axes: Axes, trajectories: np.ndarray, fixed, norm: LogNorm) -> N
 
 
 def _scale_speeds(speeds: np.ndarray) -> tuple[LogNorm, str]:
-    """The scale from the slowest to the fastest, within `MOST_DECADES`, and which of its ends is open."""
+    """Return the scale of the speeds, which spans at most `MOST_DECADES`, and its open end ("min" or "neither")."""
     fastest = speeds.max()
     if not fastest:
         return LogNorm(0.1, 1, clip=True), "min"
@@ -134,12 +140,12 @@ def _scale_speeds(speeds: np.ndarray) -> tuple[LogNorm, str]:
 
 
 def _choose_colours() -> ListedColormap:
-    """Dark for slow to light for fast, without the yellow that is lost on white."""
+    """Return colours from dark (slow) to light (fast), without the yellow that is lost on white."""
     return ListedColormap(matplotlib.colormaps["viridis"](np.linspace(0, 0.88, 256)))
 
 
 def _draw_lines(axes: Axes, places: np.ndarray, speeds: np.ndarray, norm: LogNorm) -> None:
-    """Each step is a piece of line with the colour of its speed; the fastest are below, the slowest last."""
+    """Draw each step as a piece of line in the colour of its speed, the slowest on top."""
     pieces = np.stack([places[:, :-1], places[:, 1:]], axis=2).reshape(-1, 2, 2)
     values = speeds.ravel()
     order = np.argsort(-values, kind="stable")
@@ -171,7 +177,7 @@ def _draw_bar(figure: Figure, axes: Axes, norm: LogNorm, extend: str) -> None:
 
 
 def _draw_eigenvalues(axes: Axes, eigenvalues: np.ndarray, stable: np.ndarray) -> None:
-    """All eigenvalues in the complex plane, equal scales, with the unit circle or, of a slow map, its part about 1."""
+    """Draw all eigenvalues in the complex plane with equal scales, and the unit circle or its part around 1."""
     style_axes(axes)
     angles = np.linspace(0, 2 * np.pi, 361)
     axes.plot(np.cos(angles), np.sin(angles), color=FAINT, linewidth=1.0, zorder=1.5)
@@ -187,9 +193,9 @@ def _draw_eigenvalues(axes: Axes, eigenvalues: np.ndarray, stable: np.ndarray) -
 
 
 def _frame_eigenvalues(eigenvalues: np.ndarray) -> tuple[float, float]:
-    """The middle on the real axis and half the side of a square around them all and the unit circle.
+    """Return the middle on the real axis, and half the side, of a square around all eigenvalues and the unit circle.
 
-    Small steps of a continuous system have all eigenvalues near 1: then only as much of the circle as is near them.
+    Small steps of a continuous system have all eigenvalues near 1: the square then holds only that part of the circle.
     """
     near = np.abs(eigenvalues - 1).max(initial=0)
     least = 1 - 1.2 * near if 0 < near < 0.5 else -1

@@ -1,8 +1,7 @@
-"""A response against what drives it, such as stress against strain: a panel a component, each method a line."""
+"""A response against its forcing, such as stress against strain: a panel for each component."""
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -10,41 +9,43 @@ from matplotlib.ticker import MaxNLocator
 
 from predjax.pictures.figures import new_figure, save_png
 from predjax.pictures.lead_times import style_axes, style_methods
-from predjax.pictures.panels import FAINT, INK, fit_size
+from predjax.pictures.panels import FAINT, INK, place_title
+from predjax.pictures.series import SeriesLabels, draw_legend
 
 DPI = 130
 MOST_PANELS = 4
 PANEL, GAP, LEFT, HEAD, FOOT = 2.3, 0.62, 0.68, 0.62, 0.52  # inches
 
 
-def draw_responses(path: str | os.PathLike, forcings, rows: Mapping, *, overwrite: bool = False, **shown) -> None:
-    """Draws a case to a PNG; the arguments are those of `plot_responses`.
+def draw_responses(
+    path: str | os.PathLike,
+    forcings: np.ndarray,
+    rows: Mapping[str, np.ndarray],
+    forcing_names: Sequence[str],
+    labels: SeriesLabels,
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Draw a case to a PNG, as `plot_responses` does.
 
     Raises:
-      FileExistsError: `path` exists and `overwrite` is not set.
+      FileExistsError: `path` exists and `overwrite` is False.
     """
-    save_png(plot_responses(forcings, rows, **shown), path, overwrite=overwrite)
+    save_png(plot_responses(forcings, rows, forcing_names, labels), path, overwrite=overwrite)
 
 
 def plot_responses(
-    forcings: np.ndarray,
-    rows: Mapping[str, np.ndarray],
-    *,
-    forcing_names: Sequence[str],
-    features: Sequence[str],
-    units: str = "1",
-    title: str = "",
+    forcings: np.ndarray, rows: Mapping[str, np.ndarray], forcing_names: Sequence[str], labels: SeriesLabels
 ) -> Figure:
-    """Loops of each feature over the forcing of the same number, at most four of them.
+    """Draw each feature over the forcing of the same number as a loop, at most four of them.
 
     Args:
       forcings: `(T, F)`.
-      rows: `(T, F)` by name; "observed" is what happened, the others are methods.
-      forcing_names: of the F forcings.
-      features: names of the F features.
-      units: of the features.
-      title: a line above the panels.
+      rows: `(T, F)` by name: "observed", and one for each method.
+      forcing_names: the names of the F forcings.
+      labels: names and units of the features, and the title; the lead times are not shown.
     """
+    features, units = labels.features, labels.units
     panels = min(len(features), MOST_PANELS)
     styles = style_methods(name for name in rows if name != "observed")
     width, height = LEFT + panels * (PANEL + GAP), HEAD + PANEL + FOOT
@@ -58,21 +59,15 @@ def plot_responses(
             line = {"color": style["color"], "linestyle": style["linestyle"], "linewidth": 1.2}
             axes.plot(forcings[:, number], rows[name][:, number], label=name, **line)
         axes.plot(forcings[-1, number], rows["observed"][-1, number], "o", color=INK, markersize=3)
-        axes.set_xlabel(forcing_names[number], fontsize=8, color=INK, labelpad=2, parse_math=False)
-        axes.set_title(features[number], fontsize=8, color=INK, pad=3, parse_math=False)
+        axes.set_xlabel(forcing_names[number], fontsize=8, color=INK, labelpad=2)
+        axes.set_title(features[number], fontsize=8, color=INK, pad=3)
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.yaxis.set_major_locator(MaxNLocator(5))
     left = len(features) - panels
     notes = [f"values in {units}"] * (units != "1") + ["the dot is the end"]
     notes += [f"{left} more features not shown"] * (left > 0)
     figure.text(1 - 0.1 / width, 0.06 / height, "; ".join(notes), size=7, ha="right", va="bottom", color=FAINT)
-    legend = figure.legend(
-        *figure.axes[0].get_legend_handles_labels(), loc="upper center", bbox_to_anchor=(0.5, 1 - 0.2 / height),
-        ncols=6, frameon=False, fontsize=8, labelcolor=INK,
-    )  # fmt: skip
-    for text in legend.get_texts():
-        text.set_parse_math(False)  # names of files may have a $
-    size = fit_size(title, (width - 0.4) * DPI, DPI, 10)
-    place: dict[str, Any] = {"ha": "center", "va": "top", "color": INK, "weight": "bold"}
-    figure.text(0.5, 1 - 0.05 / height, title, size=size, parse_math=False, **place)
+    inch = figure.bbox.height / height  # in pixels, of which the figure has a whole number
+    draw_legend(figure, 0.2 * inch)
+    place_title(figure, 0.05 * inch, labels.title, margin=0.4)
     return figure

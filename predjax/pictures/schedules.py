@@ -1,4 +1,4 @@
-"""Schedules: how likely a network is to see the true frame, over the iterations of a training run."""
+"""Schedules: the probability that a network sees the true frame, over the iterations of a training run."""
 
 import os
 import pathlib
@@ -27,20 +27,20 @@ def draw_schedules(
 ) -> None:
     """Draw the probability that an input of the network is the true frame, against the iteration (PNG).
 
-    A panel for each schedule, with a line for the observed frames after the first, which is always true, and one for
-    the frames after them. Where windows have no such frame the line is left out.
+    A panel for each schedule has a line for the observed frames after the first, which is always true, and a line for
+    the frames to forecast. A line is left out where windows have no such frame.
 
     Args:
       path: the PNG to write, whole or not at all.
       iterations: `(N,)`, rising.
-      schedules: by its title, the probabilities `(N, T-1)` of inputs 0 to T-2, as
+      schedules: for each title the probabilities `(N, T-1)` of inputs 0 to T-2, as
         `models.sampling.truth_probabilities` gives them for an iteration.
-      input_length: how many inputs are observed frames.
+      input_length: the number of observed frames.
       overwrite: replace an existing file.
 
     Raises:
-      ValueError: where there is nothing to draw, or probabilities are of another number of iterations.
-      FileExistsError: where `path` exists and `overwrite` is False.
+      ValueError: there is nothing to draw, or the probabilities do not have N rows.
+      FileExistsError: `path` exists and `overwrite` is False.
     """
     refuse_existing(pathlib.Path(path), overwrite)  # before the work of drawing
     if not schedules or not len(iterations):

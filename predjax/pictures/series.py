@@ -1,7 +1,8 @@
-"""Nowcasts of a vector series: what was observed and what each method forecast, a panel a feature."""
+"""Nowcasts of a vector series: the observation and the forecast of each method, with a panel for each feature."""
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,48 +11,63 @@ from matplotlib.ticker import MaxNLocator
 
 from predjax.pictures.figures import encode_png, new_figure, save_png
 from predjax.pictures.lead_times import style_axes, style_methods
-from predjax.pictures.panels import FAINT, INK, fit_size
+from predjax.pictures.panels import FAINT, INK, place_title
 
 DPI = 130
 MOST_PANELS = 8
-MOST_OBSERVED = 2  # observed steps before the init time that are shown, as a multiple of the forecast ones
+MOST_OBSERVED = 2  # observed steps before the init time that are drawn, for each forecast step
 
 
-def draw_series(path: str | os.PathLike, observed, rows: Mapping, *, overwrite: bool = False, **shown) -> None:
-    """Draws a case to a PNG; the arguments are those of `plot_series`.
+@dataclass(frozen=True)
+class SeriesLabels:
+    """The texts of the pictures of a vector series, and its lead times.
 
-    Raises:
-      FileExistsError: `path` exists and `overwrite` is not set.
+    Attributes:
+      features: the names of the F features.
+      lead_times: the lead times of the T frames, in `lead_units`.
+      lead_units: "minutes", "seconds" or "1" (frames).
+      units: the unit of the values.
+      title: a line above the panels.
     """
-    save_png(plot_series(observed, rows, **shown), path, overwrite=overwrite)
+
+    features: Sequence[str]
+    lead_times: Sequence[float]
+    lead_units: str = "1"
+    units: str = "1"
+    title: str = ""
 
 
-def encode_series(observed, rows: Mapping, **shown) -> bytes:
-    """The same picture as the bytes of a PNG."""
-    return encode_png(plot_series(observed, rows, **shown))
-
-
-def plot_series(
+def draw_series(
+    path: str | os.PathLike,
     observed: np.ndarray,
     rows: Mapping[str, np.ndarray],
+    labels: SeriesLabels,
     *,
-    features: Sequence[str],
-    lead_times: Sequence[float],
-    lead_units: str = "1",
-    units: str = "1",
-    title: str = "",
-) -> Figure:
-    """Lines over lead time, at most eight features.
+    overwrite: bool = False,
+) -> None:
+    """Draw a case to a PNG, as `plot_series` does.
+
+    Raises:
+      FileExistsError: `path` exists and `overwrite` is False.
+    """
+    save_png(plot_series(observed, rows, labels), path, overwrite=overwrite)
+
+
+def encode_series(observed: np.ndarray, rows: Mapping[str, np.ndarray], labels: SeriesLabels) -> bytes:
+    """Return the picture of `plot_series` as the bytes of a PNG."""
+    return encode_png(plot_series(observed, rows, labels))
+
+
+def plot_series(observed: np.ndarray, rows: Mapping[str, np.ndarray], labels: SeriesLabels) -> Figure:
+    """Draw lines over lead time, a panel for each feature, at most eight.
 
     Args:
       observed: `(T_in, F)`, up to the init time; `(0, F)` where everything follows from forcings.
-      rows: `(T, F)` by name; "observed" is what happened, the others are methods.
-      features: their F names.
-      lead_times: of the T frames, in `lead_units`.
-      units: of the values.
-      title: a line above the panels.
+      rows: `(T, F)` by name: "observed", and one for each method.
+      labels: names of the features, lead times, units and title.
     """
-    leads = np.asarray(lead_times, float)
+    features, units = labels.features, labels.units
+    leads = np.asarray(labels.lead_times, float)
     observed = observed[-MOST_OBSERVED * len(leads) :]
     past = leads[0] * np.arange(1 - len(observed), 1)
     panels = min(len(features), MOST_PANELS)
@@ -72,24 +88,25 @@ def plot_series(
         if len(observed):
             axes.axvline(0, color=FAINT, linewidth=0.8)
         axes.set_xlim(*np.concatenate([past, leads])[[0, -1]])
-        axes.set_ylabel(features[number], fontsize=8, color=INK, parse_math=False)
+        axes.set_ylabel(features[number], fontsize=8, color=INK)
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(4))
         if number < panels - 1:
             axes.tick_params(labelbottom=False)
-    unit = {"1": "frames", "minutes": "min", "seconds": "s"}.get(lead_units, lead_units)
+    unit = {"1": "frames", "minutes": "min", "seconds": "s"}.get(labels.lead_units, labels.lead_units)
     along = "lead time ({}); the forecasts begin at 0" if len(observed) else "time ({})"
     axes.set_xlabel(along.format(unit), fontsize=7.5, color=INK, labelpad=2)
     left = len(features) - panels
     notes = [f"values in {units}"] * (units != "1") + [f"{left} more features not shown"] * (left > 0)
     figure.text(6.82 / 7, 0.08 / height, "; ".join(notes), size=7, ha="right", va="bottom", color=FAINT)
-    legend = figure.legend(
-        *figure.axes[0].get_legend_handles_labels(), loc="upper center", bbox_to_anchor=(0.5, 1 - 0.24 / height),
-        ncols=6, frameon=False, fontsize=8, labelcolor=INK,
-    )  # fmt: skip
-    for text in legend.get_texts():
-        text.set_parse_math(False)  # names of files may have a $
-    size = fit_size(title, 6.6 * DPI, DPI, 10)
-    place: dict[str, Any] = {"ha": "center", "va": "top", "color": INK, "weight": "bold"}
-    figure.text(0.5, 1 - 0.06 / height, title, size=size, parse_math=False, **place)
+    draw_legend(figure, 0.24 * DPI)
+    place_title(figure, 0.06 * DPI, labels.title, margin=0.4)
     return figure
+
+
+def draw_legend(figure: Figure, top: float) -> None:
+    """Draw the legend of the first axes' lines across the figure, `top` pixels below the edge."""
+    handles, names = figure.axes[0].get_legend_handles_labels()
+    style: dict[str, Any] = {"ncols": 6, "frameon": False, "fontsize": 8, "labelcolor": INK}
+    place = (0.5, 1 - top / figure.bbox.height)
+    figure.legend(handles, names, loc="upper center", bbox_to_anchor=place, **style)

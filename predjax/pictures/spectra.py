@@ -1,4 +1,4 @@
-"""Power spectra of forecasts beside that of the observation: where the forecast falls below, it is blurred."""
+"""Power spectra of the forecasts and of the observation: a forecast with less power is blurred."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,16 +17,18 @@ OBSERVED_STYLE: dict[str, Any] = {"color": INK, "linestyle": "-", "linewidth": 2
 DECADES_BELOW = 2  # how far below the observed spectrum a forecast is still drawn
 
 
-def draw_spectra(comparison: xr.Dataset, lead: int, styles: Mapping[str, Mapping], size, dpi: int) -> Figure:
-    """The spectra of the observation and of every method at one lead time, and below their ratios.
+def draw_spectra(
+    comparison: xr.Dataset, lead: int, styles: Mapping[str, Mapping], size: tuple[int, int], dpi: int
+) -> Figure:
+    """Draw the spectra of the observation and of every method at one lead time, and below them their ratios.
 
-    The largest waves are on the left. The axis is the wavelength where the comparison has that coordinate, else the
+    The longest waves are on the left. The axis is the wavelength where the comparison has that coordinate, else the
     wave number.
 
     Args:
       comparison: rapsd_forecast, rapsd_observed and rapsd_ratio over (method, lead_time, wavenumber).
       lead: the position of the lead time.
-      styles: of each method, from `style_methods`.
+      styles: the style of each method, from `style_methods`.
       size: width and height in pixels.
       dpi: pixels an inch.
     """
@@ -40,7 +42,7 @@ def draw_spectra(comparison: xr.Dataset, lead: int, styles: Mapping[str, Mapping
         axes.set_xscale("log")
         axes.set_xlim(waves[0], waves[-1])  # from long waves to short ones, whichever grows
         _mark_waves(axes)
-    # All methods share the observation on a common domain; elsewhere each has its own, and the first stands for all.
+    # On common pixels all methods share the observed spectrum; elsewhere the one of the first method is drawn.
     upper.plot(waves, observed[0], label="observed", **OBSERVED_STYLE)
     for number, method in enumerate(map(str, now["method"].values)):
         marks = {"markersize": 3.0, "markevery": (0.02 + 0.02 * number, 0.13)}
@@ -56,7 +58,7 @@ def draw_spectra(comparison: xr.Dataset, lead: int, styles: Mapping[str, Mapping
     lower.axhline(1, color=INK, linewidth=1.2)
     lower.set(ylim=(0, 1.6), yticks=(0, 0.5, 1, 1.5))
     units = comparison["rapsd_observed"].attrs.get("units", "1")
-    upper.set_ylabel("power" + ("" if units == "1" else f" ({units.replace('^2', '²')})"), **_small(), parse_math=False)
+    upper.set_ylabel("power" + ("" if units == "1" else f" ({units.replace('^2', '²')})"), **_small())
     lower.set_ylabel("fcst / obs", **_small())
     lower.set_xlabel(label, **_small(), labelpad=1)
     figure.align_ylabels((upper, lower))
@@ -64,12 +66,12 @@ def draw_spectra(comparison: xr.Dataset, lead: int, styles: Mapping[str, Mapping
 
 
 def has_spectra(comparison: xr.Dataset) -> bool:
-    """Whether any lead time has a spectrum."""
+    """Return whether any lead time has a spectrum."""
     return "rapsd_forecast" in comparison and bool(comparison["rapsd_forecast"].notnull().any())
 
 
 def _measure_waves(comparison: xr.Dataset) -> tuple[np.ndarray, str]:
-    """The positions along the axis, and its label."""
+    """Return the positions along the axis, and its label."""
     if "wavelength" not in comparison.coords:
         number = comparison["wavenumber"]
         return np.asarray(number.values, float), number.attrs.get("long_name", "wave number")

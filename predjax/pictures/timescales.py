@@ -1,4 +1,4 @@
-"""Which timescales are where: power spectra of what is seen and of latent states, and the periods of the dynamics."""
+"""The timescales of a series: power spectra of features and latent states, and the periods of the dynamics."""
 
 import os
 from collections.abc import Mapping
@@ -13,14 +13,14 @@ from predjax.analysis.timescales import Eigenmodes, Spectrum
 from predjax.pictures.figures import new_figure, save_png
 from predjax.pictures.latents import CYCLE
 from predjax.pictures.lead_times import style_axes
-from predjax.pictures.panels import FAINT, INK, fit_size, place_axes
+from predjax.pictures.panels import FAINT, INK, place_axes, place_title
 
 DPI = 130
 LEFT, HEAD, WIDTH, HEIGHT, ACROSS, DOWN, FOOT = 72, 72, 330, 240, 66, 62, 50  # pixels
 DECADES, HEADROOM = 4.5, 0.6  # powers of ten below the highest peak, and above it for a row of the legend
 MOST_NAMES = 8  # of modes, the slowest, in the legend
 BINS = 60
-WIDEST = 1.03  # ratio of the periods that one point of a line is the mean power of
+WIDEST = 1.03  # ratio of the longest and the shortest period whose powers are averaged to one point of a line
 PANELS = {
     "x": "observed x",
     "r": "latent states r",
@@ -30,24 +30,34 @@ PANELS = {
 }
 
 
-def draw_timescales(path: str | os.PathLike, spectra, modes, periods, *, overwrite: bool = False, title="") -> None:
-    """Draws to a PNG; the arguments are those of `plot_timescales`.
+def draw_timescales(
+    path: str | os.PathLike,
+    spectra: Mapping[str, Spectrum],
+    modes: Eigenmodes,
+    periods: np.ndarray,
+    *,
+    title: str = "",
+    overwrite: bool = False,
+) -> None:
+    """Draw the timescales to a PNG, as `plot_timescales` does.
 
     Raises:
-      FileExistsError: `path` exists and `overwrite` is not set.
+      FileExistsError: `path` exists and `overwrite` is False.
     """
     save_png(plot_timescales(spectra, modes, periods, title=title), path, overwrite=overwrite)
 
 
-def plot_timescales(spectra: Mapping[str, Spectrum], modes: Eigenmodes, periods: np.ndarray, *, title="") -> Figure:
-    """Six panels over the period in steps, slow on the left: five spectra, and how often V has a period.
+def plot_timescales(
+    spectra: Mapping[str, Spectrum], modes: Eigenmodes, periods: np.ndarray, *, title: str = ""
+) -> Figure:
+    """Draw six panels over the period in steps, slow on the left: five spectra, and the histogram of V's periods.
 
     Args:
-      spectra: of x, r, z, r2 and w, with the same periods; z has the coordinates of `modes`.
-      modes: of the mean V; dotted lines mark their finite periods everywhere.
-      periods: of the eigenvalues of V at all steps, of any shape; what is infinite or slower than the spectra is left
-        out, and counted.
-      title: over all.
+      spectra: the spectra of x, r, z, r2 and w, with the same periods; z has the coordinates of `modes`.
+      modes: the eigenmodes of the mean V; dotted lines mark their finite periods in every panel.
+      periods: the periods of the eigenvalues of V at all steps, of any shape. Infinite ones and those slower than the
+        spectra are not drawn, but counted.
+      title: a line above the panels.
     """
     rows = 2
     width, height = LEFT + 3 * WIDTH + 2 * ACROSS + 20, HEAD + rows * HEIGHT + DOWN + FOOT
@@ -73,14 +83,12 @@ def plot_timescales(spectra: Mapping[str, Spectrum], modes: Eigenmodes, periods:
         axes.tick_params(labelsize=6.5)
         if row == rows - 1:
             axes.set_xlabel("period (time steps)", fontsize=7.5, color=INK, labelpad=2)
-    size = fit_size(title, width - 40, DPI, 10)
-    place: dict[str, Any] = {"ha": "center", "va": "top", "color": INK, "weight": "bold"}
-    figure.text(0.5, 1 - 12 / height, title, size=size, parse_math=False, **place)
+    place_title(figure, 12, title, margin=40 / DPI)
     return figure
 
 
 def _draw_spectrum(axes: Axes, spectrum: Spectrum, modes: Eigenmodes | None) -> None:
-    """One line for a feature; those of a mode share a colour and are named by its period and growth."""
+    """Draw a line for each feature; lines of one mode share a colour, and are named by its period and growth."""
     for number, power in enumerate(spectrum.power.T):
         owner = number if modes is None else modes.owners[number]
         style: dict[str, Any] = {"color": CYCLE[owner % len(CYCLE)], "linewidth": 0.9}
@@ -101,7 +109,7 @@ def _draw_spectrum(axes: Axes, spectrum: Spectrum, modes: Eigenmodes | None) -> 
 
 
 def _join(periods: np.ndarray, power: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean periods (of the logarithm) and powers of neighbours that a line has no room for; 0 is NaN."""
+    """Average neighbours that a line has no room for: periods by their logarithm, and powers; 0 becomes NaN."""
     groups = np.floor(np.log(periods[0] / periods) / np.log(WIDEST) + 1e-9).astype(int)
     _, groups = np.unique(groups, return_inverse=True)
     counts = np.bincount(groups)

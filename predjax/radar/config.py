@@ -1,4 +1,4 @@
-"""What a user can say about the data: how to read it, cut it into windows, and hold parts of it out."""
+"""Options of data: how to read them, cut them into windows, and hold parts of them out."""
 
 import dataclasses
 
@@ -11,7 +11,7 @@ UNITS = ("file", "mm/h", "dBZ")
 CROP_MODES = ("random", "grid", "centre")
 SPLITS = ("auto", "movie", "time")
 ON_BAD_WINDOW = ("stop", "skip")
-FEED_OPTIONS = ("layout", "variable", "units", "path_length")  # how frames that arrive are read
+FEED_OPTIONS = ("layout", "variable", "units", "path_length", "engine")  # of reading frames that arrive
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +35,9 @@ class DataConfig:
     path_length: int = flag(
         0, "lines of a path in tables of strains and stresses (.txt, .dat); needed for these alone", metavar="LINES"
     )
+    engine: str = flag(
+        "", "engine of xarray to open the files with, such as cfgrib (default: by their content)", metavar="NAME"
+    )
     crop: int = flag(0, "side of square crops in pixels; 0 takes whole frames", metavar="PIXELS")
     crop_mode: str = flag("random", "where training crops lie in the frame", choices=CROP_MODES)
     window_stride: int = flag(1, "frames between the starts of two windows", metavar="FRAMES")
@@ -43,7 +46,8 @@ class DataConfig:
     )
     importance: float = flag(
         0.0,
-        "mean of 1 - exp(-R h/mm) from which training windows are taken; with less they are as much rarer; 0 takes all",
+        "mean of 1 - exp(-R h/mm) from which a training window is always taken; drier ones are taken in proportion to "
+        "theirs; 0 takes all",
         metavar="RAIN",
     )
     on_bad_window: str = flag(
@@ -53,7 +57,7 @@ class DataConfig:
     valid_fraction: float = flag(0.15, "fraction of the data to validate on, 0 to 1", metavar="FRACTION")
     test_fraction: float = flag(0.15, "fraction of the data to verify on at the end, 0 to 1", metavar="FRACTION")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         choices: dict[str, tuple[str, ...]] = {
             "layout": LAYOUTS,
             "units": UNITS,

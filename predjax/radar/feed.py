@@ -1,20 +1,22 @@
-"""The frames that are there now, in files that keep arriving: each by its time, whatever happens to single files."""
+"""A feed: the frames that are there now, by their times, in files that keep arriving and may be damaged."""
 
 import logging
 import os
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
-from predjax.radar.formats.in_memory import list_datasets
-from predjax.radar.movies import Movies, build_movies, has_times, most_frequent_step
+from predjax.radar.formats.datasets import list_datasets
+from predjax.radar.grid import Grid
+from predjax.radar.movies import Movies, build_movies, has_times
 from predjax.radar.readers import expand_paths, read_movies
+from predjax.radar.step import Step
 
 _LOG = logging.getLogger("predjax")
-STEP_TOLERANCE = 0.01  # of the time step
 RECENT = 50  # frames that tell the time step
+Fill = Callable[[np.ndarray, np.ndarray, str], np.ndarray]  # a frame (H, W, C) from its neighbours and the units
 
 
 class Place(NamedTuple):
@@ -24,13 +26,18 @@ class Place(NamedTuple):
     movie: int
     frame: int
 
+    @property
+    def values(self) -> np.ndarray:
+        """The frame (H, W, C)."""
+        return self.movies["frames"][self.movie, self.frame].values
+
 
 class Feed:
-    """Frames by time, of the files that `paths` mean whenever `scan` is called.
+    """The frames by time in the files that `paths` mean whenever `scan` is called.
 
-    A file is read once; a changed one again. One that cannot be read, half written for instance, is named once and left
-    out until it changes. Of two frames of one time the one of the first file by name is taken. Files without times are
-    counted in frames.
+    A file is read once, and again when it changes. A file that cannot be read, because it is half written for
+    instance, is named once and left out until it changes. Of two frames of one time, the frame of the first file by
+    name is taken. Frames of files without times are counted.
 
     Args:
       paths: files, folders, globs; or datasets or Movies, as `radar.readers.read_movies` takes them.
@@ -40,20 +47,20 @@ class Feed:
       errors: why files were left out, by path.
     """
 
-    def __init__(self, paths, **options):
+    def __init__(self, paths: Any, **options: Any):
         self._paths, self._options = paths, options
         self._known: dict[str, tuple[tuple, list[Movies]]] = {}
-        self._places: dict[object, Place] = {}
+        self._places: dict[Any, Place] = {}
         self._said: set[tuple] = set()
         self.errors: dict[str, str] = {}
 
     def scan(self) -> None:
-        """Looks for new and changed files. Errors: FileNotFoundError where there is none at all."""
+        """Look for new and changed files. Errors: a FileNotFoundError where there is none at all."""
         found: dict[str, tuple[tuple, list[Movies]]] = {}
         datasets = list_datasets(self._paths)
         for one in read_movies(datasets, **self._options) if datasets else ():
             found.setdefault(one.attrs["source"], ((), []))[1].append(one)
-        paths = [] if found else list(map(str, expand_paths(self._paths)))
+        paths = [] if found else list(map(str, expand_paths(self._paths, self._options.get("engine", ""))))
         for path in tqdm(paths, desc="reading", unit="file", leave=False, disable=None, delay=1):
             try:
                 status = os.stat(path)
@@ -70,6 +77,7 @@ class Feed:
                 self._place(path, movies)
 
     def _read(self, path: str) -> list[Movies]:
+        """Read a file; nothing of a file that cannot be read."""
         self.errors.pop(path, None)
         try:
             return read_movies([path], **self._options)
@@ -79,6 +87,7 @@ class Feed:
             return []
 
     def _place(self, path: str, movies: Movies) -> None:
+        """Note the places of frames whose times are not there yet."""
         for movie, times in enumerate(movies["time"].values):
             for frame, time in enumerate(times):
                 place = Place(movies, movie, frame)
@@ -86,112 +95,99 @@ class Feed:
                 if kept is not place:
                     self._say("%s: another frame of %s is there already; left out", path, time)
 
-    def _say(self, text: str, *values) -> None:
+    def _say(self, text: str, *values: object) -> None:
+        """Log a warning, once."""
         line = (text, *map(str, values))
         if line not in self._said:
             self._said.add(line)
             _LOG.warning(text, *values)
 
     def times(self) -> list:
-        """The times of all frames, rising."""
+        """Return the times of all frames, rising."""
         return sorted(self._places)
 
-    def find_step(self, init) -> float | None:
-        """The most frequent step of the last frames up to `init` in seconds; None for one frame."""
+    def find_step(self, init: Any) -> float | None:
+        """Return the most frequent step of the last frames up to `init` in seconds; None for one frame."""
         times = np.array([time for time in self.times() if time <= init][-RECENT:])
         if not np.issubdtype(times.dtype, np.datetime64):
             return 1.0  # frames are counted
-        return most_frequent_step(times)
+        step = Step.of_times(times)
+        return step.seconds if step else None
 
-    def take(self, init, count: int, step: float, fill) -> tuple[Movies, list]:
-        """The `count` frames up to `init`, `step` seconds apart, as one movie; and the times that were filled in.
+    def take(self, init: Any, count: int, step: float, fill: Fill) -> tuple[Movies, list]:
+        """Return the `count` frames up to `init`, `step` seconds apart, as one movie; and the times that were filled.
 
-        One missing frame is made by `fill(before, after, units)` from its neighbours `(H, W, C)`.
+        One missing frame is made from its neighbours by `fill(before, after, units)`.
 
         Raises:
-          ValueError: more frames are missing, or the first one is without one before it; grids or units differ. Names
-            the times.
+          ValueError: more frames are missing, or the first one and the frame before it; grids, units or channels
+            differ. Names the times.
         """
-        times = self._count_back(init, count + 1, step)
-        chosen = {time: self._find(time, step) for time in times}
+        times = _count_back(init, count + 1, step)
+        chosen = {time: self._find(time, Step(step)) for time in times}
         missing = [time for time in times[1:] if chosen[time] is None]
         if len(missing) > 1 or (missing and (missing[0] == init or chosen[times[times.index(missing[0]) - 1]] is None)):
             raise ValueError(
-                f"{len(missing)} of the {count} frames up to {_shown(init)} are missing "
-                f"({', '.join(_shown(time) for time in missing)}), one at most can be filled in"
+                f"{len(missing)} of the {count} frames up to {_show(init)} are missing "
+                f"({', '.join(_show(time) for time in missing)}), one at most can be filled in"
             )
         first = chosen[init]
-        assert first is not None, "its time is of a frame that is there"
-        self._check_alike([place for time in times[1:] if (place := chosen[time])], first)
-        frames = {time: _values(place) for time, place in chosen.items() if place and _alike(place, first)}
+        assert first is not None, "its time is the time of a frame"
+        places = {time: place for time, place in chosen.items() if place}
+        frames = {}
+        for time, place in places.items():
+            if _are_alike(place.movies, first.movies):
+                frames[time] = place.values
+            elif time != times[0]:
+                names = [one.movies.attrs["source"] for one in (place, first)]
+                raise ValueError(f"{names[0]} and {names[1]} have different grids, units or channels")
         for time in missing:
-            where = times.index(time)
-            if times[where - 1] not in frames:
-                raise ValueError(f"the frame of {_shown(time)} is missing, and none of its grid is before it")
-            frames[time] = fill(frames[times[where - 1]], frames[times[where + 1]], first.movies.frames.attrs["units"])
-        return _join(frames, times[1:], chosen, first), missing
+            before, after = times[times.index(time) - 1], times[times.index(time) + 1]
+            if before not in frames:
+                raise ValueError(f"the frame of {_show(time)} is missing, and none of its grid is before it")
+            frames[time] = fill(frames[before], frames[after], first.movies.frames.attrs["units"])
+        sources = [places[time].movies for time in times[1:] if time in places]
+        return _join({time: frames[time] for time in times[1:]}, sources, first.movies), missing
 
-    def _count_back(self, init, count: int, step: float) -> list:
-        if isinstance(init, np.datetime64):
-            return [init - np.timedelta64(round(step * 1e9) * back, "ns") for back in range(count - 1, -1, -1)]
-        return [init - back for back in range(count - 1, -1, -1)]
-
-    def _find(self, time, step: float) -> Place | None:
-        """The frame of a time, which may be off by a hundredth of a step."""
+    def _find(self, time: Any, step: Step) -> Place | None:
+        """Return the frame of a time, which may be off by the tolerance of the step."""
         if time in self._places or not isinstance(time, np.datetime64):
             return self._places.get(time)
         near = min(self._places, key=lambda other: abs(other - time))
-        off = abs(near - time) / np.timedelta64(1, "s")
-        return self._places[near] if off <= STEP_TOLERANCE * step else None
-
-    def _check_alike(self, places: Sequence[Place], first: Place) -> None:
-        for place in places:
-            if not _alike(place, first):
-                names = [one.movies.attrs["source"] for one in (place, first)]
-                raise ValueError(f"{names[0]} and {names[1]} have different grids, units or channels")
+        return self._places[near] if step.allows((near - time) / np.timedelta64(1, "s")) else None
 
 
-def _alike(place: Place, other: Place) -> bool:
-    """Whether frames can be shown one after the other."""
-    one, two = place.movies, other.movies
-    if one is two:
+def _count_back(init: Any, count: int, step: float) -> list:
+    """Return `count` times up to `init`, `step` seconds apart, or frame numbers."""
+    apart = np.timedelta64(round(step * 1e9), "ns") if isinstance(init, np.datetime64) else 1
+    return [init - apart * back for back in range(count - 1, -1, -1)]
+
+
+def _are_alike(one: Movies, other: Movies) -> bool:
+    """Return whether frames can follow each other in one movie: the same grid, unit and channels."""
+    if one is other:
         return True
-    same = one.frames.attrs["units"] == two.frames.attrs["units"] and one["channel"].equals(two["channel"])
-    return same and all(
-        one[axis].size == two[axis].size and np.allclose(one[axis], two[axis], rtol=0, atol=1e-3 * _pixel(two[axis]))
-        for axis in ("y", "x")
-    )
+    same = one.frames.attrs["units"] == other.frames.attrs["units"] and one["channel"].equals(other["channel"])
+    return same and Grid.of(one).same(Grid.of(other))
 
 
-def _pixel(axis) -> float:
-    return float(abs(axis[1] - axis[0])) if axis.size > 1 else 1.0
-
-
-def _values(place: Place) -> np.ndarray:
-    return place.movies["frames"][place.movie, place.frame].values
-
-
-def _shown(time) -> str:
+def _show(time: Any) -> str:
     return str(time.astype("datetime64[s]")) if isinstance(time, np.datetime64) else f"frame {time}"
 
 
-def _join(frames: dict, times: list, chosen: dict, first: Place) -> Movies:
-    """One movie of frames that were read, with the labels of `first`."""
-    template = first.movies
-    places = [chosen[time] for time in times if chosen[time]]
-    files = dict.fromkeys(file for place in places for file in place.movies.attrs["files"])
-    sources = dict.fromkeys(place.movies.attrs["source"] for place in places)
-    source = ", ".join(sources) if len(sources) <= 3 else f"{next(iter(sources))} and {len(sources) - 1} more"
+def _join(frames: dict[Any, np.ndarray], sources: list[Movies], template: Movies) -> Movies:
+    """Return one movie of frames by time, with the labels of `template` and the names of their sources."""
+    names = dict.fromkeys(movies.attrs["source"] for movies in sources)
+    source = ", ".join(names) if len(names) <= 3 else f"{next(iter(names))} and {len(names) - 1} more"
+    coords: dict[Any, Any] = {name: one.variable for name, one in template.coords.items() if not one.dims}
+    coords |= {"time": np.array(list(frames))[None] if has_times(template) else None, **Grid.of(template).coords}
+    coords["channel"] = template["channel"].values
     joined = build_movies(
-        np.stack([frames[time] for time in times])[None],
-        time=np.array(times)[None] if has_times(template) else None,
-        y=template["y"].variable,
-        x=template["x"].variable,
-        channel=template["channel"].values,
+        np.stack(list(frames.values()))[None],
+        coords,
         attrs=template["frames"].attrs,
         source=source,
-        files=list(files),
+        files=list(dict.fromkeys(file for movies in sources for file in movies.attrs["files"])),
     )
     joined.attrs = {**template.attrs, **joined.attrs}
-    extra = {name: template[name].variable for name in template.coords if name not in joined.coords}
-    return joined.assign_coords({name: one for name, one in extra.items() if not one.dims})
+    return joined

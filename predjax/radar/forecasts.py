@@ -3,20 +3,19 @@
 import logging
 import os
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from predjax.radar.formats import cf
+from predjax.radar.formats.netcdf import open_netcdf
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
-from predjax.radar.formats.open_files import OPEN_FILES
 from predjax.radar.formats.times import decode_times
+from predjax.radar.grid import Grid, Part
 from predjax.radar.movies import Movies, has_times
 from predjax.radar.readers import expand_paths, read_movies
 from predjax.radar.windows.index import Window
 
 LOG = logging.getLogger("predjax")
-KILOMETRES = ("km", "kilometer", "kilometers", "kilometre", "kilometres")
 
 
 class GivenForecast(NamedTuple):
@@ -32,15 +31,14 @@ class Match(NamedTuple):
 
     window: Window
     forecast: GivenForecast
-    corner: tuple[int, int]  # row, column of its first pixel
-    turned: tuple[bool, bool]  # whether rows, columns of the file run against those of the observation
+    part: Part  # of the observed pixels
 
     def read(self, steps: int, shape: tuple[int, int]) -> np.ndarray:
         """The first `steps` frames as `(E, T, H, W, C)`, float32, on observed frames of `shape`; NaN = unknown."""
         frames = self.forecast.movies.frames[:, :steps].values
-        frames = frames[:, :, :: -1 if self.turned[0] else 1, :: -1 if self.turned[1] else 1]
+        frames = frames[:, :, :: -1 if self.part.turned[0] else 1, :: -1 if self.part.turned[1] else 1]
         whole = np.full((*frames.shape[:2], *shape, frames.shape[-1]), np.nan, np.float32)
-        rows, columns = (slice(first, first + size) for first, size in zip(self.corner, frames.shape[2:4]))
+        rows, columns = (slice(first, first + size) for first, size in zip(self.part.corner, frames.shape[2:4]))
         whole[:, :, rows, columns] = frames
         return whole
 
@@ -66,19 +64,17 @@ def read_forecasts(paths, *, variable: str = "", units: str = "file") -> list[Gi
     return forecasts
 
 
-def _init_time(path: str) -> Any:  # one np.datetime64
+def _init_time(path: str) -> np.datetime64:
     with NETCDF_LOCK:
-        variables = OPEN_FILES.dataset(path).variables.values()
-        for variable in variables:
-            if cf.attributes(variable).get("standard_name") == "forecast_reference_time":
-                attrs, values = cf.attributes(variable), np.ma.getdata(variable[...])
-                if values.size != 1:
-                    raise ValueError(f"{path}: {variable.name} must be one init time, found {values.size}")
-                return decode_times(values.reshape(()), attrs, f"{path}: {variable.name}")[()]
-        for variable in variables:
-            attrs = cf.attributes(variable)
-            if " since " in str(attrs.get("units", "")):
-                return decode_times(np.zeros(()), attrs, f"{path}: {variable.name}")[()]
+        variables = open_netcdf(path).variables
+        for name, variable in variables.items():
+            if variable.attrs.get("standard_name") == "forecast_reference_time":
+                if variable.size != 1:
+                    raise ValueError(f"{path}: {name} must be one init time, found {variable.size}")
+                return decode_times(variable.values.reshape(()), variable.attrs, f"{path}: {name}")[()]
+        for name, variable in variables.items():
+            if " since " in str(variable.attrs.get("units", "")):
+                return decode_times(np.zeros(()), variable.attrs, f"{path}: {name}")[()]
     raise ValueError(f"{path}: no init time: neither forecast_reference_time nor a time that counts from it")
 
 
@@ -94,18 +90,19 @@ def match_forecasts(forecasts: Sequence[GivenForecast], sources: Sequence[Movies
     matches, reasons = [], []
     for forecast in forecasts:
         _check_quantity(forecast, sources[0])
-        grids = [(i, place) for i, source in enumerate(sources) if (place := _find_pixels(forecast.movies, source))]
+        pixels = Grid.of(forecast.movies)
+        grids = [(i, part) for i, source in enumerate(sources) if (part := Grid.of(source).locate(pixels))]
         if not grids:
             raise ValueError(
-                f"{forecast.path}: its pixels ({_describe_grid(forecast.movies)}) are not those of "
-                f"{sources[0].attrs['source']} ({_describe_grid(sources[0])})"
+                f"{forecast.path}: its pixels ({pixels}) are not those of "
+                f"{sources[0].attrs['source']} ({Grid.of(sources[0])})"
             )
-        found = [(i, place, when) for i, place in grids if (when := _find_times(forecast, sources[i], input_length))]
+        found = [(i, part, when) for i, part in grids if (when := _find_times(forecast, sources[i], input_length))]
         if not found:
             reasons.append(f"{forecast.path}: init time {_show(forecast.init_time)}")
             continue
-        source, (y, x, turned), (movie, start) = found[0]
-        matches.append(Match(Window(source, movie, start, 0, 0), forecast, (y, x), turned))
+        source, part, (movie, start) = found[0]
+        matches.append(Match(Window(source, movie, start, 0, 0), forecast, part))
     if not matches:
         raise ValueError(
             f"{reasons[0]} with {input_length} observed frames before it and its valid times after it is not in "
@@ -134,28 +131,6 @@ def _check_quantity(forecast, source):
         raise ValueError(f"{forecast.path} has {channels} channels, {source.attrs['source']} has {wanted}")
 
 
-def _metres(coordinate):
-    factor = 1000.0 if coordinate.attrs.get("units") in KILOMETRES else 1.0
-    return coordinate.values * factor
-
-
-def _find_pixels(movies, source):
-    """(row, column, turned) of the forecast's first pixel in the source, None where the grids differ."""
-    place, turned = [], []
-    for axis in ("y", "x"):
-        values, observed = _metres(movies[axis]), _metres(source[axis])
-        against = values.size > 1 and (values[-1] > values[0]) != (observed[-1] > observed[0])
-        values = values[::-1] if against else values
-        first = int(np.abs(observed - values[0]).argmin())
-        part = observed[first : first + values.size]
-        step = abs(observed[1] - observed[0]) if observed.size > 1 else 1.0
-        if part.size != values.size or np.abs(part - values).max() > 0.01 * step:
-            return None
-        place.append(first)
-        turned.append(bool(against))
-    return (*place, tuple(turned))
-
-
 def _find_times(forecast, source, input_length):
     """(movie, first frame) of the window, None where the source has not all of its frames, one step apart."""
     if not has_times(source):
@@ -170,11 +145,6 @@ def _find_times(forecast, source, input_length):
         if (times[last + 1 : last + 1 + valid.size] == valid).all() and (steps == steps[0]).all():
             return movie, start
     return None
-
-
-def _describe_grid(movies):
-    ends = [f"{_metres(movies[axis])[i]:g}" for axis in ("y", "x") for i in (0, -1)]
-    return f"{movies.sizes['y']}x{movies.sizes['x']}, y {ends[0]}..{ends[1]}, x {ends[2]}..{ends[3]}"
 
 
 def _show(time):

@@ -1,4 +1,4 @@
-"""Movies: the labelled data set, and the one function that checks it.
+"""Movies: labelled frames, and the functions that check them where they are read.
 
 `Movies` is an `xarray.Dataset` of one grid: `frames (movie, time, y, x, channel)` float32 with NaN = no
 coverage, the coordinates `time (movie, time)`, `y`, `x`, `channel`, and optionally
@@ -6,103 +6,91 @@ coverage, the coordinates `time (movie, time)`, `y`, `x`, `channel`, and optiona
 or the file's own string. A vector series is a movie of one pixel, whose channels are the features.
 """
 
-import collections.abc
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NewType
 
 import numpy as np
 import xarray as xr
 
 from predjax.messages import one_line
+from predjax.radar.step import Step
+from predjax.units import RANGES, find_ranges
 
 Movies = xr.Dataset
+# A data set: Movies that were checked one by one and together, by `check_sources` or `check_together`.
+Sources = NewType("Sources", list[xr.Dataset])
 
 DIMENSIONS = ("movie", "time", "y", "x", "channel")
 FORCING_DIMENSIONS = (("movie", "time", "forcing"), ("movie", "time", "y", "x", "forcing"))
-# Wide enough for any weather, narrow enough for a forgotten scale factor or a wrong unit.
-RANGES = {"mm/h": (-0.01, 2000.0), "dBZ": (-100.0, 120.0)}
 SAMPLED_FRAMES = 8
 
 
 def build_movies(
-    frames,
+    frames: Any,
+    coords: Mapping[str, Any] | None = None,
     *,
-    time: np.ndarray | None = None,
-    y: xr.Variable | None = None,
-    x: xr.Variable | None = None,
-    channel: collections.abc.Sequence | np.ndarray | None = None,
     attrs: dict,
     source: str,
-    files: collections.abc.Sequence[str],
+    files: Sequence[str],
 ) -> Movies:
-    """Puts labels on frames.
+    """Put labels on frames.
 
     Args:
-      frames: (movie, time, y, x, channel) float32, an array or anything xarray indexes lazily.
-      time: (movie, time) datetime64; without it the frames are numbered and `time` has units "1".
-      y, x: one-dimensional coordinates; without them the pixels are numbered with units "1".
-      channel: names or numbers; without it the channels are numbered.
+      frames: (movie, time, y, x, channel) float32, an array or anything that xarray indexes lazily.
+      coords: labels by name; None is the same as no label:
+        `time` (movie, time) datetime64; without it the frames are numbered and `time` has units "1".
+        `y`, `x`: one-dimensional variables; without them the pixels are numbered with units "1".
+        `channel`: names or numbers; without it the channels are numbered.
+        Any other name: a variable, such as the grid mapping in `Grid.coords`.
       attrs: attributes of the frames; "units" is required.
       source: short name for messages and figures.
       files: the paths the frames come from.
 
     Returns:
-      Movies, not yet checked, whose texts are one line each; where there are times, `step_seconds` is their most
-      frequent difference.
+      Movies, not yet checked, whose texts are one line each. Where there are times, the attribute `step_seconds` is
+      their most frequent difference.
     """
     attrs = {key: _show(value) for key, value in attrs.items()}
     variable = xr.Variable(DIMENSIONS, frames, attrs)
     sizes = dict(zip(DIMENSIONS, variable.shape))
+    given = {name: label for name, label in (coords or {}).items() if label is not None}
+    time, channel = given.pop("time", None), given.pop("channel", None)
     dataset_attrs: dict[str, Any] = {"source": one_line(source), "files": [str(file) for file in files]}
     if time is None:
         numbers = np.broadcast_to(np.arange(sizes["time"], dtype=np.int64), (sizes["movie"], sizes["time"]))
         time_variable = xr.Variable(("movie", "time"), numbers.copy(), {"units": "1", "long_name": "frame number"})
     else:
         time_variable = xr.Variable(("movie", "time"), np.asarray(time).astype("datetime64[ns]"))
-        step = most_frequent_step(time)
+        step = Step.of_times(time)
         if step is not None:
-            dataset_attrs["step_seconds"] = step
+            dataset_attrs["step_seconds"] = step.seconds
     pixels = {
         name: xr.Variable((name,), np.arange(sizes[name], dtype=np.float64), {"units": "1"}) for name in ("y", "x")
     }
     channels = np.arange(sizes["channel"]) if channel is None else np.asarray([_show(name) for name in channel])
-    coords = {
-        "time": time_variable,
-        "y": pixels["y"] if y is None else y,
-        "x": pixels["x"] if x is None else x,
-        "channel": ("channel", channels),
-    }
-    return xr.Dataset({"frames": variable}, coords=coords, attrs=dataset_attrs)
+    labels = {"time": time_variable, **pixels, "channel": ("channel", channels), **given}
+    return xr.Dataset({"frames": variable}, coords=labels, attrs=dataset_attrs)
 
 
-def _show(value):
-    """A label as messages and figures can show it."""
+def _show(value: Any) -> Any:
+    """Return a label as messages and figures can show it."""
     return one_line(value) if isinstance(value, str) else value
 
 
-def most_frequent_step(time: np.ndarray) -> float | None:
-    """The most frequent difference of `time` (..., frames) in seconds, or None for a single frame."""
-    times = np.asarray(time).astype("datetime64[ns]").astype(np.int64)
-    differences = np.diff(times, axis=-1).ravel()
-    if differences.size == 0:
-        return None
-    steps, counts = np.unique(differences, return_counts=True)
-    return float(steps[np.argmax(counts)]) / 1e9
-
-
 def has_times(movies: Movies) -> bool:
-    """Whether the frames carry dates (else `time` numbers them)."""
+    """Return whether the frames have dates; without them `time` numbers the frames."""
     return np.issubdtype(movies["time"].dtype, np.datetime64)
 
 
 def is_series(movies: Movies) -> bool:
-    """Whether the movies are vector series: of a single pixel."""
+    """Return whether the movies are vector series: movies of a single pixel."""
     return movies.sizes["y"] == movies.sizes["x"] == 1
 
 
 def check_movies(movies: Movies) -> Movies:
-    """Returns `movies` when they keep the rules of this module.
+    """Return `movies` when they keep the rules of this module.
 
-    Pixel values are looked at in a few frames spread over the movies: a data set may be larger than memory.
+    Values are checked in a few frames spread over the movies: a data set may be larger than memory.
 
     Raises:
       ValueError: one line with the source, the rule and the value found.
@@ -133,13 +121,18 @@ def check_movies(movies: Movies) -> Movies:
     return movies
 
 
-def check_together(sources: collections.abc.Sequence[Movies]) -> list[Movies]:
-    """Returns the list of `sources` when they can be one data set: one unit, the same channels and forcings.
+def check_sources(movies: Iterable[Movies]) -> Sources:
+    """Return the movies as a data set. Errors: those of `check_movies` and `check_together`."""
+    return check_together([check_movies(one) for one in movies])
+
+
+def check_together(movies: Iterable[Movies]) -> Sources:
+    """Return movies that were checked one by one as a data set: one unit, the same channels and forcings.
 
     Raises:
       ValueError: names the two sources that differ, and how.
     """
-    sources = list(sources)
+    sources = Sources(list(movies))
     for other in sources[1:]:
         first, names = sources[0], (sources[0].attrs.get("source"), other.attrs.get("source"))
         units = first.frames.attrs["units"], other.frames.attrs["units"]
@@ -156,6 +149,7 @@ def check_together(sources: collections.abc.Sequence[Movies]) -> list[Movies]:
 
 
 def _check_times(movies: Movies, source: str) -> None:
+    """Raise a ValueError unless times are dates or numbers that increase."""
     time = movies["time"]
     if not has_times(movies) and not np.issubdtype(time.dtype, np.integer):
         raise ValueError(f"{source}: time must be datetime64 or frame numbers, not {time.dtype}")
@@ -172,25 +166,30 @@ def _check_times(movies: Movies, source: str) -> None:
 
 
 def _check_values(frames: xr.DataArray, source: str) -> None:
+    """Raise a ValueError when a frame of the sample has an impossible value, or none has a finite one."""
     movies, length = frames.shape[:2]
     sampled = np.unique(np.linspace(0, movies * length - 1, SAMPLED_FRAMES).astype(int))
-    low, high = RANGES.get(frames.attrs["units"], (-np.inf, np.inf))
     any_finite = False
     for number in sampled:
         movie, frame = divmod(int(number), length)
         values = frames[movie, frame].values
-        values = values[~np.isnan(values)]
-        if values.size == 0:
-            continue
-        any_finite = True
-        smallest, largest = values.min(), values.max()
-        if not np.isfinite([smallest, largest]).all() or smallest < low or largest > high:
-            worst = smallest if smallest < low or np.isinf(smallest) else largest
-            units = frames.attrs["units"]
-            limits = f"between {low:g} and {high:g}" if units in RANGES else "finite"
-            raise ValueError(
-                f"{source}: values in {units} must be {limits}, but frame {frame} of movie {movie} "
-                f"holds {worst:g}: is the unit or the scale factor right?"
-            )
+        any_finite |= not np.isnan(values).all()
+        check_range(values, frames.attrs["units"], source, f"frame {frame} of movie {movie} holds")
     if not any_finite:
         raise ValueError(f"{source}: no finite value in any of {len(sampled)} frames looked at")
+
+
+def check_range(values: np.ndarray, units: str, source: str, where: str) -> None:
+    """Raise a ValueError of one line when one of the values (NaN = no coverage) is impossible in `units`.
+
+    The message names the `source`, and what stands before the value: `where`, such as "frame 3 of movie 0 holds".
+    """
+    low, high = find_ranges(units).frames
+    smallest, largest = np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)
+    if smallest < low or largest > high or np.isinf([smallest, largest]).any():
+        worst = smallest if smallest < low or np.isinf(smallest) else largest
+        limits = f"between {low:g} and {high:g}" if units in RANGES else "finite"
+        raise ValueError(
+            f"{source}: values in {units} must be {limits}, but {where} {worst:g}: "
+            "is the unit or the scale factor right?"
+        )

@@ -1,23 +1,26 @@
 """Latitude and longitude of projected pixels, where pyproj is installed (extra `projection`)."""
 
 import logging
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 LOG = logging.getLogger("predjax")
-# Exact, in the order of trust; CF attributes cannot say everything (the Swiss grid).
+# In the order of trust. They are exact; CF attributes cannot describe every projection (the Swiss grid).
 TEXTS = ("crs_wkt", "spatial_ref", "proj4")
 
 
 def locate_pixels(mapping: dict, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Latitude and longitude (y, x) in degrees, on the datum of the projection as CF has it.
+    """Return latitude and longitude (y, x) in degrees, on the datum of the projection, as CF asks.
 
     Args:
       mapping: attributes of a CF grid mapping; `crs_wkt`, `spatial_ref` or `proj4` come before the CF parameters.
       y, x: coordinates of rows and columns in metres.
 
     Returns:
-      None without pyproj, without a projection that it knows, and where a pixel is beyond the projection's edge.
+      The two arrays; None without pyproj, without a projection that it knows, and where a pixel is beyond the edge of
+      the projection.
     """
     try:
         import pyproj
@@ -25,7 +28,7 @@ def locate_pixels(mapping: dict, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarr
         return None
     crs = _find_crs(pyproj, mapping)
     if crs is not None and crs.is_bound:
-        crs = crs.source_crs  # without the way to another datum: CF's lat and lon are on that of the grid mapping
+        crs = crs.source_crs  # without the step to another datum: CF's lat and lon are on the grid mapping's datum
     if crs is None or not crs.is_projected:
         LOG.info("the projection %s is not known: no lat and lon", mapping.get("grid_mapping_name", "without a name"))
         return None
@@ -39,7 +42,8 @@ def locate_pixels(mapping: dict, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarr
     return lat, lon
 
 
-def _find_crs(pyproj, mapping):
+def _find_crs(pyproj: ModuleType, mapping: dict) -> Any:
+    """Return the pyproj CRS of a grid mapping, or None."""
     for text in (mapping[key] for key in TEXTS if mapping.get(key)):
         try:
             return pyproj.CRS.from_user_input(text)
@@ -52,6 +56,6 @@ def _find_crs(pyproj, mapping):
         return None
 
 
-def _plain(value):
-    """Numbers and lists as pyproj reads them."""
+def _plain(value: Any) -> Any:
+    """Return an attribute as numbers and lists, which pyproj reads."""
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else value

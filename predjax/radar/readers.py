@@ -1,91 +1,118 @@
 """Files of any known format to a data set: a list of Movies."""
 
-import collections.abc
 import glob
 import os
 import pathlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
 
 from predjax.messages import one_line_messages
 from predjax.radar.config import LAYOUTS, UNITS
-from predjax.radar.formats.in_memory import as_file, is_movies, list_datasets
-from predjax.radar.formats.netcdf import read_netcdf
-from predjax.radar.formats.npy import read_npy
-from predjax.radar.formats.npz import read_npz
-from predjax.radar.formats.suffixes import SUFFIXES, TABLE_SUFFIXES, is_gridded
-from predjax.radar.formats.table import read_table
-from predjax.radar.formats.zarr import is_zarr
-from predjax.radar.movies import Movies, check_movies, check_together
+from predjax.radar.formats.catalogue import FOLDER_SUFFIXES, Reading, find_format, list_suffixes, read_labels
+from predjax.radar.formats.datasets import check_engine, encode_dataset, is_movies, list_datasets, name_dataset
+from predjax.radar.formats.decode import check_dtype
+from predjax.radar.formats.joining import join_files, warn_of_duplicates
+from predjax.radar.formats.labels import Header, read_header
+from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
+from predjax.radar.formats.npy import label_array
+from predjax.radar.movies import Movies, Sources, check_sources
 from predjax.radar.store.reading import is_store, read_store
+
+Paths = str | os.PathLike | Sequence
 
 
 @one_line_messages()
-def read_movies(
-    paths: str | os.PathLike | collections.abc.Sequence,
-    *,
-    layout: str = "auto",
-    variable: str = "",
-    units: str = "file",
-    forcings: collections.abc.Sequence[str] = (),
-    path_length: int = 0,
-) -> list[Movies]:
-    """Reads a data set; pixels of .npy and netCDF files, composites and stores are read only when they are indexed.
+def read_movies(paths: Any, **options: Any) -> Sources:
+    """Read a data set; pixels of .npy and netCDF files, composites and stores are read only when they are indexed.
 
     Args:
       paths: files, folders, globs, stores of predjax or of Zarr, as a sequence or as text with commas between them; or
         a Dataset or DataArray of xarray, or a sequence of these, in which frames are found as in netCDF files. Movies
-        are checked, and stay as they are.
-      layout: axes of arrays in .npy and .npz files, one of LAYOUTS.
+        are checked, and stay as they are. Or an array of numpy, with its `layout`.
+      layout: axes of arrays and of arrays in .npy and .npz files, one of LAYOUTS.
       variable: netCDF variable, or quantity of a composite, of the frames; empty: the only one that can be meant.
       units: of the frames: "file", "mm/h" or "dBZ". Files with units are converted; of arrays, which have no unit of
         their own, it is the unit they are in already.
       forcings: netCDF variables that are known ahead; "strain" of tables.
       path_length: lines of a path in tables of strains and stresses.
+      engine: of xarray, to open the files with; empty: the formats that predjax knows.
 
     Returns:
-      One Movies a grid or array file, in the order of the paths; checked, of one unit and the same channels.
+      One Movies a grid or array, in the order of the paths; checked, of one unit and the same channels.
 
     Raises:
       FileNotFoundError: a path or pattern that matches nothing.
       ValueError, OSError: one line with the file, the rule and what was found.
     """
-    for name, value, choices in (("layout", layout, LAYOUTS), ("units", units, UNITS)):
+    reading = Reading(**options)
+    for name, value, choices in (("layout", reading.layout, LAYOUTS), ("units", reading.units, UNITS)):
         if value not in choices:
             raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
-    datasets = list_datasets(paths)
-    if datasets is not None:
-        others = [one for one in datasets if not is_movies(one)]
-        names = ["dataset"] if len(others) == 1 else [f"dataset {number}" for number in range(1, len(others) + 1)]
-        read = read_netcdf([*map(as_file, others, names)], variable, units, forcings)
-        return check_together([check_movies(movies) for movies in (*filter(is_movies, datasets), *read)])
-    files = expand_paths(paths)
-    known = (*SUFFIXES, *TABLE_SUFFIXES)
-    stores = [file for file in files if file.is_dir() and not is_zarr(file)]
-    gridded = [file for file in files if is_gridded(file)]
-    known_files = {*stores, *gridded}
-    unknown = next((file for file in files if file not in known_files and file.suffix.lower() not in known), None)
+    check_engine(reading.engine)
+    if isinstance(paths, np.ndarray):
+        if reading.layout == "auto":
+            raise ValueError(f"an array of the shape {paths.shape} needs its layout, one of {'; '.join(LAYOUTS[1:])}")
+        check_dtype(paths.dtype, "array")
+        found = [label_array(paths, "array", reading.layout, reading.units)]
+    else:
+        datasets = list_datasets(paths)
+        files = expand_paths(paths, reading.engine) if datasets is None else []
+        found = _read_datasets(datasets, reading) if datasets else _read_files(files, reading)
+    return check_sources(found)
+
+
+def _read_datasets(datasets: list, reading: Reading) -> list[Movies]:
+    """Movies as they are, then those of the other Datasets."""
+    others = [one for one in datasets if not is_movies(one)]
+    headers = []
+    for number, one in enumerate(others, 1):
+        name = name_dataset(one, "dataset" if len(others) == 1 else f"dataset {number}")
+        with NETCDF_LOCK:  # it may be in a file
+            encoded = encode_dataset(one, name)
+            headers.append(read_header(encoded, name, reading.variable, reading.units, reading.forcings))
+    return [*filter(is_movies, datasets), *_join(headers)]
+
+
+def _read_files(files: list[pathlib.Path], reading: Reading) -> list[Movies]:
+    formats = {file: find_format(file) for file in files}
+    gridded = [file for file, one in formats.items() if reading.engine or (one and one.open)]
+    stores = [file for file in files if file.is_dir() and file not in gridded]
+    unknown = next((file for file, one in formats.items() if not one and file not in {*stores, *gridded}), None)
     if unknown is not None:
-        raise ValueError(f"{unknown}: the format {unknown.suffix!r} is unknown; known are {', '.join(known)}")
+        known = ", ".join(list_suffixes())
+        raise ValueError(f"{unknown}: the format {unknown.suffix!r} is unknown; known are {known}")
     found: list[Movies] = []
-    for file in files:
+    for file, one in formats.items():
         if file in stores:
-            found += read_store(file, variable, units, forcings)
+            found += read_store(file, reading.variable, reading.units, reading.forcings)
         elif file in gridded[:1]:
             # All of these files at once, because they may be frames of one movie.
-            found += read_netcdf(gridded, variable, units, forcings)
-        elif file.suffix.lower() in TABLE_SUFFIXES:
-            found.append(read_table(file, path_length, variable, forcings))
-        elif file.suffix.lower() in (".npy", ".npz"):
-            if forcings:
-                raise ValueError(f"{file}: an array has no variable {forcings[0]!r}; forcings need netCDF files")
-            found.append((read_npy if file.suffix.lower() == ".npy" else read_npz)(file, layout, units))
-    return check_together([check_movies(movies) for movies in found])
+            found += read_gridded(gridded, reading)
+        elif one and one.read:
+            found.append(one.read(file, reading))
+    return found
 
 
-def expand_paths(paths: str | os.PathLike | collections.abc.Sequence) -> list[pathlib.Path]:
-    """The files meant by `paths`: files, folders (their files of a known format), globs, and stores, which are folders.
+def read_gridded(files: Iterable[str | os.PathLike], reading: Reading) -> list[Movies]:
+    """Read files whose frames are joined in time, one Movies a grid; not yet checked. Errors: as of `read_movies`."""
+    return _join([read_labels(os.fspath(file), reading) for file in files])
+
+
+def _join(headers: list[Header]) -> list[Movies]:
+    joined = join_files(headers)
+    for one in joined:
+        warn_of_duplicates(one)
+    return [one.movies for one in joined]
+
+
+def expand_paths(paths: Paths, engine: str = "") -> list[pathlib.Path]:
+    """Return the files meant by `paths`: files, folders (their files of a known format), globs, stores (folders, too).
 
     Args:
       paths: a sequence of them, or text with commas between them.
+      engine: of xarray, which may read any file of a folder; empty: the formats that predjax knows.
 
     Returns:
       Files in the order given, sorted by name inside a folder or glob, each once.
@@ -99,22 +126,22 @@ def expand_paths(paths: str | os.PathLike | collections.abc.Sequence) -> list[pa
         paths = [text] if os.path.exists(text) else [part.strip() for part in text.split(",") if part.strip()]
     if not paths:
         raise FileNotFoundError("no data path was given")
-    files = [file for path in paths for file in _expand(os.path.expanduser(os.fspath(path)))]
+    files = [file for path in paths for file in _expand(os.path.expanduser(os.fspath(path)), engine)]
     once: dict[str, pathlib.Path] = {}
     for file in files:
         once.setdefault(os.path.realpath(file), file)
     return list(once.values())
 
 
-def _expand(path: str) -> list[pathlib.Path]:
+def _expand(path: str, engine: str) -> list[pathlib.Path]:
     if _is_one(path):
         return [pathlib.Path(path)]
     if os.path.isdir(path):
-        found = (p for p in pathlib.Path(path).iterdir() if p.name.lower().endswith(SUFFIXES) or is_zarr(p))
+        inside = [file for file in pathlib.Path(path).iterdir() if _is_read(file, engine)]
         # A folder of that name is none of them, but a Zarr store; a link to nothing is an error.
-        files = sorted(file for file in found if file.is_file() or is_zarr(file) or not file.exists())
+        files = sorted(file for file in inside if not file.is_dir() or find_format(file))
         if not files:
-            raise FileNotFoundError(f"the folder {path} has no file of a known format ({', '.join(SUFFIXES)})")
+            raise FileNotFoundError(f"the folder {path} has no file of a known format ({', '.join(FOLDER_SUFFIXES)})")
         return files
     files = sorted(pathlib.Path(file) for file in glob.glob(path, recursive=True) if _is_one(file))
     if not files:
@@ -122,6 +149,14 @@ def _expand(path: str) -> list[pathlib.Path]:
     return files
 
 
+def _is_read(file: pathlib.Path, engine: str) -> bool:
+    """Whether a file is read where its folder is named."""
+    if engine and not file.name.startswith("."):
+        return True
+    found = find_format(file)
+    return found is not None and found.in_folders
+
+
 def _is_one(path: str) -> bool:
     """Whether a path is read by itself: a file, or the folder of a store."""
-    return os.path.isfile(path) or is_store(path) or is_zarr(path)
+    return os.path.isfile(path) or is_store(path) or (os.path.isdir(path) and find_format(path) is not None)

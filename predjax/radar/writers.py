@@ -1,4 +1,4 @@
-"""Forecasts to netCDF files that follow the CF conventions, and files that appear whole or not at all."""
+"""Forecasts to netCDF files that follow the CF conventions."""
 
 import os
 from typing import Any
@@ -10,14 +10,13 @@ import xarray as xr
 from predjax.files import appearing
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.projection import locate_pixels
+from predjax.units import metre_factor
 
 CONVENTIONS = "CF-1.11"
 FILL_VALUE = np.float32(-9999)
 CF_UNITS = {"mm/h": "mm h-1"}  # UDUNITS reads both; the CF tables have the second
-KILOMETRES = ("km", "kilometre", "kilometres", "kilometer", "kilometers")
-METRES = ("m", "metre", "metres", "meter", "meters")
 COMPRESSION: dict[str, Any] = {"compression": "zlib", "complevel": 4, "shuffle": True}
-LAYOUTS = ("cf", "pysteps")
+FORECAST_LAYOUTS = ("cf", "pysteps")
 PYSTEPS_NAMES = {"mm/h": "precip_intensity", "dBZ": "reflectivity"}
 GLOBAL_ATTRIBUTES = ("title", "institution", "source", "history", "comment", "references")
 
@@ -25,28 +24,31 @@ GLOBAL_ATTRIBUTES = ("title", "institution", "source", "history", "comment", "re
 def write_forecast(
     path: str | os.PathLike, forecast: xr.Dataset, *, overwrite: bool = False, layout: str = "cf"
 ) -> None:
-    """Writes one Forecast as CF netCDF: dimensions ([realization,] time, y, x), readable by xarray, GDAL and others.
+    """Write one Forecast as CF netCDF with dimensions ([realization,] time, y, x); xarray, GDAL and others read it.
 
-    `time` is the valid time, counted in seconds from the init time, which stands in `forecast_reference_time`;
-    `forecast_period` is the lead time. Projected coordinates in km become m, rows are turned so that y falls
-    (row 0 is north; row numbers of data without coordinates stay as they are), NaN becomes `_FillValue`. Where pyproj
-    is installed and knows the projection, `lat` and `lon` say where the pixels lie. A single channel is one variable
-    with the name it has in the data; several are one variable each. A vector series is one variable ([realization,]
-    time, feature). Without times the dimension `time` holds frame numbers.
+    - `time` is the valid time in seconds since the init time, which is in `forecast_reference_time`;
+      `forecast_period` is the lead time. Without times, `time` holds frame numbers.
+    - Projected coordinates in km become m. Rows are turned so that y falls (row 0 is north); row numbers of data
+      without coordinates stay as they are. NaN becomes `_FillValue`.
+    - `lat` and `lon` give the places of the pixels where pyproj is installed and knows the projection.
+    - A single channel is one variable with its name in the data; several channels are one variable each. A vector
+      series is one variable ([realization,] time, feature).
+
+    The file appears whole or not at all.
 
     Args:
-      path: of the file; the folder is made when it is missing.
+      path: of the file; a missing folder is made.
       forecast: as made by `nowcasts.forecast.to_forecast`.
       overwrite: whether an existing file may be replaced.
-      layout: "cf", or "pysteps": the same with the names that pysteps' importer looks for, `precip_intensity` (mm/h)
-        or `reflectivity` (dBZ) and, of that projection, `polar_stereographic`, the only one that it reads.
+      layout: "cf", or "pysteps" for the names that pysteps' importer looks for: `precip_intensity` (mm/h) or
+        `reflectivity` (dBZ), and `polar_stereographic` for this projection, the only one that it reads.
 
     Raises:
       FileExistsError: the file exists and `overwrite` is not set.
-      ValueError: another layout, or a forecast that the layout cannot hold.
+      ValueError: an unknown layout, or a forecast that the layout cannot hold.
     """
-    if layout not in LAYOUTS:
-        raise ValueError(f"the layout of a forecast file must be one of {', '.join(LAYOUTS)}, not {layout!r}")
+    if layout not in FORECAST_LAYOUTS:
+        raise ValueError(f"the layout of a forecast file must be one of {', '.join(FORECAST_LAYOUTS)}, not {layout!r}")
     if layout == "pysteps":
         forecast = _rename_for_pysteps(path, forecast)
     with (
@@ -57,7 +59,8 @@ def write_forecast(
         _write(file, forecast)
 
 
-def _rename_for_pysteps(path, forecast: xr.Dataset) -> xr.Dataset:
+def _rename_for_pysteps(path: str | os.PathLike, forecast: xr.Dataset) -> xr.Dataset:
+    """Return the forecast with the names of the pysteps layout. Errors: a ValueError if the layout cannot hold it."""
     name = next(iter(forecast.data_vars))
     units = forecast[name].attrs["units"]
     if units not in PYSTEPS_NAMES:
@@ -79,6 +82,7 @@ def _rename_for_pysteps(path, forecast: xr.Dataset) -> xr.Dataset:
 
 
 def _write(file: netCDF4.Dataset, forecast: xr.Dataset) -> None:
+    """Write a forecast into an empty file."""
     name = str(next(iter(forecast.data_vars)))
     attrs = dict(forecast[name].attrs)
     if _is_projected(forecast["y"]) and forecast["y"].values[-1] > forecast["y"].values[0]:
@@ -125,9 +129,9 @@ def _write(file: netCDF4.Dataset, forecast: xr.Dataset) -> None:
 
 
 def _write_series(
-    file: netCDF4.Dataset, name: str, dimensions: tuple, values, features: np.ndarray, attrs: dict
+    file: netCDF4.Dataset, name: str, dimensions: tuple, values: np.ndarray, features: np.ndarray, attrs: dict
 ) -> None:
-    """The values (..., feature), with the features' names or numbers."""
+    """Write the values (..., feature) of a series, with the features' names or numbers."""
     file.createDimension("feature", len(features))
     kind = "i4" if features.dtype.kind in "iu" else "f8" if features.dtype.kind == "f" else str
     labels = file.createVariable("feature", kind, ("feature",))
@@ -139,13 +143,14 @@ def _write_series(
 
 
 def _write_members(file: netCDF4.Dataset, members: xr.DataArray) -> None:
+    """Write the numbers of the members."""
     variable = file.createVariable("realization", "i4", ("realization",))
     variable.setncatts({"standard_name": "realization", "long_name": "member", "units": "1"})
     variable[:] = members.values
 
 
 def _write_times(file: netCDF4.Dataset, forecast: xr.Dataset) -> list[str]:
-    """The time variables; returns the names of the auxiliary ones."""
+    """Write the time variables; return the names of the auxiliary ones."""
     lead_time, valid_time, init_time = (forecast[name] for name in ("lead_time", "valid_time", "init_time"))
     if np.issubdtype(valid_time.dtype, np.datetime64):
         base = init_time.values.astype("datetime64[s]")
@@ -172,16 +177,16 @@ def _write_times(file: netCDF4.Dataset, forecast: xr.Dataset) -> list[str]:
 
 
 def _is_projected(coordinate: xr.DataArray) -> bool:
-    """Whether a coordinate is a place, not the number of a pixel."""
+    """Return whether a coordinate is a place, not the number of a pixel."""
     return coordinate.attrs.get("units", "1") != "1"
 
 
 def _write_pixels(file: netCDF4.Dataset, coordinate: xr.DataArray) -> tuple[np.ndarray, float]:
-    """One coordinate of the pixel centres; returns what was written, and the factor that brought it to metres."""
+    """Write one coordinate of the pixel centres; return its values, and the factor that brought them to metres."""
     axis = str(coordinate.name)
     units = coordinate.attrs.get("units", "1")
-    factor = 1000.0 if units in KILOMETRES else 1.0
-    if units in KILOMETRES + METRES:
+    factor = metre_factor(units)
+    if factor is not None:
         attrs = {"standard_name": f"projection_{axis}_coordinate", "units": "m"}
         attrs["long_name"] = f"{axis} coordinate of the pixel centre"
     elif units == "1":
@@ -191,13 +196,14 @@ def _write_pixels(file: netCDF4.Dataset, coordinate: xr.DataArray) -> tuple[np.n
         attrs["units"] = units
     variable = file.createVariable(axis, "f8", (axis,))
     variable.setncatts({**attrs, "axis": axis.upper()})
+    factor = 1.0 if factor is None else factor
     values = coordinate.values.astype(np.float64) * factor
     variable[:] = values
     return values, factor
 
 
 def _write_places(file: netCDF4.Dataset, mapping: dict, y: np.ndarray, x: np.ndarray) -> list[str]:
-    """Latitude and longitude, where they can be known; returns the names of the variables."""
+    """Write latitude and longitude where they can be known; return the names of the variables."""
     places = locate_pixels(mapping, y, x)
     if places is None:
         return []
@@ -211,7 +217,7 @@ def _write_places(file: netCDF4.Dataset, mapping: dict, y: np.ndarray, x: np.nda
 
 
 def _in_metres(found: dict, factor: float) -> dict:
-    """The grid mapping as found; with coordinates that were in km, what is in their unit goes with them."""
+    """Return the grid mapping for coordinates in metres, which were multiplied by `factor`, as are lengths in it."""
     attrs = dict(found)
     if factor != 1:
         for key in ("false_easting", "false_northing"):
@@ -219,12 +225,12 @@ def _in_metres(found: dict, factor: float) -> dict:
                 attrs[key] = attrs[key] * factor
         for key in ("crs_wkt", "spatial_ref", "proj4"):
             if any(text in str(attrs.get(key, "")) for text in ("kilomet", '"km"', "units=km")):
-                del attrs[key]  # would place the pixels, now in m, a thousand times too far
+                del attrs[key]  # it would place the pixels, now in m, a thousand times too far
     return attrs
 
 
 def _channel_names(name: str, channels: np.ndarray) -> list[str]:
-    """Names of the variables: the channels' own names, or the variable's with the channel's number."""
+    """Return the names of the variables: the channels' own names, or the variable's with the channel's number."""
     if len(channels) == 1:
         return [name]
     if channels.dtype.kind in "iuf":

@@ -1,15 +1,25 @@
-"""Makes data to train on: radar movies, Moving MNIST, series of known systems, stress-strain paths."""
+"""Make data to train on: radar movies, Moving MNIST, series of known systems, stress-strain paths."""
 
 import dataclasses
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from predjax.flags import REQUIRED, Group, Parser, flag, select
 from predjax.messages import one_line
-from predjax.synthetic import radar, strain_paths, stress_strain
+from predjax.synthetic.moving_mnist import MovingMnistConfig, read_digits, write_moving_mnist
+from predjax.synthetic.radar import RadarConfig
+from predjax.synthetic.strain_paths import list_canonical
+from predjax.synthetic.stress_strain import StressStrainConfig, write_stress_strain
 from predjax.synthetic.systems import SYSTEMS
+
+CONFIGS: dict[str, type] = {
+    "radar": RadarConfig,
+    "moving_mnist": MovingMnistConfig,
+    "stress_strain": StressStrainConfig,
+    **{name: system.config for name, system in SYSTEMS.items()},
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,17 +36,18 @@ class MovieFile:
 class PathFile(MovieFile):
     """A file of strain paths to write."""
 
-    num_movies: int = flag(len(strain_paths.list_canonical()), "number of paths", metavar="N")
+    num_movies: int = flag(len(list_canonical()), "number of paths", metavar="N")
     seed: int = flag(0, "the same seed gives the same paths", metavar="N")
 
 
 @dataclasses.dataclass(frozen=True)
-class Digits:
-    """The digits of Moving MNIST, and how long they move."""
+class DigitFile(MovieFile):
+    """A file of Moving MNIST to write, and the digits for it."""
 
-    digits: str = flag(REQUIRED, ".npz with `digits`, or .npy: (N, 28, 28) uint8", metavar="FILE")
-    length: int = flag(20, "of a movie", metavar="FRAMES")
-    input_length: int = flag(10, "that are input", metavar="FRAMES")
+    digits: str = flag(REQUIRED, ".npz with `digits`, or .npy: (N, 28, 28) uint8", metavar="FILE", kind="file")
+
+
+FILES: dict[str, type[MovieFile]] = {"moving_mnist": DigitFile, "stress_strain": PathFile}  # the others: MovieFile
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,10 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     values = vars(make_parser().parse_args(arguments))
     kind = values.pop("kind")
-    file_class = PathFile if kind == "stress_strain" else MovieFile
-    file = file_class(**select(file_class, values))
+    file = FILES.get(kind, MovieFile)(**select(FILES.get(kind, MovieFile), values))
+    config = CONFIGS[kind](**select(CONFIGS[kind], values))
     try:
-        _write(kind, file, values, shlex.join(["python", "-m", "predjax.synthetic", *arguments]))
+        _write(kind, file, config, shlex.join(["python", "-m", "predjax.synthetic", *arguments]))
     except (ValueError, OSError) as error:
         print(f"predjax: {one_line(str(error))}", file=sys.stderr)
         return 2
@@ -55,36 +66,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _write(kind: str, file: MovieFile, values: Mapping[str, Any], command: str) -> None:
-    """Write a file of one kind, with the values that were typed for its configuration."""
-    if kind == "radar":
+def _write(kind: str, file: MovieFile, config: Any, history: str) -> None:
+    """Write a file of one kind."""
+    seeds, how = (file.num_movies, file.seed), {"overwrite": file.overwrite}
+    if isinstance(file, DigitFile):
+        write_moving_mnist(file.output, read_digits(file.digits), config, *seeds, **how)
+    elif kind == "stress_strain":
+        write_stress_strain(file.output, config, *seeds, history=history, **how)
+    elif kind == "radar":
         from predjax.synthetic.radar_files import write_radar_movies
 
-        config = radar.RadarConfig(**select(radar.RadarConfig, values))
-        write_radar_movies(file.output, config, file.num_movies, file.seed, history=command, overwrite=file.overwrite)
-    elif kind == "stress_strain":
-        config = stress_strain.StressStrainConfig(**select(stress_strain.StressStrainConfig, values))
-        stress_strain.write_stress_strain(
-            file.output, config, file.num_movies, file.seed, history=command, overwrite=file.overwrite
-        )
-    elif kind in SYSTEMS:
+        write_radar_movies(file.output, config, *seeds, history=history, **how)
+    else:
         from predjax.synthetic.series_files import write_series
 
-        config = SYSTEMS[kind].config(**select(SYSTEMS[kind].config, values))
-        write_series(file.output, kind, config, file.num_movies, file.seed, history=command, overwrite=file.overwrite)
-    else:
-        from predjax.synthetic import moving_mnist
-
-        digits = Digits(**select(Digits, values))
-        moving_mnist.write_moving_mnist(
-            file.output,
-            moving_mnist.read_digits(digits.digits),
-            file.num_movies,
-            file.seed,
-            length=digits.length,
-            input_length=digits.input_length,
-            overwrite=file.overwrite,
-        )
+        write_series(file.output, config, *seeds, history=history, **how)
 
 
 def make_parser() -> Parser:
@@ -92,17 +88,16 @@ def make_parser() -> Parser:
     parser = Parser(prog="python -m predjax.synthetic", description=__doc__)
     kinds = parser.add_subparsers(title="kinds", dest="kind", required=True)
 
-    def add(name: str, help: str, *groups: Group) -> None:
-        kinds.add_parser(name, help=help, flags=parser.flags, allow_abbrev=True).add_groups(groups)
+    def add(kind: str, help: str, title: str) -> None:
+        groups = Group("output", FILES.get(kind, MovieFile)), Group(title, CONFIGS[kind])
+        kinds.add_parser(kind, help=help, flags=parser.flags, allow_abbrev=True).add_groups(groups)
 
-    output = Group("output", MovieFile)
-    add("radar", "rain in a smooth flow, .nc or .npy", output, Group("movies", radar.RadarConfig))
-    add("moving_mnist", "bouncing digits, .npz as PredRNN reads it", output, Group("movies", Digits))
-    paths = Group("output", PathFile), Group("paths", stress_strain.StressStrainConfig)
-    add("stress_strain", "paths of a composite of fibres in a matrix, .nc", *paths)
+    add("radar", "rain in a smooth flow, .nc or .npy", "movies")
+    add("moving_mnist", "bouncing digits, .npz as PredRNN reads it", "movies")
+    add("stress_strain", "paths of a composite of fibres in a matrix, .nc", "paths")
     for name, system in SYSTEMS.items():
         formats = ".nc" if system.input_name else ".nc or .npy"
-        add(name, f"{system.title} series, {formats}", output, Group("series", system.config))
+        add(name, f"{system.title} series, {formats}", "series")
     return parser
 
 

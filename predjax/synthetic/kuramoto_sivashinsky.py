@@ -1,7 +1,8 @@
-"""The Kuramoto-Sivashinsky equation on a circle: chaos in space and time from one line of mathematics."""
+"""The Kuramoto-Sivashinsky equation on a circle, which is chaotic in space and time."""
 
 import dataclasses
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -12,24 +13,37 @@ from predjax.synthetic.dynamics import Series, SeriesConfig
 
 LONGEST_STEP = 0.0625
 CONTOUR_POINTS = 32
-START_WAVES = 4  # of the random start
+START_WAVES = 4  # waves of the random start
 
 
 @dataclasses.dataclass(frozen=True)
 class KuramotoSivashinskyConfig(SeriesConfig):
+    """Options of the Kuramoto-Sivashinsky equation."""
+
     dt: float = flag(0.25, "model time between samples")
     transient: float = flag(200.0, "model time before the first sample")
     domain: float = flag(22.0, "length L of the circle")
     num_points: int = flag(64, "grid points")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         self.require("domain", self.domain > 0, "positive")
         self.require("num_points", self.num_points >= 16 and self.num_points % 2 == 0, "even and at least 16")
 
 
+class Weights(NamedTuple):
+    """The coefficients of a step of ETDRK4."""
+
+    whole: np.ndarray
+    half: np.ndarray
+    inner: np.ndarray
+    first: np.ndarray
+    middle: np.ndarray
+    last: np.ndarray
+
+
 def make_kuramoto_sivashinsky(config: KuramotoSivashinskyConfig, seed: int, movie: int) -> Series:
-    """A solution that starts as the four longest waves with random amplitudes; its mean is 0."""
+    """Make a solution that starts as the four longest waves with random amplitudes; its mean is 0."""
     rng = np.random.default_rng([seed, movie])
     spectrum = np.zeros(config.num_points // 2 + 1, complex)
     spectrum[1 : START_WAVES + 1] = config.num_points / 4 * (rng.standard_normal((START_WAVES, 2)) @ [1, 1j])
@@ -39,7 +53,9 @@ def make_kuramoto_sivashinsky(config: KuramotoSivashinskyConfig, seed: int, movi
 def solve_kuramoto_sivashinsky(
     config: KuramotoSivashinskyConfig, start: np.ndarray, longest_step: float = LONGEST_STEP
 ) -> np.ndarray:
-    """u (T, num_points) of du/dt = -u u_x - u_xx - u_xxxx after the transient, periodic in x, from u = `start`.
+    """Solve du/dt = -u u_x - u_xx - u_xxxx from u = `start`, periodic in x.
+
+    The result is u (T, num_points) after the transient.
 
     Kuramoto & Tsuzuki (1976), https://doi.org/10.1143/PTP.55.356; Sivashinsky (1977),
     https://doi.org/10.1016/0094-5765(77)90096-0.
@@ -49,8 +65,8 @@ def solve_kuramoto_sivashinsky(
     derivative[-1] = 0  # the shortest wave of a grid has no slope
     linear = wave**2 - wave**4
 
-    def advance(spectrum, weights):
-        """One step of ETDRK4 for d spectrum / dt = linear spectrum + bend(spectrum)."""
+    def advance(spectrum: np.ndarray, weights: Weights) -> np.ndarray:
+        """Make one step of ETDRK4 for d spectrum / dt = linear spectrum + bend(spectrum)."""
         first = bend(spectrum)
         a = weights.half * spectrum + weights.inner * first
         second = bend(a)
@@ -60,10 +76,10 @@ def solve_kuramoto_sivashinsky(
         middle = weights.middle * (second + third)
         return weights.whole * spectrum + weights.first * first + middle + weights.last * bend(c)
 
-    def bend(spectrum):
+    def bend(spectrum: np.ndarray) -> np.ndarray:
         return -0.5 * derivative * rfft(irfft(spectrum, config.num_points) ** 2)
 
-    def run(spectrum, duration):
+    def run(spectrum: np.ndarray, duration: float) -> Iterator[np.ndarray]:
         steps = math.ceil(duration / longest_step)
         weights = weigh_etdrk4(linear, duration / max(1, steps))
         while True:
@@ -77,28 +93,17 @@ def solve_kuramoto_sivashinsky(
     return irfft(np.array(spectra), config.num_points)
 
 
-class Weights(NamedTuple):
-    """What one step of ETDRK4 multiplies with."""
-
-    whole: np.ndarray
-    half: np.ndarray
-    inner: np.ndarray
-    first: np.ndarray
-    middle: np.ndarray
-    last: np.ndarray
-
-
 def weigh_etdrk4(linear: np.ndarray, step: float) -> Weights:
-    """The weights of exponential time differencing of fourth order for real rates `linear`.
+    """Return the coefficients of fourth-order exponential time differencing for real rates `linear`.
 
-    The quotients of the method cancel near 0; as means over a circle around each rate they do not. Kassam & Trefethen
-    (2005), Fourth-order time-stepping for stiff PDEs, https://doi.org/10.1137/S1064827502410633.
+    Near 0 the quotients of the method suffer from cancellation; their means over a circle around each rate do not.
+    Kassam & Trefethen (2005), Fourth-order time-stepping for stiff PDEs, https://doi.org/10.1137/S1064827502410633.
     """
     circle = np.exp(1j * np.pi * (np.arange(CONTOUR_POINTS) + 0.5) / CONTOUR_POINTS)  # the lower half mirrors it
     z = step * linear[:, None] + circle
     e = np.exp(z)
 
-    def mean(quotient):
+    def mean(quotient: np.ndarray) -> np.ndarray:
         return step * quotient.mean(1).real
 
     return Weights(

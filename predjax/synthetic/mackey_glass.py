@@ -1,4 +1,4 @@
-"""The Mackey-Glass equation, whose future depends on a whole stretch of its past."""
+"""The Mackey-Glass equation, a delay differential equation."""
 
 import dataclasses
 import math
@@ -13,6 +13,8 @@ LONGEST_STEP = 0.05
 
 @dataclasses.dataclass(frozen=True)
 class MackeyGlassConfig(SeriesConfig):
+    """Options of the Mackey-Glass equation."""
+
     dt: float = flag(1.0, "model time between samples")
     transient: float = flag(1000.0, "model time before the first sample")
     beta: float = flag(0.2, "production")
@@ -20,28 +22,28 @@ class MackeyGlassConfig(SeriesConfig):
     n: float = flag(10.0, "exponent of the feedback")
     tau: float = flag(17.0, "delay")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("beta", "gamma", "n", "tau"):
             self.require(name, getattr(self, name) > 0, "positive")
 
 
 def make_mackey_glass(config: MackeyGlassConfig, seed: int, movie: int) -> Series:
-    """A solution whose past before the transient is a constant, drawn from [0.5, 1.5]."""
+    """Make a solution from a constant past, drawn from [0.5, 1.5]."""
     past = np.random.default_rng([seed, movie]).uniform(0.5, 1.5)
     times = config.transient + config.dt * np.arange(config.length)
     return Series(solve_mackey_glass(config, past, times)[:, None])
 
 
 def solve_mackey_glass(config: MackeyGlassConfig, past: float, times: np.ndarray) -> np.ndarray:
-    """x (T,) at `times`, where x = `past` for t <= 0 and dx/dt = g(t) - gamma x after.
+    """Return x (T,) at `times`, with x = `past` for t <= 0 and dx/dt = g(t) - gamma x for t > 0.
 
     g(t) = beta x(t - tau) / (1 + x(t - tau)^n). Mackey & Glass (1977), Oscillation and chaos in physiological control
     systems, https://doi.org/10.1126/science.267326.
 
-    By the method of steps: over one delay g is known from the delay before, so that the equation is linear in x, and a
-    step of the classical Runge-Kutta method is x_{k+1} = r x_k + p g_k + q g_{k+1/2} + s g_{k+1}. Between grid points x
-    is the cubic through values and slopes, which is as exact as the method.
+    The solver uses the method of steps: within one delay, g is known from the delay before. The equation is then linear
+    in x, and a step of the classical Runge-Kutta method is x_{k+1} = r x_k + p g_k + q g_{k+1/2} + s g_{k+1}. Between
+    grid points x is the cubic through values and slopes, which is as accurate as the method.
     """
     from scipy.interpolate import CubicHermiteSpline
     from scipy.signal import lfilter

@@ -1,6 +1,7 @@
-"""A composite from within: the mean stress of a periodic cell of fibres in a plastic matrix, along strain paths."""
+"""The micromechanics of a composite: the mean stress of a periodic cell of fibres in a plastic matrix."""
 
 import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -15,10 +16,10 @@ ARRANGEMENTS = 2000
 
 
 def lay_fibres(config: StressStrainConfig) -> np.ndarray:
-    """Where there is fibre, (pixels, pixels) bool: discs of equal size that repeat with the cell and do not touch.
+    """Return the mask (pixels, pixels) of the fibres: equal discs that repeat with the cell and do not touch.
 
     Raises:
-      ValueError: no arrangement was found in which they fit.
+      ValueError: no arrangement was found in which the fibres fit.
     """
     rng = np.random.default_rng(config.arrangement)
     radius = np.sqrt(config.fibre_fraction / (np.pi * config.num_fibres))
@@ -37,25 +38,25 @@ def lay_fibres(config: StressStrainConfig) -> np.ndarray:
     )
 
 
-def _measure_distance(points, centre):
+def _measure_distance(points: np.ndarray, centre: np.ndarray) -> np.ndarray:
     offset = np.abs(points - centre)
     return np.linalg.norm(np.minimum(offset, 1 - offset), axis=1)
 
 
-def _make_projection(pixels: int):
-    """The part of stress fields `(B, n, n, 3)` that is out of balance, as strain fields that some displacement has.
+def _make_projection(pixels: int) -> Callable[[jax.Array], jax.Array]:
+    """Return the orthogonal projection of stress fields `(B, n, n, 3)` on the strain fields of displacements.
 
-    At each wave number along n: the symmetric part of a n^T with a = 2 s n - n (n . s n), which is the orthogonal
-    projection; the mean is left out. Gradients are finite differences between the corners of pixels (Willot 2015,
-    doi:10.1016/j.crme.2014.12.005), for which plain wave numbers are replaced by their tangents. The shear of stresses
-    is s_xy, that of strains 2 e_xy.
+    The projection is the part of a stress field that is out of balance, without its mean. At a wave number with the
+    direction n it is the symmetric part of a n^T with a = 2 s n - n (n . s n). Gradients are finite differences between
+    the corners of pixels (Willot 2015, doi:10.1016/j.crme.2014.12.005), so tangents stand for the wave numbers. The
+    shear of a stress is s_xy, the shear of a strain 2 e_xy.
     """
     half = np.tan(np.pi * np.fft.fftfreq(pixels))
     waves = np.stack(np.meshgrid(half, half, indexing="ij"), -1)
     length = np.linalg.norm(waves, axis=-1, keepdims=True)
     x, y = np.moveaxis(waves / np.where(length > 0, length, 1.0), -1, 0)
 
-    def project(stress):
+    def project(stress: jax.Array) -> jax.Array:
         xx, yy, xy = jnp.moveaxis(jnp.fft.fft2(stress, axes=(1, 2)), -1, 0)
         tx, ty = xx * x + xy * y, xy * x + yy * y
         normal = tx * x + ty * y
@@ -67,7 +68,7 @@ def _make_projection(pixels: int):
 
 
 class _Search(NamedTuple):
-    """Of all cells: the strain fields, what is out of balance there, the step width `(B,)`, and how far off each is."""
+    """The state of the descent of B cells: strain fields, imbalances, step widths `(B,)` and relative errors `(B,)`."""
 
     strain: jax.Array
     imbalance: jax.Array
@@ -76,18 +77,18 @@ class _Search(NamedTuple):
     iteration: jax.Array
 
 
-def _dot(one, other):
-    """The product of strain fields as tensors, `(B,)`: the engineering shear counts half."""
+def _dot(one: jax.Array, other: jax.Array) -> jax.Array:
+    """Return the inner product of strain fields as tensors, `(B,)`: the engineering shear counts half."""
     return (one * other * jnp.array([1.0, 1.0, 0.5], one.dtype)).sum((1, 2, 3))
 
 
 @functools.partial(jax.jit, static_argnames="config")
 def follow_paths(paths: jax.Array, config: StressStrainConfig) -> tuple[jax.Array, jax.Array]:
-    """Mean stresses `(B, T, 3)` in MPa along mean strains `(B, T, 3)`, and the worst imbalance of each step `(T,)`,
-    relative to the stress.
+    """Return the mean stresses `(B, T, 3)` in MPa along mean strains `(B, T, 3)`, and the largest imbalance `(T,)`.
 
-    At every step the strain field with the given mean that has a displacement and whose stress is in balance, by
-    gradient descent with the step widths of Barzilai & Borwein (Schneider 2019, doi:10.1002/nme.6059).
+    Each step finds the strain field of a displacement that has the given mean and a stress in balance, by gradient
+    descent with the step widths of Barzilai & Borwein (Schneider 2019, doi:10.1002/nme.6059). The imbalance is relative
+    to the stress.
     """
     fibre = lay_fibres(config).ravel()
     places = np.flatnonzero(~fibre)
@@ -95,25 +96,25 @@ def follow_paths(paths: jax.Array, config: StressStrainConfig) -> tuple[jax.Arra
     project = _make_projection(config.pixels)
     shape = (len(paths), config.pixels, config.pixels, 3)
 
-    def respond(strain, history):
+    def respond(strain: jax.Array, history: PlasticState) -> tuple[jax.Array, PlasticState]:
         flat = strain.reshape(len(paths), -1, 3)
         matrix, history = update_stress(flat[:, places], history, Material())
         return elastic_stress(flat, stiff).at[:, places].set(matrix).reshape(shape), history
 
-    def measure(strain, history):
+    def measure(strain: jax.Array, history: PlasticState) -> tuple[jax.Array, jax.Array]:
         stress, _ = respond(strain, history)
         imbalance = project(stress)
         return imbalance, jnp.sqrt(_dot(imbalance, imbalance) / jnp.maximum((stress**2).sum((1, 2, 3)), 1e-12))
 
-    def advance(carry, mean):
+    def advance(carry: tuple[jax.Array, PlasticState], mean: jax.Array) -> tuple[tuple, tuple]:
         strain, history = carry
         strain += (mean - strain.mean((1, 2)))[:, None, None]
         safe = jnp.full(len(paths), (1 - config.fibre_poisson) / config.fibre_young, strain.dtype)
 
-        def unfinished(search):
+        def unfinished(search: _Search) -> jax.Array:
             return (search.error > config.tolerance).any() & (search.iteration < MOST_ITERATIONS)
 
-        def descend(search):
+        def descend(search: _Search) -> _Search:
             running = search.error > config.tolerance
             step = -search.width[:, None, None, None] * search.imbalance
             new = search.strain + jnp.where(running[:, None, None, None], step, 0.0)

@@ -1,10 +1,11 @@
 """Moving MNIST: digits that bounce in a box (Srivastava, Mansimov & Salakhutdinov, 2015, arXiv:1502.04681).
 
-The standard protocol: two digits of 28x28 in a frame of 64x64, each from a random place in a random direction, a
-tenth of the free room a step, turned back at the edges; where digits overlap the brighter pixel counts. Movie `i`
-of a seed is a pure function of (digits, seed, i). The digits come from a file of the user's.
+The standard protocol: two digits of 28x28 pixels move in a frame of 64x64. Each starts at a random place in a random
+direction, moves a tenth of the free room in a step and turns back at the edges; where digits overlap, the brighter
+pixel counts. Movie `i` of a seed is a pure function of (digits, seed, i). The user provides the file of digits.
 """
 
+import dataclasses
 import os
 import pathlib
 import zipfile
@@ -15,17 +16,32 @@ import numpy as np
 from tqdm import tqdm
 
 from predjax.files import appearing
+from predjax.flags import flag
 
 SIZE, DIGIT_SIZE = 64, 28  # rows and columns of a frame, and of a digit
 NUM_DIGITS = 2
 STEP = 0.1  # of the room between the edges, in one frame
 
 
+@dataclasses.dataclass(frozen=True)
+class MovingMnistConfig:
+    """The frames of a movie."""
+
+    length: int = flag(20, "frames of a movie", metavar="FRAMES")
+    input_length: int = flag(10, "frames that are input", metavar="FRAMES")
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.input_length < self.length:
+            raise ValueError(
+                f"input_length {self.input_length} must be at least 1 and smaller than the length {self.length}"
+            )
+
+
 def read_digits(path: str | os.PathLike) -> np.ndarray:
-    """(N, 28, 28) uint8 from the array `digits` of a .npz file, or from a .npy file.
+    """Read digits (N, 28, 28) uint8 from the array `digits` of a .npz file, or from a .npy file.
 
     Raises:
-      ValueError: names the file and what it holds instead.
+      ValueError: the file, which the message names, holds anything else.
     """
     try:
         stored = np.load(path, allow_pickle=False)
@@ -43,7 +59,7 @@ def read_digits(path: str | os.PathLike) -> np.ndarray:
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: there is no such file of digits") from None
     except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
-        # numpy takes any text for a pickle and advises to allow it, which would run code of the file.
+        # numpy takes any text for a pickle and advises to allow pickles, which would run code from the file.
         found = "neither .npy nor .npz" if "pickle" in str(error) else str(error)
         raise ValueError(
             f"{path}: digits are uint8 (N, {DIGIT_SIZE}, {DIGIT_SIZE}), as 'digits' in .npz or as .npy; found {found}"
@@ -52,9 +68,9 @@ def read_digits(path: str | os.PathLike) -> np.ndarray:
 
 
 def bounce(rng: np.random.Generator, num_frames: int) -> np.ndarray:
-    """The way of one digit: places (num_frames, 2) in [0, 1], of constant velocity between the edges.
+    """Move one digit: return its places (num_frames, 2) in [0, 1], at constant velocity between the edges.
 
-    As in the authors' generator, a step that would leave the box ends on its edge and that component turns round.
+    As in the authors' generator, a step that would leave the box ends on the edge and reverses that component.
     """
     place, angle = rng.uniform(0, 1, 2), rng.uniform(0, 2 * np.pi)
     velocity = STEP * np.array([np.sin(angle), np.cos(angle)])
@@ -67,7 +83,7 @@ def bounce(rng: np.random.Generator, num_frames: int) -> np.ndarray:
 
 
 def make_movie(digits: np.ndarray, num_frames: int, seed: int, movie: int) -> np.ndarray:
-    """Movie number `movie` of `seed`: (num_frames, 64, 64) uint8, `digits` (N, 28, 28) uint8."""
+    """Make movie number `movie` of `seed`, (num_frames, 64, 64) uint8, from digits (N, 28, 28) uint8."""
     rng = np.random.default_rng([seed, movie])
     frames = np.zeros((num_frames, SIZE, SIZE), np.uint8)
     for digit in digits[rng.integers(len(digits), size=NUM_DIGITS)]:
@@ -81,35 +97,33 @@ def make_movie(digits: np.ndarray, num_frames: int, seed: int, movie: int) -> np
 def write_moving_mnist(
     path: str | os.PathLike,
     digits: np.ndarray,
+    config: MovingMnistConfig,
     num_movies: int,
     seed: int,
     *,
-    length: int = 20,
-    input_length: int = 10,
     overwrite: bool = False,
 ) -> None:
-    """Writes movies 0..num_movies-1 of `seed` to `path`, a .npz file in the form of the Moving MNIST of PredRNN.
+    """Write movies 0..num_movies-1 of `seed` to `path`, a .npz file in the form of PredRNN's Moving MNIST.
 
     `input_raw_data` (num_movies * length, 1, 64, 64) float32 in [0, 1] holds all frames, `dims` (1, 3) int32 their
     shape, and `clips` (2, num_movies, 2) int32 the first frame and the number of frames of the input and of the output
     of each movie. `output_raw_data` is empty: with one row of `dims` the outputs are in `input_raw_data` as well.
-    One movie at a time is in memory.
+    Only one movie at a time is in memory.
 
     Raises:
-      ValueError: another suffix, or numbers that leave no movie or no frame to predict, or a negative seed.
-      FileExistsError: `path` exists and `overwrite` is false.
+      ValueError: another suffix, no movies, or a negative seed.
+      FileExistsError: `path` exists and `overwrite` is False.
     """
     path = pathlib.Path(path)
     if path.suffix != ".npz":
         raise ValueError(f"{path}: Moving MNIST is written as .npz, not {path.suffix or 'without a suffix'}")
     if num_movies < 1 or seed < 0:
         raise ValueError(f"num_movies {num_movies} must be at least 1 and seed {seed} at least 0")
-    if not 1 <= input_length < length:
-        raise ValueError(f"input_length {input_length} must be at least 1 and smaller than the length {length}")
+    length = config.length
     clips = np.empty((2, num_movies, 2), np.int32)
     clips[0, :, 0] = length * np.arange(num_movies)
-    clips[1, :, 0] = clips[0, :, 0] + input_length
-    clips[:, :, 1] = [[input_length], [length - input_length]]
+    clips[1, :, 0] = clips[0, :, 0] + config.input_length
+    clips[:, :, 1] = [[config.input_length], [length - config.input_length]]
     shape = (1, SIZE, SIZE)
     numbers = tqdm(range(num_movies), desc="moving_mnist", unit="movie", disable=None, leave=False)
     frames = (make_movie(digits, length, seed, movie)[:, None] / np.float32(255) for movie in numbers)
@@ -124,7 +138,7 @@ def write_moving_mnist(
 
 
 def _write_array(archive: zipfile.ZipFile, name: str, shape: tuple, dtype: type, pieces: Iterable) -> None:
-    """Adds an array to an .npz archive piece by piece, each a run of its rows."""
+    """Add an array to an .npz archive in pieces, which are its rows one after the other."""
     header: dict[str, Any] = {"descr": np.dtype(dtype).newbyteorder("<").str, "fortran_order": False, "shape": shape}
     with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
         np.lib.format.write_array_header_1_0(file, header)

@@ -1,10 +1,9 @@
-"""Radar movies that never were: multi-scale rain that moves, turns, grows and decays inside a radar's range.
+"""Synthetic radar movies: rain of many scales that moves, turns, grows and decays inside the range of a radar.
 
-A movie is made in two steps. A Gaussian random field with a power-law spectrum lives in coordinates that move
-with the air; each of its wave numbers forgets its past at its own pace, small scales sooner than large ones. A
-radar that stands still then looks at it: every pixel is traced back along a smooth flow to where its air was in
-the first frame, the field is read there, and what lies above a threshold becomes rain. No frame is interpolated
-from another, so nothing blurs.
+A movie is made in two steps. First, a Gaussian random field with a power-law spectrum evolves in coordinates that move
+with the air; each wave number forgets its past at its own pace, small scales sooner than large ones. Then a fixed radar
+sees this field: every pixel is traced back along a smooth flow to the place of its air in the first frame, the field is
+read there, and values above a threshold become rain. No frame is interpolated from another, so no frame is blurred.
 
 Movie `i` of a seed is a pure function of (configuration, seed, i).
 """
@@ -21,14 +20,14 @@ from scipy.ndimage import map_coordinates
 
 from predjax.flags import flag
 
-MAX_DBZ = 55.0  # stronger echoes are taken for hail, and operational products cap them as well
+MAX_DBZ = 55.0  # stronger echoes are hail, and operational products have this limit as well
 
 
 @dataclasses.dataclass(frozen=True)
 class RadarConfig:
-    """What the movies are like.
+    """The properties of the movies.
 
-    Lengths are in pixels, times in steps; a pair is (least, most) of what is drawn anew for each movie.
+    Lengths are in pixels, times in steps; a pair (least, most) is the range of a number that each movie draws anew.
     """
 
     size: int = flag(40, "rows and columns of a frame")
@@ -43,12 +42,12 @@ class RadarConfig:
     peak_dbz: tuple[float, float] = (36.0, 47.0)  # exceeded by one wet pixel in a hundred
     spectral_slope: tuple[float, float] = (3.4, 4.2)  # power ~ wave number^-slope
     outer_scale: tuple[float, float] = (24.0, 48.0)  # longer waves hold no more power
-    elongation: tuple[float, float] = (1.0, 2.0)  # of rain bands, length to width
-    lifetime_of_10: float = 12.0  # steps in which a wave of 10 pixels keeps 1/e of its correlation
+    elongation: tuple[float, float] = (1.0, 2.0)  # ratio of length to width of rain bands
+    lifetime_of_10: float = 12.0  # steps after which a wave of 10 pixels has the correlation 1/e
     lifetime_exponent: float = 0.8  # lifetime ~ wave length^exponent
     noise_db: float = 0.5  # measurement noise of a wet pixel
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.size < 8 or self.num_frames < 1:
             raise ValueError(f"size {self.size} and num_frames {self.num_frames} must be at least 8 and 1")
         if self.pixel_km <= 0 or self.step_minutes < 1:
@@ -68,12 +67,16 @@ class Flow(NamedTuple):
 
 
 class RadarMovie(NamedTuple):
+    """The frames of a movie, and the flow that moved them."""
+
     dbz: np.ndarray  # (T, H, W) float32, 0 = no echo, NaN = no coverage
     flow: Flow
 
 
 def trace_back(flow: Flow, points: np.ndarray, steps: float) -> np.ndarray:
-    """Where the air at `points` (2, ...) was `steps` steps earlier: the exact solution of dp/dt = v(p), backwards.
+    """Return the places, `steps` steps earlier, of the air that is now at `points` (2, ...).
+
+    The result solves dp/dt = v(p) exactly, backwards in time.
 
     With q = (p - centre, 1) the flow is dq/dt = A q, so q(t - s) = expm(-s A) q(t).
     """
@@ -86,7 +89,7 @@ def trace_back(flow: Flow, points: np.ndarray, steps: float) -> np.ndarray:
 
 
 def find_coverage(config: RadarConfig) -> np.ndarray:
-    """(H, W) bool: the disc that the radar sees."""
+    """Return the mask (H, W) of the pixels in the range of the radar."""
     if not config.coverage_radius:
         return np.ones((config.size, config.size), bool)
     offset = np.arange(config.size) - (config.size - 1) / 2
@@ -94,16 +97,16 @@ def find_coverage(config: RadarConfig) -> np.ndarray:
 
 
 def make_movie(config: RadarConfig, seed: int, movie: int) -> RadarMovie:
-    """Movie number `movie` of `seed`."""
+    """Make movie number `movie` of `seed`."""
     rng = np.random.default_rng([seed, movie])
     flow = _draw_flow(config, rng)
-    # The air that passes the frame and one wave more must fit into the periodic domain: no rain comes by twice.
+    # The periodic domain holds all air that passes the frame and one wave more, so that no rain passes twice.
     passing = config.size + 1.5 * config.speed[1] * config.num_frames
     domain = next_fast_len(math.ceil(passing + config.outer_scale[1]), real=True)
     points = np.indices((config.size, config.size), float)
     seen = np.stack(
         [
-            # Prefiltered cubic splines: far from the smoothing of linear interpolation.
+            # Prefiltered cubic splines smooth far less than linear interpolation.
             map_coordinates(field, trace_back(flow, points, step), order=3, mode="grid-wrap")
             for step, field in enumerate(_live(config, rng, domain))
         ]
@@ -124,7 +127,7 @@ def _draw_flow(config: RadarConfig, rng: np.random.Generator) -> Flow:
 
 
 def _live(config: RadarConfig, rng: np.random.Generator, domain: int) -> Iterator[np.ndarray]:
-    """Yields `num_frames` periodic Gaussian fields (domain, domain) of variance 1, seen by one who drifts with the air.
+    """Yield `num_frames` periodic Gaussian fields (domain, domain) of variance 1, which move with the air.
 
     Each wave number is a critically damped second-order autoregressive process, as the levels of STEPS are of second
     order (Bowler, Pierce & Seed, 2006, https://doi.org/10.1256/qj.04.100). Its correlation is close to
@@ -137,7 +140,7 @@ def _live(config: RadarConfig, rng: np.random.Generator, domain: int) -> Iterato
     wave = np.hypot(along * elongation**0.5, across / elongation**0.5)
     slope, outer = rng.uniform(*config.spectral_slope), rng.uniform(*config.outer_scale)
     amplitude = (wave**2 + outer**-2) ** (-slope / 4)
-    both_sides = np.where((columns == 0) | (columns == 0.5), 1.0, 2.0)  # rfft2 keeps one of each conjugate pair
+    both_sides = np.where((columns == 0) | (columns == 0.5), 1.0, 2.0)  # rfft2 keeps one of a conjugate pair
     amplitude *= domain / np.sqrt(np.sum(both_sides * amplitude**2))
 
     lifetime = config.lifetime_of_10 * (0.1 / np.maximum(wave, 1 / domain)) ** config.lifetime_exponent
@@ -145,7 +148,7 @@ def _live(config: RadarConfig, rng: np.random.Generator, domain: int) -> Iterato
     lag_one = 2 * r / (1 + r**2)
     innovation = np.sqrt((1 - r**2) ** 3 / (1 + r**2))  # keeps the variance at 1
 
-    def noise():
+    def noise() -> np.ndarray:
         return rfft2(rng.standard_normal((domain, domain)))
 
     before = noise()
@@ -156,7 +159,7 @@ def _live(config: RadarConfig, rng: np.random.Generator, domain: int) -> Iterato
 
 
 def _to_rain(config: RadarConfig, rng: np.random.Generator, seen: np.ndarray) -> np.ndarray:
-    """Gaussian (T, H, W) -> dBZ (T, H, W): what exceeds the threshold rains, with sharper edges than peaks."""
+    """Turn a Gaussian field (T, H, W) into dBZ: values above a threshold are rain, with sharper edges than peaks."""
     covered = find_coverage(config)
     values = np.sort(seen[:, covered], axis=None)
     wet = rng.uniform(*config.wet_fraction)

@@ -1,9 +1,10 @@
-"""Synthetic radar movies as files: CF netCDF as met offices pack it, or the .npy layout of small movies in [0, 1]."""
+"""Files of synthetic radar movies: CF netCDF, packed as weather services do, or .npy with values in [0, 1]."""
 
 import datetime
 import os
 import pathlib
 import re
+from typing import Any
 
 import netCDF4
 import numpy as np
@@ -13,7 +14,7 @@ from predjax.files import appearing
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.synthetic.radar import RadarConfig, make_movie
 
-FULL_SCALE_DBZ = 60.0  # is 1.0 in a .npy file
+FULL_SCALE_DBZ = 60.0  # becomes 1.0 in a .npy file
 SCALE, OFFSET, NO_COVERAGE = 0.5, -32.0, 255  # dBZ = 0.5 count - 32, in one byte
 FIRST_TIME = datetime.datetime(2001, 1, 1, 12, tzinfo=datetime.UTC)
 
@@ -79,16 +80,16 @@ def write_radar_movies(
     history: str = "",
     overwrite: bool = False,
 ) -> None:
-    """Makes movies 0..num_movies-1 of `seed` and writes them to `path`.
+    """Make movies 0..num_movies-1 of `seed`, and write them to `path`.
 
     `.nc`: reflectivity (movie, time, y, x) in dBZ, one byte a pixel, each movie on its own day; 0 dBZ = no echo,
     fill value = no coverage.
-    `.npy`: (movie, y, x, time) float32, dBZ / 60, so within [0, 1]; NaN = no coverage.
+    `.npy`: dBZ / 60, within [0, 1], as (movie, y, x, time) float32; NaN = no coverage.
     The content is a function of the arguments alone.
 
     Raises:
       ValueError: another suffix, no movies, or a negative seed.
-      FileExistsError: `path` exists and `overwrite` is false.
+      FileExistsError: `path` exists and `overwrite` is False.
     """
     path = pathlib.Path(path)
     if path.suffix not in (".nc", ".npy"):
@@ -110,7 +111,7 @@ def _write_netcdf(path: pathlib.Path, frames: np.ndarray, config: RadarConfig, h
     counts = np.where(np.isnan(frames), NO_COVERAGE, np.round((frames - OFFSET) / SCALE)).astype(np.uint8)
     metres = 1000 * config.pixel_km * (np.arange(config.size) - (config.size - 1) / 2)
     steps = 60 * config.step_minutes * np.arange(config.num_frames)
-    days = 1 + steps[-1] // 86400  # of a movie, so that none begins before the last one has ended
+    days = 1 + steps[-1] // 86400  # from one movie to the next, so that movies do not overlap
     seconds = int(FIRST_TIME.timestamp()) + 86400 * days * np.arange(len(frames))[:, None] + steps
     with NETCDF_LOCK, netCDF4.Dataset(path, "w", format="NETCDF4") as file:
         file.setncatts(GLOBAL_ATTRIBUTES | {"history": history})
@@ -142,7 +143,9 @@ def _write_netcdf(path: pathlib.Path, frames: np.ndarray, config: RadarConfig, h
         )
 
 
-def _add(file: netCDF4.Dataset, name: str, dtype: str, dimensions: tuple, values, attributes: dict, **storage) -> None:
+def _add(
+    file: netCDF4.Dataset, name: str, dtype: str, dimensions: tuple, values: Any, attributes: dict, **storage: Any
+) -> None:
     variable = file.createVariable(name, dtype, dimensions, **storage)
     variable.set_auto_maskandscale(False)
     variable.setncatts(attributes)

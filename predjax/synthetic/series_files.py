@@ -1,4 +1,4 @@
-"""Vector time series as files: netCDF with names, times and sources, or .npy with the values alone."""
+"""Files of vector time series: netCDF with names, times and sources, or .npy with the values alone."""
 
 import dataclasses
 import os
@@ -12,12 +12,11 @@ from tqdm import tqdm
 from predjax.files import appearing
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.synthetic.dynamics import Series, SeriesConfig
-from predjax.synthetic.systems import SYSTEMS, has_default_parameters, make_series, name_features
+from predjax.synthetic.systems import SYSTEMS, find_system, has_default_parameters, make_series, name_features
 
 
 def write_series(
     path: str | os.PathLike,
-    name: str,
     config: SeriesConfig,
     num_movies: int,
     seed: int,
@@ -25,18 +24,19 @@ def write_series(
     history: str = "",
     overwrite: bool = False,
 ) -> None:
-    """Makes series 0..num_movies-1 of `seed` of the system `name` and writes them to `path`.
+    """Make series 0..num_movies-1 of `seed` of the system that `config` describes, and write them to `path`.
 
-    `.nc`: a variable named after the system, (movie, time, feature) float32, with the names of the features; what
-    drives the system, if anything, is `input` (movie, time, channel), and what is not seen has a variable by its name,
-    (movie, time) int32 or (movie, time, state) float32. Global attributes hold the parameters.
-    `.npy`: (movie, time, feature) float32, for systems without an input; what is not seen is left out.
+    `.nc`: a variable named after the system, (movie, time, feature) float32, with the names of the features. The input
+    of a driven system is `input` (movie, time, channel). Hidden truths are variables of their own, (movie, time) int32
+    or (movie, time, state) float32. Global attributes hold the parameters.
+    `.npy`: (movie, time, feature) float32, for systems without an input; hidden truths are left out.
     The content is a function of the arguments alone.
 
     Raises:
-      ValueError: another suffix, no movies, a negative seed, or parameters whose values run away.
-      FileExistsError: `path` exists and `overwrite` is false.
+      ValueError: another suffix, no movies, a negative seed, or parameters with which the values grow without bound.
+      FileExistsError: `path` exists and `overwrite` is False.
     """
+    name = find_system(config)
     path = pathlib.Path(path)
     if path.suffix not in (".nc", ".npy"):
         raise ValueError(f"{path}: series are written as .nc or .npy, not {path.suffix or 'without a suffix'}")
@@ -69,7 +69,7 @@ def _write_netcdf(path: pathlib.Path, name: str, config: SeriesConfig, movies: l
             file.createDimension("channel", inputs.shape[-1])
             _add(file, "input", "f4", ("movie", "time", "channel"), inputs, system.input_name)
         if system.truth_names:
-            file[name].ancillary_variables = " ".join(system.truth_names)  # no reader takes them for the series
+            file[name].ancillary_variables = " ".join(system.truth_names)  # so that no reader takes them for the series
         for truth, long_name in system.truth_names.items():
             known = np.stack([movie.truths[truth] for movie in movies])
             if known.ndim == 3:
@@ -78,7 +78,7 @@ def _write_netcdf(path: pathlib.Path, name: str, config: SeriesConfig, movies: l
 
 
 def _describe(name: str, config: SeriesConfig) -> dict:
-    """The global attributes: what the series are, where they come from, and every parameter."""
+    """Return the global attributes: title, source, references and every parameter."""
     system = SYSTEMS[name]
     attributes: dict[str, Any] = {
         "title": f"{system.title} series",
@@ -94,7 +94,7 @@ def _describe(name: str, config: SeriesConfig) -> dict:
     return attributes | dataclasses.asdict(config)
 
 
-def _add(file: netCDF4.Dataset, name: str, dtype, dimensions: tuple, values: np.ndarray, long_name: str) -> None:
+def _add(file: netCDF4.Dataset, name: str, dtype: Any, dimensions: tuple, values: np.ndarray, long_name: str) -> None:
     variable = file.createVariable(name, dtype, dimensions)
     variable.long_name = long_name
     if dtype is not str:

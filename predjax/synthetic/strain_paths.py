@@ -1,4 +1,4 @@
-"""Paths of strain (xx, yy, xy with engineering shear) that a material is led along."""
+"""Paths of strain (xx, yy, xy with engineering shear) for a material to follow."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ PATH_TYPES = ("canonical", "proportional", "gaussian")
 
 
 def list_canonical() -> np.ndarray:
-    """The 18 directions (18, 3) that strain one component, or two alike: uniaxial, shear, biaxial and mixed."""
+    """Return the 18 directions (18, 3) with one component, or two equal ones: uniaxial, shear, biaxial and mixed."""
     signs = np.indices((3, 3, 3)).reshape(3, -1).T - 1.0
     count = np.abs(signs).sum(1)
     directions = np.concatenate([signs[count == 1], signs[count == 2]])
@@ -14,11 +14,12 @@ def list_canonical() -> np.ndarray:
 
 
 def make_strain_path(path_type: str, number: int, length: int, max_strain: float, seed: int) -> np.ndarray:
-    """Path `number` of a seed, (length, 3); its first step is already strained.
+    """Make path `number` of a seed, (length, 3); the first step is already strained.
 
-    "canonical": to `max_strain` in one of `list_canonical`, evenly. "proportional": so in a random direction, with one
-    part of the way back and forth again. "gaussian": every component a smooth Gaussian process that starts at zero,
-    with correlation lengths from a tenth to a half of the path; the largest norm is `max_strain`.
+    A "canonical" path goes evenly to `max_strain` in a direction of `list_canonical`. A "proportional" path goes in a
+    random direction, with one part of the way back and forth again. On a "gaussian" path every component is a smooth
+    Gaussian process that starts at zero, with a correlation length from a tenth to a half of the path; the largest norm
+    is `max_strain`.
     """
     times = np.arange(1, length + 1) / length
     rng = np.random.default_rng([seed, PATH_TYPES.index(path_type), number])
@@ -38,7 +39,7 @@ def make_strain_path(path_type: str, number: int, length: int, max_strain: float
 
 
 def _draw_process(points: np.ndarray, scale: float, rng: np.random.Generator) -> np.ndarray:
-    """A Gaussian process with the covariance exp(-d^2 / 2 scale^2), given that it is zero at the first point."""
+    """Draw a Gaussian process with the covariance exp(-d^2 / 2 scale^2) that is zero at the first point."""
     covariance = np.exp(-(((points[:, None] - points) / scale) ** 2) / 2)
     covariance -= np.outer(covariance[:, 0], covariance[0])
     values, vectors = np.linalg.eigh(covariance)

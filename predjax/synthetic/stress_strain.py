@@ -1,4 +1,4 @@
-"""Stress-strain paths of a composite as files: what a network of material points learns from."""
+"""Files of stress-strain paths of a composite, from which a network of material points learns."""
 
 import dataclasses
 import os
@@ -11,13 +11,16 @@ from predjax.files import appearing
 from predjax.flags import flag
 from predjax.synthetic.strain_paths import PATH_TYPES, list_canonical, make_strain_path
 
-TOGETHER = 16  # paths that are followed at once
+TOGETHER = 16  # paths that are computed at once
 
 
 @dataclasses.dataclass(frozen=True)
 class StressStrainConfig:
-    """Paths, and the composite led along them: a square cell of elastic fibres in an elastoplastic matrix, the default
-    of `cells.plasticity.Material`, in plane stress."""
+    """Paths of strain and the composite that follows them.
+
+    The composite is a square cell of elastic fibres in an elastoplastic matrix, the default of
+    `cells.plasticity.Material`, in plane stress.
+    """
 
     path_type: str = flag("canonical", "how strain goes on", choices=PATH_TYPES)
     length: int = flag(60, "steps of a path")
@@ -30,7 +33,7 @@ class StressStrainConfig:
     fibre_poisson: float = flag(0.2, "Poisson's ratio of the fibres")
     tolerance: float = flag(1e-4, "largest imbalance of the stresses in the cell, relative to them")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         rules = {
             "path_type": (self.path_type in PATH_TYPES, f"one of {', '.join(PATH_TYPES)}"),
             "length": (self.length >= 2, "at least 2"),
@@ -57,12 +60,11 @@ def write_stress_strain(
     history: str = "",
     overwrite: bool = False,
 ) -> None:
-    """Follows paths 0..num_paths-1 of `seed` and writes `strain` and `stress` (path, time, component) to a netCDF file.
+    """Follow paths 0..num_paths-1 of `seed`, and write `strain` and `stress` (path, time, component) to a netCDF file.
 
     Raises:
-      ValueError: another suffix, a number of paths that there are not, fibres that do not fit, or a cell that finds no
-        balance.
-      FileExistsError: `path` exists and `overwrite` is false.
+      ValueError: another suffix, more paths than there are, fibres that do not fit, or a cell without balance.
+      FileExistsError: `path` exists and `overwrite` is False.
     """
     path = pathlib.Path(path)
     if path.suffix != ".nc":
@@ -79,10 +81,10 @@ def write_stress_strain(
 
 
 def find_stress(strain: np.ndarray, config: StressStrainConfig) -> np.ndarray:
-    """The mean stresses (P, T, 3) of the composite in MPa along strains (P, T, 3).
+    """Return the mean stresses (P, T, 3) of the composite in MPa along strains (P, T, 3).
 
     Raises:
-      ValueError: fibres that do not fit, or a cell that finds no balance.
+      ValueError: the fibres do not fit, or the stresses of the cell find no balance.
     """
     from predjax.synthetic.micromodel import follow_paths
 
@@ -101,7 +103,7 @@ def find_stress(strain: np.ndarray, config: StressStrainConfig) -> np.ndarray:
     return np.concatenate(found)
 
 
-def _write(path, strain: np.ndarray, stress: np.ndarray, made: dict, config: StressStrainConfig) -> None:
+def _write(path: pathlib.Path, strain: np.ndarray, stress: np.ndarray, made: dict, config: StressStrainConfig) -> None:
     import netCDF4
 
     from predjax.radar.formats.netcdf_lock import NETCDF_LOCK

@@ -1,4 +1,4 @@
-"""A switching linear dynamical system: damped rotations of several speeds that take turns, seen through a mixture."""
+"""A switching linear dynamical system: modes with rotations of several speeds take turns, observed as mixtures."""
 
 import dataclasses
 from typing import NamedTuple
@@ -8,11 +8,13 @@ import numpy as np
 from predjax.flags import flag
 from predjax.synthetic.dynamics import Series, SeriesConfig
 
-SYSTEM_STREAM = 2  # of random numbers; 0 makes the movies and 1 their noise
+SYSTEM_STREAM = 2  # of random numbers; stream 1 makes the observation noise
 
 
 @dataclasses.dataclass(frozen=True)
 class SwitchingLinearConfig(SeriesConfig):
+    """Options of the switching linear dynamical system."""
+
     observation_noise: float = flag(0.05, "white noise, as a fraction of each feature's standard deviation")
     modes: int = flag(3, "matrices that take turns, from the slowest to the fastest")
     latent: int = flag(4, "variables of the state, two for each rotation")
@@ -24,7 +26,7 @@ class SwitchingLinearConfig(SeriesConfig):
     dwell_max: int = flag(150, "most steps that a mode holds")
     system_seed: int = flag(0, "draws the planes of the rotations and the mixture, alike for all movies and seeds")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         self.require("modes", self.modes >= 2, "at least 2")
         self.require("latent", self.latent >= 2 and self.latent % 2 == 0, "even and at least 2")
@@ -39,16 +41,18 @@ class SwitchingLinearConfig(SeriesConfig):
 
 
 class SwitchingLinear(NamedTuple):
+    """The matrices of a system: M modes of an R-dimensional state, and D features."""
+
     transitions: np.ndarray  # (M, R, R), the matrix of each mode
     mixture: np.ndarray  # (D, R), rows of length 1
 
 
 def build_switching_linear(config: SwitchingLinearConfig) -> SwitchingLinear:
-    """The matrices A_k = (1 - c) Q_k diag(rotation(w_k1) .. rotation(w_kP)) Q_k^T and C, drawn by `system_seed`.
+    """Draw the matrices A_k = (1 - c) Q_k diag(rotation(w_k1) .. rotation(w_kP)) Q_k^T and C from `system_seed`.
 
-    M modes of P = R / 2 rotations have M P speeds, evenly spaced in their logarithm from 2 pi / `longest_period` to
+    M modes of P = R / 2 rotations have M P speeds, whose logarithms are evenly spaced from 2 pi / `longest_period` to
     2 pi / `shortest_period` radians a step; mode 0 has the P slowest and mode M-1 the P fastest. Q_k is a random
-    orthonormal basis of each mode, the rows of C are random directions, c is the `contraction`.
+    orthonormal basis for each mode, the rows of C are random directions, and c is the `contraction`.
     """
     rng = np.random.default_rng([config.system_seed, 0, SYSTEM_STREAM])
     slowest, fastest = 2 * np.pi / config.longest_period, 2 * np.pi / config.shortest_period
@@ -66,17 +70,16 @@ def build_switching_linear(config: SwitchingLinearConfig) -> SwitchingLinear:
 
 
 def make_switching_linear(config: SwitchingLinearConfig, seed: int, movie: int) -> Series:
-    """z_t = A_{m_t} z_{t-1} + (1 - (1 - c)^2)^(1/2) e_t, x_t = C z_t, with e_t standard normal; the truth is m, `mode`.
+    """Make z_t = A_{m_t} z_{t-1} + (1 - (1 - c)^2)^(1/2) e_t, x_t = C z_t, with e_t standard normal; the truth is m.
 
-    A mode holds for a number of steps that is uniform from `dwell_min` to `dwell_max`, then another one follows, all
-    others with equal chances. A_k is 1 - c times a rotation, so z is standard normal at every step whatever the modes:
-    the modes differ in how z moves and not in where it is, and each feature of x has the variance 1. With c = 0 there
-    is no noise and the length of z stays what it is.
+    A mode holds for a number of steps that is uniform from `dwell_min` to `dwell_max`; then any other mode follows with
+    equal chance. A_k is 1 - c times a rotation, so z is standard normal at every step in all modes: the modes differ in
+    the movement of z and not in its place, and each feature of x has the variance 1. With c = 0 there is no noise and
+    the length of z is constant.
 
-    A switching linear dynamical system as in Linderman et al. (2017), Bayesian learning and inference in recurrent
-    switching linear dynamical systems, arXiv:1610.08466, whose switches depend on z where these do not; a mixture of
-    slow and fast dynamics to take apart as in Abe & Brunton, TiDHy: timescale demixing via hypernetworks,
-    https://doi.org/10.1101/2025.01.28.635316.
+    The switches of Linderman et al. (2017), Bayesian learning and inference in recurrent switching linear dynamical
+    systems, arXiv:1610.08466, depend on z; these do not. Abe & Brunton, TiDHy: timescale demixing via hypernetworks,
+    https://doi.org/10.1101/2025.01.28.635316, separate such mixtures of slow and fast dynamics.
     """
     rng = np.random.default_rng([seed, movie])
     system = build_switching_linear(config)
@@ -90,7 +93,7 @@ def make_switching_linear(config: SwitchingLinearConfig, seed: int, movie: int) 
 
 
 def draw_modes(config: SwitchingLinearConfig, rng: np.random.Generator) -> np.ndarray:
-    """The mode `(T,)` of every step; that of step t takes z_{t-1} to z_t. The end cuts the last one short."""
+    """Draw the mode `(T,)` of every step; the mode of step t takes z_{t-1} to z_t. The last mode may be cut short."""
     mode = rng.integers(config.modes)
     modes: list[np.integer] = []
     while len(modes) < config.length:

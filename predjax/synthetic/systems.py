@@ -1,4 +1,4 @@
-"""The table of systems that make vector time series."""
+"""The table of the systems that make vector time series."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -10,10 +10,12 @@ import numpy as np
 from predjax.synthetic import driven_series, dynamics, kuramoto_sivashinsky, mackey_glass, switching_linear, two_rossler
 from predjax.synthetic.dynamics import Series, SeriesConfig
 
-SAMPLING = ("length", "dt", "transient", "observation_noise")  # what does not change the system itself
+SAMPLING = ("length", "dt", "transient", "observation_noise")  # options that leave the system itself as it is
 
 
 class System(NamedTuple):
+    """A system that makes series: its name in words, configuration, features, sources, and known properties."""
+
     title: str
     config: type[SeriesConfig]
     make: Callable[[Any, int, int], Series]  # the configuration is of the type above
@@ -21,8 +23,8 @@ class System(NamedTuple):
     references: str
     lyapunov: float | None = None  # the largest exponent, per model time unit, with the default parameters
     lyapunov_source: str = ""
-    input_name: str = ""  # what drives the system
-    truth_names: Mapping[str, str] = MappingProxyType({})  # what each of the truths is
+    input_name: str = ""  # the meaning of the input of a driven system
+    truth_names: Mapping[str, str] = MappingProxyType({})  # the meaning of each hidden truth
 
 
 SYSTEMS = {
@@ -126,12 +128,12 @@ SYSTEMS = {
 
 
 def make_series(name: str, config: SeriesConfig, seed: int, movie: int) -> Series:
-    """Series number `movie` of `seed` as float32, with the noise of its observation; truths that count are int32.
+    """Make series number `movie` of `seed` as float32, with observation noise; integer truths become int32.
 
     Raises:
-      ValueError: the values run away with these parameters.
+      ValueError: the values grow without bound with these parameters.
     """
-    with np.errstate(all="ignore"):  # what runs away is found below
+    with np.errstate(all="ignore"):  # infinite values are found below
         series = SYSTEMS[name].make(config, seed, movie)
         noise = np.random.default_rng([seed, movie, 1]).standard_normal(series.values.shape)
         values = (series.values + config.observation_noise * series.values.std(0) * noise).astype(np.float32)
@@ -142,13 +144,19 @@ def make_series(name: str, config: SeriesConfig, seed: int, movie: int) -> Serie
     return Series(values, None if series.inputs is None else series.inputs.astype(np.float32), truths)
 
 
+def find_system(config: SeriesConfig) -> str:
+    """Return the name of the system that a configuration belongs to."""
+    return next(name for name, system in SYSTEMS.items() if system.config is type(config))
+
+
 def name_features(name: str, config: SeriesConfig) -> tuple[str, ...]:
+    """Return the names of the features of a system."""
     features = SYSTEMS[name].features
     return features(config) if callable(features) else features
 
 
 def has_default_parameters(config: SeriesConfig) -> bool:
-    """Whether the system itself is the usual one, however it is sampled."""
+    """Return whether all parameters of the system are the usual ones; sampling and noise do not count."""
     usual = type(config)()
     names = [field.name for field in dataclasses.fields(config) if field.name not in SAMPLING]
     return all(getattr(config, name) == getattr(usual, name) for name in names)

@@ -1,4 +1,4 @@
-"""A slow and a fast Rössler oscillator, partially superposed: each feature sees one of them or both."""
+"""A slow and a fast Rössler oscillator, partially superposed: each feature shows one of them or both."""
 
 import dataclasses
 
@@ -9,11 +9,13 @@ from predjax.synthetic.dynamics import RosslerConfig, Series, SeriesConfig, inte
 
 MEAN = np.array([0.176, -0.880, 0.882])  # of x, y, z over 12000 time units
 DEVIATION = np.array([5.14, 4.83, 2.86])
-SYSTEM_STREAM = 3  # of random numbers; 0 makes the movies and 1 their noise
+SYSTEM_STREAM = 3  # of random numbers; stream 1 makes the observation noise
 
 
 @dataclasses.dataclass(frozen=True)
 class TwoRosslerConfig(SeriesConfig):
+    """Options of the two oscillators."""
+
     dt: float = flag(0.1, "model time of the slow oscillator between samples")
     transient: float = flag(100.0, "model time of each oscillator before the first sample")
     ratio: float = flag(5.0, "speed of the fast oscillator, relative to the slow one")
@@ -21,7 +23,7 @@ class TwoRosslerConfig(SeriesConfig):
     superposed: int = flag(4, "features that see both; the others see the slow and the fast one by turns")
     system_seed: int = flag(0, "draws the mixture, alike for all movies and seeds")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         self.require("ratio", self.ratio > 1, "above 1")
         self.require("features", self.features >= 1, "at least 1")
@@ -30,12 +32,12 @@ class TwoRosslerConfig(SeriesConfig):
 
 
 def make_two_rossler(config: TwoRosslerConfig, seed: int, movie: int) -> Series:
-    """x = C s with du/dt = f(u), dv/dt = `ratio` f(v), f of Rössler (1976), and s = (u, v) standardised, `latent`.
+    """Make x = C s with du/dt = f(u), dv/dt = `ratio` f(v), the f of Rössler (1976), and s = (u, v) standardised.
 
-    The oscillators do not know of each other. s is (u - m) / d, (v - m) / d with the mean m and the standard deviation
-    d of the attractor, the same numbers for all movies, so that C is the same map for all of them. Two timescales,
-    partially superposed, are what the hypernetworks of Abe & Brunton, TiDHy: timescale demixing via hypernetworks,
-    https://doi.org/10.1101/2025.01.28.635316, take apart.
+    The oscillators are independent. The truth `latent` is s: (u - m) / d and (v - m) / d with the mean m and the
+    standard deviation d of the attractor. Both are constants, so that C is the same map for all movies. The
+    hypernetworks of Abe & Brunton, TiDHy: timescale demixing via hypernetworks,
+    https://doi.org/10.1101/2025.01.28.635316, separate two such timescales.
     """
     rng = np.random.default_rng([seed, movie])
     states = []
@@ -48,7 +50,7 @@ def make_two_rossler(config: TwoRosslerConfig, seed: int, movie: int) -> Series:
 
 
 def draw_mixture(config: TwoRosslerConfig) -> np.ndarray:
-    """C `(D, 6)`: random rows of length 1, with zeros for the oscillator that a feature does not see."""
+    """Draw C `(D, 6)`: random rows of length 1, with zeros for the oscillator that a feature does not show."""
     rng = np.random.default_rng([config.system_seed, 0, SYSTEM_STREAM])
     mixture = rng.standard_normal((config.features, 6))
     for row, sight in zip(mixture, list_sights(config)):
@@ -59,6 +61,6 @@ def draw_mixture(config: TwoRosslerConfig) -> np.ndarray:
 
 
 def list_sights(config: TwoRosslerConfig) -> list[str]:
-    """What each feature sees: "both", "slow" or "fast"."""
+    """Return the oscillators that each feature shows: "both", "slow" or "fast"."""
     alone = config.features - config.superposed
     return ["both"] * config.superposed + [("slow", "fast")[number % 2] for number in range(alone)]

@@ -12,9 +12,9 @@ import optax
 from predjax import checkpoint, parallel
 from predjax.models.config import SamplingConfig
 from predjax.models.forecaster import Forecaster
-from predjax.motion.advection import into_moving
+from predjax.motion.moving import into_moving
 from predjax.radar.windows.batches import Batch, BatchSource
-from predjax.radar.windows.codes import Stored
+from predjax.radar.windows.codes import CodedFrames
 from predjax.radar.windows.index import Window
 from predjax.training.config import TrainConfig
 from predjax.training.seeds import init_states, make_keys, measure_seeds, over_seeds
@@ -78,12 +78,12 @@ class Run:
         Of several processes each reads its part, and knows the windows of its part.
         """
         moving = self.forecaster.config.moving
-        batch = self.batches.batch(step, parallel.find_place(), parallel.count_processes(), keep_stored=not moving)
+        batch = self.batches.batch(step, parallel.find_place(), parallel.count_processes(), as_codes=not moving)
         if moving:
             batch = self.move(batch)
-        if isinstance(batch.frames, Stored):
+        if isinstance(batch.frames, CodedFrames):
             assert self.table is not None, "of the codes"
-            frames = Stored(parallel.shard(batch.frames.codes, self.devices), self.table)
+            frames = CodedFrames(parallel.shard(batch.frames.codes, self.devices), self.table)
         else:
             frames = parallel.shard(batch.frames, self.devices)
         return batch.windows, frames, parallel.shard(batch.forcings, self.devices)

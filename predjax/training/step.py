@@ -138,7 +138,7 @@ def make_update(
 ) -> Callable:
     """Return the update `(state, frames (B,T,H,W,C), forcings or None, axis_name=None) -> (state, metrics)`.
 
-    Frames may be `radar.windows.codes.Stored`: they become values here, on the device. The draws of sample b depend on
+    Frames may be `CodedFrames`: they become values here, on the device. The draws of sample b depend on
     the run's key, the iteration and the place of b in the global batch only. An update whose loss or gradient is not
     finite is left out and counted in `metrics["bad"]`. With `reverse_input` a second update on the windows backwards in
     time follows, with the same draws; the metrics are means of the two. With `augmented` every window is mirrored and

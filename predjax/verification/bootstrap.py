@@ -1,24 +1,44 @@
-"""How sure a score is: intervals from a bootstrap over blocks of cases.
+"""How sure a score is: confidence intervals by a bootstrap over blocks of cases.
 
 Blocks are drawn with replacement, as many as there are; the sums of the drawn blocks give one score, and the spread of
-many such scores is the uncertainty. Methods are scored on the same draws, so that a difference of two is told from
-zero although both vary a lot from event to event. Percentile intervals of few blocks are too narrow; the
+many such scores is the uncertainty. All methods are scored on the same draws: their difference can then be told from
+zero although the scores of both vary a lot from event to event. Percentile intervals of few blocks are too narrow; the
 correction of Hesterberg (2015), The American Statistician 69, 371-386, section 3.2, widens them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from scipy.special import ndtr, stdtrit
 
-from predjax.verification.blocks import sum_blocks
-from predjax.verification.scores import check_same_labels
+from predjax.verification.case_blocks import sum_blocks
+from predjax.verification.sums import check_same_labels
 
 FEWEST_BLOCKS = 5
-UNDEFINED_ALLOWED = 0.01  # the chance that a draw misses k blocks of many is exp(-k): so much is about five blocks
+UNDEFINED_ALLOWED = 0.01  # a draw misses k of many blocks with the chance exp(-k): about five blocks have the event
 CHUNK_VALUES = 2**23  # resampled sums held at a time: 64 MiB
 VERDICTS = ("resolved", "not resolved", "too few cases", "undefined", "reference")
+
+
+@dataclass(frozen=True)
+class Draws:
+    """How blocks are drawn: how often, for which confidence level, and from which seed."""
+
+    resamples: int = 2000
+    level: float = 0.95
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.resamples < 1 or not 0 < self.level < 1:
+            raise ValueError(
+                f"resamples must be positive and level between 0 and 1, not {self.resamples} and {self.level}"
+            )
+
+
+DRAWS = Draws()
 
 
 def bootstrap(
@@ -27,20 +47,18 @@ def bootstrap(
     *,
     reference: str | None = None,
     names: Sequence[str] | None = None,
-    resamples: int = 2000,
-    level: float = 0.95,
-    seed: int = 0,
+    draws: Draws = DRAWS,
 ) -> xr.Dataset:
-    """Intervals of the scores of each method, and of their differences to a reference, by block bootstrap.
+    """Return intervals of the scores of each method, and of their differences to a reference, by block bootstrap.
 
     Args:
-      statistics: by method, additive statistics with the dimension `block` (`blocks.stack_blocks`), of the same
-        blocks of cases.
-      score: from summed statistics to scores, as `scores.skill`. It is called on many sums at once, along one more
-        dimension `resample`.
+      statistics: by method, additive statistics with the dimension `block` (`case_blocks.stack_blocks`); all methods
+        have the same blocks of cases.
+      score: gives the scores of summed statistics, as `scores.skill` does. It is called on many sums at once, along a
+        further dimension `resample`.
       reference: a method; adds the paired differences to it.
-      names: the scores wanted; None: all that are floating point.
-      resamples, level, seed: how many draws, the confidence level, and what the draws depend on.
+      names: the scores that are wanted; None: all that are floating point.
+      draws: how blocks are drawn.
 
     Returns:
       For each score `s`, over (method, ...): `s_low`, `s_high`; with a reference also `s_difference` (method -
@@ -50,9 +68,9 @@ def bootstrap(
       "undefined" where the score itself is; "reference" for the reference. With too few cases the bounds are NaN.
 
     Raises:
-      ValueError: methods of different labels or blocks, an unknown reference or name, bad numbers.
+      ValueError: methods of different labels or blocks, an unknown reference or name.
     """
-    _check_request(statistics, reference, resamples, level)
+    _check_request(statistics, reference)
     first = next(iter(statistics.values()))
     whole = {method: score(sum_blocks(s)) for method, s in statistics.items()}
     scored = next(iter(whole.values()))
@@ -62,54 +80,55 @@ def bootstrap(
             raise ValueError(f"{name!r} is not among the scores {', '.join(map(str, scored.data_vars))}")
     blocks = first.sizes["block"]
     enough = blocks >= FEWEST_BLOCKS
-    weights = draw_blocks(blocks, resamples if enough else 1, seed)
-    draws = {method: _score_draws(s, score, names, weights) for method, s in statistics.items()}
-    shares = widen_level(level, blocks) if enough else (0.0, 1.0)
+    weights = draw_blocks(blocks, draws.resamples if enough else 1, draws.seed)
+    drawn = {method: _score_draws(s, score, names, weights) for method, s in statistics.items()}
+    shares = widen_level(draws.level, blocks) if enough else (0.0, 1.0)
 
-    variables = {}
+    def bound(values: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        low, high = zip(*(_bound(of_method, shares, enough) for of_method in values))
+        return np.stack(low), np.stack(high)
+
+    variables: dict[str, Any] = {}
     for name in names:
-        dims, attrs = scored[name].dims, scored[name].attrs
-        bounds = [_bound(draws[m][name], shares, enough) for m in statistics]
-        for side, values in zip(("low", "high"), zip(*bounds)):
-            what = f"{side} end of the interval of {attrs.get('long_name', name)}"
-            variables[f"{name}_{side}"] = ("method", *dims), np.stack(values), {**attrs, "long_name": what}
+        dims, attrs = ("method", *scored[name].dims), scored[name].attrs
+        long_name = attrs.get("long_name", name)
+        for side, values in zip(("low", "high"), bound([drawn[m][name] for m in statistics])):
+            text = f"{side} end of the interval of {long_name}"
+            variables[f"{name}_{side}"] = dims, values, {**attrs, "long_name": text}
         if reference is not None:
-            pairs = ((draws[m][name] - draws[reference][name]) for m in statistics)
-            found = [_bound(pair, shares, enough) for pair in pairs]
+            low, high = bound([drawn[m][name] - drawn[reference][name] for m in statistics])
             difference = np.stack([whole[m][name].values - whole[reference][name].values for m in statistics])
-            low, high = (np.stack(values) for values in zip(*found))
             told = _tell(difference, low, high)
             told[list(statistics).index(reference)] = "reference"
-            what = f"difference to {reference} of {attrs.get('long_name', name)}"
-            parts = {"": difference, "_low": low, "_high": high}
-            for suffix, values in parts.items():
+            what = f"difference to {reference} of {long_name}"
+            for suffix, values in {"": difference, "_low": low, "_high": high}.items():
                 text = f"{suffix[1:]} end of the interval of the {what}" if suffix else what
-                variables[f"{name}_difference{suffix}"] = ("method", *dims), values, {**attrs, "long_name": text}
-            variables[f"{name}_verdict"] = ("method", *dims), told.astype(str), {"long_name": f"is there a {what}"}
+                variables[f"{name}_difference{suffix}"] = dims, values, {**attrs, "long_name": text}
+            variables[f"{name}_verdict"] = dims, told.astype(str), {"long_name": f"is there a {what}"}
     method = xr.Variable("method", np.array(list(statistics)), {"long_name": "nowcast method"})
     coords = {n: c for n, c in scored.coords.items() if set(c.dims) <= {d for v in names for d in scored[v].dims}}
     attrs = {
         "interval": "block bootstrap, percentiles widened for few blocks (Hesterberg 2015)",
-        "interval_level": level,
-        "interval_resamples": resamples,
-        "interval_seed": seed,
+        "interval_level": draws.level,
+        "interval_resamples": draws.resamples,
+        "interval_seed": draws.seed,
         "interval_blocks": blocks,
     }
     return xr.Dataset(variables, coords, attrs).assign_coords(method=method)
 
 
 def draw_blocks(blocks: int, resamples: int, seed: int) -> np.ndarray:
-    """(resamples, blocks): how often each block is in each draw; every row sums to `blocks`."""
+    """Return (resamples, blocks): how often each block is in each draw; every row sums to `blocks`."""
     return np.random.default_rng(seed).multinomial(blocks, np.full(blocks, 1 / blocks), size=resamples)
 
 
 def widen_level(level: float, blocks: int) -> tuple[float, float]:
-    """The shares of the draws below the two ends of an interval: wider than (1 - level) / 2 for few blocks."""
+    """Return the shares of the draws below the two ends of an interval, which is wider than `level` for few blocks."""
     half = ndtr(np.sqrt(blocks / (blocks - 1)) * stdtrit(blocks - 1, (1 - level) / 2))
     return float(half), float(1 - half)
 
 
-def _check_request(statistics, reference, resamples, level):
+def _check_request(statistics: Mapping[str, xr.Dataset], reference: str | None) -> None:
     if not statistics:
         raise ValueError("no statistics to resample")
     (first_name, first), *others = statistics.items()
@@ -121,13 +140,13 @@ def _check_request(statistics, reference, resamples, level):
         check_same_labels(first, other, (first_name, name))
     if reference is not None and reference not in statistics:
         raise ValueError(f"the reference {reference!r} is not among the methods {', '.join(statistics)}")
-    if resamples < 1 or not 0 < level < 1:
-        raise ValueError(f"resamples must be positive and level between 0 and 1, not {resamples} and {level}")
 
 
-def _score_draws(statistics: xr.Dataset, score: Callable, names: Sequence[str], weights: np.ndarray) -> dict:
-    """{score: (resample, ...) values} of the drawn sums, worked out in chunks of draws."""
-    # Counts stay whole numbers in float64, and exact up to 2^53.
+def _score_draws(
+    statistics: xr.Dataset, score: Callable[[xr.Dataset], xr.Dataset], names: Sequence[str], weights: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return {score: (resample, ...) values} of the drawn sums, computed in chunks of draws."""
+    # In float64 counts are exact up to 2^53.
     values = {name: v.astype(np.float64).transpose("block", ...) for name, v in statistics.data_vars.items()}
     size = sum(v[0].size for v in values.values())
     rows = max(1, CHUNK_VALUES // max(size, 1))
@@ -143,7 +162,7 @@ def _score_draws(statistics: xr.Dataset, score: Callable, names: Sequence[str], 
 
 
 def _bound(draws: np.ndarray, shares: tuple[float, float], enough: bool) -> tuple[np.ndarray, np.ndarray]:
-    """The two ends for each score of draws (resample, ...); NaN where there are too few cases."""
+    """Return the two ends of the interval of draws (resample, ...); NaN where there are too few cases."""
     ends = np.full((2, *draws.shape[1:]), np.nan)
     defined = np.isfinite(draws)
     always = enough & defined.all(axis=0)
@@ -156,7 +175,7 @@ def _bound(draws: np.ndarray, shares: tuple[float, float], enough: bool) -> tupl
 
 
 def _tell(difference: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """The verdict on each difference, as an array of words."""
+    """Return the verdict on each difference, as an array of words."""
     told = np.where((low > 0) | (high < 0), "resolved", "not resolved").astype(object)
     told[np.isnan(low) | np.isnan(high)] = "too few cases"
     told[np.isnan(difference)] = "undefined"

@@ -1,26 +1,26 @@
-"""The pixels on which methods are compared: those that every method forecasts, and how many each one covers."""
+"""The common domain, which are the pixels that every method forecasts, and the coverage of each method."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
 
-from predjax.verification.fields import check_fields, find_valid, label_leads
-from predjax.verification.scores import keep_labels, ratio
+from predjax.verification.fields import PLAIN, Scoring, check_fields, find_valid, label_leads
+from predjax.verification.sums import keep_labels, ratio
 
 
 def keep_common(forecasts: Mapping[str, np.ndarray], observed: np.ndarray) -> dict[str, np.ndarray]:
-    """The forecasts with NaN wherever one of them or the observation has no value.
+    """Return the forecasts with NaN wherever one of them or the observation has no value.
 
-    Statistics of these are of one and the same set of pixels; those of the forecasts as they came are of each method's
-    own (the whole domain). An ensemble lacks a pixel where one of its members does.
+    The statistics of the result are of the same pixels for every method; the statistics of the forecasts as they came
+    are of each method's own pixels (the whole domain). An ensemble lacks a pixel where one of its members does.
 
     Args:
-      forecasts: by method, (case, T, H, W, C), or (case, member, T, H, W, C) of an ensemble; NaN = none.
+      forecasts: by method, (case, T, H, W, C), or (case, member, T, H, W, C) of an ensemble; NaN = no value.
       observed: (case, T, H, W, C).
 
     Raises:
-      ValueError: a forecast of another shape, named.
+      ValueError: a forecast of another shape, with its name.
     """
     lacking = np.isnan(observed)
     for name, values in forecasts.items():
@@ -36,16 +36,13 @@ def keep_common(forecasts: Mapping[str, np.ndarray], observed: np.ndarray) -> di
     return result
 
 
-def coverage_statistics(
-    forecast: np.ndarray,
-    observed: np.ndarray,
-    *,
-    lead_times: Sequence[int] | None = None,
-    lead_units: str = "minutes",
-) -> xr.Dataset:
-    """observed_pixels and covered_pixels (lead_time): int64 counts of pixels observed, and of those also forecast.
+def coverage_statistics(forecast: np.ndarray, observed: np.ndarray, scoring: Scoring = PLAIN) -> xr.Dataset:
+    """Count the observed pixels, and how many of them are also forecast.
 
-    Args, errors: as for `scores.statistics`.
+    Args and errors: as for `scores.statistics`.
+
+    Returns:
+      observed_pixels, covered_pixels (lead_time): int64.
     """
     forecast, observed = check_fields(forecast, observed)
     steps = forecast.shape[1]
@@ -54,11 +51,11 @@ def coverage_statistics(
         for f, o in zip(forecast[:, lead], observed[:, lead]):
             counts[:, lead] += np.count_nonzero(~np.isnan(o)), np.count_nonzero(find_valid(f, o, lead + 1))
     variables = {"observed_pixels": ("lead_time", counts[0]), "covered_pixels": ("lead_time", counts[1])}
-    return xr.Dataset(variables, {"lead_time": label_leads(steps, lead_times, lead_units)})
+    return xr.Dataset(variables, {"lead_time": label_leads(steps, scoring)})
 
 
 def coverage_skill(statistics: xr.Dataset) -> xr.Dataset:
-    """coverage (lead_time): the part of the observed pixels that is forecast; NaN where nothing is observed."""
+    """Return coverage (lead_time): the part of the observed pixels that is forecast; NaN where nothing is observed."""
     result = xr.Dataset({"coverage": ratio(statistics.covered_pixels, statistics.observed_pixels)})
     result = keep_labels(statistics, result)
     result.coverage.attrs = {"long_name": "part of the observed pixels that is forecast", "units": "1"}

@@ -1,17 +1,16 @@
-"""Whether forecasts have the amounts that are observed: mean, variance and the 99 % quantile of both.
+"""The distribution of forecast and observed values: mean, variance and 99 % quantile of both.
 
 A forecast that is right on average but blurred has too little variance and too low a quantile. The quantile comes from
-histograms with fixed bins, which add exactly; it is known to half a bin.
+histograms with fixed bins, which add exactly; its error is half a bin at most.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from predjax.verification.fields import check_fields, find_valid, label_leads, split_cases
-from predjax.verification.scores import keep_labels, ratio
+from predjax.verification.fields import PLAIN, Scoring, check_fields, find_valid, label_leads, split_cases
+from predjax.verification.sums import keep_labels, ratio
 
 QUANTILE = 0.99
 RATE_STEP = 1.02  # ratio of neighbouring edges: a quantile in the middle of a bin is at most 1 % off
@@ -20,7 +19,10 @@ BLOCK_PIXELS = 2**18
 
 
 class Bins(NamedTuple):
-    """Edges (E,) and the value that stands for each of the E + 1 bins; a value on an edge belongs to the bin above."""
+    """The bins of a histogram: edges (E,), and a value that stands for each of the E + 1 bins (E + 1,).
+
+    A value on an edge belongs to the bin above. `error` says how far a bin's value may be from the values in the bin.
+    """
 
     edges: np.ndarray
     values: np.ndarray
@@ -28,9 +30,9 @@ class Bins(NamedTuple):
 
 
 def choose_bins(units: str) -> Bins:
-    """The bins for a unit: rain rates by ratio, dBZ by difference, anything else by ratio on both sides of zero.
+    """Return the bins for a unit: of constant width in dBZ; of constant ratio in mm/h, and else on both sides of zero.
 
-    Below the first and above the last edge a value is known to be there, no more.
+    The bins below the first and above the last edge are open: they count values but do not tell how large these are.
     """
     if units == "dBZ":
         edges = np.linspace(-40, 90, round(130 / DBZ_STEP) + 1)
@@ -46,28 +48,21 @@ def choose_bins(units: str) -> Bins:
     return Bins(edges, values, error)
 
 
-def histogram_statistics(
-    forecast: np.ndarray,
-    observed: np.ndarray,
-    *,
-    lead_times: Sequence[int] | None = None,
-    lead_units: str = "minutes",
-    units: str = "1",
-) -> xr.Dataset:
-    """The additive histograms of some cases, over the pixels where forecast and observation have a value.
+def histogram_statistics(forecast: np.ndarray, observed: np.ndarray, scoring: Scoring = PLAIN) -> xr.Dataset:
+    """Return the additive histograms of some cases, over the pixels where forecast and observation have a value.
 
     Args: as for `scores.statistics`.
 
     Returns:
       histogram_forecast, histogram_observed (lead_time, bin): int64. The coordinate `bin` holds the value that stands
-      for each bin, and in its attribute `quantile_error` how far that may be off.
+      for each bin; its attribute `quantile_error` says how large the error of that value may be.
 
     Raises:
       ValueError: bad fields or labels.
     """
     forecast, observed = check_fields(forecast, observed)
-    leads = label_leads(forecast.shape[1], lead_times, lead_units)
-    bins = choose_bins(units)
+    leads = label_leads(forecast.shape[1], scoring)
+    bins = choose_bins(scoring.units)
     counts = np.zeros((2, forecast.shape[1], bins.values.size), np.int64)
     for lead in range(forecast.shape[1]):
         for part in split_cases(forecast.shape, BLOCK_PIXELS):
@@ -80,21 +75,21 @@ def histogram_statistics(
         "histogram_forecast": (("lead_time", "bin"), counts[0]),
         "histogram_observed": (("lead_time", "bin"), counts[1]),
     }
-    rules = {"long_name": "value that stands for the bin", "units": units, "quantile_error": bins.error}
-    return xr.Dataset(variables, {"lead_time": leads, "bin": ("bin", bins.values, rules)}, {"units": units})
+    rules = {"long_name": "value that stands for the bin", "units": scoring.units, "quantile_error": bins.error}
+    return xr.Dataset(variables, {"lead_time": leads, "bin": ("bin", bins.values, rules)}, {"units": scoring.units})
 
 
 def distribution_skill(statistics: xr.Dataset) -> xr.Dataset:
-    """Mean, variance and 99 % quantile of forecast and observation, all (lead_time), of summed statistics.
+    """Return mean, variance and 99 % quantile of forecast and observation from summed statistics.
 
     Args:
       statistics: `histogram_statistics` together with the sums of `scores.statistics` of the same cases.
 
     Returns:
       mean_forecast, mean_observed, variance_forecast, variance_observed, q99_forecast, q99_observed, and their ratios
-      forecast / observed: variance_ratio, mean_ratio, q99_ratio. In dBZ, a logarithm, the last two would mean nothing
-      and are left out. A quantile is the least bin that at least 99 % of the values do not exceed. NaN without
-      values, and where a ratio has 0 below.
+      forecast / observed: variance_ratio, mean_ratio, q99_ratio, all (lead_time). Ratios of means and quantiles in dBZ
+      have no meaning, because dBZ is a logarithm: they are left out. A quantile is the lowest bin up to which at least
+      99 % of the values lie. NaN where there are no values, or where the observed one of a ratio is 0.
     """
     s = statistics
     units = s.attrs.get("units", "1")
@@ -104,7 +99,7 @@ def distribution_skill(statistics: xr.Dataset) -> xr.Dataset:
         square = ratio(s[f"{name}_squared"], s.pairs)
         variance = square - mean**2
         scores[f"mean_{name}"] = mean
-        # What is left of equal numbers is rounding: a constant field.
+        # A smaller difference is rounding: the field is constant.
         scores[f"variance_{name}"] = variance.where((variance > 1e-12 * square) | variance.isnull(), 0)
         scores[f"q99_{name}"] = find_quantile(s[f"histogram_{name}"])
     for name in ("mean", "variance", "q99"):
@@ -128,7 +123,7 @@ def distribution_skill(statistics: xr.Dataset) -> xr.Dataset:
 
 
 def find_quantile(histogram: xr.DataArray, share: float = QUANTILE) -> xr.DataArray:
-    """The value of the first bin up to which at least `share` of the counts lie; NaN where there are none."""
+    """Return the value of the first bin up to which at least `share` of the counts lie; NaN without counts."""
     up_to, total = histogram.cumsum("bin"), histogram.sum("bin")
-    place = (up_to >= share * total * (1 - 1e-12)).argmax("bin")  # 0.99 is no binary number
+    place = (up_to >= share * total * (1 - 1e-12)).argmax("bin")  # 0.99 is not exact in binary
     return histogram["bin"].drop_attrs()[place].drop_vars("bin").where(total > 0)

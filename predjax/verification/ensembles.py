@@ -1,56 +1,48 @@
 """Scores of ensembles: CRPS, Brier score, reliability, rank histogram, spread and error.
 
-All follow from sums that add: integer tables of how many members say what, and float64 sums over pixels. Formulas:
+All follow from sums that add: integer tables of how many members forecast what, and float64 sums over pixels. Sources:
 Gneiting & Raftery (2007), JASA 102, 359-378 (CRPS); Ferro (2014), QJRMS 140, 1917-1923 (fair scores of few members);
 Murphy (1973), J. Appl. Meteor. 12, 595-600 (parts of the Brier score); Fortin et al. (2014), J. Hydrometeor. 15,
 1708-1713 (spread against error); Hamill (2001), Mon. Wea. Rev. 129, 550-560 (rank histogram).
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from predjax.verification.fields import (
+    Scoring,
     check_field,
-    check_thresholds,
+    describe_events,
     find_valid,
     label_leads,
     label_thresholds,
     split_cases,
 )
-from predjax.verification.scores import EVENT_RULE, keep_labels, ratio
+from predjax.verification.sums import keep_labels, ratio
 
 SUMS = ("member_error", "member_difference", "member_variance", "mean_squared_error")
 BLOCK_PIXELS = 2**20  # values of all members worked on at a time
 
 
-def ensemble_statistics(
-    members: np.ndarray,
-    observed: np.ndarray,
-    thresholds: Sequence[float],
-    *,
-    lead_times: Sequence[int] | None = None,
-    lead_units: str = "minutes",
-    units: str = "1",
-) -> xr.Dataset:
-    """The additive sums of some ensemble forecasts, by lead time and threshold.
+def ensemble_statistics(members: np.ndarray, observed: np.ndarray, scoring: Scoring) -> xr.Dataset:
+    """Return the additive sums of some ensemble forecasts, by lead time and threshold.
 
     A pixel counts where the observation and all members have a value. An event is `value >= threshold` in the
-    precision of the field. One member is a deterministic forecast.
+    precision of the field. An ensemble of one member is a deterministic forecast.
 
     Args:
       members: (case, member, T, H, W, C), floating point, physical units, NaN = no value.
       observed: (case, T, H, W, C).
-      thresholds, lead_times, lead_units, units: as for `scores.statistics`.
+      scoring: its thresholds, units and lead times.
 
     Returns:
       ensemble_pairs (lead_time): int64, the pixels that count.
-      member_events, member_events_observed (lead_time, threshold, members_above): int64, how often so many members
-      said the event, and how often it then was observed.
-      ranks (lead_time, members_below, members_equal): int64, how often the observation was above so many members
-      and equal to so many.
+      member_events (lead_time, threshold, members_above): int64, how often this number of members had the event.
+      member_events_observed: the same, of the times when the event was also observed.
+      ranks (lead_time, members_below, members_equal): int64, how often this number of members was below the observation
+      and this number equal to it.
       member_error (mean of |x - y| over members), member_difference (mean of |x - x'| over pairs of different
       members), member_variance (unbiased), mean_squared_error (of the ensemble mean): (lead_time), float64 sums.
 
@@ -61,9 +53,9 @@ def ensemble_statistics(
     observed = check_field("observed", observed)
     if members.shape[:1] + members.shape[2:] != observed.shape:
         raise ValueError(f"members has the shape {members.shape} but observed has {observed.shape}")
-    thresholds = check_thresholds(thresholds)
+    thresholds = scoring.thresholds
     number, steps = members.shape[1:3]
-    leads = label_leads(steps, lead_times, lead_units)
+    leads = label_leads(steps, scoring)
 
     pairs = np.zeros(steps, np.int64)
     said = np.zeros((2, steps, len(thresholds), number + 1), np.int64)
@@ -92,26 +84,26 @@ def ensemble_statistics(
     variables["member_events"], variables["member_events_observed"] = (by_event, said[0]), (by_event, said[1])
     variables["ranks"] = ("lead_time", "members_below", "members_equal"), ranks
     count = np.arange(number + 1)
-    coords = {"lead_time": leads, "threshold": label_thresholds(thresholds, units)}
+    coords = {"lead_time": leads, "threshold": label_thresholds(scoring)}
     for name in ("members_above", "members_below", "members_equal"):
         coords[name] = name, count, {"long_name": name.replace("_", " "), "units": "1"}
-    return xr.Dataset(variables, coords, {"event_rule": EVENT_RULE, "units": units, "thresholds": thresholds})
+    return xr.Dataset(variables, coords, describe_events(scoring))
 
 
 def ensemble_skill(statistics: xr.Dataset) -> xr.Dataset:
-    """The scores of summed statistics of ensembles of m members; undefined scores are NaN.
+    """Return the scores of summed statistics of ensembles of m members; undefined scores are NaN.
 
     Returns:
       crps (lead_time): fair: E|X - y| - E|X - X'| / 2 over different members; with one member the mean absolute error.
       brier (lead_time, threshold): fair: mean of (i/m - o)^2 - i (m - i) / (m^2 (m - 1)) with i members above.
-      brier_reliability, brier_resolution, brier_uncertainty (lead_time, threshold): of the plain Brier score, which is
-      the first minus the second plus the third.
-      observed_frequency, forecast_share (lead_time, threshold, members_above): the reliability diagram: how often
-      the event came when so many members said it, and how often so many did.
-      rank_histogram (lead_time, rank): shares of the ranks 0..m; an observation equal to some members counts in
+      brier_reliability, brier_resolution, brier_uncertainty (lead_time, threshold): the parts of the plain Brier score,
+      which is reliability - resolution + uncertainty.
+      observed_frequency, forecast_share (lead_time, threshold, members_above): the reliability diagram: how often the
+      event was observed when this number of members had it, and how often this number of members had it.
+      rank_histogram (lead_time, rank): shares of the ranks 0..m; an observation that equals some members counts in
       equal parts for all ranks that it may have.
-      spread: sqrt of the mean variance; ensemble_rmse: of the mean; spread_ratio: sqrt((m+1)/m) spread / rmse, 1 when
-      the members are as far apart as they should be.
+      spread: sqrt of the mean variance; ensemble_rmse: RMSE of the ensemble mean; spread_ratio: sqrt((m+1)/m) spread /
+      ensemble_rmse, 1 when the members are as far apart as they should be.
       ensemble_pairs (lead_time): the pixels that counted.
     """
     s = statistics
@@ -147,7 +139,7 @@ def ensemble_skill(statistics: xr.Dataset) -> xr.Dataset:
 
 
 def _sum_members(x: np.ndarray, y: np.ndarray) -> list[float]:
-    """Sums over pixels, in the order of SUMS, of members (member, pixel) and the observed (pixel,)."""
+    """Return the sums over pixels, in the order of SUMS, of members x (member, pixel) and observations y (pixel,)."""
     number, errors = len(x), x - y
     squared = errors.mean(axis=0) ** 2
     if number == 1:
@@ -159,7 +151,10 @@ def _sum_members(x: np.ndarray, y: np.ndarray) -> list[float]:
 
 
 def _share_ranks(ranks: xr.DataArray) -> xr.DataArray:
-    """(..., rank): an observation above b members and equal to e is in equal parts of the ranks b to b + e."""
+    """Return the counts of ranks (..., rank).
+
+    An observation above b members and equal to e members counts in equal parts for the ranks b to b + e.
+    """
     number = ranks.sizes["members_below"] - 1
     below, equal, rank = np.ogrid[: number + 1, : number + 1, : number + 1]
     parts = ((below <= rank) & (rank <= below + equal)) / (equal + 1.0)
@@ -168,7 +163,7 @@ def _share_ranks(ranks: xr.DataArray) -> xr.DataArray:
 
 
 def _describe(units: str) -> dict[str, tuple[str, str]]:
-    """Long name and unit of every score."""
+    """Return the long name and the unit of every score."""
     return {
         "crps": ("continuous ranked probability score (fair)", units),
         "brier": ("Brier score (fair)", "1"),

@@ -1,12 +1,68 @@
-"""Forecast and observation as arrays side by side: what they must look like, which pixels count, their labels."""
+"""Forecast and observation as arrays side by side: how they are scored, how they must look, which pixels count."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+EVENT_RULE = "value >= threshold"
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How fields are scored, and what is known of them besides their values. All statistics take one.
+
+    Attributes:
+      thresholds: of events, in `units`; kept sorted.
+      windows: odd sides of the square windows of the FSS in pixels; kept sorted.
+      units: of the fields.
+      lead_times, lead_units: labels of the T frames; without them 1 ... T with units "1" (frames).
+      data_range: largest minus smallest possible value (1 for data in [0, 1]); adds SSIM and PSNR.
+      fill: the value of a dry pixel. Spectra put it into both fields where one is missing, and count frames of which at
+        least half is valid; with None they count frames without a missing pixel alone.
+      side: spectra are of the central square of so many pixels; None: of the whole frame. Spectra of frames of
+        different sizes add only when they have the same side.
+      pixel_size: side of a pixel in metres, where it is known.
+
+    Raises:
+      ValueError: thresholds, windows or numbers that make no sense.
+    """
+
+    thresholds: Sequence[float] = ()
+    windows: Sequence[int] = ()
+    units: str = "1"
+    lead_times: Sequence[float] | None = None
+    lead_units: str = "minutes"
+    data_range: float | None = None
+    fill: float | None = None
+    side: int | None = None
+    pixel_size: float | None = None
+
+    def __post_init__(self) -> None:
+        thresholds = sorted(float(threshold) for threshold in self.thresholds)
+        if not np.all(np.isfinite(thresholds)) or len(set(thresholds)) < len(thresholds):
+            raise ValueError(f"thresholds must be finite and different, not {thresholds}")
+        windows = sorted(int(side) for side in self.windows)
+        odd = all(side > 0 and side % 2 for side in windows)
+        if windows != sorted(self.windows) or not odd or len(set(windows)) < len(windows):
+            raise ValueError(f"windows must be different odd numbers of pixels, not {list(self.windows)}")
+        if self.data_range is not None and not self.data_range > 0:
+            raise ValueError(f"data_range must be positive, not {self.data_range}")
+        if self.fill is not None and not np.isfinite(self.fill):
+            raise ValueError(f"fill must be finite, not {self.fill}")
+        if self.pixel_size is not None and not self.pixel_size > 0:
+            raise ValueError(f"pixel_size must be positive, not {self.pixel_size}")
+        leads = None if self.lead_times is None else tuple(np.asarray(self.lead_times).tolist())
+        for name, value in (("thresholds", tuple(thresholds)), ("windows", tuple(windows)), ("lead_times", leads)):
+            object.__setattr__(self, name, value)
+
+
+PLAIN = Scoring()
+
 
 def check_fields(forecast: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both as (case, T, H, W, C) floating point arrays of one shape, where NaN is missing.
+    """Return both as (case, T, H, W, C) floating point arrays of one shape, where NaN is missing.
 
     Raises:
       ValueError: other shapes or types, masked arrays.
@@ -18,7 +74,7 @@ def check_fields(forecast: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray
 
 
 def check_field(name: str, values: np.ndarray, axes: Sequence[str] = ("case", "T", "H", "W", "C")) -> np.ndarray:
-    """`values` as a floating point array with these axes, or a ValueError that names the field."""
+    """Return `values` as a floating point array with these axes; errors are ValueErrors that name the field."""
     if isinstance(values, np.ma.MaskedArray):
         raise ValueError(f"{name} is a masked array: fill it with NaN first")
     values = np.asarray(values)
@@ -29,36 +85,43 @@ def check_field(name: str, values: np.ndarray, axes: Sequence[str] = ("case", "T
     return values
 
 
-def check_thresholds(thresholds: Sequence[float]) -> list[float]:
-    """The thresholds, sorted; ValueError where one is not finite or comes twice."""
-    thresholds = sorted(float(t) for t in thresholds)
-    if not np.all(np.isfinite(thresholds)) or len(set(thresholds)) < len(thresholds):
-        raise ValueError(f"thresholds must be finite and different, not {thresholds}")
-    return thresholds
-
-
 def find_valid(forecast: np.ndarray, observed: np.ndarray, frame: int) -> np.ndarray:
-    """Where both have a value: a Boolean array; ValueError where one is infinite (`frame` counts from 1)."""
+    """Return where both have a value, as a Boolean array.
+
+    Raises:
+      ValueError: an infinite value; the message counts `frame` from 1.
+    """
     if np.isinf(forecast).any() or np.isinf(observed).any():
         raise ValueError(f"infinite value in frame {frame} of forecast or observed; only NaN is missing")
     return ~(np.isnan(forecast) | np.isnan(observed))
 
 
 def split_cases(shape: tuple[int, ...], pixels: int) -> Iterator[slice]:
-    """Slices of the first axis with about `pixels` values of one frame each (axis 1 left out), at least one case."""
+    """Return slices of the first axis, each of at least one case and of about `pixels` values of one frame (axis 1)."""
     size = max(1, pixels // int(np.prod(shape[2:])))
     return (slice(start, start + size) for start in range(0, shape[0], size))
 
 
-def label_leads(steps: int, lead_times: Sequence[int] | None, lead_units: str) -> tuple:
-    """The coordinate lead_time of `steps` frames; without `lead_times` 1, 2, ... with units "1" (frames)."""
-    if lead_times is None:
-        lead_times, lead_units = range(1, steps + 1), "1"
-    if len(lead_times) != steps:
-        raise ValueError(f"{len(lead_times)} lead times for {steps} frames")
-    return "lead_time", np.asarray(lead_times), {"long_name": "lead time", "units": lead_units}
+def label_leads(steps: int, scoring: Scoring) -> tuple[str, np.ndarray, dict[str, str]]:
+    """Return the coordinate lead_time of `steps` frames.
+
+    Raises:
+      ValueError: another number of lead times.
+    """
+    times, units = scoring.lead_times, scoring.lead_units
+    if times is None:
+        times, units = range(1, steps + 1), "1"
+    if len(times) != steps:
+        raise ValueError(f"{len(times)} lead times for {steps} frames")
+    return "lead_time", np.asarray(times), {"long_name": "lead time", "units": units}
 
 
-def label_thresholds(thresholds: Sequence[float], units: str) -> tuple:
-    """The coordinate threshold."""
-    return "threshold", np.asarray(thresholds, np.float64), {"long_name": "event threshold", "units": units}
+def label_thresholds(scoring: Scoring) -> tuple[str, np.ndarray, dict[str, str]]:
+    """Return the coordinate threshold."""
+    attrs = {"long_name": "event threshold", "units": scoring.units}
+    return "threshold", np.asarray(scoring.thresholds, np.float64), attrs
+
+
+def describe_events(scoring: Scoring) -> dict[str, Any]:
+    """Return the attributes of sums that count events."""
+    return {"event_rule": EVENT_RULE, "units": scoring.units, "thresholds": list(scoring.thresholds)}

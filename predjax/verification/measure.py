@@ -1,67 +1,72 @@
-"""All statistics of deterministic forecasts in one set of sums, and all scores of the total."""
+"""All families of scores of deterministic forecasts: one table, their sums together, their scores together."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from predjax.verification.common_domain import coverage_skill, coverage_statistics
 from predjax.verification.distribution import distribution_skill, histogram_statistics
+from predjax.verification.fields import Scoring
 from predjax.verification.scores import skill, statistics
 from predjax.verification.spatial import fss_skill, fss_statistics
 from predjax.verification.spectra import spectrum_skill, spectrum_statistics
 
 
-def measure(
-    forecast: np.ndarray,
-    observed: np.ndarray,
-    thresholds: Sequence[float],
-    windows: Sequence[int],
-    *,
-    data_range: float | None = None,
-    fill: float | None = None,
-    side: int | None = None,
-    pixel_size: float | None = None,
-    pixel_units: str = "m",
-    lead_times: Sequence[int] | None = None,
-    lead_units: str = "minutes",
-    units: str = "1",
-) -> xr.Dataset:
-    """The additive sums behind every score of some cases; add those of more with `scores.add_statistics`.
+class Family(NamedTuple):
+    """Scores that come from the same sums.
 
-    Counts and errors (`scores`), FSS (`spatial`), spectra (`spectra`), histograms (`distribution`) and coverage
-    (`common_domain`), whose functions say what the arguments and the variables are. `units` is that of the fields.
-    Sums of frames of different sizes add only with one `side` for their spectra. Frames of a single pixel, which are
-    vector series, have neither FSS nor spectra.
+    `statistics`: the additive sums of (forecast, observed, scoring). `skill`: the scores of summed statistics.
+    `of_maps`: frames of a single pixel, which are vector series, do not have them.
+    `compared`: the differences between methods are tested; of all families that would take most of the time.
+    """
+
+    statistics: Callable[[np.ndarray, np.ndarray, Scoring], xr.Dataset]
+    skill: Callable[[xr.Dataset], xr.Dataset]
+    of_maps: bool = False
+    compared: bool = False
+
+
+FAMILIES = (
+    Family(statistics, skill, compared=True),
+    Family(histogram_statistics, distribution_skill),
+    Family(coverage_statistics, coverage_skill),
+    Family(fss_statistics, fss_skill, of_maps=True, compared=True),
+    Family(spectrum_statistics, spectrum_skill, of_maps=True),
+)
+
+
+def measure(forecast: np.ndarray, observed: np.ndarray, scoring: Scoring) -> xr.Dataset:
+    """Return the additive sums behind every score of some cases; `sums.add_statistics` adds those of more cases.
+
+    The functions in FAMILIES say what the variables are. Sums of frames of different sizes add only with one
+    `scoring.side`.
+
+    Args:
+      forecast, observed: (case, T, H, W, C), as for `scores.statistics`.
 
     Raises:
-      ValueError: what any of them raises.
+      ValueError: what any of the functions raises.
     """
-    labels: dict[str, Any] = {"lead_times": lead_times, "lead_units": lead_units}
-    waves: dict[str, Any] = {"fill": fill, "side": side, "pixel_size": pixel_size, "pixel_units": pixel_units}
-    parts = [
-        statistics(forecast, observed, thresholds, data_range=data_range, units=units, **labels),
-        histogram_statistics(forecast, observed, units=units, **labels),
-        coverage_statistics(forecast, observed, **labels),
-    ]
-    if forecast.shape[2:4] != (1, 1):
-        parts.append(fss_statistics(forecast, observed, thresholds, windows, units=units, **labels))
-        parts.append(spectrum_statistics(forecast, observed, units=units, **waves, **labels))
-    return _join(parts)
+    maps = forecast.shape[2:4] != (1, 1)
+    return _join([family.statistics(forecast, observed, scoring) for family in FAMILIES if maps or not family.of_maps])
 
 
 def score(statistics: xr.Dataset) -> xr.Dataset:
-    """All scores of the sums of `measure`, over any further dimensions that they have."""
-    parts = [skill, distribution_skill, coverage_skill]
-    parts += [fss_skill, spectrum_skill] if "spectrum_frames" in statistics else []
-    return _join([part(statistics) for part in parts])
+    """Return all scores of the sums of `measure`, over any further dimensions that the sums have."""
+    return _join([family.skill(statistics) for family in _find_families(statistics)])
 
 
 def score_compared(statistics: xr.Dataset) -> xr.Dataset:
-    """The scores whose differences are tested: the others would take most of the time."""
-    parts = [skill(statistics), *([fss_skill(statistics)] if "spectrum_frames" in statistics else [])]
+    """Return the scores whose differences between methods are tested."""
+    parts = [family.skill(statistics) for family in _find_families(statistics) if family.compared]
     return xr.merge(parts, join="exact", combine_attrs="drop_conflicts")
+
+
+def _find_families(statistics: xr.Dataset) -> list[Family]:
+    """Return the families that are in the sums, which are of maps or of vector series."""
+    return [family for family in FAMILIES if "spectrum_frames" in statistics or not family.of_maps]
 
 
 def _join(parts: list[xr.Dataset]) -> xr.Dataset:

@@ -1,10 +1,10 @@
 """Scores of nowcasts from sums that add: `statistics` of any part of the cases, then `skill` of the total.
 
-Scores are never averaged. The sums of all cases are added first (counts as integers, the rest in
-float64), and a score is one division at the end, so any partition of the cases gives the same scores.
-An event is `value >= threshold`, compared in the precision of the field itself, so that a float32 value
-of 0.7 is an event at 0.7. A pixel pair with NaN in the forecast or in the observation is dropped; it
-never counts as dry. An undefined score (0/0) is NaN and the counts stand beside it.
+Scores are never averaged. The sums of all cases are added first (counts as integers, the rest in float64), and a score
+is one division at the end, so any partition of the cases gives the same scores. An event is `value >= threshold`,
+compared in the precision of the field, so that a float32 value of 0.7 is an event at 0.7. A pair of pixels with NaN in
+the forecast or in the observation is dropped and never counts as dry. An undefined score (0/0) is NaN, and the counts
+stand beside it.
 
 Formulas: Wilks (2019), Statistical Methods in the Atmospheric Sciences, 4th edition, chapter 9.
 """
@@ -16,65 +16,53 @@ import numpy as np
 import xarray as xr
 
 from predjax.verification.fields import (
+    PLAIN,
+    Scoring,
     check_fields,
-    check_thresholds,
+    describe_events,
     find_valid,
     label_leads,
     label_thresholds,
     split_cases,
 )
+from predjax.verification.sums import keep_labels, ratio
 
-EVENT_RULE = "value >= threshold"
 COUNTS = ("hits", "misses", "false_alarms", "correct_negatives")
 SUMS = ("error", "absolute_error", "squared_error", "forecast", "observed")
 SUMS += ("forecast_squared", "observed_squared", "product")
 PSNR_CAP = 100.0  # dB
 SSIM_WINDOW = 11  # pixels: the Gaussian of sigma 1.5 cut at 3.5 sigma, as in Wang et al. (2004)
-CACHED = 2**14  # pairs summed at a time: what stays in a processor's cache
-BLOCK_PIXELS = 2**18  # pixel pairs worked on at a time: a few megabytes, whatever the number of cases
+CACHED = 2**14  # pairs that are summed at a time: they fit into a processor's cache
+BLOCK_PIXELS = 2**18  # pairs that are counted at a time: a few megabytes, whatever the number of cases
 
 
-def statistics(
-    forecast: np.ndarray,
-    observed: np.ndarray,
-    thresholds: Sequence[float],
-    *,
-    data_range: float | None = None,
-    lead_times: Sequence[int] | None = None,
-    lead_units: str = "minutes",
-    units: str = "1",
-) -> xr.Dataset:
-    """The additive sums of some cases, by lead time and threshold.
+def statistics(forecast: np.ndarray, observed: np.ndarray, scoring: Scoring = PLAIN) -> xr.Dataset:
+    """Return the additive sums of some cases, by lead time and threshold.
 
     Args:
       forecast, observed: (case, T, H, W, C), floating point, physical units, NaN = no coverage.
         float32 is summed in float64; float64 stays float64 throughout.
-      thresholds: in the unit of the fields; sorted; may be empty.
-      data_range: largest minus smallest possible value (1 for data in [0, 1]); adds SSIM and PSNR.
-      lead_times, lead_units: labels of the T frames; without them 1..T with units "1" (frames).
-      units: unit of the fields, kept in the attributes.
+      scoring: its thresholds, units and lead times; a data_range adds SSIM and PSNR.
 
     Returns:
       hits, misses, false_alarms, correct_negatives (lead_time, threshold): int64.
-      cases (with any valid pair), pairs (valid pixel pairs, channels pooled) (lead_time): int64.
+      cases (with any valid pair), pairs (valid pairs of pixels, of all channels) (lead_time): int64.
       error (forecast - observed), absolute_error, squared_error, forecast, observed, forecast_squared,
       observed_squared, product (lead_time): float64 sums over the pairs.
       With data_range: ssim_sum, ssim_cases, psnr_sum, psnr_cases (lead_time), of the frames without any
-      missing pixel. SSIM is that of Wang et al. (2004), doi:10.1109/TIP.2003.819861, computed by
+      missing pixel. SSIM is as in Wang et al. (2004), doi:10.1109/TIP.2003.819861, computed by
       skimage.metrics.structural_similarity: Gaussian weights of sigma 1.5 (an 11 x 11 window), population
       covariances, K1 = 0.01, K2 = 0.03; mean over the pixels whose window lies inside the frame, and over
-      channels. Smaller frames have none. PSNR is 10 log10(data_range^2 / MSE) of each frame, counted as
-      100 dB where it is larger, so that a perfect frame leaves the mean finite.
+      channels. Frames smaller than the window have no SSIM. PSNR is 10 log10(data_range^2 / MSE) of each frame, at
+      most 100 dB, so that a perfect frame leaves the mean finite.
 
     Raises:
-      ValueError: other shapes or types, masked arrays, infinite values, bad thresholds or labels.
+      ValueError: other shapes or types, masked arrays, infinite values, another number of lead times.
     """
     forecast, observed = check_fields(forecast, observed)
-    thresholds = check_thresholds(thresholds)
+    thresholds, data_range = scoring.thresholds, scoring.data_range
     steps = forecast.shape[1]
-    leads = label_leads(steps, lead_times, lead_units)
-    if data_range is not None and not data_range > 0:
-        raise ValueError(f"data_range must be positive, not {data_range}")
+    leads = label_leads(steps, scoring)
 
     counts = np.zeros((len(COUNTS), steps, len(thresholds)), np.int64)
     sizes = np.zeros((2, steps), np.int64)
@@ -99,74 +87,24 @@ def statistics(
 
     variables: dict[str, Any] = {name: (("lead_time", "threshold"), values) for name, values in zip(COUNTS, counts)}
     by_lead = {"cases": sizes[0], "pairs": sizes[1], **dict(zip(SUMS, sums))}
-    attrs: dict[str, Any] = {"event_rule": EVENT_RULE, "units": units, "thresholds": thresholds}
+    attrs = describe_events(scoring)
     if data_range is not None:
         by_lead |= {"ssim_sum": frames[0], "ssim_cases": frame_counts[0]}
         by_lead |= {"psnr_sum": frames[1], "psnr_cases": frame_counts[1]}
         attrs["data_range"] = float(data_range)
     variables |= {name: ("lead_time", values) for name, values in by_lead.items()}
-    coords = {"lead_time": leads, "threshold": label_thresholds(thresholds, units)}
+    coords = {"lead_time": leads, "threshold": label_thresholds(scoring)}
     return xr.Dataset(variables, coords, attrs)
 
 
-def add_statistics(a: xr.Dataset, b: xr.Dataset) -> xr.Dataset:
-    """The statistics of the cases of `a` and `b` together; raises the ValueError of `check_same_labels`."""
-    check_same_labels(a, b)
-    # Their labels are equal, so there is nothing to align, and aligning is what takes the time.
-    sums = {}
-    for name in a.data_vars:
-        of_a, of_b = a.variables[name], b.variables[name]
-        sums[name] = of_a.dims, of_a.values + of_b.transpose(*of_a.dims).values
-    return xr.Dataset(sums, a.coords, a.attrs)
-
-
-def check_same_labels(a: xr.Dataset, b: xr.Dataset, names: Sequence[str] = ("one", "the other")) -> None:
-    """Two sets of statistics or scores must share lead times, thresholds, variables, event rule, units and all else.
-
-    The other coordinates (windows, wave numbers, ...) carry their rules in their attributes.
-    xarray's own arithmetic would drop a lead time that only one of the two has.
-
-    Raises:
-      ValueError: one line with what differs and both values.
-    """
-    labels = {}
-    for dim, plural in (("lead_time", "lead times"), ("threshold", "thresholds")):
-        labels[plural] = [_list(d, dim) for d in (a, b)]
-        labels[f"units of the {plural}"] = [d[dim].attrs.get("units") if dim in d.coords else None for d in (a, b)]
-    for name in sorted({*a.coords, *b.coords} - {"lead_time", "threshold"}):
-        labels[f"values of {name}"] = [_list(d, name) for d in (a, b)]
-        labels[f"attributes of {name}"] = [d[name].attrs if name in d.coords else None for d in (a, b)]
-    labels["variables"] = [sorted(d.data_vars) for d in (a, b)]
-    for name, plural in (("event_rule", "event rules"), ("units", "units"), ("data_range", "data ranges")):
-        labels[plural] = [d.attrs.get(name) for d in (a, b)]
-    for what, (of_a, of_b) in labels.items():
-        if of_a != of_b:
-            texts = [text if len(text) < 200 else f"{text[:190]}..." for text in (str(of_a), str(of_b))]
-            raise ValueError(f"{what} differ: {texts[0]} in {names[0]}, {texts[1]} in {names[1]}")
-
-
-def keep_labels(source: xr.Dataset, result: xr.Dataset) -> xr.Dataset:
-    """`result` with the attributes of `source` and of its coordinates, and none on its variables."""
-    result = result.copy()  # shallow: the variables may be those of `source`, and keep their attributes there
-    result.attrs = dict(source.attrs)
-    for name, variable in result.variables.items():
-        variable.attrs = dict(source.variables[name].attrs) if name in source.coords else {}
-    return result
-
-
-def ratio(a: xr.DataArray, b: xr.DataArray) -> xr.DataArray:
-    """a / b, NaN where b is 0."""
-    return a / b.where(b != 0)
-
-
 def skill(statistics: xr.Dataset) -> xr.Dataset:
-    """The scores of summed statistics, with the counts they come from; undefined scores are NaN.
+    """Return the scores of summed statistics and the counts that they come from; undefined scores are NaN.
 
     With H hits, M misses, F false alarms, R correct negatives, n = H+M+F+R and a = (H+M)(H+F)/n:
     csi = H/(H+M+F), pod = H/(H+M), far = F/(H+F), bias = (H+F)/(H+M), ets = (H-a)/(H+M+F-a),
     hss = 2(HR-FM)/((H+M)(M+R)+(H+F)(F+R)), all (lead_time, threshold).
-    From the sums over the pairs mean_error (forecast - observed), mae, mse, rmse, correlation, and from
-    those over frames ssim, psnr where the statistics hold them, all (lead_time).
+    mean_error (forecast - observed), mae, mse, rmse, correlation come from the sums over pairs; ssim, psnr from the
+    sums over frames, where the statistics hold them; all (lead_time).
     """
     s = statistics
     # Products of counts leave the range of int64; float64 holds each count exactly (up to 2^53).
@@ -200,12 +138,8 @@ def skill(statistics: xr.Dataset) -> xr.Dataset:
     return result
 
 
-def _list(data: xr.Dataset, coordinate: str) -> list | None:
-    return data.variables[coordinate].values.tolist() if coordinate in data.coords else None
-
-
-def _event_counts(f: np.ndarray, o: np.ndarray, thresholds: list[float]) -> np.ndarray:
-    """(4, threshold) counts, in the order of COUNTS, of two vectors of valid pairs."""
+def _event_counts(f: np.ndarray, o: np.ndarray, thresholds: Sequence[float]) -> np.ndarray:
+    """Return the counts (4, threshold), in the order of COUNTS, of two vectors of valid pairs."""
     counts = np.zeros((len(COUNTS), len(thresholds)), np.int64)
     for k, threshold in enumerate(thresholds):
         predicted, happened = f >= f.dtype.type(threshold), o >= o.dtype.type(threshold)
@@ -217,7 +151,7 @@ def _event_counts(f: np.ndarray, o: np.ndarray, thresholds: list[float]) -> np.n
 
 
 def _value_sums(f: np.ndarray, o: np.ndarray) -> np.ndarray:
-    """Sums in the order of SUMS, in float64, of two vectors of valid pairs."""
+    """Return the sums in float64, in the order of SUMS, of two vectors of valid pairs."""
     sums = np.zeros(len(SUMS))
     for start in range(0, f.size, CACHED):
         a, b = (values[start : start + CACHED].astype(np.float64) for values in (f, o))
@@ -227,7 +161,7 @@ def _value_sums(f: np.ndarray, o: np.ndarray) -> np.ndarray:
 
 
 def _ssim(f: np.ndarray, o: np.ndarray, data_range: float) -> list[float]:
-    """SSIM of each frame (case, H, W, C); none where the frames are smaller than its window."""
+    """Return the SSIM of each frame (case, H, W, C); nothing where the frames are smaller than its window."""
     if min(f.shape[1:3]) < SSIM_WINDOW:
         return []
     from skimage.metrics import structural_similarity  # slow to import, and few evaluations need it
@@ -237,7 +171,7 @@ def _ssim(f: np.ndarray, o: np.ndarray, data_range: float) -> list[float]:
 
 
 def _psnr(f: np.ndarray, o: np.ndarray, data_range: float) -> np.ndarray:
-    """PSNR of each frame (case, H, W, C) in dB."""
+    """Return the PSNR of each frame (case, H, W, C) in dB."""
     mse = np.mean((f - o) ** 2, axis=(1, 2, 3))
     return 10 * np.log10(data_range**2 / np.maximum(mse, data_range**2 * 10 ** (-PSNR_CAP / 10)))
 
@@ -248,12 +182,12 @@ def _correlation(s: xr.Dataset) -> xr.DataArray:
     for name in ("forecast", "observed"):
         square = s.pairs * s[f"{name}_squared"]
         variance = square - s[name] ** 2
-        variances.append(variance.where(variance > 1e-12 * square))  # less is rounding: a constant field
+        variances.append(variance.where(variance > 1e-12 * square))  # less is rounding: the field is constant
     return covariance / np.sqrt(variances[0] * variances[1])
 
 
 def _describe(units: str) -> dict[str, dict[str, str]]:
-    """Long name and unit of every score and count."""
+    """Return the long name and the unit of every score and count."""
     long_names = {
         "mean_error": "mean error (forecast - observed)",
         "mae": "mean absolute error",

@@ -1,4 +1,4 @@
-"""Methods side by side: comparison, skill against a reference, the files."""
+"""Methods side by side: their comparison, their skill against a reference, and the files of both."""
 
 import json
 import math
@@ -12,19 +12,19 @@ import xarray as xr
 
 from predjax.files import appearing, refuse_existing
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
-from predjax.verification.scores import check_same_labels
+from predjax.verification.sums import check_same_labels
 
 FILE_ATTRS = {"Conventions": "CF-1.11", "title": "Skill of nowcasts by lead time"}
-ERROR_SCORES = ("mae", "mse", "rmse")  # 0 is perfect and less is better, so a skill is defined
+ERROR_SCORES = ("mae", "mse", "rmse")  # 0 is perfect and smaller is better, so a skill is defined
 
 
 def compare(skills: Mapping[str, xr.Dataset]) -> xr.Dataset:
-    """The scores of several methods along the dimension `method`, in the order given.
+    """Return the scores of several methods along the dimension `method`, in the order given.
 
-    Select one by `.sel({"method": name})`: as a keyword, `method` is an option of xarray's `sel`.
+    Select one by `.sel({"method": name})`; the keyword `method` is an option of xarray's `sel`.
 
     Raises:
-      ValueError: nothing given, or methods of different lead times, thresholds, scores, event rule or units.
+      ValueError: no methods, or methods with different lead times, thresholds, scores, event rule or units.
     """
     if not skills:
         raise ValueError("no scores to compare")
@@ -38,9 +38,9 @@ def compare(skills: Mapping[str, xr.Dataset]) -> xr.Dataset:
 
 
 def skill_against(comparison: xr.Dataset, reference: str) -> xr.Dataset:
-    """`comparison` with mae_skill, mse_skill and rmse_skill: 1 - score / score(reference).
+    """Return `comparison` with mae_skill, mse_skill and rmse_skill: 1 - score / score(reference).
 
-    1 is perfect, 0 is as good as the reference, negative is worse; NaN where the reference is perfect.
+    1 is perfect, 0 is as good as the reference, a negative skill is worse; NaN where the reference is perfect.
 
     Raises:
       ValueError: the reference is not among the methods.
@@ -60,15 +60,15 @@ def skill_against(comparison: xr.Dataset, reference: str) -> xr.Dataset:
 def write_skill(
     folder: str | os.PathLike, dataset: xr.Dataset, overwrite: bool = False, *, whole: xr.Dataset | None = None
 ) -> None:
-    """Writes a comparison to skill.nc (all variables, units, long names) and skill.json in `folder`.
+    """Write a comparison to skill.nc (all variables, units, long names) and skill.json in `folder`.
 
     `whole`, the scores of the methods on their own pixels, becomes the group and the entry `whole_domain`.
 
-    The JSON holds the attributes, the lead times and, for each method and score, the values by lead time, inside
-    one entry a threshold, window, wave number ... where the score has them. It is strict: what is undefined is null.
+    The JSON file holds the attributes, the lead times and, for each method and score, the values by lead time, nested
+    by threshold, window or wave number where the score has them. It is strict JSON: undefined values are null.
 
     Raises:
-      FileExistsError: one of the two exists and `overwrite` is not set; neither is touched.
+      FileExistsError: one of the two files exists and `overwrite` is not set; then neither is written.
     """
     folder = pathlib.Path(folder)
     paths = folder / "skill.nc", folder / "skill.json"
@@ -102,12 +102,12 @@ def _as_json(dataset: xr.Dataset) -> dict:
 
 
 def _nest(values: np.ndarray, labels: list[np.ndarray]) -> dict | list:
-    """{label: {...: [values by lead time]}}, one level for each axis before the last."""
+    """Return {label: {...: [values by lead time]}} with one level for each axis before the last."""
     if not labels:
         return _null(values)
     return {f"{label:.12g}": _nest(part, labels[1:]) for label, part in zip(labels[0], values)}
 
 
 def _null(values: np.ndarray) -> list:
-    """Numbers, with None for what JSON cannot say."""
+    """Return the values as a list with None where JSON has no number."""
     return [None if isinstance(v, float) and not math.isfinite(v) else v for v in values.tolist()]

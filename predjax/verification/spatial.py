@@ -1,9 +1,9 @@
-"""Fractions skill score: how well a forecast has the right share of events in windows of several sizes.
+"""Fractions skill score (FSS): how well a forecast has the right share of events in windows of several sizes.
 
 Roberts & Lean (2008), Mon. Wea. Rev. 136, 78-97: FSS = 1 - sum (Pf - Po)^2 / (sum Pf^2 + sum Po^2) with the
 fractions Pf and Po of forecast and observed events in each window. Here a fraction is events / valid pixels of the
-window, and a window counts when it lies inside the field and enough of it is valid. Other codes pad the field
-with dry pixels and count missing ones as dry: near edges their values differ.
+window, and a window counts when it lies inside the field and enough of it is valid. Other codes pad the field with dry
+pixels and count missing pixels as dry, so their values differ near edges.
 """
 
 from collections.abc import Sequence
@@ -13,25 +13,28 @@ import numpy as np
 import xarray as xr
 
 from predjax.verification.fields import (
+    Scoring,
     check_fields,
-    check_thresholds,
+    describe_events,
     find_valid,
     label_leads,
     label_thresholds,
     split_cases,
 )
-from predjax.verification.scores import EVENT_RULE, keep_labels, ratio
+from predjax.verification.sums import keep_labels, ratio
 
 SUMS = ("fss_squared_difference", "fss_forecast_squared", "fss_observed_squared")
 BOUNDARY_RULE = "only windows that lie inside the field"
 MIN_COVERAGE = 0.5  # the least valid part of a window that counts
-BLOCK_PIXELS = 2**18  # pixels worked on at a time: what fits into a processor's cache
+BLOCK_PIXELS = 2**18  # pixels at a time: they fit into a processor's cache
 
 
 class _Work(NamedTuple):
-    """Memory that is used again and again: to ask for new pages each time takes longer than the sums.
+    """Memory that every part of the cases uses again: new pages each time would take longer than the sums.
 
-    areas (2, N, H + 1, W + 1): int32, with a first row and column of zeros; rows, and counts (3, -1): float64 vectors.
+    areas: (2, N, H + 1, W + 1), int32; the first row and column are zeros.
+    rows: int32 vector.
+    counts: three float64 vectors.
     """
 
     areas: np.ndarray
@@ -42,39 +45,35 @@ class _Work(NamedTuple):
 def fss_statistics(
     forecast: np.ndarray,
     observed: np.ndarray,
-    thresholds: Sequence[float],
-    windows: Sequence[int],
+    scoring: Scoring,
     *,
     min_coverage: float = MIN_COVERAGE,
-    lead_times: Sequence[int] | None = None,
-    lead_units: str = "minutes",
-    units: str = "1",
 ) -> xr.Dataset:
-    """The additive sums of the FSS of some cases, by lead time, threshold and window.
+    """Return the additive sums of the FSS of some cases, by lead time, threshold and window.
 
     An event is `value >= threshold` in the precision of the field. A pixel is valid where forecast and observation
     have a value. Channels count as fields of their own.
 
     Args:
-      forecast, observed, thresholds, lead_times, lead_units, units: as for `scores.statistics`.
-      windows: odd sides of the square windows in pixels. One that is larger than the field counts nowhere.
-      min_coverage: in (0, 1]: the least valid part of a window that counts.
+      forecast, observed: as for `scores.statistics`.
+      scoring: its thresholds, windows, units and lead times. A window that is larger than the field counts nowhere.
+      min_coverage: in (0, 1]; a window counts when at least this part of it is valid.
 
     Returns:
       fss_squared_difference, fss_forecast_squared, fss_observed_squared (lead_time, threshold, window): float64
-      sums over windows of (Pf - Po)^2, Pf^2, Po^2; fss_windows (lead_time, window): int64, how many counted;
-      fss_observed_events (lead_time, threshold) and fss_pixels (lead_time): int64, of the valid pixels.
+      sums over windows of (Pf - Po)^2, Pf^2, Po^2; fss_windows (lead_time, window): int64, how many windows counted;
+      fss_observed_events (lead_time, threshold) and fss_pixels (lead_time): int64, observed events and valid pixels.
       The attributes of the coordinate `window` state the rules.
 
     Raises:
-      ValueError: bad fields, thresholds, labels, windows or min_coverage.
+      ValueError: bad fields, labels or min_coverage.
     """
     forecast, observed = check_fields(forecast, observed)
-    thresholds, windows = check_thresholds(thresholds), _check_windows(windows)
+    thresholds, windows = scoring.thresholds, scoring.windows
     if not 0 < min_coverage <= 1:
         raise ValueError(f"min_coverage must be above 0 and at most 1, not {min_coverage}")
     steps = forecast.shape[1]
-    leads = label_leads(steps, lead_times, lead_units)
+    leads = label_leads(steps, scoring)
 
     sums = np.zeros((len(SUMS), steps, len(thresholds), len(windows)))
     counts = np.zeros((steps, len(windows)), np.int64)
@@ -112,19 +111,19 @@ def fss_statistics(
     }
     coords = {
         "lead_time": leads,
-        "threshold": label_thresholds(thresholds, units),
+        "threshold": label_thresholds(scoring),
         "window": ("window", np.asarray(windows, np.int64), rules),
     }
-    return xr.Dataset(variables, coords, {"event_rule": EVENT_RULE, "units": units, "thresholds": thresholds})
+    return xr.Dataset(variables, coords, describe_events(scoring))
 
 
 def fss_skill(statistics: xr.Dataset) -> xr.Dataset:
-    """The FSS of summed statistics; NaN where forecast and observation are dry everywhere, or no window counted.
+    """Return the FSS of summed statistics; NaN where forecast and observation have no event, or no window counted.
 
     Returns:
       fss (lead_time, threshold, window): 0 to 1, 1 is perfect.
-      fss_useful (lead_time, threshold): 0.5 + f0/2 with the observed frequency f0 of the event: what a forecast of
-      f0 everywhere is worth, halfway to perfect. A window is useful where its fss is above.
+      fss_useful (lead_time, threshold): 0.5 + f0/2 with the observed frequency f0 of the event, halfway between the
+      score of a forecast of f0 everywhere and a perfect one. A window whose fss is above is useful.
       fss_windows (lead_time, window): the windows that counted.
     """
     s = statistics
@@ -142,15 +141,8 @@ def fss_skill(statistics: xr.Dataset) -> xr.Dataset:
     return result
 
 
-def _check_windows(windows: Sequence[int]) -> list[int]:
-    values = sorted(int(n) for n in windows)
-    if list(values) != sorted(windows) or any(n < 1 or n % 2 == 0 for n in values) or len(set(values)) < len(values):
-        raise ValueError(f"windows must be different odd numbers of pixels, not {list(windows)}")
-    return values
-
-
 def _as_fields(values: np.ndarray) -> np.ndarray:
-    """(N, H, W, C) as (N * C, H, W)."""
+    """Return (N, H, W, C) as (N * C, H, W)."""
     return np.moveaxis(values, -1, 1).reshape(-1, *values.shape[1:3])
 
 
@@ -165,7 +157,7 @@ def _make_work(shape: tuple[int, int, int]) -> _Work:
 
 
 def _sum_areas(cells: np.ndarray, areas: np.ndarray) -> None:
-    """Summed-area tables (N, H + 1, W + 1) of Boolean fields (N, H, W): the sum above and left of each corner.
+    """Fill `areas` (N, H + 1, W + 1) with the sums of Boolean fields (N, H, W) above and to the left of each corner.
 
     The first row and the first column of `areas` must be zero.
     """
@@ -175,7 +167,7 @@ def _sum_areas(cells: np.ndarray, areas: np.ndarray) -> None:
 
 
 def _sum_windows(areas: np.ndarray, window: int, rows: np.ndarray, out: np.ndarray) -> np.ndarray:
-    """How many cells each window inside the field has, written into the vector `out`; returns the part it fills."""
+    """Count the cells in each window inside the field; return the counts, which are the first part of `out`."""
     number, height, width = areas.shape[0], areas.shape[1] - window, areas.shape[2] - window
     if min(height, width) <= 0:
         return out[:0]
@@ -186,8 +178,13 @@ def _sum_windows(areas: np.ndarray, window: int, rows: np.ndarray, out: np.ndarr
     return found
 
 
-def _weigh_windows(valid: np.ndarray, windows: list[int], min_coverage: float, work: _Work) -> list[tuple]:
-    """For each window size how many count, and what makes their events fractions: one number, or one a window."""
+def _weigh_windows(
+    valid: np.ndarray, windows: Sequence[int], min_coverage: float, work: _Work
+) -> list[tuple[Any, Any]]:
+    """Return for each window size how many windows count, and the factor from events to fractions.
+
+    The factor is one number where all pixels are valid, else a vector with a factor for each window.
+    """
     if valid.all():
         number, height, width = valid.shape
         return [(number * max(height - n + 1, 0) * max(width - n + 1, 0), 1.0 / (n * n)) for n in windows]
@@ -201,8 +198,10 @@ def _weigh_windows(valid: np.ndarray, windows: list[int], min_coverage: float, w
     return found
 
 
-def _sum_fractions(predicted: np.ndarray, happened: np.ndarray, windows: list[int], weights: list, work: _Work):
-    """(3, window) sums in the order of SUMS, of Boolean fields (N, H, W)."""
+def _sum_fractions(
+    predicted: np.ndarray, happened: np.ndarray, windows: Sequence[int], weights: list, work: _Work
+) -> np.ndarray:
+    """Return the sums (3, window), in the order of SUMS, of Boolean fields (N, H, W)."""
     sums = np.zeros((len(SUMS), len(windows)))
     for events, areas in zip((predicted, happened), work.areas):
         _sum_areas(events, areas)
@@ -213,6 +212,6 @@ def _sum_fractions(predicted: np.ndarray, happened: np.ndarray, windows: list[in
             o *= weight
         d = np.subtract(f, o, out=work.counts[2, : f.size])
         sums[:, k] = d @ d, f @ f, o @ o
-        if isinstance(weight, float):  # of whole numbers until here
+        if isinstance(weight, float):  # until here the sums are of whole numbers
             sums[:, k] *= weight**2
     return sums

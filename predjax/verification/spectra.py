@@ -1,44 +1,33 @@
-"""Radially averaged power spectra of forecasts and observations: blur shows here first."""
-
-from collections.abc import Sequence
+"""Radially averaged power spectra of forecasts and observations, in which blur shows first."""
 
 import numpy as np
 import xarray as xr
 
-from predjax.verification.fields import check_fields, find_valid, label_leads
-from predjax.verification.scores import keep_labels, ratio
+from predjax.verification.fields import PLAIN, Scoring, check_fields, find_valid, label_leads
+from predjax.verification.sums import keep_labels, ratio
 
-MIN_COVERAGE = 0.5  # the least valid part of a frame whose missing pixels are filled
+MIN_COVERAGE = 0.5  # frames of which a smaller part is valid do not count
 
 
 def spectrum_statistics(
     forecast: np.ndarray,
     observed: np.ndarray,
+    scoring: Scoring = PLAIN,
     *,
-    fill: float | None = None,
     taper: bool = True,
-    side: int | None = None,
-    pixel_size: float | None = None,
-    pixel_units: str = "m",
-    lead_times: Sequence[int] | None = None,
-    lead_units: str = "minutes",
-    units: str = "1",
 ) -> xr.Dataset:
-    """The additive sums of the power spectra of some cases, by lead time and wave number.
+    """Return the additive sums of the power spectra of some cases, by lead time and wave number.
 
     The wave number k is the number of waves along the longer side L of the frame, from 1 to L/2 (waves of two pixels).
     The power at k is the mean of |F|^2 / N over the Fourier modes whose frequency times L rounds to k, with the
     unnormalised transform F of a frame of N pixels. Channels count as frames of their own.
 
     Args:
-      forecast, observed, lead_times, lead_units, units: as for `scores.statistics`.
-      fill: None: only frames count where both fields have every pixel. A number (what dry is): where one of the two
-        is missing both are set to it, and frames count of which at least half the pixels are valid.
-      taper: the mean of the frame is removed and the rest multiplied by a Hann window (its loss of power put back).
-        Without it the jump between opposite edges fills the small scales of both fields, and hides blur there.
-      side: the spectra are those of the central square of so many pixels; None: of the whole frame. Spectra of
-        frames of different sizes add only when they are of one side.
-      pixel_size, pixel_units: side of a pixel where it is known; gives the coordinate `wavelength`.
+      forecast, observed: as for `scores.statistics`.
+      scoring: its units and lead times, `fill`, `side`, and `pixel_size`, which adds the coordinate `wavelength`.
+      taper: remove the mean of the frame and multiply the rest by a Hann window (the power that the window takes away
+        is restored). Without the taper the jump between opposite edges fills the small scales of both fields and
+        hides blur there.
 
     Returns:
       spectrum_forecast, spectrum_observed (lead_time, wavenumber): float64 sums over frames of the power, in the
@@ -46,18 +35,14 @@ def spectrum_statistics(
       coordinate `wavenumber` state the rules.
 
     Raises:
-      ValueError: bad fields or labels, a pixel_size that is not positive, a fill that is not finite, a side that is
-        larger than the frame.
+      ValueError: bad fields or labels, a side that is larger than the frame.
     """
     forecast, observed = check_fields(forecast, observed)
-    if fill is not None and not np.isfinite(fill):
-        raise ValueError(f"fill must be finite, not {fill}")
-    if pixel_size is not None and not pixel_size > 0:
-        raise ValueError(f"pixel_size must be positive, not {pixel_size}")
-    if side is not None:
-        forecast, observed = _cut_centre(forecast, side), _cut_centre(observed, side)
+    fill = scoring.fill
+    if scoring.side is not None:
+        forecast, observed = _cut_centre(forecast, scoring.side), _cut_centre(observed, scoring.side)
     steps, height, width = forecast.shape[1:4]
-    leads = label_leads(steps, lead_times, lead_units)
+    leads = label_leads(steps, scoring)
     window = np.outer(_hann(height), _hann(width)) if taper else np.ones((height, width))
     modes, shares = _find_modes(height, width)
 
@@ -87,24 +72,24 @@ def spectrum_statistics(
     }
     numbers = np.arange(1, max(height, width) // 2 + 1)
     coords = {"lead_time": leads, "wavenumber": ("wavenumber", numbers, rules)}
-    if pixel_size is not None:
-        length = {"long_name": "wavelength", "units": pixel_units}
-        coords["wavelength"] = ("wavenumber", max(height, width) * pixel_size / numbers, length)
+    if scoring.pixel_size is not None:
+        length = {"long_name": "wavelength", "units": "m"}
+        coords["wavelength"] = ("wavenumber", max(height, width) * scoring.pixel_size / numbers, length)
     by_wave = ("lead_time", "wavenumber")
     variables = {
         "spectrum_forecast": (by_wave, sums[0]),
         "spectrum_observed": (by_wave, sums[1]),
         "spectrum_frames": ("lead_time", frames),
     }
-    return xr.Dataset(variables, coords, {"units": units})
+    return xr.Dataset(variables, coords, {"units": scoring.units})
 
 
 def spectrum_skill(statistics: xr.Dataset) -> xr.Dataset:
-    """Mean spectra of summed statistics and their ratio, by wave number; NaN where no frame counted.
+    """Return the mean spectra of summed statistics and their ratio, by wave number; NaN where no frame counted.
 
     Returns:
       rapsd_forecast, rapsd_observed (lead_time, wavenumber): mean power.
-      rapsd_ratio: forecast / observed; below 1 at large wave numbers the forecast is blurred.
+      rapsd_ratio: forecast / observed; a ratio below 1 at large wave numbers is blur.
       spectrum_frames (lead_time).
     """
     s = statistics
@@ -133,14 +118,15 @@ def _cut_centre(frames: np.ndarray, side: int) -> np.ndarray:
 
 
 def _hann(size: int) -> np.ndarray:
-    """Periodic about pixel centres and nowhere zero, so that a frame of one pixel keeps its value."""
+    """Return a Hann window, periodic about pixel centres and nowhere zero, so that a single pixel keeps its value."""
     return np.sin(np.pi * (np.arange(size) + 0.5) / size) ** 2
 
 
 def _find_modes(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """For each mode of the real transform its wave number, and its share in the mean over the modes of that number.
+    """Return for each mode of the real transform its wave number, and its share in the mean over modes of that number.
 
-    The shares of number k sum to 1: a column stands for itself and, but for the first and an even last, its mirror.
+    The shares of each wave number sum to 1. A column stands for itself and for its mirror image, which the first column
+    and, for an even width, the last column do not have.
     """
     longer = max(height, width)
     frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
@@ -154,7 +140,7 @@ def _find_modes(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _measure_power(field: np.ndarray, window: np.ndarray, modes: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """The radially averaged power at k = 1, 2, ... of one complete frame (H, W)."""
+    """Return the radially averaged power at k = 1, 2, ... of one complete frame (H, W)."""
     transform = np.fft.rfft2((field - field.mean()) * window)
     power = (transform.real**2 + transform.imag**2).ravel() * shares / np.sum(window**2)
     largest = max(field.shape) // 2

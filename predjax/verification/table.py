@@ -1,8 +1,8 @@
-"""The scores of methods side by side as text for the terminal, and in words where a method is not the better one."""
+"""The scores of methods side by side as text, and sentences that say where a method is not better than another."""
 
 import math
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ import xarray as xr
 
 from predjax.verification.skill import skill_against
 
-BETTER = {  # smaller is better: what the star and the closing lines compare
+BETTER = {  # what the stars and the closing lines compare; smaller is better
     "rmse": lambda value: value,
     "mae": lambda value: value,
     "mean_error": abs,
@@ -26,18 +26,18 @@ HEADINGS |= {name: name.upper() for name in ("csi", "pod", "far", "ssim", "psnr"
 
 
 class Column(NamedTuple):
-    """A column of the table: its heading, and the cells of all lead times."""
+    """A column of the table: its heading, and its cells by lead time."""
 
     heading: str
     cells: list[str]
 
 
 def format_table(comparison: xr.Dataset, *, reference: str = "persistence", width: int = 110) -> str:
-    """A plain-text table of the scores by lead time, one group of columns a method, at most `width` wide.
+    """Return a plain-text table of the scores by lead time, at most `width` wide, with a group of columns a method.
 
-    First the errors and the skill in RMSE against `reference` where it is among the methods, then one part a
-    threshold. A star marks the best method of a score. The closing lines say at which lead times a method is
-    not better than the reference.
+    The first part has the errors, and the skill in RMSE against `reference` where it is among the methods; then there
+    is a part for each threshold. A star marks the best method of a score. The closing lines say at which lead times a
+    method is not better than the reference.
     """
     methods = comparison.method.values.tolist()
     with_reference = reference in methods
@@ -74,7 +74,7 @@ def format_table(comparison: xr.Dataset, *, reference: str = "persistence", widt
         groups = _groups(part, ["csi", "pod", "far", "bias"], [] if same else ["events"], reference)
         lines += _lay_out(left, groups, width)
     lines += ["", *_closing_lines(comparison, reference, unit_text, lead_heading)]
-    # Sentences fold at the width, the rows of a table stay whole.
+    # Only sentences are folded at the width, not the rows of a table.
     folded = [line if " | " in line else textwrap.fill(line, width, subsequent_indent="  ") for line in lines]
     return "\n".join(folded) + "\n"
 
@@ -85,9 +85,9 @@ def _rules(comparison: xr.Dataset, unit_text: str) -> str:
 
 
 def _groups(data: xr.Dataset, scores: list[str], counts: list[str], reference: str) -> list[tuple[str, list[Column]]]:
-    """One group of columns a method."""
+    """Return a group of columns for each method."""
     decimals = {name: _decimals(name, data[name].values) for name in scores}
-    decimals |= {name: decimals["rmse"] for name in ("mae", "mean_error") if name in decimals}  # one unit
+    decimals |= {name: decimals["rmse"] for name in ("mae", "mean_error") if name in decimals}  # in one unit
     groups = []
     for method in data.method.values:
         one = data.sel({"method": method})
@@ -104,7 +104,7 @@ def _groups(data: xr.Dataset, scores: list[str], counts: list[str], reference: s
 
 
 def _is_best(data: xr.Dataset, name: str, method: str) -> list[bool]:
-    """Whether a method alone has the best value, by lead time; never where there is nothing to compare."""
+    """Return by lead time whether this method alone has the best value; never where there is no other method."""
     rank = xr.apply_ufunc(BETTER[name], data[name].fillna(np.inf), vectorize=True, output_dtypes=[float])
     rank = rank.where(data[name].notnull(), np.inf)
     others = rank.drop_sel(method=method)
@@ -114,7 +114,7 @@ def _is_best(data: xr.Dataset, name: str, method: str) -> list[bool]:
 
 
 def _decimals(name: str, values: np.ndarray) -> int:
-    """Decimals that give the largest value four digits; three for ratios."""
+    """Return how many decimals give the largest value four digits; three for ratios."""
     if name in ("csi", "pod", "far", "bias", "rmse_skill", "ssim"):
         return 3
     largest = np.max(np.abs(values), initial=0, where=np.isfinite(values))
@@ -122,7 +122,7 @@ def _decimals(name: str, values: np.ndarray) -> int:
 
 
 def _lay_out(left: list[Column], groups: list[tuple[str, list[Column]]], width: int) -> list[str]:
-    """Lines of a table: `left`, then as many groups as fit, with the rest in further tables below."""
+    """Return the lines of a table: `left`, then as many groups as fit; further tables below have the other groups."""
     lines = []
     while groups:
         blocks = [_block("", left)]
@@ -137,7 +137,7 @@ def _width(blocks: list[list[str]]) -> int:
 
 
 def _block(title: str, columns: list[Column]) -> list[str]:
-    """The lines of one group, all of one length: title, headings, cells."""
+    """Return the lines of one group, all of one length: title, headings, cells."""
     sizes = [max(len(c.heading), *(len(cell) for cell in c.cells)) for c in columns]
     rows = zip(*([c.heading, *c.cells] for c in columns))
     lines = ["  ".join(cell.rjust(size) for cell, size in zip(row, sizes)) for row in rows]
@@ -146,7 +146,7 @@ def _block(title: str, columns: list[Column]) -> list[str]:
 
 
 def _closing_lines(comparison: xr.Dataset, reference: str, unit_text: str, unit: str) -> list[str]:
-    """What the marks mean, and for each method where it is better than the reference and where it is not."""
+    """Say what the marks mean, and at which lead times each method is better than the reference."""
     methods = comparison.method.values.tolist()
     legend = "- undefined (0/0)" if len(methods) == 1 else "* the best of the methods; - undefined (0/0)"
     if reference not in methods:
@@ -170,9 +170,9 @@ def _closing_lines(comparison: xr.Dataset, reference: str, unit_text: str, unit:
 
 
 def _verdict(own: xr.DataArray, other: xr.DataArray, rank: Callable, reference: str, unit: str) -> str:
-    """At which lead times one score of a method is no better than that of the reference."""
+    """Say at which lead times one score of a method is not better than the same score of the reference."""
 
-    def named(leads):
+    def named(leads: np.ndarray) -> str:
         return f"lead time{'s' * (len(leads) > 1)} {_spell_leads(leads, own.lead_time.values)} {unit}"
 
     leads = own.lead_time.values
@@ -188,7 +188,7 @@ def _verdict(own: xr.DataArray, other: xr.DataArray, rank: Callable, reference: 
 
 
 def _certainty(verdicts: xr.DataArray, unit: str) -> str:
-    """In words, at which lead times the bootstrap tells the difference from chance."""
+    """Say at which lead times the bootstrap tells the difference from chance."""
     found: dict[str, list] = {}
     for lead, verdict in zip(verdicts.lead_time.values, verdicts.values):
         found.setdefault(str(verdict), []).append(lead)
@@ -199,8 +199,8 @@ def _certainty(verdicts: xr.DataArray, unit: str) -> str:
     return f" ({'; '.join(told)})"
 
 
-def _spell_leads(leads, every) -> str:
-    """Some of all lead times, five and more that follow each other as "5 to 30"."""
+def _spell_leads(leads: Sequence[float] | np.ndarray, every: np.ndarray) -> str:
+    """Return the lead times as text; five and more that follow each other in `every` are written as "5 to 30"."""
     runs: list[list] = []
     for place in np.flatnonzero(np.isin(every, leads)):
         if runs and runs[-1][-1] == place - 1:

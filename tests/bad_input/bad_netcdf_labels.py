@@ -99,7 +99,7 @@ def times_twice(folder):
 
 
 def _has_two_runs(movies):
-    from predjax.radar.windows.index import find_periods
+    from predjax.radar.windows.runs import find_periods
 
     runs = [(period.start, period.stop) for period in find_periods(movies)]
     assert runs == [(0, 3), (3, 5)]

@@ -20,6 +20,7 @@ from predjax.commands.prepare import main as prepare
 from predjax.commands.train import main as train
 from predjax.radar.formats.open_files import OPEN_FILES
 from predjax.radar.readers import read_movies
+from predjax.radar.store import convert
 from predjax.radar.store import grids as store_grids
 from predjax.radar.store import writing as store_writer
 
@@ -49,7 +50,7 @@ def frames():
 @pytest.fixture
 def archive(tmp_path, frames, monkeypatch):
     """Six files of two frames; blocks of three frames."""
-    monkeypatch.setattr(store_grids, "BLOCK_BYTES", 3 * 4 * 40 * 40)
+    monkeypatch.setattr(store_grids, "SLAB_BYTES", 3 * 4 * 40 * 40)
     folder = tmp_path / "archive"
     folder.mkdir()
     for number in range(6):
@@ -150,8 +151,8 @@ def test_a_run_that_broke_off_goes_on(blocks, moment, archive, tmp_path, capsys,
     assert not (tmp_path / "store").exists() and (tmp_path / ".store.part").exists() == (done > 0)
 
     reads = []
-    read_block = store_grids.read_block
-    monkeypatch.setattr(store_grids, "read_block", lambda *a: reads.append(a[1]) or read_block(*a))
+    read_slab = convert.read_slab
+    monkeypatch.setattr(convert, "read_slab", lambda *a: reads.append(a[1]) or read_slab(*a))
     capsys.readouterr()
     assert run(archive, tmp_path / "store") == 0
     assert ("going on with" in capsys.readouterr().out) == (done > 0)
@@ -201,10 +202,10 @@ def test_a_run_that_was_killed_goes_on(tmp_path, capsys):
     np.save(tmp_path / "a.npy", np.random.default_rng(0).integers(0, 256, (40, 30, 64, 64), np.uint8))
     arguments = ["--data_path", str(tmp_path / "a.npy"), "--output"]
     code = (
-        "import sys, time; from predjax.commands import prepare; from predjax.radar import store_grids, store_writer\n"
-        "store_grids.BLOCK_BYTES = 2**20; append = store_writer.GrowingArray.append\n"
+        "import sys, time; from predjax.commands import prepare; from predjax.radar.store import grids, writing\n"
+        "grids.SLAB_BYTES = 2**20; append = writing.GrowingArray.append\n"
         "def slowly(array, rows): append(array, rows); time.sleep(0.02)\n"
-        "store_writer.GrowingArray.append = slowly; prepare.main(sys.argv[1:])"
+        "writing.GrowingArray.append = slowly; prepare.main(sys.argv[1:])"
     )
     process = subprocess.Popen([sys.executable, "-c", code, *arguments, str(tmp_path / "store")], cwd=ROOT)
     journal = tmp_path / ".store.part" / "journal.jsonl"
@@ -216,7 +217,7 @@ def test_a_run_that_was_killed_goes_on(tmp_path, capsys):
     with open(journal, "ab") as file:
         file.write(b'{"grid": 0, "rea')
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store_grids, "BLOCK_BYTES", 2**20)
+        patch.setattr(store_grids, "SLAB_BYTES", 2**20)
         assert prepare([*arguments, str(tmp_path / "store")]) == 0
         assert "going on with" in capsys.readouterr().out
         assert prepare([*arguments, str(tmp_path / "whole")]) == 0

@@ -17,7 +17,8 @@ from predjax.radar.movies import check_movies
 from predjax.training.config import TrainConfig
 from predjax.training.step import init_state, make_optimizer, make_update
 from predjax.verification import measure
-from predjax.verification.scores import add_statistics
+from predjax.verification.fields import Scoring
+from predjax.verification.sums import add_statistics
 
 PAGE = (ROOT / "docs" / "contributing.md").read_text()
 DOMAIN = "ncols 3\nnrows 2\nxllcorner 1000\nyllcorner 500\ncellsize 100\nNODATA_value -9\n"
@@ -95,7 +96,6 @@ def test_the_score_adds_and_stands_beside_the_others(monkeypatch):
     halves = [statistics(forecast[part], observed[part]) for part in (slice(0, 2), slice(2, 4))]
     assert add_statistics(*halves).identical(statistics(forecast, observed))
 
-    monkeypatch.setattr(measure, "coverage_statistics", statistics)
-    monkeypatch.setattr(measure, "coverage_skill", skill)
-    together = measure.score(measure.measure(forecast, observed, [1.0], [3]))
+    monkeypatch.setattr(measure, "FAMILIES", (*measure.FAMILIES, measure.Family(statistics, skill)))
+    together = measure.score(measure.measure(forecast, observed, Scoring([1.0], [3])))
     assert {"rmse", "csi", "fss", "volume_ratio"} <= set(together.data_vars)

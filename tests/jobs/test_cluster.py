@@ -17,6 +17,7 @@ from predjax.commands.prepare import main as prepare
 from predjax.jobs import cluster
 from predjax.radar.formats.open_files import OPEN_FILES
 from predjax.radar.store import archive as scanning
+from predjax.radar.store import convert
 from predjax.radar.store import grids as store_grids
 from predjax.radar.store import writing as store_writer
 
@@ -113,7 +114,7 @@ def write(path, frames, minutes):
 @pytest.fixture
 def archive(tmp_path, monkeypatch):
     """60 netCDF files of a frame, some of them there twice, and two arrays; blocks of seven frames of 32x32."""
-    monkeypatch.setattr(store_grids, "BLOCK_BYTES", 7 * 4 * 32 * 32)
+    monkeypatch.setattr(store_grids, "SLAB_BYTES", 7 * 4 * 32 * 32)
     folder, rng = tmp_path / "archive", np.random.default_rng(0)
     folder.mkdir()
     frames = rng.integers(-1000, 5000, (60, 32, 32)).astype("i2")
@@ -149,8 +150,8 @@ def alone(monkeypatch):
     def refuse(*arguments):
         raise AssertionError("a worker should do this")
 
-    monkeypatch.setattr(store_grids, "read_block", refuse)
-    monkeypatch.setattr(scanning, "read_header", refuse)
+    monkeypatch.setattr(convert, "read_slab", refuse)
+    monkeypatch.setattr(scanning, "read_labels", refuse)
 
 
 @pytest.mark.ci
@@ -224,7 +225,7 @@ def test_a_run_that_broke_off_goes_on_with_and_without_the_cluster(first, schedu
 @pytest.mark.ci
 def test_few_blocks_are_under_way(scheduler, archive, tmp_path, monkeypatch):
     """Not more than AHEAD a thread; a block travels with the names of its own files alone."""
-    cut, add, counts, ahead = store_grids.cut_reader, store_writer.Journal.add, [0, 0], []
+    cut, add, counts, ahead = convert.cut_reader, store_writer.Journal.add, [0, 0], []
     names = []
 
     def count_cut(*arguments):
@@ -238,7 +239,7 @@ def test_few_blocks_are_under_way(scheduler, archive, tmp_path, monkeypatch):
         counts[1] += 1
         add(journal, block)
 
-    monkeypatch.setattr(store_grids, "cut_reader", count_cut)
+    monkeypatch.setattr(convert, "cut_reader", count_cut)
     monkeypatch.setattr(store_writer.Journal, "add", count_add)
     assert run(archive, tmp_path / "store", "--dask_scheduler", scheduler) == 0
     assert counts[0] == counts[1] > 10

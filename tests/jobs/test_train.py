@@ -57,7 +57,8 @@ def test_arrays_with_a_loss_and_an_optimizer_of_ones_own(dataset, tmp_path):
         return jnp.square(predicted - observed)
 
     own = predjax.train(frames, loss=loss, save_dir=tmp_path / "own", **options)
-    usual = predjax.train(frames, save_dir=tmp_path / "usual", **options)
+    reading = {"layout": "movie,time,y,x", "units": "dBZ"}
+    usual = predjax.train(frames.values, save_dir=tmp_path / "usual", **reading, **options)
     assert (4, 5, 16, 16, 1) in calls
     one, other = (
         [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]

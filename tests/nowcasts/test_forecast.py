@@ -17,11 +17,14 @@ def make_movies(*, step_seconds=600, times=True, movies=2, grid_mapping=True):
     attrs = {"units": "mm/h", "standard_name": "rainfall_rate", "long_name": "rain rate", "variable": "rainrate"}
     attrs |= {"zr_a": 200.0, "zr_b": 1.6, "dtype_on_disk": "int16"} | ({"grid_mapping": "proj"} if grid_mapping else {})
     start = START + np.arange(movies)[:, None] * np.timedelta64(1, "D")
+    place = {"units": "km"}
     dataset = build_movies(
         frames,
-        time=start + np.arange(8) * np.timedelta64(step_seconds, "s") if times else None,
-        y=xr.Variable("y", 127.75 - 0.5 * np.arange(6), {"units": "km", "standard_name": "projection_y_coordinate"}),
-        x=xr.Variable("x", -127.75 + 0.5 * np.arange(5), {"units": "km", "standard_name": "projection_x_coordinate"}),
+        {
+            "time": start + np.arange(8) * np.timedelta64(step_seconds, "s") if times else None,
+            "y": xr.Variable("y", 127.75 - 0.5 * np.arange(6), place | {"standard_name": "projection_y_coordinate"}),
+            "x": xr.Variable("x", -127.75 + 0.5 * np.arange(5), place | {"standard_name": "projection_x_coordinate"}),
+        },
         attrs=attrs,
         source="bom_frames/*.nc",
         files=["a.nc", "b.nc"],

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from predjax.nowcasts.persistence import persist
+from predjax.verification.fields import Scoring
 from predjax.verification.scores import skill, statistics
 from predjax.verification.skill import compare, skill_against
 
@@ -26,7 +27,7 @@ def test_coverage_is_that_of_the_last_frame():
 def test_its_skill_against_itself_is_exactly_zero():
     rng = np.random.default_rng(1)
     forecast = persist(rng.random((3, 2, 8, 8, 1), np.float32), 4)
-    scores = skill(statistics(forecast, rng.random((3, 4, 8, 8, 1), np.float32), [0.5]))
+    scores = skill(statistics(forecast, rng.random((3, 4, 8, 8, 1), np.float32), Scoring([0.5])))
     own = skill_against(compare({"persistence": scores}), "persistence")
     for name in ("rmse_skill", "mae_skill", "mse_skill"):
         assert (own[name] == 0).all()

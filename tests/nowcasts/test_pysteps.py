@@ -15,6 +15,7 @@ from predjax.nowcasts.persistence import persist
 from predjax.nowcasts.pysteps import ENSEMBLES, NOWCASTS, make_pysteps, run_steps
 from predjax.radar.readers import read_movies
 from predjax.units import dbz_to_rain_rate, rain_rate_to_dbz
+from predjax.verification.fields import Scoring
 from predjax.verification.scores import skill, statistics
 
 PACKAGES = ("pysteps", "cv2")
@@ -178,7 +179,7 @@ def test_scores_of_an_event_are_those_of_pysteps_itself(shared, name, reference,
     starts, leads = about["start_index"], about["leads"]
     observed = np.nan_to_num(np.stack([frames[i - 3 : i + 1] for i in starts]))
     truth = np.stack([frames[i + 1 : i + 1 + leads] for i in starts])
-    found = skill(statistics(make_pysteps(name, "mm/h")(observed, leads), truth, [0.1, 1.0, 5.0]))
+    found = skill(statistics(make_pysteps(name, "mm/h")(observed, leads), truth, Scoring([0.1, 1.0, 5.0])))
     for score in ("CSI", "POD", "FAR", "ETS", "HSS"):
         for threshold in (0.1, 1.0, 5.0):
             want = list(expected[f"{score}_{threshold:g}"].values())

@@ -8,7 +8,7 @@ from PIL import Image
 
 from predjax.pictures.animation import FORECAST_COLOUR, INPUT_COLOUR, write_gif
 from predjax.pictures.colours import choose_scale
-from predjax.pictures.panels import label_lead_times
+from predjax.pictures.panels import MapLabels, label_lead_times
 
 
 def rgb(code):
@@ -26,12 +26,12 @@ def open_frames(path):
     return np.stack(pixels), durations
 
 
-def write(path, before, rows, **options):
-    labels = {
+def write(path, before, rows, labels=None, **options):
+    given = {
         "input_labels": label_lead_times(range(1 - len(before), 1), "1"),
-        "lead_labels": label_lead_times(range(1, len(next(iter(rows.values()))) + 1), "1"),
+        "lead_labels": label_lead_times(range(1, len(next(iter(rows.values()), [])) + 1), "1"),
     }
-    write_gif(path, before, rows, **{"units": "mm/h", **labels, **options})
+    write_gif(path, before, rows, MapLabels(**{"units": "mm/h", **given, **(labels or {})}), **options)
 
 
 def blob(steps, size, speed=1.0):
@@ -44,7 +44,7 @@ def blob(steps, size, speed=1.0):
 
 def test_every_frame_is_there_and_the_last_one_stays_longer(tmp_path):
     before, after = np.zeros((3, 8, 8)), np.zeros((4, 8, 8))  # dry: nothing moves but the header
-    write(tmp_path / "a.gif", before, {"observed": after, "nowcast": after}, frame_seconds=0.3, hold_seconds=1.5)
+    write(tmp_path / "a.gif", before, {"observed": after, "nowcast": after}, seconds=(0.3, 1.5))
     pixels, durations = open_frames(tmp_path / "a.gif")
     assert len(pixels) == 7
     assert durations == [300] * 6 + [1500]
@@ -91,7 +91,8 @@ def test_small_radar_frames_keep_their_colours_in_a_small_file(tmp_path):
 
 def test_large_frames_of_several_methods_fit_into_one_picture(tmp_path):
     frames = np.zeros((1, 765, 700), np.float32)
-    write(tmp_path / "a.gif", frames, dict.fromkeys("abcde", frames), x=np.arange(700), y=np.arange(765), xy_units="km")
+    labels = {"x": np.arange(700), "y": np.arange(765), "xy_units": "km"}
+    write(tmp_path / "a.gif", frames, dict.fromkeys("abcde", frames), labels)
     pixels, _ = open_frames(tmp_path / "a.gif")
     assert pixels.shape[0] == 2 and max(pixels.shape[1:3]) < 1100
 
@@ -113,8 +114,8 @@ def test_what_does_not_fit_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"'nowcast' must have the shape \(2, 8, 8\), found \(2, 4, 8\)"):
         write(tmp_path / "a.gif", frames, {"observed": frames, "nowcast": frames[:, :4]})
     with pytest.raises(ValueError, match=r"'input' must have the shape \(1, H, W\)"):
-        write(tmp_path / "a.gif", frames, {"observed": frames}, input_labels=["0"])
+        write(tmp_path / "a.gif", frames, {"observed": frames}, {"input_labels": ["0"]})
     with pytest.raises(ValueError, match="4 frames need as many valid times, found 1"):
-        write(tmp_path / "a.gif", frames, {"observed": frames}, valid_labels=["12:00"])
+        write(tmp_path / "a.gif", frames, {"observed": frames}, {"valid_labels": ["12:00"]})
     with pytest.raises(ValueError, match="at least one row"):
-        write_gif(tmp_path / "a.gif", frames, {}, units="mm/h", lead_labels=[], input_labels=["", ""])
+        write(tmp_path / "a.gif", frames, {})

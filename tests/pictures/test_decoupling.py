@@ -69,7 +69,5 @@ def test_what_does_not_fit_is_named(tmp_path):
     delta_c, delta_m = deltas()
     with pytest.raises(ValueError, match=r"one shape .* found \(3, 2, 30, 4\) and \(3, 2, 30, 3\)"):
         draw_decoupling(tmp_path / "a.png", delta_c, delta_m[..., :3])
-    with pytest.raises(ValueError, match="3 steps need as many labels, found 1"):
-        draw_decoupling(tmp_path / "a.png", delta_c, delta_m, step_labels=["step 1"])
     with pytest.raises(ValueError, match="finite"):
         draw_decoupling(tmp_path / "a.png", delta_c * np.nan, delta_m, method="PCA")

@@ -1,5 +1,7 @@
 """Strips: the right value at the right place in the right colour, north up, readable."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
@@ -7,7 +9,7 @@ from matplotlib.colors import to_hex
 from predjax.pictures import maps
 from predjax.pictures.colours import DRY, NO_COVERAGE, choose_scale
 from predjax.pictures.maps import choose_columns, draw_strip
-from predjax.pictures.panels import describe_grid, label_lead_times
+from predjax.pictures.panels import MapLabels, label_lead_times
 
 SHADE = tuple(int(NO_COVERAGE[i : i + 2], 16) for i in (1, 3, 5))
 RAIN = choose_scale("mm/h", np.zeros(1))
@@ -26,19 +28,19 @@ def cells(pixels, area, shape):
     return pixels[np.ix_(rows, columns)]
 
 
-def panels_of(tmp_path, read_pixels, find_areas, shape, **options):
+def panels_of(tmp_path, read_pixels, find_areas, shape, labels):
     """Where the panels of a strip lie, found with frames of one colour."""
     rows = {"observed": np.full(shape, 7.0), "nowcast": np.full(shape, 7.0)}
-    draw_strip(tmp_path / "areas.png", rows, units="mm/h", **options)
+    draw_strip(tmp_path / "areas.png", rows, labels)
     return find_areas(read_pixels(tmp_path / "areas.png"), colour_of(7.0), least=5000)
 
 
 def test_every_pixel_has_the_colour_of_its_level(tmp_path, read_pixels, find_areas):
-    options = {"lead_labels": ["+5 min", "+10 min"]}
-    areas = panels_of(tmp_path, read_pixels, find_areas, (2, 5, 6), **options)
+    labels = MapLabels("mm/h", ["+5 min", "+10 min"])
+    areas = panels_of(tmp_path, read_pixels, find_areas, (2, 5, 6), labels)
     frames = np.random.default_rng(0).choice([0.0, 0.15, 0.3, 0.7, 1.5, 3, 7, 15, 30, 70, 150], (2, 2, 5, 6))
     frames[1, 0, 2, 3] = np.nan
-    draw_strip(tmp_path / "strip.png", {"observed": frames[0], "nowcast": frames[1]}, units="mm/h", **options)
+    draw_strip(tmp_path / "strip.png", {"observed": frames[0], "nowcast": frames[1]}, labels)
     pixels = read_pixels(tmp_path / "strip.png")
     assert len(areas) == 4
     for area, frame in zip(areas, frames.reshape(4, 5, 6)):
@@ -49,7 +51,7 @@ def test_every_pixel_has_the_colour_of_its_level(tmp_path, read_pixels, find_are
 def test_the_shade_is_explained_where_it_occurs(drawn):
     def legend(frame):
         rows = {"observed": frame[None]}
-        figure = drawn(maps, lambda path: draw_strip(path, rows, units="mm/h", lead_labels=["+5 min"]))
+        figure = drawn(maps, lambda path: draw_strip(path, rows, MapLabels("mm/h", ["+5 min"])))
         patches = [to_hex(patch.get_facecolor()) for patch in figure.legends[0].get_patches()]
         return dict(zip([text.get_text() for text in figure.legends[0].get_texts()], patches))
 
@@ -60,26 +62,18 @@ def test_the_shade_is_explained_where_it_occurs(drawn):
 
 
 def test_north_is_up_and_west_is_left(tmp_path, read_pixels, find_areas):
-    south_first = {"x": np.arange(4) * 1e3, "y": np.arange(4) * 1e3, "xy_units": "m", "lead_labels": [""]}
+    x = y = np.arange(4) * 1e3
+    south_first = MapLabels("mm/h", [""], x=x, y=y, xy_units="m")
     frame = np.zeros((1, 4, 4))
     frame[0, 0, 0] = 30.0  # south-west
-    areas = panels_of(tmp_path, read_pixels, find_areas, (1, 4, 4), **south_first)
-    draw_strip(tmp_path / "a.png", {"observed": frame, "nowcast": frame}, units="mm/h", **south_first)
+    areas = panels_of(tmp_path, read_pixels, find_areas, (1, 4, 4), south_first)
+    draw_strip(tmp_path / "a.png", {"observed": frame, "nowcast": frame}, south_first)
     found = cells(read_pixels(tmp_path / "a.png"), areas[0], (4, 4))
     assert (found[3, 0] == colour_of(30.0)).all()
-    turned = south_first | {"y": south_first["y"][::-1], "x": south_first["x"][::-1]}
-    draw_strip(tmp_path / "b.png", {"observed": frame, "nowcast": frame}, units="mm/h", **turned)
+    turned = dataclasses.replace(south_first, x=x[::-1], y=y[::-1])
+    draw_strip(tmp_path / "b.png", {"observed": frame, "nowcast": frame}, turned)
     found = cells(read_pixels(tmp_path / "b.png"), areas[0], (4, 4))
     assert (found[0, 3] == colour_of(30.0)).all()
-
-
-def test_distances_come_from_the_outer_edges_of_the_pixels():
-    centres = 500.0 + 1000.0 * np.arange(40)
-    assert describe_grid(centres, -centres[:30], "m").km == pytest.approx((40.0, 30.0))
-    assert describe_grid(centres / 1000, centres / 1000, "km").km == pytest.approx((40.0, 40.0))
-    assert describe_grid(np.arange(40), np.arange(40), "1") == (None, False, False)
-    assert describe_grid(np.arange(40), np.arange(40), "degrees") == (None, True, False)
-    assert describe_grid(None, None, "").km is None
 
 
 @pytest.mark.parametrize("count", [1, 2, 9, 10, 11, 13, 20, 24, 100])
@@ -92,7 +86,7 @@ def test_columns_are_evenly_spaced_and_end_with_the_last(count):
 def test_all_of_a_long_nowcast_is_summed_up_in_at_most_ten_columns(drawn):
     frames = {"nowcast": np.zeros((24, 8, 8))}
     labels = label_lead_times(range(5, 125, 5))
-    figure = drawn(maps, lambda path: draw_strip(path, frames, units="dBZ", lead_labels=labels))
+    figure = drawn(maps, lambda path: draw_strip(path, frames, MapLabels("dBZ", labels)))
     heads = [text.get_text() for text in figure.texts if text.get_text().endswith(" min")]
     assert heads == ["+15 min", "+30 min", "+45 min", "+60 min", "+75 min", "+90 min", "+105 min", "+120 min"]
 
@@ -106,13 +100,15 @@ def test_nothing_is_written_over_anything_else(drawn, assert_readable, shape):
         lambda path: draw_strip(
             path,
             {"observed": frames, "action_cond_predrnn_v2": frames * np.nan, "persistence": frames},
-            units="mm/h",
-            lead_labels=label_lead_times(range(5, 5 * shape[0] + 5, 5)),
-            title="init 2024-05-01 12:00 UTC, radar_movies.nc",
+            MapLabels(
+                "mm/h",
+                label_lead_times(range(5, 5 * shape[0] + 5, 5)),
+                title="init 2024-05-01 12:00 UTC, radar_movies.nc",
+                x=np.arange(shape[2]) * 1e3,
+                y=np.arange(shape[1]) * -1e3,
+                xy_units="m",
+            ),
             observed_input=frames[:4],
-            x=np.arange(shape[2]) * 1e3,
-            y=np.arange(shape[1]) * -1e3,
-            xy_units="m",
         ),
     )
     assert_readable(figure)
@@ -122,7 +118,7 @@ def test_nothing_is_written_over_anything_else(drawn, assert_readable, shape):
 
 def test_the_ticks_of_the_colour_bar_are_the_levels(drawn):
     frames = {"nowcast": np.zeros((1, 8, 8))}
-    figure = drawn(maps, lambda path: draw_strip(path, frames, units="mm/h", lead_labels=["+5 min"]))
+    figure = drawn(maps, lambda path: draw_strip(path, frames, MapLabels("mm/h", ["+5 min"])))
     figure.canvas.draw()
     bar = figure.axes[-1]
     labels = [label.get_text() for label in bar.get_xticklabels()]
@@ -135,9 +131,9 @@ def test_an_existing_picture_is_replaced_only_when_asked(tmp_path):
     path.write_bytes(b"mine")
     rows = {"observed": np.zeros((1, 8, 8))}
     with pytest.raises(FileExistsError, match=r"strip\.png"):
-        draw_strip(path, rows, units="mm/h", lead_labels=["+5 min"])
+        draw_strip(path, rows, MapLabels("mm/h", ["+5 min"]))
     assert path.read_bytes() == b"mine"
-    draw_strip(path, rows, units="mm/h", lead_labels=["+5 min"], overwrite=True)
+    draw_strip(path, rows, MapLabels("mm/h", ["+5 min"]), overwrite=True)
     assert path.read_bytes().startswith(b"\x89PNG")
     assert list(tmp_path.iterdir()) == [path]
 
@@ -145,8 +141,8 @@ def test_an_existing_picture_is_replaced_only_when_asked(tmp_path):
 def test_what_does_not_fit_is_named(tmp_path):
     good = np.zeros((2, 8, 8))
 
-    def draw(rows, **options):
-        draw_strip(tmp_path / "a.png", rows, units="mm/h", lead_labels=["+1", "+2"], **options)
+    def draw(rows, input_labels=(), **options):
+        draw_strip(tmp_path / "a.png", rows, MapLabels("mm/h", ["+1", "+2"], input_labels), **options)
 
     with pytest.raises(ValueError, match=r"'nowcast' must have the shape \(2, 8, 8\), found \(2, 8, 9\)"):
         draw({"observed": good, "nowcast": np.zeros((2, 8, 9))})
@@ -157,9 +153,3 @@ def test_what_does_not_fit_is_named(tmp_path):
     with pytest.raises(ValueError, match="at least one row"):
         draw({})
     assert not list(tmp_path.iterdir())
-
-
-def test_lead_times_are_spelt_with_their_sign():
-    assert label_lead_times([-10, 0, 90]) == ["−10 min", "0 min", "+90 min"]
-    assert label_lead_times([-1, 0, 2], "1") == ["frame −1", "frame 0", "frame +2"]
-    assert label_lead_times([30], "seconds") == ["+30 s"]

@@ -4,18 +4,20 @@ import numpy as np
 import pytest
 
 from predjax.pictures.responses import draw_responses, plot_responses
+from predjax.pictures.series import SeriesLabels
 
 TIMES = np.linspace(0, 6, 50)[:, None]
 STRAIN = 0.02 * np.sin(TIMES * [1.0, 1.5, 2.0])
 ROWS = {"observed": 3000 * STRAIN, "physical": 2900 * STRAIN + 1, "linear": 2500 * STRAIN}
-NAMES = {"forcing_names": ["strain xx", "strain yy", "strain xy"], "features": ["xx", "yy", "xy"]}
+NAMES = ["strain xx", "strain yy", "strain xy"]
+LABELS = SeriesLabels(["xx", "yy", "xy"], range(1, 51), units="MPa", title="path 3")
 
 
 def test_each_component_is_drawn_over_its_own_forcing():
-    figure = plot_responses(STRAIN, ROWS, units="MPa", title="path 3", **NAMES)
+    figure = plot_responses(STRAIN, ROWS, NAMES, LABELS)
     assert len(figure.axes) == 3
     for number, axes in enumerate(figure.axes):
-        assert axes.get_xlabel() == NAMES["forcing_names"][number]
+        assert axes.get_xlabel() == NAMES[number]
         lines = {line.get_label(): line for line in axes.get_lines()}
         assert set(ROWS) < set(lines)
         for name, values in ROWS.items():
@@ -25,12 +27,15 @@ def test_each_component_is_drawn_over_its_own_forcing():
     assert "path 3" in texts and any("values in MPa" in text for text in texts)
 
 
-def test_features_beyond_the_fourth_are_counted(tmp_path):
+def test_features_beyond_the_fourth_are_counted():
     wide = {name: np.tile(values, 2) for name, values in ROWS.items()}
-    labels = {"forcing_names": [f"f{i}" for i in range(6)], "features": [f"y{i}" for i in range(6)]}
-    figure = plot_responses(np.tile(STRAIN, 2), wide, **labels)
+    labels = SeriesLabels([f"y{i}" for i in range(6)], range(1, 51))
+    figure = plot_responses(np.tile(STRAIN, 2), wide, [f"f{i}" for i in range(6)], labels)
     assert len(figure.axes) == 4 and "2 more features not shown" in figure.texts[0].get_text()
+
+
+def test_an_existing_picture_stays(tmp_path):
     path = tmp_path / "a.png"
-    draw_responses(path, STRAIN, ROWS, **NAMES)
-    with pytest.raises(FileExistsError):
-        draw_responses(path, STRAIN, ROWS, **NAMES)
+    draw_responses(path, STRAIN, ROWS, NAMES, LABELS)
+    with pytest.raises(FileExistsError, match=r"a\.png"):
+        draw_responses(path, STRAIN, ROWS, NAMES, LABELS)

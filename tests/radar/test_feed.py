@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from predjax.nowcasts.interpolation import interpolate
 from predjax.radar.feed import Feed
 from predjax.radar.readers import read_movies
 
@@ -122,16 +121,3 @@ def test_movies_and_arrays_are_feeds_too(tmp_path):
     feed = Feed(read_movies(tmp_path / "frame_00.nc"))
     feed.scan()
     assert feed.times() == [START]
-
-
-def test_rain_that_moves_is_interpolated_where_it_was():
-    rows, columns = np.mgrid[:64, :64]
-
-    def blob(column):
-        return 20 * np.exp(-((rows - 30) ** 2 + (columns - column) ** 2) / 40)[..., None].astype(np.float32)
-
-    found = interpolate(blob(24.0), blob(34.0), "mm/h")
-    inner = (slice(10, 54), slice(12, 52))
-    error, blurred = (np.abs(one - blob(29.0))[inner].mean() for one in (found, (blob(24.0) + blob(34.0)) / 2))
-    assert error < 0.3 * blurred and found.max() > 15
-    assert interpolate(blob(24.0), np.full((64, 64, 1), np.nan, np.float32), "mm/h")[30, 30] > 1

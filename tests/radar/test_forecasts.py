@@ -19,12 +19,14 @@ TIMES = np.datetime64("2020-05-01T12:00", "ns") + np.arange(12) * np.timedelta64
 def movies(units="mm/h", y=(7000.0, 0.0), shape=(8, 6)):
     values = np.random.default_rng(0).gamma(1.0, 2.0, (1, 12, *shape, 1)).astype(np.float32)
     values[:, :, 0, 0] = np.nan
-    coordinate = {"units": "m", "standard_name": "projection_y_coordinate"}
+    attrs = [{"units": "m", "standard_name": f"projection_{axis}_coordinate"} for axis in "yx"]
     return build_movies(
         values,
-        time=TIMES[None],
-        y=xr.Variable("y", np.linspace(*y, shape[0]), coordinate),
-        x=xr.Variable("x", np.arange(shape[1]) * 1000.0, coordinate | {"standard_name": "projection_x_coordinate"}),
+        {
+            "time": TIMES[None],
+            "y": xr.Variable("y", np.linspace(*y, shape[0]), attrs[0]),
+            "x": xr.Variable("x", np.arange(shape[1]) * 1000.0, attrs[1]),
+        },
         attrs={"units": units, "standard_name": "rainfall_rate", "variable": "rain"},
         source="observed.nc",
         files=["observed.nc"],
@@ -51,7 +53,7 @@ def test_rows_are_turned_and_crops_are_placed(tmp_path):
     frames = write(tmp_path / "a.nc", source, window, crop=4)
     (match,) = match_forecasts(read_forecasts(tmp_path / "a.nc"), [source], 3)
     assert match.window == Window(0, 0, 2, 0, 0)
-    assert (match.corner, match.turned) == ((3, 1), (True, False))
+    assert match.part == ((3, 1), (True, False))
     whole = match.read(4, (8, 6))[0]
     np.testing.assert_array_equal(whole[:, 3:7, 1:5], frames)
     assert np.isnan(whole).sum() == np.isnan(frames).sum() + 4 * (8 * 6 - 4 * 4)

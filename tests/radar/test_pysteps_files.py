@@ -47,9 +47,11 @@ def make_movies(units="mm/h", mapping=None, rows_fall=True):
     y = 500.0 + 1000.0 * np.arange(SHAPE[0])
     movies = build_movies(
         np.random.default_rng(0).gamma(1.0, 2.0, (1, 9, *SHAPE, 1)).astype(np.float32),
-        time=INIT + STEP * np.arange(-4, 5)[None],
-        y=xr.Variable("y", y[::-1] if rows_fall else y, {"units": "m"}),
-        x=xr.Variable("x", 500.0 + 1000.0 * np.arange(SHAPE[1]), {"units": "m"}),
+        {
+            "time": INIT + STEP * np.arange(-4, 5)[None],
+            "y": xr.Variable("y", y[::-1] if rows_fall else y, {"units": "m"}),
+            "x": xr.Variable("x", 500.0 + 1000.0 * np.arange(SHAPE[1]), {"units": "m"}),
+        },
         attrs={"units": units, "variable": "rain", "grid_mapping": "crs"},
         source="observed.nc",
         files=["observed.nc"],
@@ -100,7 +102,7 @@ def test_a_file_of_pysteps_finds_its_window(pysteps, tmp_path, projection, incre
     (forecast,) = read_forecasts(path)
     assert forecast.init_time == INIT and forecast.movies.frames.attrs["units"] == "mm/h"
     (match,) = match_forecasts([forecast], [make_movies()], 4)
-    assert match.window == Window(0, 0, 1, 0, 0) and match.turned == (False, False)
+    assert match.window == Window(0, 0, 1, 0, 0) and match.part.turned == (False, False)
     np.testing.assert_array_equal(match.read(3, SHAPE)[0, ..., 0], values)
 
 
@@ -109,7 +111,7 @@ def test_members_of_pysteps_are_members(pysteps, tmp_path, incremental):
     values = make_values(4, 3)
     path = export(pysteps, tmp_path, values, members=4, incremental=incremental)
     (match,) = match_forecasts(read_forecasts(path), [make_movies(rows_fall=False)], 4)
-    assert match.turned == (True, False)
+    assert match.part.turned == (True, False)
     np.testing.assert_array_equal(match.read(3, SHAPE)[..., 0], values[:, :, ::-1])
 
 
@@ -176,7 +178,7 @@ def test_what_a_layout_cannot_hold_is_refused(tmp_path, change, layout, message)
     channels = change.get("channels", 1)
     movies = build_movies(
         np.ones((1, 9, *SHAPE, channels), np.float32),
-        time=INIT + STEP * np.arange(9)[None] if change.get("times", True) else None,
+        {"time": INIT + STEP * np.arange(9)[None] if change.get("times", True) else None},
         attrs={"units": change.get("units", "mm/h")},
         source="observed.nc",
         files=["observed.nc"],

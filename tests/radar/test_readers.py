@@ -137,3 +137,24 @@ def test_a_glob_of_radar_frames(shared):
         f"{shared}/radar/bom_frames,{shared}/radar/knmi_20100826.nc,{shared}/radar/fmi_*.nc", units="mm/h"
     )
     assert [movies.sizes["time"] for movies in sources] == [12, 92, 80]
+
+
+def test_an_array_is_read_with_its_layout():
+    array = np.arange(2 * 3 * 4 * 5, dtype="i2").reshape(2, 4, 5, 3)
+    (movies,) = read_movies(array, layout="movie,y,x,time", units="mm/h")
+    np.testing.assert_array_equal(movies.frames.values[..., 0], np.moveaxis(array, -1, 1))
+    assert movies.frames.attrs["units"] == "mm/h" and movies.attrs["source"] == "array"
+
+
+@pytest.mark.parametrize(
+    ("array", "layout", "message"),
+    [
+        (np.zeros((3, 4, 4)), "auto", r"an array of the shape \(3, 4, 4\) needs its layout, one of movie,y,x,time; "),
+        (np.zeros((3, 4, 4)), "movie,time,y,x", r"array: the layout movie,time,y,x has 4 axes"),
+        (np.zeros((3, 4, 4), complex), "time,y,x", "array: values must be integers or real numbers, found complex"),
+        (np.zeros((0, 4, 4)), "time,y,x", "array: the array is empty"),
+    ],
+)
+def test_an_array_that_cannot_be_read_is_one_line(array, layout, message):
+    with pytest.raises(ValueError, match=message):
+        read_movies(array, layout=layout)

@@ -6,10 +6,10 @@ import pytest
 import xarray as xr
 
 from predjax.nowcasts.forecast import to_forecast
-from predjax.radar.formats.netcdf import read_netcdf
+from predjax.radar.formats.catalogue import Reading
 from predjax.radar.formats.npy import read_npy
 from predjax.radar.movies import check_movies, is_series
-from predjax.radar.readers import read_movies
+from predjax.radar.readers import read_gridded, read_movies
 from predjax.radar.windows.index import Window
 from predjax.radar.writers import write_forecast
 from predjax.synthetic.__main__ import main as make
@@ -37,7 +37,7 @@ def test_arrays_of_series(array, layout, tmp_path):
 def test_a_netcdf_series_has_one_further_dimension_of_any_name(feature, tmp_path):
     names = (feature, ["north", "south"])
     path = save(tmp_path / "a.nc", level=(("event", "time", feature), VALUES, {"units": "m"}), **{feature: names})
-    (movies,) = read_netcdf([path])
+    (movies,) = read_gridded([path], Reading())
     check_movies(movies)
     assert is_series(movies) and movies.frames.attrs["units"] == "m" and movies.frames.attrs["variable"] == "level"
     assert movies.channel.values.tolist() == ["north", "south"]
@@ -47,21 +47,21 @@ def test_a_netcdf_series_has_one_further_dimension_of_any_name(feature, tmp_path
 def test_a_single_series_with_dates(tmp_path):
     time = ("time", np.arange(8) * 600, {"units": "seconds since 2020-01-01"})
     path = save(tmp_path / "a.nc", level=("time", VALUES[0, :, 0]), time=time)
-    (movies,) = read_netcdf([path])
+    (movies,) = read_gridded([path], Reading())
     assert movies.sizes == {"movie": 1, "time": 8, "y": 1, "x": 1, "channel": 1} and movies.attrs["step_seconds"] == 600
     np.testing.assert_array_equal(movies.frames.values.ravel(), VALUES[0, :, 0])
 
 
 def test_dimensions_in_another_order(tmp_path):
     path = save(tmp_path / "a.nc", level=(("feature", "time", "movie"), VALUES.T))
-    np.testing.assert_array_equal(read_netcdf([path])[0].frames[:, :, 0, 0], VALUES)
+    np.testing.assert_array_equal(read_gridded([path], Reading())[0].frames[:, :, 0, 0], VALUES)
 
 
 def test_numbers_along_time_that_belong_to_others_are_no_series(tmp_path):
     quality, date = ("time", np.zeros(8)), ("time", np.arange(8), {"units": "hours since 2020-01-01"})
     level = (("time", "feature"), VALUES[0], {"coordinates": "quality"})
     path = save(tmp_path / "a.nc", quality=quality, valid=date, level=level, time=("time", np.arange(8.0)))
-    (movies,) = read_netcdf([path])
+    (movies,) = read_gridded([path], Reading())
     assert movies.frames.attrs["variable"] == "level"
 
 
@@ -69,7 +69,7 @@ def test_stations_with_places_are_features(tmp_path):
     lat = ("station", [50.0, 51.0], {"standard_name": "latitude", "units": "degrees_north"})
     lon = ("station", [5.0, 6.0], {"standard_name": "longitude", "units": "degrees_east"})
     path = save(tmp_path / "a.nc", rain=(("time", "station"), VALUES[0]), lat=lat, lon=lon)
-    (movies,) = read_netcdf([path])
+    (movies,) = read_gridded([path], Reading())
     assert is_series(movies)
     np.testing.assert_array_equal(movies.frames[0, :, 0, 0], VALUES[0])
 
@@ -77,12 +77,12 @@ def test_stations_with_places_are_features(tmp_path):
 def test_maps_come_before_series_and_several_series_are_listed(tmp_path):
     maps, series = np.zeros((8, 3, 4), np.float32), ("time", VALUES[0, :, 0])
     path = save(tmp_path / "maps.nc", rain=(("time", "y", "x"), maps), gauge=series)
-    assert not is_series(read_netcdf([path])[0])
-    assert is_series(read_netcdf([path], "gauge")[0])
+    assert not is_series(read_gridded([path], Reading())[0])
+    assert is_series(read_gridded([path], Reading(variable="gauge"))[0])
     path = save(tmp_path / "series.nc", gauge=series, level=series)
     with pytest.raises(ValueError, match=r"series\.nc: several variables could be the frames: gauge, level; choose"):
-        read_netcdf([path])
-    assert is_series(read_netcdf([path], "level")[0])
+        read_gridded([path], Reading())
+    assert is_series(read_gridded([path], Reading(variable="level"))[0])
 
 
 def test_what_drives_a_generated_system_is_a_forcing(tmp_path):

@@ -43,12 +43,10 @@ def make_forecast(*, rising=False, times=True, units="km", channel=(0,), variabl
     attrs |= {"grid_mapping": "proj"} | frame_attrs
     movies = build_movies(
         np.zeros((1, 2, 4, 5, len(channel)), np.float32),
-        time=time if times else None,
-        channel=channel,
+        {"time": time if times else None, "channel": channel, **pixels},
         attrs=attrs,
         source="bom_frames/*.nc",
         files=["a.nc"],
-        **pixels,
     )
     movies["proj"] = xr.Variable((), 0, ALBERS)
     movies.attrs |= {"title": "Rain", "institution": "Bureau", "history": "made once"}

@@ -5,7 +5,14 @@ import pytest
 
 from predjax.radar import readers
 from predjax.synthetic.__main__ import main
-from predjax.synthetic.moving_mnist import STEP, bounce, make_movie, read_digits, write_moving_mnist
+from predjax.synthetic.moving_mnist import (
+    STEP,
+    MovingMnistConfig,
+    bounce,
+    make_movie,
+    read_digits,
+    write_moving_mnist,
+)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +60,7 @@ def test_a_movie_depends_on_seed_and_number_alone(digits):
 
 
 def test_file_has_the_form_that_the_pytorch_code_reads(digits, tmp_path):
-    write_moving_mnist(tmp_path / "mnist.npz", digits, 3, 7, length=9, input_length=5)
+    write_moving_mnist(tmp_path / "mnist.npz", digits, MovingMnistConfig(length=9, input_length=5), 3, 7)
     with np.load(tmp_path / "mnist.npz", allow_pickle=False) as stored:
         data = dict(stored)
     assert set(data) == {"clips", "dims", "input_raw_data", "output_raw_data"}

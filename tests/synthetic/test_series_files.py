@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from predjax import read_movies
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.synthetic.__main__ import main
 from predjax.synthetic.dynamics import HenonConfig, Lorenz63Config
 from predjax.synthetic.series_files import write_series
-from predjax.synthetic.systems import SYSTEMS, make_series
+from predjax.synthetic.switching_linear import SwitchingLinearConfig
+from predjax.synthetic.systems import SYSTEMS, make_series, name_features
+from predjax.synthetic.two_rossler import TwoRosslerConfig
 
 
 def load(path):
@@ -61,13 +64,13 @@ def test_what_drives_a_system_stands_beside_it(tmp_path, name, feature):
 def test_the_same_seed_gives_the_same_bytes(tmp_path, suffix):
     paths = [tmp_path / f"{number}{suffix}" for number in range(2)]
     for path in paths:
-        write_series(path, "henon", HenonConfig(length=40), 2, 7)
+        write_series(path, HenonConfig(length=40), 2, 7)
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
 def test_a_movie_is_the_same_among_few_and_many(tmp_path):
     for path, num_movies in (("few.npy", 2), ("many.npy", 5)):
-        write_series(tmp_path / path, "henon", HenonConfig(length=40), num_movies, 7)
+        write_series(tmp_path / path, HenonConfig(length=40), num_movies, 7)
     few, many = np.load(tmp_path / "few.npy"), np.load(tmp_path / "many.npy")
     assert many.shape == (5, 40, 2) and many.dtype == np.float32
     np.testing.assert_array_equal(few, many[:2])
@@ -116,3 +119,64 @@ def test_parameters_are_finite(capsys):
     assert "argument --rho: expected a finite number, got 'nan' (--help" in capsys.readouterr().err.splitlines()[-1]
     with pytest.raises(ValueError, match="rho nan must be finite"):
         Lorenz63Config(rho=float("nan"))
+
+
+SMALL = {
+    "switching_linear": (SwitchingLinearConfig(length=200), "mode", ("movie", "time"), np.int32),
+    "two_rossler": (TwoRosslerConfig(length=60, transient=5.0), "latent", ("movie", "time", "state"), np.float32),
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_what_is_hidden_stands_in_the_file_and_is_not_taken_for_the_series(tmp_path, name):
+    config, truth, dims, dtype = SMALL[name]
+    path = tmp_path / "a.nc"
+    write_series(path, config, 2, 4)
+    expected = [make_series(name, config, 4, movie) for movie in range(2)]
+    with NETCDF_LOCK, xr.open_dataset(path) as data:
+        assert data[truth].dims == dims and data[truth].dtype == dtype
+        np.testing.assert_array_equal(data[truth], np.stack([series.truths[truth] for series in expected]))
+        assert data[name].attrs["ancillary_variables"] == truth and data.attrs["system_seed"] == 0
+    for variable in ("", name):
+        (movies,) = read_movies(path, variable=variable)
+        np.testing.assert_array_equal(movies.frames[:, :, 0, 0], np.stack([series.values for series in expected]))
+        assert movies.channel.values.tolist() == list(name_features(name, config))
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_the_same_seed_gives_the_same_bytes_also_of_what_is_hidden(tmp_path, name):
+    paths = [tmp_path / f"{number}.nc" for number in range(3)]
+    for path, seed in zip(paths, (7, 7, 8)):
+        write_series(path, SMALL[name][0], 2, seed)
+    first, second, other = [path.read_bytes() for path in paths]
+    assert first == second != other
+
+
+def test_npy_holds_what_is_seen_alone(tmp_path):
+    config = SMALL["switching_linear"][0]
+    write_series(tmp_path / "a.npy", config, 1, 0)
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npy")[0], make_series("switching_linear", config, 0, 0).values)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ("switching_linear --modes 1", "modes 1 must be at least 2"),
+        ("switching_linear --latent 3", "latent 3 must be even and at least 2"),
+        ("switching_linear --features 0", "features 0 must be at least 1"),
+        ("switching_linear --contraction 1", "contraction 1.0 must be at least 0 and below 1"),
+        ("switching_linear --shortest_period 2", "shortest_period 2.0 must be above 2"),
+        ("switching_linear --longest_period 5", "longest_period 5.0 must be above shortest_period 6.0"),
+        ("switching_linear --dwell_min 0", "dwell_min 0 must be at least 1"),
+        ("switching_linear --dwell_max 9", "dwell_max 9 must be at least dwell_min 50"),
+        ("switching_linear --system_seed -1", "system_seed -1 must be at least 0"),
+        ("two_rossler --ratio 1", "ratio 1.0 must be above 1"),
+        ("two_rossler --features 0", "features 0 must be at least 1"),
+        ("two_rossler --superposed 9", "superposed 9 must be from 0 to features 8"),
+        ("two_rossler --system_seed -1", "system_seed -1 must be at least 0"),
+    ],
+)
+def test_parameters_outside_their_rule_are_one_line(tmp_path, capsys, arguments, message):
+    name, *options = arguments.split()
+    assert main([name, "--output", str(tmp_path / "a.nc"), *options]) == 2
+    assert capsys.readouterr().err == f"predjax: {message}\n"

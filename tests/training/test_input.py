@@ -14,8 +14,9 @@ from predjax.radar.config import DataConfig
 from predjax.radar.formats.decode import Decoder
 from predjax.radar.readers import read_movies
 from predjax.radar.windows.batches import BatchSource
-from predjax.radar.windows.codes import Stored, decode
-from predjax.radar.windows.index import find_periods
+from predjax.radar.windows.codes import CodedFrames, decode
+from predjax.radar.windows.index import WindowIndex
+from predjax.radar.windows.runs import find_periods
 from predjax.training import monitor
 from predjax.training.config import TrainConfig
 from predjax.training.loop import estimate
@@ -43,7 +44,7 @@ def make_run(folder, dtype):
     counts = np.random.default_rng(0).integers(0, 256, (2, 9, 8, 8)).astype(dtype)
     np.save(folder / "movies.npy", counts)
     sources = read_movies(folder / "movies.npy", layout="movie,time,y,x")
-    batches = BatchSource(sources, find_periods(sources), 4, 8, DataConfig(), 0)
+    batches = BatchSource(WindowIndex(sources, find_periods(sources), 4, DataConfig()), 8, 0)
     config = TrainConfig(batch_size=8, max_iterations=9, display_interval=2, max_bad_steps=2).resolve()
     devices = parallel.choose_devices(4)
     return Run(make_linear(), batches, [], config, SamplingConfig().resolve(9), folder, {}, devices)
@@ -53,7 +54,7 @@ def make_run(folder, dtype):
 def test_a_device_looks_up_the_bits_that_the_host_does(dtype):
     decoder = Decoder(f"<{dtype}", 0.01, -7.3, missing=(3, 5), to="mm/h")
     codes = np.arange(2 ** (8 * np.dtype(dtype).itemsize)).astype(f"u{np.dtype(dtype).itemsize}")[None]
-    on_device = np.asarray(jax.jit(decode)(Stored(jnp.asarray(codes), jnp.asarray(decoder.table))))
+    on_device = np.asarray(jax.jit(decode)(CodedFrames(jnp.asarray(codes), jnp.asarray(decoder.table))))
     on_host = decoder(codes.view(dtype), "")
     np.testing.assert_array_equal(on_device.view("u4"), on_host.view("u4"))
     assert np.isnan(on_host).sum() == 2
@@ -80,7 +81,7 @@ def test_an_update_takes_what_was_read_without_another_transfer_and_learns_the_s
         run = make_run(tmp_path, dtype)
         state = parallel.replicate(run.init(), run.devices)
         _, frames, forcings = run.read(0)
-        assert isinstance(frames, Stored) == (dtype == "u1")
+        assert isinstance(frames, CodedFrames) == (dtype == "u1")
         with jax.transfer_guard("disallow"):
             state, metrics = run.update(state, frames, forcings, None)
         found[dtype] = float(metrics["loss"]), jax.tree.leaves(state.params)

@@ -5,17 +5,19 @@ import pytest
 import xarray as xr
 from scipy.stats import norm, t
 
-from predjax.verification.blocks import stack_blocks, sum_blocks
-from predjax.verification.bootstrap import VERDICTS, bootstrap, draw_blocks, widen_level
+from predjax.verification.bootstrap import VERDICTS, Draws, bootstrap, draw_blocks, widen_level
+from predjax.verification.case_blocks import stack_blocks, sum_blocks
+from predjax.verification.fields import Scoring
 from predjax.verification.measure import measure, score
-from predjax.verification.scores import add_statistics, skill, statistics
+from predjax.verification.scores import skill, statistics
+from predjax.verification.sums import add_statistics
 
 NAN = np.nan
 
 
 def blocks_of(*fields, **options):
     """Statistics with a block for each pair (forecast, observed)."""
-    return stack_blocks({number: statistics(*pair, [0.5], **options) for number, pair in enumerate(fields)})
+    return stack_blocks({number: statistics(*pair, Scoring([0.5], **options)) for number, pair in enumerate(fields)})
 
 
 def make_methods(number=8, seed=0, shape=(2, 2, 6, 6, 1)):
@@ -43,8 +45,7 @@ def mean(s):
 
 def test_intervals_are_those_of_drawing_the_blocks_one_by_one():
     methods = make_methods()
-    options = {"resamples": 20, "level": 0.8, "seed": 3}
-    found = bootstrap(methods, skill, reference="bad", **options)
+    found = bootstrap(methods, skill, reference="bad", draws=Draws(20, level=0.8, seed=3))
     weights = draw_blocks(8, 20, 3)
     drawn = {"good": [], "bad": []}
     for draw in weights:
@@ -68,14 +69,14 @@ def test_intervals_are_those_of_drawing_the_blocks_one_by_one():
 
 def test_chunks_of_draws_change_nothing(monkeypatch):
     methods = make_methods()
-    whole = bootstrap(methods, skill, reference="bad", resamples=10)
+    whole = bootstrap(methods, skill, reference="bad", draws=Draws(10))
     monkeypatch.setattr("predjax.verification.bootstrap.CHUNK_VALUES", 1)
-    xr.testing.assert_allclose(bootstrap(methods, skill, reference="bad", resamples=10), whole, rtol=1e-12)
+    xr.testing.assert_allclose(bootstrap(methods, skill, reference="bad", draws=Draws(10)), whole, rtol=1e-12)
 
 
 def test_draws_depend_on_the_seed_alone():
     methods = make_methods()
-    first, same, other = (bootstrap(methods, skill, resamples=50, seed=s) for s in (1, 1, 2))
+    first, same, other = (bootstrap(methods, skill, draws=Draws(50, seed=s)) for s in (1, 1, 2))
     assert first.identical(same) and not first.equals(other)
     weights = draw_blocks(7, 1000, 0)
     assert (weights.sum(axis=1) == 7).all() and weights.shape == (1000, 7)
@@ -83,7 +84,7 @@ def test_draws_depend_on_the_seed_alone():
 
 
 def test_a_paired_difference_is_resolved_where_the_intervals_overlap():
-    found = bootstrap(make_methods(), skill, reference="bad", resamples=500)
+    found = bootstrap(make_methods(), skill, reference="bad", draws=Draws(500))
     good, bad = (found.sel({"method": name}).isel(lead_time=0) for name in ("good", "bad"))
     assert good.rmse_high > bad.rmse_low  # apart from each other they are not told
     assert good.rmse_verdict.item() == "resolved" and good.rmse_difference_high < 0
@@ -92,13 +93,13 @@ def test_a_paired_difference_is_resolved_where_the_intervals_overlap():
 
 def test_equal_methods_are_not_resolved():
     same = make_methods()["good"]
-    found = bootstrap({"a": same, "b": same}, skill, reference="b", resamples=50).sel({"method": "a"})
+    found = bootstrap({"a": same, "b": same}, skill, reference="b", draws=Draws(50)).sel({"method": "a"})
     assert (found.csi_difference == 0).all() and (found.csi_verdict == "not resolved").all()
 
 
 def test_below_five_blocks_there_are_too_few_cases():
     for number, word in ((1, "too few cases"), (4, "too few cases"), (5, "resolved")):
-        found = bootstrap(make_methods(number), skill, reference="bad", resamples=200).sel({"method": "good"})
+        found = bootstrap(make_methods(number), skill, reference="bad", draws=Draws(200)).sel({"method": "good"})
         assert (found.rmse_verdict == word).all() and word in VERDICTS
         assert np.isnan(found.rmse_low).all() == np.isnan(found.rmse_difference_high).all() == (word != "resolved")
         assert (found.rmse_difference < 0).all()  # the difference itself is always there
@@ -122,7 +123,7 @@ def test_events_in_few_of_many_blocks_are_too_few_cases():
 def test_an_undefined_score_is_called_so():
     dry = np.zeros((1, 1, 4, 4, 1))
     s = blocks_of(*[(dry, dry)] * 8)
-    found = bootstrap({"m": s, "p": s}, skill, reference="p", resamples=20).sel({"method": "m"})
+    found = bootstrap({"m": s, "p": s}, skill, reference="p", draws=Draws(20)).sel({"method": "m"})
     assert found.csi_verdict.item() == "undefined" and np.isnan(found.csi_high.item())
     assert found.rmse_verdict.item() == "not resolved"
 
@@ -131,21 +132,21 @@ def test_any_function_of_sums_has_intervals():
     rng = np.random.default_rng(0)
     pairs = [rng.gamma(0.5, 2.0, (2, 1, 2, 24, 24, 1)) for _ in range(6)]
     options = {"thresholds": [1.0], "windows": [3, 9], "units": "mm/h", "fill": 0.0}
-    model = stack_blocks({b: measure(*pair, **options) for b, pair in enumerate(pairs)})
-    found = bootstrap({"model": model, "dry": model}, score, reference="dry", resamples=50).sel({"method": "model"})
+    model = stack_blocks({b: measure(*pair, Scoring(**options)) for b, pair in enumerate(pairs)})
+    found = bootstrap({"model": model, "dry": model}, score, reference="dry", draws=Draws(50)).sel({"method": "model"})
     whole = score(sum_blocks(model))
     for name in ("fss", "rapsd_ratio", "q99_ratio", "variance_ratio", "coverage", "ets"):
         assert found[f"{name}_low"].dims == whole[name].dims
         assert (found[f"{name}_low"] <= whole[name]).all() and (whole[name] <= found[f"{name}_high"]).all()
     assert not [name for name in found.data_vars if name.startswith(("hits", "cases", "fss_windows"))]
     assert found.window.attrs["boundary_rule"] and "wavenumber" in found.coords
-    few = bootstrap({"model": model}, score, names=["fss"], resamples=50)
+    few = bootstrap({"model": model}, score, names=["fss"], draws=Draws(50))
     assert set(few.data_vars) == {"fss_low", "fss_high"} and "wavenumber" not in few.coords
 
 
 def test_intervals_fit_beside_the_scores():
     methods = make_methods()
-    found = bootstrap(methods, skill, reference="bad", resamples=20)
+    found = bootstrap(methods, skill, reference="bad", draws=Draws(20))
     assert found.method.values.tolist() == ["good", "bad"]
     assert found.csi_low.dims == (
         "method",
@@ -161,7 +162,7 @@ def test_the_true_mean_lies_in_the_interval_as_often_as_stated(number):
     # 400 trials at once: the mean of `number` normal numbers, whose true value is zero
     values = np.random.default_rng(number).standard_normal((number, 400))
     s = xr.Dataset({"total": (("block", "trial"), values), "count": ("block", np.ones(number))})
-    found = bootstrap({"m": s.assign_coords(block=np.arange(number))}, mean, level=0.9, resamples=2000)
+    found = bootstrap({"m": s.assign_coords(block=np.arange(number))}, mean, draws=Draws(level=0.9))
     inside = ((found.mean_low <= 0) & (found.mean_high >= 0)).mean().item()
     assert 0.86 < inside < 0.94
 
@@ -177,13 +178,21 @@ def test_few_blocks_widen_the_level_as_a_t_interval_would():
     [
         ({"reference": "best"}, "the reference 'best' is not among the methods good, bad"),
         ({"names": ["crps"]}, "'crps' is not among the scores mean_error, mae"),
-        ({"level": 95}, "level between 0 and 1, not 2000 and 95"),
-        ({"resamples": 0}, "resamples must be positive"),
     ],
 )
 def test_bad_requests_are_refused_in_one_line(options, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as error:
         bootstrap(make_methods(), skill, **options)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"level": 95}, "level between 0 and 1, not 2000 and 95"), ({"resamples": 0}, "resamples must be positive")],
+)
+def test_draws_that_make_no_sense_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        Draws(**options)
 
 
 def test_methods_must_have_the_same_blocks():
@@ -198,5 +207,5 @@ def test_methods_must_have_the_same_blocks():
 
 def test_means_of_known_blocks():
     # every draw of equal blocks is the same: the interval is a point
-    found = bootstrap({"m": means([3.0] * 6)}, mean, resamples=10)
+    found = bootstrap({"m": means([3.0] * 6)}, mean, draws=Draws(10))
     assert found.mean_low.item() == found.mean_high.item() == 3

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from predjax.verification.common_domain import coverage_skill, coverage_statistics, keep_common
-from predjax.verification.scores import add_statistics, statistics
+from predjax.verification.fields import Scoring
+from predjax.verification.scores import statistics
 from predjax.verification.spatial import fss_statistics
+from predjax.verification.sums import add_statistics
 
 NAN = np.nan
 
@@ -39,10 +41,10 @@ def test_all_methods_have_the_same_pairs_and_windows_on_the_common_domain():
         forecasts[name][rng.random(observed.shape) < 0.1] = NAN
     common = keep_common(forecasts, observed)
     lacking = np.isnan(list(forecasts.values())).any(axis=0)
-    counts = [statistics(values, observed, [0.5]) for values in common.values()]
+    counts = [statistics(values, observed, Scoring([0.5])) for values in common.values()]
     assert all((s.pairs == (~lacking).sum((0, 2, 3, 4))).all() for s in counts)
     assert all((s.hits + s.misses == counts[0].hits + counts[0].misses).all() for s in counts)
-    windows = [fss_statistics(values, observed, [0.5], [3]).fss_windows.values for values in common.values()]
+    windows = [fss_statistics(values, observed, Scoring([0.5], [3])).fss_windows.values for values in common.values()]
     np.testing.assert_array_equal(windows, [windows[0]] * 3)
 
 
@@ -50,7 +52,7 @@ def test_disjoint_methods_have_nothing_in_common():
     forecasts = {"left": field([1, 1, NAN, NAN]), "right": field([NAN, NAN, 1, 1])}
     observed = field([1, 1, 1, 1])
     for values in keep_common(forecasts, observed).values():
-        assert statistics(values, observed, [0.5]).pairs.item() == 0
+        assert statistics(values, observed, Scoring([0.5])).pairs.item() == 0
 
 
 def test_an_ensemble_lacks_a_pixel_where_a_member_does():
@@ -76,10 +78,12 @@ def test_coverage_is_by_lead_time_and_adds():
     observed[1, :, 0] = NAN
     forecast = np.ones_like(observed)
     forecast[:, 1, :, 2:] = NAN
-    whole = coverage_statistics(forecast, observed, lead_times=[5, 10])
+    whole = coverage_statistics(forecast, observed, Scoring(lead_times=[5, 10]))
     # 12 + 8 observed pixels; at 10 minutes half of each row is forecast
     assert whole.observed_pixels.values.tolist() == [20, 20] and whole.covered_pixels.values.tolist() == [20, 10]
-    halves = [coverage_statistics(forecast[p], observed[p], lead_times=[5, 10]) for p in (slice(1, 2), slice(1))]
+    halves = [
+        coverage_statistics(forecast[p], observed[p], Scoring(lead_times=[5, 10])) for p in (slice(1, 2), slice(1))
+    ]
     assert add_statistics(*halves).identical(whole)
     k = coverage_skill(whole)
     assert k.coverage.values.tolist() == [1, 0.5] and k.lead_time.attrs["units"] == "minutes"

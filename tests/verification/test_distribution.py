@@ -5,14 +5,19 @@ import pytest
 import xarray as xr
 
 from predjax.verification.distribution import choose_bins, distribution_skill, find_quantile, histogram_statistics
-from predjax.verification.scores import add_statistics, statistics
+from predjax.verification.fields import Scoring
+from predjax.verification.scores import statistics
+from predjax.verification.sums import add_statistics
 
 NAN = np.nan
 
 
 def collect(forecast, observed, units):
     """The sums and histograms that `distribution_skill` needs."""
-    parts = statistics(forecast, observed, [], units=units), histogram_statistics(forecast, observed, units=units)
+    parts = (
+        statistics(forecast, observed, Scoring([], units=units)),
+        histogram_statistics(forecast, observed, Scoring(units=units)),
+    )
     return xr.merge(parts, join="exact", compat="no_conflicts", combine_attrs="no_conflicts")
 
 
@@ -32,7 +37,7 @@ def rain(cases=4, seed=0):
     ],
 )
 def test_quantiles_are_within_the_error_that_they_state(units, values, allowed):
-    s = histogram_statistics(values, values, units=units)
+    s = histogram_statistics(values, values, Scoring(units=units))
     for share in (0.5, 0.9, 0.99):
         exact = [np.quantile(values[:, lead], share, method="inverted_cdf") for lead in range(2)]
         np.testing.assert_allclose(find_quantile(s.histogram_observed, share), exact, **allowed)
@@ -48,7 +53,7 @@ def test_bins_cover_all_values_in_order(units):
     )
     assert ((bins.values[1:-1] > bins.edges[:-1]) & (bins.values[1:-1] < bins.edges[1:])).all()
     extremes = np.array([-1e9, 0, 1e9]).reshape(1, 1, 1, 3, 1)
-    s = histogram_statistics(extremes, extremes, units=units)
+    s = histogram_statistics(extremes, extremes, Scoring(units=units))
     assert s.histogram_forecast.sum() == 3
     assert find_quantile(s.histogram_forecast, 1.0).item() == bins.values[-1]
 
@@ -110,11 +115,11 @@ def test_ratios_of_logarithms_are_left_out():
 
 def test_histograms_add_exactly_in_any_order():
     forecast, observed = rain(6), rain(6, seed=5)
-    whole = histogram_statistics(forecast, observed, units="mm/h")
+    whole = histogram_statistics(forecast, observed, Scoring(units="mm/h"))
     total = None
     for case in (4, 1, 0, 5, 3, 2):
-        new = histogram_statistics(forecast[case : case + 1], observed[case : case + 1], units="mm/h")
+        new = histogram_statistics(forecast[case : case + 1], observed[case : case + 1], Scoring(units="mm/h"))
         total = new if total is None else add_statistics(total, new)
     assert total.identical(whole) and whole.histogram_forecast.dtype == np.int64
     with pytest.raises(ValueError, match=r"values of bin differ: \[.*\.\.\. in one, \[-40\.0, .* in the other"):
-        add_statistics(whole, histogram_statistics(forecast, observed, units="dBZ"))
+        add_statistics(whole, histogram_statistics(forecast, observed, Scoring(units="dBZ")))

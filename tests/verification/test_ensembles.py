@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from predjax.verification.ensembles import ensemble_skill, ensemble_statistics
-from predjax.verification.scores import add_statistics, skill, statistics
+from predjax.verification.fields import Scoring
+from predjax.verification.scores import skill, statistics
+from predjax.verification.sums import add_statistics
 
 NAN = np.nan
 
@@ -30,7 +32,9 @@ def random_ensemble(number=5, missing=0.0, seed=0, cases=4, steps=2):
 
 def test_scores_of_a_hand_computed_example():
     # pixel 1: members 0, 2, 4, observed 1; pixel 2: members 0, 0, 3, observed 0
-    k = ensemble_skill(ensemble_statistics(members([0, 0], [2, 0], [4, 3]), observed([1, 0]), [2.0])).isel(lead_time=0)
+    k = ensemble_skill(ensemble_statistics(members([0, 0], [2, 0], [4, 3]), observed([1, 0]), Scoring([2.0]))).isel(
+        lead_time=0
+    )
     # E|x - y|: (1 + 1 + 3)/3 and 3/3; pairs |x - x'|: (2 + 4 + 2)/3 and (0 + 3 + 3)/3
     assert k.crps.item() == pytest.approx(((5 / 3 - 4 / 3) + (1 - 1)) / 2, abs=1e-15)
     # i = 2 and 1 of 3 say >= 2, nothing happens: (4/9 - 2*1/(9*2) + 1/9 - 1*2/(9*2)) / 2
@@ -47,7 +51,7 @@ def test_scores_of_a_hand_computed_example():
 
 def test_the_crps_is_that_of_all_pairs_of_members():
     x, y = random_ensemble()
-    k = ensemble_skill(ensemble_statistics(x, y, []))
+    k = ensemble_skill(ensemble_statistics(x, y, Scoring([])))
     error = np.abs(x - y[:, None]).mean(axis=1)
     number = x.shape[1]
     difference = np.abs(x[:, :, None] - x[:, None]).sum(axis=(1, 2)) / (number * (number - 1))
@@ -56,7 +60,7 @@ def test_the_crps_is_that_of_all_pairs_of_members():
 
 def test_one_member_is_a_deterministic_forecast():
     x, y = random_ensemble(number=1)
-    k, same = ensemble_skill(ensemble_statistics(x, y, [1.0])), skill(statistics(x[:, 0], y, [1.0]))
+    k, same = ensemble_skill(ensemble_statistics(x, y, Scoring([1.0]))), skill(statistics(x[:, 0], y, Scoring([1.0])))
     np.testing.assert_allclose(k.crps, same.mae, rtol=1e-14)
     np.testing.assert_allclose(k.ensemble_rmse, same.rmse, rtol=1e-14)
     np.testing.assert_allclose(k.brier, (same.misses + same.false_alarms) / same.pairs, rtol=1e-14)
@@ -70,7 +74,7 @@ def test_fair_scores_do_not_depend_on_the_number_of_members():
     found = {}
     for number in (2, 4, 16):
         x = rng.standard_normal((1, number, 1, 300, 300, 1))
-        found[number] = ensemble_skill(ensemble_statistics(x, y, [0.5])).isel(lead_time=0, threshold=0)
+        found[number] = ensemble_skill(ensemble_statistics(x, y, Scoring([0.5]))).isel(lead_time=0, threshold=0)
         assert found[number].crps.item() == pytest.approx(np.pi**-0.5, abs=0.006)
         assert found[number].spread_ratio.item() == pytest.approx(1, abs=0.01)
         np.testing.assert_allclose(found[number].rank_histogram, 1 / (number + 1), atol=0.004)
@@ -81,13 +85,13 @@ def test_fair_scores_do_not_depend_on_the_number_of_members():
 def test_a_narrow_ensemble_is_seen_in_ranks_and_spread():
     rng = np.random.default_rng(2)
     x, y = 0.5 * rng.standard_normal((1, 9, 1, 60, 60, 1)), rng.standard_normal((1, 1, 60, 60, 1))
-    k = ensemble_skill(ensemble_statistics(x, y, [])).isel(lead_time=0)
+    k = ensemble_skill(ensemble_statistics(x, y, Scoring([]))).isel(lead_time=0)
     assert k.rank_histogram[[0, -1]].sum() > 0.4 and k.spread_ratio < 0.6
 
 
 def test_the_parts_make_up_the_plain_brier_score():
     x, y = random_ensemble(number=4)
-    k = ensemble_skill(ensemble_statistics(x, y, [0.5, 2.0]))
+    k = ensemble_skill(ensemble_statistics(x, y, Scoring([0.5, 2.0])))
     plain = k.brier_reliability - k.brier_resolution + k.brier_uncertainty
     for j, threshold in enumerate((0.5, 2.0)):
         share = (x >= threshold).mean(axis=1)
@@ -100,7 +104,7 @@ def test_the_parts_make_up_the_plain_brier_score():
 def test_a_perfect_ensemble_has_no_error():
     _, y = random_ensemble()
     x = np.repeat(y[:, None], 3, axis=1)
-    k = ensemble_skill(ensemble_statistics(x, y, [1.0]))
+    k = ensemble_skill(ensemble_statistics(x, y, Scoring([1.0])))
     assert (k.crps == 0).all() and (k.brier == 0).all() and (k.ensemble_rmse == 0).all()
     np.testing.assert_allclose(k.rank_histogram, 0.25, rtol=1e-14)  # equal to all members: every rank alike
     assert np.isnan(k.spread_ratio).all()
@@ -109,27 +113,31 @@ def test_a_perfect_ensemble_has_no_error():
 def test_pixels_without_all_members_do_not_count():
     x, y = random_ensemble(missing=0.1)
     valid = ~(np.isnan(x).any(axis=1) | np.isnan(y))
-    s = ensemble_statistics(x, y, [1.0])
+    s = ensemble_statistics(x, y, Scoring([1.0]))
     np.testing.assert_array_equal(s.ensemble_pairs, valid.sum(axis=(0, 2, 3, 4)))
     assert (s.member_events.sum("members_above").isel(threshold=0) == s.ensemble_pairs).all()
     assert (s.ranks.sum(("members_below", "members_equal")) == s.ensemble_pairs).all()
-    nothing = ensemble_skill(ensemble_statistics(np.full_like(x, NAN), y, [1.0]))
+    nothing = ensemble_skill(ensemble_statistics(np.full_like(x, NAN), y, Scoring([1.0])))
     assert all(np.isnan(nothing[name]).all() for name in ("crps", "brier", "rank_histogram", "spread_ratio"))
 
 
 def test_a_member_on_the_threshold_is_an_event():
     x, y = members([0.7], [0.6]).astype(np.float32), observed([0.7]).astype(np.float32)
-    s = ensemble_statistics(x, y, [0.7])
+    s = ensemble_statistics(x, y, Scoring([0.7]))
     assert s.member_events.values.ravel().tolist() == [0, 1, 0]
     assert s.member_events_observed.values.ravel().tolist() == [0, 1, 0]
 
 
 def test_halves_add_to_the_whole_and_order_does_not_matter(monkeypatch):
     x, y = random_ensemble(missing=0.1)
-    whole = ensemble_statistics(x, y, [0.5, 2.0], lead_times=[5, 10], units="mm/h")
-    parts = [ensemble_statistics(x[p], y[p], [0.5, 2.0], lead_times=[5, 10], units="mm/h") for p in ([3, 1], [2, 0])]
+    whole = ensemble_statistics(x, y, Scoring([0.5, 2.0], lead_times=[5, 10], units="mm/h"))
+    parts = [
+        ensemble_statistics(x[p], y[p], Scoring([0.5, 2.0], lead_times=[5, 10], units="mm/h")) for p in ([3, 1], [2, 0])
+    ]
     monkeypatch.setattr("predjax.verification.ensembles.BLOCK_PIXELS", 1)
-    shuffled = ensemble_statistics(x[:, ::-1], y, [0.5, 2.0], lead_times=[5, 10], units="mm/h")  # of the members
+    shuffled = ensemble_statistics(
+        x[:, ::-1], y, Scoring([0.5, 2.0], lead_times=[5, 10], units="mm/h")
+    )  # of the members
     for other in (add_statistics(*parts), shuffled):
         for name, values in whole.data_vars.items():
             tolerance = 0 if values.dtype == np.int64 else 1e-13
@@ -138,14 +146,14 @@ def test_halves_add_to_the_whole_and_order_does_not_matter(monkeypatch):
 
 
 def test_ensembles_of_different_sizes_do_not_add():
-    few, many = (ensemble_statistics(*random_ensemble(number=n), [1.0]) for n in (3, 5))
+    few, many = (ensemble_statistics(*random_ensemble(number=n), Scoring([1.0])) for n in (3, 5))
     with pytest.raises(ValueError, match=r"values of members_above differ: \[0, 1, 2, 3\] in one"):
         add_statistics(few, many)
 
 
-def test_fields_that_do_not_fit_are_refused_in_one_line():
+def test_fields_that_do_not_fit_are_refused():
     x, y = random_ensemble()
     with pytest.raises(ValueError, match=r"members must be \(case, member, T, H, W, C\)"):
-        ensemble_statistics(x[:, 0], y, [1.0])
+        ensemble_statistics(x[:, 0], y, Scoring([1.0]))
     with pytest.raises(ValueError, match=r"members has the shape \(4, 5, 2, 8, 9, 1\) but observed has"):
-        ensemble_statistics(x, y[:, :1], [1.0])
+        ensemble_statistics(x, y[:, :1], Scoring([1.0]))

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from predjax.verification.measure import measure, score
-from predjax.verification.scores import add_statistics
+from predjax.verification.fields import Scoring, label_leads
+from predjax.verification.measure import FAMILIES, Family, measure, score, score_compared
 from predjax.verification.skill import compare
+from predjax.verification.sums import add_statistics, keep_labels
 
 LABELS = {"lead_times": [10, 20], "units": "mm/h", "fill": 0.0, "pixel_size": 500.0}
 
@@ -22,10 +23,10 @@ def rain(cases=6, size=20, seed=0, missing=0.03):
 
 def test_a_stream_of_cases_in_any_order_gives_the_whole():
     forecast, observed = rain(), rain(seed=1)
-    whole = measure(forecast, observed, [0.1, 1, 5], [3, 7], **LABELS)
+    whole = measure(forecast, observed, Scoring([0.1, 1, 5], [3, 7], **LABELS))
     total = None
     for part in ([5, 0], [3], [1, 4, 2]):
-        new = measure(forecast[part], observed[part], [0.1, 1, 5], [3, 7], **LABELS)
+        new = measure(forecast[part], observed[part], Scoring([0.1, 1, 5], [3, 7], **LABELS))
         total = new if total is None else add_statistics(new, total)
     assert total.attrs == whole.attrs and total.wavelength.attrs == whole.wavelength.attrs
     for name, values in whole.data_vars.items():
@@ -35,7 +36,7 @@ def test_a_stream_of_cases_in_any_order_gives_the_whole():
 
 
 def test_all_scores_come_out_labelled():
-    k = score(measure(rain(), rain(seed=1), [0.1, 1], [3, 7], **LABELS))
+    k = score(measure(rain(), rain(seed=1), Scoring([0.1, 1], [3, 7], **LABELS)))
     assert {"csi", "ets", "hss", "rmse", "correlation", "fss", "fss_useful", "rapsd_ratio", "q99_ratio"} < set(k)
     assert {"variance_ratio", "mean_ratio", "coverage", "hits", "pairs", "fss_windows", "spectrum_frames"} < set(k)
     assert all({"long_name", "units"} <= set(v.attrs) for v in k.data_vars.values())
@@ -45,7 +46,7 @@ def test_all_scores_come_out_labelled():
 
 def test_a_perfect_forecast_is_perfect_in_every_score():
     observed = rain()
-    k = score(measure(observed, observed, [0.1, 1], [3, 7], **LABELS))
+    k = score(measure(observed, observed, Scoring([0.1, 1], [3, 7], **LABELS)))
     for name in ("csi", "pod", "bias", "ets", "hss", "fss", "rapsd_ratio", "mean_ratio", "variance_ratio", "q99_ratio"):
         assert (k[name] == 1).all(), name
     np.testing.assert_allclose(k.correlation, 1, rtol=1e-12)
@@ -60,7 +61,7 @@ def test_without_a_valid_pair_every_score_is_undefined(missing):
     observed[:, :, 10:] = np.nan
     if missing == "all":
         forecast[:] = observed[:] = np.nan
-    k = score(measure(forecast, observed, [0.1, 1], [3, 7], **LABELS))
+    k = score(measure(forecast, observed, Scoring([0.1, 1], [3, 7], **LABELS)))
     for name, values in k.data_vars.items():
         if name == "coverage" and missing == "apart":
             assert (values == 0).all()
@@ -74,10 +75,39 @@ def test_memory_does_not_grow_with_the_number_of_cases():
     def peak(cases):
         forecast, observed = (np.tile(rain(1, 256, seed), (cases, 1, 1, 1, 1)) for seed in (0, 1))
         tracemalloc.start()
-        measure(forecast, observed, [0.1, 1, 5], [3, 9], **LABELS)
+        measure(forecast, observed, Scoring([0.1, 1, 5], [3, 9], **LABELS))
         found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return found
 
     peak(2)  # modules and caches of the first call
     assert peak(12) < 1.1 * peak(4)
+
+
+def test_a_vector_series_has_neither_fss_nor_spectra():
+    series = np.random.default_rng(0).random((3, 2, 1, 1, 4))
+    k = score(measure(series / 2, series, Scoring([0.5], [3])))
+    assert {"rmse", "csi", "q99_ratio", "coverage"} < set(k)
+    assert not {"fss", "rapsd_ratio", "spectrum_frames", "window", "wavenumber"} & set(k.variables)
+
+
+def test_the_scores_whose_differences_are_tested_are_among_all_scores():
+    sums = measure(rain(), rain(seed=1), Scoring([0.1, 1], [3, 7], **LABELS))
+    compared, every = score_compared(sums), score(sums)
+    assert {"rmse", "csi", "fss"} < set(compared.data_vars) and "rapsd_ratio" not in compared
+    for name, values in compared.data_vars.items():
+        xr.testing.assert_identical(values.drop_attrs(), every[name].drop_attrs())
+
+
+def test_a_family_of_scores_is_one_line_of_the_table(monkeypatch):
+    def count(forecast, observed, scoring):
+        dry = np.count_nonzero(forecast == 0, axis=(0, 2, 3, 4))
+        return xr.Dataset({"dry": ("lead_time", dry)}, {"lead_time": label_leads(len(dry), scoring)})
+
+    def share(sums):
+        return keep_labels(sums, xr.Dataset({"dry_share": sums.dry / sums.pairs}))
+
+    monkeypatch.setattr("predjax.verification.measure.FAMILIES", (*FAMILIES, Family(count, share)))
+    observed = np.zeros((1, 2, 3, 3, 1))
+    k = score(measure(observed, observed, Scoring([1], [3])))
+    assert k.dry_share.values.tolist() == [1, 1] and {"rmse", "fss"} < set(k)

@@ -12,9 +12,11 @@ import xarray as xr
 
 from predjax.verification.distribution import find_quantile, histogram_statistics
 from predjax.verification.ensembles import ensemble_skill, ensemble_statistics
-from predjax.verification.scores import add_statistics, skill, statistics
+from predjax.verification.fields import Scoring
+from predjax.verification.scores import skill, statistics
 from predjax.verification.spatial import fss_skill, fss_statistics
 from predjax.verification.spectra import spectrum_skill, spectrum_statistics
+from predjax.verification.sums import add_statistics
 
 NAN = np.nan
 MEMBERS = ("case", "member", "T", "H", "W", "C")
@@ -44,7 +46,9 @@ def plane(values):
 
 
 def ours(forecast, observed, threshold, window, **options):
-    return fss_skill(fss_statistics(plane(forecast), plane(observed), [threshold], [window], **options)).fss.item()
+    return fss_skill(
+        fss_statistics(plane(forecast), plane(observed), Scoring([threshold], [window], **options))
+    ).fss.item()
 
 
 # --- where they are right ---
@@ -54,7 +58,7 @@ def test_counts_and_scores_equal_those_of_scores():
     categorical = load("scores", "categorical")
     forecast, observed = rain(4, 1, 20, 20, 1), rain(4, 1, 20, 20, 1, seed=1)
     forecast[0, 0, :5], observed[1, 0, 3:7] = NAN, NAN
-    k = skill(statistics(forecast, observed, [1.0])).squeeze()
+    k = skill(statistics(forecast, observed, Scoring([1.0]))).squeeze()
     pair = [xr.DataArray(v) for v in (forecast, observed)]
     theirs = categorical.ThresholdEventOperator(default_event_threshold=1.0).make_contingency_manager(*pair)
     counts = theirs.get_counts()
@@ -75,7 +79,7 @@ def test_errors_equal_those_of_scores():
     continuous = load("scores", "continuous")
     forecast, observed = rain(4, 1, 20, 20, 1), rain(4, 1, 20, 20, 1, seed=1)
     forecast[0, 0, :5], observed[1, 0, 3:7] = NAN, NAN
-    k = skill(statistics(forecast, observed, [])).squeeze()
+    k = skill(statistics(forecast, observed, Scoring([]))).squeeze()
     pair = [xr.DataArray(v) for v in (forecast, observed)]
     for name, function in {"mae": "mae", "mse": "mse", "rmse": "rmse", "mean_error": "additive_bias"}.items():
         assert k[name].item() == pytest.approx(getattr(continuous, function)(*pair).item(), rel=1e-12), name
@@ -87,7 +91,7 @@ def test_ensemble_scores_equal_those_of_scores(number):
     probability = load("scores", "probability")
     x, y = rain(3, number, 1, 15, 15, 1), rain(3, 1, 15, 15, 1, seed=1)
     x[0, 0, 0, :4], y[1, 0, 9:] = NAN, NAN  # one member is missing: for predjax the pixel is
-    k = ensemble_skill(ensemble_statistics(x, y, [1.0, 3.0])).squeeze()
+    k = ensemble_skill(ensemble_statistics(x, y, Scoring([1.0, 3.0]))).squeeze()
     whole = np.where(np.isnan(x).any(axis=1, keepdims=True), NAN, x)
     pair = xr.DataArray(whole, dims=MEMBERS), xr.DataArray(y, dims=[d for d in MEMBERS if d != "member"])
     assert k.crps.item() == pytest.approx(
@@ -134,7 +138,7 @@ def test_crps_without_ties_equals_that_of_pysteps():
     probscores = load("pysteps", "verification.probscores")
     rng = np.random.default_rng(0)
     x, y = rng.random((6, 20, 20)), rng.random((20, 20))
-    s = ensemble_statistics(x[None, :, None, :, :, None], plane(y), [])
+    s = ensemble_statistics(x[None, :, None, :, :, None], plane(y), Scoring([]))
     plain = (s.member_error - s.member_difference * (5 / 6) / 2) / s.ensemble_pairs  # theirs is not the fair one
     assert plain.item() == pytest.approx(probscores.CRPS(x, y), rel=1e-12)
 
@@ -146,7 +150,7 @@ def test_pysteps_takes_a_value_on_the_threshold_for_none():
     detcatscores = load("pysteps", "verification.detcatscores")
     forecast, observed = np.array([[1.5, 1.5, 1.5, 0.0]]), np.array([[1.0, 1.0, 2.0, 0.0]])
     assert detcatscores.det_cat_fct(forecast, observed, 1.0, "FAR")["FAR"] == 2 / 3  # `>`: 1.0 is no event
-    k = skill(statistics(plane(forecast), plane(observed), [1.0]))
+    k = skill(statistics(plane(forecast), plane(observed), Scoring([1.0])))
     assert k.hits.item() == 3 and k.far.item() == 0
 
 
@@ -154,7 +158,7 @@ def test_pysteps_counts_missing_pixels_as_dry():
     detcatscores = load("pysteps", "verification.detcatscores")
     forecast, observed = np.array([[2.0, NAN, 0.0]]), np.array([[2.0, 2.0, 0.0]])
     assert detcatscores.det_cat_fct(forecast, observed, 1.0, "POD")["POD"] == 0.5  # "NaNs are ignored", its docs say
-    k = skill(statistics(plane(forecast), plane(observed), [1.0]))
+    k = skill(statistics(plane(forecast), plane(observed), Scoring([1.0])))
     assert k.pod.item() == 1 and k.misses.item() == 0 and k.pairs.item() == 2
 
 
@@ -163,7 +167,7 @@ def test_pysteps_makes_the_crps_too_good_where_rain_and_members_are_zero():
     x, y = np.array([0.0, 0.0, 3.0]).reshape(3, 1, 1), np.zeros((1, 1))
     # plain CRPS: 3/3 - (0 + 3 + 3) * 2 / 9 / 2 = 1/3; fair: 1 - 1 = 0
     assert probscores.CRPS(x, y) < 0.3
-    s = ensemble_statistics(x[None, :, None, :, :, None], plane(y), [])
+    s = ensemble_statistics(x[None, :, None, :, :, None], plane(y), Scoring([]))
     assert s.member_error.item() - s.member_difference.item() * (2 / 3) / 2 == pytest.approx(1 / 3, rel=1e-14)
     assert ensemble_skill(s).crps.item() == pytest.approx(0, abs=1e-15)
 
@@ -187,7 +191,7 @@ def test_pysteps_measures_the_waves_of_a_rectangle_in_two_units():
     spectral = load("pysteps", "utils.spectral")
     rows = np.cos(2 * np.pi * 2 * np.arange(32) / 32)[:, None] * np.ones(64)
     assert spectral.rapsd(rows, fft_method=np.fft).argmax() == 2
-    found = spectrum_statistics(plane(rows), plane(rows), taper=False, pixel_size=1.0).spectrum_forecast
+    found = spectrum_statistics(plane(rows), plane(rows), Scoring(pixel_size=1.0), taper=False).spectrum_forecast
     assert found.isel(lead_time=0).idxmax("wavenumber") == 4
     assert found.wavelength.sel(wavenumber=4).item() == 16
 
@@ -213,7 +217,7 @@ def test_scores_moves_a_threshold_of_zero():
     pair = [xr.DataArray(v) for v in (forecast, observed)]
     table = categorical.ThresholdEventOperator().make_contingency_manager(*pair, event_threshold=0.0)
     assert table.get_counts()["tp_count"] == 0  # no value reaches the 0.001 that is taken instead
-    assert statistics(forecast, observed, [0.0]).hits.item() == 81
+    assert statistics(forecast, observed, Scoring([0.0])).hits.item() == 81
 
 
 def test_scores_fss_takes_a_value_on_the_threshold_for_none():
@@ -227,7 +231,7 @@ def test_scores_fss_takes_a_value_on_the_threshold_for_none():
 
 def test_xarray_drops_a_lead_time_that_only_one_of_two_has():
     field = np.ones((1, 2, 3, 3, 1))
-    one, other = (statistics(field, field, [0.5], lead_times=leads) for leads in ([5, 10], [10, 15]))
+    one, other = (statistics(field, field, Scoring([0.5], lead_times=leads)) for leads in ([5, 10], [10, 15]))
     assert (one + other).lead_time.values.tolist() == [10]
     with pytest.raises(ValueError, match=r"lead times differ: \[5, 10\] in one, \[10, 15\] in the other"):
         add_statistics(one, other)
@@ -235,6 +239,6 @@ def test_xarray_drops_a_lead_time_that_only_one_of_two_has():
 
 def test_quantiles_are_those_of_numpy_to_the_stated_error():
     values = rain(3, 1, 40, 40, 1)
-    s = histogram_statistics(values, values, units="mm/h")
+    s = histogram_statistics(values, values, Scoring(units="mm/h"))
     exact = np.quantile(values, 0.99, method="inverted_cdf")
     assert find_quantile(s.histogram_forecast).item() == pytest.approx(exact, rel=0.01)

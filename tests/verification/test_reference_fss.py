@@ -13,6 +13,7 @@ import pytest
 
 from predjax.nowcasts.persistence import persist
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
+from predjax.verification.fields import Scoring
 from predjax.verification.scores import skill, statistics
 from predjax.verification.spatial import fss_skill, fss_statistics
 
@@ -76,7 +77,7 @@ def test_scores_of_persistence(name, shared, references):
         found = fss_of_padded_fields(forecast, observed, window, window // 2)
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9, err_msg=f"FSS {window}")
 
-    ours = fss_skill(fss_statistics(forecast, observed, [FSS_THRESHOLD], WINDOWS, lead_times=leads)).fss
+    ours = fss_skill(fss_statistics(forecast, observed, Scoring([FSS_THRESHOLD], WINDOWS, lead_times=leads))).fss
     complete = np.isfinite(observed).all() and np.isfinite(forecast).all()
     for window in WINDOWS:
         of_window = ours.sel(threshold=FSS_THRESHOLD, window=window)
@@ -87,7 +88,7 @@ def test_scores_of_persistence(name, shared, references):
         gap = np.abs(of_window - padded)
         assert (gap > 1e-6).any() and (gap < 0.03).all()  # another rule, the same event
 
-    scores = skill(statistics(forecast, observed, THRESHOLDS.values(), lead_times=leads))
+    scores = skill(statistics(forecast, observed, Scoring(THRESHOLDS.values(), lead_times=leads)))
     for text, threshold in THRESHOLDS.items():
         for score in ("ets", "hss"):
             expected = [reference[f"{score.upper()}_{text}"][str(lead)] for lead in leads]

@@ -12,6 +12,7 @@ import pytest
 
 from predjax.nowcasts.persistence import persist
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
+from predjax.verification.fields import Scoring
 from predjax.verification.scores import COUNTS, skill, statistics
 
 EVENTS = ["knmi_20100826", "fmi_20160928", "fmi_20170509", "bom_20201031", "mch_20160711"]
@@ -30,7 +31,7 @@ def score(frames, event):
     windows = frames[cases]
     forecast = persist(windows[:, :4], event["leads"])
     leads = event["timestep_minutes"] * np.arange(1, event["leads"] + 1)
-    return statistics(forecast, windows[:, 4:], THRESHOLDS.values(), lead_times=leads, units="mm/h")
+    return statistics(forecast, windows[:, 4:], Scoring(THRESHOLDS.values(), lead_times=leads, units="mm/h"))
 
 
 def by_lead(reference, name, leads):

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from predjax.verification.scores import add_statistics
+from predjax.verification.fields import PLAIN, Scoring
 from predjax.verification.spectra import spectrum_skill, spectrum_statistics
+from predjax.verification.sums import add_statistics
 
 NAN = np.nan
 
@@ -60,8 +61,8 @@ def test_without_the_taper_the_edges_hide_the_blur():
     slope = np.linspace(0, 40, 64)[:, None] * np.ones(64)  # rain at one edge and none at the other
     rough = noise(64, 64)
     observed, forecast = slope + rough, slope + gaussian_filter(rough, 2)
-    options = {"forecast": frames(forecast), "observed": frames(observed)}
-    plain, tapered = (spectrum_skill(spectrum_statistics(**options, taper=t)).rapsd_ratio[0] for t in (False, True))
+    fields = frames(forecast), frames(observed)
+    plain, tapered = (spectrum_skill(spectrum_statistics(*fields, taper=t)).rapsd_ratio[0] for t in (False, True))
     assert tapered[24:].max() < 0.05 and plain[24:].mean() > 5 * tapered[24:].mean()
 
 
@@ -79,11 +80,11 @@ def test_frames_with_a_missing_pixel_count_only_when_filled():
     np.testing.assert_array_equal(s.spectrum_observed, alone.spectrum_observed)
     filled, same = forecast.copy(), observed.copy()
     filled[1, 0, 3, 3, 0] = same[1, 0, 3, 3, 0] = 0.5  # in both fields, so that no difference comes from it
-    with_fill = spectrum_statistics(forecast, observed, fill=0.5)
+    with_fill = spectrum_statistics(forecast, observed, Scoring(fill=0.5))
     assert with_fill.spectrum_frames.item() == 2
     np.testing.assert_array_equal(with_fill.spectrum_observed, spectrum_statistics(filled, same).spectrum_observed)
     forecast[1, 0, :9] = NAN  # 7 of 16 rows are left
-    assert spectrum_statistics(forecast, observed, fill=0.5).spectrum_frames.item() == 1
+    assert spectrum_statistics(forecast, observed, Scoring(fill=0.5)).spectrum_frames.item() == 1
 
 
 def test_without_any_frame_the_spectra_are_undefined():
@@ -100,8 +101,8 @@ def test_without_any_frame_the_spectra_are_undefined():
 def test_sums_add_and_channels_are_frames():
     rng = np.random.default_rng(3)
     forecast, observed = rng.random((2, 4, 2, 12, 12, 2))
-    whole = spectrum_statistics(forecast, observed, units="mm/h")
-    parts = [spectrum_statistics(forecast[p], observed[p], units="mm/h") for p in (slice(3, 4), slice(3))]
+    whole = spectrum_statistics(forecast, observed, Scoring(units="mm/h"))
+    parts = [spectrum_statistics(forecast[p], observed[p], Scoring(units="mm/h")) for p in (slice(3, 4), slice(3))]
     total = add_statistics(*parts)
     assert whole.spectrum_frames.values.tolist() == total.spectrum_frames.values.tolist() == [8, 8]
     np.testing.assert_allclose(total.spectrum_forecast, whole.spectrum_forecast, rtol=1e-13)
@@ -110,35 +111,35 @@ def test_sums_add_and_channels_are_frames():
 
 def test_frames_of_different_sizes_add_by_their_central_squares():
     small, large = frames(noise(12, 10)), frames(noise(21, 16, seed=1))
-    total = add_statistics(*(spectrum_statistics(f, f, side=8) for f in (small, large)))
+    total = add_statistics(*(spectrum_statistics(f, f, Scoring(side=8)) for f in (small, large)))
     middle = frames(small[0, 0, 2:10, 1:9, 0], large[0, 0, 6:14, 4:12, 0])
     np.testing.assert_allclose(total.spectrum_forecast, spectrum_statistics(middle, middle).spectrum_forecast)
     with pytest.raises(ValueError, match="values of wavenumber differ"):
         add_statistics(*(spectrum_statistics(f, f) for f in (small, large)))
     with pytest.raises(ValueError, match="side 11 does not fit into frames of 12x10 pixels"):
-        spectrum_statistics(small, small, side=11)
+        spectrum_statistics(small, small, Scoring(side=11))
 
 
 def test_wavelengths_are_given_where_the_pixel_is_known():
     field = frames(noise(10, 16))
-    s = spectrum_statistics(field, field, pixel_size=500.0)
+    s = spectrum_statistics(field, field, Scoring(pixel_size=500.0))
     assert s.wavelength.values.tolist() == [8000.0 / k for k in range(1, 9)] and s.wavelength.attrs["units"] == "m"
     assert "wavelength" in spectrum_skill(s).rapsd_ratio.coords
     assert "wavelength" not in spectrum_statistics(field, field).coords
     with pytest.raises(ValueError, match="values of wavelength differ"):
-        add_statistics(s, spectrum_statistics(field, field, pixel_size=1000.0))
+        add_statistics(s, spectrum_statistics(field, field, Scoring(pixel_size=1000.0)))
 
 
 def test_spectra_of_different_rules_do_not_add():
     field = frames(noise(8, 8))
     s = spectrum_statistics(field, field)
-    for other in ({"taper": False}, {"fill": 0.0}):
+    for scoring, options in ((PLAIN, {"taper": False}), (Scoring(fill=0.0), {})):
         with pytest.raises(ValueError, match="attributes of wavenumber differ"):
-            add_statistics(s, spectrum_statistics(field, field, **other))
+            add_statistics(s, spectrum_statistics(field, field, scoring, **options))
 
 
 @pytest.mark.parametrize(("options", "message"), [({"fill": NAN}, "fill must be finite"), ({"pixel_size": 0}, "not 0")])
 def test_bad_options_are_refused(options, message):
     field = frames(noise(8, 8))
     with pytest.raises(ValueError, match=message):
-        spectrum_statistics(field, field, **options)
+        spectrum_statistics(field, field, Scoring(**options))

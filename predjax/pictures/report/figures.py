@@ -1,6 +1,7 @@
-"""The figures of the report: a picture and its caption, as markup; one legend serves all of a section."""
+"""The pictures of the report with their captions, and the legend that serves all pictures of a section."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -9,7 +10,7 @@ from predjax.pictures.ensembles import draw_ranks, draw_reliability
 from predjax.pictures.figures import encode_png, new_figure
 from predjax.pictures.lead_times import LeadPanel, draw_lead_panel, name_event, name_lead_unit
 from predjax.pictures.panels import FAINT, label_lead_times
-from predjax.pictures.report.page import Markup, element, embed_picture
+from predjax.pictures.report.page import Picture, embed_picture
 from predjax.pictures.report.words import spell_lead
 from predjax.pictures.spectra import OBSERVED_STYLE, draw_spectra
 
@@ -22,8 +23,15 @@ SWATCH = (48 * SCALE, 16 * SCALE)
 MOST_LEADS = 3  # lead times that get a spectrum or a curve of their own
 
 
-def picture_panel(panel: LeadPanel, styles: Mapping[str, Mapping], title: str = "", *, small: bool = False) -> Markup:
-    """A score against lead time. `title` stands in the caption instead of the panel's own."""
+class Legend(NamedTuple):
+    """A swatch for each line of a section's pictures, and what the shaded bands are ("" = there are none)."""
+
+    swatches: list[Picture]
+    bands: str = ""
+
+
+def picture_panel(panel: LeadPanel, styles: Mapping[str, Mapping], title: str = "", *, small: bool = False) -> Picture:
+    """Draw a score against lead time; the caption is `title`, or else the panel's own."""
     width, height = SMALL if small else PANEL
     figure = new_figure(width, height, DPI)
     left, bottom = 44 * SCALE / width, 38 * SCALE / height  # room for the tick labels and the axis label
@@ -38,11 +46,11 @@ def picture_panel(panel: LeadPanel, styles: Mapping[str, Mapping], title: str = 
         ends = [f"{values[k]:.3g} at {spell_lead(leads[k], unit)}" for k in sorted({0, len(leads) - 1})]
         told.append(f"{method} {', '.join(ends)}")
     alt = f"{panel.title} against lead time: {'; '.join(told)}"
-    return frame_picture(encode_png(figure), title or panel.title, panel.note, alt)
+    return embed_picture(encode_png(figure), alt, title or panel.title, panel.note, scale=SCALE)
 
 
-def picture_spectra(comparison: xr.Dataset, styles: Mapping[str, Mapping]) -> list[Markup]:
-    """The spectra at a few lead times that have any."""
+def picture_spectra(comparison: xr.Dataset, styles: Mapping[str, Mapping]) -> list[Picture]:
+    """Draw the power spectra at a few lead times, without the lead times that have none."""
     pictures = []
     for lead in _choose_leads(comparison):
         if not comparison["rapsd_forecast"].isel(lead_time=lead).notnull().any():
@@ -54,49 +62,38 @@ def picture_spectra(comparison: xr.Dataset, styles: Mapping[str, Mapping]) -> li
             note = f"{count:,} frame{'' if count == 1 else 's'}"
         png = encode_png(draw_spectra(comparison, lead, styles, TALL, DPI))
         alt = f"power spectra of the observation and the forecasts at {title}, and their ratios"
-        pictures.append(frame_picture(png, title, note, alt))
+        pictures.append(embed_picture(png, alt, title, note, scale=SCALE))
     return pictures
 
 
-def picture_ensemble(ensemble: xr.Dataset, method: str) -> list[Markup]:
-    """The rank histogram of an ensemble, and the reliability of each threshold, at a few lead times."""
+def picture_ensemble(ensemble: xr.Dataset, method: str) -> list[Picture]:
+    """Draw the rank histogram of an ensemble and the reliability of each threshold, at a few lead times."""
     leads = _choose_leads(ensemble)
     labels = [_label_lead(ensemble, lead) for lead in leads]
     pictures = []
     if "rank_histogram" in ensemble:
         png = encode_png(draw_ranks(ensemble, leads, labels, TALL, DPI))
         alt = f"rank histogram of {method} at {', '.join(labels)}"
-        pictures.append(frame_picture(png, "rank histogram", "line: flat, as it should be", alt))
+        note = "line: flat, as it should be"
+        pictures.append(embed_picture(png, alt, "rank histogram", note, scale=SCALE))
     if "observed_frequency" in ensemble:
         for number, threshold in enumerate(ensemble["threshold"].values):
             part = ensemble.isel(threshold=number)
             png = encode_png(draw_reliability(part, leads, labels, TALL, DPI))
             title = f"reliability, {name_event(ensemble, threshold)}"
             alt = f"{title}: observed frequency against forecast probability of {method} at {', '.join(labels)}"
-            pictures.append(frame_picture(png, title, "", alt))
+            pictures.append(embed_picture(png, alt, title, scale=SCALE))
     return pictures
 
 
-def frame_picture(png: bytes, title: str, note: str, alt: str) -> Markup:
-    """A picture under its caption."""
-    caption = element("figcaption", element("strong", title), element("span", note) if note else "")
-    return element("figure", caption, embed_picture(png, alt, scale=SCALE))
+def make_legend(styles: Mapping[str, Mapping], *, observed: bool = False, bands: str = "") -> Legend:
+    """Make the legend of a section, which stays in sight while the section scrolls by.
 
-
-def lay_out_panels(pictures: Sequence[Markup], *, four: bool = False) -> Markup:
-    """Pictures side by side, as many as the page is wide, of smaller ones four."""
-    return element("div", *pictures, class_="panels four" if four else "panels")
-
-
-def make_legend(styles: Mapping[str, Mapping], *, observed: bool = False, bands: str = "") -> Markup:
-    """What the lines of a section's pictures are; it stays in sight while the section scrolls by.
-
-    `observed` adds the observation; `bands` says what the shaded bands are.
+    `observed` adds the line of the observation; `bands` says what the shaded bands are.
     """
-    entries = [("observed", {**OBSERVED_STYLE})] if observed else []
-    entries += [(method, {**style, "linewidth": 1.6}) for method, style in styles.items()]
-    shown = [element("span", embed_picture(_draw_swatch(style), "", scale=SCALE), name) for name, style in entries]
-    return element("div", *shown, element("span", bands) if bands else "", class_="legend")
+    lines = [("observed", OBSERVED_STYLE)] if observed else []
+    lines += [(method, {**style, "linewidth": 1.6}) for method, style in styles.items()]
+    return Legend([embed_picture(_draw_swatch(style), "", name, scale=SCALE) for name, style in lines], bands)
 
 
 def _draw_swatch(style: Mapping) -> bytes:
@@ -109,7 +106,7 @@ def _draw_swatch(style: Mapping) -> bytes:
 
 
 def _choose_leads(comparison: xr.Dataset) -> list[int]:
-    """The positions of the first, the last and those between."""
+    """Return the positions of the first lead time, the last one and some between."""
     last = comparison.sizes["lead_time"] - 1
     return sorted({round(place) for place in np.linspace(0, last, MOST_LEADS).tolist()})
 

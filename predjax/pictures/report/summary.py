@@ -1,11 +1,12 @@
-"""The top of the report: warnings, what the scores say in words, the facts, and the score cards."""
+"""The top of the report: warnings, the scores in words, the facts of the verification, and the score cards."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import xarray as xr
 
 from predjax.pictures.lead_times import name_lead_unit
-from predjax.pictures.report.page import Markup, Section, element, join
+from predjax.pictures.report.page import Section
 from predjax.pictures.report.words import (
     BETTER,
     WORSE,
@@ -25,85 +26,69 @@ MARKS = "▲△▽▼=–"  # as the note explains them
 MOST_NARROW = 14  # lead times that fit in a card of half the page's width
 
 
+class Mark(NamedTuple):
+    """A cell of a score card: its sign, the finding in words, and its classes in the stylesheet."""
+
+    sign: str
+    words: str
+    look: str
+
+
 def show_warnings(warnings: Sequence[str]) -> Section | None:
-    """What makes the scores doubtful."""
+    """Show the reasons to doubt the scores."""
     if not warnings:
         return None
-    lines = [element("li", warning) for warning in warnings]
-    return Section("warning", "⚠ Warnings" if len(lines) > 1 else "⚠ Warning", element("ul", *lines))
+    return Section("warning", "⚠ Warnings" if len(warnings) > 1 else "⚠ Warning", "warning", {"warnings": warnings})
 
 
 def show_summary(common: xr.Dataset, facts: Mapping[str, str]) -> Section:
-    """Each method against the reference in words, which one is best, and the facts."""
+    """Compare each method with the reference in words, name the best method, and list the facts."""
     leads, unit = common["lead_time"].values, name_lead_unit(common)
     reference = find_reference(common)
-    parts: list[Markup] = []
+    statements: list[tuple[str, list[tuple[str, str]]]] = []  # a sentence, and (scores, what is said) in a list
     for method, contests in _all_contests(common, reference).items():
         first, *others = [contest for contest in contests if contest.score != "fss"] or contests
-        parts.append(element("p", headline(first, method, reference, leads, unit), class_="lead"))
-        parts.append(_list_said(merge_contests(others, leads, unit)))
-    if not parts and "rmse" in common:
-        parts.append(element("p", f"RMSE of {'; '.join(describe_growth(common))}.", class_="lead"))
+        statements.append((headline(first, method, reference, leads, unit), merge_contests(others, leads, unit)))
+    if not statements and "rmse" in common:
+        statements.append((f"RMSE of {'; '.join(describe_growth(common))}.", []))
     if common.sizes["method"] > 2 and (best := describe_best(common)):
-        parts.append(element("p", "The best of all methods, by the number alone:", class_="lead"))
-        parts.append(_list_said(best))
-    entries = [element(tag, text) for name, value in facts.items() for tag, text in (("dt", name), ("dd", value))]
-    if entries:
-        parts += [element("h3", "What was verified"), element("dl", *entries)]
-    return Section("summary", "Summary", join(*parts))
+        statements.append(("The best of all methods, by the number alone:", best))
+    return Section("summary", "Summary", "summary", {"statements": statements, "facts": facts})
 
 
 def show_score_cards(common: xr.Dataset) -> Section | None:
-    """For each method a table of signs: where it is better than the reference, by score and lead time."""
+    """Show a table of signs for each method: is it better than the reference, by score and lead time?"""
     reference = find_reference(common)
     contests = _all_contests(common, reference)
     if not contests:
         return None
     cards = [
-        element("div", element("h3", f"{method} against {reference}"), _make_card(own, common))
+        (f"{method} against {reference}", [(one.name, [_mark(finding) for finding in one.findings]) for one in own])
         for method, own in contests.items()
     ]
-    narrow = common.sizes["lead_time"] <= MOST_NARROW and len(cards) > 1
     found = dict.fromkeys(finding for own in contests.values() for contest in own for finding in contest.findings)
     signs = sorted({f"{mark_finding(one)} {spell_finding(one)}" for one in found}, key=_order_sign)
-    content = join(
-        element("p", "; ".join(signs), ".", class_="note"),
-        element("p", _explain_intervals(common, reference), class_="note"),
-        element("div", *cards, class_="cards two" if narrow else "cards"),
-    )
-    return Section("cards", "Score card", content)
+    leads = common["lead_time"].values
+    content = {
+        "notes": [f"{'; '.join(signs)}.", _explain_intervals(common, reference)],
+        "heads": [f"lead time ({name_lead_unit(common)})", *(f"{lead:g}" for lead in leads)],
+        "cards": cards,
+        "two": len(leads) <= MOST_NARROW and len(cards) > 1,
+    }
+    return Section("cards", "Score card", "cards", content)
 
 
 def _all_contests(common: xr.Dataset, reference: str) -> dict[str, list[Contest]]:
-    """Of every method but the reference; none where there is no reference or no score."""
+    """Return the contests of every method but the reference; none where there is no reference or no score."""
     methods = [str(method) for method in common["method"].values if reference and method != reference]
     contests = {method: hold_contests(common, method, reference) for method in methods}
     return {method: own for method, own in contests.items() if own}
 
 
-def _list_said(said: Sequence[tuple[str, str]]) -> Markup:
-    if not said:
-        return Markup("")
-    return element("ul", *(element("li", element("strong", names), f": {text}.") for names, text in said))
-
-
-def _make_card(contests: Sequence[Contest], common: xr.Dataset) -> Markup:
-    """A row for each score and a column for each lead time."""
-    numbers = [element("th", f"{lead:g}", scope="col") for lead in common["lead_time"].values]
-    head = element("tr", element("th", f"lead time ({name_lead_unit(common)})", scope="col"), *numbers)
-    rows = [
-        element("tr", element("th", contest.name, scope="row"), *map(_mark_cell, contest.findings))
-        for contest in contests
-    ]
-    table = element("table", element("thead", head), element("tbody", *rows), class_="card")
-    return element("div", table, class_="scroll", tabindex=0)
-
-
-def _mark_cell(finding: Finding) -> Markup:
+def _mark(finding: Finding) -> Mark:
     sure = " sure" if finding.verdict == "resolved" else ""
     look = f"{finding.outcome}{sure}" if finding.outcome in (BETTER, WORSE) else "none"
-    spoken = element("span", spell_finding(finding), class_="hidden")
-    return element("td", mark_finding(finding), spoken, class_=look, title=spell_finding(finding))
+    return Mark(mark_finding(finding), spell_finding(finding), look)
 
 
 def _order_sign(text: str) -> tuple[int, str]:
@@ -111,7 +96,7 @@ def _order_sign(text: str) -> tuple[int, str]:
 
 
 def _explain_intervals(common: xr.Dataset, reference: str) -> str:
-    """What "resolved" rests on."""
+    """Say what the word "resolved" rests on."""
     lows = [values for name, values in common.data_vars.items() if str(name).endswith("_low")]
     if not lows:
         return f"There are no intervals: whether a difference to {reference} is luck cannot be told."

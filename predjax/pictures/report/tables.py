@@ -1,4 +1,4 @@
-"""The tables of the report: all numbers by lead time, with their counts, intervals and verdicts."""
+"""The tables of the report: all scores by lead time, with counts, intervals and verdicts."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from predjax.pictures.lead_times import name_event, name_lead_unit, spell_range
-from predjax.pictures.report.page import Markup, Section, element, join
+from predjax.pictures.report.page import Section
 from predjax.pictures.report.words import SIGNS, find_reference, judge, mark_finding, spell_finding, spell_lead
 
 COUNTS = ("hits", "misses", "false_alarms", "pairs")
@@ -53,11 +53,19 @@ BRIER = ("brier", "brier_reliability", "brier_resolution", "brier_uncertainty")
 ON_COMMON, ON_OWN = "pixels that all methods forecast", "each method's own pixels"
 
 
-class Column(NamedTuple):
-    """A column: its heading, and the cell of each method at each lead time."""
+class Cell(NamedTuple):
+    """A number, and the lines in small print below it."""
 
-    heading: Markup
-    cells: list[list[Markup]]  # [method][lead time]
+    text: str
+    below: tuple[str, ...] = ()
+
+
+class Column(NamedTuple):
+    """A column: its cells, its heading, and a line in small print below the heading ("" = none)."""
+
+    cells: list[list[Cell]]  # [method][lead time]
+    heading: str
+    below: str = ""
 
 
 class Group(NamedTuple):
@@ -67,8 +75,18 @@ class Group(NamedTuple):
     columns: list[Column]
 
 
+class Table(NamedTuple):
+    """A table with a block of rows for each lead time and in it a row for each method."""
+
+    heading: str
+    groups: list[Group]
+    leads: list[tuple[str, str]]  # the lead time in words, and a note
+    methods: list[str]
+    width: int  # columns, with that of the method
+
+
 def show_numbers(common: xr.Dataset, whole: xr.Dataset, ensemble: xr.Dataset | None) -> Section:
-    """Errors, events by threshold, FSS by threshold and window, amounts, and the scores of ensembles."""
+    """Show errors, events by threshold, FSS by threshold and window, amounts, and the scores of ensembles."""
     reference = find_reference(common)
     same = all(name in whole and common[name].equals(whole[name]) for name in ("pairs", "rmse") if name in common)
     units = common.attrs.get("units", "1")
@@ -76,9 +94,12 @@ def show_numbers(common: xr.Dataset, whole: xr.Dataset, ensemble: xr.Dataset | N
     tables = []
 
     def add(heading: str, data: xr.Dataset, groups: list[Group], note: Callable[[xr.Dataset, int], str]) -> None:
-        if any(group.columns for group in groups):
-            table = _make_table(data, groups, [note(data, lead) for lead in range(data.sizes["lead_time"])])
-            tables.append(element("details", element("summary", heading), table, open="open"))
+        groups = [group for group in groups if group.columns]
+        if groups:
+            unit = name_lead_unit(data)
+            leads = [(spell_lead(lead, unit), note(data, k)) for k, lead in enumerate(data["lead_time"].values)]
+            width = 1 + sum(len(group.columns) for group in groups)
+            tables.append(Table(heading, groups, leads, list(map(str, data["method"].values)), width))
 
     own = [] if same else _score_columns(_bare(whole), ("pairs", *ERRORS[:3]))
     errors = [name for name in ERRORS if name in common and common[name].notnull().any()]
@@ -106,29 +127,7 @@ def show_numbers(common: xr.Dataset, whole: xr.Dataset, ensemble: xr.Dataset | N
 
     text = "In small print below a number: its interval. ME: mean error, forecast − observed. –: undefined (0/0)."
     text += " On their own pixels all methods have the same numbers." if same else ""
-    return Section("tables", "Numbers", join(element("p", text, class_="note"), *tables))
-
-
-def _make_table(data: xr.Dataset, groups: Sequence[Group], notes: Sequence[str]) -> Markup:
-    """A table with a block for each lead time, which begins with a note, and in it a row for each method."""
-    unit = name_lead_unit(data)
-    groups = [group for group in groups if group.columns]
-    top = [element("th", group.heading, colspan=len(group.columns), scope="colgroup") for group in groups]
-    columns = [column for group in groups for column in group.columns]
-    rules = [{"class_": "first"} if number == 0 else {} for group in groups for number in range(len(group.columns))]
-    heads = [element("th", column.heading, scope="col", **rule) for column, rule in zip(columns, rules)]
-    corner = element("th", element("span", "method", class_="hidden"), rowspan=2, scope="col")
-    head = element("thead", element("tr", corner, *top, class_="top"), element("tr", *heads))
-    blocks = []
-    for lead, (value, note) in enumerate(zip(data["lead_time"].values, notes)):
-        text = element("span", element("strong", spell_lead(value, unit)), note)
-        title = element("th", text, colspan=len(columns) + 1, scope="rowgroup")
-        rows = [element("tr", title, class_="group")]
-        for number, method in enumerate(map(str, data["method"].values)):
-            cells = [element("td", column.cells[number][lead], **rule) for column, rule in zip(columns, rules)]
-            rows.append(element("tr", element("th", method, scope="row"), *cells))
-        blocks.append(element("tbody", *rows))
-    return element("div", element("table", head, *blocks), class_="scroll high", tabindex=0)
+    return Section("tables", "Numbers", "tables", {"note": text, "tables": tables})
 
 
 def _group(data: xr.Dataset, names: Sequence[str], reference: str) -> Group:
@@ -136,10 +135,9 @@ def _group(data: xr.Dataset, names: Sequence[str], reference: str) -> Group:
 
 
 def _score_columns(data: xr.Dataset, names: Sequence[str], reference: str = "") -> list[Column]:
-    """A column for each score or count (method, lead_time) that the data have, with its interval below the number.
+    """Make a column for each score or count (method, lead_time) in the data, with the interval below the number.
 
-    Where more or less is better and the data have a verdict on the difference to the reference, a column with both
-    follows.
+    A column with the difference to the reference and the verdict follows where the data have a verdict on the score.
     """
     columns = []
     for name in (name for name in names if name in data):
@@ -147,45 +145,44 @@ def _score_columns(data: xr.Dataset, names: Sequence[str], reference: str = "") 
         ends = [data[f"{name}_{end}"] if f"{name}_{end}" in data else data[name] * np.nan for end in ("low", "high")]
         rows = zip(*(values.transpose("method", "lead_time").values for values in (data[name], *ends)))
         cells = [[_with_interval(value, low, high, decimals) for value, low, high in zip(*row)] for row in rows]
-        columns.append(Column(join(HEADINGS[name]), cells))
+        columns.append(Column(cells, HEADINGS[name]))
         if reference and name in SIGNS and f"{name}_verdict" in data:
             columns.append(_difference_column(data, name, reference, decimals))
     return columns
 
 
 def _difference_column(data: xr.Dataset, name: str, reference: str, decimals: int) -> Column:
-    """Method - reference, its interval, and the verdict in words."""
+    """Make the column of method - reference, with its interval and the verdict in words."""
     values, low, high = (data[f"{name}_difference{end}"].values for end in ("", "_low", "_high"))
     rows = []
     for number, method in enumerate(map(str, data["method"].values)):
         if method == reference:
-            rows.append([element("small", "reference")] * data.sizes["lead_time"])
+            rows.append([Cell("", ("reference",))] * data.sizes["lead_time"])
             continue
         row = []
         for lead, finding in enumerate(judge(data, name, method, reference)):
-            words = element("small", f"{mark_finding(finding)} {spell_finding(finding)}")
             at = number, lead
-            row.append(join(_with_interval(values[at], low[at], high[at], decimals, sign=True), words))
+            text, below = _with_interval(values[at], low[at], high[at], decimals, sign=True)
+            row.append(Cell(text, (*below, f"{mark_finding(finding)} {spell_finding(finding)}")))
         rows.append(row)
-    return Column(join(f"{HEADINGS[name]} −", element("small", f"{reference}'s")), rows)
+    return Column(rows, f"{HEADINGS[name]} −", f"{reference}'s")
 
 
-def _with_interval(value: float, low: float, high: float, decimals: int, sign: bool = False) -> Markup:
-    """A number and below it its interval, where there is one."""
+def _with_interval(value: float, low: float, high: float, decimals: int, sign: bool = False) -> Cell:
+    """Make the cell of a number, with the interval below it where there is one."""
     text = _spell_number(value, decimals, sign)
     if not np.isfinite(low) or not np.isfinite(high):
-        return join(text)
-    ends = "\u2009…\u2009".join(_spell_number(end, decimals, sign) for end in (low, high))
-    return join(text, element("small", ends))
+        return Cell(text)
+    return Cell(text, ("\u2009…\u2009".join(_spell_number(end, decimals, sign) for end in (low, high)),))
 
 
 def _spell_number(value: float, decimals: int, sign: bool = False) -> str:
-    """A number with a true minus sign; what is undefined is a dash."""
+    """Spell a number with a true minus sign; an undefined one is a dash."""
     return f"{value:{'+' if sign else ''},.{decimals}f}".replace("-", "−") if np.isfinite(value) else "–"
 
 
 def _choose_decimals(data: xr.Dataset, name: str) -> int:
-    """Decimals that give the largest value four digits; three for ratios, none for counts."""
+    """Choose as many decimals as give the largest value four digits; three for ratios, none for counts."""
     if name in COUNTS:
         return 0
     if name not in IN_UNITS + AMOUNTS:
@@ -196,7 +193,7 @@ def _choose_decimals(data: xr.Dataset, name: str) -> int:
 
 
 def _count_cases(data: xr.Dataset, lead: int) -> str:
-    """ " · 37 cases · 152,341 pixel pairs"."""
+    """Spell the counts of a lead time: " · 37 cases · 152,341 pixel pairs"."""
     text = ""
     for name, what in (("cases", "cases"), ("pairs", "pixel pairs")):
         if name in data:
@@ -206,17 +203,17 @@ def _count_cases(data: xr.Dataset, lead: int) -> str:
 
 
 def _count_events(data: xr.Dataset, lead: int) -> str:
-    """ " · 1,234 observed events"."""
+    """Spell the number of events of a lead time: " · 1,234 observed events"."""
     if not {"hits", "misses"} <= set(data.data_vars):
         return ""
     return f" · {spell_range((data['hits'] + data['misses']).isel(lead_time=lead).values)} observed events"
 
 
 def _name_useful(data: xr.Dataset, lead: int) -> str:
-    """ " · useful above 0.531"."""
+    """Spell the FSS above which a window is useful: " · useful above 0.531"."""
     return f" · useful above {data['fss_useful'].values[0, lead]:.3f}" if "fss_useful" in data else ""
 
 
 def _bare(data: xr.Dataset) -> xr.Dataset:
-    """Without intervals: they are those of the common pixels."""
+    """Drop the intervals, which belong to the common pixels."""
     return data.drop_vars([name for name in data.data_vars if str(name).endswith(("_low", "_high", "_verdict"))])

@@ -1,4 +1,4 @@
-"""What a comparison says in words: where a method is better than the reference, and how sure that is."""
+"""A comparison in words: where a method is better than the reference, and with what certainty."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,14 +15,14 @@ BETTER, EQUAL, WORSE, UNDEFINED = "better", "equal", "worse", "undefined"
 
 
 class Finding(NamedTuple):
-    """Whether a method is better than the reference at one lead time, and what the bootstrap says of it, "" = none."""
+    """The outcome of a method against the reference at one lead time, and the verdict of the bootstrap ("" = none)."""
 
     outcome: str
     verdict: str
 
 
 class Contest(NamedTuple):
-    """One score of a method against the reference: its name in words and a finding for each lead time."""
+    """A score of a method against the reference: the score in words, its name, and a finding for each lead time."""
 
     name: str
     score: str
@@ -30,7 +30,7 @@ class Contest(NamedTuple):
 
 
 def find_reference(comparison: xr.Dataset) -> str:
-    """The method that the others are held against: the bootstrap's, else persistence; "" where there is none."""
+    """Return the method to compare the others with: the reference of the bootstrap, else persistence, else ""."""
     methods = [str(method) for method in comparison["method"].values]
     for name in comparison.data_vars:
         if str(name).endswith("_verdict"):
@@ -40,7 +40,7 @@ def find_reference(comparison: xr.Dataset) -> str:
 
 
 def hold_contests(comparison: xr.Dataset, method: str, reference: str) -> list[Contest]:
-    """Every score of SIGNS that the comparison has, by threshold and window, of a method against the reference."""
+    """Compare a method with the reference in every score of SIGNS, by threshold and window."""
     return [
         Contest(name, score, judge(comparison, score, method, reference, where))
         for name, score, where in _list_scores(comparison)
@@ -48,7 +48,7 @@ def hold_contests(comparison: xr.Dataset, method: str, reference: str) -> list[C
 
 
 def judge(comparison: xr.Dataset, score: str, method: str, reference: str, where: dict | None = None) -> list[Finding]:
-    """The findings of one score at every lead time; `where` picks a threshold and a window by position."""
+    """Return the findings of a score at every lead time; `where` gives the positions of a threshold and a window."""
     part = comparison.isel(where or {})
     own, other = (part[score].sel({"method": name}).values for name in (method, reference))
     gain = SIGNS[score] * (own - other)
@@ -59,7 +59,7 @@ def judge(comparison: xr.Dataset, score: str, method: str, reference: str, where
 
 
 def describe_contest(findings: Sequence[Finding], leads: Sequence[float] | np.ndarray, unit: str) -> str:
-    """Where a method is better, equal or worse: "better at 5–30 min (resolved), worse at 35–60 min (not resolved)"."""
+    """Say where a method is better or worse: "better at 5–30 min (resolved), worse at 35–60 min (not resolved)"."""
     texts = []
     for outcome in (BETTER, EQUAL, WORSE, UNDEFINED):
         chosen = [finding.outcome == outcome for finding in findings]
@@ -71,7 +71,7 @@ def describe_contest(findings: Sequence[Finding], leads: Sequence[float] | np.nd
 
 
 def headline(contest: Contest, method: str, reference: str, leads: Sequence[float] | np.ndarray, unit: str) -> str:
-    """One sentence: "predrnn_v2 is better than persistence in RMSE at every lead time (resolved)."."""
+    """Say a contest as a sentence: "predrnn_v2 is better than persistence in RMSE at every lead time (resolved)."."""
     text = describe_contest(contest.findings, leads, unit)
     for outcome, preposition in ((BETTER, "than"), (WORSE, "than"), (EQUAL, "to")):
         if text.startswith(outcome):
@@ -83,7 +83,7 @@ def headline(contest: Contest, method: str, reference: str, leads: Sequence[floa
 def merge_contests(
     contests: Iterable[Contest], leads: Sequence[float] | np.ndarray, unit: str
 ) -> list[tuple[str, str]]:
-    """(scores, what is said of them): scores of which the same is said share an entry."""
+    """Return pairs (scores, where a method is better or worse); scores with the same text share an entry."""
     said: dict[str, list[str]] = {}
     for contest in contests:
         said.setdefault(describe_contest(contest.findings, leads, unit), []).append(contest.name)
@@ -91,7 +91,7 @@ def merge_contests(
 
 
 def describe_best(comparison: xr.Dataset) -> list[tuple[str, str]]:
-    """(scores, which method is best where) by the numbers alone; a lead time where several are best is left out."""
+    """Return pairs (scores, the best method at each lead time), by the numbers alone; ties are left out."""
     leads, unit = comparison["lead_time"].values, name_lead_unit(comparison)
     methods = [str(method) for method in comparison["method"].values]
     said: dict[str, list[str]] = {}
@@ -111,7 +111,7 @@ def describe_best(comparison: xr.Dataset) -> list[tuple[str, str]]:
 
 
 def mark_finding(finding: Finding) -> str:
-    """A sign: up is better, down is worse, filled is resolved, in brackets there are too few cases to tell."""
+    """Return a sign: up is better, down is worse, filled is resolved, brackets mean too few cases."""
     if finding.outcome in (EQUAL, UNDEFINED):
         return {EQUAL: "=", UNDEFINED: "–"}[finding.outcome]
     filled, hollow = {BETTER: ("▲", "△"), WORSE: ("▼", "▽")}[finding.outcome]
@@ -121,14 +121,14 @@ def mark_finding(finding: Finding) -> str:
 
 
 def spell_finding(finding: Finding) -> str:
-    """ "better, resolved"."""
+    """Return a finding in words: "better, resolved"."""
     if finding.outcome in (EQUAL, UNDEFINED) or not finding.verdict:
         return finding.outcome
     return f"{finding.outcome}, {finding.verdict}"
 
 
 def describe_growth(comparison: xr.Dataset, score: str = "rmse") -> list[str]:
-    """How the error of each method goes from the first lead time to the last."""
+    """Say the error of each method at the first and the last lead time."""
     leads, unit = comparison["lead_time"].values, name_lead_unit(comparison)
     units = comparison.attrs.get("units", "1")
     suffix = "" if units == "1" else f" {units}"
@@ -143,12 +143,12 @@ def describe_growth(comparison: xr.Dataset, score: str = "rmse") -> list[str]:
 
 
 def spell_lead(lead: float, unit: str) -> str:
-    """ "5 min"; "frame 5" where lead times are counted in frames."""
+    """Return a lead time in words: "5 min", or "frame 5" where lead times are counted in frames."""
     return f"frame {lead:g}" if unit == "frames" else f"{lead:g} {unit}"
 
 
 def spell_leads(leads: Sequence[float] | np.ndarray, chosen: Sequence[bool] | np.ndarray, unit: str) -> str:
-    """Chosen lead times, runs as ranges.
+    """Return the chosen lead times in words, with runs as ranges.
 
     >>> spell_leads([5, 10, 15, 20, 25], [True, True, True, False, True], "min")
     '5–15 and 25 min'
@@ -163,7 +163,7 @@ def spell_leads(leads: Sequence[float] | np.ndarray, chosen: Sequence[bool] | np
 
 
 def spell_list(items: Sequence[str]) -> str:
-    """A list in words: "a, b and c"."""
+    """Return a list in words: "a, b and c"."""
     *most, last = items
     return f"{', '.join(most)} and {last}" if most else last
 
@@ -173,7 +173,7 @@ def _name_outcome(gain: float) -> str:
 
 
 def _list_scores(comparison: xr.Dataset) -> Iterator[tuple[str, str, dict]]:
-    """The scores in words, by name, and where they stand."""
+    """Yield each score in words, its name, and the positions of its threshold and window."""
     for score in (name for name in SIGNS if name in comparison):
         dims = comparison[score].dims
         if "threshold" not in dims:
@@ -192,7 +192,7 @@ def _list_scores(comparison: xr.Dataset) -> Iterator[tuple[str, str, dict]]:
 def _describe_verdicts(
     findings: Sequence[Finding], chosen: Sequence[bool], leads: Sequence[float] | np.ndarray, unit: str
 ) -> str:
-    """ " (resolved at 5–30 min, not resolved at 35–60 min)", or what holds for all that are chosen."""
+    """Say the verdicts at the chosen lead times: " (resolved at 5–30 min, not resolved at 35–60 min)"."""
     words = [finding.verdict for finding, wanted in zip(findings, chosen) if wanted]
     found = list(dict.fromkeys(word for word in words if word))
     if not found:

@@ -1,5 +1,6 @@
-"""One page that tells how good nowcasts are: words, curves with intervals, spectra, animated cases, tables."""
+"""The report of a verification as one page: words, curves with intervals, spectra, animated cases, tables."""
 
+import dataclasses
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -8,7 +9,7 @@ import xarray as xr
 
 from predjax.files import appearing, refuse_existing
 from predjax.pictures.lead_times import style_methods
-from predjax.pictures.report.page import lay_out_page
+from predjax.pictures.report.page import render_page
 from predjax.pictures.report.sections import (
     ReportCase,
     show_cases,
@@ -21,63 +22,64 @@ from predjax.pictures.report.sections import (
 from predjax.pictures.report.summary import show_score_cards, show_summary, show_warnings
 from predjax.pictures.report.tables import show_numbers
 
-__all__ = ["ReportCase", "write_report"]
+__all__ = ["Report", "ReportCase", "write_report"]
 
 
-def write_report(
-    path: str | os.PathLike,
-    *,
-    title: str,
-    facts: Mapping[str, str],
-    warnings: Sequence[str],
-    common: xr.Dataset,
-    whole: xr.Dataset,
-    cases: Sequence[ReportCase],
-    ensemble: xr.Dataset | None = None,
-    overwrite: bool = False,
-) -> None:
-    """Write the report: one HTML file that loads nothing from elsewhere and runs no script.
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """The content of a report.
 
-    A section appears where its data are there: without intervals, FSS, spectra, coverage or an ensemble the rest is
-    the same. All text is escaped.
+    A section appears where its data are there: without intervals, FSS, spectra, coverage or an ensemble the other
+    sections stay the same.
 
-    Args:
-      path: the HTML file to write, whole or not at all.
-      title: what was verified on what.
+    Attributes:
+      title: the methods and the data.
       facts: name and text of what a reader must know (data, split, cases, blocks, event rule, versions), in order.
-      warnings: what makes the scores doubtful, such as verified windows that overlap the training data.
+      warnings: the reasons to doubt the scores, such as verified windows that overlap the training data.
       common: the comparison on the pixels that all methods forecast: scores (method, lead_time), (method, lead_time,
         threshold), (method, lead_time, threshold, window) and spectra (method, lead_time, wavenumber), with the
         intervals `<score>_low`, `_high`, `_difference`, `_difference_low`, `_difference_high` and `_verdict` of the
         bootstrap; `attrs["units"]` is the unit of the data.
-      whole: the same on each method's own pixels; its intervals are not shown.
-      cases: nowcasts to look at.
+      whole: the comparison on each method's own pixels; its intervals are not shown.
+      cases: nowcasts to show.
       ensemble: scores of ensembles, with or without a dimension method.
-      overwrite: replace an existing file.
+    """
+
+    title: str
+    facts: Mapping[str, str]
+    warnings: Sequence[str]
+    common: xr.Dataset
+    whole: xr.Dataset
+    cases: Sequence[ReportCase]
+    ensemble: xr.Dataset | None = None
+
+
+def write_report(path: str | os.PathLike, report: Report, *, overwrite: bool = False) -> None:
+    """Write a report: one HTML file that loads nothing from elsewhere and runs no script, whole or not at all.
 
     Raises:
-      ValueError: comparisons without methods or lead times or of different ones, a picture of another kind.
-      FileExistsError: where `path` exists and `overwrite` is False.
+      ValueError: the comparisons have no methods or lead times, or differ in them; a picture is neither GIF nor PNG.
+      FileExistsError: `path` exists and `overwrite` is False.
     """
     refuse_existing(pathlib.Path(path), overwrite)  # before the work of drawing
+    common, whole, ensemble = report.common, report.whole, report.ensemble
     _check_labels(common, whole)
     if ensemble is not None and "method" not in ensemble.dims:
         ensemble = ensemble.expand_dims(method=["ensemble"])
     styles = style_methods(map(str, common["method"].values))
     sections = [
-        show_warnings(warnings),
-        show_summary(common, facts),
+        show_warnings(report.warnings),
+        show_summary(common, report.facts),
         show_score_cards(common),
         show_scores(common, styles),
         show_fss(common, styles),
         show_coverage(common, whole, styles),
         show_scales(common, styles),
         show_ensemble(ensemble),
-        show_cases(cases),
+        show_cases(report.cases),
         show_numbers(common, whole, ensemble),
     ]
-    footer = "Written by predjax. This page is one file and loads nothing from elsewhere."
-    page = lay_out_page(title, "Verification of nowcasts", [section for section in sections if section], footer)
+    page = render_page(report.title, [section for section in sections if section])
     with appearing(path, overwrite=overwrite) as partial:
         partial.write_text(page, encoding="utf-8")
 

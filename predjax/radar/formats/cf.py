@@ -1,10 +1,12 @@
-"""Which variable of a netCDF file holds the frames, and which of its dimensions is which.
+"""Which variable of a Dataset holds the frames, and which of its dimensions is which.
 
-By CF attributes first (axis, standard_name, units), then by names. Everything here takes open netCDF4 objects and is
-called under NETCDF_LOCK.
+By CF attributes first (axis, standard_name, units), then by names. Datasets are undecoded; what lies in a group of the
+file is called "group/name", and sees the coordinates of its own group and of the groups above it.
 """
 
-import netCDF4
+from collections.abc import Iterable
+
+import xarray as xr
 
 from predjax.radar.formats.quantity import is_radar_name
 
@@ -25,203 +27,214 @@ _NAMES = {
 }
 
 
-def attributes(item) -> dict:
-    """The attributes of a netCDF variable or group."""
-    return {key: item.getncattr(key) for key in item.ncattrs()}
+def attributes(item: xr.Dataset | xr.Variable) -> dict:
+    """Return the attributes of a variable or Dataset. Raises what reading one of them raised."""
+    for value in item.attrs.values():
+        if isinstance(value, AttributeError):
+            raise value
+    return item.attrs
 
 
-def find_variable(dataset: netCDF4.Dataset, wanted: str, ignored, name: str) -> netCDF4.Variable:
-    """The variable that holds the frames.
+def find_variable(dataset: xr.Dataset, wanted: str, ignored: Iterable[str], file: str) -> str:
+    """Return the name of the variable that holds the frames.
 
     Args:
-      dataset: an open file.
+      dataset: where it is.
       wanted: its name ("group/name" inside a group), or empty for the only one that can be meant.
       ignored: names that are not meant (the forcings).
-      name: of the file, for the message of an error.
+      file: name of the file, for the message of an error.
 
     Raises:
       ValueError: there is none, or there are several; the message lists them.
     """
-    found = _map_variables(dataset) or _series_variables(dataset, ignored)
+    found = _find_maps(dataset) or _find_series(dataset, ignored)
     if wanted:
-        variable = variable_at(dataset, wanted)
-        if variable is None:
-            raise ValueError(f"{name}: there is no variable {wanted!r}; there {_listed(found)}")
-        return variable
-    chosen = {path: one for path, one in found.items() if "/" not in path and path not in ignored}
+        name = wanted.strip("/")
+        if name not in dataset.variables:
+            raise ValueError(f"{file}: there is no variable {wanted!r}; there {_listed(found)}")
+        return name
+    chosen = [name for name in found if "/" not in name and name not in ignored]
     if not chosen:
         if found:
-            raise ValueError(f"{name}: the frames are inside a group: there {_listed(found)}; choose with --variable")
-        shapes = [f"{v.name} ({', '.join(v.dimensions)})" for v in dataset.variables.values() if v.ndim >= 2]
-        raise ValueError(f"{name}: no variable has the dimensions time, y and x; found {', '.join(shapes) or 'none'}")
+            raise ValueError(f"{file}: the frames are inside a group: there {_listed(found)}; choose with --variable")
+        top = {name: one for name, one in dataset.variables.items() if "/" not in str(name)}
+        shapes = [f"{name} ({', '.join(map(str, one.dims))})" for name, one in top.items() if one.ndim >= 2]
+        raise ValueError(f"{file}: no variable has the dimensions time, y and x; found {', '.join(shapes) or 'none'}")
     if len(chosen) > 1:
-        radar = {p: v for p, v in chosen.items() if is_radar_name(str(attributes(v).get("standard_name", "")))}
+        radar = [
+            name for name in chosen if is_radar_name(str(attributes(dataset.variables[name]).get("standard_name", "")))
+        ]
         if len(radar) != 1:
             raise ValueError(
-                f"{name}: several variables could be the frames: {', '.join(chosen)}; choose one with --variable"
+                f"{file}: several variables could be the frames: {', '.join(chosen)}; choose one with --variable"
             )
         chosen = radar
-    return next(iter(chosen.values()))
+    return chosen[0]
 
 
-def variable_at(dataset: netCDF4.Dataset, path: str) -> netCDF4.Variable | None:
-    """The variable called `path` ("name" or "group/name"), or None."""
-    *groups, last = path.strip("/").split("/")
-    for group in groups:
-        if group not in dataset.groups:
-            return None
-        dataset = dataset.groups[group]
-    return dataset.variables.get(last)
-
-
-def path_of(variable: netCDF4.Variable) -> str:
-    """ "group/name" of a variable."""
-    return f"{variable.group().path.rstrip('/')}/{variable.name}".lstrip("/")
-
-
-def is_series(variable: netCDF4.Variable) -> bool:
-    """Whether a variable has a time and no place: neither y nor x."""
-    roles = [_role(variable.group(), dimension) for dimension in variable.dimensions]
+def is_series(dataset: xr.Dataset, name: str) -> bool:
+    """Return whether a variable has a time and no place: neither y nor x."""
+    roles = [_role(dataset, _group(name), str(dimension)) for dimension in dataset.variables[name].dims]
     return "time" in roles and not {"y", "x"} & set(roles)
 
 
-def find_roles(variable: netCDF4.Variable, name: str, *, unknown: str = "") -> dict[str, str]:
-    """The role of every dimension of `variable`: "movie", "time", "y", "x", "channel", or "" for a size of one.
+def find_roles(dataset: xr.Dataset, name: str, label: str, *, unknown: str = "") -> dict[str, str]:
+    """Return the role of every dimension of a variable: one of ROLES, or "" for a size of one.
 
     Args:
-      variable: of the frames or of a forcing.
-      name: of file and variable, for the message of an error.
+      dataset: where the variable is.
+      name: of the variable, of the frames or of a forcing.
+      label: file and variable, for the message of an error.
       unknown: role of a dimension that nothing identifies; empty refuses it.
 
     Raises:
       ValueError: a dimension cannot be identified, or two have the same role.
     """
     roles: dict[str, str] = {}
-    group = variable.group()
-    for dimension, size in zip(variable.dimensions, variable.shape):
-        role = _role(group, dimension) or (unknown if size > 1 else "")
+    variable = dataset.variables[name]
+    for dimension, size in zip(map(str, variable.dims), variable.shape):
+        role = _role(dataset, _group(name), dimension) or (unknown if size > 1 else "")
         if not role and size > 1:
             raise ValueError(
-                f"{name}: the dimension {dimension!r} of size {size} is none of {', '.join(ROLES)}: "
+                f"{label}: the dimension {_plain(dimension)!r} of size {size} is none of {', '.join(ROLES)}: "
                 "give it a coordinate variable with an axis attribute, or one of these names"
             )
         if role and role in roles.values():
             if size > 1:
-                raise ValueError(f"{name}: two of the dimensions {', '.join(variable.dimensions)} look like {role}")
+                dims = ", ".join(_plain(str(one)) for one in variable.dims)
+                raise ValueError(f"{label}: two of the dimensions {dims} look like {role}")
             role = ""
         roles[dimension] = role
     return roles
 
 
-def lookup(group: netCDF4.Dataset, name: str) -> netCDF4.Variable | None:
-    """The variable `name` of a group or the nearest group above it."""
-    while group is not None:
-        if name in group.variables:
-            return group.variables[name]
-        group = group.parent
-    return None
+def lookup(dataset: xr.Dataset, name: str, wanted: str) -> str | None:
+    """Return the full name of the variable `wanted` that `name` sees: of its group or the nearest group above."""
+    group = _group(name)
+    while True:
+        path = f"{group}/{wanted}" if group else wanted
+        if path in dataset.variables:
+            return path
+        if not group:
+            return None
+        group = _group(group)
 
 
-def visible(group: netCDF4.Dataset) -> dict[str, netCDF4.Variable]:
-    """All variables of a group and of the groups above it, the nearest first."""
-    found: dict[str, netCDF4.Variable] = {}
-    while group is not None:
-        found = found | {key: value for key, value in group.variables.items() if key not in found}
-        group = group.parent
-    return found
-
-
-def find_time(variable: netCDF4.Variable, roles: dict[str, str]) -> netCDF4.Variable | None:
-    """The variable that dates the frames: along the time dimension, or a single value without one.
+def find_time(dataset: xr.Dataset, name: str, roles: dict[str, str]) -> str | None:
+    """Return the variable that dates the frames: along the time dimension, or a single value without one.
 
     It has units "... since ...". Among several: the coordinate variable of the dimension, then the standard name
     "time", then the name valid_time or time. Starts of periods and reference times are never meant.
     """
-    dimension = next((name for name, role in roles.items() if role == "time"), None)
-    movie = next((name for name, role in roles.items() if role == "movie"), None)
+    dimension = next((one for one, role in roles.items() if role == "time"), None)
+    movie = next((one for one, role in roles.items() if role == "movie"), None)
     found: list[tuple] = []
-    for key, one in visible(variable.group()).items():
+    for key, path in _visible(dataset, _group(name)).items():
+        one = dataset.variables[path]
         standard_name = _text(one, "standard_name")
-        if not _is_date(one) or standard_name == "forecast_reference_time" or key.startswith(("start", "forecast_ref")):
+        if not is_date(one) or standard_name == "forecast_reference_time" or key.startswith(("start", "forecast_ref")):
             continue
-        rank = (key != dimension, standard_name != "time", key not in ("valid_time", "time"))
+        rank = (
+            dimension is None or key != _plain(dimension),
+            standard_name != "time",
+            key not in ("valid_time", "time"),
+        )
         if dimension:
-            meant = dimension in one.dimensions and set(one.dimensions) <= {dimension, movie}
+            meant = dimension in one.dims and set(one.dims) <= {dimension, movie}
         else:
             # Many dates of a single frame are not its own: when it was made, when the radar was built.
             meant = one.size == 1 and not all(rank)
         if meant:
-            found.append((rank, len(found), one))
+            found.append((rank, len(found), path))
     return min(found)[-1] if found else None
 
 
-def _map_variables(group: netCDF4.Dataset) -> dict[str, netCDF4.Variable]:
-    """The variables with a y and an x dimension that are not coordinates, by path, in the groups below as well."""
-    named = _named_by_others(group)
-    found = {}
-    for one in group.variables.values():
-        if one.ndim < 2 or one.name in named or _STANDARD_NAMES.get(_text(one, "standard_name")):
+def is_date(variable: xr.Variable) -> bool:
+    """Return whether a variable holds numbers with units like "seconds since 1970-01-01"."""
+    return " since " in _text(variable, "units") and variable.dtype.kind in "iuf"
+
+
+def _find_maps(dataset: xr.Dataset) -> list[str]:
+    """The variables with a y and an x dimension that are not coordinates, those of groups as well."""
+    named, found = _named_by_others(dataset), []
+    for name, one in dataset.variables.items():
+        if one.ndim < 2 or name in named or _STANDARD_NAMES.get(_text(one, "standard_name")):
             continue
-        roles = [_role(group, dimension) for dimension in one.dimensions]
+        roles = [_role(dataset, _group(str(name)), str(dimension)) for dimension in one.dims]
         if "y" in roles and "x" in roles:
-            found[path_of(one)] = one
-    for child in group.groups.values():
-        found |= _map_variables(child)
+            found.append(str(name))
     return found
 
 
-def _series_variables(group: netCDF4.Dataset, ignored) -> dict[str, netCDF4.Variable]:
-    """The numbers along time and at most one dimension besides that of movies, by name; no coordinates."""
-    named = _named_by_others(group) | set(ignored)
-    found = {}
-    for one in group.variables.values():
-        roles = [_role(group, dimension) for dimension in one.dimensions]
+def _find_series(dataset: xr.Dataset, ignored: Iterable[str]) -> list[str]:
+    """The numbers along time and at most one dimension besides the movies; no coordinates, and none in groups."""
+    named, found = _named_by_others(dataset) | set(ignored), []
+    for name, one in dataset.variables.items():
+        roles = [_role(dataset, "", str(dimension)) for dimension in one.dims]
         others = [role for role in roles if role not in ("time", "movie")]
-        is_number = getattr(one.dtype, "kind", "") in "iuf" and not _is_date(one)
-        if "time" in roles and len(others) < 2 and is_number and one.name not in named:
-            found[path_of(one)] = one
+        is_number = one.dtype.kind in "iuf" and not is_date(one)
+        if "/" not in str(name) and "time" in roles and len(others) < 2 and is_number and name not in named:
+            found.append(str(name))
     return found
 
 
-def _named_by_others(group: netCDF4.Dataset) -> set[str]:
+def _named_by_others(dataset: xr.Dataset) -> set[str]:
     """The names of coordinates, bounds and what else belongs to other variables."""
-    named = set(group.dimensions)
-    for one in group.variables.values():
+    named = set(map(str, dataset.sizes))
+    for name, one in dataset.variables.items():
+        group = _group(str(name))
         for key in ("coordinates", "bounds", "ancillary_variables"):
-            named |= set(_text(one, key).split())
+            named |= {f"{group}/{word}" if group else word for word in _text(one, key).split()}
     return named
 
 
-def _role(group: netCDF4.Dataset, dimension: str) -> str:
+def _role(dataset: xr.Dataset, group: str, dimension: str) -> str:
     """By its coordinate variable, then by its name, then by any other variable along it alone; "" if by none."""
-    coordinate = lookup(group, dimension)
-    role = _role_by_attributes(coordinate) if coordinate is not None else ""
-    role = role or next((role for role, names in _NAMES.items() if dimension.lower() in names.split()), "")
+    name = _plain(dimension)
+    coordinate = lookup(dataset, f"{group}/", name)
+    role = _role_by_attributes(dataset.variables[coordinate]) if coordinate is not None else ""
+    role = role or next((role for role, names in _NAMES.items() if name.lower() in names.split()), "")
     if not role:
-        along = [one for one in visible(group).values() if one.dimensions == (dimension,)]
-        roles = [one for one in map(_role_by_attributes, along) if one]
+        seen = [dataset.variables[path] for path in _visible(dataset, group).values()]
+        roles = [one for one in (_role_by_attributes(one) for one in seen if one.dims == (dimension,)) if one]
         # Latitudes and longitudes along one dimension are a list of places, such as stations.
         role = roles[0] if roles and not {"y", "x"} <= set(roles) else ""
     return role
 
 
-def _role_by_attributes(variable: netCDF4.Variable) -> str:
+def _role_by_attributes(variable: xr.Variable) -> str:
     standard_name = _text(variable, "standard_name")
     role = _AXES.get(_text(variable, "axis").upper()) or _STANDARD_NAMES.get(standard_name, "")
     if not role and variable.ndim == 1 and standard_name != "forecast_reference_time":
         units = {"degrees_north": "y", "degrees_east": "x"}
-        role = "time" if _is_date(variable) else units.get(_text(variable, "units"), "")
+        role = "time" if is_date(variable) else units.get(_text(variable, "units"), "")
     return role
 
 
-def _is_date(variable: netCDF4.Variable) -> bool:
-    return " since " in _text(variable, "units") and getattr(variable.dtype, "kind", "") in "iuf"
+def _visible(dataset: xr.Dataset, group: str) -> dict[str, str]:
+    """The full names of the variables of a group and of the groups above it, by plain name, the nearest first."""
+    found: dict[str, str] = {}
+    while True:
+        found = found | {
+            _plain(one): one for one in map(str, dataset.variables) if _group(one) == group and _plain(one) not in found
+        }
+        if not group:
+            return found
+        group = _group(group)
 
 
-def _text(item, key: str) -> str:
-    value = item.getncattr(key) if key in item.ncattrs() else ""
+def _group(name: str) -> str:
+    return name.rpartition("/")[0]
+
+
+def _plain(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def _text(variable: xr.Variable, key: str) -> str:
+    value = variable.attrs.get(key, "")
     return value if isinstance(value, str) else ""
 
 
-def _listed(found: dict) -> str:
+def _listed(found: list[str]) -> str:
     return f"are {', '.join(found)}" if found else "is none with the dimensions y and x"

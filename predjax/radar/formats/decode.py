@@ -13,8 +13,8 @@ import numpy as np
 
 from predjax import units
 
-# Outside these (before conversion) a value is a fill value that nobody declared (-9999, 1e20): said, not guessed.
-_POSSIBLE = {"reflectivity": (-200.0, 200.0), "rain": (-900.0, 1e6), "": (-np.inf, np.inf)}
+# Outside the range of files a value is a fill value that nobody declared (-9999, 1e20): said, not guessed.
+_RANGES = {"reflectivity": units.RANGES["dBZ"].files, "rain": units.RANGES["mm/h"].files, "": (-np.inf, np.inf)}
 # The netCDF library writes 9.96921e36 where nothing was written; any float near it is that.
 _UNWRITTEN = 9.9e36
 
@@ -118,7 +118,7 @@ class Decoder:
         for numbers, (low, high) in ((stored, self.stored_range), (values, self.value_range)):
             if (low, high) != (-np.inf, np.inf):
                 missing |= (numbers < low) | (numbers > high)
-        low, high = _POSSIBLE[self.quantity]
+        low, high = _RANGES[self.quantity]
         wrong = np.isinf(values) | (values < low) | (values > high)
         return values, missing, wrong & ~missing
 
@@ -146,7 +146,10 @@ def _table(decoder: Decoder) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def read_packing(dtype: np.dtype, attrs: dict, name: str) -> Decoder:
-    """The decoder that the attributes of a netCDF variable declare (CF 1.11 sections 2.5.1 and 8.1, NUG appendix A).
+    """Return the decoder that the attributes of a variable declare (CF 1.11 sections 2.5.1 and 8.1, NUG appendix A).
+
+    What CF cannot say, formats say by two more attributes: `dry_codes` are stored numbers that mean "looked, and
+    nothing there" (the `undetect` of ODIM), and `dry_value` is their value before conversion.
 
     Raises:
       ValueError: the stored type is not a real number, or an attribute is not one.
@@ -182,6 +185,8 @@ def read_packing(dtype: np.dtype, attrs: dict, name: str) -> Decoder:
         scale=1.0 if scale is None else float(scale),
         offset=0.0 if offset is None else float(offset),
         missing=tuple(dict.fromkeys(number for number in missing if number == number)),
+        dry=tuple(as_stored(code, dtype, unsigned) for code in read_numbers(attrs.get("dry_codes"), "dry_codes", name)),
+        dry_value=float(attrs.get("dry_value", 0.0)),
         unsigned=unsigned,
         **keywords,
     )

@@ -1,29 +1,78 @@
-"""Attributes of HDF5 files that follow no netCDF conventions, read by the netCDF library. Called under NETCDF_LOCK."""
+"""netCDF and HDF5 files as the netCDF library opens them, and their attributes. All under NETCDF_LOCK."""
+
+import pathlib
 
 import netCDF4
 import numpy as np
 
-from predjax.radar.formats import cf
+from predjax.radar.formats.classic import check_classic_size
+from predjax.radar.formats.open_files import FileArray
+
+HDF5 = b"\x89HDF\r\n\x1a\n"
+_CLASSIC = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
+
+
+def open_hdf5(path: str) -> netCDF4.Dataset:
+    """Open a netCDF or HDF5 file for reading with masks, scaling and text conversion off.
+
+    Raises:
+      FileNotFoundError, PermissionError: from the operating system.
+      ValueError: it is not a netCDF file, or a truncated or damaged one.
+    """
+    start = read_start(path)
+    if not start:
+        raise ValueError(f"{path}: the file is empty")
+    if start[:4] in _CLASSIC:
+        check_classic_size(path)
+    elif start != HDF5:
+        raise ValueError(f"{path}: not a netCDF file (it starts with {start!r})")
+    try:
+        dataset = netCDF4.Dataset(pathlib.Path(path))
+    except (OSError, RuntimeError, AttributeError, KeyError, UnicodeDecodeError) as error:
+        reason = str(getattr(error, "strerror", None) or error)
+        raise ValueError(f"{path}: the netCDF file is truncated or damaged ({reason})") from None
+    dataset.set_auto_maskandscale(False)
+    return dataset
+
+
+def read_start(path: str) -> bytes:
+    """Return the first 8 bytes of a file, which tell its format."""
+    with open(path, "rb") as file:
+        return file.read(8)
+
+
+def find_array(path: str, variable: netCDF4.Variable) -> FileArray:
+    """Return the array of a variable of an open file, to be read later."""
+    group = variable.group().path.strip("/")
+    # The dtype of texts and of ragged arrays is no type of numpy, or the type of their elements.
+    plain = isinstance(variable.dtype, np.dtype) and not isinstance(variable.datatype, netCDF4.VLType)
+    name = f"{group}/{variable.name}" if group else variable.name
+    return FileArray(path, name, variable.shape, variable.dtype if plain else np.dtype(object), open_hdf5)
+
+
+def attributes(item: netCDF4.Dataset | netCDF4.Variable) -> dict:
+    """Return the attributes of a variable or group."""
+    return {key: item.getncattr(key) for key in item.ncattrs()}
 
 
 def group_at(dataset: netCDF4.Dataset, path: str) -> netCDF4.Dataset | None:
-    """The group at `path` ("dataset1/what"), or None."""
+    """Return the group at `path` ("dataset1/what"), or None."""
     for part in path.split("/"):
         dataset = dataset.groups.get(part) if dataset is not None else None
     return dataset
 
 
 def attributes_at(dataset: netCDF4.Dataset, *paths: str) -> dict:
-    """The attributes of groups, those that do not exist left out; the first group that has an attribute gives it."""
+    """Return the attributes of the groups that exist; the first group that has an attribute gives it."""
     found: dict = {}
     for path in paths:
         group = group_at(dataset, path)
-        found = ({} if group is None else cf.attributes(group)) | found
+        found = ({} if group is None else attributes(group)) | found
     return found
 
 
 def text(attrs: dict, key: str, name: str) -> str:
-    """The attribute `key` as text.
+    """Return the attribute `key` as text.
 
     Raises:
       ValueError: it is missing, or no text; `name` is that of the file and the group.
@@ -36,7 +85,7 @@ def text(attrs: dict, key: str, name: str) -> str:
 
 
 def number(attrs: dict, key: str, name: str) -> float:
-    """The attribute `key` as a finite number; errors as of `text`. Numbers written as text are read."""
+    """Return the attribute `key` as a finite number; errors as of `text`. Numbers written as text are read."""
     value = attrs.get(key)
     try:
         found = np.asarray(value, np.float64).ravel()
@@ -47,5 +96,5 @@ def number(attrs: dict, key: str, name: str) -> float:
     return float(found[0])
 
 
-def _found(value) -> str:
+def _found(value: object) -> str:
     return "none" if value is None else repr(value)

@@ -9,72 +9,71 @@ from typing import Any
 
 import netCDF4
 import numpy as np
+import xarray as xr
 
-from predjax import units as unit_names
+from predjax import units
 from predjax.messages import warn_once
 from predjax.radar.formats import times
-from predjax.radar.formats.decode import Decoder, check_dtype
-from predjax.radar.formats.hdf5 import attributes_at, number, text
-from predjax.radar.formats.netcdf_header import Field, Header
+from predjax.radar.formats.composites import AMOUNT, RATE, REFLECTIVITY, Composite, as_code, label_composite
+from predjax.radar.formats.decode import check_dtype
+from predjax.radar.formats.hdf5 import HDF5, attributes_at, find_array, number, open_hdf5, read_start, text
+from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
+from predjax.radar.formats.open_files import OPEN_FILES
 from predjax.radar.formats.placement import place_offset
-from predjax.radar.formats.quantity import plan_conversion
 from predjax.radar.grid import Grid
 
-_DBZ = {"units": "dBZ", "standard_name": "equivalent_reflectivity_factor", "long_name": "radar reflectivity"}
-_RATE = {"units": "mm/h", "standard_name": "rainfall_rate", "long_name": "rain rate"}
-_AMOUNT = {"units": "mm", "standard_name": "rainfall_amount", "long_name": "accumulated rain"}
-QUANTITIES = {"DBZ": _DBZ, "MM": _AMOUNT, "MM/H": _RATE, "MM/HR": _RATE}  # by the unit: names have changed
+QUANTITIES = {"DBZ": REFLECTIVITY, "MM": AMOUNT, "MM/H": RATE, "MM/HR": RATE}  # by the unit: names have changed
 _MONTHS = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split()
 _METRES = {"KM": 1000.0, "M": 1.0}
 _FORMULA = re.compile(r"GEO\s*=\s*([-+0-9.eE]+)\s*\*\s*PV\s*\+?\s*([-+0-9.eE]+)")
 
 
-def is_knmi(dataset: netCDF4.Dataset) -> bool:
-    """Whether an open HDF5 file has KNMI's layout."""
-    return {"overview", "image1"} <= dataset.groups.keys()
+def is_knmi(path: str) -> bool:
+    """Return whether a file has KNMI's layout."""
+    if read_start(path) != HDF5:
+        return False
+    with NETCDF_LOCK:
+        return {"overview", "image1"} <= OPEN_FILES.get(path, open_hdf5).groups.keys()
 
 
-def read_knmi(dataset: netCDF4.Dataset, file: str, variable: str, units: str) -> Header:
-    """Reads the labels of a composite; accumulations become mm/h by the period of the product.
+def open_knmi(path: str, variable: str = "") -> xr.Dataset:
+    """Open a composite as a lazy CF Dataset of undecoded pixels.
 
     Args:
-      dataset: the open file; called under NETCDF_LOCK.
-      file: its path.
+      path: of the file.
       variable: a parameter ("PRECIP") or a group ("image2"); empty: the only one that can be meant.
-      units: "file", "mm/h" or "dBZ".
 
     Raises:
       ValueError: one line with the file, the rule and what was found.
     """
-    path, parameter, unit = _find_image(dataset, file, variable)
-    name = f"{file}: {path}"
-    array = dataset[path].variables.get("image_data")
+    with NETCDF_LOCK:
+        return label_composite(_read_composite(OPEN_FILES.get(path, open_hdf5), path, variable))
+
+
+def _read_composite(file: netCDF4.Dataset, path: str, variable: str) -> Composite:
+    group, parameter, unit = _find_image(file, path, variable)
+    name = f"{path}: {group}"
+    array = file[group].variables.get("image_data")
     if array is None:
         raise ValueError(f"{name}: there is no array 'image_data'")
     check_dtype(array.dtype, name)
-    overview = attributes_at(dataset, "overview")
-    start, end = (_date(overview, f"product_datetime_{which}", f"{file}: overview") for which in ("start", "end"))
-    conversion = plan_conversion(QUANTITIES[unit], {}, units, name)
-    seconds = (end - start) / np.timedelta64(1, "s")
-    grid = _grid(dataset, array.shape, file)
-    return Header(
-        file=file,
+    overview = attributes_at(file, "overview")
+    start, end = (_date(overview, f"product_datetime_{which}", f"{path}: overview") for which in ("start", "end"))
+    grid = _grid(file, array.shape, path)
+    attrs = QUANTITIES[unit] | _describe_packing(file, group, array.dtype, unit, name)
+    if attrs["units"] == "mm":
+        seconds = (end - start) / np.timedelta64(1, "s")
+        times.one_period(seconds, f"{path}: overview: product_datetime_start to product_datetime_end")
+    group_name = overview.get("product_group_name")
+    return Composite(
+        name=parameter,
+        pixels=find_array(path, array),
+        attrs=attrs,
         grid=grid,
-        movies=1,
-        length=1,
-        time=np.array([[end]]),
-        fields=(Field(f"{path}/image_data", ("y", "x"), _packing(dataset, path, array.dtype, unit, name)),),
-        forcings=(),
-        forcing_names=(),
-        channel=None,
-        conversion=conversion,
-        period=times.one_period(seconds, f"{file}: overview: product_datetime_start to product_datetime_end")
-        if conversion.accumulation
-        else None,
-        attrs={"variable": parameter, "dtype_on_disk": str(array.dtype), "grid_mapping": grid.mapping_name},
+        time=end,
+        period=(start, end) if attrs["units"] == "mm" else None,
         file_attrs={"institution": "Royal Netherlands Meteorological Institute (KNMI)"}
-        | ({"title": str(overview["product_group_name"])} if overview.get("product_group_name") else {}),
-        chunk=1,
+        | ({"title": str(group_name)} if group_name else {}),
     )
 
 
@@ -112,8 +111,8 @@ def _date(overview: dict, key: str, name: str) -> np.datetime64:
     return times.parse_stamp(stamp, "YYYYmmddHHMMSS", f"{name}: {key}")
 
 
-def _packing(dataset: netCDF4.Dataset, path: str, dtype: np.dtype, unit: str, name: str) -> Decoder:
-    """By the formula of the calibration.
+def _describe_packing(dataset: netCDF4.Dataset, path: str, dtype: np.dtype, unit: str, name: str) -> dict:
+    """Attributes of the packing, by the formula of the calibration.
 
     Out of the image is no coverage, and so are missing data; but the code 0 for missing data, which is that of the
     lowest value as well, marks pixels without an echo.
@@ -132,14 +131,13 @@ def _packing(dataset: netCDF4.Dataset, path: str, dtype: np.dtype, unit: str, na
     dry = missing == 0 != outside
     if dry:
         warn_once("KNMI files whose calibration_missing_data is 0: such pixels are taken as covered, without an echo")
-    return Decoder(
-        dtype=dtype.str,
-        scale=scale,
-        offset=offset,
-        missing=(outside,) if dry else tuple(dict.fromkeys((missing, outside))),
-        dry=(missing,) if dry else (),
-        dry_value=unit_names.DRY_DBZ if unit == "DBZ" else 0.0,
-    )
+    attrs = {"scale_factor": scale, "add_offset": offset, "_FillValue": as_code(outside, dtype)}
+    if dry:
+        return attrs | {
+            "dry_codes": as_code(missing, dtype),
+            "dry_value": units.DRY_DBZ if unit == "DBZ" else 0.0,
+        }
+    return attrs if missing == outside else attrs | {"missing_value": as_code(missing, dtype)}
 
 
 def _grid(dataset: netCDF4.Dataset, found: tuple[int, ...], file: str) -> Grid:

@@ -1,208 +1,57 @@
-"""netCDF files, composites and Zarr stores to Movies: one movie a grid, joined in time over any number of files."""
+"""netCDF files to Datasets: whatever is in them, undecoded."""
 
-import dataclasses
-import logging
-import os
-import pathlib
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterator
 
-import numpy as np
+import netCDF4
 import xarray as xr
-from xarray.core import indexing
 
-from predjax.messages import one_line
-from predjax.radar.formats.headers import read_header
-from predjax.radar.formats.netcdf_frames import NetcdfFrames
-from predjax.radar.formats.netcdf_header import Field, Header
-from predjax.radar.grid import Grid
-from predjax.radar.movies import DIMENSIONS, FORCING_DIMENSIONS, Movies, build_movies, most_frequent_step
-
-_LOG = logging.getLogger("predjax")
-# A window of 20 frames reads one or two chunks more than it needs; beyond this the excess is most of the work.
-_LONG_CHUNK = 32
+from predjax.radar.formats.hdf5 import find_array, open_hdf5
+from predjax.radar.formats.lazy import read_later
+from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
+from predjax.radar.formats.open_files import OPEN_FILES
 
 
-class Joined(NamedTuple):
-    """One movie of many files, and the frames that other files have of the same times.
-
-    Attributes:
-      movies: as of `read_netcdf`.
-      files: of all of its frames.
-      places: (frame, 2): the number of the file of every frame of `movies`, and its place in it.
-      spare: frames (1, frame, y, x, channel) that are not in `movies`, since a file before theirs has the time.
-      spare_times, spare_places: of these, in order of time and then of the files.
-    """
-
-    movies: Movies
-    files: list[str]
-    places: np.ndarray
-    spare: xr.Variable | None
-    spare_times: np.ndarray
-    spare_places: np.ndarray
-
-
-def read_netcdf(files, variable: str = "", units: str = "file", forcings=()) -> list[Movies]:
-    """Reads the labels of netCDF files; the pixels are read when they are indexed.
-
-    Files of the same grid, variable and time step are one movie, in order of time (of two frames at one time the
-    first is kept). A file with a movie dimension, and one without times, stands alone.
+def open_netcdf(path: str, variable: str = "") -> xr.Dataset:
+    """Open a netCDF file as a lazy Dataset of undecoded numbers; variables and dimensions of groups are "group/name".
 
     Args:
-      files: paths, or datasets `in_memory`.
-      variable: that holds the frames; empty: the only one that can be meant.
-      units: "file" keeps mm/h and dBZ as found (other rain rates, and accumulations, become mm/h all the same);
-        "mm/h" or "dBZ" converts by the file's own Z-R relation, else by that of Marshall and Palmer.
-      forcings: names of variables that are known ahead.
-
-    Returns:
-      Movies in the order of the first file of each, not yet checked.
+      path: of the file.
+      variable: not used: all variables are there.
 
     Raises:
-      ValueError, OSError: one line with the file, the rule and what was found.
+      ValueError, OSError: one line: it is no netCDF file, or not a whole one.
     """
-    joined = join_netcdf(read_header(os.fspath(file), variable, units, tuple(forcings)) for file in files)
-    for one in joined:
-        _warn_of_duplicates(one)
-    return [one.movies for one in joined]
+    with NETCDF_LOCK:
+        file = OPEN_FILES.get(path, open_hdf5)
+        return build_dataset(dict(_find_variables(path, file)), _attributes(file), path)
 
 
-def join_netcdf(headers: Iterable[Header]) -> list[Joined]:
-    """Joins files by their headers, as `read_netcdf` does, but says nothing of times that are in two of them."""
-    grids: list[Grid] = []
-    groups: dict[tuple, list[Header]] = {}
-    for number, header in enumerate(headers):
-        grid = next((i for i, grid in enumerate(grids) if grid.same(header.grid)), len(grids))
-        if grid == len(grids):
-            grids.append(header.grid)
-        # One grid object for thousands of files.
-        header = dataclasses.replace(header, grid=grids[grid])
-        groups.setdefault(_group_key(header, grid, number, groups), []).append(header)
-    return [_join(headers, _source_name(headers, alone=len(groups) == 1)) for headers in groups.values()]
+def build_dataset(variables: dict[str, xr.Variable], attrs: dict, path: str) -> xr.Dataset:
+    """Return a Dataset of variables as they are: xarray would read the coordinates to index them."""
+    others = [name for name, one in variables.items() if one.dims and name not in one.dims]
+    dataset = xr.Coordinates(variables, indexes={}).to_dataset().reset_coords(others).assign_attrs(attrs)
+    dataset.encoding["source"] = path
+    return dataset
 
 
-def _group_key(header: Header, grid: int, number: int, groups: dict) -> tuple:
-    """What the files of one movie share; single frames join the first group that has the rest."""
-    if header.time is None or header.movies > 1:
-        return (number,)
-    conversion = header.conversion
-    key = (
-        grid,
-        header.attrs["variable"],
-        conversion.units,
-        (conversion.to, conversion.zr_a, conversion.zr_b) if conversion.to else (),
-        header.channel or len(header.fields),
-        _has_maps(header.forcings),
-    )
-    step = header.step
-    same = [one for one in groups if one[:-1] == key]
-    fitting = [one for one in same if step is None or one[-1] is None or abs(one[-1] - step) <= 0.01 * step]
-    return fitting[0] if fitting else (*key, step)
+def _find_variables(path: str, group: netCDF4.Dataset) -> Iterator[tuple[str, xr.Variable]]:
+    for one in group.variables.values():
+        array = find_array(path, one)
+        dims = [(f"{of.group().path.strip('/')}/{of.name}").lstrip("/") for of in one.get_dims()]
+        variable = read_later(dims, array, _attributes(one))
+        chunks = one.chunking()
+        variable.encoding = {} if chunks in (None, "contiguous") else {"chunksizes": tuple(chunks)}
+        yield array.name, variable
+    for child in group.groups.values():
+        yield from _find_variables(path, child)
 
 
-def _join(headers: list[Header], source: str) -> Joined:
-    """One Movies of the files of one group."""
-    first = headers[0]
-    lengths = [header.length for header in headers]
-    places = np.stack([np.repeat(np.arange(len(headers)), lengths), np.concatenate([*map(np.arange, lengths)])], axis=1)
-    time, spare_times, spare_places = first.time, np.empty(0, "datetime64[ns]"), places[:0]
-    if len(headers) > 1:
-        times = np.concatenate([header.time[0] for header in headers])  # type: ignore[index]  # all have it by now
-        time, kept = np.unique(times, return_index=True)
-        left = np.setdiff1d(np.arange(len(times)), kept)
-        left = left[np.argsort(times[left], kind="stable")]
-        time, spare_times, spare_places, places = time[None], times[left], places[left], places[kept]
-    step = None if time is None else most_frequent_step(time)
-    parts = [(header.file, _with_units(header, step)) for header in headers]
-    forcings = [(header.file, header.forcings) for header in headers]
-    shape = (first.movies, len(places), *first.grid.shape)
-    movies = build_movies(
-        _lazy(NetcdfFrames(parts, places, (*shape, len(first.fields)))),
-        time=time,
-        y=first.grid.y,
-        x=first.grid.x,
-        channel=first.channel,
-        attrs=dict(first.conversion.attrs) | first.attrs,
-        source=source,
-        files=[headers[part].file for part in dict.fromkeys(places[:, 0].tolist())],
-    )
-    # Only a history has lines.
-    movies.attrs |= {
-        key: one_line(value) if key != "history" and isinstance(value, str) else value
-        for key, value in first.file_attrs.items()
-    }
-    if first.grid.mapping_name:
-        movies = movies.assign_coords({first.grid.mapping_name: xr.Variable((), 0, first.grid.mapping)})
-    if first.forcings:
-        maps = _has_maps(first.forcings)
-        shape = (*(shape if maps else shape[:2]), len(first.forcings))
-        lazy = _lazy(NetcdfFrames(forcings, places, shape))
-        movies["forcings"] = xr.Variable(FORCING_DIMENSIONS[maps], lazy)
-        movies = movies.assign_coords(forcing=("forcing", list(first.forcing_names)))
-    _remark(first, source)
-    spare = NetcdfFrames(parts, spare_places, (1, len(spare_places), *first.grid.shape, len(first.fields)))
-    files = [header.file for header in headers]
-    return Joined(movies, files, places, xr.Variable(DIMENSIONS, _lazy(spare)), spare_times, spare_places)
-
-
-def _lazy(array: NetcdfFrames) -> indexing.LazilyIndexedArray:
-    return indexing.LazilyIndexedArray(array)
-
-
-def _with_units(header: Header, step: float | None) -> tuple[Field, ...]:
-    """The fields of a file with the conversion to the unit of the movie."""
-    seconds = header.period or step
-    if header.conversion.accumulation and seconds is None:
-        raise ValueError(
-            f"{header.file}: {header.attrs['variable']} is an accumulation, and nothing tells its period: "
-            "there are no time bounds, no start_time, no accumulation_minutes and no time step"
-        )
-    return tuple(field._replace(decoder=header.conversion.apply(field.decoder, seconds)) for field in header.fields)
-
-
-def _has_maps(fields: tuple[Field, ...]) -> bool:
-    return any(role in field.axes for field in fields for role in ("y", "x"))
-
-
-def _warn_of_duplicates(joined: Joined) -> None:
-    """One line for every pair of files that hold frames of the same time."""
-    pairs: dict[tuple[str, str], list] = {}
-    for time, (part, _) in zip(joined.spare_times, joined.spare_places):
-        first = joined.places[np.searchsorted(joined.movies["time"].values[0], time), 0]
-        pairs.setdefault((joined.files[first], joined.files[part]), []).append(time)
-    for (one, other), found in pairs.items():
-        when = np.datetime_as_string(min(found), unit="s")
-        more = f" and {len(found) - 1} more times" if len(found) > 1 else ""
-        _LOG.warning("%s and %s both hold a frame of %s%s: the first file's is used", one, other, when, more)
-
-
-def _remark(header: Header, source: str) -> None:
-    """Says what was decided for the user and could be wrong."""
-    conversion = header.conversion
-    if conversion.to:
-        whose = "the file's own" if conversion.own_zr else "Marshall and Palmer's, the file has none"
-        _LOG.info(
-            "%s: %s to %s by Z = %g R^%g (%s)",
-            source,
-            "mm/h" if conversion.to == "dBZ" else "dBZ",
-            conversion.to,
-            conversion.zr_a,
-            conversion.zr_b,
-            whose,
-        )
-    if header.chunk > _LONG_CHUNK and header.grid.shape != (1, 1):
-        _LOG.warning(
-            "%s: one compressed chunk holds %d frames, so that reading a window reads far more than it needs",
-            source,
-            header.chunk,
-        )
-
-
-def _source_name(headers: list[Header], alone: bool) -> str:
-    """A short name of one or many files: "a.nc", "a.nc, b.nc", "frames/*.nc" or "a.nc and 11 more"."""
-    paths = [pathlib.Path(header.file).absolute() for header in headers]
-    if len(paths) <= 3:
-        return ", ".join(path.name for path in paths)
-    if alone and len({(path.parent, path.suffix) for path in paths}) == 1:
-        return f"{paths[0].parent.name}/*{paths[0].suffix}"
-    return f"{paths[0].name} and {len(paths) - 1} more"
+def _attributes(item: netCDF4.Dataset | netCDF4.Variable) -> dict:
+    """The attributes of a variable or group; where one cannot be read, the error is its value."""
+    found: dict = {}
+    for key in item.ncattrs():
+        try:
+            found[key] = item.getncattr(key)
+        except AttributeError as error:
+            found[key] = error
+    return found

@@ -6,12 +6,10 @@ import pathlib
 import warnings
 
 import numpy as np
-from xarray.backends import BackendArray
-from xarray.core import indexing
 
-from predjax.messages import one_line_messages
 from predjax.radar.config import LAYOUTS
 from predjax.radar.formats.decode import Decoder, check_dtype
+from predjax.radar.formats.lazy import read_later
 from predjax.radar.movies import DIMENSIONS, Movies, build_movies
 
 _LOG = logging.getLogger("predjax")
@@ -20,39 +18,37 @@ _VERSIONS = ((1, 0), (2, 0), (3, 0))
 _QUANTITIES = {"mm/h": "rain", "dBZ": "reflectivity"}
 
 
-class ArrayFrames(BackendArray):
+class ArrayFrames:
     """An array (movie, time, y, x, channel) of any number type as frames: decoded to float32 where it is indexed.
 
     With `coded`, the decoder's codes instead of values.
     """
 
+    reads_lists = False
+
     def __init__(self, array: np.ndarray, decoder: Decoder, name: str, coded: bool = False):
-        self._array, self._decoder, self._name = array, decoder, name
-        self._coded, self._decode = coded, decoder.codes if coded else decoder
+        self._array, self._decoder, self._name, self._coded = array, decoder, name, coded
         self.shape = array.shape
         self.dtype = np.dtype(f"u{array.dtype.itemsize}" if coded else np.float32)
 
-    def stored(self) -> tuple["ArrayFrames", np.ndarray] | None:
-        """The same frames as codes and the table that decodes them, or None where no table does."""
+    def codes(self) -> tuple["ArrayFrames", np.ndarray] | None:
+        """Return the same frames as codes and the table that decodes them, or None where no table does."""
         table = self._decoder.table
         return None if table is None else (ArrayFrames(self._array, self._decoder, self._name, coded=True), table)
 
     def cut(self, start: int, stop: int) -> "ArrayFrames":
-        """Frames [start, stop), which count through the movies: one movie in memory, decoded where it is indexed."""
+        """Return frames [start, stop), counted through the movies, as one movie in memory."""
         length, parts = self.shape[1], []
         for movie in range(start // length, (stop - 1) // length + 1):
             times = slice(max(start - movie * length, 0), stop - movie * length)
             parts.append(self._array[(slice(movie, movie + 1), times, *[slice(None)] * 3)])
         return ArrayFrames(np.concatenate(parts, axis=1), self._decoder, self._name, self._coded)
 
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
-        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
-
-    @one_line_messages()
-    def _read(self, key: tuple) -> np.ndarray:
+    def read(self, key: tuple) -> np.ndarray:
+        """Read and decode a part; see `lazy.Readable`."""
         part = self._array[key]
         # Codes are the array itself, and a memory map would tie those that are kept to the file.
-        return self._decode(np.array(part) if self._coded else part, self._name)
+        return self._decoder.codes(np.array(part), self._name) if self._coded else self._decoder(part, self._name)
 
 
 def read_npy(file, layout: str = "auto", units: str = "file") -> Movies:
@@ -93,7 +89,7 @@ def label_frames(array, file, units: str) -> Movies:
     decoder = Decoder(dtype=array.dtype.str, quantity=_QUANTITIES.get(units, ""))
     name = pathlib.Path(file).name
     return build_movies(
-        indexing.LazilyIndexedArray(ArrayFrames(array, decoder, str(file))),
+        read_later(DIMENSIONS, ArrayFrames(array, decoder, str(file))),
         attrs={"units": "1" if units == "file" else units, "dtype_on_disk": str(array.dtype)},
         source=name,
         files=[str(file)],

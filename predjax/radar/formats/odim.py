@@ -9,90 +9,84 @@ import re
 
 import netCDF4
 import numpy as np
+import xarray as xr
 
-from predjax import units as unit_names
+from predjax import units
 from predjax.messages import warn_once
 from predjax.radar.formats import times
-from predjax.radar.formats.decode import Decoder, as_stored, check_dtype
-from predjax.radar.formats.hdf5 import attributes_at, number, text
-from predjax.radar.formats.netcdf_header import Field, Header
+from predjax.radar.formats.composites import AMOUNT, RATE, REFLECTIVITY, Composite, as_code, label_composite
+from predjax.radar.formats.decode import check_dtype
+from predjax.radar.formats.hdf5 import HDF5, attributes_at, find_array, number, open_hdf5, read_start, text
+from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
+from predjax.radar.formats.open_files import OPEN_FILES
 from predjax.radar.formats.placement import place_corners
-from predjax.radar.formats.quantity import plan_conversion
+from predjax.radar.grid import Grid
 
-_REFLECTIVITY = {
-    "units": "dBZ",
-    "standard_name": "equivalent_reflectivity_factor",
-    "long_name": "radar reflectivity",
-}
-QUANTITIES = {
-    **dict.fromkeys(("DBZH", "DBZV", "TH", "TV"), _REFLECTIVITY),
-    "RATE": {"units": "mm/h", "standard_name": "rainfall_rate", "long_name": "rain rate"},
-    "ACRR": {"units": "mm", "standard_name": "rainfall_amount", "long_name": "accumulated rain"},
-}
+QUANTITIES = {**dict.fromkeys(("DBZH", "DBZV", "TH", "TV"), REFLECTIVITY), "RATE": RATE, "ACRR": AMOUNT}
 _OBJECTS = ("COMP", "IMAGE")
 _CORNERS = ("UL", "UR", "LL", "LR")
 
 
-def is_odim(dataset: netCDF4.Dataset) -> bool:
-    """Whether an open HDF5 file is one of ODIM, composite or not."""
-    return "what" in dataset.groups and "object" in dataset["what"].ncattrs()
+def is_odim(path: str) -> bool:
+    """Return whether a file is one of ODIM, composite or not."""
+    if read_start(path) != HDF5:
+        return False
+    with NETCDF_LOCK:
+        file = OPEN_FILES.get(path, open_hdf5)
+        return "what" in file.groups and "object" in file["what"].ncattrs()
 
 
-def read_odim(dataset: netCDF4.Dataset, file: str, variable: str, units: str) -> Header:
-    """Reads the labels of a composite.
+def open_odim(path: str, variable: str = "") -> xr.Dataset:
+    """Open a composite as a lazy CF Dataset of undecoded pixels.
 
     Args:
-      dataset: the open file; called under NETCDF_LOCK.
-      file: its path.
+      path: of the file.
       variable: a quantity ("DBZH") or a group ("dataset2/data1"); empty: the only one that can be meant.
-      units: "file", "mm/h" or "dBZ".
 
     Raises:
       ValueError: one line with the file, the rule and what was found.
     """
-    what = attributes_at(dataset, "what")
-    kind = text(what, "object", f"{file}: what")
+    with NETCDF_LOCK:
+        return label_composite(_read_composite(OPEN_FILES.get(path, open_hdf5), path, variable))
+
+
+def _read_composite(file: netCDF4.Dataset, path: str, variable: str) -> Composite:
+    what = attributes_at(file, "what")
+    kind = text(what, "object", f"{path}: what")
     if kind not in _OBJECTS:
-        raise ValueError(f"{file}: the object must be a composite ({', '.join(_OBJECTS)}), found {kind}")
-    path, quantity = _find_data(dataset, file, variable)
-    name = f"{file}: {path}"
-    parent = path.split("/")[0]
-    array = dataset[path].variables.get("data")
+        raise ValueError(f"{path}: the object must be a composite ({', '.join(_OBJECTS)}), found {kind}")
+    group, quantity = _find_data(file, path, variable)
+    name = f"{path}: {group}"
+    parent = group.split("/")[0]
+    array = file[group].variables.get("data")
     if array is None:
         raise ValueError(f"{name}: there is no array 'data'")
     check_dtype(array.dtype, name)
-    where = attributes_at(dataset, f"{path}/where", f"{parent}/where", "where")
-    shape = tuple(int(number(where, key, f"{file}: where")) for key in ("ysize", "xsize"))
+    where = attributes_at(file, f"{group}/where", f"{parent}/where", "where")
+    shape = tuple(int(number(where, key, f"{path}: where")) for key in ("ysize", "xsize"))
     if array.shape != shape:
         raise ValueError(
             f"{name}: the array must have ysize x xsize = {shape[0]} x {shape[1]} pixels, found "
             f"{' x '.join(map(str, array.shape))}"
         )
     try:
-        how = attributes_at(dataset, f"{path}/how", f"{parent}/how", "how")
+        how = attributes_at(file, f"{group}/how", f"{parent}/how", "how")
     except AttributeError:
         how = {}  # anything may be there, also what the netCDF library cannot read
     attrs = dict(QUANTITIES[quantity])
     attrs |= {key: how[key] for key in ("zr_a", "zr_b") if {"zr_a", "zr_b"} <= how.keys()}
-    conversion = plan_conversion(attrs, {}, units, name)
-    described = attributes_at(dataset, f"{path}/what", f"{parent}/what", "what")
-    grid = _grid(where, shape, file)
-    return Header(
-        file=file,
+    described = attributes_at(file, f"{group}/what", f"{parent}/what", "what")
+    grid = _place(where, shape, path)
+    if not grid.mapping:
+        attrs["proj4"] = text(where, "projdef", path)
+    return Composite(
+        name=quantity,
+        pixels=find_array(path, array),
+        attrs=attrs | _describe_packing(array.dtype, described, attrs["units"], name),
         grid=grid,
-        movies=1,
-        length=1,
-        time=np.array([[_date(what, "", f"{file}: what")]]),
-        fields=(Field(f"{path}/data", ("y", "x"), _packing(array.dtype, described, attrs["units"], name)),),
-        forcings=(),
-        forcing_names=(),
-        channel=None,
-        conversion=conversion,
-        period=_period(described, name) if conversion.accumulation else None,
-        attrs={"variable": quantity, "dtype_on_disk": str(array.dtype)}
-        | ({"grid_mapping": grid.mapping_name} if grid.mapping else {"proj4": text(where, "projdef", file)}),
+        time=_date(what, "", f"{path}: what"),
+        period=_find_period(described, name) if attrs["units"] == "mm" else None,
         file_attrs={"institution": str(what["source"])} if what.get("source") else {},
-        chunk=1,
     )
 
 
@@ -122,30 +116,24 @@ def _natural(name: str) -> tuple[int, str]:
     return len(name), name
 
 
-def _packing(dtype: np.dtype, what: dict, units: str, name: str) -> Decoder:
-    """`nodata` is no coverage; `undetect` is looked, nothing there: 0 mm, or what no rain is in dBZ."""
+def _describe_packing(dtype: np.dtype, what: dict, unit: str, name: str) -> dict:
+    """Attributes of the packing: `nodata` is no coverage, `undetect` is looked, nothing there."""
     gain, offset = (number(what, key, f"{name}: what") for key in ("gain", "offset"))
-    codes: dict[str, tuple] = {}
-    for key in ("nodata", "undetect"):
+    codes = {"nodata": np.nan, "undetect": np.nan}  # no pixel is NaN
+    for key in codes:
         if key not in what:
             warn_once(f"ODIM files without {key}: no pixel of them is taken as such")
-            continue
-        value = what[key]
-        nan = isinstance(value, float | np.floating) and np.isnan(value)
-        codes[key] = () if nan else (as_stored(np.asarray(number(what, key, f"{name}: what")), dtype, False),)
-    if codes.get("nodata") and codes["nodata"] == codes.get("undetect"):
-        warn_once(f"ODIM files whose nodata and undetect are both {codes['nodata'][0]:g}: such pixels are no coverage")
-    return Decoder(
-        dtype=dtype.str,
-        scale=gain,
-        offset=offset,
-        missing=codes.get("nodata", ()),
-        dry=codes.get("undetect", ()),
-        dry_value=unit_names.DRY_DBZ if units == "dBZ" else 0.0,
-    )
+        elif not (isinstance(what[key], float | np.floating) and np.isnan(what[key])):
+            codes[key] = as_code(number(what, key, f"{name}: what"), dtype)
+    if codes["nodata"] == codes["undetect"]:
+        warn_once(f"ODIM files whose nodata and undetect are both {codes['nodata']:g}: such pixels are no coverage")
+    attrs = {"scale_factor": gain, "add_offset": offset, "_FillValue": codes["nodata"]}
+    if not np.isnan(codes["undetect"]):
+        attrs |= {"dry_codes": codes["undetect"], "dry_value": units.DRY_DBZ if unit == "dBZ" else 0.0}
+    return attrs
 
 
-def _grid(where: dict, shape: tuple[int, ...], file: str):
+def _place(where: dict, shape: tuple[int, ...], file: str) -> Grid:
     name = f"{file}: where"
     corners = {
         corner: (number(where, f"{corner}_lon", name), number(where, f"{corner}_lat", name))
@@ -162,7 +150,7 @@ def _date(what: dict, prefix: str, name: str) -> np.datetime64:
     return times.parse_stamp("".join(parts), "YYYYmmddHHMMSS", f"{name}/{prefix}date, {prefix}time")
 
 
-def _period(what: dict, name: str) -> float:
-    """Seconds from start to end."""
+def _find_period(what: dict, name: str) -> tuple[np.datetime64, np.datetime64]:
     start, end = (_date(what, prefix, f"{name}: what") for prefix in ("start", "end"))
-    return times.one_period((end - start) / np.timedelta64(1, "s"), f"{name}: startdate to enddate")
+    times.one_period((end - start) / np.timedelta64(1, "s"), f"{name}: startdate to enddate")
+    return start, end

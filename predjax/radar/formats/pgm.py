@@ -21,72 +21,67 @@
 The earth of the projection is not written: FMI's is a sphere of 6371288 m, and so is its Z-R relation, 223 R^1.53.
 """
 
-import numpy as np
+import xarray as xr
 
 from predjax.radar.formats import times
-from predjax.radar.formats.decode import Decoder
-from predjax.radar.formats.hdf5 import number, text
-from predjax.radar.formats.netcdf_header import Field, Header
-from predjax.radar.formats.pgm_image import IMAGE, PgmFile
+from predjax.radar.formats.composites import REFLECTIVITY, Composite, as_code, label_composite
+from predjax.radar.formats.hdf5 import number, read_start, text
+from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
+from predjax.radar.formats.open_files import OPEN_FILES, FileArray
+from predjax.radar.formats.pgm_image import GZIP, IMAGE, read_image
 from predjax.radar.formats.placement import place_corners
-from predjax.radar.formats.quantity import plan_conversion
 from predjax.radar.grid import Grid
 
+SUFFIXES = (".pgm", ".pgm.gz")
 _RADIUS = 6371288
-_DBZ = {
-    "units": "dBZ",
-    "standard_name": "equivalent_reflectivity_factor",
-    "long_name": "radar reflectivity",
-    "zr_a": 223.0,
-    "zr_b": 1.53,
-}
-PARAMETERS = {"CorrectedReflectivity": (_DBZ, 0.5, -32.0)}  # with the value of a grey step, and of grey 0
+# With the value of a grey step, and of grey 0.
+PARAMETERS = {"CorrectedReflectivity": (REFLECTIVITY | {"zr_a": 223.0, "zr_b": 1.53}, 0.5, -32.0)}
 
 
-def read_pgm(image: PgmFile, file: str, variable: str, units: str) -> Header:
-    """Reads the labels of a composite; the largest grey, or `missing_val`, is no coverage.
+def is_pgm(path: str) -> bool:
+    """Return whether a file is an image in PGM by its content, or says so by its name."""
+    start = read_start(path)[:2]
+    return start == b"P5" or (start == GZIP and path.lower().endswith(".gz")) or path.lower().endswith(SUFFIXES)
+
+
+def open_pgm(path: str, variable: str = "") -> xr.Dataset:
+    """Open a composite as a lazy CF Dataset of undecoded pixels; the largest grey, or `missing_val`, is no coverage.
 
     Args:
-      image: the open file.
-      file: its path.
+      path: of the file.
       variable: empty, or the parameter ("CorrectedReflectivity").
-      units: "file", "mm/h" or "dBZ".
 
     Raises:
       ValueError: one line with the file, the rule and what was found.
     """
+    with NETCDF_LOCK:
+        image = OPEN_FILES.get(path, read_image)
     labels = {key: rest for key, _, rest in (line.partition(" ") for line in image.comments) if rest}
-    parameter = text(labels, "param", file)
+    parameter = text(labels, "param", path)
     if parameter not in PARAMETERS:
-        raise ValueError(f"{file}: param must be one of {', '.join(PARAMETERS)}, found {parameter!r}")
+        raise ValueError(f"{path}: param must be one of {', '.join(PARAMETERS)}, found {parameter!r}")
     if variable not in ("", parameter):
-        raise ValueError(f"{file}: there is no variable {variable!r}, only {parameter}")
+        raise ValueError(f"{path}: there is no variable {variable!r}, only {parameter}")
     attrs, scale, offset = PARAMETERS[parameter]
     pixels = image.variables[IMAGE]
-    packing = Decoder(
-        dtype=pixels.dtype.str,
-        scale=number(labels, "multiplier", file) if "multiplier" in labels else scale,
-        offset=number(labels, "offset", file) if "offset" in labels else offset,
-        missing=(number(labels, "missing_val", file) if "missing_val" in labels else float(image.largest),),
-    )
-    grid = _grid(labels, pixels.shape, file)
-    obstime = text(labels, "obstime", file)
-    return Header(
-        file=file,
-        grid=grid,
-        movies=1,
-        length=1,
-        time=np.array([[times.parse_stamp(obstime, "YYYYmmddHHMM", f"{file}: obstime")]]),
-        fields=(Field(IMAGE, ("y", "x"), packing),),
-        forcings=(),
-        forcing_names=(),
-        channel=None,
-        conversion=plan_conversion(attrs, {}, units, file),
-        period=None,
-        attrs={"variable": parameter, "dtype_on_disk": str(pixels.dtype)}
-        | ({"grid_mapping": grid.mapping_name} if grid.mapping else {"proj4": _proj4(labels, file)}),
-        file_attrs={"institution": "Finnish Meteorological Institute"},
-        chunk=1,
+    packing = {
+        "scale_factor": number(labels, "multiplier", path) if "multiplier" in labels else scale,
+        "add_offset": number(labels, "offset", path) if "offset" in labels else offset,
+        "_FillValue": number(labels, "missing_val", path) if "missing_val" in labels else image.largest,
+    }
+    packing["_FillValue"] = as_code(packing["_FillValue"], pixels.dtype)
+    grid = _grid(labels, pixels.shape, path)
+    obstime = text(labels, "obstime", path)
+    return label_composite(
+        Composite(
+            name=parameter,
+            pixels=FileArray(path, IMAGE, pixels.shape, pixels.dtype, read_image),
+            attrs=attrs | packing | ({} if grid.mapping else {"proj4": _proj4(labels, path)}),
+            grid=grid,
+            time=times.parse_stamp(obstime, "YYYYmmddHHMM", f"{path}: obstime"),
+            period=None,
+            file_attrs={"institution": "Finnish Meteorological Institute"},
+        )
     )
 
 

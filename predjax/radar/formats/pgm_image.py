@@ -1,4 +1,4 @@
-"""Grey images in PGM files (P5), plain or gzipped, in the shape of a netCDF file of one variable."""
+"""Grey images in PGM files (P5), plain or gzipped, as a whole."""
 
 import gzip
 import re
@@ -13,7 +13,7 @@ _HEADER = re.compile(rb"P5(?:\s|#[^\n]*\n)+(\d+)(?:\s|#[^\n]*\n)+(\d+)(?:\s|#[^\
 
 
 class PgmFile(NamedTuple):
-    """What `radar.formats.open_files` keeps of a file.
+    """An image that was read.
 
     Attributes:
       variables: the pixels (y, x), uint8 or uint16.
@@ -25,17 +25,12 @@ class PgmFile(NamedTuple):
     comments: list[str]
     largest: int
 
-    @property
-    def groups(self) -> dict:
-        """There are none."""
-        return {}
-
     def close(self) -> None:
-        """The file was read as a whole."""
+        """Do nothing: the file was read as a whole."""
 
 
-def open_pgm(path: str) -> PgmFile:
-    """Reads a file.
+def read_image(path: str) -> PgmFile:
+    """Read a file.
 
     Raises:
       ValueError: it is not a PGM file, or a truncated or damaged one.

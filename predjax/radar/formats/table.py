@@ -53,7 +53,7 @@ def read_table(file, path_length: int, variable: str = "", forcings=()) -> Movie
     strain, stress = np.split(paths, 2, axis=-1)
     movies = build_movies(
         stress,
-        channel=COMPONENTS,
+        {"channel": COMPONENTS},
         attrs={"units": "1", "dtype_on_disk": "text", "variable": "stress"},
         source=pathlib.Path(file).name,
         files=[str(file)],

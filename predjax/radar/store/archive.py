@@ -10,19 +10,19 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from predjax.radar.config import DataConfig
-from predjax.radar.formats.headers import read_header
-from predjax.radar.formats.netcdf import Joined, join_netcdf
-from predjax.radar.formats.netcdf_header import Header
+from predjax.radar.formats.catalogue import GRID_SUFFIXES, Reading, is_gridded, read_labels
+from predjax.radar.formats.datasets import check_engine
+from predjax.radar.formats.joining import Joined, join_files
+from predjax.radar.formats.labels import Header
 from predjax.radar.formats.npy import read_npy
 from predjax.radar.formats.npz import read_npz
 from predjax.radar.formats.open_files import OPEN_FILES
-from predjax.radar.formats.suffixes import GRID_SUFFIXES, is_gridded
 from predjax.radar.movies import Movies, check_movies, check_together, has_times
 
 FORMATS = (*GRID_SUFFIXES, ".npy", ".npz")
 SCANNED_TOGETHER = 16  # files, by another process
 Bad = tuple[str, str]  # a file that cannot be read, and why
-# Of a function, options and parts: a generator of function(options, part) in order, computed by other processes.
+# Share(function, options, parts) yields function(options, part) of every part in order, computed by other processes.
 Share = Callable[[Callable, object, Iterable], Generator]
 
 
@@ -31,10 +31,10 @@ class Source(NamedTuple):
 
     Attributes:
       name: short, for messages.
-      shape: of its frames, (movie, time, y, x, channel).
-      open: gives the Movies; those of an array are opened anew at every call. It can be pickled.
-      joined: of netCDF files, with the frames of times that are there twice; else None.
-      mapped: whether frames that were read count as memory until they are opened anew.
+      shape: of the frames, (movie, time, y, x, channel).
+      open: returns the Movies; an array file is opened anew at every call. It can be pickled.
+      joined: the netCDF files, with the frames whose times are there twice; None for an array file.
+      mapped: whether frames that were read count as memory until the source is opened anew.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Source(NamedTuple):
 
     @property
     def frames(self) -> int:
-        """Of all movies."""
+        """The number of frames of all movies."""
         return self.shape[0] * self.shape[1]
 
     @property
@@ -57,23 +57,24 @@ class Source(NamedTuple):
 def scan_archive(
     files: Sequence[pathlib.Path], config: DataConfig, skip: bool, share: Share | None = None
 ) -> tuple[list[Source], list[Bad]]:
-    """The sources of `files` in order, and the files that cannot be read.
+    """Return the sources of `files` in order, and the files that cannot be read.
 
-    Every file is opened once, for its labels; then a few frames are looked at, but with `skip` only of sources that are
-    one file. With `share` other processes read the labels, those of arrays excepted.
+    Every file is opened once, for its labels. Then a few frames are looked at; with `skip` only in sources of one
+    file. With `share` other processes read the labels, except for those of arrays.
 
     Raises:
-      ValueError, OSError: one line. Of a file that cannot be read only without `skip`, or when no file can be.
+      ValueError, OSError: one line. With `skip`, a file that cannot be read is an error only if no file can be read.
     """
+    check_engine(config.engine)
     bad: list[Bad] = []
     sources: list[Source] = []
-    netcdf = [file for file in files if is_gridded(file)]
+    gridded = [file for file in files if config.engine or is_gridded(file)]
     with tqdm(total=len(files), unit="file", desc="scan", disable=None) as bar:
         for file in files:
-            if file in netcdf[:1]:
-                joined = join_netcdf(_read_headers(netcdf, config, skip, bad, bar, share))
+            if file in gridded[:1]:
+                joined = join_files(_read_headers(gridded, config, skip, bad, bar, share))
                 sources += [_joined_source(one) for one in joined]
-            elif not is_gridded(file):
+            elif not (config.engine or is_gridded(file)):
                 bar.update()
                 try:
                     sources.append(_array_source(file, config))
@@ -88,15 +89,14 @@ def scan_archive(
                 sources.remove(source)
     if not sources:
         raise ValueError(f"none of {len(files)} files can be read: {bad[0][1]}")
-    first = _labels(sources[0])
-    for source in sources[1:]:
-        check_together([first, _labels(source)])
+    check_together(map(_labels, sources))
     return sources, bad
 
 
 def _read_headers(
-    files, config: DataConfig, skip: bool, bad: list[Bad], bar: tqdm, share: Share | None
+    files: Sequence[pathlib.Path], config: DataConfig, skip: bool, bad: list[Bad], bar: tqdm, share: Share | None
 ) -> Iterator[Header]:
+    """Yield the labels of the files that can be read."""
     with contextlib.ExitStack() as stack:
         shared: Iterator[Header | None] = itertools.repeat(None)
         if share:
@@ -108,25 +108,29 @@ def _read_headers(
             bar.update()
             try:
                 # What another process could not read is read here, so that errors are those of this process.
-                yield header or read_header(str(file), config.variable, config.units, ())
+                yield header or read_labels(str(file), _reading(config))
             except (ValueError, OSError) as error:
                 _note(bad, str(file), error, skip)
 
 
 def _try_headers(config: DataConfig, files: Sequence[str]) -> list[Header | None]:
-    """The labels of some files, None where they cannot be read."""
+    """Read the labels of some files; None where they cannot be read."""
     found: list[Header | None] = []
     for file in files:
         try:
-            found.append(read_header(file, config.variable, config.units, ()))
+            found.append(read_labels(file, _reading(config)))
         except (ValueError, OSError):
             found.append(None)
     OPEN_FILES.close()
     return found
 
 
+def _reading(config: DataConfig) -> Reading:
+    return Reading(variable=config.variable, units=config.units, engine=config.engine)
+
+
 def _note(bad: list[Bad], file: str, error: Exception, skip: bool) -> None:
-    """Remembers a file that cannot be read, or raises its error."""
+    """Remember a file that cannot be read, or raise its error."""
     if not skip:
         raise error
     bad.append((file, " ".join(str(error).split())))
@@ -150,5 +154,5 @@ def _array_source(file: pathlib.Path, config: DataConfig) -> Source:
 
 
 def _labels(source: Source) -> Movies:
-    """The Movies without a frame, so that no array is kept."""
+    """Return the Movies without frames, so that no array is kept."""
     return source.open().isel(movie=slice(0, 0), time=slice(0, 0)).load()

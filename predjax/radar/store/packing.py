@@ -1,7 +1,7 @@
 """How a store keeps values: as the codes of the source, as codes of a ladder of values, or as float32.
 
-A code is a place in a table of values, so that any packing decodes by one look-up. Ladders, and the largest error of a
-value within their range (half a step):
+A code is a place in a table of values, so that every packing decodes by one look-up. These are the ladders, and the
+largest error of a value within their range (half a step):
 
 ==========  ========================================================  ==================================
             uint16                                                    uint8
@@ -11,7 +11,8 @@ mm/h        -0.01 to 20 by 0.001, to 220 by 0.01, to 2000 by 0.1:     0, then 0.
             0.0005, 0.005 and 0.05 mm/h                               (0.01 mm/h below 0.02)
 ==========  ========================================================  ==================================
 
-Steps of 0.5, 0.1, 0.01 and 0.005 dB, as files have them, are kept to the bit. A value outside goes to the nearest end.
+Values in steps of 0.5, 0.1, 0.01 and 0.005 dB, as files have them, are kept to the bit. A value outside of a ladder
+goes to the nearest end.
 """
 
 from typing import NamedTuple
@@ -19,8 +20,8 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from predjax.radar.formats.lazy import find_codes
 from predjax.radar.movies import Movies
-from predjax.radar.windows.codes import find_stored
 
 DTYPES = ("auto", "uint8", "uint16", "float32")
 _STEPS = {
@@ -32,13 +33,13 @@ _RATE_RANGE = (0.02, 400.0)  # mm/h in 8 bits: of equal ratios
 
 
 class Packing(NamedTuple):
-    """What decodes the numbers of a grid.
+    """How the frames of a grid become numbers in a file, and values again.
 
     Attributes:
       dtype: of the numbers, little-endian.
       table: (256,) or (65536,) float32, the value of every code, NaN = no coverage; None for float32.
-      values: of the ladder that values are rounded to, increasing; None for codes of the source and for float32.
-      description: JSON: "kind" ("source codes", "ladder" or "float32"), and of a ladder its "steps" (from, to, step),
+      values: the values of the ladder, increasing; None for codes of the source and for float32.
+      description: JSON: "kind" ("source codes", "ladder" or "float32"); for a ladder also its "steps" (from, to, step),
         the code of no coverage as "missing_code", and, with a single step, "scale" and "offset".
     """
 
@@ -48,7 +49,7 @@ class Packing(NamedTuple):
     description: dict
 
     def encode(self, frames: np.ndarray) -> tuple[np.ndarray, int]:
-        """Values (frame, ...) as the numbers to store, and how many of them lay outside of the ladder."""
+        """Return values (frame, ...) as numbers to store, and how many of the values lie outside of the ladder."""
         if self.values is None or self.table is None:
             return np.ascontiguousarray(frames, self.dtype), 0
         codes = np.empty(frames.shape, self.dtype)
@@ -58,12 +59,12 @@ class Packing(NamedTuple):
         return codes, int(np.count_nonzero(outside))
 
     def _find_codes(self, frame: np.ndarray) -> np.ndarray:
-        """The place of the nearest of `values`; anything for NaN."""
+        """Return the places of the nearest of `values`; a NaN gets any place."""
         assert self.values is not None, "only a ladder is searched"
         steps = self.description["steps"]
         if isinstance(steps[-1][2], str):
             return np.searchsorted((self.values[1:].astype(np.float64) + self.values[:-1]) / 2, frame)
-        # By arithmetic, which is many times faster than to search tens of thousands of values.
+        # Arithmetic is many times faster than a search in tens of thousands of values.
         frame = np.clip(frame, steps[0][0], steps[-1][1], dtype=np.float64)
         codes, first = np.zeros(frame.shape), 0
         for low, high, step in steps:
@@ -76,19 +77,19 @@ class Packing(NamedTuple):
 
 
 def choose_packing(movies: Movies, dtype: str) -> tuple[Packing, xr.Variable]:
-    """The packing of a grid, and what to read for it: (movie, time, y, x, channel) codes of the source, or values.
+    """Choose the packing of a grid, and the frames to read for it: codes of the source, or values.
 
-    Codes of the source are kept as they are where one table decodes all of them and `dtype` has room for them: nothing
-    is lost. Else dBZ and mm/h become codes of a ladder. "auto" is uint16, and float32 for any other unit.
+    Codes of the source are kept where one table decodes all of them and `dtype` has room for them: nothing is lost.
+    Otherwise dBZ and mm/h become codes of a ladder. "auto" is uint16, and float32 for any other unit.
 
     Raises:
       ValueError: there is no ladder for the unit.
     """
     if dtype not in DTYPES:
         raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
-    frames, stored, units = movies["frames"], find_stored(movies["frames"]), movies["frames"].attrs["units"]
-    if stored and dtype != "float32" and stored[0].dtype.itemsize <= (1 if dtype == "uint8" else 2):
-        codes, table = stored
+    frames, coded, units = movies["frames"], find_codes(movies["frames"]), movies["frames"].attrs["units"]
+    if coded and dtype != "float32" and coded[0].dtype.itemsize <= (1 if dtype == "uint8" else 2):
+        codes, table = coded
         return Packing(codes.dtype.newbyteorder("<").str, table, None, {"kind": "source codes"}), codes
     if dtype == "float32" or (dtype == "auto" and units not in ("dBZ", "mm/h")):
         return Packing("<f4", None, None, {"kind": "float32"}), frames.variable
@@ -101,7 +102,7 @@ def choose_packing(movies: Movies, dtype: str) -> tuple[Packing, xr.Variable]:
 
 
 def make_ladder(units: str, dtype: str) -> Packing:
-    """The packing of dBZ or mm/h as "uint8" or "uint16" codes; see the table above."""
+    """Return the packing of dBZ or mm/h as "uint8" or "uint16" codes; see the table above."""
     steps = _STEPS.get((units, dtype))
     size = 256 if dtype == "uint8" else 65536
     description = {"kind": "ladder", "missing_code": size - 1}

@@ -1,4 +1,4 @@
-"""The training store: one folder of plain arrays that is read by memory map, made by `predjax prepare`.
+"""The store: one folder of plain arrays, made by `predjax prepare` and read by memory map.
 
 ::
 
@@ -7,13 +7,14 @@
     grid_0/values.npy      (256,) or (65536,) float32: the value of every code; NaN = no coverage. Not with float32
     grid_0/times.npy       (frame,) int64: nanoseconds since 1970-01-01 UTC. Not where frames have no times
     grid_0/statistics.npy  (frame, 3) float32: fraction of the pixels that are covered, fraction that are wet, mean of
-                           those covered; see `store_statistics`
+                           the covered ones; see `store.statistics`
     grid_1/...
 
-so that `numpy.load("grid_0/values.npy")[numpy.load("grid_0/frames.npy", mmap_mode="r")[100:120]]` are 20 frames.
+`numpy.load("grid_0/values.npy")[numpy.load("grid_0/frames.npy", mmap_mode="r")[100:120]]` are 20 frames.
 
-`index.json` holds `format` ("predjax store"), `version` (of the format), `predjax` (that wrote it), `wet_threshold`,
-`statistics` (names of their columns), `skipped` (damaged files: `file`, `reason`) and `grids`, a list of
+`index.json` holds `format` ("predjax store"), `version` (of the format), `predjax` (the version that wrote it),
+`wet_threshold`, `statistics` (the names of their columns), `skipped` (damaged files: `file`, `reason`) and `grids`, a
+list of
 
 ==============  ======================================================================================================
 folder          name of the folder
@@ -25,7 +26,7 @@ packing         `kind`: "source codes" are the codes that the source stores, unc
                 (value = code * scale + offset); "float32" are values
 units           of the values
 attrs           of the frames: standard_name, variable, grid_mapping, dtype_on_disk of the source ...
-movie_attrs     of the whole: `source` (short name of the archive), title, institution ...
+movie_attrs     of the movies: `source` (short name of the archive), title, institution ...
 y, x            `values` and `attrs` of the coordinates
 channel         labels of the channels
 grid_mapping    `name` and `attrs` of the projection, or null
@@ -33,8 +34,8 @@ step_seconds    the most frequent time step, or null
 segments        runs of frames without a gap: [movie, start, stop, time of the first, time of the last frame]; start and
                 stop count within the movie
 sources         the files that the frames come from
-duplicates      frames that were left out because a file before had the time, `differing`: those with other values
-clipped         values outside of the ladder, which became its ends
+duplicates      frames left out because an earlier file had their time; `differing`: those with other values
+clipped         number of values outside of the ladder, which became its ends
 ==============  ======================================================================================================
 """
 
@@ -43,50 +44,51 @@ import json
 import logging
 import os
 import pathlib
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
-from xarray.backends import BackendArray
-from xarray.core import indexing
 
 from predjax.radar.formats.decode import Decoder
+from predjax.radar.formats.lazy import read_later
 from predjax.radar.formats.npy import open_npy
 from predjax.radar.formats.quantity import plan_conversion
-from predjax.radar.movies import Movies, build_movies
+from predjax.radar.movies import DIMENSIONS, Movies, build_movies
 
 _LOG = logging.getLogger("predjax")
 FORMAT, VERSION = "predjax store", 1
 INDEX = "index.json"
 
 
-class StoreFrames(BackendArray):
-    """Numbers (movie, time, y, x, channel) of a memory map as frames: decoded to float32 where they are indexed.
+class StoreFrames:
+    """Frames (movie, time, y, x, channel) in a memory map, decoded to float32 when they are indexed.
 
-    Only what is indexed is read, also by lists of frames.
+    Only the indexed part is read, also where lists of frames are indexed.
     """
 
-    def __init__(self, array: np.ndarray, table: np.ndarray | None, decode=None):
+    reads_lists = True
+
+    def __init__(self, array: np.ndarray, table: np.ndarray | None, decode: Callable | None = None):
         """Args:
         array: codes of `table`, or float32 values where that is None.
         table: the float32 value of every code.
-        decode: what values become where there is no table.
+        decode: a function of values that is applied where there is no table; None: values stay as they are.
         """
         self._array, self._table, self._decode = array, table, decode
         self.shape = array.shape
         self.dtype = np.dtype(np.float32)
 
-    def stored(self) -> tuple["StoreFrames", np.ndarray] | None:
-        """The same frames as codes and the table that decodes them, or None where values are stored."""
+    def codes(self) -> tuple["StoreFrames", np.ndarray] | None:
+        """Return the same frames as codes, and their table; None where the file holds values."""
         if self._table is None:
             return None
         codes = StoreFrames(self._array, None)
         codes.dtype = self._array.dtype
         return codes, self._table
 
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
-        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
-
-    def _read(self, key: tuple) -> np.ndarray:
+    def read(self, key: tuple) -> np.ndarray:
+        """Read a part; see `lazy.Readable`."""
         # Slices first, which read nothing; then one list after the other, each along its own axis.
         part = self._array[tuple(slice(None) if isinstance(k, np.ndarray) else k for k in key)]
         axis = 0
@@ -96,12 +98,12 @@ class StoreFrames(BackendArray):
             axis += not isinstance(k, int | np.integer)
         if self._table is not None:
             return self._table[part]
-        # A copy: a memory map would tie what is kept to the file.
+        # A copy: a part of a memory map would keep the file open and follow its changes.
         return np.array(part) if self._decode is None else self._decode(part)
 
 
 def is_store(path: str | os.PathLike) -> bool:
-    """Whether `path` is a folder whose index.json says that it is a store, of whatever version."""
+    """Return whether `path` is a folder whose index.json says that it is a store, of any version."""
     try:
         with open(os.path.join(path, INDEX), encoding="utf-8") as file:
             return json.load(file)["format"] == FORMAT
@@ -109,14 +111,16 @@ def is_store(path: str | os.PathLike) -> bool:
         return False
 
 
-def read_store(path: str | os.PathLike, variable: str = "", units: str = "file", forcings=()) -> list[Movies]:
-    """The Movies that a store was made of, one a grid, with the frames left in the file.
+def read_store(
+    path: str | os.PathLike, variable: str = "", units: str = "file", forcings: Sequence[str] = ()
+) -> list[Movies]:
+    """Read the Movies that a store was made of, one for each grid; the frames stay in the file.
 
     Args:
       path: of the folder.
       variable: empty, or the one that the store holds.
-      units: "file", or "mm/h" or "dBZ", into which it is converted by the store's own Z-R relation, else by that of
-        Marshall and Palmer.
+      units: "file" for the unit of the store. "mm/h" or "dBZ" converts by the store's own Z-R relation, or, without
+        one, by the relation of Marshall and Palmer.
       forcings: must be empty.
 
     Returns:
@@ -138,7 +142,7 @@ def read_store(path: str | os.PathLike, variable: str = "", units: str = "file",
 
 
 def read_grid(path: pathlib.Path, grid: dict, variable: str = "", units: str = "file") -> Movies:
-    """The Movies of one entry of the index; see `read_store`."""
+    """Read the Movies of one entry of the index; see `read_store`."""
     folder, attrs = path / grid["folder"], {**grid["attrs"], "units": grid["units"]}
     # Arrays have no names; and a name is kept without its group.
     if variable and attrs.get("variable", variable).split("/")[-1] != variable.split("/")[-1]:
@@ -153,9 +157,8 @@ def read_grid(path: pathlib.Path, grid: dict, variable: str = "", units: str = "
             f"{folder / 'frames.npy'}: the index of the store says {grid['dtype']} {grid['shape']}, the file holds "
             f"{array.dtype.str} {list(array.shape)}"
         )
-    table, decode = (open_npy(folder / "values.npy")[:] if "values.npy" in grid["files"] else None), None
-    if table is not None:
-        table = np.array(table)
+    table = np.array(open_npy(folder / "values.npy")) if "values.npy" in grid["files"] else None
+    decode: Callable | None = None
     if units not in ("file", attrs["units"]):
         conversion = plan_conversion(attrs, {}, units, str(path))
         decoder, attrs = conversion.apply(Decoder(dtype="<f4"), None), attrs | dict(conversion.attrs)
@@ -171,28 +174,26 @@ def read_grid(path: pathlib.Path, grid: dict, variable: str = "", units: str = "
     times = None
     if "times.npy" in grid["files"]:
         times = np.array(open_npy(folder / "times.npy")).view("datetime64[ns]").reshape(shape[:2])
+    coords = {"time": times, "channel": grid["channel"]}
+    for axis in ("y", "x"):
+        coords[axis] = xr.Variable((axis,), np.array(grid[axis]["values"], np.float64), grid[axis]["attrs"])
     mapping = grid["grid_mapping"]
+    if mapping:
+        values = {name: np.array(one) if isinstance(one, list) else one for name, one in mapping["attrs"].items()}
+        coords[mapping["name"]] = xr.Variable((), 0, values)
     movies = build_movies(
-        indexing.LazilyIndexedArray(StoreFrames(array.reshape(shape), table, decode)),
-        time=times,
-        y=xr.Variable(("y",), np.array(grid["y"]["values"], np.float64), grid["y"]["attrs"]),
-        x=xr.Variable(("x",), np.array(grid["x"]["values"], np.float64), grid["x"]["attrs"]),
-        channel=grid["channel"],
+        read_later(DIMENSIONS, StoreFrames(array.reshape(shape), table, decode)),
+        coords,
         attrs=attrs,
         source=grid["movie_attrs"]["source"],
         files=grid["sources"],
     )
     movies.attrs |= grid["movie_attrs"]
-    if mapping:
-        attrs = {
-            name: np.array(value) if isinstance(value, list) else value for name, value in mapping["attrs"].items()
-        }
-        movies = movies.assign_coords({mapping["name"]: xr.Variable((), 0, attrs)})
     return movies
 
 
 def describe_movies(movies: Movies) -> dict:
-    """The part of an index entry that labels the frames; `read_grid` makes the same Movies of it."""
+    """Return the labels of the frames as a part of an index entry, from which `read_grid` makes the same Movies."""
     attrs = {name: _plain(value) for name, value in movies["frames"].attrs.items()}
     mapping = movies["frames"].attrs.get("grid_mapping")
     return {
@@ -219,6 +220,6 @@ def describe_movies(movies: Movies) -> dict:
     }
 
 
-def _plain(value):
-    """An attribute as JSON has it: the same numbers."""
+def _plain(value: Any) -> Any:
+    """Return an attribute as JSON values: the same numbers."""
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else value

@@ -1,23 +1,21 @@
-"""What a store says of every frame, so that windows can be drawn by importance without reading pixels."""
+"""Statistics of every frame in a store, so that windows can be drawn by importance without reading pixels."""
 
 import numpy as np
-
-from predjax.radar.movies import RANGES
 
 STATISTICS = ("covered", "wet", "mean")
 WET_THRESHOLDS = {"mm/h": 0.1, "dBZ": 10.0}
 
 
 def measure_frames(values: np.ndarray, wet_threshold: float | None) -> np.ndarray:
-    """The STATISTICS of each frame.
+    """Measure the STATISTICS of each frame.
 
     Args:
       values: (frame, y, x, channel) float32, NaN = no coverage.
-      wet_threshold: from which a pixel is wet; None where nothing tells.
+      wet_threshold: a pixel is wet from this value on; None if it is unknown.
 
     Returns:
-      (frame, 3) float32: the fractions of all pixels that are covered, and that are wet (NaN without a threshold); the
-      mean of the covered pixels (NaN without any).
+      (frame, 3) float32: the fraction of all pixels that are covered, the fraction that are wet (NaN without a
+      threshold), and the mean of the covered pixels (NaN without any).
     """
     statistics = np.full((len(values), len(STATISTICS)), np.nan, np.float32)
     for frame, row in zip(values, statistics):
@@ -29,15 +27,3 @@ def measure_frames(values: np.ndarray, wet_threshold: float | None) -> np.ndarra
         if covered:
             row[2] = np.sum(frame, where=finite, dtype=np.float64) / covered
     return statistics
-
-
-def check_range(values: np.ndarray, units: str, name: str) -> None:
-    """Raises a ValueError when a value (NaN = no coverage) is impossible in `units`."""
-    low, high = RANGES.get(units, (-np.inf, np.inf))
-    smallest, largest = np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)
-    if smallest < low or largest > high or np.isinf([smallest, largest]).any():
-        worst = smallest if smallest < low or np.isinf(smallest) else largest
-        limits = f"between {low:g} and {high:g}" if units in RANGES else "finite"
-        raise ValueError(
-            f"{name}: values in {units} must be {limits}, but one is {worst:g}: is the unit or the scale factor right?"
-        )

@@ -1,15 +1,17 @@
 """Writing a store: arrays that grow, and a journal, so that a run that was killed goes on where it was.
 
 Until it is whole, a store lies in the hidden folder `.NAME.part` beside it: `store/` and `journal.jsonl`. The first
-line of the journal says of what the store is made; every other line says that a block is on disk, and is written
-after it.
+line of the journal says what the store is made of. Every other line says that a slab of frames is on disk, and is
+written after the slab.
 """
 
 import contextlib
+import io
 import json
 import os
 import pathlib
 import shutil
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -20,13 +22,13 @@ JOURNAL = "journal.jsonl"
 
 
 class GrowingArray:
-    """A .npy file that grows along its first axis; its header knows of no row before `finish`."""
+    """A .npy file that grows along its first axis; before `finish` its header says that there are no rows."""
 
     def __init__(self, path: pathlib.Path, dtype: str, shape: tuple[int, ...], rows: int):
         """Args:
-        path: made where it is missing.
+        path: of the file, which is made if it is missing.
         dtype, shape: of one row.
-        rows: that it has already; what comes after them is cut off.
+        rows: the number of rows that the file has already; what comes after them is cut off.
         """
         self.path, self._dtype, self._shape, self._rows = path, np.dtype(dtype), tuple(shape), rows
         self._file = open(path, "r+b" if path.exists() else "x+b", buffering=0)  # noqa: SIM115
@@ -40,12 +42,13 @@ class GrowingArray:
         self._begin = self._file.tell()
         size = self._begin + rows * self._dtype.itemsize * int(np.prod(self._shape))
         if os.fstat(self._file.fileno()).st_size < size:
+            self._file.close()
             raise ValueError(f"{path}: shorter than its journal says: delete {path.parents[2]} to start anew")
         self._file.truncate(size)
         self._file.seek(size)
 
     def append(self, rows: np.ndarray) -> None:
-        """Writes rows to disk."""
+        """Write rows to disk."""
         if not len(rows):
             return
         with _named(self.path):
@@ -54,7 +57,7 @@ class GrowingArray:
         self._rows += len(rows)
 
     def finish(self) -> int:
-        """Writes the header and closes the file; its size in bytes."""
+        """Write the header and close the file; return its size in bytes."""
         with _named(self.path):
             self._write_header(self._rows)
             if self._file.tell() != self._begin:
@@ -64,6 +67,7 @@ class GrowingArray:
         return self.path.stat().st_size
 
     def close(self) -> None:
+        """Close the file; the rows in it stay."""
         self._file.close()
 
     def _write_header(self, rows: int) -> None:
@@ -76,25 +80,25 @@ class Journal:
     """The hidden folder of one store, open for this process alone; a context manager.
 
     Attributes:
-      store: where to write.
-      blocks: what the journal says of every grid, in order.
+      store: the folder to write to.
+      slabs: the lines of the journal of every grid, in order.
     """
 
     def __init__(self, output: pathlib.Path, arguments: dict, archive: list[list], overwrite: bool):
-        """Goes on with what there is of the same arguments and archive, else begins.
+        """Go on with what is there of the same arguments and archive, or begin.
 
         Args:
           output: where the store will be.
           arguments: JSON values by name.
           archive: [file, size, time of change in ns] of every file.
-          overwrite: whether to begin anew where these are not those of the journal.
+          overwrite: whether to begin anew where arguments or archive differ from the journal.
 
         Raises:
-          ValueError: names the first difference; or another process is at it.
+          ValueError: names the first difference; or another process writes this store.
         """
         self.folder = output.with_name(f".{output.name}.part")
         self.store = self.folder / "store"
-        self.blocks: dict[int, list[dict]] = {}
+        self.slabs: dict[int, list[dict]] = {}
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / JOURNAL
         self._file = open(path, "a+b", buffering=0)  # noqa: SIM115
@@ -111,14 +115,14 @@ class Journal:
             if not lines:
                 self._write({"version": VERSION, "arguments": arguments, "archive": archive})
             for line in lines[1:]:
-                self.blocks.setdefault(line["grid"], []).append(line)
+                self.slabs.setdefault(line["grid"], []).append(line)
             self.store.mkdir(exist_ok=True)
         except BaseException:
             self._file.close()
             raise
 
     def _read(self) -> tuple[list[dict], int]:
-        """The whole lines, and where they end."""
+        """Return the lines that are complete, and where the last of them ends."""
         self._file.seek(0)
         lines, end = [], 0
         for line in self._file.read().splitlines(keepends=True):
@@ -131,13 +135,13 @@ class Journal:
 
     @property
     def resumed(self) -> bool:
-        """Whether there was a journal with at least one block."""
-        return bool(self.blocks)
+        """Whether there was a journal with at least one slab."""
+        return bool(self.slabs)
 
-    def add(self, block: dict) -> None:
-        """Says that a block of the grid `block["grid"]` is on disk."""
-        self._write(block)
-        self.blocks.setdefault(block["grid"], []).append(block)
+    def add(self, line: dict) -> None:
+        """Write a line that says that a slab of the grid `line["grid"]` is on disk."""
+        self._write(line)
+        self.slabs.setdefault(line["grid"], []).append(line)
 
     def _write(self, line: dict) -> None:
         with _named(self.folder / JOURNAL):
@@ -145,7 +149,7 @@ class Journal:
             os.fsync(self._file.fileno())
 
     def finish(self, output: pathlib.Path, index: dict) -> None:
-        """Writes the index and gives the store its name; an older store of that name, which may be replaced, goes."""
+        """Write the index and give the store its name; an older store of that name is replaced."""
         path = self.store / INDEX
         with _named(path), open(path, "wb") as file:
             file.write(_format_index(index).encode())
@@ -161,17 +165,17 @@ class Journal:
         self._file.close()
         shutil.rmtree(self.folder)
 
-    def __enter__(self):
+    def __enter__(self) -> "Journal":
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self._file.close()
-        if not self.blocks:  # nothing to go on with
+        if not self.slabs:  # nothing to go on with
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def write_values(path: pathlib.Path, values: np.ndarray) -> int:
-    """Saves a small array; its size in bytes."""
+    """Save a small array; return the size of the file in bytes."""
     with _named(path), open(path, "wb") as file:
         np.save(file, values)
         file.flush()
@@ -180,7 +184,7 @@ def write_values(path: pathlib.Path, values: np.ndarray) -> int:
 
 
 def _find_difference(first: dict, arguments: dict, archive: list[list]) -> str:
-    """What the first line of a journal says otherwise, or ""."""
+    """Return how the first line of a journal differs from arguments and archive, or ""."""
     if first.get("version") != VERSION:
         return f"by another version of {FORMAT}"
     for name, value in arguments.items():
@@ -197,7 +201,7 @@ def _find_difference(first: dict, arguments: dict, archive: list[list]) -> str:
 
 
 def _format_index(index: dict) -> str:
-    """JSON with one line a value, two levels deep."""
+    """Return JSON with one line for each value, two levels deep."""
 
     def lines(values: dict, indent: str) -> str:
         return ",\n".join(f"{indent}{json.dumps(name)}: {json.dumps(value)}" for name, value in values.items())
@@ -208,8 +212,8 @@ def _format_index(index: dict) -> str:
 
 
 @contextlib.contextmanager
-def _named(path: pathlib.Path):
-    """Errors of writing name the file and say what to do."""
+def _named(path: pathlib.Path) -> Iterator[None]:
+    """Let errors of writing name the file and say what to do."""
     try:
         yield
     except OSError as error:
@@ -217,14 +221,15 @@ def _named(path: pathlib.Path):
         raise OSError(error.errno, reason, str(path)) from None
 
 
-def _write(file, data) -> None:
-    """All of the data: an unbuffered file may take only a part."""
+def _write(file: io.FileIO, data: bytes | memoryview) -> None:
+    """Write all of the data: an unbuffered file may take only a part at a time."""
     view = memoryview(data).cast("B")
     while len(view):
         view = view[file.write(view) :]
 
 
-def _lock(file, folder: pathlib.Path) -> None:
+def _lock(file: io.FileIO, folder: pathlib.Path) -> None:
+    """Keep other processes out until the file is closed. Errors: ValueError, another process is in already."""
     try:
         import fcntl
     except ImportError:  # not there on Windows

@@ -1,23 +1,23 @@
-"""Windows that cannot be read, where `on_bad_window` is "skip": counted, and every reason said once."""
+"""Windows that cannot be read, where `on_bad_window` is "skip": they are counted, and each reason is said once."""
 
 import logging
 
 _LOG = logging.getLogger("predjax")
-_SAID = 20  # reasons, after which they are counted only
+_SAID = 20  # reasons; further ones are only counted
 
 
 class BadWindows:
-    """What could not be read so far.
+    """The windows that could not be read so far.
 
     Attributes:
-      count: windows that were skipped.
+      count: how many were skipped.
     """
 
-    def __init__(self):
-        self.count, self._reasons = 0, set()
+    def __init__(self) -> None:
+        self.count, self._reasons = 0, set[str]()
 
     def add(self, error: Exception) -> None:
-        """Counts a window whose reading ended in `error`."""
+        """Count a window whose reading ended in `error`."""
         self.count += 1
         reason = str(error)
         if reason not in self._reasons and len(self._reasons) < _SAID:
@@ -26,5 +26,5 @@ class BadWindows:
 
 
 def tolerate(on_bad_window: str) -> BadWindows | None:
-    """Where to put windows that cannot be read; None: they are errors."""
+    """Return what counts the windows that cannot be read, or None where they are errors."""
     return BadWindows() if on_bad_window == "skip" else None

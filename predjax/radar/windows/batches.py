@@ -1,7 +1,7 @@
 """The door in: labelled movies become float32 batches (B, T, H, W, C).
 
-Which windows are in a batch is a pure function of (seed, step), so a run that is resumed, or shared among any number
-of devices, sees the same data. Nothing is remembered between two batches.
+The windows of a batch are a pure function of (seed, step). So a run sees the same data when it is resumed, and on any
+number of devices. Nothing is remembered between two batches.
 """
 
 from collections.abc import Sequence
@@ -9,24 +9,27 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from predjax.radar.config import DataConfig
-from predjax.radar.movies import Movies, check_together
+from predjax.radar.movies import Sources
+from predjax.radar.windows.arrays import open_arrays
 from predjax.radar.windows.bad_windows import BadWindows, tolerate
-from predjax.radar.windows.codes import Stored, open_arrays
-from predjax.radar.windows.index import Period, Window, check_length, find_corners
+from predjax.radar.windows.codes import CodedFrames
+from predjax.radar.windows.index import Window, WindowIndex, find_corners
 from predjax.units import dbz_to_rain_rate
 
-MEMORY_LIMIT = 2**30  # bytes of frames, as stored, that are read once and kept; larger data are read window by window
+MEMORY_LIMIT = 2**30  # bytes of frames in their files: smaller data are kept in memory, larger read by window
 MAX_TRIES = 512  # for one window with enough coverage
-CORNERS_PER_WINDOW = 16  # random crops tried before another time is
-LEAST = 0.05  # probability of the driest windows with `importance`
+CORNERS_PER_WINDOW = 16  # random crops to try before another time
+LEAST = 0.05  # probability that the driest windows keep their turn with `importance`
 ORDER, DRAW = 1, 2  # keep the two uses of a seed apart
 
 
 class Batch(NamedTuple):
-    """frames (B, T, H, W, C) float32, NaN = no coverage; forcings (B, T, A) or (B, T, H, W, A) float32, or None.
+    """Windows to train on or to verify on.
 
-    Frames that were asked for as they are stored are `Stored`, of the same shape.
+    Attributes:
+      frames: (B, T, H, W, C) float32, NaN = no coverage; or `CodedFrames` of this shape, where they were asked for.
+      forcings: (B, T, A) or (B, T, H, W, A) float32, or None.
+      windows: where the frames come from.
     """
 
     frames: Any
@@ -37,45 +40,34 @@ class Batch(NamedTuple):
 class BatchSource:
     """Batches to train on.
 
-    In every epoch each window of `length` frames in `periods` has one turn, in an order of that epoch's own. A window
-    with less than `min_coverage` finite pixels gives its turn to another crop or time; so does one that cannot be read,
-    where `on_bad_window` is "skip", and, with `importance`, one with less rain than that has it with a probability in
-    proportion (as Ravuri et al., 2021, https://doi.org/10.1038/s41586-021-03854-z, draw theirs).
+    In every epoch each window of the index has one turn, in an order of that epoch's own. A window with less than
+    `min_coverage` finite pixels gives its turn to another crop or time. So does one that cannot be read, where
+    `on_bad_window` is "skip". With `importance`, a window with less rain than that keeps its turn with a probability
+    in proportion to its rain (as Ravuri et al., 2021, https://doi.org/10.1038/s41586-021-03854-z, draw theirs).
 
     Args:
-      sources: the data set.
-      periods: the part of it to train on.
-      length: frames of a window.
+      index: the windows to train on; its `config` also tells min_coverage, importance and on_bad_window.
       batch_size: windows of a global batch.
-      config: crop, crop_mode, window_stride, min_coverage, importance and on_bad_window are used.
       seed: not negative.
 
     Attributes:
       frame_shape: (H, W, C).
       num_windows: turns in an epoch: windows in time, times the tiles of a grid.
       names: of the sources, for messages.
-      table: the values of the integers that all sources store; None where they differ, or store anything else.
-      bad: the windows that could not be read; None where that is an error.
+      table: the values of the codes of all sources; None where tables differ, or a source has values.
+      bad: counts the windows that could not be read; None where that is an error.
 
     Raises:
-      ValueError: the sources do not go together, no period is as long as a window, the crop is larger than a frame.
+      ValueError: there is no period, or the frames of the sources differ in size and there is no crop.
     """
 
-    def __init__(
-        self,
-        sources: Sequence[Movies],
-        periods: Sequence[Period],
-        length: int,
-        batch_size: int,
-        config: DataConfig,
-        seed: int,
-    ):
-        if not periods:
+    def __init__(self, index: WindowIndex, batch_size: int, seed: int):
+        sources, config = index.sources, index.config
+        if not len(index):
             raise ValueError("there is no period to draw windows from")
         if batch_size < 1 or seed < 0:
             raise ValueError(f"batch_size {batch_size} must be at least 1 and seed {seed} at least 0")
-        check_length(sources, periods, length)
-        used = sorted({period.source for period in periods})
+        used = index.used
         self.frame_shape = _find_frame_shape(sources, used, config.crop)
         self.bad = tolerate(config.on_bad_window)
         try:
@@ -88,30 +80,24 @@ class BatchSource:
         kinds = {None if table is None else table.tobytes() for table in tables}
         self.table = tables[0] if len(kinds) == 1 else None
         self.names = [movies.attrs["source"] for movies in sources]
-        self._sizes = [(movies.sizes["y"], movies.sizes["x"]) for movies in sources]
-        self._corners = {source: find_corners(sources[source], config.crop, config.crop_mode) for source in used}
         self._units = sources[used[0]].frames.attrs["units"]
         if config.importance and self._units not in ("mm/h", "dBZ"):
             raise ValueError(
                 f"importance {config.importance:g} is of rain in mm/h or dBZ, not of frames in {self._units}"
             )
-        self._length, self._batch_size, self._config, self._seed = length, batch_size, config, seed
-        self._periods = [period for period in periods if period.stop - period.start >= length]
+        self._index, self._batch_size, self._config, self._seed = index, batch_size, config, seed
         self._free_crop = config.crop > 0 and config.crop_mode == "random"
-        starts = [(p.stop - p.start - length) // config.window_stride + 1 for p in self._periods]
-        turns = [count * len(self._corners[p.source]) for count, p in zip(starts, self._periods)]
-        self._ends = np.cumsum(turns)
-        self.num_windows = int(self._ends[-1])
+        self.num_windows = len(index)
         self._order = (-1, np.arange(0))
 
-    def batch(self, step: int, shard: int = 0, num_shards: int = 1, *, keep_stored: bool = False) -> Batch:
-        """Part `shard` of `num_shards` of the global batch of `step`: a contiguous slice of it.
+    def batch(self, step: int, shard: int = 0, num_shards: int = 1, *, as_codes: bool = False) -> Batch:
+        """Return part `shard` of `num_shards` of the global batch of `step`: a contiguous slice of it.
 
-        With `keep_stored`, frames stay as they are stored where there is a `table`, else they are values all the same.
+        With `as_codes`, frames are `CodedFrames` where there is a `table`; without one they are values all the same.
 
         Raises:
-          ValueError: the batch cannot be divided so, or no window with enough coverage was found, or a forcing is
-            missing.
+          ValueError: the batch cannot be divided into these parts, no window with enough coverage was found, or a
+            forcing is missing.
           ValueError, OSError: a window cannot be read.
         """
         if not 0 <= shard < num_shards:
@@ -120,9 +106,9 @@ class BatchSource:
             raise ValueError(f"batch_size {self._batch_size} cannot be divided among {num_shards} shards evenly")
         size = self._batch_size // num_shards
         drawn = [self._draw(step, slot) for slot in range(shard * size, (shard + 1) * size)]
-        if keep_stored and self.table is not None:
+        if as_codes and self.table is not None:
             batch = _stack(drawn, self.names)
-            return batch._replace(frames=Stored(batch.frames, self.table))
+            return batch._replace(frames=CodedFrames(batch.frames, self.table))
         drawn = [(self._decode(frames, window), forcings, window) for frames, forcings, window in drawn]
         return _stack(drawn, self.names)
 
@@ -131,7 +117,10 @@ class BatchSource:
         return frames if table is None else table[frames]
 
     def _draw(self, step: int, slot: int) -> tuple[np.ndarray, np.ndarray | None, Window]:
-        """The window of one global slot, or the first of its replacements with enough coverage; frames as kept."""
+        """Return the window of one global slot, or its first replacement with enough coverage: frames, forcings, place.
+
+        Frames are codes or values, as in `arrays.Arrays`.
+        """
         epoch, turn = divmod(step * self._batch_size + slot, self.num_windows)
         number, best, best_source = int(self._find_order(epoch)[turn]), -1.0, 0
         for attempt in range(MAX_TRIES):
@@ -142,7 +131,9 @@ class BatchSource:
             try:
                 frames, coverage = self._read_covered(window)
                 if frames is not None and self._is_taken(frames, window.source, rng):
-                    forcings = _cut(self._arrays[window.source].forcings, window, self._length, *self.frame_shape[:2])
+                    forcings = _cut(
+                        self._arrays[window.source].forcings, window, self._index.length, *self.frame_shape[:2]
+                    )
                     return frames, forcings, window
             except (ValueError, OSError) as error:
                 if self.bad is None:
@@ -152,15 +143,15 @@ class BatchSource:
             if coverage > best:
                 best, best_source = coverage, window.source
         raise ValueError(
-            f"{self.names[best_source]}: no window of {self._length} frames with min_coverage "
+            f"{self.names[best_source]}: no window of {self._index.length} frames with min_coverage "
             f"{self._config.min_coverage:g} in {MAX_TRIES} tries: at best {max(best, 0):.3g} of the pixels are valid"
         )
 
     def _read_covered(self, window: Window) -> tuple[np.ndarray | None, float]:
-        """Frames (T, H, W, C), or None when fewer than min_coverage pixels are finite; and the fraction that is."""
+        """Return the frames (T, H, W, C), or None when too few pixels are finite; and the fraction of finite pixels."""
         arrays, coverage, least = self._arrays[window.source], 1.0, self._config.min_coverage
         # The first frame nearly always tells, and costs a fraction of the window.
-        for length in (1, self._length) if least else (self._length,):
+        for length in (1, self._index.length) if least else (self._index.length,):
             frames = _cut(arrays.frames, window, length, *self.frame_shape[:2], arrays.dtype)
             if least:
                 finite = np.isfinite(frames) if arrays.table is None else np.isfinite(arrays.table)[frames]
@@ -170,17 +161,18 @@ class BatchSource:
         return frames, coverage
 
     def _is_taken(self, frames: np.ndarray, source: int, rng: np.random.Generator) -> bool:
-        """Whether a window with this rain has its turn, as `importance` draws it."""
+        """Return whether a window with this rain keeps its turn, as `importance` draws it."""
         wanted = self._config.importance
         if not wanted:
             return True
-        table, some = self._arrays[source].table, frames[:: max(1, self._length // 4), ::2, ::2]
+        table, some = self._arrays[source].table, frames[:: max(1, self._index.length // 4), ::2, ::2]
         rain = some if table is None else table[some]
         rain = dbz_to_rain_rate(rain) if self._units == "dBZ" else rain
         mean = 1 - np.exp(-np.nan_to_num(np.maximum(rain, 0.0))).mean()
         return rng.random() < max(mean / wanted, LEAST)
 
     def _find_order(self, epoch: int) -> np.ndarray:
+        """Return the numbers of the windows in the order of this epoch."""
         known, order = self._order  # read as a pair: another thread may replace it
         if known != epoch:
             order = np.random.default_rng([ORDER, self._seed, epoch]).permutation(self.num_windows)
@@ -188,25 +180,21 @@ class BatchSource:
         return order
 
     def _find_window(self, number: int, rng: np.random.Generator) -> Window:
-        """Window `number` of an epoch; a random crop lies where `rng` says."""
-        index = int(np.searchsorted(self._ends, number, side="right"))
-        period = self._periods[index]
-        corners = self._corners[period.source]
-        start, corner = divmod(number - (int(self._ends[index - 1]) if index else 0), len(corners))
-        y, x = corners[corner]
-        if self._free_crop:
-            rows, columns = self._sizes[period.source]
-            y = int(rng.integers(rows - self._config.crop + 1))
-            x = int(rng.integers(columns - self._config.crop + 1))
-        return Window(period.source, period.movie, period.start + start * self._config.window_stride, y, x)
+        """Return window `number` of an epoch; a random crop lies where `rng` says."""
+        window = self._index[number]
+        if not self._free_crop:
+            return window
+        sizes, crop = self._index.sources[window.source].sizes, self._config.crop
+        y = int(rng.integers(sizes["y"] - crop + 1))
+        return window._replace(y=y, x=int(rng.integers(sizes["x"] - crop + 1)))
 
 
 def read_windows(
-    sources: Sequence[Movies], windows: Sequence[Window], length: int, crop: int = 0, bad: BadWindows | None = None
+    sources: Sources, windows: Sequence[Window], length: int, crop: int = 0, bad: BadWindows | None = None
 ) -> Batch:
-    """Exactly these windows of `length` frames, whatever their coverage.
+    """Read exactly these windows of `length` frames, whatever their coverage.
 
-    With `bad`, one that cannot be read is counted there and has no coverage; its forcings are 0.
+    With `bad`, a window that cannot be read is counted there: its frames have no coverage and its forcings are 0.
 
     Raises:
       ValueError: no windows, frames that differ in size without a crop, a crop larger than a frame, or a forcing
@@ -233,9 +221,9 @@ def read_windows(
     return _stack(samples, [movies.attrs["source"] for movies in sources])
 
 
-def _find_frame_shape(sources: Sequence[Movies], used: Sequence[int], crop: int) -> tuple[int, int, int]:
-    """(H, W, C) of all batches of the `used` sources, or a ValueError that names two that do not go together."""
-    first, *others = check_together([sources[source] for source in used])
+def _find_frame_shape(sources: Sources, used: Sequence[int], crop: int) -> tuple[int, int, int]:
+    """Return (H, W, C) of batches of the `used` sources. Errors: a ValueError that names two that do not fit."""
+    first, *others = (sources[source] for source in used)
     for movies in (first, *others):
         find_corners(movies, crop, "centre")  # checks that it fits
     for other in others:
@@ -252,8 +240,8 @@ def _find_frame_shape(sources: Sequence[Movies], used: Sequence[int], crop: int)
     return height, width, first.sizes["channel"]
 
 
-def _cut(array, window: Window, length: int, height: int, width: int, dtype=np.float32) -> Any:
-    """The part of `array` (movie, time, [y, x,] channel) that `window` shows: (length, [height, width,] channel)."""
+def _cut(array: Any, window: Window, length: int, height: int, width: int, dtype: Any = np.float32) -> Any:
+    """Return the window's part of `array` (movie, time, [y, x,] channel): (length, [height, width,] channel)."""
     if array is None:
         return None
     place = [window.movie, slice(window.start, window.start + length)]
@@ -263,7 +251,7 @@ def _cut(array, window: Window, length: int, height: int, width: int, dtype=np.f
 
 
 def _stack(samples: Sequence[tuple], names: Sequence[str]) -> Batch:
-    """A batch of (frames, forcings, window). Errors: ValueError for forcings that are unknown, which nothing masks."""
+    """Stack (frames, forcings, window) to a batch. Errors: a ValueError for unknown forcings, which nothing masks."""
     frames, forcings, windows = zip(*samples)
     if forcings[0] is None:
         return Batch(np.stack(frames), None, list(windows))

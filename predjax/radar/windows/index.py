@@ -1,24 +1,13 @@
-"""Where windows lie: runs of frames without a gap, what is held out of them, and the windows and crops in them."""
+"""The windows of a data set in one order: computed from their number, never listed."""
 
-import itertools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 import numpy as np
 
 from predjax.radar.config import DataConfig
-from predjax.radar.movies import Movies, has_times, most_frequent_step
-
-STEP_TOLERANCE = 0.01  # of the time step; a larger departure is a gap
-
-
-class Period(NamedTuple):
-    """A run of frames [start, stop) of one movie of one source without a gap in time."""
-
-    source: int
-    movie: int
-    start: int
-    stop: int
+from predjax.radar.movies import Movies, Sources
+from predjax.radar.windows.runs import Period, find_longest
 
 
 class Window(NamedTuple):
@@ -31,89 +20,75 @@ class Window(NamedTuple):
     x: int
 
 
-class Split(NamedTuple):
-    """Periods that share no frame; `rule` says in one sentence how they were split, or why nothing is held out."""
+class WindowIndex(Sequence[Window]):
+    """All windows of `length` frames in some periods: period after period, start after start, crop after crop.
 
-    train: list[Period]
-    valid: list[Period]
-    test: list[Period]
-    rule: str
+    An index takes the memory of its periods, whatever the number of windows. Training, validation and verification
+    number their windows in the same way.
 
+    Args:
+      sources: the data set.
+      periods: the part of it to look at.
+      length: frames of a window.
+      config: `window_stride`, `crop` and `crop_mode` are used: the frames between two starts, and where crops lie.
+        "grid" gives every tile that it takes to cover the frame, "centre" the one in the middle, and "random" the
+        corner (0, 0), to be drawn later.
 
-def find_periods(sources: Sequence[Movies]) -> list[Period]:
-    """All runs of frames, in order. Movies without times have no gaps."""
-    periods = []
-    for source, movies in enumerate(sources):
-        times = movies["time"].values
-        step = movies.attrs.get("step_seconds") or (most_frequent_step(times) if has_times(movies) else None)
-        for movie, time in enumerate(times):
-            edges = [0, len(time)]
-            if has_times(movies) and step:
-                steps = np.diff(time).astype("timedelta64[ns]").astype(np.float64) / 1e9
-                gaps = np.flatnonzero(np.abs(steps - step) > STEP_TOLERANCE * step) + 1
-                edges = [0, *gaps.tolist(), len(time)]
-            periods += [Period(source, movie, start, stop) for start, stop in itertools.pairwise(edges)]
-    return periods
-
-
-def split_periods(periods: Sequence[Period], length: int, config: DataConfig) -> Split:
-    """Holds out validation and test parts before any window of `length` frames is cut.
-
-    By movie: the last movies are the test, those before them the validation; only movies that hold a window count.
-    By time: the end of every period is the test, what comes before it the validation, each at least a window long, with
-    `length` frames between the parts that nobody uses. "auto" is by movie from three movies on.
-    Training always keeps something: what cannot be held out is not, first the test, then the validation.
-    """
-    usable = {(period.source, period.movie): None for period in periods if period.stop - period.start >= length}
-    if not usable:
-        return Split(list(periods), [], [], f"nothing is held out: no run of frames holds a window of {length} frames")
-    if config.valid_fraction == config.test_fraction == 0:
-        return Split(list(periods), [], [], "nothing is held out: valid_fraction and test_fraction are 0")
-    if config.split == "movie" or (config.split == "auto" and len(usable) >= 3):
-        return _split_by_movie(periods, list(usable), length, config)
-    return _split_by_time(periods, length, config)
-
-
-def find_windows(
-    sources: Sequence[Movies],
-    periods: Sequence[Period],
-    length: int,
-    stride: int = 1,
-    crop: int = 0,
-    crop_mode: str = "centre",
-) -> list[Window]:
-    """All windows of `length` frames in `periods`, their starts `stride` frames apart.
-
-    With `crop`, "grid" gives every tile that it takes to cover the frame and "centre" the one in the middle; "random"
-    gives the corner (0, 0), to be drawn later.
+    Attributes:
+      sources, length, config: as given.
+      periods: those that hold a window.
+      used: the numbers of the sources of all periods.
 
     Raises:
-      ValueError: no period is as long as a window, or the crop is larger than a frame.
+      ValueError: there are periods, but none is as long as a window; or the crop is larger than a frame.
     """
-    check_length(sources, periods, length)
-    corners = {p.source: find_corners(sources[p.source], crop, crop_mode) for p in periods}
-    return [
-        Window(period.source, period.movie, start, y, x)
-        for period in periods
-        for start in range(period.start, period.stop - length + 1, stride)
-        for y, x in corners[period.source]
-    ]
+
+    def __init__(self, sources: Sources, periods: Sequence[Period], length: int, config: DataConfig):
+        check_length(sources, periods, length)
+        self.sources, self.length, self.config = sources, length, config
+        self.periods = [period for period in periods if period.frames >= length]
+        self.used = sorted({period.source for period in periods})
+        self._corners = {one: find_corners(sources[one], config.crop, config.crop_mode) for one in self.used}
+        starts = [(period.frames - length) // config.window_stride + 1 for period in self.periods]
+        self._ends = np.cumsum([n * len(self._corners[p.source]) for n, p in zip(starts, self.periods)], dtype=np.int64)
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    @overload
+    def __getitem__(self, number: int) -> Window: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[Window]: ...
+    def __getitem__(self, number: int | slice) -> Window | list[Window]:
+        if isinstance(number, slice):
+            return [self[one] for one in range(len(self))[number]]
+        number = range(len(self))[number]  # a negative one counts from the end; IndexError
+        place = int(np.searchsorted(self._ends, number, side="right"))
+        period = self.periods[place]
+        corners = self._corners[period.source]
+        start, corner = divmod(number - (int(self._ends[place - 1]) if place else 0), len(corners))
+        first = period.start + start * self.config.window_stride
+        return Window(period.source, period.movie, first, *corners[corner])
 
 
-def check_length(sources: Sequence[Movies], periods: Sequence[Period], length: int) -> None:
-    """Raises a ValueError when there are periods, but none is as long as a window of `length` frames."""
+def check_length(sources: Sources, periods: Sequence[Period], length: int) -> None:
+    """Raise a ValueError when there are periods, but none is as long as a window of `length` frames."""
     if length < 1:
         raise ValueError(f"a window must have at least 1 frame, not {length}")
-    longest = max(periods, key=lambda period: period.stop - period.start, default=None)
-    if longest and longest.stop - longest.start < length:
+    longest = find_longest(periods)
+    if longest and longest.frames < length:
         raise ValueError(
             f"a window of {length} frames is longer than any run of frames without a gap: "
-            f"the longest has {longest.stop - longest.start}, in {sources[longest.source].attrs['source']}"
+            f"the longest has {longest.frames}, in {sources[longest.source].attrs['source']}"
         )
 
 
 def find_corners(movies: Movies, crop: int, crop_mode: str) -> list[tuple[int, int]]:
-    """Upper left pixels (y, x) of the crops of a frame; the last tiles of a grid are shifted inwards."""
+    """Return the upper left pixels (y, x) of the crops of a frame; the last tiles of a grid are shifted inwards.
+
+    Raises:
+      ValueError: the crop is larger than the frame.
+    """
     height, width = movies.sizes["y"], movies.sizes["x"]
     if crop > min(height, width):
         raise ValueError(f"crop {crop} is larger than the frame {height}x{width} of {movies.attrs['source']}")
@@ -123,62 +98,3 @@ def find_corners(movies: Movies, crop: int, crop_mode: str) -> list[tuple[int, i
         return [((height - crop) // 2, (width - crop) // 2)]
     rows, columns = ([min(start, size - crop) for start in range(0, size, crop)] for size in (height, width))
     return [(y, x) for y in rows for x in columns]
-
-
-def _split_by_movie(periods, usable: list[tuple[int, int]], length: int, config: DataConfig) -> Split:
-    valid, test = (_share(fraction, len(usable)) for fraction in (config.valid_fraction, config.test_fraction))
-    while valid + test > len(usable) - 1:  # training keeps a movie
-        valid, test = (valid, test - 1) if test >= valid else (valid - 1, test)
-    train = len(usable) - valid - test
-    held_out = {movie: part for movie, part in zip(usable, [0] * train + [1] * valid + [2] * test)}
-    parts: tuple[list[Period], list[Period], list[Period]] = ([], [], [])
-    for period in periods:
-        parts[held_out.get((period.source, period.movie), 0)].append(period)
-    if not valid + test:
-        rule = f"nothing is held out: there is only one movie with a window of {length} frames"
-    else:
-        rule = f"split by movie: {train} for training, {valid} for validation, {test} for the test"
-    return Split(*parts, rule)
-
-
-def _share(fraction: float, number: int) -> int:
-    return max(1, round(fraction * number)) if fraction else 0
-
-
-def _split_by_time(periods, length: int, config: DataConfig) -> Split:
-    parts: tuple[list[Period], list[Period], list[Period]] = ([], [], [])
-    fractions = config.valid_fraction, config.test_fraction
-    for period in periods:
-        frames = period.stop - period.start
-        valid, test = (max(length, round(fraction * frames)) if fraction else 0 for fraction in fractions)
-        if not _fits(frames, length, valid, test):
-            test = 0
-        if not _fits(frames, length, valid, test):
-            valid = 0
-        # From the end backwards: the test, a gap, the validation, a gap; training has the rest.
-        stop = period.stop
-        for part, held_out in ((parts[2], test), (parts[1], valid)):
-            if held_out:
-                part.append(period._replace(start=stop - held_out, stop=stop))
-                stop -= held_out + length
-        parts[0].append(period._replace(stop=stop))
-    train, valid, test = (sum(period.stop - period.start for period in part) for part in parts)
-    longest = max(period.stop - period.start for period in periods)
-    if not valid + test:
-        rule = (
-            f"nothing is held out: the longest run of {longest} frames has no room for training, a gap and "
-            f"a held-out part of at least {length} frames each"
-        )
-    else:
-        rule = (
-            f"split by time: {train} frames for training, {valid} for validation, {test} for the test, "
-            f"with {length} frames between the parts"
-        )
-        if fractions[1] and not test:
-            rule += f" (the longest run of {longest} frames has no room for a test part as well)"
-    return Split(*parts, rule)
-
-
-def _fits(frames: int, length: int, *held_out: int) -> bool:
-    """Whether `frames` hold these parts, a gap before each, and a window to train on."""
-    return sum(part + length for part in held_out if part) + length <= frames

@@ -1,4 +1,4 @@
-"""Reading ahead: one thread reads what comes next while this one is busy."""
+"""Reading ahead: one thread reads the next batches while this one is busy."""
 
 import collections
 import itertools
@@ -8,10 +8,10 @@ from typing import Any
 
 
 def prefetch(read: Callable[[Any], Any], steps: Iterable, depth: int = 2) -> Generator:
-    """Yields `read(step)` for each of `steps`, in order, with up to `depth` of them read ahead in one thread.
+    """Yield `read(step)` for each of `steps`, in order; one thread reads up to `depth` of them ahead.
 
-    An error of `read` is raised here when its turn comes. The thread ends with the iterator, also when that is closed
-    or dropped before its end.
+    An error of `read` is raised here when its turn comes. The thread ends with the iterator, also when the iterator
+    is closed or dropped before its end.
     """
     if depth < 1:
         raise ValueError(f"depth must be at least 1, not {depth}")

@@ -7,10 +7,12 @@ import warnings
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from predjax.radar.formats import placement
+from predjax.radar.formats.backends import KnmiBackend
+from predjax.radar.formats.lazy import find_codes
 from predjax.radar.readers import read_movies
-from predjax.radar.windows.codes import find_stored
 
 h5py = pytest.importorskip("h5py", reason="h5py writes the test files (extra test)")
 
@@ -93,7 +95,7 @@ def test_accumulations_become_rates_by_the_period(tmp_path, rain, period):
     attrs = movies.frames.attrs
     assert (attrs["units"], attrs["variable"], attrs["standard_name"]) == ("mm/h", "PRECIP", "rainfall_rate")
     assert movies.attrs["title"] == "RAD_NL25_RAC_5M" and "KNMI" in movies.attrs["institution"]
-    codes, table = find_stored(movies.frames)
+    codes, table = find_codes(movies.frames)
     np.testing.assert_array_equal(codes.values[0, 0, ..., 0], rain)
     assert np.isnan(table[65534:]).all() and table[1] == np.float32(0.01 * 60 / period)
 
@@ -212,3 +214,11 @@ def test_pysteps_reads_the_same(tmp_path, rain):
     ends = [movies.x.values[0], movies.x.values[-1], movies.y.values[-1], movies.y.values[0]]
     edges = np.array(ends) + 500 * np.array([-1, 1, -1, 1])
     np.testing.assert_allclose([metadata[key] * 1000 for key in ("x1", "x2", "y1", "y2")], edges, atol=1)
+
+
+def test_xarray_opens_them_by_the_backend(tmp_path, rain):
+    path = write(tmp_path / "a.h5", (rain, RAIN, RAIN_CODES | {"calibration_missing_data": np.int32([65535])}))
+    assert KnmiBackend().guess_can_open(path)
+    with xr.open_dataset(path, engine=KnmiBackend) as found:
+        np.testing.assert_allclose(found["PRECIP"], np.where(rain == 65535, np.nan, rain * 0.01), rtol=1e-6)
+        assert found["PRECIP"].attrs["units"] == "mm" and found.attrs["title"] == "RAD_NL25_RAC_5M"

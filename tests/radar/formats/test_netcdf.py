@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from predjax.radar.formats import netcdf_frames, open_files
-from predjax.radar.formats.netcdf import read_netcdf
+from predjax.radar.formats import frames as file_frames
+from predjax.radar.formats import open_files
+from predjax.radar.formats.catalogue import Reading
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.movies import check_movies
+from predjax.radar.readers import read_gridded
 
 RNG = np.random.default_rng(0)
 SECONDS = "seconds since 2020-01-01"
@@ -56,7 +58,7 @@ def annotate(path, name, **attrs):
 
 
 def read(*paths, **options):
-    return [check_movies(movies) for movies in read_netcdf(paths, **options)]
+    return [check_movies(movies) for movies in read_gridded(paths, Reading(**options))]
 
 
 @pytest.fixture
@@ -505,15 +507,15 @@ def test_an_undeclared_fill_value_is_an_error_in_any_frame(tmp_path, frames):
 
 
 def test_a_window_reads_its_own_files_and_pixels_alone(tmp_path, frames, monkeypatch):
-    (movies,) = read_netcdf(single_frames(tmp_path, np.tile(frames, (10, 1, 1))))
+    (movies,) = read_gridded(single_frames(tmp_path, np.tile(frames, (10, 1, 1))), Reading())
     calls = []
-    read_field = netcdf_frames.read_field
+    read_field = file_frames.read_field
 
     def spy(file, field, where):
         calls.append((file.rpartition("/")[2], where["y"], where["x"]))
         return read_field(file, field, where)
 
-    monkeypatch.setattr(netcdf_frames, "read_field", spy)
+    monkeypatch.setattr(file_frames, "read_field", spy)
     window = movies.frames[0, 7:10, 1:3, 2:5]
     assert not calls
     np.testing.assert_array_equal(window.values[..., 0], np.tile(frames, (3, 1, 1))[7:10, 1:3, 2:5])
@@ -548,8 +550,8 @@ def test_a_long_chunk_in_time_is_remarked(tmp_path, caplog):
 
 def test_threads_read_while_another_writes(tmp_path):
     frames = RNG.random((30, 40, 50)).astype("f4")
-    single = read_netcdf(single_frames(tmp_path, frames))[0]
-    joined = read_netcdf([write(tmp_path / "whole.nc", frames)])[0]
+    single = read_gridded(single_frames(tmp_path, frames), Reading())[0]
+    joined = read_gridded([write(tmp_path / "whole.nc", frames)], Reading())[0]
     failures, stop = [], threading.Event()
 
     def reading(movies):

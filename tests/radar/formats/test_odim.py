@@ -9,11 +9,14 @@ import warnings
 import netCDF4
 import numpy as np
 import pytest
+import xarray as xr
 from tiny import TINY
 
+from predjax.radar.formats.backends import KnmiBackend, OdimBackend
+from predjax.radar.formats.lazy import find_codes
 from predjax.radar.movies import check_movies
 from predjax.radar.readers import read_movies
-from predjax.radar.windows.codes import find_stored
+from predjax.units import DRY_DBZ
 
 h5py = pytest.importorskip("h5py", reason="h5py writes the test files (extra test)")
 
@@ -91,12 +94,12 @@ def test_reflectivity_by_any_kind_of_hdf5(tmp_path, pixels, fixed, options):
 
 def test_codes_are_left_in_the_file(tmp_path, pixels):
     movies = read(write(tmp_path / "a.h5", (pixels, DBZH)))
-    codes, table = find_stored(movies.frames)
+    codes, table = find_codes(movies.frames)
     np.testing.assert_array_equal(codes[0, 0, ..., 0].values, pixels)
     assert np.isnan(table[255]) and table[0] == -32 and table[64] == 0
     big = pixels.astype(">u2") * 3
     movies = read(write(tmp_path / "b.h5", (big, RATE)))
-    codes, table = find_stored(movies.frames)
+    codes, table = find_codes(movies.frames)
     np.testing.assert_array_equal(codes[0, 0, ..., 0].values, big)
     np.testing.assert_allclose(table[:65535], 0.1 * np.arange(65535), rtol=1e-6)
 
@@ -120,7 +123,7 @@ def test_real_numbers_and_long_integers(tmp_path, dtype):
     values = movies.frames.values[0, 0, ..., 0]
     assert np.isnan(values[0]).all() and (values[1] == -32).all()
     np.testing.assert_array_equal(values[2:], image[2:])
-    assert find_stored(movies.frames) is None
+    assert find_codes(movies.frames) is None
 
 
 def test_nan_may_be_nodata_and_undetect_wins_over_nothing(tmp_path, caplog):
@@ -384,5 +387,39 @@ def test_training_and_evaluation_on_composites(tmp_path, pyproj):
     assert prepare(["--data_path", archive, "--output", str(store)]) == 0
     (prepared,), movies = read_movies(store), read(archive)
     np.testing.assert_array_equal(check_movies(prepared).frames.values, movies.frames.values)
-    np.testing.assert_array_equal(find_stored(prepared.frames)[0].values, find_stored(movies.frames)[0].values)
+    np.testing.assert_array_equal(find_codes(prepared.frames)[0].values, find_codes(movies.frames)[0].values)
     assert prepared["crs"].attrs["proj4"] == OPERA
+
+
+def test_xarray_opens_them_by_the_backend(tmp_path, pixels, pyproj):
+    other = pixels[::-1].copy()
+    path = write(tmp_path / "a.h5", (pixels, DBZH), (other, RATE | {"nodata": 200.0}), where=corners(pyproj))
+    assert not OdimBackend().guess_can_open(path)  # two quantities
+    with xr.open_dataset(path, engine=OdimBackend, variable="DBZH") as found:
+        expected = np.where(pixels == 255, np.nan, pixels * 0.5 - 32)
+        np.testing.assert_array_equal(found["DBZH"].values, expected.astype(found["DBZH"].dtype))
+        assert found["DBZH"].dims == ("y", "x") and found["DBZH"].attrs["units"] == "dBZ"
+        assert (found["DBZH"].attrs["dry_codes"], found["DBZH"].attrs["dry_value"]) == (0, DRY_DBZ)
+        assert found["time"].values == np.datetime64(START, "ns") and found["crs"].attrs["proj4"] == OPERA
+        assert found["DBZH"].encoding["_FillValue"] == 255 and set(found.coords) >= {"time", "y", "x"}
+    with xr.open_dataset(path, engine=OdimBackend, variable="RATE", mask_and_scale=False) as raw:
+        np.testing.assert_array_equal(raw["RATE"][2:5].values, other[2:5])
+
+
+def test_only_composites_are_guessed(tmp_path, pixels):
+    path = write(tmp_path / "a.h5", (pixels, DBZH))
+    assert OdimBackend().guess_can_open(path) and not KnmiBackend().guess_can_open(path)
+    assert not OdimBackend().guess_can_open(write(tmp_path / "volume.h5", (pixels, DBZH), what={"object": "PVOL"}))
+    (tmp_path / "text.h5").write_text("no file of this kind")
+    for other in (tmp_path / "text.h5", tmp_path / "nothing.h5", tmp_path, b"\x89HDF", None):
+        assert not OdimBackend().guess_can_open(other)
+
+
+def test_accumulations_tell_xarray_their_period(tmp_path, pixels):
+    path = write(tmp_path / "a.h5", (pixels, RATE | {"quantity": "ACRR"}), period=15)
+    with xr.open_dataset(path, engine=OdimBackend) as found:
+        bounds = (
+            found[found["time"].attrs["bounds"]].values if "bounds" in found["time"].attrs else found["time_bounds"]
+        )
+        start, end = np.asarray(bounds).astype("datetime64[ns]")
+    assert end - start == np.timedelta64(15, "m")

@@ -7,11 +7,13 @@ import warnings
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from predjax.radar.formats import placement
+from predjax.radar.formats.backends import PgmBackend
+from predjax.radar.formats.lazy import find_codes
 from predjax.radar.movies import check_movies
 from predjax.radar.readers import read_movies
-from predjax.radar.windows.codes import find_stored
 
 SHAPE = (18, 12)
 HEADER = {
@@ -68,7 +70,7 @@ def test_greys_are_reflectivities(tmp_path, image, name):
     assert movies.time.values[0, 0] == np.datetime64("2016-09-28T16:00")
     attrs = movies.frames.attrs
     assert (attrs["units"], attrs["variable"], attrs["zr_a"]) == ("dBZ", "CorrectedReflectivity", 223)
-    codes, table = find_stored(movies.frames)
+    codes, table = find_codes(movies.frames)
     np.testing.assert_array_equal(codes.values[0, 0, ..., 0], image)
     assert np.isnan(table[255]) and table[254] == 95
     np.testing.assert_array_equal(movies.frames[0, 0, 5:1:-2, 3:9, 0].values, image[5:1:-2, 3:9] * 0.5 - 32)
@@ -177,3 +179,14 @@ def test_pysteps_reads_the_same(tmp_path, image):
     np.testing.assert_allclose(movies.x + 380886.310, metadata["x1"] + width * (np.arange(SHAPE[1]) + 0.5), atol=1)
     height = (metadata["y2"] - metadata["y1"]) / SHAPE[0]
     np.testing.assert_allclose(movies.y + 3395677.920, metadata["y2"] - height * (np.arange(SHAPE[0]) + 0.5), atol=1)
+
+
+def test_xarray_opens_them_by_the_backend(tmp_path, image):
+    path = write(tmp_path / "a.pgm.gz", image)
+    assert PgmBackend().guess_can_open(path)
+    (tmp_path / "photo.pgm").write_bytes(b"P5\n12 18\n255\n" + image.tobytes())
+    assert not PgmBackend().guess_can_open(tmp_path / "photo.pgm")
+    with xr.open_dataset(path, engine=PgmBackend) as found:
+        expected = np.where(image == 255, np.nan, image * 0.5 - 32)
+        np.testing.assert_array_equal(found["CorrectedReflectivity"], expected)
+        assert found["time"].values == np.datetime64("2016-09-28T16:00")

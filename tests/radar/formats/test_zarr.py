@@ -9,9 +9,9 @@ import xarray as xr
 
 from predjax import messages
 from predjax.commands.prepare import main as prepare
+from predjax.radar.formats.lazy import find_codes
 from predjax.radar.formats.open_files import OPEN_FILES
 from predjax.radar.readers import expand_paths, read_movies
-from predjax.radar.windows.codes import find_stored
 
 zarr = pytest.importorskip("zarr", reason="zarr writes the test stores (extra zarr)")
 
@@ -65,14 +65,14 @@ def test_real_numbers(tmp_path, rain, version, dtype):
     assert movies.attrs["step_seconds"] == 300 and movies.time.values[0, 1] == START + np.timedelta64(5, "m")
     np.testing.assert_array_equal(movies.y, 1000.0 * np.arange(SHAPE[1])[::-1])
     assert movies["crs"].attrs["crs_wkt"] == "GEOGCS[]" and movies.attrs["title"] == "Rain"
-    assert find_stored(movies.frames) is None
+    assert find_codes(movies.frames) is None
 
 
 @pytest.mark.parametrize("version", [2, 3])
 def test_packed_integers_are_left_in_the_store(tmp_path, rain, version):
     encoding = {"dtype": "u1", "scale_factor": 0.25, "_FillValue": 255}
     movies = read(write(tmp_path / "a.zarr", rain, version=version, encoding=encoding))
-    codes, table = find_stored(movies.frames)
+    codes, table = find_codes(movies.frames)
     assert codes.dtype == np.uint8 and np.isnan(table[255]) and table[1] == 0.25
     np.testing.assert_array_equal(table[codes.values[0, ..., 0]], rain)
 

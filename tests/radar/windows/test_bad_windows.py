@@ -12,7 +12,8 @@ from predjax.commands.train import main as train
 from predjax.radar.config import DataConfig
 from predjax.radar.readers import read_movies
 from predjax.radar.windows.batches import BatchSource, read_windows
-from predjax.radar.windows.index import Window, find_periods
+from predjax.radar.windows.index import Window, WindowIndex
+from predjax.radar.windows.runs import find_periods
 
 FRAMES, BAD = 60, 10
 
@@ -47,7 +48,7 @@ def test_training_batches_stop_or_skip(damaged, limit, monkeypatch):
     periods = find_periods(sources)
 
     def read_epoch(on_bad_window):
-        source = BatchSource(sources, periods, 6, 5, DataConfig(on_bad_window=on_bad_window), 0)
+        source = BatchSource(WindowIndex(sources, periods, 6, DataConfig(on_bad_window=on_bad_window)), 5, 0)
         return source, [source.batch(step) for step in range(source.num_windows // 5)]
 
     with pytest.raises(ValueError, match=f"frame {BAD} cannot be read"):

@@ -1,18 +1,16 @@
-"""Batches: a pure function of (seed, step), shared out in slices, with enough coverage; and reading ahead."""
-
-import itertools
-import threading
+"""Batches: a pure function of (seed, step), shared out in slices, with enough coverage."""
 
 import numpy as np
 import pytest
 import xarray as xr
-from xarray.core import indexing
 
 from predjax.radar.config import DataConfig
+from predjax.radar.formats.lazy import read_later
+from predjax.radar.movies import check_together
 from predjax.radar.windows import batches
 from predjax.radar.windows.batches import BatchSource, read_windows
-from predjax.radar.windows.index import Window, find_periods, find_windows
-from predjax.radar.windows.prefetch import prefetch
+from predjax.radar.windows.index import Window, WindowIndex
+from predjax.radar.windows.runs import find_periods
 
 CROPS = DataConfig(crop=4)
 
@@ -37,7 +35,8 @@ def build(movies=2, frames=9, height=10, width=12, *, channels=1, source="a.nc",
 
 
 def open_source(*sources, length=3, batch_size=4, config=DataConfig(), seed=0):  # noqa: B008, frozen
-    return BatchSource(sources, find_periods(sources), length, batch_size, config, seed)
+    sources = check_together(sources)
+    return BatchSource(WindowIndex(sources, find_periods(sources), length, config), batch_size, seed)
 
 
 def assert_same(one, other):
@@ -86,7 +85,7 @@ def test_a_batch_that_cannot_be_divided_is_refused():
 @pytest.mark.parametrize("config", [DataConfig(), DataConfig(window_stride=2), DataConfig(crop=5, crop_mode="grid")])
 def test_every_window_has_one_turn_an_epoch_in_another_order(config):
     movies = build()
-    windows = find_windows([movies], find_periods([movies]), 3, config.window_stride, config.crop, config.crop_mode)
+    windows = list(WindowIndex([movies], find_periods([movies]), 3, config))
     source = open_source(movies, batch_size=2, config=config)
     assert source.num_windows == len(windows)
     assert len(windows) % 2 == 0
@@ -222,7 +221,7 @@ def test_wrong_sizes_are_named():
     with pytest.raises(ValueError, match=r"a window of 10 frames is longer .* the longest has 9, in a\.nc"):
         open_source(build(), length=10)
     with pytest.raises(ValueError, match="there is no period"):
-        BatchSource([build()], [], 3, 4, DataConfig(), 0)
+        BatchSource(WindowIndex([build()], [], 3, DataConfig()), 4, 0)
     with pytest.raises(ValueError, match="there are no windows"):
         read_windows([build()], [], 3, 0)
 
@@ -247,75 +246,31 @@ def test_forcings_follow_their_window():
     np.testing.assert_array_equal(batch.forcings, np.repeat(np.array(expected)[..., None], 2, -1))
 
 
-class Recorded(xr.backends.BackendArray):
+class Recorded:
     """An array that is read lazily and remembers how much."""
 
+    reads_lists = False
+
     def __init__(self, values):
-        self.values, self.shape, self.dtype, self.read = values, values.shape, values.dtype, []
+        self.values, self.shape, self.dtype, self.taken = values, values.shape, values.dtype, []
 
-    def __getitem__(self, key):
-        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._take)
-
-    def _take(self, key):
-        self.read.append(self.values[key].shape)
+    def read(self, key):
+        self.taken.append(self.values[key].shape)
         return self.values[key]
 
 
 def test_large_sources_are_read_window_by_window(monkeypatch):
     movies = build(forcings="map")
-    stored = Recorded(movies.frames.values)
-    lazy = movies.assign(frames=movies.frames.copy(data=indexing.LazilyIndexedArray(stored)))
+    file = Recorded(movies.frames.values)
+    lazy = movies.assign(frames=read_later(movies.frames.dims, file, movies.frames.attrs))
     kept = open_source(lazy, config=CROPS)
-    assert stored.read == [stored.shape]
+    assert file.taken == [file.shape]
     monkeypatch.setattr(batches, "MEMORY_LIMIT", 0)
     source = open_source(lazy, config=CROPS)
-    stored.read.clear()
+    file.taken.clear()
     for step in range(4):
         batch = source.batch(step)
         assert_same(kept.batch(step), batch)
         np.testing.assert_array_equal(kept.batch(step).forcings, batch.forcings)
         assert_same(batch, read_windows([lazy], batch.windows, 3, 4))
-    assert set(stored.read) == {(1, 4, 4, 1), (3, 4, 4, 1)}  # the first frame, then the window
-
-
-def alive():
-    return [thread for thread in threading.enumerate() if thread.name.startswith("prefetch")]
-
-
-def test_prefetch_keeps_the_order_and_leaves_no_thread():
-    assert list(prefetch(lambda step: step**2, range(20), depth=3)) == [step**2 for step in range(20)]
-    assert list(prefetch(lambda step: step, [])) == []
-    assert not alive()
-
-
-def test_prefetch_reads_a_bounded_number_ahead():
-    read = []
-    results = prefetch(lambda step: read.append(step) or step, itertools.count(), depth=2)
-    assert [next(results) for _ in range(5)] == [0, 1, 2, 3, 4]
-    assert len(alive()) == 1
-    results.close()
-    assert not alive() and len(read) <= 7
-
-
-def test_prefetch_passes_errors_on_in_their_turn():
-    def read(step):
-        if step == 3:
-            raise ValueError("corrupt.nc: chunk 3 cannot be read")
-        return step
-
-    results, seen = prefetch(read, range(9)), []
-    with pytest.raises(ValueError, match=r"^corrupt\.nc: chunk 3 cannot be read$"):
-        for result in results:
-            seen.append(result)
-    assert seen == [0, 1, 2] and not alive()
-
-
-def test_prefetch_ends_when_the_consumer_fails():
-    def consume():
-        for result in prefetch(lambda step: step, itertools.count()):
-            if result == 2:
-                raise RuntimeError("stop")
-
-    with pytest.raises(RuntimeError, match="stop"):
-        consume()
-    assert not alive()
+    assert set(file.taken) == {(1, 4, 4, 1), (3, 4, 4, 1)}  # the first frame, then the window

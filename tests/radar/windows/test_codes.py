@@ -5,12 +5,14 @@ import numpy as np
 import pytest
 
 from predjax.radar.config import DataConfig
-from predjax.radar.formats.netcdf import read_netcdf
-from predjax.radar.readers import read_movies
+from predjax.radar.formats.catalogue import Reading
+from predjax.radar.formats.lazy import find_codes
+from predjax.radar.readers import read_gridded, read_movies
 from predjax.radar.windows import batches
 from predjax.radar.windows.batches import BatchSource, read_windows
-from predjax.radar.windows.codes import Stored, decode, find_stored
-from predjax.radar.windows.index import find_periods
+from predjax.radar.windows.codes import CodedFrames, decode
+from predjax.radar.windows.index import WindowIndex
+from predjax.radar.windows.runs import find_periods
 
 MISSING = -32768
 PACKING = {"scale_factor": 0.01, "add_offset": 12.5, "_FillValue": np.int16(MISSING), "units": "dBZ"}
@@ -47,7 +49,7 @@ def write_single_frames(folder, stored):
 
 def open_source(sources, **config):
     config = DataConfig(**{"crop": 5, "min_coverage": 0.5} | config)
-    return BatchSource(sources, find_periods(sources), 3, 4, config, 0)
+    return BatchSource(WindowIndex(sources, find_periods(sources), 3, config), 4, 0)
 
 
 def assert_same_bits(one, other):
@@ -81,8 +83,8 @@ def test_stored_frames_are_the_frames(kind, units, limit, tmp_path, monkeypatch)
     sources = read_movies(FILES[kind](tmp_path), units=units)
     source = open_source(sources)
     for step in range(3):
-        stored, plain = source.batch(step, keep_stored=True), source.batch(step)
-        assert isinstance(stored.frames, Stored)
+        stored, plain = source.batch(step, as_codes=True), source.batch(step)
+        assert isinstance(stored.frames, CodedFrames)
         assert stored.frames.codes.dtype == {256: np.uint8, 65536: np.uint16}[len(source.table)]
         assert stored.windows == plain.windows
         assert_same_bits(decode(stored.frames), plain.frames)
@@ -93,7 +95,7 @@ def test_the_code_of_missing_data_becomes_nan(tmp_path):
     stored = np.full((3, 8, 8), 250, "i2")
     stored[1, 2:4] = MISSING
     source = open_source(read_movies(write(tmp_path / "a.nc", stored)), crop=0)
-    frames = decode(source.batch(0, keep_stored=True).frames)
+    frames = decode(source.batch(0, as_codes=True).frames)
     assert np.isnan(frames[:, 1, 2:4]).all() and np.isnan(frames).sum() == 4 * 2 * 8
     np.testing.assert_array_equal(frames[:, 0], np.float32(15))
 
@@ -103,7 +105,7 @@ def test_coverage_is_that_of_the_values(tmp_path):
     stored[:, :, :9] = MISSING
     source = open_source(read_movies(write(tmp_path / "a.nc", stored)), min_coverage=0.6)
     for step in range(4):
-        assert np.isfinite(decode(source.batch(step, keep_stored=True).frames)).mean((1, 2, 3, 4)).min() >= 0.6
+        assert np.isfinite(decode(source.batch(step, as_codes=True).frames)).mean((1, 2, 3, 4)).min() >= 0.6
 
 
 @pytest.mark.parametrize(
@@ -115,11 +117,11 @@ def test_sources_that_differ_are_decoded_on_the_host(attrs, dtype, alike, tmp_pa
     other = write(tmp_path / "b.nc", count(1, (9, 12, 12)).astype(dtype), **attrs)
     sources = read_movies([first, other])
     source = open_source(sources)
-    frames = [source.batch(step, keep_stored=True) for step in range(4)]
+    frames = [source.batch(step, as_codes=True) for step in range(4)]
     assert {window.source for batch in frames for window in batch.windows} == {0, 1}
     assert (source.table is not None) == alike
     for batch in frames:
-        assert isinstance(batch.frames, Stored) == alike
+        assert isinstance(batch.frames, CodedFrames) == alike
         assert_same_bits(decode(batch.frames), read_windows(sources, batch.windows, 3, 5).frames)
 
 
@@ -129,7 +131,7 @@ def test_files_of_one_movie_that_differ_are_decoded_on_the_host(tmp_path):
     write(tmp_path / "b.nc", stored[6:], 6, scale_factor=0.005)
     sources = read_movies(tmp_path)
     assert len(sources) == 1
-    batch = open_source(sources).batch(0, keep_stored=True)
+    batch = open_source(sources).batch(0, as_codes=True)
     assert_same_bits(batch.frames, read_windows(sources, batch.windows, 3, 5).frames)
 
 
@@ -137,15 +139,15 @@ def test_frames_that_somebody_changed_are_not_read_from_the_file(tmp_path):
     (movies,) = read_movies(write(tmp_path / "a.nc", count()))
     changed = movies.assign(frames=movies.frames * np.float32(2))
     for one in (changed, movies.load()):
-        assert find_stored(one.frames) is None
-        batch = open_source([one]).batch(0, keep_stored=True)
+        assert find_codes(one.frames) is None
+        batch = open_source([one]).batch(0, as_codes=True)
         assert_same_bits(batch.frames, read_windows([one], batch.windows, 3, 5).frames)
 
 
 def test_a_part_of_the_movies_stays_stored(tmp_path):
     (movies,) = read_movies(write(tmp_path / "a.nc", count()))
     part = movies.isel(time=slice(4, None), y=slice(None, None, -1))
-    codes, table = find_stored(part.frames)
+    codes, table = find_codes(part.frames)
     assert_same_bits(table[codes.values], movies.frames.values[:, 4:, ::-1])
 
 
@@ -153,7 +155,7 @@ def test_a_part_of_the_movies_stays_stored(tmp_path):
 def test_other_types_have_no_table(dtype, tmp_path):
     sources = read_movies(save(tmp_path / "a.npy", count().astype(dtype)))
     assert open_source(sources).table is None
-    assert open_source(sources).batch(0, keep_stored=True).frames.dtype == np.float32
+    assert open_source(sources).batch(0, as_codes=True).frames.dtype == np.float32
 
 
 @pytest.mark.parametrize("limit", [2**30, 0], ids=["in memory", "window by window"])
@@ -161,9 +163,11 @@ def test_an_undeclared_fill_value_is_an_error(limit, tmp_path, monkeypatch):
     monkeypatch.setattr(batches, "MEMORY_LIMIT", limit)
     stored = np.full((4, 6, 6), 100, "i2")
     stored[1, 2, 3] = 30000  # 312.5 dBZ
-    sources = read_netcdf([write(tmp_path / "a.nc", stored)])  # without the look that `read_movies` has at a few frames
+    sources = read_gridded(
+        [write(tmp_path / "a.nc", stored)], Reading()
+    )  # without the look that `read_movies` has at a few frames
     with pytest.raises(ValueError, match=r"a\.nc: rain: holds 312\.5, .* declare it as _FillValue"):
-        open_source(sources, crop=0).batch(0, keep_stored=True)
+        open_source(sources, crop=0).batch(0, as_codes=True)
 
 
 def test_what_is_kept_does_not_follow_the_file(tmp_path):

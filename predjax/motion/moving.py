@@ -1,0 +1,48 @@
+"""Coordinates that move with the rain: what only moves stands still in them."""
+
+import concurrent.futures
+
+import numpy as np
+
+from predjax.motion.advection import sample_frame, trace
+from predjax.motion.optical_flow import estimate_motion
+
+
+def to_moving(frames: np.ndarray, motion: np.ndarray, origin: int) -> np.ndarray:
+    """Return frames (T, H, W, C) in coordinates that move with the rain and are at rest at frame `origin`.
+
+    Pixel p of frame t shows the air that was at p, or will be there, at the time of frame `origin`. Frame `origin`
+    itself stays as it is.
+    """
+    frames = np.asarray(frames)
+    moved = np.empty_like(frames)
+    moved[origin] = frames[origin]
+    for number, points in enumerate(trace(motion, len(frames) - origin - 1), origin + 1):
+        moved[number] = sample_frame(frames[number], points)
+    for number, points in enumerate(trace(-motion, origin), 1):
+        moved[origin - number] = sample_frame(frames[origin - number], points)
+    return moved
+
+
+def from_moving(frames: np.ndarray, motion: np.ndarray) -> np.ndarray:
+    """Bring frames (T, H, W, C) at 1 to T steps after the origin of moving coordinates back to their places.
+
+    T copies of one frame become what `advect` makes of it.
+    """
+    with concurrent.futures.ThreadPoolExecutor() as pool:  # interpolates while the paths to the next are followed
+        return np.stack(list(pool.map(sample_frame, frames, trace(-motion, len(frames)))))
+
+
+def into_moving(frames: np.ndarray, input_length: int, units: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return windows (B, T, H, W, C) in the coordinates that move with their observed frames, and the motion.
+
+    Args:
+      frames: the windows.
+      input_length: observed frames, which tell the motion; the last of them is the origin.
+      units: of the frames, as `estimate_motion` takes them.
+
+    Returns:
+      The windows, and the motion (B, 2, H, W) in pixels per step.
+    """
+    motion = estimate_motion(frames[:, :input_length, ..., 0], units)
+    return np.stack([to_moving(one, u, input_length - 1) for one, u in zip(frames, motion)]), motion

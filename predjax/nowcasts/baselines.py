@@ -1,0 +1,117 @@
+"""The baselines: one table of the nowcasts that every model is held against.
+
+A new baseline is a module with its nowcast and an entry of BASELINES.
+"""
+
+import functools
+import logging
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from predjax.messages import suggest
+from predjax.nowcasts.persistence import persist
+from predjax.nowcasts.pysteps import ENSEMBLES, NOWCASTS, make_pysteps
+from predjax.nowcasts.regression import make_regression
+
+LOG = logging.getLogger("predjax")
+
+# (observed (B, T_in, H, W, C), num_steps, forcings=None) -> (B, num_steps, H, W, C), or (B, E, ...) of E members
+Nowcast = Callable[..., np.ndarray]
+
+
+class Setting(NamedTuple):
+    """What a baseline may need to know of the data: their unit, and the regression that a sequence run has fitted."""
+
+    units: str
+    regression: list | None = None
+
+
+class Baseline(NamedTuple):
+    """An entry of the table.
+
+    `make`: the nowcast for a setting. It imports slow modules when it is called.
+    `sequence`: predicts from the forcings alone, for sequence tasks; all others go on from observed frames.
+    `moves_maps`: follows motion, so a vector series cannot have it.
+    `usual`: is compared unless other baselines are named.
+    """
+
+    make: Callable[[Setting], Nowcast]
+    sequence: bool = False
+    moves_maps: bool = False
+    usual: bool = False
+
+
+def _make_extrapolation(setting: Setting) -> Nowcast:
+    from predjax.nowcasts.extrapolation import extrapolate  # scipy is slow to import
+
+    return functools.partial(extrapolate, units=setting.units)
+
+
+def _make_linear(setting: Setting) -> Nowcast:
+    if setting.regression is None:
+        raise ValueError("the baseline linear needs the regression that a training run has fitted")
+    return make_regression(setting.regression)
+
+
+def _make_pysteps(name: str, setting: Setting) -> Nowcast:
+    return make_pysteps(name, setting.units)
+
+
+BASELINES = {
+    "persistence": Baseline(lambda setting: persist, usual=True),
+    "extrapolation": Baseline(_make_extrapolation, moves_maps=True, usual=True),
+    **{name: Baseline(functools.partial(_make_pysteps, name), moves_maps=True) for name in (*NOWCASTS, *ENSEMBLES)},
+    "linear": Baseline(_make_linear, sequence=True, usual=True),
+}
+
+
+def list_usual(*, sequence: bool = False) -> list[str]:
+    """Return the baselines that are compared unless others are named: of sequence tasks, or of all other tasks."""
+    return [name for name, baseline in BASELINES.items() if baseline.usual and baseline.sequence == sequence]
+
+
+def check_baselines(names: Sequence[str]) -> None:
+    """Raise a ValueError where one of the names is not in the table."""
+    for name in names:
+        if name not in BASELINES:
+            raise ValueError(f"baseline {name!r} is not one of {', '.join(BASELINES)}{suggest(name, BASELINES)}")
+
+
+def choose_baselines(names: Sequence[str] | None, *, sequence: bool, series: bool, source: str) -> tuple[str, ...]:
+    """Return the baselines that the data can have.
+
+    Args:
+      names: those that were asked for; None: the usual ones, without those that the data cannot have.
+      sequence: whether the task is a sequence task, which observes no frame.
+      series: whether the frames are vector series.
+      source: the name of the data, for messages.
+
+    Raises:
+      ValueError: an unknown name, or a baseline was asked for that the data cannot have.
+    """
+    asked = list_usual(sequence=sequence) if names is None else names
+    check_baselines(asked)
+    own, *_ = list_usual(sequence=sequence)
+    other = next((name for name in asked if BASELINES[name].sequence != sequence), None)
+    if other and sequence:
+        raise ValueError(f"{other} goes on from observed frames, a sequence task has none: {own} is its baseline")
+    if other:
+        raise ValueError(f"the baseline {other} belongs to sequence tasks, here {own} is one")
+    moving = [name for name in asked if series and BASELINES[name].moves_maps]
+    if moving and names is not None:
+        raise ValueError(f"{source} is a series: {moving[0]} moves maps, {own} alone is a baseline here")
+    if moving:
+        LOG.info("%s is a series: %s, which moves maps, is left out", source, ", ".join(moving))
+    return tuple(name for name in asked if name not in moving)
+
+
+def make_baselines(names: Sequence[str], setting: Setting) -> dict[str, Nowcast]:
+    """Return the nowcasts of these names; those that go on from frames take forcings and ignore them."""
+    made = {name: BASELINES[name].make(setting) for name in names}
+    return {name: nowcast if BASELINES[name].sequence else _ignore_forcings(nowcast) for name, nowcast in made.items()}
+
+
+def _ignore_forcings(nowcast: Nowcast) -> Nowcast:
+    return lambda observed, num_steps, forcings=None: nowcast(observed, num_steps)

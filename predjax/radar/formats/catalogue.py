@@ -1,0 +1,136 @@
+"""The formats that are read: one table, by content and by suffix. A new format is one file and one entry here."""
+
+import os
+import pathlib
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import xarray as xr
+
+from predjax.radar.formats.datasets import open_with
+from predjax.radar.formats.knmi import is_knmi, open_knmi
+from predjax.radar.formats.labels import Header, read_header
+from predjax.radar.formats.netcdf import open_netcdf
+from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
+from predjax.radar.formats.npy import read_npy
+from predjax.radar.formats.npz import read_npz
+from predjax.radar.formats.odim import is_odim, open_odim
+from predjax.radar.formats.pgm import SUFFIXES as PGM_SUFFIXES
+from predjax.radar.formats.pgm import is_pgm, open_pgm
+from predjax.radar.formats.table import read_table
+from predjax.radar.formats.zarr import is_zarr, open_zarr
+from predjax.radar.movies import Movies
+
+_HDF5_SUFFIXES = (".h5", ".hdf", ".hdf5")
+
+
+class Reading(NamedTuple):
+    """How files are read; see `radar.config.DataConfig`, whose fields of the same names these are."""
+
+    layout: str = "auto"
+    variable: str = ""
+    units: str = "file"
+    forcings: tuple[str, ...] = ()
+    path_length: int = 0
+    engine: str = ""
+
+
+class Format(NamedTuple):
+    """A format, in one of two kinds.
+
+    Attributes:
+      suffixes: that its files have, in lower case; a format without any is a folder.
+      holds: of the first kind: whether the content of a path is of this format.
+      open: of the first kind: a path and the wanted variable ("": the only one) to a lazy Dataset of undecoded numbers
+        with CF attributes. Files of one grid are joined in time.
+      read: of the second kind, arrays and tables: a path to Movies, each file by itself.
+      is_composite: whether a file is one image, without forcings.
+      in_folders: whether such files are read of a folder; else they are named.
+    """
+
+    suffixes: tuple[str, ...]
+    holds: Callable[[str], bool] | None = None
+    open: Callable[[str, str], xr.Dataset] | None = None
+    read: Callable[[pathlib.Path, Reading], Movies] | None = None
+    is_composite: bool = False
+    in_folders: bool = True
+
+
+def _read_array(file: pathlib.Path, reading: Reading) -> Movies:
+    if reading.forcings:
+        raise ValueError(f"{file}: an array has no variable {reading.forcings[0]!r}; forcings need netCDF files")
+    read = read_npy if file.suffix.lower() == ".npy" else read_npz
+    return read(file, reading.layout, reading.units)
+
+
+def _read_table(file: pathlib.Path, reading: Reading) -> Movies:
+    return read_table(file, reading.path_length, reading.variable, reading.forcings)
+
+
+FORMATS = (
+    Format((".npy",), read=_read_array),
+    Format((".npz",), read=_read_array),
+    # The last one whose content it is: netCDF's is whatever is not another's.
+    Format((".nc", ".nc4", ".cdf", ".netcdf", *_HDF5_SUFFIXES), lambda path: True, open_netcdf),
+    Format(_HDF5_SUFFIXES, is_odim, open_odim, is_composite=True),
+    Format(_HDF5_SUFFIXES, is_knmi, open_knmi, is_composite=True),
+    Format(PGM_SUFFIXES, is_pgm, open_pgm, is_composite=True),
+    Format((), is_zarr, open_zarr),
+    Format((".txt", ".dat", ".data"), read=_read_table, in_folders=False),  # in folders these may be anything
+)
+
+
+def list_suffixes(formats: Iterable[Format] = FORMATS) -> tuple[str, ...]:
+    """Return the suffixes of formats, each once."""
+    return tuple(dict.fromkeys(suffix for one in formats for suffix in one.suffixes))
+
+
+FOLDER_SUFFIXES = list_suffixes(one for one in FORMATS if one.in_folders)  # of files that are read of folders
+GRID_SUFFIXES = list_suffixes(one for one in FORMATS if one.open)  # of files that are joined in time
+
+
+def find_format(file: str | os.PathLike) -> Format | None:
+    """Return the format of a file by its suffix, of a folder by its content; None where it is none of them."""
+    if os.path.isdir(file):
+        return next((one for one in FORMATS if one.holds and not one.suffixes and one.holds(os.fspath(file))), None)
+    name = os.path.basename(os.fspath(file)).lower()
+    return next((one for one in FORMATS if one.suffixes and name.endswith(one.suffixes)), None)
+
+
+def is_gridded(file: str | os.PathLike) -> bool:
+    """Return whether a file is joined in time with others of its grid: netCDF, a composite or a Zarr store."""
+    found = find_format(file)
+    return found is not None and found.open is not None
+
+
+def read_labels(file: str, reading: Reading) -> Header:
+    """Read the labels of one file of frames, whose content says which format it is.
+
+    Raises:
+      ValueError, OSError: one line with the file, the rule and what was found.
+    """
+    with NETCDF_LOCK:
+        try:
+            dataset, variable = _open(file, reading)
+            return read_header(dataset, file, variable, reading.units, reading.forcings)
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{file}: a name in the file is no text ({error}): is the file damaged?") from None
+        except AttributeError as error:
+            if not str(error).startswith("NetCDF: "):
+                raise
+            # So it says that there is an attribute it does not understand, such as a table of numbers.
+            raise ValueError(f"{file}: the netCDF library cannot read an attribute ({error})") from None
+
+
+def _open(file: str, reading: Reading) -> tuple[xr.Dataset, str]:
+    """The Dataset of a file, and the variable to choose in it."""
+    if reading.engine:
+        return open_with(reading.engine, file), reading.variable
+    found = next(one for one in reversed(FORMATS) if one.open and one.holds and one.holds(file))
+    assert found.open is not None, "it is one of those"
+    if not found.is_composite:
+        return found.open(file, reading.variable), reading.variable
+    dataset = found.open(file, reading.variable)
+    if reading.forcings:
+        raise ValueError(f"{file}: a composite has no variable {reading.forcings[0]!r}; forcings need netCDF files")
+    return dataset, ""  # it has one

@@ -1,0 +1,126 @@
+"""Datasets of xarray, in memory or opened by any engine, as the formats give them: undecoded."""
+
+import contextlib
+import os
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from predjax.radar.formats.lazy import read_later
+from predjax.radar.formats.netcdf import build_dataset
+from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
+from predjax.radar.formats.open_files import OPEN_FILES, FileArray
+from predjax.radar.movies import DIMENSIONS
+
+_LIMITS = ("valid_min", "valid_max", "valid_range")
+_OPTIONS = {"cfgrib": {"indexpath": ""}}  # it would write an index beside each file
+
+
+def list_datasets(data: Any) -> list[xr.Dataset] | None:
+    """The datasets of `data`, which is one, a DataArray, or a sequence of them; None where it is none of these.
+
+    Errors: ValueError for a sequence of datasets and paths.
+    """
+    items = [data] if isinstance(data, xr.Dataset | xr.DataArray) else data
+    if not isinstance(items, list | tuple) or not any(isinstance(one, xr.Dataset | xr.DataArray) for one in items):
+        return None
+    other = next((one for one in items if not isinstance(one, xr.Dataset | xr.DataArray)), None)
+    if other is not None:
+        raise ValueError(f"datasets and paths cannot be read together, found {other} among datasets")
+    return [one.to_dataset(name=_choose_name(one)) if isinstance(one, xr.DataArray) else one for one in items]
+
+
+def _choose_name(array: xr.DataArray) -> Hashable:
+    """The array's own name, unless it has none or that of a coordinate."""
+    taken = {*array.dims, *array.coords}
+    names = (array.name, "frames", "values")
+    return next((name for name in names if name is not None and name not in taken), "predjax_values")
+
+
+def is_movies(dataset: xr.Dataset) -> bool:
+    """Whether a dataset is Movies already."""
+    return "frames" in dataset and dataset["frames"].dims == DIMENSIONS and "source" in dataset.attrs
+
+
+def check_engine(name: str) -> None:
+    """Refuse an engine that xarray has not. Errors: ValueError, lists those that it has."""
+    known = sorted(xr.backends.list_engines())
+    if name and name not in known:
+        raise ValueError(f"engine must be one that xarray has installed ({', '.join(known)}), not {name!r}")
+
+
+def open_with(engine: str, path: str, variable: str = "") -> xr.Dataset:
+    """Open a file by an engine of xarray as a lazy Dataset of undecoded numbers.
+
+    Args:
+      engine: name of the engine.
+      path: of the file.
+      variable: not used: all variables are there.
+
+    Raises:
+      ValueError: one line: the engine cannot open the file.
+    """
+    with NETCDF_LOCK:
+        return read_from_file(OPEN_FILES.get(path, _open_file, engine), path, _open_file, engine)
+
+
+def _open_file(path: str, engine: str) -> xr.Dataset:
+    options = _OPTIONS.get(engine, {})
+    try:
+        opened = xr.open_dataset(path, engine=engine, chunks=None, cache=False, decode_cf=False, backend_kwargs=options)
+    except Exception as error:  # each engine raises its own
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ValueError(f"{path}: the engine {engine} cannot open it ({reason})") from None
+    found = encode_dataset(opened, path)  # some engines decode all the same
+    found.set_close(opened.close)
+    return found
+
+
+def read_from_file(dataset: xr.Dataset, path: str, opener: Callable[..., xr.Dataset], *options: str) -> xr.Dataset:
+    """Return a Dataset like `dataset`, whose arrays open the file when they are read and else keep nothing open."""
+    variables = {}
+    for name, one in dataset.variables.items():
+        array = FileArray(path, str(name), one.shape, one.dtype, opener, options)
+        variables[str(name)] = read_later(one.dims, array, dict(one.attrs))
+        variables[str(name)].encoding = dict(one.encoding)
+    return build_dataset(variables, dict(dataset.attrs), path)
+
+
+def name_dataset(dataset: xr.Dataset, default: str) -> str:
+    """Return the path of the file that a Dataset was opened from, else the default."""
+    return os.fspath(dataset.encoding.get("source") or default)
+
+
+def encode_dataset(dataset: xr.Dataset, path: str) -> xr.Dataset:
+    """Return a decoded Dataset as it would lie in a file that packs nothing."""
+    labels = " ".join(str(label) for label in dataset.coords if label not in dataset.dims)
+    variables = {str(name): _encode(one, labels) for name, one in dataset.variables.items()}
+    return build_dataset(variables, dict(dataset.attrs), path)
+
+
+def _encode(variable: xr.Variable, coordinates: str) -> xr.Variable:
+    """A variable with dates as numbers, and in the attributes what xarray keeps beside them when it decodes a file."""
+    plain, attrs, encoding = variable.copy(deep=False), dict(variable.attrs), variable.encoding
+    if "grid_mapping" in encoding:
+        attrs.setdefault("grid_mapping", encoding["grid_mapping"])
+    if coordinates:
+        attrs["coordinates"] = coordinates
+    scale, offset = (encoding.get(key) for key in ("scale_factor", "add_offset"))
+    if not (scale is None and offset is None):  # the limits are still those of packed numbers
+        scale, offset = 1.0 if scale is None else float(scale), 0.0 if offset is None else float(offset)
+        for key in _LIMITS:
+            if key in attrs and np.asarray(attrs[key]).dtype.kind in "iu":
+                attrs[key] = _unpack_limits(attrs[key], key, scale, offset)
+    plain.attrs, plain.encoding = attrs, {}
+    if variable.dtype.kind in "mMO":
+        with contextlib.suppress(ValueError, TypeError):  # what cannot be encoded is refused where it is needed
+            plain = xr.conventions.encode_cf_variable(plain)
+    return plain
+
+
+def _unpack_limits(limits: Any, key: str, scale: float, offset: float) -> np.ndarray:
+    """Limits of packed numbers as limits of values, half a number wider, for values are rounded."""
+    wider = {"valid_min": -0.5, "valid_max": 0.5, "valid_range": np.array([-0.5, 0.5])}[key]
+    return (np.asarray(limits, float) + wider) * scale + offset

@@ -1,0 +1,179 @@
+"""Files to Movies: one movie a grid, joined in time over any number of files."""
+
+import dataclasses
+import logging
+import pathlib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from predjax.messages import one_line
+from predjax.radar.formats.frames import FileFrames
+from predjax.radar.formats.labels import Field, Header
+from predjax.radar.formats.lazy import read_later
+from predjax.radar.grid import Grid
+from predjax.radar.movies import DIMENSIONS, FORCING_DIMENSIONS, Movies, build_movies
+from predjax.radar.step import Step
+
+_LOG = logging.getLogger("predjax")
+# A window of 20 frames reads one or two chunks more than it needs; beyond this the excess is most of the work.
+_LONG_CHUNK = 32
+
+
+class Joined(NamedTuple):
+    """One movie of many files, and the frames that other files have of the same times.
+
+    Attributes:
+      movies: not yet checked.
+      files: of all of its frames.
+      places: (frame, 2): the number of the file of every frame of `movies`, and its place in it.
+      spare: frames (1, frame, y, x, channel) that are not in `movies`, since a file before theirs has the time.
+      spare_times, spare_places: of these, in order of time and then of the files.
+    """
+
+    movies: Movies
+    files: list[str]
+    places: np.ndarray
+    spare: xr.Variable | None
+    spare_times: np.ndarray
+    spare_places: np.ndarray
+
+
+def join_files(headers: Iterable[Header]) -> list[Joined]:
+    """Join the frames of files by the labels of these.
+
+    Files of the same grid, variable and time step are one movie, in order of time (of two frames at one time the
+    first is kept). A file with a movie dimension, and one without times, stands alone.
+
+    Returns:
+      Movies in the order of the first file of each, not yet checked.
+    """
+    grids: list[Grid] = []
+    groups: dict[tuple, list[Header]] = {}
+    for number, header in enumerate(headers):
+        grid = next((i for i, grid in enumerate(grids) if grid.same(header.grid)), len(grids))
+        if grid == len(grids):
+            grids.append(header.grid)
+        # One grid object for thousands of files.
+        header = dataclasses.replace(header, grid=grids[grid])
+        groups.setdefault(_group_key(header, grid, number, groups), []).append(header)
+    return [_join(headers, _source_name(headers, alone=len(groups) == 1)) for headers in groups.values()]
+
+
+def _group_key(header: Header, grid: int, number: int, groups: dict) -> tuple:
+    """What the files of one movie share; single frames join the first group that has the rest."""
+    if header.time is None or header.movies > 1:
+        return (number,)
+    conversion = header.conversion
+    key = (
+        grid,
+        header.attrs["variable"],
+        conversion.units,
+        (conversion.to, conversion.zr_a, conversion.zr_b) if conversion.to else (),
+        header.channel or len(header.fields),
+        _has_maps(header.forcings),
+    )
+    step = header.step
+    same = [one for one in groups if one[:-1] == key]
+    fitting = [one for one in same if step is None or one[-1] is None or step.fits(one[-1].seconds)]
+    return fitting[0] if fitting else (*key, step)
+
+
+def _join(headers: list[Header], source: str) -> Joined:
+    """One Movies of the files of one group."""
+    first = headers[0]
+    lengths = [header.length for header in headers]
+    places = np.stack([np.repeat(np.arange(len(headers)), lengths), np.concatenate([*map(np.arange, lengths)])], axis=1)
+    time, spare_times, spare_places = first.time, np.empty(0, "datetime64[ns]"), places[:0]
+    if len(headers) > 1:
+        times = np.concatenate([header.time[0] for header in headers])  # type: ignore[index]  # all have it by now
+        time, kept = np.unique(times, return_index=True)
+        left = np.setdiff1d(np.arange(len(times)), kept)
+        left = left[np.argsort(times[left], kind="stable")]
+        time, spare_times, spare_places, places = time[None], times[left], places[left], places[kept]
+    step = None if time is None else Step.of_times(time)
+    parts = [(header.file, _with_units(header, step.seconds if step else None)) for header in headers]
+    forcings = [(header.file, header.forcings) for header in headers]
+    shape = (first.movies, len(places), *first.grid.shape)
+    movies = build_movies(
+        read_later(DIMENSIONS, FileFrames(parts, places, (*shape, len(first.fields)))),
+        {"time": time, "channel": first.channel, **first.grid.coords},
+        attrs=dict(first.conversion.attrs) | first.attrs,
+        source=source,
+        files=[headers[part].file for part in dict.fromkeys(places[:, 0].tolist())],
+    )
+    # Only a history has lines.
+    movies.attrs |= {
+        key: one_line(value) if key != "history" and isinstance(value, str) else value
+        for key, value in first.file_attrs.items()
+    }
+    if first.forcings:
+        maps = _has_maps(first.forcings)
+        shape = (*(shape if maps else shape[:2]), len(first.forcings))
+        movies["forcings"] = read_later(FORCING_DIMENSIONS[maps], FileFrames(forcings, places, shape))
+        movies = movies.assign_coords(forcing=("forcing", list(first.forcing_names)))
+    _remark(first, source)
+    spare = FileFrames(parts, spare_places, (1, len(spare_places), *first.grid.shape, len(first.fields)))
+    files = [header.file for header in headers]
+    return Joined(movies, files, places, read_later(DIMENSIONS, spare), spare_times, spare_places)
+
+
+def _with_units(header: Header, step: float | None) -> tuple[Field, ...]:
+    """The fields of a file with the conversion to the unit of the movie."""
+    seconds = header.period or step
+    if header.conversion.accumulation and seconds is None:
+        raise ValueError(
+            f"{header.file}: {header.attrs['variable']} is an accumulation, and nothing tells its period: "
+            "there are no time bounds, no start_time, no accumulation_minutes and no time step"
+        )
+    return tuple(field._replace(decoder=header.conversion.apply(field.decoder, seconds)) for field in header.fields)
+
+
+def _has_maps(fields: tuple[Field, ...]) -> bool:
+    return any(role in field.axes for field in fields for role in ("y", "x"))
+
+
+def warn_of_duplicates(joined: Joined) -> None:
+    """Log one line for every pair of files that hold frames of the same time."""
+    pairs: dict[tuple[str, str], list] = {}
+    for time, (part, _) in zip(joined.spare_times, joined.spare_places):
+        first = joined.places[np.searchsorted(joined.movies["time"].values[0], time), 0]
+        pairs.setdefault((joined.files[first], joined.files[part]), []).append(time)
+    for (one, other), found in pairs.items():
+        when = np.datetime_as_string(min(found), unit="s")
+        more = f" and {len(found) - 1} more times" if len(found) > 1 else ""
+        _LOG.warning("%s and %s both hold a frame of %s%s: the first file's is used", one, other, when, more)
+
+
+def _remark(header: Header, source: str) -> None:
+    """Says what was decided for the user and could be wrong."""
+    conversion = header.conversion
+    if conversion.to:
+        whose = "the file's own" if conversion.own_zr else "Marshall and Palmer's, the file has none"
+        _LOG.info(
+            "%s: %s to %s by Z = %g R^%g (%s)",
+            source,
+            "mm/h" if conversion.to == "dBZ" else "dBZ",
+            conversion.to,
+            conversion.zr_a,
+            conversion.zr_b,
+            whose,
+        )
+    if header.chunk > _LONG_CHUNK and header.grid.shape != (1, 1):
+        _LOG.warning(
+            "%s: one compressed chunk holds %d frames, so that reading a window reads far more than it needs",
+            source,
+            header.chunk,
+        )
+
+
+def _source_name(headers: list[Header], alone: bool) -> str:
+    """A short name of one or many files: "a.nc", "a.nc, b.nc", "frames/*.nc" or "a.nc and 11 more"."""
+    paths = [pathlib.Path(header.file).absolute() for header in headers]
+    if len(paths) <= 3:
+        return ", ".join(path.name for path in paths)
+    if alone and len({(path.parent, path.suffix) for path in paths}) == 1:
+        return f"{paths[0].parent.name}/*{paths[0].suffix}"
+    return f"{paths[0].name} and {len(paths) - 1} more"

@@ -1,0 +1,260 @@
+"""The labels of a Dataset: where its frames are, and what their dimensions, times and units are; no pixel is read."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from predjax.radar.formats import cf, times
+from predjax.radar.formats.decode import Decoder, read_number, read_packing
+from predjax.radar.formats.lazy import find_source
+from predjax.radar.formats.open_files import FileArray
+from predjax.radar.formats.quantity import Conversion, plan_conversion
+from predjax.radar.grid import Grid
+from predjax.radar.step import Step
+
+_COORDINATE_ATTRS = ("units", "standard_name", "long_name", "axis")
+_FILE_ATTRS = ("title", "institution", "references", "history")
+_MOST_FRAMES, _MOST_PIXELS = 10**8, 2**31
+
+
+class VariableArray(NamedTuple):
+    """A variable of a Dataset as a `lazy.Readable`."""
+
+    name: str
+    variable: xr.Variable
+
+    def read(self, key: tuple) -> np.ndarray:
+        """Read a part; see `lazy.Readable`."""
+        return self.variable[key].values
+
+
+class Field(NamedTuple):
+    """One channel or forcing of a file: for each dimension of its array a role ("time", "y" ...) or an index."""
+
+    array: FileArray | VariableArray
+    axes: tuple[str | int, ...]
+    decoder: Decoder
+
+
+@dataclasses.dataclass(frozen=True)
+class Header:
+    """The labels of one file or Dataset.
+
+    Attributes:
+      file: its path.
+      grid: of its frames.
+      movies, length: the numbers of movies, and of frames in each.
+      time: dates (movie, time), or None.
+      fields: the channels.
+      forcings: the fields known ahead, and their names.
+      channel: labels of the channels, or None to number them.
+      conversion: of the units of the frames.
+      period: length of the accumulations in seconds where the file says so.
+      attrs: more attributes of the frames.
+      file_attrs: global attributes to keep.
+      chunk: frames in one compressed chunk.
+    """
+
+    file: str
+    grid: Grid
+    movies: int
+    length: int
+    time: np.ndarray | None
+    fields: tuple[Field, ...]
+    forcings: tuple[Field, ...]
+    forcing_names: tuple[str, ...]
+    channel: tuple | None
+    conversion: Conversion
+    period: float | None
+    attrs: dict
+    file_attrs: dict
+    chunk: int
+
+    @property
+    def step(self) -> Step | None:
+        """The time step, or None for single frames or without dates."""
+        return None if self.time is None else Step.of_times(self.time)
+
+
+def read_header(dataset: xr.Dataset, file: str, variable: str, units: str, forcings: Sequence[str]) -> Header:
+    """Read the labels of a Dataset.
+
+    Args:
+      dataset: undecoded, as the formats open it; called under NETCDF_LOCK.
+      file: path of the file, for messages.
+      variable: of the frames, or empty for the only one that can be meant.
+      units: "file", "mm/h" or "dBZ".
+      forcings: names of variables to read as forcings.
+
+    Raises:
+      ValueError: one line with the file, the rule and what was found.
+    """
+    chosen = cf.find_variable(dataset, variable, forcings, file)
+    frames = dataset.variables[chosen]
+    name = f"{file}: {chosen.rpartition('/')[2]}"
+    attrs, global_attrs = cf.attributes(frames), cf.attributes(dataset)
+    series = cf.is_series(dataset, chosen)
+    roles = cf.find_roles(dataset, chosen, name, unknown="channel" if series else "")
+    sizes = {role: size for role, size in zip(roles.values(), frames.shape) if role}
+    if series:
+        sizes |= {"y": 1, "x": 1}
+    if "y" not in sizes or "x" not in sizes:
+        raise ValueError(f"{name}: frames need the dimensions y and x, found {', '.join(map(str, frames.dims))}")
+    _check_sizes(sizes, name)
+    time = cf.find_time(dataset, chosen, roles)
+    if time is None and "time" not in sizes:
+        raise ValueError(f"{name}: there is neither a time dimension nor a single time (valid_time)")
+    dates = None if time is None else _read_dates(dataset, time, roles, sizes, file)
+    if dates is not None:
+        times.check_increasing(dates, f"{file}: {str(time).rpartition('/')[2]}")
+    conversion = plan_conversion(attrs, global_attrs, units, name)
+    grid = _read_grid(dataset, chosen, roles, sizes, file)
+    length = sizes.get("time", 1)
+    if dates is not None and len(dates) == 1 and "last_valid_timestep" in global_attrs:
+        length = _count_until(dates[0], str(global_attrs["last_valid_timestep"]), file)
+    known = [_find_forcing(dataset, path, sizes, f"{file}: {path}") for path in forcings]
+    period = None
+    if conversion.accumulation:
+        period = None if time is None else _measure_period(dataset, chosen, time, roles, sizes, file)
+        minutes = attrs.get("accumulation_minutes", global_attrs.get("accumulation_minutes"))
+        minutes = read_number(minutes, "accumulation_minutes", name)
+        if period is None and minutes is not None:
+            period = times.one_period(np.float64(minutes) * 60, f"{name}: accumulation_minutes")
+    chunks = dict(zip(roles.values(), frames.encoding.get("chunksizes") or frames.encoding.get("chunks") or ()))
+    more = {key: attrs[key] for key in ("proj4",) if key in attrs and not grid.mapping}
+    return Header(
+        file=file,
+        grid=grid,
+        movies=sizes.get("movie", 1),
+        length=length,
+        time=None if dates is None else dates[:, :length],
+        fields=_find_fields(dataset, chosen, roles, name),
+        forcings=tuple(field for fields, _ in known for field in fields),
+        forcing_names=tuple(label for _, labels in known for label in labels),
+        channel=_name_channels(dataset, chosen, roles),
+        conversion=conversion,
+        period=period,
+        attrs={"variable": chosen.rpartition("/")[2], "dtype_on_disk": str(frames.dtype)}
+        | ({"grid_mapping": grid.mapping_name} if grid.mapping else more),
+        file_attrs={key: global_attrs[key] for key in _FILE_ATTRS if key in global_attrs},
+        chunk=chunks.get("time", 1),
+    )
+
+
+def _check_sizes(sizes: dict[str, int], name: str) -> None:
+    """Refuses what nobody has: a few bytes declare any size, and what is not written takes no place in a file."""
+    frames = sizes.get("movie", 1) * sizes.get("time", 1)
+    if frames > _MOST_FRAMES:
+        raise ValueError(f"{name}: a file of {frames} frames is not possible, at most {_MOST_FRAMES} are")
+    numbers = sizes["y"] * sizes["x"] * sizes.get("channel", 1)
+    if numbers > _MOST_PIXELS:
+        raise ValueError(f"{name}: frames of {sizes['y']} x {sizes['x']} pixels are not possible, too many to read one")
+
+
+def _count_until(dates: np.ndarray, last: str, file: str) -> int:
+    """Count the frames up to `last_valid_timestep`; MLCast archives may hold later ones ready for times to come."""
+    try:
+        end = np.datetime64(last.removesuffix("Z").removesuffix("+00:00"), "ns")
+    except ValueError:
+        raise ValueError(f"{file}: last_valid_timestep must be an ISO 8601 time, found {last!r}") from None
+    length = int(np.searchsorted(dates, end, side="right"))
+    if not length:
+        raise ValueError(f"{file}: all times are after last_valid_timestep, {last}")
+    return length
+
+
+def _find_fields(dataset: xr.Dataset, name: str, roles: dict[str, str], label: str) -> tuple[Field, ...]:
+    variable = dataset.variables[name]
+    found = find_source(variable)
+    array = found[0] if found and isinstance(found[0], FileArray) else VariableArray(name, variable)
+    decoder = read_packing(variable.dtype, cf.attributes(variable), label)
+    channels = next((size for role, size in zip(roles.values(), variable.shape) if role == "channel"), 1)
+    return tuple(
+        Field(array, tuple(channel if role == "channel" else role or 0 for role in roles.values()), decoder)
+        for channel in range(channels)
+    )
+
+
+def _find_forcing(
+    dataset: xr.Dataset, wanted: str, sizes: dict[str, int], label: str
+) -> tuple[tuple[Field, ...], list[str]]:
+    """The fields of a forcing variable and their names."""
+    name = wanted.strip("/")
+    if name not in dataset.variables:
+        there = ", ".join(one for one in map(str, dataset.variables) if "/" not in one)
+        raise ValueError(f"{label}: there is no such forcing variable; there are {there}")
+    roles = cf.find_roles(dataset, name, label, unknown="channel")
+    for role, size in zip(roles.values(), dataset.variables[name].shape):
+        if role not in ("", "channel") and size != sizes.get(role, 1):
+            raise ValueError(f"{label}: the size {size} along {role} is not that of the frames, {sizes.get(role, 1)}")
+    fields = _find_fields(dataset, name, roles, label)
+    channels = _name_channels(dataset, name, roles)
+    numbered = [wanted if len(fields) == 1 else f"{wanted}[{number}]" for number in range(len(fields))]
+    return fields, [f"{wanted} {channel}" for channel in channels] if channels else numbered
+
+
+def _read_dates(dataset: xr.Dataset, name: str, roles: dict, sizes: dict, file: str) -> np.ndarray:
+    """Dates (movie, time) of values along none, one or both of these dimensions."""
+    variable = dataset.variables[name]
+    values = times.decode_times(variable.values, cf.attributes(variable), f"{file}: {name.rpartition('/')[2]}")
+    there = [roles[str(one)] for one in variable.dims if roles.get(str(one)) in ("movie", "time")]
+    values = np.asarray(values).reshape([sizes[role] for role in there])
+    if there == ["time", "movie"]:
+        values = values.T
+    elif there == ["movie"]:
+        values = values[:, None]
+    return np.broadcast_to(values, (sizes.get("movie", 1), sizes.get("time", 1)))
+
+
+def _measure_period(dataset: xr.Dataset, chosen: str, time: str, roles: dict, sizes: dict, file: str) -> float | None:
+    """The accumulation period in seconds: of time bounds, or of start_time and time."""
+    variable = dataset.variables[time]
+    bounds = cf.lookup(dataset, time, str(cf.attributes(variable).get("bounds", "")))
+    if bounds is not None:
+        label, one = f"{file}: {bounds.rpartition('/')[2]}", dataset.variables[bounds]
+        if one.shape != (*variable.shape, 2):
+            raise ValueError(f"{label}: bounds must have the shape {(*variable.shape, 2)}, found {one.shape}")
+        dates = times.decode_times(one.values, cf.attributes(variable) | cf.attributes(one), label)
+        return times.one_period((dates[..., 1] - dates[..., 0]) / np.timedelta64(1, "s"), label)
+    start = cf.lookup(dataset, chosen, "start_time")
+    if start is None or " since " not in str(cf.attributes(dataset.variables[start]).get("units", "")):
+        return None
+    ends, starts = (_read_dates(dataset, name, roles, sizes, file) for name in (time, start))
+    return times.one_period((ends - starts) / np.timedelta64(1, "s"), f"{file}: start_time")
+
+
+def _read_grid(dataset: xr.Dataset, name: str, roles: dict[str, str], sizes: dict[str, int], file: str) -> Grid:
+    """The grid of the frames; a grid mapping in the extended form "crs: x y" is named first."""
+    text = str(cf.attributes(dataset.variables[name]).get("grid_mapping", ""))
+    mapping = text.split(":")[0].split()[0] if text.strip() else ""
+    path = cf.lookup(dataset, name, mapping) if mapping else None
+    attrs = {} if path is None else cf.attributes(dataset.variables[path])
+    y, x = (_read_coordinate(dataset, name, roles, role, file) for role in ("y", "x"))
+    return Grid((sizes["y"], sizes["x"]), y, x, "" if path is None else mapping, attrs)
+
+
+def _read_coordinate(dataset: xr.Dataset, name: str, roles: dict[str, str], role: str, file: str) -> xr.Variable | None:
+    """The one-dimensional coordinate of y or x as found, or None."""
+    dimension = next((one for one, found in roles.items() if found == role), None)
+    path = cf.lookup(dataset, name, dimension.rpartition("/")[2]) if dimension else None
+    if path is None:
+        return None
+    coordinate = dataset.variables[path]
+    if coordinate.dims != (dimension,) or coordinate.dtype.kind not in "iuf":
+        return None
+    attrs = cf.attributes(coordinate)
+    packing = read_packing(coordinate.dtype, attrs, f"{file}: {path.rpartition('/')[2]}")
+    values = coordinate.values.astype(np.float64) * packing.scale + packing.offset
+    return xr.Variable((role,), values, {key: attrs[key] for key in _COORDINATE_ATTRS if key in attrs})
+
+
+def _name_channels(dataset: xr.Dataset, name: str, roles: dict[str, str]) -> tuple[str, ...] | None:
+    dimension = next((one for one, role in roles.items() if role == "channel"), None)
+    path = cf.lookup(dataset, name, dimension.rpartition("/")[2]) if dimension else None
+    if path is None or dataset.variables[path].dims != (dimension,) or dataset.variables[path].dtype.kind not in "OUT":
+        return None
+    labels = dataset.variables[path].values.tolist()
+    return tuple(labels) if all(isinstance(label, str) for label in labels) else None

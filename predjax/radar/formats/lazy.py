@@ -1,0 +1,113 @@
+"""Arrays that are read when they are indexed, as xarray has them. The only file that knows xarray's lazy indexing."""
+
+from collections.abc import Hashable, Iterable
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import xarray as xr
+from xarray.backends import BackendArray
+from xarray.core import indexing
+
+from predjax.messages import one_line_messages
+
+
+class Readable(Protocol):
+    """An array that lies in files.
+
+    Attributes:
+      shape, dtype: of the whole array.
+      reads_lists: whether `read` also takes lists of places, each along its own axis.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    reads_lists: bool
+
+    def read(self, key: tuple) -> np.ndarray:
+        """Read a part of the array: a whole number or a slice an axis."""
+
+
+@runtime_checkable
+class Coded(Readable, Protocol):
+    """Frames whose values a table may tell."""
+
+    def codes(self) -> tuple[Readable, np.ndarray] | None:
+        """Return the same frames as codes, and the table of their values; None where no single table decodes them."""
+
+
+@runtime_checkable
+class Divisible(Readable, Protocol):
+    """Frames (movie, time, y, x, channel) of which a part can be sent to another process."""
+
+    def cut(self, start: int, stop: int) -> Readable:
+        """Return frames [start, stop), counted through the movies, as one movie that knows of no other frame."""
+
+
+class _Array(BackendArray):
+    """A `Readable` as xarray's lazy arrays take it."""
+
+    def __init__(self, source: Readable):
+        self.source, self.shape, self.dtype = source, source.shape, source.dtype
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
+        kept = [(part, size) for part, size in zip(key.tuple, self.shape) if not _is_number(part)]
+        if any(isinstance(part, slice) for part, _ in kept):  # else they may be points
+            sizes = [len(range(size)[part]) if isinstance(part, slice) else len(part) for part, size in kept]
+            if 0 in sizes:
+                empty = np.empty(sizes, self.dtype).view(_Empty)
+                empty.origin = self.source, key.tuple
+                return empty
+        support = indexing.IndexingSupport.OUTER if self.source.reads_lists else indexing.IndexingSupport.BASIC
+        return indexing.explicit_indexing_adapter(key, self.shape, support, one_line_messages()(self.source.read))
+
+
+class _Empty(np.ndarray):
+    """An empty part of an array: the array, and the index of each of its axes."""
+
+    origin: tuple[Readable, tuple] | None = None
+
+
+def _is_number(part: Any) -> bool:
+    return isinstance(part, int | np.integer)
+
+
+def read_later(dims: Iterable[Hashable], source: Readable, attrs: dict | None = None) -> xr.Variable:
+    """Return a variable whose numbers are read from `source` when they are indexed."""
+    return xr.Variable(tuple(dims), indexing.LazilyIndexedArray(_Array(source)), attrs)
+
+
+def find_source(variable: xr.Variable | xr.DataArray) -> tuple[Readable, tuple] | None:
+    """Return what a variable is read from and its part of it, an index for each axis; None for numbers in memory.
+
+    xarray hands on the arrays that reading gives, but not what it reads from. So empty parts are read, which costs
+    nothing: an empty part along one axis tells the indices of all other axes.
+    """
+    if variable.ndim < 2:
+        return None
+    origins = [getattr(part.data, "origin", None) for part in (variable[:0], variable[:, :0])]
+    if None in origins:
+        return None
+    (source, key), (_, other) = origins
+    first = next(axis for axis, part in enumerate(key) if not _is_number(part))
+    return source, (*key[:first], other[first], *key[first + 1 :])
+
+
+def find_codes(frames: xr.Variable | xr.DataArray) -> tuple[xr.Variable, np.ndarray] | None:
+    """Return the codes behind frames that a reader left in their files, read when indexed, and their table.
+
+    None for frames in memory (somebody may have changed them) and for frames that no single table decodes.
+    """
+    found = find_source(frames)
+    stored = found[0].codes() if found and isinstance(found[0], Coded) else None
+    if found is None or stored is None:
+        return None
+    names = iter(frames.dims)
+    index = {f"axis {axis}" if _is_number(part) else next(names): part for axis, part in enumerate(found[1])}
+    return read_later(index, stored[0]).isel(index), stored[1]
+
+
+def cut_frames(frames: xr.Variable, start: int, stop: int) -> xr.Variable:
+    """Return frames [start, stop) of whole lazy frames; unlike those of a slice they do not know of all files."""
+    found = find_source(frames)
+    assert found is not None and isinstance(found[0], Divisible), "a reader made them"
+    return read_later(frames.dims, found[0].cut(start, stop))

@@ -1,0 +1,190 @@
+"""Slabs: frames of an archive that follow each other, read and packed as a store keeps them."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from predjax.radar.formats.lazy import cut_frames, find_codes
+from predjax.radar.movies import check_range
+from predjax.radar.store.archive import Bad, Source
+from predjax.radar.store.packing import Packing, choose_packing
+
+
+class Reader(NamedTuple):
+    """The open frames of one source.
+
+    Attributes:
+      source: where the frames lie.
+      packing: how the store keeps them.
+      frames: (movie, time, y, x, channel), codes of the source or values.
+      spare: frames whose times are in `frames` already, in the same form, or None.
+      units: of the values.
+    """
+
+    source: Source
+    packing: Packing
+    frames: xr.Variable
+    spare: xr.Variable | None
+    units: str
+
+
+class Slab(NamedTuple):
+    """Frames that follow each other in a source.
+
+    Attributes:
+      numbers: (frame, y, x, channel) to store.
+      values: the decoded numbers, float32.
+      kept: (frame,) the places of the frames in the source, counted through its movies.
+      differing: how many frames another file has with other values.
+      clipped: how many values lie outside of the packing's range.
+      bad: the files of frames that cannot be read; such a frame is in `kept` only if another file has it.
+    """
+
+    numbers: np.ndarray
+    values: np.ndarray
+    kept: np.ndarray
+    differing: int
+    clipped: int
+    bad: list[Bad]
+
+
+def open_reader(source: Source, dtype: str) -> Reader:
+    """Open a source to be packed as `dtype`, one of `packing.DTYPES`. Errors: those of `choose_packing`."""
+    movies = source.open()
+    packing, frames = choose_packing(movies, dtype)
+    spare = source.joined.spare if source.joined and len(source.joined.spare_times) else None
+    if spare is not None and packing.description["kind"] == "source codes":
+        coded = find_codes(spare)
+        assert coded is not None, "they have the decoders of the frames"
+        spare, _ = coded
+    return Reader(source, packing, frames, spare, movies["frames"].attrs["units"])
+
+
+def cut_reader(reader: Reader, start: int, stop: int) -> tuple[Reader | Source, int, int]:
+    """Return the little that another process needs to read frames [start, stop), and their range in it.
+
+    For joined files: the files that the frames lie in, without the labels of the others. For an array file that can
+    be mapped: the source, to be opened there. For any other array file: the frames themselves.
+    """
+    source = reader.source
+    if source.mapped:
+        return source, start, stop
+    if source.joined is None:
+        return reader._replace(frames=cut_frames(reader.frames, start, stop)), 0, stop - start
+    if not source.divisible:
+        return reader, start, stop  # one file
+    joined, spares = source.joined, _find_spare(reader, [start, stop - 1])
+    spare = None if reader.spare is None else cut_frames(reader.spare, spares.start, spares.stop)
+    times = joined.movies.drop_vars(set(joined.movies.variables) - {"time"}).isel(time=slice(start, stop))
+    times.attrs = {}  # they name all files
+    joined = joined._replace(
+        movies=times,
+        places=joined.places[start:stop],
+        spare_times=joined.spare_times[spares.start : spares.stop],
+        spare_places=joined.spare_places[spares.start : spares.stop],
+        spare=spare,
+    )
+    numbers, places = np.unique(np.concatenate([joined.places[:, 0], joined.spare_places[:, 0]]), return_inverse=True)
+    joined = joined._replace(
+        files=[joined.files[number] for number in numbers],
+        places=places[: stop - start, None],
+        spare_places=places[stop - start :, None],
+    )
+    source = source._replace(joined=joined, open=None)  # type: ignore[arg-type]  # a cut reader has opened it
+    return reader._replace(source=source, frames=cut_frames(reader.frames, start, stop), spare=spare), 0, stop - start
+
+
+def read_slab(reader: Reader, start: int, stop: int, skip: bool) -> Slab:
+    """Read frames [start, stop) of a source.
+
+    Raises:
+      ValueError: a frame cannot be read, and `skip` is not set or the source is not divisible.
+      OSError: from the operating system.
+    """
+    kept, bad = np.arange(start, stop), list[Bad]()
+    try:
+        found, values = _read(reader, reader.frames, start, stop)
+    except ValueError:
+        if not (skip and reader.source.divisible):
+            raise
+        found, values, kept, bad = _read_one_by_one(reader, start, stop)
+    differing, more = _compare(reader, values, kept, skip)
+    if reader.packing.values is None:
+        return Slab(found, values, kept, differing, 0, bad + more)
+    assert reader.packing.table is not None, "a ladder has one"
+    numbers, clipped = reader.packing.encode(values)
+    return Slab(numbers, reader.packing.table[numbers], kept, differing, clipped, bad + more)
+
+
+def _read(reader: Reader, frames: xr.Variable, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return frames [start, stop) of `frames`, counted through the movies: as they are read, and as values."""
+    length, parts = frames.shape[1], []
+    for movie in range(start // length, (stop - 1) // length + 1):
+        first = movie * length
+        parts.append(frames[movie, max(start - first, 0) : stop - first].values)
+    found = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    found = np.ascontiguousarray(found, reader.packing.dtype if reader.packing.values is None else np.float32)
+    values = found
+    if reader.packing.description["kind"] == "source codes":
+        assert reader.packing.table is not None, "codes have one"
+        values = reader.packing.table[found]
+    check_range(values, reader.units, reader.source.name, "one is")
+    return found, values
+
+
+def _read_one_by_one(reader: Reader, start: int, stop: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Bad]]:
+    """Read the frames that can be read in some file: as read, as values, their places; and the files of the others."""
+    joined, frames, kept, bad = reader.source.joined, [], [], []
+    assert joined is not None, "what is divisible is joined"
+    for place in range(start, stop):
+        candidates: list[tuple[Any, int, int]] = [(reader.frames, place, joined.places[place, 0])]
+        for number in _find_spare(reader, [place]):
+            candidates.append((reader.spare, number, joined.spare_places[number, 0]))
+        for array, number, part in candidates:
+            try:
+                frames.append(_read(reader, array, number, number + 1))
+            except ValueError as error:
+                bad.append((joined.files[part], " ".join(str(error).split())))
+            else:
+                kept.append(place)
+                break
+    if not kept:
+        shape = (0, *reader.source.shape[2:])
+        return np.empty(shape, reader.packing.dtype), np.empty(shape, np.float32), np.array(kept, int), bad
+    found, values = (np.concatenate(part) for part in zip(*frames))
+    return found, values, np.array(kept), bad
+
+
+def _find_spare(reader: Reader, kept: Sequence[int] | np.ndarray) -> range:
+    """Return the numbers of the spare frames between the times of the first and the last of the places `kept`."""
+    joined = reader.source.joined
+    if joined is None or reader.spare is None or not len(kept):
+        return range(0)
+    times = joined.movies["time"].values[0]
+    known = joined.spare_times
+    return range(
+        int(np.searchsorted(known, times[kept[0]])), int(np.searchsorted(known, times[kept[-1]], side="right"))
+    )
+
+
+def _compare(reader: Reader, values: np.ndarray, kept: np.ndarray, skip: bool) -> tuple[int, list[Bad]]:
+    """Count the frames at `kept` that another file has with other values; also return the files that fail."""
+    differing, bad = 0, []
+    for number in _find_spare(reader, kept):
+        joined = reader.source.joined
+        assert joined is not None and reader.spare is not None, "they have the spare frame"
+        times = joined.movies["time"].values[0, kept]
+        place = int(np.searchsorted(times, joined.spare_times[number]))
+        if place == len(times) or times[place] != joined.spare_times[number]:
+            continue  # the other frame cannot be read either
+        try:
+            _, other = _read(reader, reader.spare, number, number + 1)
+        except ValueError as error:
+            if not skip:
+                raise
+            bad.append((joined.files[joined.spare_places[number, 0]], " ".join(str(error).split())))
+            continue
+        differing += not np.array_equal(values[place], other[0], equal_nan=True)
+    return differing, bad

@@ -1,0 +1,123 @@
+"""What is verified: the cases, the methods, and the batches of cases."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from predjax.radar.grid import Grid
+from predjax.radar.movies import Sources, is_series
+from predjax.radar.windows.batches import Batch
+from predjax.radar.windows.index import Window
+from predjax.units import RANGES, find_ranges
+from predjax.verification.fields import Scoring
+
+THRESHOLDS = {"mm/h": (0.1, 1.0, 5.0), "dBZ": (10.0, 20.0, 35.0)}
+REFERENCES = ("persistence", "linear")
+PIXELS_A_BATCH = 2_000_000
+
+Method = Callable[[Batch], np.ndarray]  # forecast frames (B, T, H, W, C), or (B, E, T, H, W, C) of an ensemble
+
+
+class Cases(NamedTuple):
+    """Windows of `input_length` observed and `num_steps` forecast frames, and how they are scored.
+
+    `crop`: side in pixels of the square that is cut out of the frames; 0: whole frames.
+    `on_bad_window`: "skip" leaves out windows that cannot be read; "stop" makes them errors.
+    `floor`: smaller values count as the floor, in all forecasts and in the observation (no echo in dBZ); None: none.
+    `scoring`: see `add_scoring`.
+    """
+
+    sources: Sources
+    windows: Sequence[Window]
+    input_length: int
+    num_steps: int
+    crop: int = 0
+    on_bad_window: str = "stop"
+    floor: float | None = None
+    scoring: Scoring = Scoring()
+
+    @property
+    def length(self) -> int:
+        return self.input_length + self.num_steps
+
+    @property
+    def units(self) -> str:
+        return self.sources[0].frames.attrs["units"]
+
+
+def add_scoring(
+    cases: Cases, thresholds: Sequence[float], sides: Sequence[int] = (5, 17), scaling: Any = None
+) -> Cases:
+    """Return the cases with their `floor` and their `scoring`.
+
+    Args:
+      cases: what is verified.
+      thresholds: of events; empty: the usual ones of the unit, and none for vector series.
+      sides: of the windows of the FSS in pixels; vector series have no FSS.
+      scaling: the `Scaling` of a model. Its floor in dBZ is the floor of all fields; data in [0, 1] get SSIM and PSNR.
+
+    Raises:
+      ValueError: a threshold that values of the unit never or always reach, a side that is no odd number.
+    """
+    units, series = cases.units, is_series(cases.sources[0])
+    chosen = tuple(thresholds) or (() if series else THRESHOLDS.get(units, (0.5,)))
+    low, high = find_ranges(units).thresholds
+    for threshold in chosen:
+        if not low <= threshold <= high or (low == 0 == threshold):
+            raise ValueError(f"threshold {threshold:g} {units} tells nothing: choose above {low:g} and up to {high:g}")
+    floor = scaling.low if scaling and scaling.kind == "dBZ" else None
+    lead_times, lead_units = _find_leads(cases)
+    pixels = {Grid.of(movies).pixel_size for movies in cases.sources}
+    shapes = {(cases.crop,) * 2 if cases.crop else (m.sizes["y"], m.sizes["x"]) for m in cases.sources}
+    scoring = Scoring(
+        thresholds=chosen,
+        windows=() if series else sides,
+        units=units,
+        lead_times=lead_times,
+        lead_units=lead_units,
+        data_range=1.0 if scaling and scaling.kind == "none" else None,
+        fill=(low if floor is None else floor) if units in RANGES else None,
+        side=min(min(shape) for shape in shapes) if len(shapes) > 1 else None,
+        pixel_size=pixels.pop() if len(pixels) == 1 else None,
+    )
+    return cases._replace(floor=floor, scoring=scoring)
+
+
+def _find_leads(cases: Cases) -> tuple[Sequence[float], str]:
+    """Return the lead times and their units: minutes where all sources have the same step, else frames."""
+    steps = {movies.attrs.get("step_seconds") for movies in cases.sources}
+    number = np.arange(1, cases.num_steps + 1)
+    step = steps.pop() if len(steps) == 1 else None
+    if step is None:
+        return number.tolist(), "1"
+    minutes = number * step / 60
+    return (minutes.astype(int) if (minutes % 1 == 0).all() else minutes).tolist(), "minutes"
+
+
+def find_baseline(methods: Iterable[str]) -> str | None:
+    """Return which of the methods is the reference for the others; None where there is no reference."""
+    names = set(methods)
+    return next((name for name in REFERENCES if name in names), None)
+
+
+def forecast_by(nowcast: Callable[..., np.ndarray], cases: Cases) -> Method:
+    """Return a nowcast as a method, which gets the observed frames of a batch, and the forcings where there are any."""
+
+    def run(batch: Batch) -> np.ndarray:
+        forcings = {} if batch.forcings is None else {"forcings": batch.forcings}
+        return nowcast(batch.frames[:, : cases.input_length], cases.num_steps, **forcings)
+
+    return run
+
+
+def split(cases: Cases) -> list[list[int]]:
+    """Return the numbers of the windows in batches of bounded memory, each of one source because grids may differ."""
+    batches = []
+    for source in sorted({window.source for window in cases.windows}):
+        sizes = cases.sources[source].sizes
+        pixels = (cases.crop or sizes["y"]) * (cases.crop or sizes["x"]) * cases.length
+        size = int(np.clip(PIXELS_A_BATCH // pixels, 1, 16))
+        numbers = [number for number, window in enumerate(cases.windows) if window.source == source]
+        batches += [numbers[i : i + size] for i in range(0, len(numbers), size)]
+    return batches

@@ -1,0 +1,59 @@
+"""Sums of cases: how they add, which labels must be equal, and how labels pass from the sums to the scores."""
+
+from collections.abc import Sequence
+
+import xarray as xr
+
+
+def add_statistics(a: xr.Dataset, b: xr.Dataset) -> xr.Dataset:
+    """Return the statistics of the cases of `a` and `b` together; raises the ValueError of `check_same_labels`."""
+    check_same_labels(a, b)
+    # The labels are equal, so xarray need not align them, which would take most of the time.
+    sums = {}
+    for name in a.data_vars:
+        of_a, of_b = a.variables[name], b.variables[name]
+        sums[name] = of_a.dims, of_a.values + of_b.transpose(*of_a.dims).values
+    return xr.Dataset(sums, a.coords, a.attrs)
+
+
+def check_same_labels(a: xr.Dataset, b: xr.Dataset, names: Sequence[str] = ("one", "the other")) -> None:
+    """Check that two sets of statistics or scores have equal lead times, thresholds, variables, event rule and units.
+
+    The other coordinates (windows, wave numbers, ...) must be equal too; their attributes say by which rules they were
+    made. The arithmetic of xarray would drop a lead time that only one of the two has.
+
+    Raises:
+      ValueError: what differs, and both values, in one line.
+    """
+    labels = {}
+    for dim, plural in (("lead_time", "lead times"), ("threshold", "thresholds")):
+        labels[plural] = [_list(d, dim) for d in (a, b)]
+        labels[f"units of the {plural}"] = [d[dim].attrs.get("units") if dim in d.coords else None for d in (a, b)]
+    for name in sorted({*a.coords, *b.coords} - {"lead_time", "threshold"}):
+        labels[f"values of {name}"] = [_list(d, name) for d in (a, b)]
+        labels[f"attributes of {name}"] = [d[name].attrs if name in d.coords else None for d in (a, b)]
+    labels["variables"] = [sorted(d.data_vars) for d in (a, b)]
+    for name, plural in (("event_rule", "event rules"), ("units", "units"), ("data_range", "data ranges")):
+        labels[plural] = [d.attrs.get(name) for d in (a, b)]
+    for what, (of_a, of_b) in labels.items():
+        if of_a != of_b:
+            texts = [text if len(text) < 200 else f"{text[:190]}..." for text in (str(of_a), str(of_b))]
+            raise ValueError(f"{what} differ: {texts[0]} in {names[0]}, {texts[1]} in {names[1]}")
+
+
+def keep_labels(source: xr.Dataset, result: xr.Dataset) -> xr.Dataset:
+    """Return `result` with the attributes of `source` and its coordinates; its own variables get none."""
+    result = result.copy()  # `source` may hold the same variables and keeps their attributes
+    result.attrs = dict(source.attrs)
+    for name, variable in result.variables.items():
+        variable.attrs = dict(source.variables[name].attrs) if name in source.coords else {}
+    return result
+
+
+def ratio(a: xr.DataArray, b: xr.DataArray) -> xr.DataArray:
+    """Return a / b, NaN where b is 0."""
+    return a / b.where(b != 0)
+
+
+def _list(data: xr.Dataset, coordinate: str) -> list | None:
+    return data.variables[coordinate].values.tolist() if coordinate in data.coords else None
