@@ -40,7 +40,7 @@ class PathFile(MovieFile):
     seed: int = flag(0, "the same seed gives the same paths", metavar="N")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class DigitFile(MovieFile):
     """A file of Moving MNIST to write, and the digits for it."""
 
