@@ -24,7 +24,7 @@ def test_a_network_that_diverged_is_never_best():
 def test_parts_of_batches_are_filled_with_what_no_sum_counts():
     def read(windows):
         frames = np.stack([np.full((2, 1, 1, 1), window, np.float32) for window in windows])
-        return Batch(frames, frames[:, :, 0, 0], list(windows))
+        return Batch(frames, frames[:, :, 0, 0].copy(), list(windows))
 
     parts = [read_parts(read, [1, 2, 3, 4, 5], 4, part, 2) for part in (0, 1)]
     found = [[batch.frames[:, 0, 0, 0, 0].tolist() for batch in batches] for batches in parts]
