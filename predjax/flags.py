@@ -282,7 +282,7 @@ def from_dict(config_class: type, values: Mapping[str, Any]) -> Any:
     fields = {}
     for name, value in values.items():
         element, is_tuple = _element_type(hints[name])
-        if dataclasses.is_dataclass(element) and isinstance(value, dict):
+        if isinstance(element, type) and dataclasses.is_dataclass(element) and isinstance(value, dict):
             value = from_dict(element, value)
         elif is_tuple and value is not None:
             value = tuple(value)

@@ -176,7 +176,7 @@ class _Pulse:
 
 
 def _attempt(
-    flags: Flags, command: Sequence[str], gpus: Sequence[Mapping[str, str]], caught: Sequence[int]
+    flags: Flags, command: Sequence[str], gpus: Sequence[dict[str, str]], caught: Sequence[int]
 ) -> tuple[int, str | None]:
     """Run the processes once; return the exit code, and why they should start again, or None."""
     processes: list[subprocess.Popen] = []
@@ -196,7 +196,7 @@ def _attempt(
 
 
 def _start(
-    command: Sequence[str], pulses: Sequence[_Pulse], gpus: Sequence[Mapping[str, str]]
+    command: Sequence[str], pulses: Sequence[_Pulse], gpus: Sequence[dict[str, str]]
 ) -> Iterator[subprocess.Popen]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -17,7 +17,7 @@ from tiny import ROOT, TINY
 import predjax
 from predjax import run_file
 from predjax.__main__ import COMMANDS, main
-from predjax.commands import _handler, one_line_errors
+from predjax.commands import make_handler, one_line_errors
 from predjax.commands.evaluate import main as evaluate
 from predjax.commands.evaluate import make_parser as make_evaluate_parser
 from predjax.commands.launch import Life, judge
@@ -354,7 +354,7 @@ def test_a_log_that_nobody_reads_ends_the_command(monkeypatch):
 
     monkeypatch.setattr(sys, "stdout", Closed())
     with pytest.raises(BrokenPipeError):
-        _handler().handle(logging.makeLogRecord({"msg": "a line"}))
+        make_handler().handle(logging.makeLogRecord({"msg": "a line"}))
 
 
 def test_a_wait_is_told_on_a_terminal_alone(monkeypatch, capsys):
