@@ -1,17 +1,20 @@
 """predjax: forecasts of radar movies with recurrent networks.
 
-    radar/         movies from files, windows and batches of them, forecasts into files
-    synthetic/     made-up radar movies and Moving MNIST
-    cells/         recurrent cells, every one an hk.RNNCore
-    models/        stacks of cells, sampling, scaling, losses: the Forecaster
+    commands/      train, evaluate, forecast, prepare, analyse, launch, export-weights, models
+    jobs/          what they do, typed, for Python as well
     training/      the update and the loop around it
     nowcasts/      trained models and baselines behind one signature
     verification/  scores from sums that add
     analysis/      what a trained network does
-    pictures/      maps, curves, animations
-    commands/      train, evaluate, forecast, prepare, launch, analyse, export-weights, models
+    pictures/      maps, curves, animations, the report
+    synthetic/     made-up radar movies, Moving MNIST, series of known systems
+    radar/         movies from files of any format, windows and batches of them, forecasts into files
+    motion/        optical flow, advection, moving coordinates
+    models/        stacks of cells, wrappers, sampling, scaling, losses: the Forecaster
+    cells/         recurrent cells, every one an hk.RNNCore
+    kernels/       convolutions and the scan, which make cells fast
     pretrained/    a network for frames of 5 minutes and 1 km
-    units, flags, checkpoint, parallel, files, messages: used by all of them
+    units, flags, run_file, checkpoint, parallel, files, messages: used by all of them
 
 Importing predjax imports none of this.
 """
@@ -32,6 +35,7 @@ _PUBLIC = {
     "make_nowcast": "predjax.nowcasts.model",
     "persist": "predjax.nowcasts.persistence",
     "read_movies": "predjax.radar.readers",
+    "Scoring": "predjax.verification.fields",
     "statistics": "predjax.verification.scores",
     "skill": "predjax.verification.scores",
 }
