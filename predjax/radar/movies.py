@@ -139,7 +139,7 @@ def check_together(movies: Iterable[Movies]) -> Sources:
         if units[0] != units[1]:
             raise ValueError(f"{names[0]} is in {units[0]} and {names[1]} in {units[1]}: choose one with --units")
         for name in ("channel", "forcing"):
-            labels = [list(one[name].values) if name in one.coords else [] for one in (first, other)]
+            labels = [one[name].values.tolist() if name in one.coords else [] for one in (first, other)]
             if labels[0] != labels[1]:
                 raise ValueError(
                     f"{names[0]} has the {name}s {labels[0]} and {names[1]} has {labels[1]}: "

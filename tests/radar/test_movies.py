@@ -99,7 +99,9 @@ def test_a_data_set_has_one_unit_and_the_same_channels():
     with pytest.raises(ValueError, match=r"a\.nc is in mm/h and b\.nc in dBZ: choose one with --units"):
         check_together([rain, make(), reflectivity])
     two = make(np.ones((1, 3, 4, 5, 2), np.float32), source="two.nc")
-    with pytest.raises(ValueError, match=r"two\.nc has \[.*\]: they cannot be used together"):
+    with pytest.raises(
+        ValueError, match=r"a\.nc has the channels \[0\] and two\.nc has \[0, 1\]: they cannot be used together"
+    ):
         check_together([rain, two])
     forced = rain.assign(forcings=(("movie", "time", "forcing"), np.zeros((1, 3, 1), np.float32)))
     with pytest.raises(ValueError, match="forcings"):
