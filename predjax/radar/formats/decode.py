@@ -1,7 +1,7 @@
 """Stored numbers to values: packing, missing values and units, in one place.
 
-netCDF's and xarray's own decoders are not used: between them they forget masks, ignore the valid range, and let a
-fill value that nobody declared through as weather.
+The decoders of netCDF4 and xarray are not used: they forget masks, ignore the valid range, and let fill values that
+nobody declared pass for weather.
 """
 
 import dataclasses
@@ -51,7 +51,7 @@ class Decoder:
     zr_b: float = units.ZR_B
 
     def __call__(self, stored: np.ndarray, name: str) -> np.ndarray:
-        """The values of `stored` as float32 with NaN = no data; arithmetic in float64, rounded once.
+        """Return the values of `stored` as float32 with NaN = no data; arithmetic in float64, rounded once.
 
         Args:
           stored: any shape, as read.
@@ -72,7 +72,7 @@ class Decoder:
         return _table(self)[0] if dtype.kind in "iu" and dtype.itemsize <= 2 else None
 
     def codes(self, stored: np.ndarray, name: str) -> np.ndarray:
-        """The bits of `stored`, uint8 or uint16: places in `table`, which must not be None. Errors: as for a call."""
+        """Return the bits of `stored`, uint8 or uint16: places in `table`, which must not be None; errors of a call."""
         stored = self._native(stored)
         codes = stored.view(f"u{stored.itemsize}")
         wrong = _table(self)[1]
@@ -193,7 +193,7 @@ def read_packing(dtype: np.dtype, attrs: dict, name: str) -> Decoder:
 
 
 def check_dtype(dtype: np.dtype, name: str) -> None:
-    """Refuses what cannot become float32 without a decision of the user.
+    """Refuse what cannot become float32 without a decision of the user.
 
     Raises:
       ValueError: names the type found.
@@ -204,8 +204,8 @@ def check_dtype(dtype: np.dtype, name: str) -> None:
         raise ValueError(f"{name}: values must be integers or real numbers, found {found.get(kind, 'text')} ({dtype})")
 
 
-def read_numbers(value, key: str, name: str) -> list[np.ndarray]:
-    """The numbers of an attribute, none of a missing one (None). Errors: ValueError, it holds something else."""
+def read_numbers(value: Any, key: str, name: str) -> list[np.ndarray]:
+    """Return the numbers of an attribute; no number where it is None. Errors: ValueError, it holds something else."""
     if value is None:
         return []
     numbers = np.atleast_1d(np.asarray(value))
@@ -214,8 +214,8 @@ def read_numbers(value, key: str, name: str) -> list[np.ndarray]:
     return [numbers[i] for i in range(numbers.size)]
 
 
-def read_number(value, key: str, name: str):
-    """The one number of an attribute, None of a missing one. Errors: ValueError, it is NaN, or something else."""
+def read_number(value: Any, key: str, name: str) -> Any:
+    """Return the number of an attribute, None where it is None. Errors: ValueError, NaN, several or no numbers."""
     numbers = read_numbers(value, key, name)
     if len(numbers) > 1:
         raise ValueError(f"{name}: the attribute {key} must be one number, found {value!r}")
@@ -224,8 +224,8 @@ def read_number(value, key: str, name: str):
     return numbers[0] if numbers else None
 
 
-def as_stored(number, dtype: np.dtype, unsigned: bool):
-    """`number` as a comparison with the stored numbers needs it: rounded like them, or read as unsigned."""
+def as_stored(number: Any, dtype: np.dtype, unsigned: bool) -> float:
+    """Return `number` as a comparison with stored numbers needs it: rounded like them, or read as unsigned."""
     if dtype.kind == "f":
         with np.errstate(over="ignore"):
             return float(np.asarray(number).astype(dtype))

@@ -54,7 +54,7 @@ def open_reader(source: Source, dtype: str) -> Reader:
     movies = source.open()
     packing, frames = choose_packing(movies, dtype)
     spare = None
-    if source.joined and len(source.joined.spare_times):
+    if source.joined and source.joined.spare is not None and len(source.joined.spare_times):
         spare = source.joined.spare
         if packing.description["kind"] == "source codes":
             stored = find_codes(spare)
