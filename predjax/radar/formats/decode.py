@@ -33,6 +33,7 @@ class Decoder:
       unsigned: whether signed stored numbers are to be read as unsigned (attribute `_Unsigned`).
       factor: multiplies the value (a unit or an accumulation into mm/h).
       to: "" (keep), "mm/h" (from dBZ) or "dBZ" (from mm/h), after the factor, by Z = zr_a R^zr_b.
+      values: float64 bytes, the value of each code where the scale is not linear; scale and offset are not used then.
     """
 
     dtype: str
@@ -49,6 +50,7 @@ class Decoder:
     to: str = ""
     zr_a: float = units.ZR_A
     zr_b: float = units.ZR_B
+    values: bytes = b""
 
     def __call__(self, stored: np.ndarray, name: str) -> np.ndarray:
         """Return the values of `stored` as float32 with NaN = no data; arithmetic in float64, rounded once.
@@ -106,7 +108,11 @@ class Decoder:
         for number in self.missing:
             missing |= stored == number
         with np.errstate(over="ignore", invalid="ignore"):  # also of NaNs that signal
-            values = stored.astype(np.float64) * self.scale + self.offset
+            if self.values:
+                values = np.frombuffer(self.values)[stored.view(f"u{stored.dtype.itemsize}")]
+            else:
+                values = stored.astype(np.float64) * self.scale + self.offset
+        missing |= np.isnan(values) & bool(self.values)
         for number in self.dry:
             values = np.where(stored == number, self.dry_value, values)
         if stored.dtype.kind == "f":
@@ -149,7 +155,8 @@ def read_packing(dtype: np.dtype, attrs: dict, name: str) -> Decoder:
     """Return the decoder that the attributes of a variable declare (CF 1.11 sections 2.5.1 and 8.1, NUG appendix A).
 
     What CF cannot say, formats say by two more attributes: `dry_codes` are stored numbers that mean "looked, and
-    nothing there" (the `undetect` of ODIM), and `dry_value` is their value before conversion.
+    nothing there" (the `undetect` of ODIM), and `dry_value` is their value before conversion. A scale that is not
+    linear is a variable, named by the attribute `code_values`; see `with_code_values`.
 
     Raises:
       ValueError: the stored type is not a real number, or an attribute is not one.
@@ -190,6 +197,20 @@ def read_packing(dtype: np.dtype, attrs: dict, name: str) -> Decoder:
         unsigned=unsigned,
         **keywords,
     )
+
+
+def with_code_values(decoder: Decoder, values: np.ndarray, name: str) -> Decoder:
+    """Return a decoder to which `values` (code,) tell the value of each code of 8 or 16 bits; NaN = no data.
+
+    Raises:
+      ValueError: the stored numbers are no such codes, or there is not a value for each.
+    """
+    dtype = np.dtype(decoder.dtype)
+    if dtype.kind != "u" or dtype.itemsize > 2 or values.shape != (2 ** (8 * dtype.itemsize),):
+        raise ValueError(
+            f"{name}: code_values must be of all codes of uint8 or uint16, found {values.shape} for {dtype}"
+        )
+    return dataclasses.replace(decoder, values=np.asarray(values, np.float64).tobytes())
 
 
 def check_dtype(dtype: np.dtype, name: str) -> None:
