@@ -1,18 +1,19 @@
-"""Forecast files of anybody, and the observed windows that they forecast."""
+"""Forecasts in files, whoever made them, and the observed windows that they forecast."""
 
 import logging
 import os
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import xarray as xr
 
 from predjax.radar.formats.netcdf import open_netcdf
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.formats.times import decode_times
 from predjax.radar.grid import Grid, Part
 from predjax.radar.movies import Movies, has_times
-from predjax.radar.readers import expand_paths, read_movies
+from predjax.radar.readers import Paths, expand_paths, read_movies
 from predjax.radar.windows.index import Window
 
 LOG = logging.getLogger("predjax")
@@ -34,7 +35,7 @@ class Match(NamedTuple):
     part: Part  # of the observed pixels
 
     def read(self, steps: int, shape: tuple[int, int]) -> np.ndarray:
-        """The first `steps` frames as `(E, T, H, W, C)`, float32, on observed frames of `shape`; NaN = unknown."""
+        """Read the first `steps` frames as `(E, T, H, W, C)`, float32, on observed frames of `shape`; NaN = unknown."""
         frames = self.forecast.movies.frames[:, :steps].values
         frames = frames[:, :, :: -1 if self.part.turned[0] else 1, :: -1 if self.part.turned[1] else 1]
         whole = np.full((*frames.shape[:2], *shape, frames.shape[-1]), np.nan, np.float32)
@@ -43,8 +44,8 @@ class Match(NamedTuple):
         return whole
 
 
-def read_forecasts(paths, *, variable: str = "", units: str = "file") -> list[GivenForecast]:
-    """Reads netCDF forecasts laid out (time, y, x), with a member dimension or without, one init time a file.
+def read_forecasts(paths: Paths, *, variable: str = "", units: str = "file") -> list[GivenForecast]:
+    """Read netCDF forecasts laid out (time, y, x), with a member dimension or without, one init time a file.
 
     The init time is the variable with the standard name forecast_reference_time; without one, the date that `time`
     counts from, as pysteps writes it.
@@ -64,7 +65,7 @@ def read_forecasts(paths, *, variable: str = "", units: str = "file") -> list[Gi
     return forecasts
 
 
-def _init_time(path: str) -> np.datetime64:
+def _init_time(path: str) -> Any:  # one np.datetime64
     with NETCDF_LOCK:
         variables = open_netcdf(path).variables
         for name, variable in variables.items():
@@ -79,7 +80,7 @@ def _init_time(path: str) -> np.datetime64:
 
 
 def match_forecasts(forecasts: Sequence[GivenForecast], sources: Sequence[Movies], input_length: int) -> list[Match]:
-    """The observed window of every forecast whose times are all observed; the others are named and left out.
+    """Find the observed window of every forecast whose times are all observed; log the others and leave them out.
 
     A window has `input_length` frames up to the init time and then the frames at the valid times. The forecast may
     cover a part of the observed pixels.
@@ -122,7 +123,7 @@ def match_forecasts(forecasts: Sequence[GivenForecast], sources: Sequence[Movies
     return matches
 
 
-def _check_quantity(forecast, source):
+def _check_quantity(forecast: GivenForecast, source: Movies) -> None:
     units, observed = forecast.movies.frames.attrs["units"], source.frames.attrs["units"]
     if units != observed:
         raise ValueError(f"{forecast.path} is in {units}, {source.attrs['source']} in {observed}: give --units")
@@ -131,8 +132,8 @@ def _check_quantity(forecast, source):
         raise ValueError(f"{forecast.path} has {channels} channels, {source.attrs['source']} has {wanted}")
 
 
-def _find_times(forecast, source, input_length):
-    """(movie, first frame) of the window, None where the source has not all of its frames, one step apart."""
+def _find_times(forecast: GivenForecast, source: Movies, input_length: int) -> tuple[int, int] | None:
+    """Return movie and first frame of the window; None where a frame is missing or the steps differ."""
     if not has_times(source):
         return None
     valid = forecast.movies["time"].values[0]
@@ -147,5 +148,5 @@ def _find_times(forecast, source, input_length):
     return None
 
 
-def _show(time):
+def _show(time: np.datetime64) -> str:
     return str(time.astype("datetime64[m]"))

@@ -8,12 +8,13 @@ header asks for is compared with the size of the file. The format: "NetCDF Class
 import math
 import os
 import struct
+from typing import BinaryIO
 
 _TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 8, 7: 1, 8: 2, 9: 4, 10: 8, 11: 8}
 
 
 def check_classic_size(path: str) -> None:
-    """Refuses a truncated classic netCDF file.
+    """Refuse a truncated classic netCDF file.
 
     Raises:
       ValueError: names the size found and the size the header asks for.
@@ -28,20 +29,21 @@ def check_classic_size(path: str) -> None:
         raise ValueError(f"{path}: the file is truncated: it has {size} bytes, its header asks for {needed}")
 
 
-def _size_needed(file) -> int:
+def _size_needed(file: BinaryIO) -> int:
+    """Return how many bytes the header asks for."""
     version, size = file.read(4)[3], os.fstat(file.fileno()).st_size
     count = ">Q" if version == 5 else ">I"
     offset = ">I" if version == 1 else ">Q"
 
-    def read(form):
+    def read(form: str) -> int:
         return struct.unpack(form, file.read(struct.calcsize(form)))[0]
 
-    def skip(num_bytes):
+    def skip(num_bytes: int) -> None:
         if num_bytes > size:
             raise OverflowError("the header is longer than the file")
         file.seek(math.ceil(num_bytes / 4) * 4, os.SEEK_CUR)
 
-    def skip_attributes():
+    def skip_attributes() -> None:
         read(">I")
         for _ in range(read(count)):
             skip(read(count))

@@ -19,7 +19,7 @@ _OPTIONS = {"cfgrib": {"indexpath": ""}}  # it would write an index beside each 
 
 
 def list_datasets(data: Any) -> list[xr.Dataset] | None:
-    """The datasets of `data`, which is one, a DataArray, or a sequence of them; None where it is none of these.
+    """Return the Datasets of a Dataset, a DataArray or a sequence of these; None of anything else.
 
     Errors: ValueError for a sequence of datasets and paths.
     """
@@ -40,7 +40,7 @@ def _choose_name(array: xr.DataArray) -> Hashable:
 
 
 def is_movies(dataset: xr.Dataset) -> bool:
-    """Whether a dataset is Movies already."""
+    """Return whether a dataset is Movies already."""
     return "frames" in dataset and dataset["frames"].dims == DIMENSIONS and "source" in dataset.attrs
 
 

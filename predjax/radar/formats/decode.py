@@ -1,7 +1,7 @@
 """Stored numbers to values: packing, missing values and units, in one place.
 
-netCDF's and xarray's own decoders are not used: between them they forget masks, ignore the valid range, and let a
-fill value that nobody declared through as weather.
+The decoders of netCDF4 and xarray are not used: they forget masks, ignore the valid range, and let fill values that
+nobody declared pass for weather.
 """
 
 import dataclasses
@@ -33,6 +33,7 @@ class Decoder:
       unsigned: whether signed stored numbers are to be read as unsigned (attribute `_Unsigned`).
       factor: multiplies the value (a unit or an accumulation into mm/h).
       to: "" (keep), "mm/h" (from dBZ) or "dBZ" (from mm/h), after the factor, by Z = zr_a R^zr_b.
+      values: float64 bytes, the value of each code where the scale is not linear; scale and offset are not used then.
     """
 
     dtype: str
@@ -49,9 +50,10 @@ class Decoder:
     to: str = ""
     zr_a: float = units.ZR_A
     zr_b: float = units.ZR_B
+    values: bytes = b""
 
     def __call__(self, stored: np.ndarray, name: str) -> np.ndarray:
-        """The values of `stored` as float32 with NaN = no data; arithmetic in float64, rounded once.
+        """Return the values of `stored` as float32 with NaN = no data; arithmetic in float64, rounded once.
 
         Args:
           stored: any shape, as read.
@@ -72,7 +74,7 @@ class Decoder:
         return _table(self)[0] if dtype.kind in "iu" and dtype.itemsize <= 2 else None
 
     def codes(self, stored: np.ndarray, name: str) -> np.ndarray:
-        """The bits of `stored`, uint8 or uint16: places in `table`, which must not be None. Errors: as for a call."""
+        """Return the bits of `stored`, uint8 or uint16: places in `table`, which must not be None; errors of a call."""
         stored = self._native(stored)
         codes = stored.view(f"u{stored.itemsize}")
         wrong = _table(self)[1]
@@ -106,7 +108,11 @@ class Decoder:
         for number in self.missing:
             missing |= stored == number
         with np.errstate(over="ignore", invalid="ignore"):  # also of NaNs that signal
-            values = stored.astype(np.float64) * self.scale + self.offset
+            if self.values:
+                values = np.frombuffer(self.values)[stored.view(f"u{stored.dtype.itemsize}")]
+            else:
+                values = stored.astype(np.float64) * self.scale + self.offset
+        missing |= np.isnan(values) & bool(self.values)
         for number in self.dry:
             values = np.where(stored == number, self.dry_value, values)
         if stored.dtype.kind == "f":
@@ -149,7 +155,8 @@ def read_packing(dtype: np.dtype, attrs: dict, name: str) -> Decoder:
     """Return the decoder that the attributes of a variable declare (CF 1.11 sections 2.5.1 and 8.1, NUG appendix A).
 
     What CF cannot say, formats say by two more attributes: `dry_codes` are stored numbers that mean "looked, and
-    nothing there" (the `undetect` of ODIM), and `dry_value` is their value before conversion.
+    nothing there" (the `undetect` of ODIM), and `dry_value` is their value before conversion. A scale that is not
+    linear is a variable, named by the attribute `code_values`; see `with_code_values`.
 
     Raises:
       ValueError: the stored type is not a real number, or an attribute is not one.
@@ -192,8 +199,22 @@ def read_packing(dtype: np.dtype, attrs: dict, name: str) -> Decoder:
     )
 
 
+def with_code_values(decoder: Decoder, values: np.ndarray, name: str) -> Decoder:
+    """Return a decoder to which `values` (code,) tell the value of each code of 8 or 16 bits; NaN = no data.
+
+    Raises:
+      ValueError: the stored numbers are no such codes, or there is not a value for each.
+    """
+    dtype = np.dtype(decoder.dtype)
+    if dtype.kind != "u" or dtype.itemsize > 2 or values.shape != (2 ** (8 * dtype.itemsize),):
+        raise ValueError(
+            f"{name}: code_values must be of all codes of uint8 or uint16, found {values.shape} for {dtype}"
+        )
+    return dataclasses.replace(decoder, values=np.asarray(values, np.float64).tobytes())
+
+
 def check_dtype(dtype: np.dtype, name: str) -> None:
-    """Refuses what cannot become float32 without a decision of the user.
+    """Refuse what cannot become float32 without a decision of the user.
 
     Raises:
       ValueError: names the type found.
@@ -204,8 +225,8 @@ def check_dtype(dtype: np.dtype, name: str) -> None:
         raise ValueError(f"{name}: values must be integers or real numbers, found {found.get(kind, 'text')} ({dtype})")
 
 
-def read_numbers(value, key: str, name: str) -> list[np.ndarray]:
-    """The numbers of an attribute, none of a missing one (None). Errors: ValueError, it holds something else."""
+def read_numbers(value: Any, key: str, name: str) -> list[np.ndarray]:
+    """Return the numbers of an attribute; no number where it is None. Errors: ValueError, it holds something else."""
     if value is None:
         return []
     numbers = np.atleast_1d(np.asarray(value))
@@ -214,8 +235,8 @@ def read_numbers(value, key: str, name: str) -> list[np.ndarray]:
     return [numbers[i] for i in range(numbers.size)]
 
 
-def read_number(value, key: str, name: str):
-    """The one number of an attribute, None of a missing one. Errors: ValueError, it is NaN, or something else."""
+def read_number(value: Any, key: str, name: str) -> Any:
+    """Return the number of an attribute, None where it is None. Errors: ValueError, NaN, several or no numbers."""
     numbers = read_numbers(value, key, name)
     if len(numbers) > 1:
         raise ValueError(f"{name}: the attribute {key} must be one number, found {value!r}")
@@ -224,8 +245,8 @@ def read_number(value, key: str, name: str):
     return numbers[0] if numbers else None
 
 
-def as_stored(number, dtype: np.dtype, unsigned: bool):
-    """`number` as a comparison with the stored numbers needs it: rounded like them, or read as unsigned."""
+def as_stored(number: Any, dtype: np.dtype, unsigned: bool) -> float:
+    """Return `number` as a comparison with stored numbers needs it: rounded like them, or read as unsigned."""
     if dtype.kind == "f":
         with np.errstate(over="ignore"):
             return float(np.asarray(number).astype(dtype))

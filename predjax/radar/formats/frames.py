@@ -1,6 +1,7 @@
 """The frames of one or many files as one lazy array: only what is indexed is read."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 
@@ -25,8 +26,8 @@ class FileFrames:
         parts: list[tuple[str, tuple[Field, ...]]],
         frames: np.ndarray,
         shape: tuple[int, ...],
-        dtype=np.float32,
-    ):
+        dtype: Any = np.float32,
+    ) -> None:
         """Args:
         parts: path and fields of every file.
         frames: (time, 2): for every frame the number of its file and its place in it, in order of time.
@@ -84,7 +85,7 @@ class FileFrames:
 
 
 def read_field(file: str, field: Field, where: dict[str, range]) -> np.ndarray:
-    """Reads and decodes a piece of one field.
+    """Read and decode a piece of one field.
 
     Args:
       file: path.

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from predjax.radar.formats import cf, times
-from predjax.radar.formats.decode import Decoder, read_number, read_packing
+from predjax.radar.formats.decode import Decoder, read_number, read_packing, with_code_values
 from predjax.radar.formats.lazy import find_source
 from predjax.radar.formats.open_files import FileArray
 from predjax.radar.formats.quantity import Conversion, plan_conversion
@@ -171,6 +171,11 @@ def _find_fields(dataset: xr.Dataset, name: str, roles: dict[str, str], label: s
     source = find_source(variable)
     array = source if isinstance(source, FileArray) else VariableArray(name, variable)
     decoder = read_packing(variable.dtype, cf.attributes(variable), label)
+    if "code_values" in variable.attrs:
+        table = cf.lookup(dataset, name, str(variable.attrs["code_values"]))
+        if table is None:
+            raise ValueError(f"{label}: there is no variable {variable.attrs['code_values']!r} of code_values")
+        decoder = with_code_values(decoder, dataset.variables[table].values, label)
     channels = next((size for role, size in zip(roles.values(), variable.shape) if role == "channel"), 1)
     return tuple(
         Field(array, tuple(channel if role == "channel" else role or 0 for role in roles.values()), decoder)

@@ -12,16 +12,19 @@ from predjax.messages import one_line_messages
 
 
 class Readable(Protocol):
-    """An array that lies in files.
+    """An array that lies in files."""
 
-    Attributes:
-      shape, dtype: of the whole array.
-      reads_lists: whether `read` also takes lists of places, each along its own axis.
-    """
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the whole array."""
 
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    reads_lists: bool
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the whole array."""
+
+    @property
+    def reads_lists(self) -> bool:
+        """Whether `read` also takes lists of places, each along its own axis."""
 
     def read(self, key: tuple) -> np.ndarray:
         """Read a part of the array: a whole number or a slice an axis."""
@@ -46,7 +49,7 @@ class Divisible(Readable, Protocol):
 class _Array(BackendArray):
     """A `Readable` as xarray's lazy arrays take it."""
 
-    def __init__(self, source: Readable):
+    def __init__(self, source: Readable) -> None:
         self.source, self.shape, self.dtype = source, source.shape, source.dtype
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
@@ -93,7 +96,7 @@ def _find_part(variable: xr.Variable | xr.DataArray) -> tuple | None:
     """
     if variable.ndim < 2:
         return None
-    origins = [getattr(part.data, "origin", None) for part in (variable[:0], variable[:, :0])]
+    origins: list[Any] = [getattr(part.data, "origin", None) for part in (variable[:0], variable[:, :0])]
     if None in origins:
         return None
     (_, key), (_, other) = origins

@@ -2,8 +2,10 @@
 
 import logging
 import math
+import os
 import pathlib
 import warnings
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -26,7 +28,7 @@ class ArrayFrames:
 
     reads_lists = False
 
-    def __init__(self, array: np.ndarray, decoder: Decoder, name: str, coded: bool = False):
+    def __init__(self, array: np.ndarray, decoder: Decoder, name: str, coded: bool = False) -> None:
         self._array, self._decoder, self._name, self._coded = array, decoder, name, coded
         self.shape = array.shape
         self.dtype = np.dtype(f"u{array.dtype.itemsize}" if coded else np.float32)
@@ -51,8 +53,8 @@ class ArrayFrames:
         return self._decoder.codes(np.array(part), self._name) if self._coded else self._decoder(part, self._name)
 
 
-def read_npy(file, layout: str = "auto", units: str = "file") -> Movies:
-    """Labels the array of a .npy file; the pixels are read when they are indexed.
+def read_npy(file: str | os.PathLike, layout: str = "auto", units: str = "file") -> Movies:
+    """Label the array of a .npy file; the pixels are read when they are indexed.
 
     Args:
       file: path.
@@ -69,8 +71,8 @@ def read_npy(file, layout: str = "auto", units: str = "file") -> Movies:
     return label_array(open_npy(file), file, layout, units)
 
 
-def label_array(array: np.ndarray, file, layout: str, units: str) -> Movies:
-    """Movies of an array whose axes are `layout`; see `read_npy`."""
+def label_array(array: np.ndarray, file: str | os.PathLike, layout: str, units: str) -> Movies:
+    """Label an array whose axes are `layout`; see `read_npy`."""
     if array.size == 0:
         raise ValueError(f"{file}: the array is empty, its shape is {array.shape}")
     layout = infer_layout(array.shape, file) if layout == "auto" else layout
@@ -84,8 +86,8 @@ def label_array(array: np.ndarray, file, layout: str, units: str) -> Movies:
     return label_frames(ordered, file, units)
 
 
-def label_frames(array, file, units: str) -> Movies:
-    """Movies of anything that is indexed like an array (movie, time, y, x, channel)."""
+def label_frames(array: Any, file: str | os.PathLike, units: str) -> Movies:
+    """Label anything that is indexed like an array (movie, time, y, x, channel)."""
     decoder = Decoder(dtype=array.dtype.str, quantity=_QUANTITIES.get(units, ""))
     name = pathlib.Path(file).name
     return build_movies(
@@ -96,8 +98,8 @@ def label_frames(array, file, units: str) -> Movies:
     )
 
 
-def infer_layout(shape: tuple[int, ...], file="array") -> str:
-    """The layout of an array with square frames, from its shape.
+def infer_layout(shape: tuple[int, ...], file: str | os.PathLike = "array") -> str:
+    """Return the layout of an array with square frames, from its shape.
 
     Five axes are movie,time,y,x,channel, three are time,y,x and two time,feature. Of four the two equal ones are y and
     x.
@@ -124,8 +126,8 @@ def infer_layout(shape: tuple[int, ...], file="array") -> str:
     raise ValueError(f"{file}: the shape {shape} does not tell the axes: give --layout {choices}")
 
 
-def open_npy(file) -> np.ndarray:
-    """Memory-maps a .npy file, read-only.
+def open_npy(file: str | os.PathLike) -> np.ndarray:
+    """Map a .npy file into memory, read-only.
 
     Raises:
       ValueError: it is empty, not .npy, truncated, or holds what is no number. Nothing is ever unpickled.
@@ -140,15 +142,15 @@ def open_npy(file) -> np.ndarray:
         if start[:6] != _MAGIC:
             raise ValueError(f"{file}: not a .npy file (it starts with {start!r})")
         stream.seek(0)
-        shape, fortran, dtype = read_header(stream, str(file), size)
+        shape, fortran, dtype = read_array_header(stream, str(file), size)
         begin = stream.tell()
     if 0 in shape:  # which cannot be mapped
         raise ValueError(f"{file}: the array is empty, its shape is {shape}")
     return np.memmap(path, dtype, "r", begin, shape, "F" if fortran else "C")
 
 
-def read_header(stream, name: str, size: int) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Shape, whether the order is Fortran's, and type of the array of numbers that a .npy file holds.
+def read_array_header(stream: BinaryIO, name: str, size: int) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Read the header of a .npy file: the shape of its array, whether the order is Fortran's, and the type.
 
     Args:
       stream: at the beginning of the file; afterwards at that of the numbers.

@@ -8,10 +8,11 @@ import struct
 import warnings
 import zipfile
 import zlib
+from collections.abc import Iterator
 
 import numpy as np
 
-from predjax.radar.formats.npy import label_array, label_frames, read_header
+from predjax.radar.formats.npy import label_array, label_frames, read_array_header
 from predjax.radar.movies import Movies
 
 _KEYS = ("clips", "dims", "input_raw_data")
@@ -21,7 +22,7 @@ _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # that numpy writes
 class ClipFrames:
     """Movies (movie, time, y, x, channel) cut out of a long array of frames (frame, channel, y, x) when indexed."""
 
-    def __init__(self, frames: np.ndarray, numbers: np.ndarray):
+    def __init__(self, frames: np.ndarray, numbers: np.ndarray) -> None:
         """Args:
         frames: all frames, one after the other.
         numbers: (movie, time): which frame is where.
@@ -36,8 +37,8 @@ class ClipFrames:
         return frames[(..., y, x, channel)]
 
 
-def read_npz(file, layout: str = "auto", units: str = "file") -> Movies:
-    """Reads a .npz file: the clips of a Moving-MNIST file of PredRNN, or the one array that it holds.
+def read_npz(file: str | os.PathLike, layout: str = "auto", units: str = "file") -> Movies:
+    """Read a .npz file: the clips of a Moving-MNIST file of PredRNN, or the one array that it holds.
 
     A Moving-MNIST file has `dims` (1, 3) = (C, H, W), or (2, 3) for inputs and outputs, `input_raw_data`
     (frame, C, H, W), optionally `output_raw_data`, and `clips` (2, N, 2): for the input and the output of every
@@ -68,15 +69,15 @@ def read_npz(file, layout: str = "auto", units: str = "file") -> Movies:
         return label_array(_array(archive, keys[0], file), file, layout, units)
 
 
-def _array(archive: zipfile.ZipFile, key: str, file) -> np.ndarray:
-    """One array of numbers; nothing is made as large as a header says before it is known to be there."""
+def _array(archive: zipfile.ZipFile, key: str, file: str | os.PathLike) -> np.ndarray:
+    """Read one array of numbers; no memory is taken for numbers that are not known to be there."""
     name = f"{file}: {key}"
     entry = next(one for one in archive.infolist() if one.filename.removesuffix(".npy") == key)
     if entry.compress_type not in _COMPRESSIONS or entry.flag_bits & 1:
         raise ValueError(f"{name}: it is encrypted, or compressed in a way that numpy does not write")
     with _damage_named(name), archive.open(entry) as stream:
         start = stream.read(2**16)  # numpy takes no longer header
-    read_header(io.BytesIO(start), name, entry.file_size)
+    read_array_header(io.BytesIO(start), name, entry.file_size)
     memory = _find_memory()
     if memory and entry.file_size > memory:
         raise ValueError(f"{name}: its {entry.file_size} bytes do not fit into the memory of this machine, {memory}")
@@ -89,8 +90,8 @@ def _array(archive: zipfile.ZipFile, key: str, file) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def _damage_named(name: str):
-    """What reading raises when bytes are not what they should be, as one line."""
+def _damage_named(name: str) -> Iterator[None]:
+    """Turn whatever reading damaged bytes raises into one line."""
     try:
         yield
     except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, OSError, NotImplementedError) as error:
@@ -105,7 +106,9 @@ def _find_memory() -> int:
         return 0
 
 
-def _clips(clips: np.ndarray, dims: np.ndarray, frames: np.ndarray, output: np.ndarray, file) -> ClipFrames:
+def _clips(
+    clips: np.ndarray, dims: np.ndarray, frames: np.ndarray, output: np.ndarray, file: str | os.PathLike
+) -> ClipFrames:
     if clips.ndim != 3 or clips.shape[0] != 2 or clips.shape[2] != 2 or clips.shape[1] == 0:
         raise ValueError(f"{file}: clips must have the shape (2, movies, 2), found {clips.shape}")
     if clips.dtype.kind not in "iu":

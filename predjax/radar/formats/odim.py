@@ -6,6 +6,7 @@ of the product, /what/date and time.
 """
 
 import re
+from typing import Any
 
 import netCDF4
 import numpy as np
@@ -121,7 +122,7 @@ def _natural(name: str) -> tuple[int, str]:
 def _describe_packing(dtype: np.dtype, what: dict, unit: str, name: str) -> dict:
     """Attributes of the packing: `nodata` is no coverage, `undetect` is looked, nothing there."""
     gain, offset = (number(what, key, f"{name}: what") for key in ("gain", "offset"))
-    codes = {"nodata": np.nan, "undetect": np.nan}  # no pixel is NaN
+    codes: dict[str, Any] = {"nodata": np.nan, "undetect": np.nan}  # no pixel is NaN
     for key in codes:
         if key not in what:
             warn_once(f"ODIM files without {key}: no pixel of them is taken as such")

@@ -18,7 +18,7 @@ class OpenFiles:
     `CachingFileManager` does not do: it closes what it evicts without our lock, and cannot close all its files.
     """
 
-    def __init__(self, limit: int = 16):
+    def __init__(self, limit: int = 16) -> None:
         self._limit = limit
         self._files: collections.OrderedDict[tuple, Any] = collections.OrderedDict()
 

@@ -7,7 +7,7 @@ falls from row to row: row 0 is north. Corners are projected where pyproj is ins
 import functools
 import re
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import xarray as xr
@@ -33,7 +33,7 @@ def place_corners(
     corners: Mapping[str, tuple[float, ...]],
     name: str,
 ) -> Grid:
-    """The grid of a composite whose corners are known.
+    """Return the grid of a composite whose corners are known.
 
     Args:
       proj4: the projection as text.
@@ -61,7 +61,7 @@ def place_corners(
 def place_offset(
     proj4: str, shape: tuple[int, ...], pixel: tuple[float, float], upper_left: tuple[float, float], name: str
 ) -> Grid:
-    """The grid whose upper left corner (y, x), and pixels, are known in metres; see `place_corners`."""
+    """Return the grid whose upper left corner (y, x) and pixel size are known in metres; see `place_corners`."""
     try:
         return _grid(shape, pixel, upper_left, _describe(in_metres(proj4)), False)
     except ValueError as error:
@@ -69,7 +69,7 @@ def place_offset(
 
 
 def in_metres(proj4: str) -> str:
-    """The same projection with coordinates in metres.
+    """Return the same projection with coordinates in metres.
 
     >>> in_metres("+proj=stere +lat_0=90 +a=6378.14 +b=6356.75 +x_0=0")
     '+proj=stere +lat_0=90 +a=6378140.0 +b=6356750.0 +x_0=0.0'
@@ -159,14 +159,14 @@ def _project(proj4: str, corners: tuple) -> dict[str, tuple[float, float]] | Non
     return places
 
 
-def _crs(pyproj, proj4: str):
+def _crs(pyproj: Any, proj4: str) -> Any:
     try:
         return pyproj.CRS.from_user_input(proj4)
     except pyproj.exceptions.CRSError:
         raise ValueError(f"the projection {proj4!r} is not one that pyproj knows") from None
 
 
-def _import_pyproj():
+def _import_pyproj() -> Any:
     try:
         import pyproj
     except ImportError:

@@ -42,7 +42,7 @@ class Conversion:
     attrs: tuple[tuple[str, object], ...]
 
     def apply(self, packing: Decoder, seconds: float | None) -> Decoder:
-        """The decoder with this conversion; `seconds` is the period of an accumulation."""
+        """Return the decoder with this conversion; `seconds` is the period of an accumulation."""
         factor = self.factor
         if self.accumulation:
             assert seconds is not None, "a header of accumulations has their period"
@@ -53,7 +53,7 @@ class Conversion:
 
 
 def is_radar_name(standard_name: str) -> bool:
-    """Whether a CF standard name is rain or radar reflectivity (a quality flag of it is not).
+    """Return whether a CF standard name is rain or radar reflectivity (a quality flag of it is not).
 
     >>> [is_radar_name(name) for name in ("rainfall_rate", "precipitation_flux status_flag", "air_temperature")]
     [True, False, False]
@@ -62,7 +62,7 @@ def is_radar_name(standard_name: str) -> bool:
 
 
 def plan_conversion(attrs: dict, global_attrs: dict, wanted: str, name: str) -> Conversion:
-    """Decides how the variable with `attrs` becomes `wanted`: "file", "mm/h" or "dBZ".
+    """Decide how the variable with `attrs` becomes `wanted`: "file", "mm/h" or "dBZ".
 
     Rain rates and accumulations of any unit become mm/h even when the file's unit is kept. A speed (m s-1) is
     rain only when the standard name says so, and a mass per area that has another standard name is no accumulation.

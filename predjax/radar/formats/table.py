@@ -1,7 +1,9 @@
 """Whitespace tables of stress-strain paths, as codes for materials exchange them: a line is a step of a path."""
 
+import os
 import pathlib
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -10,8 +12,8 @@ from predjax.radar.movies import FORCING_DIMENSIONS, Movies, build_movies
 COMPONENTS = ("xx", "yy", "xy")
 
 
-def read_table(file, path_length: int, variable: str = "", forcings=()) -> Movies:
-    """Reads lines of three strains and three stresses (xx, yy and xy of each), paths one after another.
+def read_table(file: str | os.PathLike, path_length: int, variable: str = "", forcings: Sequence[str] = ()) -> Movies:
+    """Read lines of three strains and three stresses (xx, yy and xy of each), paths one after another.
 
     Args:
       file: path of the text file; # starts a comment.

@@ -1,4 +1,4 @@
-"""Times of netCDF files: dates from CF numbers, and the period of an accumulation."""
+"""Times of files: dates from CF numbers and from digits, and the period of an accumulation."""
 
 import datetime
 import functools
@@ -16,7 +16,7 @@ _RANGE = 8.26e18  # nanoseconds: 261 years to either side of 2000 fit in datetim
 
 
 def decode_times(numbers: np.ndarray, attrs: dict, name: str) -> np.ndarray:
-    """Dates (datetime64[ns], the shape of `numbers`) of numbers with units like "seconds since 1970-01-01".
+    """Return the dates (datetime64[ns]) of numbers with units like "seconds since 1970-01-01".
 
     Real numbers are rounded to the millisecond: 5 minutes written in days are not 300 seconds exactly.
 
@@ -49,10 +49,10 @@ def decode_times(numbers: np.ndarray, attrs: dict, name: str) -> np.ndarray:
 
 @functools.lru_cache(maxsize=64)
 def _clock(units: str, calendar: str) -> tuple[float, int]:
-    """The number of 2000-01-01 00:00 UTC, and the length of one unit in nanoseconds.
+    """Return the number of 2000-01-01 00:00 UTC, and the length of one unit in nanoseconds.
 
-    Asked once: a folder of frames has one clock. A date in our own time is right in every one of the calendars,
-    whatever the date they count from.
+    Computed once for a folder of frames, which has one clock. A date of our own time is the same in all calendars,
+    whatever the date from which they count.
     """
     if units.lower().startswith("nanoseconds "):
         zero, _ = _clock(f"microseconds {units.partition(' ')[2]}", calendar)
@@ -64,7 +64,7 @@ def _clock(units: str, calendar: str) -> tuple[float, int]:
 
 
 def parse_stamp(text: str, pattern: str, name: str) -> np.datetime64:
-    """The date (datetime64[ns], UTC) of digits in a fixed order.
+    """Return the date (datetime64[ns], UTC) that digits in a fixed order stand for.
 
     >>> parse_stamp("201609281605", "YYYYmmddHHMM", "obstime")
     np.datetime64('2016-09-28T16:05:00.000000000')
@@ -90,7 +90,7 @@ def parse_stamp(text: str, pattern: str, name: str) -> np.datetime64:
 
 
 def check_increasing(times: np.ndarray, name: str) -> None:
-    """Refuses times (movie, time) that do not increase from frame to frame.
+    """Refuse times (movie, time) that do not increase from frame to frame.
 
     Raises:
       ValueError: names the first two frames in the wrong order.
@@ -105,7 +105,7 @@ def check_increasing(times: np.ndarray, name: str) -> None:
 
 
 def one_period(seconds: np.ndarray | np.floating, name: str) -> float:
-    """The one length in seconds of all accumulations of a file.
+    """Return the length in seconds that all accumulations of a file have.
 
     Raises:
       ValueError: they are not positive, or differ by more than 1 %.

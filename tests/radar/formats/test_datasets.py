@@ -8,6 +8,7 @@ from tiny import ROOT
 
 import predjax
 from predjax.radar.feed import Feed
+from predjax.radar.formats.lazy import find_codes
 from predjax.radar.readers import read_movies
 
 SAMPLE = ROOT / "data" / "radar_movies.nc"
@@ -115,3 +116,21 @@ def test_movies_stay_as_they_are():
     feed = Feed(movies)
     feed.scan()
     assert len(feed.times()) == 160 * 20
+
+
+def test_a_scale_that_is_not_linear_is_a_variable():
+    codes = np.random.default_rng(0).integers(0, 256, (2, 4, 5)).astype("u1")
+    values = np.append(np.geomspace(0.1, 200, 255), np.nan)
+    rain = xr.Variable(("time", "y", "x"), codes, {"units": "mm/h", "code_values": "rates"})
+    dataset = xr.Dataset({"rain": rain, "rates": ("code", values)}, {"time": TIMES[:2]})
+    (movies,) = read_movies(dataset)
+    np.testing.assert_array_equal(movies.frames.values[0, ..., 0], values.astype("f4")[codes])
+    (converted,) = read_movies(dataset, units="dBZ")
+    expected = 10 * np.log10(200 * values[codes] ** 1.6)
+    np.testing.assert_allclose(converted.frames.values[0, ..., 0], expected, rtol=1e-5)
+    _, table = find_codes(movies.frames)
+    np.testing.assert_array_equal(table, values.astype("f4"))
+    with pytest.raises(ValueError, match=r"rain: there is no variable 'rates' of code_values"):
+        read_movies(dataset.drop_vars("rates"))
+    with pytest.raises(ValueError, match=r"rain: code_values must be of all codes of uint8 or uint16, found \(4,\)"):
+        read_movies(dataset.drop_vars("rates").assign(rates=("code", values[:4])))
