@@ -14,14 +14,14 @@ from predjax.models.unroll import Carry, make_unroll
 
 
 class StateMap(NamedTuple):
-    """A model as a map from one state to the next.
+    """A model as a map from the state after a step to the state after the next step.
 
-    A step hands the state of the stack on to the next and, but for a sequence task, the last prediction, scaled.
+    The state has the state of the stack and, but for a sequence task, the last prediction, scaled.
 
-    carries(params, frames, use_truth, forcings=None) -> what every step hands on, without noise; leaves are
+    carries(params, frames, use_truth, forcings=None) -> the states after all steps, without noise; leaves are
       `(T-1, B, ...)`, or `(T, B, ...)` in a sequence task. Arguments as for `Forecaster.rollout`.
-    advance(params, carry, forcings=None) -> what one more step hands on: of a series (H = W = 1) in which the
-      input is the last prediction, with forcings `(B, A)`.
+    advance(params, carry, forcings=None) -> the state after one more step of a series (H = W = 1), whose input is the
+      last prediction; forcings are `(B, A)`.
     """
 
     carries: Callable
@@ -29,9 +29,9 @@ class StateMap(NamedTuple):
 
 
 def make_increments(config: ModelConfig) -> Callable:
-    """Make `(params, frames, use_truth, forcings=None) -> (delta_c, delta_m)`, as every step adds them to the memories.
+    """Make `(params, frames, use_truth, forcings=None) -> (delta_c, delta_m)`: what each step adds to the two memories.
 
-    Each is `(T-1, L, B, h, w, F)`. Arguments as for `Forecaster.rollout`.
+    Both are `(T-1, L, B, h, w, F)`. Arguments as for `Forecaster.rollout`.
     """
     if not config.spec.increments:
         raise ValueError(f"{config.model_name} has no memories with increments")
@@ -53,16 +53,16 @@ def make_state_map(config: ModelConfig) -> StateMap:
 
 
 def make_inference(config: ModelConfig) -> Callable:
-    """Make `(params, frames) -> Latents`, the latent states `(B, T, ...)` that are inferred from all frames."""
+    """Make `(params, frames) -> Latents`, which infers the latent states `(B, T, ...)` from all frames."""
     if not config.spec.latents:
         raise ValueError(f"{config.model_name} has no latents")
     return load(config.spec.latents)(config)
 
 
 def make_objectives(config: ModelConfig) -> Callable:
-    """Make the function of the losses that add up to a model's loss, which takes the arguments of `Forecaster.loss`.
+    """Make the function of the several losses whose sum is the model's loss; arguments as for `Forecaster.loss`.
 
-    It returns (losses `(n,)`, (losses, metrics)), the second part for `has_aux`.
+    It returns (losses `(n,)`, (losses, metrics)); the second part is what `jax.jacrev` calls auxiliary.
     """
     if not config.spec.objectives:
         raise ValueError(f"{config.model_name} has one loss")
@@ -70,12 +70,12 @@ def make_objectives(config: ModelConfig) -> Callable:
 
 
 def make_constraint(config: ModelConfig) -> Callable[[dict], dict]:
-    """Make `params -> params`, what every update ends with: the identity but for parameters that are held to a norm."""
+    """Make `params -> params`, which ends every update: the identity, or a projection to parameters of a fixed norm."""
     return load(config.spec.constraint)(config) if config.spec.constraint else lambda params: params
 
 
 def _make_trace(config: ModelConfig, keep: Callable) -> Callable:
-    """Make a function of what `keep(carry, StackOutput)` keeps after every step."""
+    """Make the function that returns `keep(carry, StackOutput)` of every step."""
     unroll = make_unroll(config, Execution())
 
     def trace(params: dict, frames: Any, use_truth: Any, forcings: Any = None) -> Any:

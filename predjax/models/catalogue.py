@@ -1,4 +1,4 @@
-"""Which models there are, and all that is known of each by its name. Imports no other module of the package."""
+"""The table of the models, with all that the package knows of each by its name. Imports no other module."""
 
 import dataclasses
 import importlib
@@ -26,17 +26,17 @@ class ModelSpec:
     one_layer: str = ""  # what the only number of `num_hidden` counts; empty: there may be several layers
     least_layers: int = 1
     # Inputs
-    action: bool = False  # conditioned on actions: forcings are needed, and convolutions may stand around the stack
+    action: bool = False  # whether it needs forcings (actions); convolutions may then stand around the stack
     forcings: bool = True  # whether it takes forcings
-    with_forcings: str = ""  # the model that does in its place
-    scales_forcings: bool = True  # whether forcings are standardised when nothing is said about it
-    standardises: bool = False  # whether frames are: its dynamics have no offset
-    sequence: bool = True  # whether it can do without frames
+    with_forcings: str = ""  # name of the same model with forcings
+    scales_forcings: bool = True  # whether forcings are standardised by default
+    standardises: bool = False  # whether frames are standardised by default, because its dynamics have no offset
+    sequence: bool = True  # whether it can do a sequence task, which has no frames
     # Abilities
-    increments: bool = False  # its layers have two memories, with increments that can be decoupled
-    decoupled: bool = False  # and its loss decouples them
-    linear: bool = False  # in time: training may compute all steps at once
-    unrolls: bool = False  # its stack computes all steps with known inputs at once
+    increments: bool = False  # whether layers have two memories, whose increments can be decoupled
+    decoupled: bool = False  # whether its loss decouples them
+    linear: bool = False  # whether it is linear in time: training may compute all steps at once
+    unrolls: bool = False  # whether its stack computes all steps with known inputs at once
     # Functions of a `ModelConfig`; empty for most models
     forecaster: str = ""  # makes a `Forecaster` without a stack
     latents: str = ""  # makes the function that infers latent states
@@ -45,7 +45,9 @@ class ModelSpec:
     # Fields of a configuration
     usual: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # of a `ModelConfig`, instead of the defaults
     usual_training: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # of a `TrainConfig`
-    only: Mapping[str, tuple[Any, str]] = dataclasses.field(default_factory=dict)  # values that fields must have, why
+    only: Mapping[str, tuple[Any, str]] = dataclasses.field(
+        default_factory=dict
+    )  # values that fields must have, and the rule
 
 
 def load(path: str) -> Any:

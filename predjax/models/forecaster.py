@@ -23,7 +23,7 @@ from predjax.models.unroll import Unrolled, make_unroll
 
 
 class Forecaster(NamedTuple):
-    """The functions of a model, `B` samples of `T` frames `H x W` with `C` channels; NaN is no coverage.
+    """The functions of a model, for B samples of T frames H x W with C channels; NaN = no coverage.
 
     init(rng, frames (B,T,H,W,C), forcings=None) -> params
     rollout(params, rng, frames (B,T,H,W,C), use_truth (B,T-1) bool or None, forcings=None) -> (B,T-1,H,W,C)
@@ -37,8 +37,8 @@ class Forecaster(NamedTuple):
 
     Forcings are `(B, T, A)` or `(B, T, H, W, A)`; those at t go in with frame t. `config` is the `ModelConfig`.
 
-    In a sequence task no frame goes in: T predictions follow from T forcings, prediction t from those up to t;
-    use_truth has no meaning and is None, and what is observed has length 0.
+    In a sequence task no frame goes in: prediction t of T follows from the forcings up to t. There use_truth is None,
+    and no frame is observed (T_in = 0).
     """
 
     config: ModelConfig
