@@ -30,7 +30,6 @@ class Metadata(typing.TypedDict, total=False):
       choices: the only values.
       aliases: other names of the flag.
       kind: "file", "folder" or "paths" for a path or several, "json" for a JSON object.
-      several: whether the text may hold several values with commas between them, as tuples always do.
       short: whether one dash is typed, as in `-n`.
       switch: whether the flag alone means true, without a value.
       positional: "*" (any number) or "+" (at least one) for values without a flag before them.
@@ -43,7 +42,6 @@ class Metadata(typing.TypedDict, total=False):
     choices: Sequence[str]
     aliases: Sequence[str]
     kind: str
-    several: bool
     short: bool
     switch: bool
     positional: str
@@ -76,7 +74,7 @@ class Flag:
     @property
     def several(self) -> bool:
         """Whether the text may hold several values with commas between them."""
-        return self.is_tuple or self.metadata.get("several", False) or self.metadata.get("kind") == "paths"
+        return self.is_tuple or self.metadata.get("kind") == "paths"
 
     @property
     def is_path(self) -> bool:
@@ -167,21 +165,8 @@ class Parser(argparse.ArgumentParser):
         titled: dict[str, Any] = {}
         for group in groups:
             if group.title not in titled:
-                titled[group.title] = super().add_argument_group(group.title)
+                titled[group.title] = self.add_argument_group(group.title)
             self.flags += [(flag, flag.add_to(titled[group.title])) for flag in group.flags]
-
-    def add_argument_group(self, *args: Any, **options: Any) -> Any:
-        """Return a group whose flags are known to the parser, those too that no field of a dataclass describes."""
-        group: Any = super().add_argument_group(*args, **options)
-        plain = group.add_argument
-
-        def add_argument(*names: str, **given: Any) -> argparse.Action:
-            action = plain(*names, **given)
-            self.flags.append((_describe_action(action), action))
-            return action
-
-        group.add_argument = add_argument
-        return group
 
 
 def make_parser(command: Command) -> Parser:
@@ -304,38 +289,3 @@ def _element_type(annotation: Any) -> tuple[Any, bool]:
 def _named(function: Callable, name: str) -> Callable:
     function.__name__ = name
     return function
-
-
-def add_flags(parser: argparse.ArgumentParser, config_class: type, title: str, only: tuple[str, ...] = ()) -> None:
-    """Add one flag a field, or those of the fields named in `only`, in a group of the help."""
-    if isinstance(parser, Parser):
-        parser.add_groups([Group(title, config_class, only)])
-        return
-    group = parser.add_argument_group(title)
-    for one in Group(title, config_class, only).flags:
-        one.add_to(group)
-
-
-def typed(config_class: type, namespace: argparse.Namespace) -> dict[str, Any]:
-    """Return the values that were typed for the fields of `config_class`."""
-    given = vars(namespace)
-    return {f.name: given[f.name] for f in flag_fields(config_class) if f.name in given}
-
-
-def _describe_action(action: argparse.Action) -> Flag:
-    """A flag that was added to a parser without a dataclass, as data."""
-    metavar, name = str(action.metavar or ""), getattr(action.type, "__name__", "str")
-    several = "," in metavar or metavar == "NAMES"
-    kinds = {"PATHS": "paths", "FILE": "file", "PATH": "file", "DIR": "folder", "STOR": "folder", "JSON": "json"}
-    metadata = {"help": action.help, "choices": action.choices, "switch": action.nargs == 0, "several": several}
-    metadata |= {
-        "kind": kinds.get(metavar) or kinds.get(metavar[:4], ""),
-        "aliases": [text[2:] for text in action.option_strings[1:]],
-    }
-    places = "config save_dir output export latents gallery overwrite resume dry_run".split()
-    metadata["place"] = action.dest in places
-    element = bool if action.nargs == 0 or name == "parse_bool" else {"int": int, "float": float}.get(name, str)
-    if name == "parse_finite":
-        element = float
-    metadata["finite"] = name != "float"
-    return Flag(action.dest, element, False, action.default, metadata)

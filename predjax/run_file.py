@@ -5,12 +5,12 @@ import json
 import os
 import pathlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from predjax import flags
 from predjax.checkpoint_names import PRETRAINED_NAME, holds_checkpoint
-from predjax.flags import Command, Flag, Parser
+from predjax.flags import Command, Flag
 from predjax.messages import suggest
 
 NAME = "run.json"
@@ -34,7 +34,11 @@ def collect(command: Command, arguments: Sequence[str] | None) -> dict[str, Any]
 
     Errors: see `read_flags`; a flag that cannot be ends the process with exit code 2.
     """
-    return flags.parse(command, _with_file(command.name, command.flags, arguments))
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    path = flags.find_value(command.name, "config", arguments)
+    if path is not None and not {"-h", "--help"} & set(arguments):
+        arguments = [*read_flags(path, command), *arguments]
+    return flags.parse(command, arguments)
 
 
 def list_changed(command: Command, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,16 +48,11 @@ def list_changed(command: Command, values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: make_absolute(value) if kept[name].is_path else value for name, value in found.items()}
 
 
-def read_flags(path: str | os.PathLike, program: str, known: Sequence[Flag]) -> list[str]:
+def read_flags(path: str | os.PathLike, command: Command) -> list[str]:
     """Return the flags of a file as they would be typed.
 
     The keys are the names of flags. Numbers, text, true and false are their values, a list stands for values with
     commas between them, and the value of --cell_options may be an object.
-
-    Args:
-      path: the file.
-      program: the name of the command, for messages.
-      known: the flags of the command.
 
     Raises:
       OSError: the file cannot be read.
@@ -66,11 +65,13 @@ def read_flags(path: str | os.PathLike, program: str, known: Sequence[Flag]) -> 
         raise ValueError(f"{path} is not a JSON file of flags: {error}") from None
     if not isinstance(values, dict):
         raise ValueError(f'{path} must hold a JSON object such as {{"batch_size": 8}}, not {json.dumps(values)}')
-    by_name = {name[2:]: flag for flag in known for name in flag.names if name[:2] == "--" and name != "--config"}
+    by_name = {
+        name[2:]: flag for flag in command.flags for name in flag.names if name[:2] == "--" and name != "--config"
+    }
     found = []
     for key, value in values.items():
         if key not in by_name:
-            raise ValueError(f"{path}: {key!r} is no flag of {program}{suggest(key, by_name)}")
+            raise ValueError(f"{path}: {key!r} is no flag of {command.name}{suggest(key, by_name)}")
         try:
             text = _read_value(by_name[key], value)
         except (ValueError, argparse.ArgumentTypeError) as error:
@@ -117,15 +118,6 @@ def update(path: pathlib.Path, values: Mapping[str, Any]) -> None:
     write(path, {**before, **values})
 
 
-def _with_file(program: str, known: Sequence[Flag], arguments: Sequence[str] | None) -> list[str]:
-    """The arguments after the flags of the file of `--config`, where there is one."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    path = flags.find_value(program, "config", arguments)
-    if path is None or {"-h", "--help"} & set(arguments):
-        return arguments
-    return [*read_flags(path, program, known), *arguments]
-
-
 def _read_value(flag: Flag, value: Any) -> str:
     """A JSON value as it would be typed. Errors: ValueError or ArgumentTypeError, the end of a message."""
     rule, kinds = _TYPES[flag.element]
@@ -152,24 +144,4 @@ def _refuse_twice(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
         if key in found:
             raise ValueError(f"{key!r} is there twice")
         found[key] = value
-    return found
-
-
-def add_config(add: Callable) -> None:
-    """Add `--config` by the `add_argument` of a parser or a group."""
-    add("--config", metavar="FILE", help=HELP)
-
-
-def parse(parser: Parser, arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Return the options of a command, first those of the file of `--config`. Errors: see `read_flags`."""
-    return parser.parse_args(_with_file(parser.prog, [flag for flag, _ in parser.flags], arguments))
-
-
-def describe(parser: Parser, options: argparse.Namespace) -> dict[str, Any]:
-    """Return the flags that differ from their defaults, as JSON values, with paths in full."""
-    found = {}
-    for flag, action in parser.flags:
-        value = getattr(options, flag.name, None)
-        if not flag.metadata.get("place") and value is not None and value != action.default:
-            found[flag.name] = make_absolute(value) if flag.is_path else value
     return found

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from predjax.checkpoint_names import find_steps
 from predjax.commands import one_line_errors
 from predjax.flags import REQUIRED, Command, Group, find_value, flag, parse
-from predjax.messages import CLOSED_PIPE, SIGNAL_CODES
+from predjax.messages import CLOSED_PIPE, SIGNAL_CODES, catch_signals
 
 POLL_SECONDS = 0.2
 START_SECONDS = 300.0  # until the first sign of life: modules are imported from slow disks
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Checkpoints of a run that is replaced stay until the new run begins, which must not go on from them.
     old = find_checkpoints(folder) if overwrite else set()
     reached = max(find_checkpoints(folder) - old, default=(0, 0))[0]
-    with _catch_signals() as caught:
+    with catch_signals() as caught:
         while True:
             code, reason = _attempt(flags, command, gpus, caught)
             if reason is None or caught:
@@ -140,18 +140,6 @@ def judge(lives: Sequence[Life], timeout: float) -> tuple[str, str | int]:
         if life.code is None and life.silent is not None and life.silent > timeout:
             return "again", f"process {i} gave no sign of life for {life.silent:.0f} s"
     return "wait", ""
-
-
-@contextlib.contextmanager
-def _catch_signals() -> Iterator[list[int]]:
-    """Give a list to which the numbers of the signals that this process gets are added."""
-    caught: list[int] = []
-    before = {number: signal.signal(number, lambda number, _: caught.append(number)) for number in SIGNAL_CODES}
-    try:
-        yield caught
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 class _Pulse:
