@@ -1,4 +1,4 @@
-"""What can be said of a training besides its configurations, and which values were given. Imports no array library."""
+"""The options of a training and the values that are given for its configurations. Imports no array library."""
 
 import dataclasses
 import os
@@ -108,7 +108,7 @@ class Processes(NamedTuple):
 
 
 class TrainRequest(NamedTuple):
-    """A training that is asked for.
+    """A request to train.
 
     Attributes:
       data: what `read_movies` reads; None: what the resumed run was trained on, else the sample movies.
