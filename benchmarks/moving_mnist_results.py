@@ -10,7 +10,7 @@ from skimage.metrics import structural_similarity
 from predjax.pictures.figures import new_figure, save_png
 from predjax.pictures.lead_times import style_axes, style_methods
 from predjax.pictures.panels import FAINT, INK
-from predjax.synthetic.moving_mnist import make_movie
+from predjax.synthetic.moving_mnist import make_mnist_movie
 
 # Moving MNIST, 10 -> 10 frames, scored like here (see moving_mnist.py) on the authors' own test movies
 PROTOCOL = (
@@ -30,7 +30,7 @@ DPI, MOST_POINTS = 130, 1000  # beyond so many iterations a curve is drawn by me
 def make_batch(digits: np.ndarray, seed: int, iteration: int, batch_size: int) -> np.ndarray:
     """The movies of iteration 1, 2, ...: (B, 20, 64, 64, 1) float32 in [0, 1]; no two iterations share one."""
     first = (iteration - 1) * batch_size
-    movies = [make_movie(digits, LENGTH, seed, first + b) for b in range(batch_size)]
+    movies = [make_mnist_movie(digits, LENGTH, seed, first + b) for b in range(batch_size)]
     return np.stack(movies)[..., None] / np.float32(255)
 
 

@@ -40,7 +40,7 @@ from predjax.radar.windows.codes import CodedFrames
 from predjax.radar.windows.index import WindowIndex
 from predjax.radar.windows.prefetch import prefetch
 from predjax.radar.windows.runs import find_periods
-from predjax.synthetic.radar import RadarConfig, make_movie
+from predjax.synthetic.radar import RadarConfig, make_radar_movie
 from predjax.training import loop
 from predjax.training.config import TrainConfig
 from predjax.training.monitor import read_log
@@ -94,7 +94,7 @@ def main() -> None:
 
 def write_files(folder: pathlib.Path, num_movies: int) -> dict[str, pathlib.Path]:
     """The same movies in every format; {name: path}. dBZ, NaN outside the radar's range (uint8: 255 is a value)."""
-    frames = np.stack([make_movie(MOVIE, 0, movie).dbz for movie in range(num_movies)])
+    frames = np.stack([make_radar_movie(MOVIE, 0, movie).dbz for movie in range(num_movies)])
     np.save(folder / "float32.npy", frames)
     np.save(folder / "uint8.npy", np.nan_to_num(frames * 4, nan=0).round().astype(np.uint8))
     # One time line of all movies, a day apart: a movie with dates of its own would need a file of its own.

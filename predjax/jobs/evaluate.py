@@ -58,9 +58,8 @@ def evaluate(checkpoint: Any, data: Any = None, **options: Any) -> xr.Dataset:
 
     Args:
       checkpoint: a file, or a run's folder; None for the baselines alone.
-      data: what `predjax.read_movies` reads: files, folders and globs, datasets of xarray, Movies, or an array
-        with its `layout`; None for the data
-        that the run held out.
+      data: what `predjax.read_movies` reads: files, folders and globs, datasets of xarray, Movies, or an array with its
+        `layout`; None for the data that the run held out.
       options: fields of `jobs.options.EvaluateOptions`, such as `baselines` and `thresholds`, and of `DataConfig`, such
         as `crop`, `units` and `window_stride`, where data are not read as in training.
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from predjax.flags import select
 from predjax.jobs.options import ForecastFiles, ForecastOptions, read_keywords
+from predjax.jobs.train_options import describe_paths
 from predjax.messages import one_line_messages, show_wait
 from predjax.nowcasts.forecast import Forecast
 from predjax.nowcasts.interpolation import interpolate
@@ -23,10 +24,15 @@ LONGEST_SLEEP = 0.2  # seconds until a signal is heard
 
 
 class Forecasting(NamedTuple):
-    """Frames that arrive, and the nowcast that continues them."""
+    """Frames that arrive, and the nowcast that continues them as the options say."""
 
+    options: ForecastOptions
     feed: Feed
     nowcast: NewestNowcast
+
+    def run(self, init: Any) -> Forecast:
+        """Forecast from one init time."""
+        return self.nowcast(self.feed, init, self.options.lead_time, self.options.num_steps)
 
 
 class Outcome(NamedTuple):
@@ -59,12 +65,12 @@ def forecast(checkpoint: Any, data: Any, *, init_time: Any = None, **options: An
     reading = tuple((name, value) for name, value in options.items() if name not in own)
     chosen = ForecastOptions(checkpoint, data, **own, reading=reading)
     forecasting = open_forecasting(chosen)
-    init = find_newest(forecasting.feed, chosen)
+    init = find_newest(forecasting)
     if init_time is not None:
         init, newest = np.datetime64(init_time, "ns"), init
         if init not in forecasting.feed.times():
             raise ValueError(f"init_time {init}: there is no frame of that time, the newest is of {newest}")
-    return _continue(forecasting, init, chosen)
+    return forecasting.run(init)
 
 
 def open_forecasting(options: ForecastOptions) -> Forecasting:
@@ -79,22 +85,22 @@ def open_forecasting(options: ForecastOptions) -> Forecasting:
     model = load_model(options.checkpoint)
     nowcast = continue_newest(model, options.any_step)
     known = {name: value for name, value in model.record["data"]["config"].items() if name in FEED_OPTIONS}
-    return Forecasting(Feed(options.data_path, **{**known, **dict(options.reading)}), nowcast)
+    return Forecasting(options, Feed(options.data_path, **{**known, **dict(options.reading)}), nowcast)
 
 
-def find_newest(feed: Feed, options: ForecastOptions) -> Any:
-    """Scan a feed and return the time of its newest frame. Errors: ValueError where there is no frame."""
+def find_newest(forecasting: Forecasting) -> Any:
+    """Scan the feed and return the time of its newest frame. Errors: ValueError where there is no frame."""
+    options, feed, _ = forecasting
     feed.scan()
     if not feed.times():
-        raise ValueError(next(iter(feed.errors.values()), f"{options.data_path}: there is no frame"))
+        raise ValueError(next(iter(feed.errors.values()), f"{describe_paths(options.data_path)}: there is no frame"))
     return feed.times()[-1]
 
 
 def run(options: ForecastOptions, files: ForecastFiles) -> Outcome:
     """Forecast from the newest frames into one file. Errors: see `forecast`."""
     forecasting = open_forecasting(options)
-    init = find_newest(forecasting.feed, options)
-    return write_nowcast(forecasting, init, pathlib.Path(files.output), options, files)
+    return write_nowcast(forecasting, find_newest(forecasting), pathlib.Path(files.output), files)
 
 
 def watch(
@@ -107,17 +113,15 @@ def watch(
     """
     forecasting = open_forecasting(options)
     pathlib.Path(files.output).mkdir(parents=True, exist_ok=True)
-    return _follow(forecasting, options, files, poll, stopped)
+    return _follow(forecasting, files, poll, stopped)
 
 
-def write_nowcast(
-    forecasting: Forecasting, init: Any, path: pathlib.Path, options: ForecastOptions, files: ForecastFiles
-) -> Outcome:
+def write_nowcast(forecasting: Forecasting, init: Any, path: pathlib.Path, files: ForecastFiles) -> Outcome:
     """Forecast from one init time and write the files. Errors: see `forecast`; frames that are too old."""
     begin = time.perf_counter()
-    _check_age(init, options.max_age)
+    _check_age(init, forecasting.options.max_age)
     with show_wait("forecasting"):
-        found = _continue(forecasting, init, options)
+        found = forecasting.run(init)
     parts = {path: found}
     if files.per_lead:
         leads = found["lead_time"]
@@ -136,12 +140,8 @@ def write_nowcast(
     return Outcome(text, found)
 
 
-def _continue(forecasting: Forecasting, init: Any, options: ForecastOptions) -> Forecast:
-    return forecasting.nowcast(forecasting.feed, init, options.lead_time, options.num_steps)
-
-
 def _follow(
-    forecasting: Forecasting, options: ForecastOptions, files: ForecastFiles, poll: float, stopped: Callable[[], bool]
+    forecasting: Forecasting, files: ForecastFiles, poll: float, stopped: Callable[[], bool]
 ) -> Iterator[Outcome]:
     done: set[Any] = set()
     first, said = True, ""
@@ -156,20 +156,20 @@ def _follow(
         for init in new[-1:] if first else new:
             if stopped():
                 break
-            yield _try(forecasting, init, options, files)
+            yield _try(forecasting, init, files)
         first = first and not new
         done.update(new)
         _sleep(poll, stopped)
 
 
-def _try(forecasting: Forecasting, init: Any, options: ForecastOptions, files: ForecastFiles) -> Outcome:
+def _try(forecasting: Forecasting, init: Any, files: ForecastFiles) -> Outcome:
     """The outcome of one init time, also where there is no forecast."""
     stamp = "".join(c for c in _shown(init) if c not in "-:")
     path = pathlib.Path(files.output) / f"nowcast_{stamp}Z.nc"
     if path.exists() and not files.overwrite:
         return Outcome(f"{path} is there already")
     try:
-        return write_nowcast(forecasting, init, path, options, files)
+        return write_nowcast(forecasting, init, path, files)
     except (ValueError, OSError) as error:
         return Outcome(f"no nowcast from {_shown(init)}: {' '.join(str(error).split())}")
 

@@ -20,7 +20,7 @@ from predjax.pictures.figures import new_figure
 from predjax.pictures.panels import (
     FAINT,
     INK,
-    Grid,
+    MapGrid,
     MapLabels,
     bar_inches,
     check_frames,
@@ -111,7 +111,9 @@ def write_gif(
         )
 
 
-def _lay_out(movies: Mapping[str, np.ndarray], scale: ColourScale, grid: Grid, title: str, input_length: int) -> Phase:
+def _lay_out(
+    movies: Mapping[str, np.ndarray], scale: ColourScale, grid: MapGrid, title: str, input_length: int
+) -> Phase:
     """Draw the parts that stay, and return the parts that change."""
     first = next(iter(movies.values()))
     missing = any(not np.isfinite(frames).all() for frames in movies.values())

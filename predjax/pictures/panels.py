@@ -16,10 +16,10 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from predjax.pictures.colours import NO_COVERAGE, ColourScale
+from predjax.units import metre_factor
 
 INK = "#222222"
 FAINT = "#666666"
-KM_PER_UNIT = {"m": 1e-3, "metre": 1e-3, "metres": 1e-3, "meter": 1e-3, "meters": 1e-3, "km": 1.0}
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class MapLabels:
     xy_units: str = ""
 
 
-class Grid(NamedTuple):
+class MapGrid(NamedTuple):
     """The position of a frame on the ground: its size in km where known, and the flips to north up and east right."""
 
     km: tuple[float, float] | None  # east-west, south-north, outer edges of the pixels
@@ -70,16 +70,16 @@ def label_forecast(forecast: xr.Dataset, units: str, input_length: int) -> MapLa
     )
 
 
-def describe_grid(x: np.ndarray | None, y: np.ndarray | None, units: str) -> Grid:
+def describe_grid(x: np.ndarray | None, y: np.ndarray | None, units: str) -> MapGrid:
     """Return the grid of pixel centres x (W), y (H); without a unit, row 0 is on top and there are no distances."""
     if x is None or y is None or units in ("", "1"):
-        return Grid(None, False, False)
+        return MapGrid(None, False, False)
     x, y = np.asarray(x, float), np.asarray(y, float)
-    km = None
-    if units in KM_PER_UNIT and x.size > 1 and y.size > 1:
-        steps = [abs(axis[-1] - axis[0]) / (axis.size - 1) * KM_PER_UNIT[units] for axis in (x, y)]
+    km, factor = None, metre_factor(units)
+    if factor and x.size > 1 and y.size > 1:
+        steps = [abs(axis[-1] - axis[0]) / (axis.size - 1) * (factor / 1000) for axis in (x, y)]
         km = (steps[0] * x.size, steps[1] * y.size)
-    return Grid(km, flip_rows=bool(y[-1] > y[0]), flip_columns=bool(x[-1] < x[0]))
+    return MapGrid(km, flip_rows=bool(y[-1] > y[0]), flip_columns=bool(x[-1] < x[0]))
 
 
 def label_lead_times(lead_times: Sequence[float], units: str = "minutes") -> list[str]:
@@ -139,7 +139,7 @@ def fit_size(text: str, pixels: float, dpi: float, largest: float) -> float:
     return min(largest, pixels * 72 / dpi / (0.62 * max(longest, 1)))  # 0.62 em: a wide mean of DejaVu Sans
 
 
-def draw_frame(axes: Axes, frame: np.ndarray, scale: ColourScale, grid: Grid) -> AxesImage:
+def draw_frame(axes: Axes, frame: np.ndarray, scale: ColourScale, grid: MapGrid) -> AxesImage:
     """Draw a frame (H, W) into axes, north up; NaN is the no-coverage shade."""
     high, wide = round(axes.bbox.height), round(axes.bbox.width)
     image = axes.imshow(
@@ -154,7 +154,7 @@ def draw_frame(axes: Axes, frame: np.ndarray, scale: ColourScale, grid: Grid) ->
     return image
 
 
-def paint_panel(frame: np.ndarray, scale: ColourScale, grid: Grid, high: int, wide: int) -> np.ndarray:
+def paint_panel(frame: np.ndarray, scale: ColourScale, grid: MapGrid, high: int, wide: int) -> np.ndarray:
     """Return the colours of a frame, north in row 0 and west in column 0, in at most high x wide pixels."""
     frame = frame[::-1] if grid.flip_rows else frame
     frame = frame[:, ::-1] if grid.flip_columns else frame
@@ -165,7 +165,7 @@ def paint_panel(frame: np.ndarray, scale: ColourScale, grid: Grid, high: int, wi
     return np.asarray(Image.fromarray(colours).resize((wide, high), Image.Resampling.BOX))
 
 
-def mark_distances(axes: Axes, grid: Grid) -> None:
+def mark_distances(axes: Axes, grid: MapGrid) -> None:
     """Mark distances in km along the axes of a panel, from its south-west corner, about two ticks an inch."""
     assert grid.km is not None, "only a grid with a scale has distances"
     sides = (axes.xaxis, axes.bbox.width, grid.km[0]), (axes.yaxis, axes.bbox.height, grid.km[1])

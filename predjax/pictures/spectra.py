@@ -11,7 +11,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from predjax.pictures.figures import new_figure
 from predjax.pictures.lead_times import style_axes
-from predjax.pictures.panels import FAINT, INK, KM_PER_UNIT
+from predjax.pictures.panels import FAINT, INK
+from predjax.units import metre_factor
 
 OBSERVED_STYLE: dict[str, Any] = {"color": INK, "linestyle": "-", "linewidth": 2.2}
 DECADES_BELOW = 2  # how far below the observed spectrum a forecast is still drawn
@@ -77,8 +78,9 @@ def _measure_waves(comparison: xr.Dataset) -> tuple[np.ndarray, str]:
         return np.asarray(number.values, float), number.attrs.get("long_name", "wave number")
     length = comparison["wavelength"]
     units = length.attrs.get("units", "m")
-    if units in KM_PER_UNIT:
-        return length.values * KM_PER_UNIT[units], "wavelength (km)"
+    factor = metre_factor(units)
+    if factor:
+        return length.values * (factor / 1000), "wavelength (km)"
     return np.asarray(length.values, float), "wavelength" + ("" if units == "1" else f" ({units})")
 
 

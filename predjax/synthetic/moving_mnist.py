@@ -82,7 +82,7 @@ def bounce(rng: np.random.Generator, num_frames: int) -> np.ndarray:
     return places
 
 
-def make_movie(digits: np.ndarray, num_frames: int, seed: int, movie: int) -> np.ndarray:
+def make_mnist_movie(digits: np.ndarray, num_frames: int, seed: int, movie: int) -> np.ndarray:
     """Make movie number `movie` of `seed`, (num_frames, 64, 64) uint8, from digits (N, 28, 28) uint8."""
     rng = np.random.default_rng([seed, movie])
     frames = np.zeros((num_frames, SIZE, SIZE), np.uint8)
@@ -126,7 +126,7 @@ def write_moving_mnist(
     clips[:, :, 1] = [[config.input_length], [length - config.input_length]]
     shape = (1, SIZE, SIZE)
     numbers = tqdm(range(num_movies), desc="moving_mnist", unit="movie", disable=None, leave=False)
-    frames = (make_movie(digits, length, seed, movie)[:, None] / np.float32(255) for movie in numbers)
+    frames = (make_mnist_movie(digits, length, seed, movie)[:, None] / np.float32(255) for movie in numbers)
     with (
         appearing(path, overwrite=overwrite) as temporary,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,

@@ -34,7 +34,7 @@ class RadarConfig:
     num_frames: int = flag(20, "frames of a movie")
     pixel_km: float = flag(1.0, "side of a pixel in km")
     step_minutes: int = flag(5, "minutes between frames")
-    coverage_radius: float = flag(22.0, "the radar's range in pixels around the middle of the frame; 0 covers all")
+    coverage_radius: float = flag(22.0, "range of the radar in pixels around the middle of the frame; 0 covers all")
     speed: tuple[float, float] = (0.8, 2.0)
     rotation: tuple[float, float] = (-0.02, 0.02)  # radians a step
     deformation: tuple[float, float] = (0.0, 0.01)  # stretching rate a step
@@ -96,7 +96,7 @@ def find_coverage(config: RadarConfig) -> np.ndarray:
     return np.hypot(*np.meshgrid(offset, offset)) <= config.coverage_radius
 
 
-def make_movie(config: RadarConfig, seed: int, movie: int) -> RadarMovie:
+def make_radar_movie(config: RadarConfig, seed: int, movie: int) -> RadarMovie:
     """Make movie number `movie` of `seed`."""
     rng = np.random.default_rng([seed, movie])
     flow = _draw_flow(config, rng)

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from predjax.files import appearing
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
-from predjax.synthetic.radar import RadarConfig, make_movie
+from predjax.synthetic.radar import RadarConfig, make_radar_movie
 
 FULL_SCALE_DBZ = 60.0  # becomes 1.0 in a .npy file
 SCALE, OFFSET, NO_COVERAGE = 0.5, -32.0, 255  # dBZ = 0.5 count - 32, in one byte
@@ -98,7 +98,7 @@ def write_radar_movies(
         raise ValueError(f"num_movies {num_movies} must be at least 1 and seed {seed} at least 0")
     with appearing(path, overwrite=overwrite) as temporary:
         numbers = tqdm(range(num_movies), desc="radar", unit="movie", disable=None, leave=False)
-        frames = np.stack([make_movie(config, seed, movie).dbz for movie in numbers])
+        frames = np.stack([make_radar_movie(config, seed, movie).dbz for movie in numbers])
         if path.suffix == ".nc":
             _write_netcdf(temporary, frames, config, history)
         else:

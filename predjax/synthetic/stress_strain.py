@@ -22,16 +22,16 @@ class StressStrainConfig:
     `cells.plasticity.Material`, in plane stress.
     """
 
-    path_type: str = flag("canonical", "how strain goes on", choices=PATH_TYPES)
+    path_type: str = flag("canonical", "kind of path", choices=PATH_TYPES)
     length: int = flag(60, "steps of a path")
     max_strain: float = flag(0.04, "largest norm of the strains (xx, yy, engineering xy)")
     pixels: int = flag(25, "pixels along a side of the cell, odd")
     num_fibres: int = flag(4, "fibres in the cell")
-    fibre_fraction: float = flag(0.45, "part of the cell that is fibre")
-    arrangement: int = flag(0, "seed of the places of the fibres")
+    fibre_fraction: float = flag(0.45, "fraction of the cell that is fibre")
+    arrangement: int = flag(0, "seed of the arrangement of the fibres")
     fibre_young: float = flag(74000.0, "elastic modulus of the fibres in MPa")
     fibre_poisson: float = flag(0.2, "Poisson's ratio of the fibres")
-    tolerance: float = flag(1e-4, "largest imbalance of the stresses in the cell, relative to them")
+    tolerance: float = flag(1e-4, "largest imbalance of the stresses in the cell, relative to the stresses")
 
     def __post_init__(self) -> None:
         rules = {

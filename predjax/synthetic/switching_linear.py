@@ -16,15 +16,15 @@ class SwitchingLinearConfig(SeriesConfig):
     """Options of the switching linear dynamical system."""
 
     observation_noise: float = flag(0.05, "white noise, as a fraction of each feature's standard deviation")
-    modes: int = flag(3, "matrices that take turns, from the slowest to the fastest")
+    modes: int = flag(3, "modes, from the slowest to the fastest")
     latent: int = flag(4, "variables of the state, two for each rotation")
-    features: int = flag(10, "mixtures of the state that are seen")
+    features: int = flag(10, "observed features, which are mixtures of the state")
     longest_period: float = flag(60.0, "steps of the slowest rotation of the slowest mode")
     shortest_period: float = flag(6.0, "steps of the fastest rotation of the fastest mode")
-    contraction: float = flag(0.001, "fraction of the state that a step loses, which noise gives back")
+    contraction: float = flag(0.001, "fraction of the state that is lost in a step; noise replaces it")
     dwell_min: int = flag(50, "fewest steps that a mode holds")
     dwell_max: int = flag(150, "most steps that a mode holds")
-    system_seed: int = flag(0, "draws the planes of the rotations and the mixture, alike for all movies and seeds")
+    system_seed: int = flag(0, "seed of the rotations and the mixture, the same for all movies and seeds")
 
     def __post_init__(self) -> None:
         super().__post_init__()

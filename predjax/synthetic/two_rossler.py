@@ -19,9 +19,9 @@ class TwoRosslerConfig(SeriesConfig):
     dt: float = flag(0.1, "model time of the slow oscillator between samples")
     transient: float = flag(100.0, "model time of each oscillator before the first sample")
     ratio: float = flag(5.0, "speed of the fast oscillator, relative to the slow one")
-    features: int = flag(8, "mixtures of the oscillators that are seen")
-    superposed: int = flag(4, "features that see both; the others see the slow and the fast one by turns")
-    system_seed: int = flag(0, "draws the mixture, alike for all movies and seeds")
+    features: int = flag(8, "observed features, which are mixtures of the oscillators")
+    superposed: int = flag(4, "features that show both oscillators; the others show the slow and the fast one in turn")
+    system_seed: int = flag(0, "seed of the mixture, the same for all movies and seeds")
 
     def __post_init__(self) -> None:
         super().__post_init__()

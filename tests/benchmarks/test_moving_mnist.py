@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tiny import ROOT
 
-from predjax.synthetic.moving_mnist import make_movie
+from predjax.synthetic.moving_mnist import make_mnist_movie
 
 sys.path.append(str(ROOT / "benchmarks"))
 benchmark, results, sides = (
@@ -58,14 +58,16 @@ def test_scores_of_a_frame():
 def test_scores_are_means_over_just_the_movies_asked_for():
     """With a blank forecast the MSE is the sum of the squares of the frames; 18 movies are not whole batches."""
     scores = results.score_forecasts(lambda observed: 0 * observed, DIGITS, 18)
-    movies = [make_movie(DIGITS, 20, results.TEST_SEED, number) for number in range(18)]
+    movies = [make_mnist_movie(DIGITS, 20, results.TEST_SEED, number) for number in range(18)]
     frames = np.array(movies)[:, 10:] / 255
     np.testing.assert_allclose(scores["mse"], (frames**2).sum((2, 3)).mean(0), rtol=1e-5)
     np.testing.assert_allclose(scores["mae"], frames.sum((2, 3)).mean(0), rtol=1e-5)
 
 
 def test_a_perfect_forecast():
-    frames = np.array([make_movie(DIGITS, 20, results.TEST_SEED, number) for number in range(16)]) / np.float32(255)
+    frames = np.array([make_mnist_movie(DIGITS, 20, results.TEST_SEED, number) for number in range(16)]) / np.float32(
+        255
+    )
     scores = results.score_forecasts(lambda observed: frames[:, 10:, ..., None], DIGITS, 16)
     assert scores == {"mse": [0.0] * 10, "mae": [0.0] * 10, "ssim": [1.0] * 10}
 

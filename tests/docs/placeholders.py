@@ -10,7 +10,7 @@ import xarray as xr
 from tiny import ROOT
 
 from predjax.synthetic.__main__ import main as synthesise
-from predjax.synthetic.radar import RadarConfig, make_movie
+from predjax.synthetic.radar import RadarConfig, make_radar_movie
 
 STEP = np.timedelta64(5, "m")
 SIZES = {"movie": 8, "time": 60, "y": 24, "x": 24, "channel": 1, "feature": 3}
@@ -101,6 +101,6 @@ def _make_frames(now: datetime.datetime, img_width: str) -> xr.Dataset:
     config = RadarConfig(size=size, num_frames=FILES * LENGTH, coverage_radius=14)
     times = np.datetime64(now.replace(tzinfo=None, microsecond=0), "ns") - STEP * np.arange(config.num_frames)[::-1]
     attrs = {"units": "dBZ", "standard_name": "equivalent_reflectivity_factor"}
-    frames = {"reflectivity": (("time", "y", "x"), make_movie(config, 0, 0).dbz, attrs)}
+    frames = {"reflectivity": (("time", "y", "x"), make_radar_movie(config, 0, 0).dbz, attrs)}
     axis = 1000.0 * np.arange(size)
     return xr.Dataset(frames, {"time": times, "y": ("y", axis[::-1], {"units": "m"}), "x": ("x", axis, {"units": "m"})})

@@ -50,6 +50,9 @@ def test_evaluate_without_data_or_without_a_model(tiny_run, sample):
     values = array.values
     squares = [np.square(values[:, s + 6] - values[:, s + 3]) for s in (0, 8)]
     np.testing.assert_allclose(alone.rmse[0, 2], np.sqrt(np.nanmean(squares)), rtol=1e-5)
+    reading = {"layout": "movie,time,y,x", "units": "dBZ", "window_stride": 8}
+    plain = predjax.evaluate(None, values, baselines="persistence", num_steps=3, **reading)
+    np.testing.assert_array_equal(plain.rmse, alone.rmse)
 
 
 @pytest.mark.parametrize(

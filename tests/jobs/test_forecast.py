@@ -71,13 +71,13 @@ def test_every_new_frame_has_one_outcome(monkeypatch, tmp_path):
     scans = [gone, gone, [], [0, 5], [0, 5, 10], gone, [0, 5, 10, 15, 20]]
     asked = []
 
-    def write(forecasting, init, path, options, files):
+    def write(forecasting, init, path, files):
         asked.append(path.name)
         if path.name == "nowcast_20260601T121500Z.nc":
             raise ValueError("frames\nare missing")
         return job.Outcome(f"{path.name} is written")
 
-    forecasting = job.Forecasting(ScriptedFeed(scans), None)
+    forecasting = job.Forecasting(None, ScriptedFeed(scans), None)
     monkeypatch.setattr(job, "open_forecasting", lambda options: forecasting)
     monkeypatch.setattr(job, "write_nowcast", write)
     folder = tmp_path / "nowcasts"
@@ -98,7 +98,7 @@ def test_every_new_frame_has_one_outcome(monkeypatch, tmp_path):
 
 
 def test_a_signal_stops_before_the_next_frame(monkeypatch, tmp_path):
-    forecasting = job.Forecasting(ScriptedFeed([[0], [0, 5, 10]]), None)
+    forecasting = job.Forecasting(None, ScriptedFeed([[0], [0, 5, 10]]), None)
     monkeypatch.setattr(job, "open_forecasting", lambda options: forecasting)
     monkeypatch.setattr(job, "write_nowcast", lambda forecasting, init, *rest: job.Outcome(str(init)))
     texts = []

@@ -23,7 +23,8 @@ from predjax.pictures.panels import (
 def test_distances_come_from_the_outer_edges_of_the_pixels():
     centres = 500.0 + 1000.0 * np.arange(40)
     assert describe_grid(centres, -centres[:30], "m").km == pytest.approx((40.0, 30.0))
-    assert describe_grid(centres / 1000, centres / 1000, "km").km == pytest.approx((40.0, 40.0))
+    for units in ("km", "kilometres"):
+        assert describe_grid(centres / 1000, centres / 1000, units).km == pytest.approx((40.0, 40.0))
     assert describe_grid(np.arange(40), np.arange(40), "1") == (None, False, False)
     assert describe_grid(np.arange(40), np.arange(40), "degrees") == (None, True, False)
     assert describe_grid(None, None, "").km is None

@@ -9,7 +9,7 @@ from predjax.synthetic.moving_mnist import (
     STEP,
     MovingMnistConfig,
     bounce,
-    make_movie,
+    make_mnist_movie,
     read_digits,
     write_moving_mnist,
 )
@@ -44,7 +44,7 @@ def test_velocity_is_constant_between_bounces():
 def test_a_frame_holds_whole_digits(digits):
     """Full squares: each of the two shows all its pixels, and an overlap shows the brighter one."""
     for movie in range(10):
-        frames = make_movie(digits[:1], 12, 1, movie)
+        frames = make_mnist_movie(digits[:1], 12, 1, movie)
         for frame in frames:
             rows, columns = np.nonzero(frame)
             assert set(np.unique(frame)) == {0, 200}
@@ -53,10 +53,10 @@ def test_a_frame_holds_whole_digits(digits):
 
 
 def test_a_movie_depends_on_seed_and_number_alone(digits):
-    movie = make_movie(digits, 8, 4, 1)
-    np.testing.assert_array_equal(movie, make_movie(digits, 8, 4, 1))
-    assert not np.array_equal(movie, make_movie(digits, 8, 4, 2))
-    assert not np.array_equal(movie, make_movie(digits, 8, 5, 1))
+    movie = make_mnist_movie(digits, 8, 4, 1)
+    np.testing.assert_array_equal(movie, make_mnist_movie(digits, 8, 4, 1))
+    assert not np.array_equal(movie, make_mnist_movie(digits, 8, 4, 2))
+    assert not np.array_equal(movie, make_mnist_movie(digits, 8, 5, 1))
 
 
 def test_file_has_the_form_that_the_pytorch_code_reads(digits, tmp_path):
@@ -70,7 +70,7 @@ def test_file_has_the_form_that_the_pytorch_code_reads(digits, tmp_path):
         # With one row of dims that code takes inputs and outputs from input_raw_data.
         parts = [data["input_raw_data"][start : start + count, 0] for start, count in data["clips"][:, movie]]
         assert [len(part) for part in parts] == [5, 4]
-        np.testing.assert_array_equal(np.concatenate(parts), make_movie(digits, 9, 7, movie) / np.float32(255))
+        np.testing.assert_array_equal(np.concatenate(parts), make_mnist_movie(digits, 9, 7, movie) / np.float32(255))
 
 
 def test_file_is_read_by_the_package(digits, tmp_path):
@@ -79,7 +79,7 @@ def test_file_is_read_by_the_package(digits, tmp_path):
     command = ["moving_mnist", "--digits", str(tmp_path / "digits.npy"), "--output", str(output)]
     assert main([*command, "--num_movies", "2", "--length", "6", "--input_length", "3", "--seed", "5"]) == 0
     (movies,) = readers.read_movies(str(output))
-    expected = np.stack([make_movie(digits, 6, 5, movie) for movie in range(2)]) / np.float32(255)
+    expected = np.stack([make_mnist_movie(digits, 6, 5, movie) for movie in range(2)]) / np.float32(255)
     np.testing.assert_array_equal(movies.frames.values, expected[..., None])
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from predjax.synthetic.radar import Flow, RadarConfig, find_coverage, make_movie, trace_back
+from predjax.synthetic.radar import Flow, RadarConfig, find_coverage, make_radar_movie, trace_back
 
 CONFIG = RadarConfig()
 
@@ -17,7 +17,7 @@ OPEN = dataclasses.replace(CONFIG, coverage_radius=0.0)  # no mask, so that fram
 
 @pytest.fixture(scope="module")
 def movies():
-    return [make_movie(OPEN, 3, movie) for movie in range(6)]
+    return [make_radar_movie(OPEN, 3, movie) for movie in range(6)]
 
 
 def follow(movie, frame, steps):
@@ -32,14 +32,14 @@ def correlate(a, b):
 
 
 def test_a_movie_depends_on_seed_and_number_alone():
-    movie = make_movie(CONFIG, 5, 2)
-    np.testing.assert_array_equal(movie.dbz, make_movie(CONFIG, 5, 2).dbz)
-    assert not np.array_equal(movie.dbz, make_movie(CONFIG, 5, 3).dbz, equal_nan=True)
-    assert not np.array_equal(movie.dbz, make_movie(CONFIG, 6, 2).dbz, equal_nan=True)
+    movie = make_radar_movie(CONFIG, 5, 2)
+    np.testing.assert_array_equal(movie.dbz, make_radar_movie(CONFIG, 5, 2).dbz)
+    assert not np.array_equal(movie.dbz, make_radar_movie(CONFIG, 5, 3).dbz, equal_nan=True)
+    assert not np.array_equal(movie.dbz, make_radar_movie(CONFIG, 6, 2).dbz, equal_nan=True)
 
 
 def test_outside_the_radars_range_every_frame_is_nan():
-    covered, dbz = find_coverage(CONFIG), make_movie(CONFIG, 0, 0).dbz
+    covered, dbz = find_coverage(CONFIG), make_radar_movie(CONFIG, 0, 0).dbz
     assert not covered[0, 0] and not covered[-1, -1] and covered[0, CONFIG.size // 2]
     np.testing.assert_array_equal(np.isfinite(dbz), np.broadcast_to(covered, dbz.shape))
 
@@ -96,7 +96,7 @@ def test_small_scales_live_shorter_than_large_ones():
     wave = np.hypot(*np.meshgrid(np.fft.fftfreq(OPEN.size), np.fft.fftfreq(OPEN.size)))
     fine, coarse = [], []
     for movie in range(4):
-        spectra = np.fft.fft2(make_movie(still, 1, movie).dbz)
+        spectra = np.fft.fft2(make_radar_movie(still, 1, movie).dbz)
         for band, kept in (((wave > 0.15) & (wave < 0.3), fine), ((wave > 0) & (wave < 0.06), coarse)):
             before, after = spectra[:-8, band], spectra[8:, band]
             kept.append(np.vdot(before, after).real / (np.linalg.norm(before) * np.linalg.norm(after)))

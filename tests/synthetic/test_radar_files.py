@@ -9,7 +9,7 @@ import pytest
 
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.synthetic.__main__ import main
-from predjax.synthetic.radar import RadarConfig, make_movie
+from predjax.synthetic.radar import RadarConfig, make_radar_movie
 
 DATA = pathlib.Path(__file__).resolve().parents[2] / "data"
 
@@ -22,7 +22,7 @@ OPEN = dataclasses.replace(CONFIG, coverage_radius=0.0)  # no mask, so that fram
 
 @pytest.fixture(scope="module")
 def movies():
-    return [make_movie(OPEN, 3, movie) for movie in range(6)]
+    return [make_radar_movie(OPEN, 3, movie) for movie in range(6)]
 
 
 def read_counts(path):
@@ -42,7 +42,7 @@ def test_the_netcdf_sample_is_what_its_command_makes(tmp_path):
     assert history in (DATA / "README.md").read_text()
     assert main(["radar", "--output", str(tmp_path / "few.nc"), "--seed", "1", "--num_movies", "4"]) == 0
     assert_same_counts(read_counts(tmp_path / "few.nc")[0], sample[:4])
-    last = make_movie(CONFIG, 1, len(sample) - 1).dbz
+    last = make_radar_movie(CONFIG, 1, len(sample) - 1).dbz
     assert_same_counts(np.where(np.isnan(last), 255, np.round((last + 32) * 2)).astype(np.uint8), sample[-1])
 
 

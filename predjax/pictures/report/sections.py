@@ -15,8 +15,8 @@ from predjax.pictures.lead_times import (
     name_score,
     style_methods,
 )
-from predjax.pictures.report.figures import Legend, make_legend, picture_ensemble, picture_panel, picture_spectra
 from predjax.pictures.report.page import Picture, Section, embed_picture
+from predjax.pictures.report.pictures import Legend, make_legend, picture_ensemble, picture_panel, picture_spectra
 from predjax.pictures.report.words import spell_lead
 from predjax.pictures.spectra import has_spectra
 
@@ -33,7 +33,7 @@ class ReportCase(NamedTuple):
     picture: bytes
 
 
-class Group(NamedTuple):
+class PictureGroup(NamedTuple):
     """Pictures side by side, as many as the page is wide, under a heading, a note and a sentence ("" = without)."""
 
     pictures: list[Picture]
@@ -52,7 +52,7 @@ def show_scores(common: xr.Dataset, styles: Mapping) -> Section | None:
     if "csi" in common:
         rule = common.attrs.get("event_rule")
         text += f" Events are observed pixels of a lead time{f'; an event is {rule}' if rule else ''}."
-    groups = [Group([picture_panel(panel, styles) for panel in panels])]
+    groups = [PictureGroup([picture_panel(panel, styles) for panel in panels])]
     legend = make_legend(styles, bands=_name_bands(common))
     return _show_pictures("scores", "Scores by lead time", legend, groups, text)
 
@@ -75,7 +75,7 @@ def show_fss(common: xr.Dataset, styles: Mapping) -> Section | None:
             title = f"{side} × {side} pixels"
             panel = make_panel(one.isel(window=place), "fss", f"{heading}, {title}", level=level)
             pictures.append(picture_panel(panel, styles, title, small=four))
-        groups.append(Group(pictures, heading, four=four))
+        groups.append(PictureGroup(pictures, heading, four=four))
     legend = make_legend(styles, bands=_name_bands(common))
     return _show_pictures("fss", "Fractions skill score", legend, groups, text)
 
@@ -110,12 +110,12 @@ def show_scales(common: xr.Dataset, styles: Mapping) -> Section | None:
         text = "Radially averaged power, long waves on the left; below, forecast / observed."
         missing = common["wavenumber"].attrs.get("missing_rule")
         text += f" Missing pixels: {missing}." if missing else ""
-        groups.append(Group(picture_spectra(common, styles), "Power spectra", text))
+        groups.append(PictureGroup(picture_spectra(common, styles), "Power spectra", text))
     if ratios:
         units = common.attrs.get("units", "1")
         pictures = [picture_panel(make_panel(common, name, name_score(name, units)), styles) for name in ratios]
         blur = _describe_blur(common) if "variance_ratio" in ratios else ""
-        groups.append(Group(pictures, "Amounts", "1 is right; less variance than observed is blur.", blur))
+        groups.append(PictureGroup(pictures, "Amounts", "1 is right; less variance than observed is blur.", blur))
     legend = make_legend(styles, observed=spectra)
     return _show_pictures("scales", "Is the forecast blurred?", legend, groups)
 
@@ -130,9 +130,9 @@ def show_ensemble(ensemble: xr.Dataset | None) -> Section | None:
     text += "On the diagonal, forecast probabilities come true; a U-shaped rank histogram is an ensemble too narrow."
     names = [name for name in ("crps", "spread_ratio") if name in ensemble]
     curves = [picture_panel(make_panel(ensemble, name, name_score(name, units)), styles) for name in names]
-    groups = [Group(curves)]
+    groups = [PictureGroup(curves)]
     for number, method in enumerate(styles):
-        groups.append(Group(picture_ensemble(ensemble.isel(method=number), method), method))
+        groups.append(PictureGroup(picture_ensemble(ensemble.isel(method=number), method), method))
     return _show_pictures("ensemble", "Ensemble", make_legend(styles), groups, text)
 
 
@@ -145,8 +145,8 @@ def show_cases(cases: Sequence[ReportCase]) -> Section | None:
     return Section("cases", "Cases", "cases", {"pictures": pictures})
 
 
-def _show_pictures(id: str, heading: str, legend: Legend, groups: Sequence[Group], note: str = "") -> Section:
-    return Section(id, heading, "pictures", {"note": note, "legend": legend, "groups": groups})
+def _show_pictures(name: str, heading: str, legend: Legend, groups: Sequence[PictureGroup], note: str = "") -> Section:
+    return Section(name, heading, "pictures", {"note": note, "legend": legend, "groups": groups})
 
 
 def _name_bands(common: xr.Dataset) -> str:

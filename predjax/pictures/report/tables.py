@@ -68,7 +68,7 @@ class Column(NamedTuple):
     below: str = ""
 
 
-class Group(NamedTuple):
+class ColumnGroup(NamedTuple):
     """Columns that stand together under one heading."""
 
     heading: str
@@ -79,10 +79,9 @@ class Table(NamedTuple):
     """A table with a block of rows for each lead time and in it a row for each method."""
 
     heading: str
-    groups: list[Group]
+    groups: list[ColumnGroup]
     leads: list[tuple[str, str]]  # the lead time in words, and a note
     methods: list[str]
-    width: int  # columns, with that of the method
 
 
 def show_numbers(common: xr.Dataset, whole: xr.Dataset, ensemble: xr.Dataset | None) -> Section:
@@ -91,47 +90,51 @@ def show_numbers(common: xr.Dataset, whole: xr.Dataset, ensemble: xr.Dataset | N
     same = all(name in whole and common[name].equals(whole[name]) for name in ("pairs", "rmse") if name in common)
     units = common.attrs.get("units", "1")
     suffix = "" if units == "1" else f", {units}"
-    tables = []
-
-    def add(heading: str, data: xr.Dataset, groups: list[Group], note: Callable[[xr.Dataset, int], str]) -> None:
-        groups = [group for group in groups if group.columns]
-        if groups:
-            unit = name_lead_unit(data)
-            leads = [(spell_lead(lead, unit), note(data, k)) for k, lead in enumerate(data["lead_time"].values)]
-            width = 1 + sum(len(group.columns) for group in groups)
-            tables.append(Table(heading, groups, leads, list(map(str, data["method"].values)), width))
-
     own = [] if same else _score_columns(_bare(whole), ("pairs", *ERRORS[:3]))
     errors = [name for name in ERRORS if name in common and common[name].notnull().any()]
-    add(f"Errors{suffix}", common, [_group(common, errors, reference), Group(ON_OWN, own)], _count_cases)
+    groups = [_group(common, errors, reference), ColumnGroup(ON_OWN, own)]
+    tables = [_make_table(f"Errors{suffix}", common, groups, _count_cases)]
     for number, threshold in enumerate(common["threshold"].values if "csi" in common else ()):
         one = common.isel(threshold=number)
         own = [] if same else _score_columns(_bare(whole.isel(threshold=number)), ("csi", "pod", "far", "bias"))
-        groups = [_group(one, EVENTS, reference), Group(ON_OWN, own)]
-        add(f"Events, {name_event(common, threshold)}", one, groups, _count_events)
+        groups = [_group(one, EVENTS, reference), ColumnGroup(ON_OWN, own)]
+        tables.append(_make_table(f"Events, {name_event(common, threshold)}", one, groups, _count_events))
     with_fss = "fss" in common and bool(common["fss"].notnull().any())
     for number, threshold in enumerate(common["threshold"].values if with_fss else ()):
         one = common.isel(threshold=number)
         groups = [
-            Group(f"{side} × {side} pixels", _score_columns(one.isel(window=place), ("fss",), reference))
+            ColumnGroup(f"{side} × {side} pixels", _score_columns(one.isel(window=place), ("fss",), reference))
             for place, side in enumerate(common["window"].values)
         ]
-        add(f"FSS by window, {name_event(common, threshold)}", one, groups, _name_useful)
-    add(f"Amounts{suffix}", common, [_group(common, DISTRIBUTION, "")], lambda data, lead: "")
+        tables.append(_make_table(f"FSS by window, {name_event(common, threshold)}", one, groups, _name_useful))
+    tables.append(_make_table(f"Amounts{suffix}", common, [_group(common, DISTRIBUTION, "")]))
     if ensemble is not None:
-        groups = [Group("all values", _score_columns(ensemble, ENSEMBLE))]
+        groups = [ColumnGroup("all values", _score_columns(ensemble, ENSEMBLE))]
         for number, threshold in enumerate(ensemble["threshold"].values if "brier" in ensemble else ()):
             columns = _score_columns(ensemble.isel(threshold=number), BRIER)
-            groups.append(Group(f"Brier score, {name_event(ensemble, threshold)}", columns))
-        add(f"Ensemble{suffix}", ensemble, groups, lambda data, lead: "")
+            groups.append(ColumnGroup(f"Brier score, {name_event(ensemble, threshold)}", columns))
+        tables.append(_make_table(f"Ensemble{suffix}", ensemble, groups))
 
     text = "In small print below a number: its interval. ME: mean error, forecast − observed. –: undefined (0/0)."
     text += " On their own pixels all methods have the same numbers." if same else ""
-    return Section("tables", "Numbers", "tables", {"note": text, "tables": tables})
+    return Section("tables", "Numbers", "tables", {"note": text, "tables": [one for one in tables if one.groups]})
 
 
-def _group(data: xr.Dataset, names: Sequence[str], reference: str) -> Group:
-    return Group(ON_COMMON, _score_columns(data, names, reference))
+def _make_table(
+    heading: str,
+    data: xr.Dataset,
+    groups: Sequence[ColumnGroup],
+    note: Callable[[xr.Dataset, int], str] = lambda data, lead: "",
+) -> Table:
+    """Make a table of the groups that have columns; `note` is the note of a lead time by its position."""
+    unit = name_lead_unit(data)
+    leads = [(spell_lead(lead, unit), note(data, number)) for number, lead in enumerate(data["lead_time"].values)]
+    methods = [str(method) for method in data["method"].values]
+    return Table(heading, [group for group in groups if group.columns], leads, methods)
+
+
+def _group(data: xr.Dataset, names: Sequence[str], reference: str) -> ColumnGroup:
+    return ColumnGroup(ON_COMMON, _score_columns(data, names, reference))
 
 
 def _score_columns(data: xr.Dataset, names: Sequence[str], reference: str = "") -> list[Column]:

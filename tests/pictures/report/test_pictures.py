@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from predjax.pictures.lead_times import LeadPanel, style_methods
-from predjax.pictures.report.figures import PANEL, SMALL, make_legend, picture_ensemble, picture_panel, picture_spectra
+from predjax.pictures.report.pictures import PANEL, SMALL, make_legend, picture_ensemble, picture_panel, picture_spectra
 
 STYLES = style_methods(["net", "persistence"])
 
