@@ -26,7 +26,7 @@ def make_parser() -> Parser:
 def print_completion(arguments: Sequence[str]) -> int:
     """Print the script. Errors: ValueError where shtab is not installed."""
     parser = make_parser()
-    shell = parser.parse_args(arguments).print_completion
+    shell = parser.read(arguments)["print_completion"]
     try:
         import shtab
     except ImportError:

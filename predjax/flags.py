@@ -23,14 +23,13 @@ KINDS: dict[type, tuple[Any, str]] = {  # what is a value of each type, and how 
 
 
 class Metadata(typing.TypedDict, total=False):
-    """What a flag may say about itself besides its default and its help.
+    """The properties of a flag besides its default and its help.
 
     Attributes:
       metavar: the name of the value in the help.
       choices: the only values.
       aliases: other names of the flag.
       kind: "file", "folder" or "paths" for a path or several, "json" for a JSON object.
-      several: whether the text may hold several values with commas between them, as tuples always do.
       short: whether one dash is typed, as in `-n`.
       switch: whether the flag alone means true, without a value.
       positional: "*" (any number) or "+" (at least one) for values without a flag before them.
@@ -43,7 +42,6 @@ class Metadata(typing.TypedDict, total=False):
     choices: Sequence[str]
     aliases: Sequence[str]
     kind: str
-    several: bool
     short: bool
     switch: bool
     positional: str
@@ -69,14 +67,14 @@ class Flag:
 
     @property
     def names(self) -> list[str]:
-        """What is typed, such as `--train_data_paths` and `--data_path`; nothing for positional values."""
+        """The names as they are typed, such as `--lr`; none for positional values."""
         names = [] if "positional" in self.metadata else [self.name, *self.metadata.get("aliases", ())]
         return [f"-{name}" if self.metadata.get("short") else f"--{name}" for name in names]
 
     @property
     def several(self) -> bool:
         """Whether the text may hold several values with commas between them."""
-        return self.is_tuple or self.metadata.get("several", False) or self.metadata.get("kind") == "paths"
+        return self.is_tuple or self.metadata.get("kind") == "paths"
 
     @property
     def is_path(self) -> bool:
@@ -149,7 +147,7 @@ class Parser(argparse.ArgumentParser):
       flags: the flags with the actions of argparse; one list for a parser and the parsers of its subcommands.
     """
 
-    def __init__(self, flags: list[tuple[Flag, argparse.Action]] | None = None, **options: Any):
+    def __init__(self, flags: list[tuple[Flag, argparse.Action]] | None = None, **options: Any) -> None:
         super().__init__(**{"allow_abbrev": False, **options})
         self.flags: list[tuple[Flag, argparse.Action]] = [] if flags is None else flags
 
@@ -170,6 +168,13 @@ class Parser(argparse.ArgumentParser):
                 titled[group.title] = self.add_argument_group(group.title)
             self.flags += [(flag, flag.add_to(titled[group.title])) for flag in group.flags]
 
+    def read(self, arguments: Sequence[str] | None) -> dict[str, Any]:
+        """Return the values that were typed, by the names of their fields; without arguments those of the process.
+
+        An error ends the process with exit code 2.
+        """
+        return vars(self.parse_args(arguments))
+
 
 def make_parser(command: Command) -> Parser:
     """Return the parser of a command."""
@@ -179,11 +184,8 @@ def make_parser(command: Command) -> Parser:
 
 
 def parse(command: Command, arguments: Sequence[str] | None) -> dict[str, Any]:
-    """Return the values that were typed, by the names of their fields; without arguments those of the process.
-
-    An error ends the process with exit code 2.
-    """
-    return vars(make_parser(command).parse_args(arguments))
+    """Return the values that were typed for a command, see `Parser.read`."""
+    return make_parser(command).read(arguments)
 
 
 def find_value(program: str, name: str, arguments: Sequence[str]) -> str | None:

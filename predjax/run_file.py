@@ -34,7 +34,11 @@ def collect(command: Command, arguments: Sequence[str] | None) -> dict[str, Any]
 
     Errors: see `read_flags`; a flag that cannot be ends the process with exit code 2.
     """
-    return flags.parse(command, _with_file(command.name, command.flags, arguments))
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    path = flags.find_value(command.name, "config", arguments)
+    if path is not None and not {"-h", "--help"} & set(arguments):
+        arguments = [*read_flags(path, command), *arguments]
+    return flags.parse(command, arguments)
 
 
 def list_changed(command: Command, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,16 +48,11 @@ def list_changed(command: Command, values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: make_absolute(value) if kept[name].is_path else value for name, value in found.items()}
 
 
-def read_flags(path: str | os.PathLike, program: str, known: Sequence[Flag]) -> list[str]:
+def read_flags(path: str | os.PathLike, command: Command) -> list[str]:
     """Return the flags of a file as they would be typed.
 
     The keys are the names of flags. Numbers, text, true and false are their values, a list stands for values with
     commas between them, and the value of --cell_options may be an object.
-
-    Args:
-      path: the file.
-      program: the name of the command, for messages.
-      known: the flags of the command.
 
     Raises:
       OSError: the file cannot be read.
@@ -66,11 +65,13 @@ def read_flags(path: str | os.PathLike, program: str, known: Sequence[Flag]) -> 
         raise ValueError(f"{path} is not a JSON file of flags: {error}") from None
     if not isinstance(values, dict):
         raise ValueError(f'{path} must hold a JSON object such as {{"batch_size": 8}}, not {json.dumps(values)}')
-    by_name = {name[2:]: flag for flag in known for name in flag.names if name[:2] == "--" and name != "--config"}
+    by_name = {
+        name[2:]: flag for flag in command.flags for name in flag.names if name[:2] == "--" and name != "--config"
+    }
     found = []
     for key, value in values.items():
         if key not in by_name:
-            raise ValueError(f"{path}: {key!r} is no flag of {program}{suggest(key, by_name)}")
+            raise ValueError(f"{path}: {key!r} is no flag of {command.name}{suggest(key, by_name)}")
         try:
             text = _read_value(by_name[key], value)
         except (ValueError, argparse.ArgumentTypeError) as error:
@@ -115,15 +116,6 @@ def update(path: pathlib.Path, values: Mapping[str, Any]) -> None:
     except (OSError, ValueError):
         return
     write(path, {**before, **values})
-
-
-def _with_file(program: str, known: Sequence[Flag], arguments: Sequence[str] | None) -> list[str]:
-    """The arguments after the flags of the file of `--config`, where there is one."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    path = flags.find_value(program, "config", arguments)
-    if path is None or {"-h", "--help"} & set(arguments):
-        return arguments
-    return [*read_flags(path, program, known), *arguments]
 
 
 def _read_value(flag: Flag, value: Any) -> str:

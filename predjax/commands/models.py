@@ -12,7 +12,7 @@ from predjax.models.catalogue import MODELS, load
 
 @dataclasses.dataclass(frozen=True)
 class Flags:
-    """What is printed."""
+    """The models to print."""
 
     name: tuple[str, ...] = flag(
         (), "only the models of these names (default: all)", metavar="NAME", positional="*", completed=(*MODELS,)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Flags:
-    """What the command takes besides the options and configurations of a training."""
+    """The flags of the command that are no option or configuration of a training."""
 
     train_data_paths: str | None = flag(
         None, "files, folders, globs (default: the sample movies)", metavar="PATHS", kind="paths", aliases=["data_path"]

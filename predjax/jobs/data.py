@@ -78,13 +78,13 @@ def read_data(train_data: Any, valid_data: Any, config: DataConfig, length: int)
 def _pair_pixels(batches: Sequence[Batch]) -> tuple[np.ndarray, np.ndarray | None]:
     """All pixels of some batches `(N, C)`, and the forcings of each pixel `(N, A)`, or None without any."""
     frames = np.concatenate([batch.frames.reshape(-1, batch.frames.shape[-1]) for batch in batches])
-    if batches[0].forcings is None:
-        return frames, None
     forcings = []
     for batch in batches:
+        if batch.forcings is None:
+            return frames, None
         found = batch.forcings if batch.forcings.ndim == 5 else batch.forcings[:, :, None, None]
-        found = np.broadcast_to(found, (*batch.frames.shape[:-1], found.shape[-1]))
-        forcings.append(found.reshape(-1, found.shape[-1]))
+        spread_out = np.broadcast_to(found, (*batch.frames.shape[:-1], found.shape[-1]))
+        forcings.append(spread_out.reshape(-1, found.shape[-1]))
     return frames, np.concatenate(forcings)
 
 

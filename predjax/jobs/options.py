@@ -1,11 +1,12 @@
 """The options of the use cases: every field with a help text is a flag of the command, and a keyword in Python."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from predjax import run_file
 from predjax.flags import REQUIRED, check_value, flag, list_flags
+from predjax.messages import suggest
 from predjax.nowcasts.baselines import BASELINES, check_baselines, list_usual
 
 Reading = tuple[tuple[str, Any], ...]  # the fields of `DataConfig` that were given, with their values
@@ -13,6 +14,7 @@ FORMATS = ("cf", "pysteps")
 DTYPES = ("auto", "uint8", "uint16", "float32")
 ON_BAD_FILE = ("stop", "skip")
 CHECKPOINT = "a checkpoint, or a run's folder"
+MOST_LISTED = 40  # names in a message
 SCHEDULER = "tcp://host:port of a dask cluster whose workers see the same files (default: here)"
 
 
@@ -223,10 +225,11 @@ def read_keywords(function: str, classes: Sequence[type], keywords: Mapping[str,
     known = {name: flag for part in flags for name, flag in part.items()}
     unknown = [name for name in keywords if name not in known]
     if unknown:
-        raise ValueError(f"{function} has no {', '.join(unknown)}; it has {', '.join(known)}")
+        listed = f"; it has {', '.join(known)}" if len(known) <= MOST_LISTED else ""
+        raise ValueError(f"{function} has no {', '.join(unknown)}{listed}{suggest(unknown[0], known)}")
     values = {}
     for name, value in keywords.items():
-        if known[name].is_tuple and value is not None:
+        if known[name].is_tuple and isinstance(value, Iterable):
             value = known[name].parse(value) if isinstance(value, str) else tuple(value)
         values[name] = check_value(known[name], value)
     return [{name: values[name] for name in part if name in values} for part in flags]

@@ -113,7 +113,7 @@ def plan_training(request: TrainRequest) -> TrainingPlan:
     sampling = _check_training(model, training, sampling.resolve(training.max_iterations))
     _check_request(request, model, training, origin)
     paths = describe_paths(train_data), None if valid_data is None else describe_paths(valid_data)
-    record = {
+    record: dict[str, Any] = {
         "model": to_dict(model),
         "training": to_dict(training),
         "sampling": to_dict(sampling),

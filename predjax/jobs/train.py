@@ -40,10 +40,11 @@ def _ignore(*_: Any) -> None:
 
 
 class Listener(NamedTuple):
-    """What is called while a training goes on, in the chief of its processes.
+    """Functions that the chief of the processes calls while a training goes on.
 
-    begin: with the plan and facts about the run by name, when both are known and before anything is written.
-    say: with a line of text after each validation.
+    Attributes:
+      begin: takes the plan, and facts about the run by name, before anything is written.
+      say: takes a line of text after each validation.
     """
 
     begin: Callable[[TrainingPlan, dict[str, str]], Any] = _ignore
@@ -54,7 +55,7 @@ SILENT = Listener()
 
 
 class TrainResult(NamedTuple):
-    """What came of a training.
+    """The result of a training.
 
     Attributes:
       folder: with the checkpoints, the log, the curves and the scores.
@@ -81,12 +82,12 @@ class TrainResult(NamedTuple):
 
     @property
     def trained(self) -> bool:
-        """Whether there were updates; else weights were only verified."""
+        """Whether there were updates, or weights were only verified."""
         return self.reason != NOT_TRAINED
 
     @property
     def checkpoint(self) -> pathlib.Path | None:
-        """Where the model lies."""
+        """The file of the model."""
         return self.model.path if self.model else None
 
 
@@ -125,7 +126,7 @@ def train(
 
 
 def run_training(request: TrainRequest, listener: Listener = SILENT) -> TrainResult:
-    """Do what is asked for. Errors: ValueError, OSError, one line."""
+    """Train, or only verify, as a request says; the listener hears of it. Errors: as `train`."""
     options = request.options
     with session.join(request.processes) as chief:
         with show_wait("reading the data"):
@@ -244,7 +245,10 @@ def _draw_schedule(plan: TrainingPlan) -> None:
 
 
 def _load_best(run: Run, plan: TrainingPlan) -> TrainedModel:
-    """The best checkpoint of a run (else the latest), by the forecaster that was trained where it computes alike."""
+    """The model of the best checkpoint of a run, else of the latest.
+
+    Its forecaster is the one that was trained, unless that computes in a way of its own (precision, convolution).
+    """
     path = checkpoint.find(run.folder)
     arrays, record = checkpoint.load(path)
     same = plan.training.execution == Execution()

@@ -1,12 +1,12 @@
-"""What can be said of a training besides its configurations, and which values were given. Imports no array library."""
+"""The options of a training and the values that are given for its configurations. Imports no array library."""
 
 import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from predjax.flags import check_value, flag, list_flags, select
-from predjax.messages import suggest
+from predjax.flags import flag, select
+from predjax.jobs.options import read_keywords
 from predjax.models.config import ModelConfig, SamplingConfig, order_options
 from predjax.models.scaling import KINDS
 from predjax.radar.config import DataConfig
@@ -72,6 +72,9 @@ class TrainOptions:
             raise ValueError("is_training 0 needs --pretrained_model")
 
 
+CONFIGURATIONS = (ModelConfig, TrainConfig, SamplingConfig, DataConfig)
+
+
 class Given(NamedTuple):
     """The values that were given for each configuration, by the names of its fields.
 
@@ -90,7 +93,7 @@ class Given(NamedTuple):
         model = select(ModelConfig, values)
         if "cell_options" in model:
             model["cell_options"] = order_options(model["cell_options"])
-        return cls(model, select(TrainConfig, values), select(SamplingConfig, values), select(DataConfig, values))
+        return cls(model, *(select(config, values) for config in CONFIGURATIONS[1:]))
 
 
 class Processes(NamedTuple):
@@ -105,7 +108,7 @@ class Processes(NamedTuple):
 
 
 class TrainRequest(NamedTuple):
-    """A training that is asked for.
+    """A request to train.
 
     Attributes:
       data: what `read_movies` reads; None: what the resumed run was trained on, else the sample movies.
@@ -124,17 +127,10 @@ class TrainRequest(NamedTuple):
     processes: Processes | None = None
 
 
-CONFIGURATIONS = (TrainOptions, ModelConfig, TrainConfig, SamplingConfig, DataConfig)
-
-
 def read_values(values: Mapping[str, Any]) -> tuple[TrainOptions, Given]:
     """Sort values that are given in Python. Errors: ValueError for an unknown name, or a value of another type."""
-    known = {one.name: one for config in CONFIGURATIONS for one in list_flags(config)}
-    for name in values:
-        if name not in known:
-            raise ValueError(f"train has no {name!r}{suggest(name, known)}")
-    checked = {name: check_value(known[name], value) for name, value in values.items()}
-    return TrainOptions(**select(TrainOptions, checked)), Given.of(checked)
+    options, *parts = read_keywords("train", (TrainOptions, *CONFIGURATIONS), values)
+    return TrainOptions(**options), Given.of({name: value for part in parts for name, value in part.items()})
 
 
 def describe_paths(data: Any) -> str:

@@ -53,7 +53,7 @@ FILES: dict[str, type[MovieFile]] = {"moving_mnist": DigitFile, "stress_strain":
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write one file; return the exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    values = vars(make_parser().parse_args(arguments))
+    values = make_parser().read(arguments)
     kind = values.pop("kind")
     file = FILES.get(kind, MovieFile)(**select(FILES.get(kind, MovieFile), values))
     config = CONFIGS[kind](**select(CONFIGS[kind], values))

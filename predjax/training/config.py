@@ -103,7 +103,7 @@ class TrainConfig:
 
     @property
     def execution(self) -> Execution:
-        """The way in which the model is computed."""
+        """How the model is computed: remat, precision and convolution."""
         return Execution(self.remat, self.precision, self.convolution)
 
     def resolve(self) -> "TrainConfig":

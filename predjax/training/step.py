@@ -33,7 +33,7 @@ def scale_by_adam(b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> opta
     3e-5 in float32 for the first updates, which is enough to leave the published code's trajectory.
     """
 
-    def update(updates, state, params=None):
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         del params
         count = state.count + 1
         mu = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, state.mu, updates)
@@ -101,10 +101,10 @@ def change_if(good: jax.Array, change: Callable, *state: Any) -> Any:
     devices choose, because they would wait for the host to take the branch.
     """
 
-    def choose(good, *state):
+    def choose(good: jax.Array, *state: Any) -> Any:
         return jax.tree.map(lambda new, old: jnp.where(good, new, old), change(*state), state)
 
-    def branch(good, *state):
+    def branch(good: jax.Array, *state: Any) -> Any:
         return jax.lax.cond(good, change, lambda *state: state, *state)
 
     return jax.lax.platform_dependent(good, *state, cpu=branch, default=choose)
@@ -120,7 +120,7 @@ def augment(rng: jax.Array, frames: jax.Array, forcings: jax.Array | None = None
     keys = jax.vmap(jax.random.fold_in, (None, 0))(rng, offset + jnp.arange(len(frames)))
     drawn = jax.vmap(lambda key: jax.random.bernoulli(key, shape=(3,)))(keys)
 
-    def turn(maps):
+    def turn(maps: jax.Array) -> jax.Array:
         chosen = drawn.T.reshape(3, -1, *[1] * (maps.ndim - 1))
         maps = jnp.where(chosen[0], jnp.flip(maps, 2), maps)
         maps = jnp.where(chosen[1], jnp.flip(maps, 3), maps)
@@ -138,16 +138,16 @@ def make_update(
 ) -> Callable:
     """Return the update `(state, frames (B,T,H,W,C), forcings or None, axis_name=None) -> (state, metrics)`.
 
-    Frames may be `CodedFrames`: they become values here, on the device. The draws of sample b depend on
-    the run's key, the iteration and the place of b in the global batch only. An update whose loss or gradient is not
-    finite is left out and counted in `metrics["bad"]`. With `reverse_input` a second update on the windows backwards in
-    time follows, with the same draws; the metrics are means of the two. With `augmented` every window is mirrored and
-    turned as `augment` draws it.
+    Frames may be `CodedFrames`: they become values here, on the device. The draws of sample b depend on the run's key,
+    the iteration and the place of b in the global batch only. An update whose loss or gradient is not finite is left
+    out and counted in `metrics["bad"]`. With `reverse_input` a second update on the windows backwards in time follows,
+    with the same draws; the metrics are means of the two. With `augmented` every window is mirrored and turned as
+    `augment` draws it.
     """
     input_length, total_length = forecaster.config.input_length, forecaster.config.total_length
     differentiate, constrain = jax.value_and_grad(forecaster.loss, has_aux=True), make_constraint(forecaster.config)
 
-    def descend(params, opt_state, rng, window, axis_name):
+    def descend(params: Any, opt_state: Any, rng: jax.Array, window: tuple, axis_name: str | None) -> tuple:
         frames, use_truth, forcings = window
         balanced = isinstance(opt_state, BalanceState)
         if balanced:  # gradients of every task
@@ -161,7 +161,7 @@ def make_update(
         good = jnp.isfinite(loss) & jnp.isfinite(norm)
         given = {"losses": losses} if balanced else {}
 
-        def apply(params, opt_state):
+        def apply(params: Any, opt_state: Any) -> tuple[Any, Any]:
             updates, opt_state = optimizer.update(grads, opt_state, params, **given)
             params = optax.apply_updates(params, updates)
             return constrain(params), opt_state
@@ -169,7 +169,9 @@ def make_update(
         params, opt_state = change_if(good, apply, params, opt_state)
         return params, opt_state, {**metrics, "loss": loss, "grad_norm": norm, "bad": 1.0 - good}
 
-    def update(state, frames, forcings=None, axis_name=None):
+    def update(
+        state: TrainState, frames: Any, forcings: Any = None, axis_name: str | None = None
+    ) -> tuple[TrainState, dict]:
         frames = decode(frames)
         batch = len(frames)
         iteration = state.step + 1

@@ -91,8 +91,9 @@ def test_weights_alone_are_verified(tiny_run, tmp_path):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"num_hiden": (4,)}, "train has no 'num_hiden'; did you mean num_hidden?"),
+        ({"num_hiden": (4,)}, "train has no num_hiden; did you mean num_hidden?"),
         ({"num_hidden": 4}, "num_hidden must be a whole number, or several, not 4"),
+        ({"num_hidden": "4,x"}, "expected int values separated by commas, got '4,x'"),
         ({"num_hidden": (4.5,)}, "num_hidden must be a whole number, or several"),
         ({"batch_size": 2.5}, "batch_size must be a whole number, not 2.5"),
         ({"batch_size": True}, "batch_size must be a whole number, not True"),

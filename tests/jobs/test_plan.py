@@ -1,0 +1,92 @@
+"""The plan of a training: where it starts, what is left out, and what must agree."""
+
+import logging
+import pathlib
+
+import numpy as np
+import pytest
+import xarray as xr
+from tiny import ROOT
+
+from predjax.jobs.plan import check_new_model, choose_folder, find_length, find_origin, leave_out_unused, plan_training
+from predjax.jobs.train_options import Given, TrainOptions, TrainRequest, describe_paths
+from predjax.models.scaling import Scaling
+
+SAMPLE = ROOT / "data" / "radar_movies.nc"
+SMALL = {"num_hidden": (4, 4), "filter_size": 3, "input_length": 3, "total_length": 6}
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("predrnn", {"model_name"}),
+        ("gru", {"model_name", "num_action_ch"}),
+        ("action_cond_predrnn", {"model_name", "num_action_ch", "conv_on_input"}),
+    ],
+)
+def test_flags_of_action_models_are_left_out_for_others(name, kept, caplog):
+    caplog.set_level(logging.INFO, "predjax")
+    given = Given({"model_name": name, "num_action_ch": 2, "conv_on_input": True})
+    assert leave_out_unused(given).model.keys() == kept
+    assert len(caplog.messages) == 3 - len(kept)
+
+
+def test_the_usual_learning_rate_of_a_model_is_taken_unless_one_is_given():
+    options = TrainOptions()
+    assert check_new_model(Given({"model_name": "physical"}), options).training == {"lr": 0.1}
+    assert check_new_model(Given({"model_name": "physical"}, {"lr": 0.5}), options).training == {"lr": 0.5}
+    assert check_new_model(Given({"model_name": "gru"}), options).training == {}
+    with pytest.raises(ValueError, match="num_layers 3 does not agree with num_hidden 4,4"):
+        check_new_model(Given({"num_hidden": (4, 4)}), TrainOptions(num_layers=3))
+
+
+def test_a_folder_is_named_by_its_model_or_given(tiny_run, tmp_path):
+    assert choose_folder(TrainOptions(), {"model_name": "gru"}).name.startswith("gru-")
+    assert choose_folder(TrainOptions(save_dir=str(tmp_path)), {}) == tmp_path
+    with pytest.raises(FileExistsError, match="holds a checkpoint: --resume goes on"):
+        choose_folder(TrainOptions(save_dir=str(tiny_run)), {})
+    for options in (TrainOptions(save_dir=str(tiny_run), resume=True), TrainOptions(str(tiny_run), overwrite=True)):
+        assert choose_folder(options, {}) == tiny_run
+
+
+def test_where_a_run_starts(tiny_run, tmp_path):
+    new = find_origin(TrainOptions(), {}, tmp_path)
+    assert new.path is None and not new.fields and not new.resumed
+    tuned = find_origin(TrainOptions(pretrained_model=str(tiny_run)), {}, tmp_path)
+    assert tuned.fields["num_hidden"] == (4, 4) and tuned.params is not None and not tuned.resumed
+    resumed = find_origin(TrainOptions(save_dir=str(tiny_run), resume=True), {}, tiny_run)
+    assert resumed.resumed and resumed.params is None and resumed.path.name == "step_00000004.npz"
+    assert not find_origin(TrainOptions(save_dir=str(tmp_path), resume=True), {}, tmp_path).resumed
+
+
+def test_windows_are_as_long_as_said_or_as_the_sequence():
+    assert find_length({}) == 20 and find_length({"total_length": 7}) == 7
+    assert find_length({"task": "sequence"}) == 0 == find_length({"model_name": "physical"})
+
+
+def test_data_tell_what_is_not_said(tmp_path):
+    options = TrainOptions(save_dir=str(tmp_path / "run"))
+    plan = plan_training(TrainRequest(SAMPLE, None, options, Given(SMALL, {"max_iterations": 40}, {}, {"crop": 16})))
+    assert (plan.model.img_channel, plan.model.scaling) == (1, Scaling("dBZ", 0.0, 60.0, "dBZ"))
+    assert plan.training.warmup_iterations == 2 and plan.sampling.r_sampling_step_2 == 25
+    assert plan.record["data"]["train_data_paths"] == str(SAMPLE) and "own" not in plan.record
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(ValueError, match="has 1 channels, img_channel is 2"):
+        plan_training(TrainRequest(SAMPLE, None, options, Given({**SMALL, "img_channel": 2})))
+    with pytest.raises(ValueError, match="frames are 40 pixels wide, img_width is 64"):
+        plan_training(TrainRequest(SAMPLE, None, options, Given({**SMALL, "img_width": 64})))
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ("a.nc,b.nc", "a.nc,b.nc"),
+        (pathlib.Path("a") / "b.nc", "a/b.nc"),
+        (["a.nc", pathlib.Path("b.nc")], "a.nc,b.nc"),
+        (xr.DataArray(np.zeros(3)), "data in memory"),
+        (np.zeros(3), "data in memory"),
+        ([xr.Dataset(), xr.Dataset()], "data in memory"),
+    ],
+)
+def test_a_checkpoint_names_paths_and_not_arrays(data, text):
+    assert describe_paths(data) == text
