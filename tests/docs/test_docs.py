@@ -2,7 +2,6 @@
 
 import doctest
 import importlib
-import pathlib
 import re
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from tiny import ROOT
 
 from predjax.__main__ import COMMANDS
 from predjax.models.catalogue import MODELS
+from predjax.synthetic.__main__ import make_parser as make_synthetic_parser
 
 README = (ROOT / "README.md").read_text()
 DOCTESTS = sorted(path for path in (ROOT / "predjax").rglob("*.py") if ">>>" in path.read_text())
@@ -51,7 +51,7 @@ def test_every_flag_in_the_readme_exists():
         run = [sys.executable, "-m", "predjax", command, "--help"]
         text = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True).stdout
         known |= set(re.findall(r"--\w+", text))
-    known |= set(re.findall(r"--\w+", pathlib.Path(ROOT / "predjax" / "synthetic" / "__main__.py").read_text()))
+    known |= {name for flag, _ in make_synthetic_parser().flags for name in flag.names}
     used = {flag for block in re.findall(r"```sh\n(.*?)```", README, re.S) for flag in re.findall(r"--\w+", block)}
     assert used - known == set()
 
