@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from collections.abc import Mapping, Sequence
 
 import predjax
 from predjax.commands import COMMANDS, one_line_errors
@@ -15,9 +16,9 @@ _FLAGS = {
 
 
 @one_line_errors
-def main(arguments=None) -> int:
-    """Runs one command; returns its exit code."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
     first = arguments[0] if arguments else ""
     if first in COMMANDS:
         return importlib.import_module(f"predjax.commands.{first.replace('-', '_')}").main(arguments[1:])
@@ -38,7 +39,7 @@ def main(arguments=None) -> int:
     return 2
 
 
-def _table(texts) -> list[str]:
+def _table(texts: Mapping[str, str]) -> list[str]:
     width = max(map(len, texts)) + 2
     return [f"  {name:{width}}{text}" for name, text in texts.items()]
 

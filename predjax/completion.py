@@ -18,12 +18,7 @@ def make_parser() -> Parser:
     parts = parser.add_subparsers(metavar="COMMAND")
     for name, text in COMMANDS.items():
         module = importlib.import_module(f"predjax.commands.{name.replace('-', '_')}")
-        if hasattr(module, "COMMAND"):
-            parts.add_parser(name, help=text, flags=parser.flags).add_groups(module.COMMAND.groups)
-        else:
-            own = module.make_parser()
-            parts.add_parser(name, parents=[own], add_help=False, help=text, flags=parser.flags)
-            parser.flags += own.flags
+        parts.add_parser(name, help=text, flags=parser.flags).add_groups(module.COMMAND.groups)
     return parser
 
 

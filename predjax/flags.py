@@ -167,21 +167,8 @@ class Parser(argparse.ArgumentParser):
         titled: dict[str, Any] = {}
         for group in groups:
             if group.title not in titled:
-                titled[group.title] = super().add_argument_group(group.title)
+                titled[group.title] = self.add_argument_group(group.title)
             self.flags += [(flag, flag.add_to(titled[group.title])) for flag in group.flags]
-
-    def add_argument_group(self, *args: Any, **options: Any) -> Any:
-        """Return a group whose flags are known to the parser, those too that no field of a dataclass describes."""
-        group: Any = super().add_argument_group(*args, **options)
-        plain = group.add_argument
-
-        def add_argument(*names: str, **given: Any) -> argparse.Action:
-            action = plain(*names, **given)
-            self.flags.append((_describe_action(action), action))
-            return action
-
-        group.add_argument = add_argument
-        return group
 
 
 def make_parser(command: Command) -> Parser:
@@ -282,7 +269,7 @@ def from_dict(config_class: type, values: Mapping[str, Any]) -> Any:
     fields = {}
     for name, value in values.items():
         element, is_tuple = _element_type(hints[name])
-        if dataclasses.is_dataclass(element) and isinstance(value, dict):
+        if isinstance(element, type) and dataclasses.is_dataclass(element) and isinstance(value, dict):
             value = from_dict(element, value)
         elif is_tuple and value is not None:
             value = tuple(value)
@@ -304,38 +291,3 @@ def _element_type(annotation: Any) -> tuple[Any, bool]:
 def _named(function: Callable, name: str) -> Callable:
     function.__name__ = name
     return function
-
-
-def add_flags(parser: argparse.ArgumentParser, config_class: type, title: str, only: tuple[str, ...] = ()) -> None:
-    """Add one flag a field, or those of the fields named in `only`, in a group of the help."""
-    if isinstance(parser, Parser):
-        parser.add_groups([Group(title, config_class, only)])
-        return
-    group = parser.add_argument_group(title)
-    for one in Group(title, config_class, only).flags:
-        one.add_to(group)
-
-
-def typed(config_class: type, namespace: argparse.Namespace) -> dict[str, Any]:
-    """Return the values that were typed for the fields of `config_class`."""
-    given = vars(namespace)
-    return {f.name: given[f.name] for f in flag_fields(config_class) if f.name in given}
-
-
-def _describe_action(action: argparse.Action) -> Flag:
-    """A flag that was added to a parser without a dataclass, as data."""
-    metavar, name = str(action.metavar or ""), getattr(action.type, "__name__", "str")
-    several = "," in metavar or metavar == "NAMES"
-    kinds = {"PATHS": "paths", "FILE": "file", "PATH": "file", "DIR": "folder", "STOR": "folder", "JSON": "json"}
-    metadata = {"help": action.help, "choices": action.choices, "switch": action.nargs == 0, "several": several}
-    metadata |= {
-        "kind": kinds.get(metavar) or kinds.get(metavar[:4], ""),
-        "aliases": [text[2:] for text in action.option_strings[1:]],
-    }
-    places = "config save_dir output export latents gallery overwrite resume dry_run".split()
-    metadata["place"] = action.dest in places
-    element = bool if action.nargs == 0 or name == "parse_bool" else {"int": int, "float": float}.get(name, str)
-    if name == "parse_finite":
-        element = float
-    metadata["finite"] = name != "float"
-    return Flag(action.dest, element, False, action.default, metadata)

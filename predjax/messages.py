@@ -110,3 +110,15 @@ def show_wait(what: str, after: float = 1.0) -> Iterator[None]:
 def is_terminal() -> bool:
     """Return whether stderr is a terminal."""
     return bool(sys.stderr and sys.stderr.isatty())
+
+
+@contextlib.contextmanager
+def catch_signals() -> Iterator[list[int]]:
+    """Give a list to which the numbers of the signals that this process gets in the block are added."""
+    caught: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: caught.append(number)) for number in SIGNAL_CODES}
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

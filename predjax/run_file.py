@@ -5,12 +5,12 @@ import json
 import os
 import pathlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from predjax import flags
 from predjax.checkpoint_names import PRETRAINED_NAME, holds_checkpoint
-from predjax.flags import Command, Flag, Parser
+from predjax.flags import Command, Flag
 from predjax.messages import suggest
 
 NAME = "run.json"
@@ -152,24 +152,4 @@ def _refuse_twice(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
         if key in found:
             raise ValueError(f"{key!r} is there twice")
         found[key] = value
-    return found
-
-
-def add_config(add: Callable) -> None:
-    """Add `--config` by the `add_argument` of a parser or a group."""
-    add("--config", metavar="FILE", help=HELP)
-
-
-def parse(parser: Parser, arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Return the options of a command, first those of the file of `--config`. Errors: see `read_flags`."""
-    return parser.parse_args(_with_file(parser.prog, [flag for flag, _ in parser.flags], arguments))
-
-
-def describe(parser: Parser, options: argparse.Namespace) -> dict[str, Any]:
-    """Return the flags that differ from their defaults, as JSON values, with paths in full."""
-    found = {}
-    for flag, action in parser.flags:
-        value = getattr(options, flag.name, None)
-        if not flag.metadata.get("place") and value is not None and value != action.default:
-            found[flag.name] = make_absolute(value) if flag.is_path else value
     return found

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from predjax.flags import add_flags, flag_fields, from_dict, to_dict, typed
+from predjax.flags import flag_fields, from_dict, list_flags, select, to_dict
 from predjax.models.config import ModelConfig, SamplingConfig
 from predjax.models.scaling import Scaling
 
@@ -29,10 +29,16 @@ class Everything:
     scaling: Scaling = dataclasses.field(default=Scaling())
 
 
+def add_flags(parser, config_class, title):
+    group = parser.add_argument_group(title)
+    for one in list_flags(config_class):
+        one.add_to(group)
+
+
 def parse(*arguments):
     parser = argparse.ArgumentParser(prog="predjax", exit_on_error=False)
     add_flags(parser, Everything, "everything")
-    return typed(Everything, parser.parse_args(arguments))
+    return select(Everything, vars(parser.parse_args(arguments)))
 
 
 @pytest.mark.parametrize(

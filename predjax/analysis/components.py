@@ -1,4 +1,4 @@
-"""Principal components of the states of a network: the plane, or space, that holds most of their variance."""
+"""Principal components of the states of a network: the plane or space that holds most of their variance."""
 
 from typing import NamedTuple
 
@@ -20,9 +20,9 @@ class Components(NamedTuple):
 
 
 def fit_components(states: np.ndarray, count: int) -> Components:
-    """The `count` orthonormal axes through the mean that hold the most variance of states `(..., N)`, by SVD.
+    """Find the `count` orthonormal axes through the mean that hold the most variance of states `(..., N)`, by SVD.
 
-    Beyond the axes along which the states vary come any that complete them, with the explained fraction 0.
+    Axes along which the states do not vary are arbitrary; their explained fraction is 0.
 
     Raises:
       ValueError: states that are not `(..., N)` or not finite, a count that is not within 1 to N.
@@ -37,7 +37,7 @@ def fit_components(states: np.ndarray, count: int) -> Components:
         raise ValueError(f"the count of components must be within 1 to {size}, found {count}")
     states = states.reshape(-1, size)
     mean = states.mean(axis=0)
-    # With rows of zeros, which change nothing, fewer states than variables have N axes too.
+    # Rows of zeros change nothing, and give fewer states than variables N axes too.
     centred = np.concatenate([states - mean, np.zeros((max(size - len(states), 0), size))])
     _, sizes, axes = np.linalg.svd(centred, full_matrices=False)
     variances = sizes**2
@@ -48,10 +48,10 @@ def fit_components(states: np.ndarray, count: int) -> Components:
 
 
 def project(components: Components, states: np.ndarray) -> np.ndarray:
-    """The coordinates `(..., count)` of states `(..., N)` along the axes, from the mean."""
+    """Return the coordinates `(..., count)` of states `(..., N)` along the axes, measured from the mean."""
     return (np.asarray(states, np.float64) - components.mean) @ components.axes.T
 
 
 def unproject(components: Components, coordinates: np.ndarray) -> np.ndarray:
-    """The states `(..., N)` at coordinates `(..., count)`; with all N axes, the inverse of `project`."""
+    """Return the states `(..., N)` at coordinates `(..., count)`: with all N axes, the inverse of `project`."""
     return np.asarray(coordinates, np.float64) @ components.axes + components.mean

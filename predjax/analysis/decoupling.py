@@ -1,4 +1,4 @@
-"""What memory decoupling does to ΔC and ΔM: their similarity, and an embedding of both in two dimensions."""
+"""The effect of memory decoupling on ΔC and ΔM: their similarity, and an embedding of both in two dimensions."""
 
 import importlib.util
 from typing import NamedTuple
@@ -13,14 +13,14 @@ PERPLEXITY = 30.0  # scikit-learn's default; less for few points
 
 
 class Embedding(NamedTuple):
-    """Points in two dimensions and the method that put them there ("t-SNE" or "PCA")."""
+    """Points in two dimensions, and the method that placed them ("t-SNE" or "PCA")."""
 
     points: np.ndarray  # (N, 2)
     method: str
 
 
 def embed(points: np.ndarray, method: str = "auto") -> Embedding:
-    """Points in F dimensions placed in two.
+    """Place points of F dimensions in two dimensions.
 
     "auto" is t-SNE (van der Maaten & Hinton 2008) where scikit-learn is installed and there are at least five
     points that are not all the same, PCA otherwise. The same points give the same picture.
@@ -49,9 +49,9 @@ def embed(points: np.ndarray, method: str = "auto") -> Embedding:
 
 
 def sample_points(count: int, most: int = 250, seed: int = 0) -> np.ndarray:
-    """Ascending positions of at most `most` out of `count` points, drawn without repetition.
+    """Draw at most `most` of `count` positions without repetition, in rising order.
 
-    Taken of ΔC and ΔM alike, the pairs stay pairs.
+    The same positions of ΔC and of ΔM keep their pairs together.
     """
     if count <= most:
         return np.arange(count)
@@ -59,7 +59,7 @@ def sample_points(count: int, most: int = 250, seed: int = 0) -> np.ndarray:
 
 
 def measure_similarity(delta_c: np.ndarray, delta_m: np.ndarray) -> np.ndarray:
-    """Mean over the features of |cos(ΔC_f, ΔM_f)|, the angle taken over the points.
+    """Return the mean over the features f of |cos(ΔC_f, ΔM_f)|, where ΔC_f and ΔM_f are vectors over the points.
 
     1 where ΔC and ΔM are proportional, 0 where they are orthogonal; when the points are the pixels of one case
     and the deltas have passed the adapter, this is the decoupling loss of PredRNN-V2 (Wang et al. 2022) for one step
@@ -79,7 +79,7 @@ def measure_similarity(delta_c: np.ndarray, delta_m: np.ndarray) -> np.ndarray:
 
 
 def _pca(points: np.ndarray) -> np.ndarray:
-    """The two principal components (N, 2); zeros for those that the points do not have."""
+    """The two principal components (N, 2); zeros for a component along which the points do not vary."""
     components = fit_components(points, min(2, points.shape[1]))
     embedded = np.zeros((len(points), 2))
     embedded[:, : len(components.axes)] = project(components, points) * (components.explained > 0)
@@ -91,7 +91,7 @@ def _tsne(points: np.ndarray) -> np.ndarray:
     from threadpoolctl import threadpool_limits  # comes with scikit-learn
 
     perplexity = min(PERPLEXITY, (len(points) - 1) / 3)
-    # Scaled, so that deltas near zero are not lost against the algorithm's own constants.
+    # Scaled, because the constants of the algorithm suit values about 1.
     points = (points - points.mean(axis=0)) / (points.std() or 1.0)
     start = _pca(points)
     start *= 1e-4 / (start[:, 0].std() or 1.0)  # the size that scikit-learn's own PCA start has

@@ -1,7 +1,7 @@
 """The autonomous dynamics of a trained model of a series: its forcings are held, its input is its own prediction."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,26 +13,40 @@ from predjax.models.forecaster import Forecaster
 
 
 class Dynamics(NamedTuple):
-    """step: a state `(N,)` to the next; trajectories: `(B, T, N)` of that step and, before, of what was observed."""
+    """The autonomous dynamics of a model.
 
-    step: Callable
+    Attributes:
+      step: the map, from a state `(N,)` to the next.
+      trajectories: `(B, T, N)`, the states along each observed window, and then along the steps of the map.
+    """
+
+    step: Callable[[jax.Array], jax.Array]
     trajectories: np.ndarray
 
 
-def find_dynamics(forecaster: Forecaster, params, frames, use_truth, forcings, num_steps: int) -> Dynamics:
-    """What a model carries on, as the state of a map.
+def find_dynamics(
+    forecaster: Forecaster,
+    params: Any,
+    frames: np.ndarray,
+    use_truth: np.ndarray | jax.Array | None,
+    forcings: np.ndarray | None,
+    num_steps: int,
+) -> Dynamics:
+    """Find the map from the state that a model carries on to its next state.
 
-    The map holds the last forcings of the first window, so that all windows should end with these. What does not change
-    along a window, such as time constants, is held too.
+    The map holds the last forcings of the first window, so all windows should end with these. It also holds every part
+    of the state that does not change along a window, such as time constants.
 
     Args:
       forecaster: of a series.
-      params: its parameters.
-      frames, use_truth, forcings: windows, as `StateMap.carries` takes them.
+      params: the parameters of the forecaster.
+      frames: windows `(B, T, 1, 1, C)`.
+      use_truth: `(B, T-1)`, as `StateMap.carries` takes it.
+      forcings: `(B, T, A)`, where the model has forcings.
       num_steps: steps of the map after each window.
 
     Raises:
-      ValueError: frames of more than one pixel, or a state with numbers that have no fixed point.
+      ValueError: frames of more than one pixel, a model that infers its states anew, a state of integers.
     """
     if frames.shape[2:4] != (1, 1):
         raise ValueError(f"dynamics are those of a series, the frames have {frames.shape[2]}x{frames.shape[3]} pixels")
@@ -42,19 +56,19 @@ def find_dynamics(forecaster: Forecaster, params, frames, use_truth, forcings, n
     moving = [np.ptp(leaf, axis=0).any() if np.isrealobj(leaf) else True for leaf in leaves]
     held_forcings = None if forcings is None else jnp.asarray(forcings[:1, -1])
 
-    def pick(leaves):
+    def pick(leaves: list) -> list:
         return [leaf for leaf, moves in zip(leaves, moving) if moves]
 
-    def step(parts):
-        parts = iter(parts)
-        whole = [next(parts) if moves else leaf[-1, :1] for leaf, moves in zip(leaves, moving)]
+    def step(parts: list) -> list:
+        rest = iter(parts)
+        whole = [next(rest) if moves else leaf[-1, :1] for leaf, moves in zip(leaves, moving)]
         return pick(jax.tree.leaves(state_map.advance(params, jax.tree.unflatten(tree, whole), held_forcings)))
 
     ravelled = ravel_step(step, [leaf[-1, :1] for leaf in pick(leaves)])
     observed = jax.vmap(jax.vmap(ravelled.ravel))([leaf[:, :, None] for leaf in pick(leaves)])
 
     @jax.jit
-    def run(start):
+    def run(start: jax.Array) -> jax.Array:
         return jax.lax.scan(lambda state, _: (ravelled.step(state),) * 2, start, length=num_steps)[1]
 
     free = jax.vmap(run)(observed[-1])

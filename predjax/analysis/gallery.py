@@ -12,25 +12,32 @@ STRANGE = {"size": 6, "gain": 2.0, "seed": 128}  # of the few random networks of
 
 
 class Exhibit(NamedTuple):
-    """title; step: h to h' `(N,)`; trajectories `(B, T, N)` of it; the largest Lyapunov exponent per time constant."""
+    """A small network.
+
+    Attributes:
+      title: the kind of its attractor.
+      step: the map from a state `(N,)` to the next.
+      trajectories: `(B, T, N)` of the map.
+      exponent: the largest Lyapunov exponent, per time constant.
+    """
 
     title: str
-    step: Callable
+    step: Callable[[jax.Array], jax.Array]
     trajectories: np.ndarray
     exponent: float
 
 
 def make_gallery(num_steps: int = 3000, seed: int = 0) -> list[Exhibit]:
-    """Networks h' = (1 - a) h + a W tanh(h): a contraction, a rotation that grows, and a random one with a high gain.
+    """Make networks h' = (1 - a) h + a W tanh(h) with a fixed point, a limit cycle and a strange attractor.
 
-    W turns and shrinks, turns by 50 degrees and grows by 1.6, and is N(0, 2^2 / N) for six neurons, the chaos of
-    Sompolinsky, Crisanti & Sommers (1988), doi:10.1103/PhysRevLett.61.259.
+    The first W turns and shrinks; the second turns by 50 degrees and grows by 1.6; the third, of six neurons, is drawn
+    from N(0, 2^2 / N), which is chaotic after Sompolinsky, Crisanti & Sommers (1988), doi:10.1103/PhysRevLett.61.259.
     """
     angle = np.deg2rad(50)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     size = int(STRANGE["size"])
     strange = np.random.default_rng(int(STRANGE["seed"])).normal(0, STRANGE["gain"] / np.sqrt(size), (size, size))
-    rooms = {
+    networks = {
         "fixed point": (np.array([[0.5, -0.9], [0.9, 0.5]]), 12, 0),
         "limit cycle": (1.6 * turn, 6, 0),
         "strange attractor": (strange, 1, 1000),
@@ -38,17 +45,18 @@ def make_gallery(num_steps: int = 3000, seed: int = 0) -> list[Exhibit]:
     rng = np.random.default_rng(seed)
     return [
         _follow(title, weights, rng.normal(0, 1.5, (count, len(weights))), num_steps, transient)
-        for title, (weights, count, transient) in rooms.items()
+        for title, (weights, count, transient) in networks.items()
     ]
 
 
-def _follow(title, weights, starts, num_steps, transient) -> Exhibit:
-    weights = jnp.asarray(weights, float)
+def _follow(title: str, weights: np.ndarray, starts: np.ndarray, num_steps: int, transient: int) -> Exhibit:
+    """Run a network from every start, without the first `transient` steps, and measure its exponent."""
+    wide = jnp.asarray(weights, float)
 
-    def step(h):
-        return (1 - ALPHA) * h + ALPHA * (jnp.asarray(weights, h.dtype) @ jnp.tanh(h))
+    def step(h: jax.Array) -> jax.Array:
+        return (1 - ALPHA) * h + ALPHA * (jnp.asarray(wide, h.dtype) @ jnp.tanh(h))
 
-    def advance(carry, _):
+    def advance(carry: tuple, _: None) -> tuple:
         h, direction = carry
         h, direction = jax.jvp(step, (h,), (direction,))
         stretch = jnp.linalg.norm(direction)
@@ -56,7 +64,7 @@ def _follow(title, weights, starts, num_steps, transient) -> Exhibit:
 
     @jax.jit
     @jax.vmap
-    def run(start):
+    def run(start: jax.Array) -> tuple[jax.Array, jax.Array]:
         direction = jnp.ones(start.shape) / np.sqrt(start.size)
         return jax.lax.scan(advance, (start, direction), length=transient + num_steps)[1]
 

@@ -1,4 +1,4 @@
-"""When a slow signal changes its mode, such as the mixture weights of TiDHy, and how well that fits the truth."""
+"""The modes of a slow signal, such as the mixture weights of TiDHy, and their score against true modes."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ import numpy as np
 from scipy.cluster.vq import ClusterError, kmeans2, vq
 from scipy.optimize import linear_sum_assignment
 
-MOST_MODES = 8  # that are tried where no count is given
+MOST_MODES = 8  # where no count is given
 STARTS = 10  # of k-means; the best is kept
 
 
@@ -25,7 +25,7 @@ class Switches(NamedTuple):
 
     @property
     def times(self) -> np.ndarray:
-        """The steps of the switches; of several series, those of the first and then of the next."""
+        """The steps of the switches, one series after the other."""
         return np.nonzero(self.switches)[-1]
 
 
@@ -46,21 +46,21 @@ class SwitchScore(NamedTuple):
 def find_switches(
     values: np.ndarray, count: int | None = None, *, window: int = 1, least_dwell: int = 1, seed: int = 0
 ) -> Switches:
-    """The modes of a signal by k-means, and the steps at which they change.
+    """Find the modes of a signal by k-means, and the steps at which they change.
 
-    The signal is averaged over `window` steps around each, then clustered, Lloyd (1982), Least squares quantization in
-    PCM, from the best of several random starts. Modes that hold for fewer than `least_dwell` steps are given to the
-    neighbour in time whose centre is nearer, the shortest first. Features weigh as their variances do: standardise
-    those of different units.
+    The signal is averaged over `window` steps around each step, then clustered: Lloyd (1982), Least squares
+    quantization in PCM, from the best of several random starts. A mode that holds for fewer than `least_dwell` steps
+    becomes the mode before or after it, whichever has the nearer centre, the shortest first. The weight of a feature
+    is its variance, so features of different units should be standardised.
 
     Args:
       values: `(T, K)`, or `(..., T, K)` for several series that have their modes in common.
-      count: of the modes; None takes the one from 2 to 8 with the largest ratio of the variances between and within
-        clusters, Calinski & Harabasz (1974), A dendrite method for cluster analysis. A signal that has no clusters but
-        is spread out gets many.
+      count: the number of modes; None chooses the one from 2 to 8 with the largest ratio of the variances between and
+        within clusters: Calinski & Harabasz (1974), A dendrite method for cluster analysis. A signal that is spread
+        out without clusters gets many.
       window: an odd number of steps.
-      least_dwell: in steps.
-      seed: of the starts.
+      least_dwell: the least number of steps of a mode.
+      seed: of the random starts.
 
     Raises:
       ValueError: values that are not `(..., T, K)` or not finite, fewer different values than modes, a count below 1,
@@ -92,16 +92,17 @@ def find_switches(
 
 
 def find_changes(modes: np.ndarray) -> np.ndarray:
-    """Where `(..., T)` modes differ from those of the step before; false at step 0."""
+    """Mark the steps at which modes `(..., T)` differ from the step before; step 0 is never marked."""
     modes = np.asarray(modes)
     return np.concatenate([np.zeros_like(modes[..., :1], bool), modes[..., 1:] != modes[..., :-1]], axis=-1)
 
 
 def score_switches(found_modes: np.ndarray, true_modes: np.ndarray, tolerance: int = 5) -> SwitchScore:
-    """Scores of the found modes `(..., T)`, whose labels are arbitrary, against the true ones of the same shape.
+    """Score found modes `(..., T)`, whose labels are arbitrary, against true modes of the same shape.
 
-    Labels are matched (`match_labels`); those without a partner are wrong. A found and a true switch of a series at
-    most `tolerance` steps apart make a pair; each is in one pair at most, and there are as many pairs as possible.
+    Labels are matched by `match_labels`; a found label without a partner is wrong. A found and a true switch of a
+    series that are at most `tolerance` steps apart can be a pair; each switch is in one pair at most, and there are as
+    many pairs as possible.
 
     Raises:
       ValueError: shapes that differ or have no step, a negative tolerance.
@@ -125,7 +126,7 @@ def score_switches(found_modes: np.ndarray, true_modes: np.ndarray, tolerance: i
 
 
 def match_labels(found: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """Found modes with the labels of the true ones, one to one such that most steps agree; others get new labels.
+    """Give found modes the labels of the true modes, one to one so that most steps agree, and new labels to the rest.
 
     Kuhn (1955), The Hungarian method for the assignment problem.
     """
@@ -140,7 +141,7 @@ def match_labels(found: np.ndarray, true: np.ndarray) -> np.ndarray:
 
 
 def _count_pairs(found: np.ndarray, true: np.ndarray, tolerance: int) -> int:
-    """The most pairs of ascending times; taking the earliest that fit leaves the most for later."""
+    """The largest number of pairs of rising times: the earliest that fit leave the most for later."""
     pairs = i = j = 0
     while i < len(found) and j < len(true):
         if abs(found[i] - true[j]) <= tolerance:
@@ -153,7 +154,7 @@ def _count_pairs(found: np.ndarray, true: np.ndarray, tolerance: int) -> int:
 
 
 def _average(values: np.ndarray, window: int) -> np.ndarray:
-    """The mean over `window` steps around each, of those that there are."""
+    """The mean over the `window` steps around each step, fewer at the ends."""
     length, half = values.shape[-2], window // 2
     sums = np.concatenate([np.zeros_like(values[..., :1, :]), values.cumsum(axis=-2)], axis=-2)
     start = np.maximum(np.arange(length) - half, 0)
@@ -162,7 +163,7 @@ def _average(values: np.ndarray, window: int) -> np.ndarray:
 
 
 def _choose_clusters(points: np.ndarray, different: int, rng: np.random.Generator) -> np.ndarray:
-    """The centres with the largest index of Calinski & Harabasz; one where all points are the same."""
+    """The centres with the largest index of Calinski & Harabasz; one centre where all points are the same."""
     total = ((points - points.mean(axis=0)) ** 2).sum()
     best, chosen = -np.inf, points[:1]
     for count in range(2, min(MOST_MODES, different, len(points) - 1) + 1):
@@ -180,7 +181,7 @@ def _cluster(points: np.ndarray, count: int, rng: np.random.Generator) -> tuple[
         start = _spread_out(points, count, rng)
         try:
             centres, _ = kmeans2(points, start, iter=100, minit="matrix", missing="raise")
-        except ClusterError:  # a cluster lost its last point: the start is as good
+        except ClusterError:  # a cluster lost its last point: keep the start
             centres = start
         within = (vq(points, centres)[1] ** 2).sum()
         if within < best:
@@ -189,7 +190,7 @@ def _cluster(points: np.ndarray, count: int, rng: np.random.Generator) -> tuple[
 
 
 def _spread_out(points: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Points far from each other, each drawn by its squared distance to those before.
+    """Points far from each other, each drawn with a chance by its squared distance to the points before.
 
     Arthur & Vassilvitskii (2007), k-means++: the advantages of careful seeding, SODA.
     """
@@ -201,7 +202,7 @@ def _spread_out(points: np.ndarray, count: int, rng: np.random.Generator) -> np.
 
 
 def _drop_short(modes: np.ndarray, values: np.ndarray, centres: np.ndarray, least_dwell: int) -> np.ndarray:
-    """Modes `(T,)` without those that hold for fewer steps than `least_dwell`."""
+    """Modes `(T,)` of at least `least_dwell` steps: shorter ones become one of their neighbours."""
     modes = modes.copy()
     while True:
         edges = np.concatenate([[0], np.flatnonzero(np.diff(modes)) + 1, [len(modes)]])

@@ -14,19 +14,19 @@ class Spectrum(NamedTuple):
 
     @property
     def dominant(self) -> np.ndarray:
-        """The period with the most power, `(F,)`."""
+        """The period with the most power of each feature, `(F,)`."""
         return self.periods[self.power.argmax(0)]
 
 
 class Eigenmodes(NamedTuple):
-    """The eigenmodes of a real matrix V `(R, R)`, from the slowest to the fastest; a complex pair counts once.
+    """The eigenmodes of a real matrix V `(R, R)`, from the slowest to the fastest; a complex pair is one mode.
 
     Attributes:
       periods: in steps, 2 pi / |arg(lambda)|; infinite for a positive eigenvalue.
       moduli: |lambda|: growth in a step.
-      owners: `(R,)`, the number of the mode that a row of `project` belongs to.
-      project: `(R, R)`, the real coordinates of r in the modes, z = project @ r: one for a real eigenvalue, two for a
-        pair. V moves each mode for itself: project V = blocks project, with blocks of 1 or 2 rows.
+      owners: `(R,)`, the mode of each row of `project`.
+      project: `(R, R)`; z = project @ r are the real coordinates of r in the modes: one for a real eigenvalue, two
+        for a pair. V moves each mode for itself: project V = blocks project, with blocks of 1 or 2 rows.
     """
 
     periods: np.ndarray
@@ -36,9 +36,9 @@ class Eigenmodes(NamedTuple):
 
 
 def find_spectrum(series: Sequence[np.ndarray]) -> Spectrum:
-    """The mean periodogram of series `(T, F)`, each without its mean and under a Hann window.
+    """Return the mean periodogram of series `(T, F)`, each without its mean and under a Hann window.
 
-    Series of different lengths are cut to the shortest. A period of all steps is the slowest that there is.
+    Series of different lengths are cut to the shortest, whose length is the longest period.
 
     Raises:
       ValueError: no series, fewer than 4 steps, values that are not finite.
@@ -56,15 +56,18 @@ def find_spectrum(series: Sequence[np.ndarray]) -> Spectrum:
 
 
 def find_periods(matrices: np.ndarray) -> np.ndarray:
-    """2 pi / |arg(lambda)| of the eigenvalues of matrices `(..., R, R)`, `(..., R)`; infinite for positive ones."""
+    """Return the periods 2 pi / |arg(lambda)| `(..., R)` of the eigenvalues lambda of matrices `(..., R, R)`.
+
+    The period of a positive eigenvalue is infinite.
+    """
     angles = np.abs(np.angle(np.linalg.eigvals(matrices)))
     return np.divide(2 * np.pi, angles, out=np.full(angles.shape, np.inf), where=angles > 0)
 
 
 def find_eigenmodes(matrix: np.ndarray) -> Eigenmodes:
-    """The eigenmodes of a real matrix. Errors: LinAlgError where eigenvectors do not span the space (a Jordan block).
+    """Find the eigenmodes of a real matrix, by eigenvectors of length 1 whose largest component is real and positive.
 
-    Eigenvectors have length 1, and their largest component is real and positive.
+    Errors: LinAlgError where the eigenvectors do not span the space (a Jordan block).
     """
     values, vectors = np.linalg.eig(np.asarray(matrix, np.float64))
     largest = np.take_along_axis(vectors, np.abs(vectors).argmax(0)[None], 0)
@@ -82,10 +85,10 @@ def find_eigenmodes(matrix: np.ndarray) -> Eigenmodes:
 
 
 def score_readout(codes: Sequence[np.ndarray], states: Sequence[np.ndarray]) -> np.ndarray:
-    """How much of each state `(T, S)` a linear readout of the codes `(T, R)` explains in a series it has not seen.
+    """Score how well codes `(T, R)` predict each state `(T, S)` of a series by a linear map fitted to all other series.
 
-    R^2 = 1 - sum of squared errors / sum of squared deviations from the mean, `(S,)`, over all series, each read by the
-    least squares (with a constant) of all others.
+    Returns R^2 = 1 - sum of squared errors / sum of squared deviations from the mean, `(S,)`, over all series. The maps
+    are least squares with a constant.
 
     Raises:
       ValueError: fewer than two series, series of codes and states that do not fit.

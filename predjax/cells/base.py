@@ -63,13 +63,13 @@ def unroll(cell: hk.RNNCore, inputs: Any, state: Any) -> tuple[Any, Any]:
 
     Args:
       cell: `(inputs (B, ...), state) -> (outputs (B, ...), state)`, as every `hk.RNNCore`. A cell with a `context`
-        makes the arrays that follow from its parameters once.
+        makes its constants, the arrays that follow from parameters alone, once.
       inputs: `(B, T, *S, I)`, or any tree of such arrays.
       state: as `cell.initial_state(B)`, or the last state of what came before.
 
     Returns:
       Outputs `(B, T, *S, F)` and the last state.
     """
-    with getattr(cell, "context", StepContext()).derive_once():
-        cell(jax.tree.map(lambda a: a[:, 0], inputs), state)  # jit drops this step, except for the derived arrays
+    with getattr(cell, "context", StepContext()).share_constants():
+        cell(jax.tree.map(lambda a: a[:, 0], inputs), state)  # jit drops this step, except for its constants
         return hk.dynamic_unroll(cell, inputs, state, time_major=False)

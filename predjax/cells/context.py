@@ -1,4 +1,4 @@
-"""The context of a step: its products, the arrays that follow from parameters, its random draws."""
+"""The context of a step: its products, its constants (arrays that follow from parameters), its random draws."""
 
 import contextlib
 import dataclasses
@@ -46,13 +46,13 @@ class StepContext:
 
     Attributes:
       products: the convolutions and matrix products of the step. A scan with prepared kernels hands in its own.
-      derived: arrays that follow from parameters alone, by name, made once for all steps; None if each step makes its
+      constants: arrays that follow from parameters alone, by name, the same at all steps; None if each step makes its
         own.
       first_sample: the number of the batch's first sample in the global batch.
     """
 
     products: Products = dataclasses.field(default_factory=Products)
-    derived: dict[str, jax.Array] | None = None
+    constants: dict[str, jax.Array] | None = None
     first_sample: jax.Array | int = 0
 
     def apply_kernel(
@@ -67,25 +67,25 @@ class StepContext:
         w = make_kernel()
         return self.products.multiply(x, w.reshape(w.shape[-2:]))
 
-    def derive(self, name: str, make: Callable[[], jax.Array]) -> jax.Array:
-        """Return `make()`, or the array made before under that name; `make` depends on parameters alone."""
-        if self.derived is None:
+    def constant(self, name: str, make: Callable[[], jax.Array]) -> jax.Array:
+        """Return `make()`, or the constant made before under that name; `make` depends on parameters alone."""
+        if self.constants is None:
             return make()
-        if name not in self.derived:
-            self.derived[name] = make()
-        return self.derived[name]
+        if name not in self.constants:
+            self.constants[name] = make()
+        return self.constants[name]
 
     @contextlib.contextmanager
-    def derive_once(self) -> Iterator[None]:
-        """Let `derive` make each array only once in this block.
+    def share_constants(self) -> Iterator[None]:
+        """Make each constant only once in this block.
 
-        An array belongs to the trace that makes it: call the cell outside a scan first, and the steps inside find it.
+        A constant belongs to the trace that makes it: call the cell outside a scan first, and the steps inside find it.
         """
-        before, self.derived = self.derived, {}
+        before, self.constants = self.constants, {}
         try:
             yield
         finally:
-            self.derived = before
+            self.constants = before
 
     def draw(self, draw: Callable[[jax.Array], jax.Array], batch_size: int) -> jax.Array | None:
         """Return the `draw_samples` of the batch."""

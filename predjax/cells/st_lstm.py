@@ -9,7 +9,6 @@ import jax.numpy as jnp
 from predjax.cells.base import RecurrentCell
 from predjax.cells.context import StepContext
 from predjax.cells.linear import FrameNorm, LinearMap, Shape
-from predjax.cells.options import check_switch
 
 FORGET_BIAS = 1.0  # the constant of the published code, on both forget gates; the papers have bias vectors
 
@@ -85,12 +84,11 @@ class STLSTM(RecurrentCell):
             warnings.warn(words, DeprecationWarning, stacklevel=5)  # 3 of these are Haiku's
             kernel_shape = (kernel_size, kernel_size)
         super().__init__(features, spatial_shape, kernel_shape, context, name)
-        self.with_action = check_switch("with_action", with_action)
+        self.with_action = with_action
         gates = {"x": 7, "h": 4, "m": 3, "o": 1} | ({"a": 4} if with_action else {})
         self.convolutions = {
             source: self.linear(count * features, f"conv_{source}", with_action) for source, count in gates.items()
         }
-        layer_norm = check_switch("layer_norm", layer_norm)
         self.norms = {source: FrameNorm(name=f"norm_{source}") for source in gates} if layer_norm else {}
         pixelwise = (1,) * len(self.kernel_shape)
         self.last = LinearMap(features, pixelwise, with_action, context=self.context, name="conv_last")

@@ -152,7 +152,7 @@ class ExpRNN(RecurrentCell):
         return self.orthogonal(dtype)
 
     def __call__(self, inputs: jax.Array, state: jax.Array) -> tuple[jax.Array, jax.Array]:
-        matrix = self.context.derive(f"{self.module_name}/matrix", lambda: self.matrix(state.dtype))
+        matrix = self.context.constant(f"{self.module_name}/matrix", lambda: self.matrix(state.dtype))
         driven = state @ matrix.T + self.input(inputs)
         b = hk.get_parameter("b", (self.features,), inputs.dtype, init=hk.initializers.RandomUniform(-0.01, 0.01))
         hidden = rectify_modulus(driven, b) if self.activation == "mod_relu" else jax.nn.relu(driven + b)

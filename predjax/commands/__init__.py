@@ -1,9 +1,9 @@
-"""The commands: flags become configurations, configurations become one call."""
+"""The commands: flags become a request, the request becomes one call, and what came of it is printed."""
 
 import functools
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from predjax.messages import one_line, report_error
 
@@ -20,11 +20,14 @@ COMMANDS = {
 
 
 def one_line_errors(command: Callable) -> Callable:
-    """A command whose errors about its input are one line on stderr and exit code 2; PREDJAX_TRACEBACK=1 shows all."""
+    """Return a command whose errors about its input are one line on stderr and exit code 2.
+
+    PREDJAX_TRACEBACK=1 shows the whole error.
+    """
 
     @functools.wraps(command)
-    def run(arguments=None) -> int:
-        logging.basicConfig(level=logging.WARNING, handlers=[_handler()])
+    def run(arguments: Sequence[str] | None = None) -> int:
+        logging.basicConfig(level=logging.WARNING, handlers=[make_handler()])
         logging.getLogger("predjax").setLevel(logging.INFO)
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(line_buffering=True)  # also where it is a file or a pipe that somebody follows
@@ -42,18 +45,19 @@ def one_line_errors(command: Callable) -> Callable:
 class _Lines(logging.Formatter):
     """Messages of one line each, whatever names of files are in them."""
 
-    def formatMessage(self, record):
+    def formatMessage(self, record: logging.LogRecord) -> str:
         return one_line(super().formatMessage(record))
 
 
 class _Output(logging.StreamHandler):
-    """Writes to stdout; where that fails the command does."""
+    """Writes to stdout; the command fails where that fails."""
 
-    def handleError(self, record):
+    def handleError(self, record: logging.LogRecord) -> None:
         raise
 
 
-def _handler() -> logging.Handler:
+def make_handler() -> logging.Handler:
+    """Return the handler that prints messages, one line each, as the command prints what it has to say."""
     handler = _Output(sys.stdout)
     handler.setFormatter(_Lines("%(message)s"))
     return handler

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from predjax.checkpoint_names import find_steps
 from predjax.commands import one_line_errors
 from predjax.flags import REQUIRED, Command, Group, find_value, flag, parse
-from predjax.messages import CLOSED_PIPE, SIGNAL_CODES
+from predjax.messages import CLOSED_PIPE, SIGNAL_CODES, catch_signals
 
 POLL_SECONDS = 0.2
 START_SECONDS = 300.0  # until the first sign of life: modules are imported from slow disks
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Checkpoints of a run that is replaced stay until the new run begins, which must not go on from them.
     old = find_checkpoints(folder) if overwrite else set()
     reached = max(find_checkpoints(folder) - old, default=(0, 0))[0]
-    with _catch_signals() as caught:
+    with catch_signals() as caught:
         while True:
             code, reason = _attempt(flags, command, gpus, caught)
             if reason is None or caught:
@@ -142,18 +142,6 @@ def judge(lives: Sequence[Life], timeout: float) -> tuple[str, str | int]:
     return "wait", ""
 
 
-@contextlib.contextmanager
-def _catch_signals() -> Iterator[list[int]]:
-    """Give a list to which the numbers of the signals that this process gets are added."""
-    caught: list[int] = []
-    before = {number: signal.signal(number, lambda number, _: caught.append(number)) for number in SIGNAL_CODES}
-    try:
-        yield caught
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 class _Pulse:
     """The sign of life of a process: a file that the process touches.
 
@@ -176,7 +164,7 @@ class _Pulse:
 
 
 def _attempt(
-    flags: Flags, command: Sequence[str], gpus: Sequence[Mapping[str, str]], caught: Sequence[int]
+    flags: Flags, command: Sequence[str], gpus: Sequence[dict[str, str]], caught: Sequence[int]
 ) -> tuple[int, str | None]:
     """Run the processes once; return the exit code, and why they should start again, or None."""
     processes: list[subprocess.Popen] = []
@@ -196,7 +184,7 @@ def _attempt(
 
 
 def _start(
-    command: Sequence[str], pulses: Sequence[_Pulse], gpus: Sequence[Mapping[str, str]]
+    command: Sequence[str], pulses: Sequence[_Pulse], gpus: Sequence[dict[str, str]]
 ) -> Iterator[subprocess.Popen]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

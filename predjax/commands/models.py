@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def describe_models(names: Iterable[str] = tuple(MODELS)) -> str:
-    """Models, each with its name and paper, the state of a layer, the options of its cells with their defaults."""
+    """Describe models: name and paper, the state of a layer, the options of the cells with their defaults."""
     from predjax.models.stacks import list_options
 
     lines = []
@@ -51,7 +51,7 @@ def describe_models(names: Iterable[str] = tuple(MODELS)) -> str:
 
 
 def describe_state(name: str) -> str:
-    """The arrays in the state of a model's layer; all have the features of the layer at every patch."""
+    """Name the arrays in the state of a model's layer; all have the features of the layer at every patch."""
     import haiku as hk
     import jax
 

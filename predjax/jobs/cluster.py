@@ -1,28 +1,32 @@
-"""Work shared out to a dask cluster, whose workers see the same files under the same names."""
+"""Work on a dask cluster, whose workers see the same files under the same names."""
 
 import operator
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
+from typing import Any
 
 from tqdm import tqdm
 
 CONNECT_SECONDS = 30
-AHEAD = 2  # parts given out for each thread of the cluster
+AHEAD = 2  # parts under way for each thread of the cluster
 
 
-def map_parts(scheduler: str, function: Callable, options, parts: Iterable, title: str) -> Iterator:
-    """Yields `function(options, part)` of every part, in the order of the parts, computed by the cluster.
+def map_parts(
+    scheduler: str, function: Callable[[Any, Any], Any], options: Any, parts: Iterable, title: str
+) -> Generator[Any, None, None]:
+    """Yield `function(options, part)` of every part, in the order of the parts, computed by a cluster.
 
     Few parts are under way at any time, so that neither the cluster nor this process holds many results.
 
     Args:
-      scheduler: `tcp://host:port`.
-      function: of a module of predjax, which scheduler and workers have installed too.
-      options, parts: what it is called with; both travel to the workers.
-      title: of the progress bar; empty: there is none.
+      scheduler: the address of the cluster, `tcp://host:port`.
+      function: a function of a module of predjax, which the workers have installed too.
+      options: the first argument of every call; it travels to the workers.
+      parts: the second arguments; they travel too.
+      title: the title of the progress bar; without one there is no bar.
 
     Raises:
       ValueError: dask is not installed, the scheduler does not answer, it has no workers, or a worker was lost.
-      What `function` raises.
+      Any error of `function`.
     """
     try:
         from distributed import Client, KilledWorker

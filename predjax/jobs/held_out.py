@@ -7,7 +7,8 @@ import jax
 import numpy as np
 
 from predjax.jobs.data import find_cases
-from predjax.jobs.export import export, report
+from predjax.jobs.evaluation_files import write_scores
+from predjax.jobs.export import Export, export
 from predjax.jobs.plan import TrainingPlan
 from predjax.jobs.train_options import TrainOptions
 from predjax.models.abilities import make_increments
@@ -52,10 +53,10 @@ def verify_held_out(plan: TrainingPlan, options: TrainOptions, model: TrainedMod
     nowcasts |= make_baselines(list_usual(sequence=config.sequence)[:1], setting)
     methods = {name: forecast_by(nowcast, cases) for name, nowcast in nowcasts.items()}
     verification = verify(methods, cases)
-    table, exported = report(verification, plan.folder, overwrite=True), ""
+    table, exported = write_scores(verification, plan.folder, overwrite=True), ""
     if options.gen_frm_dir:
-        count = options.num_save_samples
-        exported = export(methods, cases, options.gen_frm_dir, str(model.path), count, options.overwrite)
+        request = Export(options.gen_frm_dir, str(model.path), options.num_save_samples, options.overwrite)
+        exported = export(methods, cases, request)
     return Verified(part, verification, table, exported)
 
 

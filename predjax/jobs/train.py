@@ -8,6 +8,8 @@ from collections.abc import Callable
 from concurrent import futures
 from typing import Any, NamedTuple
 
+import optax
+
 from predjax import checkpoint, parallel
 from predjax.checkpoint_names import best_path, list_steps
 from predjax.jobs import session
@@ -98,8 +100,8 @@ def train(
     the default of its flag.
 
     Args:
-      data: what `predjax.read_movies` reads: files, folders and globs, datasets of xarray, or Movies; None: what the
-        resumed run was trained on, else the sample movies.
+      data: what `predjax.read_movies` reads: files, folders and globs, datasets of xarray, Movies, or an array with its
+        `layout`; None: what the resumed run was trained on, else the sample movies.
       valid_data: the same for validation; None: parts of `data` are held out.
       loss: of one's own, `(predicted, observed) -> errors`, in jax: the error of every pixel of frames (B, T, H, W, C)
         in the unit of the data. Its mean over the pixels with coverage is made small, in the place of the model's loss.
@@ -114,6 +116,10 @@ def train(
       ValueError, OSError: one line: a value that is not possible, data that cannot be read or do not go with the model,
         a folder that holds a run already, updates without finite gradients.
     """
+    if loss is not None and not callable(loss):
+        raise ValueError(f"loss must be a function of predicted and observed frames, not {loss!r}")
+    if optimizer is not None and not isinstance(optimizer, optax.GradientTransformation):
+        raise ValueError(f"optimizer must be an optax.GradientTransformation, not {optimizer!r}")
     options, given = read_values(values)
     return run_training(TrainRequest(data, valid_data, options, given, loss, optimizer))
 

@@ -9,6 +9,7 @@ from predjax.kernels.execution import Execution
 from predjax.models.catalogue import load
 from predjax.models.config import ModelConfig
 from predjax.models.forecaster import scale_frames
+from predjax.models.inputs import Window
 from predjax.models.unroll import Carry, make_unroll
 
 
@@ -80,6 +81,6 @@ def _make_trace(config: ModelConfig, keep: Callable) -> Callable:
     def trace(params: dict, frames: Any, use_truth: Any, forcings: Any = None) -> Any:
         scaled = scale_frames(config, params, frames, forcings)
         truth = None if use_truth is None else jnp.asarray(use_truth, bool)
-        return unroll.trace(params, keep, scaled, truth, forcings)
+        return unroll.trace(params, keep, Window(scaled, truth, forcings, 0, config.input_length))
 
     return trace

@@ -11,7 +11,7 @@ BLOCKS_ADD = "every block adds to what the one below it gives"
 
 @dataclasses.dataclass(frozen=True)
 class ModelSpec:
-    """What a model is and what it can do. A new model is its cell or stack, in a file, and one entry of `MODELS`.
+    """What a model is and what it can do. A new model needs a file with its cell or stack, and one entry of `MODELS`.
 
     Parts are named by import paths (see `load`), because the table is read where nothing heavy may be imported.
     """

@@ -1,8 +1,9 @@
-"""What a model is: everything that must be known to build it again. Imports neither jax nor xarray."""
+"""The configuration of a model: all that is needed to build it again. Imports neither jax nor xarray."""
 
 import dataclasses
 import json
 from dataclasses import field
+from typing import Any
 
 from predjax.flags import flag
 from predjax.messages import suggest
@@ -30,11 +31,9 @@ def list_models(ability: str) -> list[str]:
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """A model and the frames it takes; travels in every checkpoint."""
+    """A model and the frames that it takes. Every checkpoint holds it."""
 
-    model_name: str = flag(
-        "predrnn_v2", "one of those that predjax models prints", metavar="NAME", completed=(*MODELS,)
-    )
+    model_name: str = flag("predrnn_v2", "the model; predjax models lists them", metavar="NAME", completed=(*MODELS,))
     num_hidden: tuple[int, ...] = flag((64, 64, 64, 64), "features of each layer", metavar="N,N,...")
     filter_size: int = flag(5, "side of the recurrent kernels in patches, odd", metavar="K")
     stride: int = flag(1, "stride of the recurrent convolutions; 1 only", metavar="1")
@@ -142,7 +141,7 @@ class ModelConfig:
 
     @property
     def sequence(self) -> bool:
-        """Whether all frames follow from the forcings, and none is read."""
+        """Whether every frame follows from the forcings alone."""
         return self.task == "sequence"
 
     @property
@@ -157,17 +156,17 @@ class ModelConfig:
 
     @property
     def moving(self) -> bool:
-        """Whether frames go in, and come out, in coordinates that move with the rain."""
+        """Whether frames go in and come out in coordinates that move with the rain."""
         return self.coordinates == "moving"
 
     @property
     def output_features(self) -> int:
-        """Of a predicted patch."""
+        """The features of a predicted patch."""
         return self.patch_size**2 * self.img_channel
 
     @property
     def head_features(self) -> int:
-        """What a stack gives for a patch: its pixels, or two gains for each scale of each channel."""
+        """The features that a stack gives for a patch: its pixels, or two gains for each scale of each channel."""
         return 2 * self.scales * self.img_channel or self.output_features
 
     @property
@@ -188,7 +187,7 @@ _LINEAR = ", ".join(list_models("linear"))
 
 @dataclasses.dataclass(frozen=True)
 class SamplingConfig:
-    """The schedules; steps count iterations from 1. None: in proportion to max_iterations, as the published runs."""
+    """The schedules of sampling. Steps count iterations from 1; None is a fixed part of max_iterations."""
 
     teacher_forcing: str = flag(
         "scheduled",
@@ -223,9 +222,9 @@ class SamplingConfig:
             )
 
     def resolve(self, max_iterations: int) -> "SamplingConfig":
-        """Fills in what was left to be chosen, with the proportions of PredRNN-V2's Moving-MNIST run."""
+        """Fill in the fields that are None, with the proportions of PredRNN-V2's Moving-MNIST run."""
 
-        def given(value, fraction):
+        def given(value: float | None, fraction: float) -> float:
             return fraction * max_iterations if value is None else value
 
         stop = given(self.sampling_stop_iter, 5 / 8)
@@ -241,7 +240,7 @@ class SamplingConfig:
 
 
 def with_usual(values: dict) -> dict:
-    """Fields of a `ModelConfig`, and what the model and the task ask for where these say nothing."""
+    """Return fields of a `ModelConfig`, completed by the usual values of the model and of the task."""
     name = values.get("model_name", ModelConfig.model_name)
     spec = find_spec(name)
     values = {**spec.usual, **values}
@@ -254,7 +253,7 @@ def with_usual(values: dict) -> dict:
 
 
 def order_options(options: str | dict) -> str:
-    """Options, or their JSON, as JSON that is the same for the same options; empty for none."""
+    """Return options, or their JSON, as JSON that is the same for the same options; empty for none."""
     try:
         values = options if isinstance(options, dict) else json.loads(options or "{}")
     except (ValueError, RecursionError) as error:
@@ -264,7 +263,7 @@ def order_options(options: str | dict) -> str:
     return json.dumps(values, sort_keys=True) if values else ""
 
 
-def _check(holds, name, value, rule):
+def _check(holds: Any, name: str, value: Any, rule: str) -> None:
     if not holds:
         shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
         raise ValueError(f"{name} must be {rule}, got {shown}")

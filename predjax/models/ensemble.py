@@ -1,7 +1,7 @@
 """Several networks that forecast together."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 
@@ -20,10 +20,10 @@ class Ensemble(NamedTuple):
 
 
 def make_ensemble(forecaster: Forecaster) -> Ensemble:
-    """Make the ensemble of networks that a forecaster makes one of."""
+    """Make the ensemble of a forecaster's networks."""
 
-    def predict(params, rng, observed, num_steps, forcings=None):
-        def one(params):
+    def predict(params: dict, rng: Any, observed: Any, num_steps: int, forcings: Any = None) -> jax.Array:
+        def one(params: dict) -> jax.Array:
             return forecaster.predict(params, rng, observed, num_steps, forcings)
 
         return jax.vmap(one, out_axes=1)(params)

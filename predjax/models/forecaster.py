@@ -1,4 +1,4 @@
-"""A forecaster: pure functions from frames in physical units to frames in physical units.
+"""A forecaster: pure functions between frames in physical units.
 
 One scan is teacher forcing, (reverse) scheduled sampling and free running: at every step the input is the observed
 frame where `use_truth` says so, else the network's previous prediction.
@@ -14,11 +14,12 @@ from predjax.cells.context import BatchKey
 from predjax.kernels.execution import Execution
 from predjax.models.catalogue import load
 from predjax.models.config import ModelConfig
+from predjax.models.inputs import Window
 from predjax.models.losses import choose_error, global_mean
 from predjax.models.patches import from_patches, patch_grid
 from predjax.models.sampling import forecast_mask
 from predjax.models.stacks import check_options
-from predjax.models.unroll import make_unroll
+from predjax.models.unroll import Unrolled, make_unroll
 
 
 class Forecaster(NamedTuple):
@@ -26,12 +27,12 @@ class Forecaster(NamedTuple):
 
     init(rng, frames (B,T,H,W,C), forcings=None) -> params
     rollout(params, rng, frames (B,T,H,W,C), use_truth (B,T-1) bool or None, forcings=None) -> (B,T-1,H,W,C)
-      prediction t is of frame t + 1; it is NaN where the last true frame that went in is NaN. Without use_truth every
+      Prediction t is of frame t + 1; it is NaN where the last true frame that went in is NaN. Without use_truth every
       input is true, and a model that is linear in time computes all steps at once.
     loss(params, rng, frames, use_truth, forcings=None, axis_name=None) -> (scalar, metrics)
-      the mean squared error (or `config.loss`) of the scaled frames over all pixels with coverage of all T - 1
-      predictions, plus the stack's penalty. Under a mapped axis, each replica's share: shares add up to the loss of
-      the whole batch.
+      The mean squared error (or `config.loss`) of the T - 1 scaled predictions over all pixels with coverage, plus the
+      stack's penalty. Under a mapped axis each replica returns its share, and the shares add up to the loss of the
+      whole batch.
     predict(params, rng, observed (B,T_in,H,W,C), num_steps, forcings=None) -> (B,num_steps,H,W,C)
 
     Forcings are `(B, T, A)` or `(B, T, H, W, A)`; those at t go in with frame t. `config` is the `ModelConfig`.
@@ -50,9 +51,9 @@ class Forecaster(NamedTuple):
 def make_forecaster(
     config: ModelConfig, execution: Execution | None = None, error: Callable | None = None
 ) -> Forecaster:
-    """The forecaster of a configuration; `error` takes the place of `losses.choose_error` of it.
+    """Make the forecaster of a configuration, with an `error` of one's own or the one that the configuration names.
 
-    Errors: ValueError for options that its cells do not have, and for frames that do not fit.
+    Errors: ValueError for options that its cells do not have; its functions raise one for frames that do not fit.
     """
     check_options(config)
     if config.spec.forecaster:
@@ -60,38 +61,46 @@ def make_forecaster(
     unroll = make_unroll(config, execution or Execution())
     name, error = ("own", error) if error else (config.loss, choose_error(config))
 
-    def init(rng, frames, forcings=None):
+    def init(rng: jax.Array, frames: Any, forcings: Any = None) -> dict:
         _check_frames(config, frames, forcings)
         shape = (1, 2, *frames.shape[2:])
         if forcings is not None:
             forcings = jnp.zeros((1, 2, *forcings.shape[2:]))
-        return jax.jit(unroll.init)(rng, jnp.zeros(shape), jnp.ones((1, 1), bool), forcings)
 
-    def unroll_window(params, draws, frames, use_truth, forcings, known=0):
-        observed = known or None
+        def init(rng: jax.Array, frames: jax.Array, use_truth: jax.Array, forcings: Any) -> dict:
+            return unroll.init(rng, Window(frames, use_truth, forcings, 0, config.input_length))
+
+        return jax.jit(init)(rng, jnp.zeros(shape), jnp.ones((1, 1), bool), forcings)
+
+    def unroll_window(
+        params: dict, key: BatchKey | None, frames: Any, use_truth: Any, forcings: Any, known: int = 0
+    ) -> tuple[jax.Array, Unrolled]:
+        num_observed = known or config.input_length
         if use_truth is None and not config.sequence:
             known = frames.shape[1] - 1
             use_truth = jnp.ones((len(frames), known), bool)
         scaled = scale_frames(config, params, frames, forcings)
         truth = None if use_truth is None else jnp.asarray(use_truth, bool)
-        return scaled, unroll.apply(params, draws, scaled, truth, forcings, known, observed)
+        return scaled, unroll.apply(params, key, Window(scaled, truth, forcings, known, num_observed))
 
-    def crop(patches, frames):
+    def crop(patches: jax.Array, frames: jax.Array) -> jax.Array:
         return from_patches(patches, config.patch_size)[..., : frames.shape[2], : frames.shape[3], :]
 
-    def rollout(params, rng, frames, use_truth, forcings=None):
+    def rollout(params: dict, rng: Any, frames: Any, use_truth: Any, forcings: Any = None) -> jax.Array:
         return forecast(params, rng, frames, use_truth, forcings)
 
-    def forecast(params, rng, frames, use_truth, forcings, known=0):
-        draws = None if rng is None else BatchKey(rng)
-        scaled, out = unroll_window(params, draws, frames, use_truth, forcings, known)
+    def forecast(params: dict, rng: Any, frames: Any, use_truth: Any, forcings: Any, known: int = 0) -> jax.Array:
+        key = None if rng is None else BatchKey(rng)
+        scaled, out = unroll_window(params, key, frames, use_truth, forcings, known)
         predicted = config.scaling.unscale(crop(out.patches, scaled))
         return jnp.where(crop(out.covered, scaled), predicted, jnp.nan)
 
-    def loss(params, rng, frames, use_truth, forcings=None, axis_name=None):
+    def loss(
+        params: dict, rng: Any, frames: Any, use_truth: Any, forcings: Any = None, axis_name: str | None = None
+    ) -> tuple[jax.Array, dict]:
         offset = 0 if axis_name is None else jax.lax.axis_index(axis_name) * len(frames)
-        draws = None if rng is None else BatchKey(rng, offset)
-        scaled, out = unroll_window(params, draws, frames, use_truth, forcings)
+        key = None if rng is None else BatchKey(rng, offset)
+        scaled, out = unroll_window(params, key, frames, use_truth, forcings)
         observed = scaled if config.sequence else scaled[:, 1:]
         total, count = error(crop(out.patches, scaled), observed)
         mean = global_mean(total, count, axis_name)
@@ -99,7 +108,7 @@ def make_forecaster(
         penalty = out.penalty / replicas
         return mean + penalty, {name: mean, "penalty": penalty}
 
-    def predict(params, rng, observed, num_steps, forcings=None):
+    def predict(params: dict, rng: Any, observed: Any, num_steps: int, forcings: Any = None) -> jax.Array:
         observed = jnp.asarray(observed, float)
         batch, length = observed.shape[:2]
         future = jnp.full((batch, num_steps, *observed.shape[2:]), jnp.nan, observed.dtype)
@@ -129,7 +138,7 @@ def scale_frames(config: ModelConfig, params: dict, frames: Any, forcings: Any) 
     return config.scaling.scale(frames)
 
 
-def _check_frames(config, frames, forcings):
+def _check_frames(config: ModelConfig, frames: Any, forcings: Any) -> None:
     height, width, channels = frames.shape[2:]
     if channels != config.img_channel:
         raise ValueError(f"frames have {channels} channels, img_channel is {config.img_channel}")
@@ -144,8 +153,8 @@ def _check_frames(config, frames, forcings):
         raise ValueError(f"{given} forcing channels are given, num_action_ch is {config.num_action_ch}")
 
 
-def _check_grid(config, params, frame_shape):
-    """Layer norm and peepholes belong to the elements of a grid: say so before a shape error does."""
+def _check_grid(config: ModelConfig, params: dict, frame_shape: tuple[int, ...]) -> None:
+    """Raise a ValueError where layer norm or peepholes, whose parameters belong to a grid, do not fit the frames."""
     tied = {
         name: leaf.shape[-3:-1]
         for group in params.values()

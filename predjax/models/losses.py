@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -63,7 +64,8 @@ def _quantile_error(edges: jax.Array, predicted: jax.Array, observed: jax.Array)
     exists = jnp.isfinite(observed)
     known = jnp.where(exists, observed, 0.0)
     given = jnp.where(exists, predicted, known)
-    bounds, total = [None, *edges, None], 0.0
+    bounds: list[Any] = [None, *edges, None]
+    total: Any = 0.0
     for low, high, quantile, weight in zip(bounds, bounds[1:], QUANTILES, QUANTILE_WEIGHTS):
         missed = jnp.clip(known, low, high) - jnp.clip(given, low, high)
         total += 2 * weight * jnp.where(missed > 0, quantile * missed, (quantile - 1) * missed).sum()

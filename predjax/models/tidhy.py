@@ -1,4 +1,4 @@
-"""TiDHy as a forecaster: codes are inferred from what is observed, and roll on by the dynamics that were last seen."""
+"""TiDHy as a forecaster: codes are inferred from the observed frames, and go on by the dynamics of the last step."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -23,8 +23,11 @@ from predjax.models.forecaster import Forecaster
 
 
 class Latents(NamedTuple):
-    """What explains a series `(B, T, ...)`: r, r2 and w as inferred; r_bar = V(r2_t) r_{t-1}, the prediction of r;
-    x_hat and x_bar, what r and r_bar show, in units of the frames. NaN in r_bar and x_bar at the first step."""
+    """The latent states of a series, each `(B, T, ...)`.
+
+    r, r2 and w are inferred; r_bar = V(r2_t) r_{t-1} is the prediction of r. x_hat and x_bar are the frames that r and
+    r_bar decode to, in units of the frames. r_bar and x_bar are NaN at the first step.
+    """
 
     r: jax.Array
     r2: jax.Array
@@ -35,43 +38,35 @@ class Latents(NamedTuple):
 
 
 def configure_tidhy(config: ModelConfig) -> TiDHyConfig:
-    """R is `num_hidden`; the rest are `cell_options`. Errors: ValueError for a value that does not do."""
+    """Return the options of a TiDHy: R is `num_hidden`, the others are `cell_options`. Errors: ValueError."""
     return TiDHyConfig(r_dim=config.num_hidden[0], **config.options)
 
 
-class _Parts(NamedTuple):
-    """What all functions of a TiDHy share.
+class _Shared:
+    """What all functions of a TiDHy share."""
 
-    read(frames) -> scaled series `(B, T, D)`; start(series) -> the first r2 `(B, R2)`.
-    """
-
-    options: TiDHyConfig
-    transformed: hk.Transformed
-    read: Callable
-    start: Callable
+    def __init__(self, config: ModelConfig) -> None:
+        self.scaling, self.options = config.scaling, configure_tidhy(config)
+        make = hk.transform(lambda: TiDHy(config.img_channel, self.options).networks())
+        self.transformed: hk.Transformed = hk.without_apply_rng(make)
 
     def networks(self, params: dict) -> Networks:
         return self.transformed.apply(params)
 
+    def read(self, frames: Any) -> jax.Array:
+        """Return scaled series `(B, T, D)`."""
+        if frames.shape[2:4] != (1, 1):
+            raise ValueError(f"tidhy is for series, the frames have {frames.shape[2]}x{frames.shape[3]} pixels")
+        return self.scaling.scale(jnp.asarray(frames, float))[:, :, 0, 0]
+
+    def start(self, x: jax.Array) -> jax.Array:
+        """Return the first r2 `(B, R2)`."""
+        draw = 0.01 * jax.random.normal(jax.random.key(0), (self.options.r2_dim,), x.dtype)
+        return jnp.broadcast_to(draw, (len(x), self.options.r2_dim))
+
     def find_codes(self, params: dict, frames: Any) -> Codes:
         x = self.read(frames)
         return infer_series(self.networks(params), self.options, x, self.start(x)).codes
-
-
-def _make_parts(config: ModelConfig) -> _Parts:
-    options = configure_tidhy(config)
-    networks: hk.Transformed = hk.without_apply_rng(hk.transform(lambda: TiDHy(config.img_channel, options).networks()))
-
-    def read(frames: Any) -> jax.Array:
-        if frames.shape[2:4] != (1, 1):
-            raise ValueError(f"tidhy is for series, the frames have {frames.shape[2]}x{frames.shape[3]} pixels")
-        return config.scaling.scale(jnp.asarray(frames, float))[:, :, 0, 0]
-
-    def start(x: jax.Array) -> jax.Array:
-        draw = 0.01 * jax.random.normal(jax.random.key(0), (options.r2_dim,), x.dtype)
-        return jnp.broadcast_to(draw, (len(x), options.r2_dim))
-
-    return _Parts(options, networks, read, start)
 
 
 def make_tidhy(config: ModelConfig) -> Forecaster:
@@ -80,58 +75,58 @@ def make_tidhy(config: ModelConfig) -> Forecaster:
     r2 starts at one draw of N(0, 0.01^2) for all series, so that what is inferred depends on the series alone (at 0 the
     hypernetwork's layer norm has nothing to normalise).
     """
-    parts, objectives = _make_parts(config), make_objectives(config)
-    options = parts.options
+    shared, objectives = _Shared(config), make_objectives(config)
+    options = shared.options
 
     def show(x: jax.Array) -> jax.Array:
         return config.scaling.unscale(x[:, :, None, None])
 
-    def init(rng, frames, forcings=None):
-        parts.read(frames)
-        return parts.transformed.init(rng)
+    def init(rng: jax.Array, frames: Any, forcings: Any = None) -> dict:
+        shared.read(frames)
+        return shared.transformed.init(rng)
 
-    def rollout(params, rng, frames, use_truth, forcings=None):
-        networks, x = parts.networks(params), parts.read(frames)[:, :-1]
+    def rollout(params: dict, rng: Any, frames: Any, use_truth: Any, forcings: Any = None) -> jax.Array:
+        networks, x = shared.networks(params), shared.read(frames)[:, :-1]
         truth = jnp.ones(x.shape[:2], bool) if use_truth is None else jnp.asarray(use_truth, bool)
 
-        def roll(codes):
+        def roll(codes: Codes) -> Codes:
             return Codes(jnp.einsum("bij,bj->bi", hold_dynamics(networks, options, codes.r2), codes.r), codes.r2)
 
-        def predict_next(codes):
+        def predict_next(codes: Codes) -> jax.Array:
             return decode(networks, roll(codes).r, options.loss)
 
-        def step(codes, at):
+        def step(codes: Codes, at: tuple[jax.Array, jax.Array]) -> tuple[Codes, jax.Array]:
             x, truth = at
             inferred = infer_step(networks, options, x, codes).codes
             codes = jax.tree.map(lambda a, b: jnp.where(truth[:, None], a, b), inferred, roll(codes))
             return codes, predict_next(codes)
 
-        first = infer_first(networks, options, x[:, 0], parts.start(x)).codes
+        first = infer_first(networks, options, x[:, 0], shared.start(x)).codes
         later = x[:, 1:].swapaxes(0, 1), truth[:, 1:].swapaxes(0, 1)
         _, predicted = jax.lax.scan(step, first, later)
         return show(jnp.concatenate([predict_next(first)[:, None], predicted.swapaxes(0, 1)], 1))
 
-    def loss(*arguments, **named):
+    def loss(*arguments: Any, **named: Any) -> tuple[jax.Array, dict]:
         losses, (_, metrics) = objectives(*arguments, **named)
         return losses.sum(), metrics
 
-    def predict(params, rng, observed, num_steps, forcings=None):
-        codes = jax.tree.map(lambda a: a[:, -1], parts.find_codes(params, observed))
-        return show(forecast(parts.networks(params), options, codes, num_steps))
+    def predict(params: dict, rng: Any, observed: Any, num_steps: int, forcings: Any = None) -> jax.Array:
+        codes = jax.tree.map(lambda a: a[:, -1], shared.find_codes(params, observed))
+        return show(forecast(shared.networks(params), options, codes, num_steps))
 
     return Forecaster(config, init, rollout, loss, predict)
 
 
 def make_inference(config: ModelConfig) -> Callable[..., Latents]:
     """Make `(params, frames (B,T,1,1,D)) -> Latents`."""
-    parts = _make_parts(config)
+    shared = _Shared(config)
 
     def infer(params: dict, frames: Any) -> Latents:
-        networks, (r, r2) = parts.networks(params), parts.find_codes(params, frames)
-        r_bar = advance(networks, r[:, :-1], r2[:, 1:], parts.options.weights)
+        networks, (r, r2) = shared.networks(params), shared.find_codes(params, frames)
+        r_bar = advance(networks, r[:, :-1], r2[:, 1:], shared.options.weights)
         r_bar = jnp.concatenate([jnp.full_like(r[:, :1], jnp.nan), r_bar], 1)
-        x_hat, x_bar = (config.scaling.unscale(decode(networks, code, parts.options.loss)) for code in (r, r_bar))
-        return Latents(r, r2, mix(networks, r2, parts.options.weights), r_bar, x_hat, x_bar)
+        x_hat, x_bar = (config.scaling.unscale(decode(networks, code, shared.options.loss)) for code in (r, r_bar))
+        return Latents(r, r2, mix(networks, r2, shared.options.weights), r_bar, x_hat, x_bar)
 
     return infer
 
@@ -141,17 +136,19 @@ def make_objectives(config: ModelConfig) -> Callable:
 
     It takes the arguments of `Forecaster.loss`; see `abilities.make_objectives`.
     """
-    parts = _make_parts(config)
+    shared = _Shared(config)
 
-    def objectives(params, rng, frames, use_truth, forcings=None, axis_name=None):
-        networks, x = parts.networks(params), parts.read(frames)
-        codes = infer_series(networks, parts.options, x, parts.start(x)).codes
+    def objectives(
+        params: dict, rng: Any, frames: Any, use_truth: Any, forcings: Any = None, axis_name: str | None = None
+    ) -> tuple[jax.Array, tuple[jax.Array, dict]]:
+        networks, x = shared.networks(params), shared.read(frames)
+        codes = infer_series(networks, shared.options, x, shared.start(x)).codes
         replicas = 1 if axis_name is None else jax.lax.axis_size(axis_name)
-        value, terms = training_loss(networks, parts.options, x, codes)
+        value, terms = training_loss(networks, shared.options, x, codes)
         size = x.shape[1] * x.shape[2] * replicas
         inferred, predicted = terms.inferred.mean() / size, terms.predicted.mean() / size
         losses = jnp.stack([inferred, predicted, value / size - inferred - predicted])
-        temporal = parts.options.temp_weight * terms.temporal.mean() / size
+        temporal = shared.options.temp_weight * terms.temporal.mean() / size
         return losses, (losses, {"mse": predicted, "penalty": losses[2] - temporal})
 
     return objectives

@@ -5,6 +5,9 @@ matching keeps the order of the pixels and gives them the values of an observed 
 https://doi.org/10.1175/1520-0493(2001)129<2461:AOAPMS>2.0.CO;2).
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -15,6 +18,29 @@ CORES = (0.98, 0.99)  # quantiles of the newest frame between which the share ri
 # rare.
 _TAIL = 1 - np.geomspace(0.02, 1e-6, 200)
 LEVELS = np.unique(np.concatenate([np.linspace(0, 0.98, 800), _TAIL, [1.0]]))
+
+
+def match_newest(nowcast: Callable[..., np.ndarray], weight: float, cores: bool) -> Callable[..., np.ndarray]:
+    """Return a nowcast whose frames are drawn towards the distribution of the newest observed frame by `match`.
+
+    With `cores`, for frames in moving coordinates, `keep_cores` comes first.
+    """
+
+    def matched(observed: np.ndarray, num_steps: int, forcings: np.ndarray | None = None) -> np.ndarray:
+        frames = nowcast(observed, num_steps, forcings)
+        return np.stack([each_member(draw, one, seen[-1]) for one, seen in zip(frames, np.asarray(observed))])
+
+    def draw(frames: np.ndarray, newest: np.ndarray) -> np.ndarray:
+        return match(keep_cores(frames, newest) if cores else frames, newest, weight)
+
+    return matched
+
+
+def each_member(function: Callable[..., np.ndarray], frames: np.ndarray, *arguments: Any) -> np.ndarray:
+    """Apply the function to frames (T, H, W, C), or to the frames of every member (E, T, H, W, C)."""
+    if frames.ndim == 5:
+        return np.stack([function(member, *arguments) for member in frames])
+    return function(frames, *arguments)
 
 
 def keep_cores(frames: np.ndarray, newest: np.ndarray) -> np.ndarray:

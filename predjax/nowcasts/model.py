@@ -15,8 +15,8 @@ from predjax.messages import one_line_messages
 from predjax.models.config import ModelConfig
 from predjax.models.ensemble import Ensemble, make_ensemble
 from predjax.models.forecaster import Forecaster, make_forecaster
-from predjax.motion.moving import from_moving, into_moving
-from predjax.nowcasts.matching import keep_cores, match
+from predjax.nowcasts.matching import match_newest
+from predjax.nowcasts.moving import move_with_rain
 from predjax.radar.movies import Movies
 
 
@@ -72,9 +72,8 @@ def make_nowcast(forecaster: Forecaster | Ensemble, params: Any, batch_size: int
     """Return a nowcast: (observed (B,T_in,H,W,C), num_steps, forcings=None) -> (B,num_steps,H,W,C), numpy in and out.
 
     B is free: all devices of this process share the samples, with at most `batch_size` at once on each. The last batch
-    is filled up with missing frames, so that each frame size is compiled once. A model in moving coordinates gets the
-    frames in coordinates that move with the rain, and its forecast is moved back. With `matching` every frame is drawn
-    towards the distribution of the newest observed frame, whose cores, in moving coordinates, fade slowly.
+    is filled up with missing frames, so that each frame size is compiled once. Around the network stand `match_newest`
+    and `move_with_rain`, where the configuration has them.
     """
     devices, config = parallel.choose_local(), forecaster.config
 
@@ -86,22 +85,8 @@ def make_nowcast(forecaster: Forecaster | Ensemble, params: Any, batch_size: int
     params = parallel.replicate(params, devices)
     largest: dict[tuple, int] = {}  # by frame size, the most samples a device had so far: it always gets as many
 
-    def nowcast(observed: np.ndarray, num_steps: int, forcings: np.ndarray | None = None) -> np.ndarray:
-        observed, motion = np.asarray(observed), None
-        if config.moving:
-            observed, motion = into_moving(observed, observed.shape[1], config.scaling.units)
-        frames = run(observed, num_steps, forcings)
-        if config.matching:
-            frames = np.stack([_each(distribute, one, seen[-1]) for one, seen in zip(frames, observed)])
-        if motion is not None:
-            frames = np.stack([_each(from_moving, *pair) for pair in zip(frames, motion)])
-        return frames
-
-    def distribute(frames: np.ndarray, newest: np.ndarray) -> np.ndarray:
-        frames = keep_cores(frames, newest) if config.moving else frames
-        return match(frames, newest, config.matching)
-
-    def run(observed: np.ndarray, num_steps: int, forcings: np.ndarray | None) -> np.ndarray:
+    def run(observed: np.ndarray, num_steps: int, forcings: np.ndarray | None = None) -> np.ndarray:
+        observed = np.asarray(observed)
         share = min(batch_size, -(-len(observed) // len(devices)))
         share = largest[observed.shape[1:]] = max(share, largest.get(observed.shape[1:], 0))
         parts, size = [], share * len(devices)
@@ -111,14 +96,8 @@ def make_nowcast(forecaster: Forecaster | Ensemble, params: Any, batch_size: int
             parts.append(frames[: len(observed) - start])
         return np.concatenate(parts)
 
-    return nowcast
-
-
-def _each(function: Callable[..., np.ndarray], frames: np.ndarray, *arguments: Any) -> np.ndarray:
-    """Apply the function to frames (T, H, W, C), or to the frames of every member (E, T, H, W, C)."""
-    if frames.ndim == 5:
-        return np.stack([function(member, *arguments) for member in frames])
-    return function(frames, *arguments)
+    nowcast = match_newest(run, config.matching, cores=config.moving) if config.matching else run
+    return move_with_rain(nowcast, config.scaling.units) if config.moving else nowcast
 
 
 def _take(array: np.ndarray, start: int, size: int) -> np.ndarray:

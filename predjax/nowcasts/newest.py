@@ -5,71 +5,22 @@ from collections.abc import Callable
 import numpy as np
 
 from predjax import __version__
-from predjax.messages import one_line_messages
 from predjax.nowcasts.forecast import Forecast, to_forecast
 from predjax.nowcasts.interpolation import interpolate
-from predjax.nowcasts.model import TrainedModel, check_fits, load_model, make_nowcast
-from predjax.radar.config import FEED_OPTIONS
+from predjax.nowcasts.model import TrainedModel, check_fits, make_nowcast
 from predjax.radar.feed import Feed
 from predjax.radar.grid import Grid
 from predjax.radar.windows.index import Window
 from predjax.radar.windows.provenance import find_other_sampling
 
-
-@one_line_messages()
-def forecast(
-    checkpoint,
-    data,
-    *,
-    lead_time: float | None = None,
-    num_steps: int | None = None,
-    init_time=None,
-    any_step: bool = False,
-    **reading,
-) -> Forecast:
-    """What a trained model forecasts from the newest frames of `data`.
-
-    Args:
-      checkpoint: a file, or a run's folder.
-      data: files, folders and globs, as text or a list; or a Dataset or DataArray of frames (time, y, x), in which
-        names and labels are found as in netCDF files; or Movies.
-      lead_time: minutes, a multiple of the time step; or `num_steps`. Neither: as far as the model was trained.
-      init_time: of the last observed frame, instead of the newest.
-      any_step: data of another time step or pixel size than the model was trained on are taken too.
-      reading: of `read_movies`, where it is not as in training: `variable`, `units`, `layout`, `path_length`.
-
-    Returns:
-      One variable (lead_time, y, x, channel) with the coordinates and attributes of the data; ensembles have
-      `realization` before them. A frame that was missing, and made from its neighbours, is named in `comment`.
-
-    Raises:
-      ValueError, OSError: one line: frames missing, another unit, grid or step, a lead time between two steps.
-    """
-    model = load_model(checkpoint)
-    feed = open_feed(data, model.record, **reading)
-    feed.scan()
-    times = feed.times()
-    if not times:
-        raise ValueError(next(iter(feed.errors.values()), "there is no frame"))
-    init = times[-1] if init_time is None else np.datetime64(init_time, "ns")
-    if init not in times:
-        raise ValueError(f"init_time {init}: there is no frame of that time, the newest is of {times[-1]}")
-    return make_forecaster(model, any_step)(feed, init, lead_time, num_steps)
+NewestNowcast = Callable[..., Forecast]  # (feed, init, lead_time=None, num_steps=None), see `count_steps`
 
 
-def open_feed(data, record: dict, **reading) -> Feed:
-    """The feed of `data`, read as it was in training unless `reading` says otherwise."""
-    unknown = next((name for name in reading if name not in FEED_OPTIONS), None)
-    if unknown:
-        raise ValueError(f"{unknown!r} is no option of reading frames; there are {', '.join(FEED_OPTIONS)}")
-    known = {name: value for name, value in record["data"]["config"].items() if name in FEED_OPTIONS}
-    return Feed(data, **{**known, **reading})
+def continue_newest(model: TrainedModel, any_step: bool = False) -> NewestNowcast:
+    """Return a nowcast of the frames of a feed, compiled once for each size of frames.
 
-
-def make_forecaster(model: TrainedModel, any_step: bool = False) -> Callable[..., Forecast]:
-    """`(feed, init, lead_time=None, num_steps=None) -> Forecast`, compiled once for each size of frames.
-
-    Errors: ValueError for a model that needs forcings.
+    With `any_step` another time step or pixel size than in training is taken too. Errors: ValueError for a model that
+    needs forcings.
     """
     config, record = model.forecaster.config, model.record
     if config.num_action_ch or config.sequence:
@@ -99,7 +50,7 @@ def make_forecaster(model: TrainedModel, any_step: bool = False) -> Callable[...
 
 
 def choose_step(feed: Feed, init, sampling: dict, any_step: bool) -> float:
-    """The time step in seconds: that of the frames, which must be one that the model was trained on."""
+    """Return the time step of the frames in seconds. Errors: ValueError unless the model was trained on it."""
     found = feed.find_step(init)
     if found is None:
         raise ValueError(f"there is one frame only, of {init}")
@@ -110,7 +61,7 @@ def choose_step(feed: Feed, init, sampling: dict, any_step: bool) -> float:
 
 
 def count_steps(lead_time: float | None, num_steps: int | None, step: float, usual: int) -> int:
-    """The number of frames to forecast. Errors: ValueError for a lead time that is no multiple of the step."""
+    """Return the number of frames to forecast. Errors: ValueError for a lead time that is no multiple of the step."""
     if lead_time is not None and num_steps is not None:
         raise ValueError("lead_time and num_steps say the same: give one of them")
     if lead_time is None:

@@ -10,7 +10,7 @@ LR_SCHEDULES = ("cosine", "constant", "milestones")
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
-    """The optimisation; what is None follows max_iterations."""
+    """How a model is trained; a value of None follows from max_iterations."""
 
     max_iterations: int = flag(500, "updates to make (with reverse_input, pairs of updates)", metavar="N")
     batch_size: int = flag(4, "windows of an update, over all devices", metavar="B")
@@ -62,7 +62,7 @@ class TrainConfig:
     convolution: str = flag("auto", "an implementation, for measurements", choices=CONVOLUTIONS)
     n_gpu: int = flag(0, "devices to use; 0 uses all", metavar="N")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in (
             "max_iterations",
             "batch_size",
@@ -103,13 +103,13 @@ class TrainConfig:
 
     @property
     def execution(self) -> Execution:
-        """How the model is computed."""
+        """The way in which the model is computed."""
         return Execution(self.remat, self.precision, self.convolution)
 
     def resolve(self) -> "TrainConfig":
-        """Fills in what was left to be chosen."""
+        """Return the configuration with the values that follow from max_iterations."""
 
-        def given(value, part):
+        def given(value: int | None, part: int) -> int:
             return max(1, self.max_iterations // part) if value is None else value
 
         warmup = self.warmup_iterations

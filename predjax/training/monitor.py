@@ -1,24 +1,29 @@
-"""What a training run tells: its log, its progress bar, and when to give up; without making the device wait."""
+"""The log and the progress bar of a training, and when to give up, without making the device wait."""
 
 import json
+import os
 import pathlib
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
-SHARE_WORTH_SAYING = 0.05  # of the time spent waiting for data, from which on the progress bar says so
+from predjax.radar.windows.index import Window
+from predjax.training.run import Run
+
+SHARE_WORTH_SAYING = 0.05  # of the time is spent waiting for data: from here on the progress bar says so
 
 
 class Log:
-    """A JSON-lines file with a record a line; going on from iteration n keeps the records up to n."""
+    """A JSON-lines file, one record a line; a run that goes on from iteration n keeps the records up to n."""
 
-    def __init__(self, path, iteration: int):
+    def __init__(self, path: str | os.PathLike, iteration: int) -> None:
         self.path = pathlib.Path(path)
         kept = [r for r in read_log(path) if r["iteration"] <= iteration] if iteration else []
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.write_text("".join(json.dumps(r) + "\n" for r in kept))
 
-    def add(self, **record):
-        """Appends a record. Errors: OSError naming the file, where the disk is full for instance."""
+    def add(self, **record: Any) -> None:
+        """Append a record. Errors: OSError naming the file, where the disk is full for instance."""
         try:
             with self.path.open("a") as file:
                 file.write(json.dumps(record) + "\n")
@@ -26,8 +31,8 @@ class Log:
             raise type(error)(error.errno, error.strerror, str(self.path)) from error
 
 
-def read_log(path) -> list[dict]:
-    """The records of a log; a line that a dying process left half written is passed over."""
+def read_log(path: str | os.PathLike) -> list[dict[str, Any]]:
+    """Return the records of a log, without a line that a dying process left half written."""
     records = []
     for line in pathlib.Path(path).read_text().splitlines() if pathlib.Path(path).is_file() else []:
         try:
@@ -40,22 +45,22 @@ def read_log(path) -> list[dict]:
 class Monitor:
     """Reads the metrics of every iteration when the next one is under way, so that the device always has work.
 
-    Counts updates in a row without a finite gradient, and every `display_interval` iterations writes a record: the
-    metrics, `frames_per_second`, and `waited`, the share of the time since the record before (validation left out) in
-    which the loop had no batch to go on with. The device may still have been busy then: it is the most that faster
-    reading could save.
+    Counts updates in a row without a finite gradient. Every `display_interval` iterations it writes a record: the
+    metrics, `frames_per_second`, and `waited`, the share of the time since the last record (without validation) in
+    which the loop had no batch to go on with. The device may still have been busy then: `waited` is the most that
+    faster reading could save.
 
     Args:
-      run: a `training.loop.Run`.
+      run: what is trained.
       log: to write to; None writes nothing.
       bar: of tqdm.
-      iteration: that the run goes on from.
+      iteration: the run goes on from here.
 
     Attributes:
-      stop: the signal that any process had when the update was made whose metrics were read last; 0 without.
+      stop: the signal that came to any process before the update whose metrics were read last; 0: none.
     """
 
-    def __init__(self, run, log: Log | None, bar, iteration: int):
+    def __init__(self, run: Run, log: Log | None, bar: Any, iteration: int) -> None:
         self.stop = 0
         self._run, self._log, self._bar = run, log, bar
         self._frames = run.config.batch_size * run.forecaster.config.total_length
@@ -64,7 +69,7 @@ class Monitor:
         self._begin, self._counted, self._waited = time.perf_counter(), iteration, 0.0
 
     def wait(self, batches: Iterable) -> Iterator:
-        """The same batches; what it takes until each is there counts as waiting."""
+        """Yield the batches; the time until each is there counts as waiting."""
         start = time.perf_counter()
         for batch in batches:
             self._waited += time.perf_counter() - start
@@ -72,16 +77,16 @@ class Monitor:
             start = time.perf_counter()
 
     def leave_out(self, seconds: float) -> None:
-        """Does not count the last `seconds` as training."""
+        """Leave out the last `seconds` of the time that counts as training."""
         self._begin += seconds
 
-    def add(self, iteration: int, windows, metrics) -> None:
-        """Takes the metrics of an iteration just begun and reads those of the one before. Errors: as `settle`."""
+    def add(self, iteration: int, windows: Sequence[Window], metrics: dict[str, Any]) -> None:
+        """Keep the metrics of an iteration just begun, and read those of the iteration before. Errors: as `settle`."""
         self.settle()
         self._pending = iteration, windows, metrics
 
     def settle(self) -> None:
-        """Reads the metrics that were added last, and waits until the device has them.
+        """Read the metrics that were added last, and wait until the device has them.
 
         Raises:
           ValueError: `max_bad_steps` updates in a row without a finite gradient; names the files of the batch.
@@ -96,7 +101,7 @@ class Monitor:
         if iteration % self._run.config.display_interval == 0:
             self._display(iteration, {k: float(v) for k, v in metrics.items() if k != "stop"})
 
-    def _display(self, iteration, values):
+    def _display(self, iteration: int, values: dict[str, float]) -> None:
         now = time.perf_counter()
         seconds = now - self._begin
         rate, share = (iteration - self._counted) * self._frames / seconds, self._waited / seconds
@@ -106,7 +111,7 @@ class Monitor:
         if self._log:
             self._log.add(iteration=iteration, **values, frames_per_second=round(rate, 1), waited=round(share, 4))
 
-    def _explain_bad(self, windows, loss):
+    def _explain_bad(self, windows: Sequence[Window], loss: float) -> str:
         sources = sorted({self._run.batches.names[w.source] for w in windows})
         return (
             f"{self._bad} updates in a row without a finite gradient (loss {loss:g}), the last with windows of "

@@ -1,4 +1,4 @@
-"""The context of a step: draws of samples, and arrays that are made once."""
+"""The context of a step: draws of samples, and constants that are made once."""
 
 import haiku as hk
 import jax
@@ -39,20 +39,20 @@ def test_dropout_zeroes_at_its_rate_and_keeps_the_mean():
         assert run(lambda rate=rate: StepContext().drop(x, rate), key) is x
 
 
-def test_an_array_is_made_once_where_it_is_derived_once_and_every_time_elsewhere():
+def test_a_constant_is_made_once_where_it_is_shared_and_every_time_elsewhere():
     context, made = StepContext(), []
 
     def make():
         made.append(len(made))
         return jnp.asarray(made[-1])
 
-    assert [int(context.derive("a", make)) for _ in range(2)] == [0, 1]
-    with context.derive_once():
-        assert [int(context.derive(name, make)) for name in "aba"] == [2, 3, 2]
-        with context.derive_once():
-            assert int(context.derive("a", make)) == 4
-        assert int(context.derive("a", make)) == 2
-    assert int(context.derive("a", make)) == 5
+    assert [int(context.constant("a", make)) for _ in range(2)] == [0, 1]
+    with context.share_constants():
+        assert [int(context.constant(name, make)) for name in "aba"] == [2, 3, 2]
+        with context.share_constants():
+            assert int(context.constant("a", make)) == 4
+        assert int(context.constant("a", make)) == 2
+    assert int(context.constant("a", make)) == 5
 
 
 def test_a_core_of_haiku_without_a_context_unrolls():

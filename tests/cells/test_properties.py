@@ -12,7 +12,7 @@ import pytest
 from sequences import compile_quickly, draw
 
 from predjax import unroll
-from predjax.cells import CELLS
+from predjax.cells import CELLS, Physical
 from predjax.cells.context import StepContext
 from predjax.kernels.shared import KernelCollector
 
@@ -144,21 +144,24 @@ def test_a_step_uses_every_shared_kernel_once(case):
         assert w.shape[:2] == (3, 3) and w.shape[2] == x_shape[-1] and x_shape[1:3] == GRID
 
 
-@pytest.mark.parametrize("case", CASES)
+def find_contexts(module):
+    """The contexts of a module and of all modules in it."""
+    parts = [module]
+    for part in parts:
+        leaves = jax.tree.leaves(vars(part), is_leaf=lambda leaf: isinstance(leaf, hk.Module))
+        parts += [leaf for leaf in leaves if isinstance(leaf, hk.Module)]
+    return [part.context for part in parts if hasattr(part, "context")]
+
+
+@pytest.mark.parametrize("case", [*CASES, "physical"])
 def test_every_part_of_a_cell_has_its_context(case):
     """A map with a context of its own would convolve directly, and in float32, where a scan has prepared its kernel."""
 
-    def find_contexts(module):
-        parts = [module]
-        for part in parts:
-            leaves = jax.tree.leaves(vars(part), is_leaf=lambda leaf: isinstance(leaf, hk.Module))
-            parts += [leaf for leaf in leaves if isinstance(leaf, hk.Module)]
-        return [part.context for part in parts if hasattr(part, "context")]
-
     def make():
-        context = StepContext()
-        found = find_contexts(make_cell(case, "convolution", context=context))
-        assert len(found) > 1 and all(one is context for one in found)
+        given = StepContext()
+        cell = Physical(3, context=given) if case == "physical" else make_cell(case, "convolution", context=given)
+        found = find_contexts(cell)
+        assert len(found) > 1 and all(context is given for context in found)
 
     hk.transform(make).init(None)
 

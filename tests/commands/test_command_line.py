@@ -17,9 +17,9 @@ from tiny import ROOT, TINY
 import predjax
 from predjax import run_file
 from predjax.__main__ import COMMANDS, main
-from predjax.commands import _handler, one_line_errors
+from predjax.commands import make_handler, one_line_errors
+from predjax.commands.evaluate import COMMAND as EVALUATE
 from predjax.commands.evaluate import main as evaluate
-from predjax.commands.evaluate import make_parser as make_evaluate_parser
 from predjax.commands.launch import Life, judge
 from predjax.commands.train import COMMAND as TRAIN
 from predjax.commands.train import main as train
@@ -34,8 +34,7 @@ HEAVY = ("jax", "haiku", "xarray", "matplotlib", "netCDF4", "scipy")
 
 
 def make_parser_of(name):
-    module = importlib.import_module(f"predjax.commands.{name.replace('-', '_')}")
-    return make_parser(module.COMMAND) if hasattr(module, "COMMAND") else module.make_parser()
+    return make_parser(importlib.import_module(f"predjax.commands.{name.replace('-', '_')}").COMMAND)
 
 
 def run(command, *arguments):
@@ -186,11 +185,15 @@ def test_an_evaluation_writes_its_own_run_json(tiny_run, tmp_path, capsys):
     flags = ["--checkpoint", tiny_run, "--max_cases", 2, "--baselines", "persistence", "--windows", "5"]
     assert run(evaluate, *flags, "--output", tmp_path / "one") == 0
     own = tmp_path / "one" / "run.json"
-    kept = {"checkpoint": str(tiny_run), "baselines": "persistence", "windows": "5", "max_cases": 2}
+    kept = {"checkpoint": str(tiny_run), "baselines": ["persistence"], "windows": [5], "max_cases": 2}
     assert json.loads(own.read_text()) == kept
     typed = [str(flag) for flag in (*flags, "--config", own)]
-    parser = make_evaluate_parser()
-    assert run_file.parse(parser, ["--config", str(own)]) == parser.parse_args(typed)
+    assert run_file.collect(EVALUATE, ["--config", str(own)]) == run_file.collect(EVALUATE, typed)
+    before = tmp_path / "before.json"  # as evaluations before wrote it
+    before.write_text(json.dumps(kept | {"baselines": "persistence", "windows": "5"}))
+    assert run_file.collect(EVALUATE, ["--config", str(before)]) | {"config": str(own)} == run_file.collect(
+        EVALUATE, typed
+    )
     for name in ("skill.nc", "skill.json", "skill.png", "report.html"):
         (tmp_path / "one" / name).unlink()
     assert "run.json" in refusal(capsys, evaluate, "--config", own, "--output", tmp_path / "one")
@@ -354,7 +357,7 @@ def test_a_log_that_nobody_reads_ends_the_command(monkeypatch):
 
     monkeypatch.setattr(sys, "stdout", Closed())
     with pytest.raises(BrokenPipeError):
-        _handler().handle(logging.makeLogRecord({"msg": "a line"}))
+        make_handler().handle(logging.makeLogRecord({"msg": "a line"}))
 
 
 def test_a_wait_is_told_on_a_terminal_alone(monkeypatch, capsys):

@@ -193,9 +193,14 @@ def test_a_nowcast_is_repeated_by_the_flags_beside_it(run, feed, tmp_path, capsy
 
 def test_watching_leaves_the_run_json_of_a_training_alone(run, feed, monkeypatch):
     """A folder that holds a training may be the one that is watched into."""
-    monkeypatch.setattr("predjax.commands.forecast._watch", lambda *arguments: 0)
+
+    def watch(*arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return iter(())
+
+    monkeypatch.setattr("predjax.jobs.forecast.watch", watch)
     before = (run / "run.json").read_bytes()
-    assert forecast(run, feed, run, "--watch") == 0
+    assert forecast(run, feed, run, "--watch") == 143
     assert (run / "run.json").read_bytes() == before
 
 

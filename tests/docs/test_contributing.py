@@ -1,101 +1,128 @@
-"""The examples of docs/contributing.md do what the page says."""
+"""The changes that docs/contributing.md shows apply to the package and do what the page says."""
 
+import os
 import re
+import shutil
+import subprocess
 import sys
-import types
 
-import jax
-import numpy as np
 import pytest
 from tiny import ROOT
 
-from predjax.models import catalogue
+PAGE = (ROOT / "docs" / "contributing.md").read_text()
+CHANGES = dict(re.findall(r"<!-- (\w+) -->\n```diff\n(.*?)```", PAGE, re.S))
+
+CELL = """
+import jax, numpy as np
 from predjax.models.config import ModelConfig, SamplingConfig
 from predjax.models.forecaster import make_forecaster
 from predjax.models.stacks import list_options
-from predjax.radar.movies import check_movies
 from predjax.training.config import TrainConfig
 from predjax.training.step import init_state, make_optimizer, make_update
-from predjax.verification import measure
+
+assert list_options("learnt_leak") == {"activation": "tanh"}
+config = ModelConfig(model_name="learnt_leak", num_hidden=(4, 4), filter_size=3, input_length=2, total_length=4)
+forecaster, optimizer = make_forecaster(config), make_optimizer(TrainConfig(lr=0.01, lr_schedule="constant"))
+frames = np.random.default_rng(0).random((2, 4, 8, 8, 1), np.float32)
+state = start = init_state(forecaster.init(jax.random.key(0), frames), optimizer, 0)
+update = jax.jit(make_update(forecaster, optimizer, SamplingConfig().resolve(10)))
+for _ in range(2):
+    state, metrics = update(state, frames, None)
+    assert np.isfinite(metrics["loss"])
+leaks = [name for name in start.params if "s" in start.params[name]]
+assert len(leaks) == 2
+assert all(np.any(state.params[name]["s"] != start.params[name]["s"]) for name in leaks)
+"""
+FORMAT = """
+import pathlib, numpy as np, predjax
+labels = "ncols 3\\nnrows 2\\nxllcorner 1000\\nyllcorner 500\\ncellsize 100\\nNODATA_value -9\\n"
+pathlib.Path("a.asc").write_text(labels + "1 2 3\\n4 -9 6\\n")
+movies, = predjax.read_movies(".")
+np.testing.assert_array_equal(movies.frames[0, 0, :, :, 0], [[1, 2, 3], [4, np.nan, 6]])
+assert movies.y.values.tolist() == [650, 550] and movies.x.values.tolist() == [1050, 1150, 1250]
+for text, message in (
+    (labels + "1 2\\n3 4\\n", "a.asc: nrows x ncols must be 2 x 3, found (2, 2)"),
+    ("ncols 3\\n", "a.asc: a label must be nrows, found ncols"),
+    (labels + "1 2 three\\n4 5 6\\n", "a.asc: a grid must be of numbers alone: "),
+):
+    pathlib.Path("a.asc").write_text(text)
+    try:
+        predjax.read_movies("a.asc")
+    except ValueError as error:
+        assert str(error).startswith(message), error
+    else:
+        raise AssertionError(message)
+"""
+BASELINE = """
+import numpy as np, predjax
+from predjax.commands.evaluate import main
+arguments = ["--data_path", DATA, "--baselines", "persistence,mean", "--max_cases", "2", "--num_steps", "2"]
+assert main([*arguments, "--output", "skill"]) == 0
+import xarray as xr
+skill = xr.load_dataset("skill/skill.nc")
+assert skill.method.values.tolist() == ["persistence", "mean"] and np.isfinite(skill.rmse).all()
+assert (skill.rmse.sel(method="mean") > skill.rmse.sel(method="persistence")).all()
+"""
+SCORE = """
+import numpy as np
 from predjax.verification.fields import Scoring
+from predjax.verification.measure import measure, score
 from predjax.verification.sums import add_statistics
+from predjax.verification.volume import volume_skill, volume_statistics
 
-PAGE = (ROOT / "docs" / "contributing.md").read_text()
-DOMAIN = "ncols 3\nnrows 2\nxllcorner 1000\nyllcorner 500\ncellsize 100\nNODATA_value -9\n"
+observed = np.ones((4, 2, 8, 8, 1), np.float32)
+forecast = 2 * observed
+forecast[0, 1, :4] = 6  # an eighth of the pixels of the second lead time
+forecast[1, 0], observed[2, 0] = np.nan, np.nan
+whole = volume_statistics(forecast, observed)
+np.testing.assert_array_equal(volume_skill(whole).volume_ratio, [2, 2.5])
+assert add_statistics(*(volume_statistics(forecast[n : n + 2], observed[n : n + 2]) for n in (0, 2))).identical(whole)
+together = score(measure(forecast, observed, Scoring([1.0], [3])))
+assert {"rmse", "csi", "fss", "volume_ratio"} <= set(together.data_vars)
+"""
+OPTION = """
+import json, pathlib, predjax
+from predjax.commands.evaluate import main
+arguments = ["--data_path", DATA, "--baselines", "persistence", "--max_cases", "3", "--num_steps", "2"]
+assert main([*arguments, "--skip_cases", "1", "--output", "skill"]) == 0
+assert json.loads(pathlib.Path("skill/run.json").read_text())["skip_cases"] == 1
+skill = predjax.evaluate(None, DATA, baselines=["persistence"], max_cases=3, num_steps=2, skip_cases=1)
+assert skill.attrs["cases"] == 2
+"""
+USES = {"cell": CELL, "format": FORMAT, "baseline": BASELINE, "score": SCORE, "option": OPTION}
 
 
-def names_of(example: str) -> dict:
-    """What a block of the page defines."""
-    code = re.search(rf"<!-- {example} -->\n```python\n(.*?)```", PAGE, re.S)[1]
-    names = {"__name__": f"predjax_{example}"}
-    exec(compile(code, f"contributing.md, {example}", "exec"), names)
-    return names
+@pytest.fixture(scope="module")
+def changed(tmp_path_factory):
+    """A copy of the package with all changes of the page."""
+    copy = tmp_path_factory.mktemp("changed")
+    shutil.copytree(ROOT / "predjax", copy / "predjax", ignore=shutil.ignore_patterns("__pycache__"))
+    for change in CHANGES.values():
+        subprocess.run(["git", "apply", "-"], input=change, text=True, cwd=copy, check=True)
+    return copy
 
 
 def test_the_page_is_short_and_names_what_exists():
-    assert len(PAGE.splitlines()) < 200
-    of_examples = {"predjax/cells/learnt_leak.py", "predjax/radar/asc.py", "predjax/verification/volume.py"}
+    assert len(re.sub(r"```diff\n.*?```", "", PAGE, flags=re.S).splitlines()) < 120
     named = {name.rstrip("/") for name in re.findall(r"`((?:predjax|tests|docs|benchmarks)/[\w./]+)`", PAGE)}
-    assert {name for name in named if not (ROOT / name).exists()} == of_examples
+    assert [name for name in named if not (ROOT / name).exists()] == []
     assert set(re.findall(r"`--(\w+)", PAGE)) == {"model_name", "cell_options"}
 
 
-def test_the_cell_trains_in_a_stack_of_two(monkeypatch):
-    module = types.SimpleNamespace(**names_of("cell"))
-    monkeypatch.setitem(sys.modules, "predjax.cells.learnt_leak", module)
-    entry = catalogue.ModelSpec("an example", "cells.learnt_leak.LearntLeak")
-    monkeypatch.setitem(catalogue.MODELS, "learnt_leak", entry)
-    assert list_options("learnt_leak") == {"activation": "tanh"}
-    config = ModelConfig(model_name="learnt_leak", num_hidden=(4, 4), filter_size=3, input_length=2, total_length=4)
-    forecaster, optimizer = make_forecaster(config), make_optimizer(TrainConfig(lr=0.01, lr_schedule="constant"))
-    frames = np.random.default_rng(0).random((2, 4, 8, 8, 1), np.float32)
-    state = start = init_state(forecaster.init(jax.random.key(0), frames), optimizer, 0)
-    update = jax.jit(make_update(forecaster, optimizer, SamplingConfig().resolve(10)))
-    losses = []
-    for _ in range(2):
-        state, metrics = update(state, frames, None)
-        losses.append(float(metrics["loss"]))
-    assert np.isfinite(losses).all() and int(state.step) == 2
-    leaks = [name for name in start.params if "s" in start.params[name]]
-    assert len(leaks) == 2
-    for name in leaks:
-        assert np.any(state.params[name]["s"] != start.params[name]["s"])
+@pytest.mark.parametrize(("name", "new"), [("cell", 1), ("format", 1), ("baseline", 1), ("score", 1), ("option", 0)])
+def test_a_change_is_one_new_file_and_one_entry(name, new):
+    change = CHANGES[name]
+    assert len(re.findall(r"^diff ", change, re.M)) == 2 and len(re.findall(r"^--- /dev/null", change, re.M)) == new
+    table = re.sub(r"^diff --git a/\S+ b/\S+\nnew file.*?(?=^diff|\Z)", "", change, flags=re.S | re.M)
+    lines = [line for line in re.findall(r"^[+-](?![+-])(.*)", table, re.M) if not line.startswith("from ")]
+    assert len(lines) == (2 if name == "option" else 1), lines
 
 
-def test_the_reader_places_its_rows_from_north_to_south(tmp_path):
-    (tmp_path / "a.asc").write_text(DOMAIN + "1 2 3\n4 -9 6\n")
-    movies = check_movies(names_of("reader")["read_asc"](tmp_path / "a.asc", "mm/h"))
-    np.testing.assert_array_equal(movies.frames[0, 0, :, :, 0], [[1, 2, 3], [4, np.nan, 6]])
-    assert movies.y.values.tolist() == [650, 550] and movies.x.values.tolist() == [1050, 1150, 1250]
-    assert movies.frames.attrs["units"] == "mm/h"
-
-
-@pytest.mark.parametrize(
-    "text, message",
-    [
-        (DOMAIN + "1 2\n3 4\n", r"a.asc: nrows x ncols must be 2 x 3, found \(2, 2\)"),
-        ("ncols 3\n", "a.asc: a label must be nrows, found ncols"),
-        (DOMAIN + "1 2 three\n4 5 6\n", "a.asc: a grid must be of numbers alone: .*three"),
-    ],
-    ids=["shape", "label", "number"],
-)
-def test_the_reader_says_what_is_wrong(tmp_path, text, message):
-    (tmp_path / "a.asc").write_text(text)
-    with pytest.raises(ValueError, match=message):
-        names_of("reader")["read_asc"](tmp_path / "a.asc")
-
-
-def test_the_score_adds_and_stands_beside_the_others(monkeypatch):
-    names = names_of("score")
-    statistics, skill = names["volume_statistics"], names["volume_skill"]
-    observed = np.ones((4, 2, 8, 8, 1), np.float32)
-    forecast = 2 * observed
-    forecast[0, 1, :4] = 6  # an eighth of the pixels of the second lead time
-    forecast[1, 0], observed[2, 0] = np.nan, np.nan
-    np.testing.assert_array_equal(skill(statistics(forecast, observed)).volume_ratio, [2, 2.5])
-    halves = [statistics(forecast[part], observed[part]) for part in (slice(0, 2), slice(2, 4))]
-    assert add_statistics(*halves).identical(statistics(forecast, observed))
-
-    monkeypatch.setattr(measure, "FAMILIES", (*measure.FAMILIES, measure.Family(statistics, skill)))
-    together = measure.score(measure.measure(forecast, observed, Scoring([1.0], [3])))
-    assert {"rmse", "csi", "fss", "volume_ratio"} <= set(together.data_vars)
+@pytest.mark.parametrize("name", USES)
+def test_the_changed_package_does_what_the_page_says(name, changed, tmp_path):
+    assert set(USES) == set(CHANGES)
+    code = USES[name].replace("DATA", repr(str(ROOT / "data" / "radar_movies.nc")))
+    environment = {**os.environ, "PYTHONPATH": str(changed)}
+    command = [sys.executable, "-W", "error", "-c", code]
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr

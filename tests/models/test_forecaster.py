@@ -7,7 +7,6 @@ import json
 import pathlib
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -226,11 +225,6 @@ def test_maps_force_where_they_are():
     assert np.abs(difference[0, 1, :2, :2]).max() > 1e-5
     np.testing.assert_array_equal(difference[0, 1, 12:, 12:], 0)
     np.testing.assert_array_equal(difference[0, 0], 0)
-
-
-def test_increments_are_those_of_every_step_and_layer():
-    increments = compile_quickly(make_forecaster(PLAIN).increments)(make_params(PLAIN), FRAMES, FREE)
-    assert jax.tree.map(jnp.shape, increments) == ((LENGTH - 1, 2, BATCH, 3, 4, 2),) * 2
 
 
 def test_the_same_key_makes_the_same_parameters():

@@ -3,10 +3,13 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from predjax.models.config import ModelConfig
-from predjax.models.losses import QUANTILES, choose_error, global_mean, squared_error
+from predjax.models.losses import QUANTILES, WEIGHTS, choose_error, global_mean, squared_error
 from predjax.models.scaling import Scaling
+
+MM_H = Scaling("rain_rate", 0.1, 100.0, "mm/h")
 
 
 def test_only_pixels_with_coverage_count():
@@ -67,3 +70,18 @@ def test_quantile_loss_of_a_perfect_forecast_is_zero_and_missing_pixels_give_no_
     assert error(observed, observed) == (0, 3)
     gradient = jax.grad(lambda f: error(f, observed)[0])(jnp.array([0.1, 0.1, 0.1, 0.1]))
     assert gradient[0] > 0 > gradient[1] and gradient[2] < 0 == gradient[3]
+
+
+@pytest.mark.parametrize("scaling", [MM_H, Scaling("dBZ", 0.0, 60.0, "dBZ")])
+def test_heavy_rain_counts_more(scaling):
+    error = choose_error(ModelConfig(scaling=scaling, loss="balanced"))
+    rain = np.float32([1.0, 3.0, 7.0, 20.0, 50.0])
+    physical = rain if scaling is MM_H else 10 * np.log10(200 * rain**1.6)
+    observed = scaling.scale(np.append(physical, np.nan).astype(np.float32))
+    for number, weight in enumerate(WEIGHTS):
+        predicted = observed.copy()
+        predicted[number] += 0.1
+        total, count = error(predicted, observed)
+        np.testing.assert_allclose(total, weight * (0.01 + 0.1), rtol=1e-4)
+        assert count == 5
+    assert choose_error(ModelConfig()) is squared_error

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from predjax.cells.context import StepContext
 from predjax.models.config import ModelConfig
 from predjax.models.stacks.predrnn import PredRNN, PredRNNState, decoupling_loss
 
@@ -20,10 +21,10 @@ def make_stack(config, inputs):
     """(random parameters, step(params, inputs, state), state of zeros)."""
 
     def step(inputs, state):
-        return PredRNN(config, GRID)(inputs, state)
+        return PredRNN(config, GRID, StepContext())(inputs, state)
 
     def start():
-        return PredRNN(config, GRID).initial_state(BATCH)
+        return PredRNN(config, GRID, StepContext()).initial_state(BATCH)
 
     pure = hk.without_apply_rng(hk.transform(step))
     zeros = hk.without_apply_rng(hk.transform(start)).apply({})
@@ -89,9 +90,8 @@ def test_increments_of_all_layers_and_a_penalty_of_their_cosines(stack):
 def test_both_versions_predict_the_same_and_only_the_second_has_a_penalty(stack, version):
     params, step, zeros = stack
     state, x = draw_state(zeros), draw(BATCH, *GRID, 4)
-    pure = hk.without_apply_rng(
-        hk.transform(lambda x, s: PredRNN(ModelConfig(version, (2,) * LAYERS, 3, patch_size=2), GRID)(x, s))
-    )
+    config = ModelConfig(version, (2,) * LAYERS, 3, patch_size=2)
+    pure = hk.without_apply_rng(hk.transform(lambda x, s: PredRNN(config, GRID, StepContext())(x, s)))
     output, _ = jax.jit(pure.apply)(params, x, state)
     np.testing.assert_allclose(output.features, step(params, x, state)[0].features, rtol=1e-6, atol=1e-6)
     assert (output.penalty > 0) == (version == "predrnn_v2")

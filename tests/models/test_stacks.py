@@ -10,11 +10,12 @@ import pytest
 
 from predjax.cells import CELLS, GHU, MIM, CausalLSTM
 from predjax.cells.causal_lstm import CausalLSTMState
+from predjax.cells.context import StepContext
 from predjax.cells.gated import LSTMState
 from predjax.cells.mim import MIMBlock, MIMBlockState, MIMMemory
 from predjax.cells.st_lstm import STLSTM, STLSTMState
 from predjax.models.catalogue import MODELS, load
-from predjax.models.config import ModelConfig, list_models
+from predjax.models.config import ModelConfig, list_models, with_usual
 from predjax.models.forecaster import make_forecaster
 from predjax.models.sampling import forecast_mask
 from predjax.models.stacks import check_options, list_options, make_stack
@@ -67,6 +68,31 @@ def apply_cell(params, prefix, cell, method="__call__"):
 def test_every_cell_is_in_a_model():
     used = {load(spec.cell) for spec in MODELS.values()} | {MIM, GHU}  # those of stacks with several kinds of cells
     assert [name for name, cell in CELLS.items() if cell not in used] == []
+
+
+def find_contexts(stack):
+    """The contexts of a stack and of all modules in it."""
+    parts = [stack]
+    for part in parts:
+        leaves = jax.tree.leaves(vars(part), is_leaf=lambda leaf: isinstance(leaf, hk.Module))
+        parts += [leaf for leaf in leaves if isinstance(leaf, hk.Module)]
+    return [part.context for part in parts if hasattr(part, "context")]
+
+
+@pytest.mark.parametrize("name", [name for name, spec in MODELS.items() if spec.stack])
+def test_every_part_of_a_stack_has_its_context(name):
+    """A part with a context of its own would not take part in what the steps of a scan share."""
+    known = {field: value for field, (value, _) in MODELS[name].only.items()}
+    fields = {"num_action_ch": int(MODELS[name].action), "patch_size": 2} | known
+    hidden = (4,) if MODELS[name].one_layer else (4, 4)
+    config = ModelConfig(**with_usual({"model_name": name, "num_hidden": hidden, "filter_size": 3} | fields))
+
+    def make():
+        given = StepContext()
+        found = find_contexts(make_stack(config, GRID, given))
+        assert len(found) > 2 and all(context is given for context in found)
+
+    hk.transform(make).init(None)
 
 
 def test_layers_feed_each_other_between_embedding_and_head():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from predjax.nowcasts.matching import FADING, KEPT, keep_cores, match
+from predjax.nowcasts.matching import FADING, KEPT, keep_cores, match, match_newest
 
 
 def rain(seed, *shape):
@@ -72,3 +72,15 @@ def test_a_dry_frame_and_one_without_coverage_have_no_cores():
     newest[..., 1] = np.nan
     frames[..., 1] = np.nan
     np.testing.assert_array_equal(keep_cores(frames, newest), frames)
+
+
+def test_a_matched_nowcast_matches_every_member_with_the_newest_frame_of_its_case():
+    rng = np.random.default_rng(0)
+    observed, members = rng.random((2, 3, 8, 8, 1)), rng.random((2, 4, 5, 8, 8, 1))
+    matched = match_newest(lambda *_: members, 0.7, cores=True)(observed, 5)
+    for case in range(2):
+        for member in range(4):
+            expected = match(keep_cores(members[case, member], observed[case, -1]), observed[case, -1], 0.7)
+            np.testing.assert_array_equal(matched[case, member], expected)
+    plain = match_newest(lambda *_: members[:, 0], 0.7, cores=False)(observed, 5)
+    np.testing.assert_array_equal(plain[1], match(members[1, 0], observed[1, -1], 0.7))

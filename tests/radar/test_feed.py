@@ -10,13 +10,17 @@ from predjax.radar.readers import read_movies
 START, STEP = np.datetime64("2026-06-01T12:00", "ns"), np.timedelta64(300, "s")
 
 
-def write(folder, number, *, name=None, value=None, size=8, units="mm h-1"):
+def write(folder, number, *, name=None, value=None, size=8, units="mm h-1", mapping=None):
     """A file with one frame, whose pixels are its number."""
     path = folder / (name or f"frame_{number:02d}.nc")
     frame = np.full((1, size, size), float(number) if value is None else value, np.float32)
     axes = {axis: (axis, 1000.0 * np.arange(size), {"units": "m"}) for axis in ("y", "x")}
     coords = {"time": [START + number * STEP], **axes}
-    xr.Dataset({"rain": (("time", "y", "x"), frame, {"units": units})}, coords).to_netcdf(path)
+    data = xr.Dataset({"rain": (("time", "y", "x"), frame, {"units": units})}, coords)
+    if mapping:
+        data["rain"].attrs["grid_mapping"] = "crs"
+        data["crs"] = ((), 0, {"grid_mapping_name": "mercator", "standard_parallel": mapping})
+    data.to_netcdf(path)
     return path
 
 
@@ -92,10 +96,10 @@ def test_more_is_refused(tmp_path, there, message):
         take(feed, 4)
 
 
-@pytest.mark.parametrize("other", [{"size": 9}, {"units": "dBZ"}])
+@pytest.mark.parametrize("other", [{"size": 9}, {"units": "dBZ"}, {"mapping": 31.0}, {"mapping": None}])
 def test_frames_of_another_kind_are_not_joined(tmp_path, other):
     for number in range(3):
-        write(tmp_path, number, **(other if number == 1 else {}))
+        write(tmp_path, number, **({"mapping": 30.0} | (other if number == 1 else {})))
     feed = Feed(tmp_path)
     feed.scan()
     with pytest.raises(ValueError, match=r"frame_01\.nc and frame_02\.nc have different grids, units or channels"):

@@ -2,17 +2,15 @@
 
 import json
 
-import jax
 import numpy as np
 import pytest
 from tiny import TINY
+from training.linear_run import make_run
 
-from predjax import checkpoint
+from predjax import checkpoint, parallel
 from predjax.checkpoint_names import best_path, list_steps, step_path
 from predjax.commands.train import main
-from predjax.models.config import ModelConfig
-from predjax.models.forecaster import make_forecaster
-from predjax.training.validation import make_validation
+from predjax.training.loop import estimate
 
 
 def run(folder, *flags):
@@ -86,13 +84,13 @@ def test_a_checkpoint_holds_what_was_saved(tmp_path):
         checkpoint.unflatten(arrays, "params", {"a/b": {"w": np.zeros((2, 3)), "b": np.zeros(3)}})
 
 
-def test_a_network_that_diverged_is_never_best():
-    forecaster = make_forecaster(ModelConfig(num_hidden=(4,), filter_size=3, input_length=2, total_length=4))
-    frames = np.random.default_rng(0).random((2, 4, 8, 8, 1), dtype=np.float32)
-    frames[:, 1, :4] = np.nan
-    params = forecaster.init(jax.random.key(0), frames)
-    measure = make_validation(forecaster)
-    total, count = measure(params, frames, None)
-    assert np.isfinite(total) and count == 2 * 2 * 4 * 8  # where the last observed frame has coverage
-    total, _ = measure(jax.tree.map(lambda x: x * np.nan, params), frames, None)
-    assert np.isnan(total)
+@pytest.mark.parametrize("slowest,updates", [(499, 2), (500, 1)])
+def test_a_long_update_tells_the_time_alone(slowest, updates, tmp_path, monkeypatch):
+    """Where it is long in any process; a copy of the state is made to compile with, and one for each update."""
+    run = make_run(tmp_path, "u1")
+    state, copies = run.init(), []
+    replicate = parallel.replicate
+    monkeypatch.setattr(parallel, "gather", lambda own: [0, slowest])
+    monkeypatch.setattr(parallel, "replicate", lambda *given: copies.append(given) or replicate(*given))
+    assert estimate(run, state)[1].iteration_seconds > 0
+    assert len(copies) == 1 + updates

@@ -1,8 +1,8 @@
 """PyTorch checkpoint files without PyTorch: the zip format and the older one of several pickles in a row.
 
-A pickle is a program. Here it is interpreted by a machine that knows only the instructions that build dictionaries,
-lists, numbers and texts, and that treats the names in the file as words: none is ever looked up, so that nothing in a
-file can run. What no weights need is refused.
+A pickle is a program. This module interprets it by a machine that knows only the instructions which build dictionaries,
+lists, numbers and texts. Names in the file are words to this machine: none is ever looked up, so nothing in a file can
+run. Instructions that no weights need are refused.
 """
 
 import io
@@ -40,13 +40,13 @@ _VALUES = {
     *("BININT", "BININT1", "BININT2", "INT", "LONG", "LONG1", "LONG4", "BINFLOAT"),
     *("BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"),
 }
-# What reading raises when bytes are not what they should be.
+# Errors of reading bytes that are not what they should be.
 _DAMAGE = (TypeError, IndexError, KeyError, EOFError, OverflowError, NotImplementedError, zipfile.BadZipFile)
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 
 
 class _Name(NamedTuple):
-    """A name of the allow-list, as a word."""
+    """A name that is allowed, as a word."""
 
     text: str
 
@@ -68,26 +68,27 @@ class _Tensor(NamedTuple):
     stride: tuple[int, ...]
 
 
-def read_state_dict(path) -> dict[str, np.ndarray]:
-    """The tensors of `torch.save({'net_param': state_dict}, path)` or of `torch.save(state_dict, path)`, by name.
+def read_state_dict(path: str | os.PathLike) -> dict[str, np.ndarray]:
+    """Read the tensors of `torch.save({'net_param': state_dict}, path)` or `torch.save(state_dict, path)`, by name.
 
-    The arrays have the types of the file (bfloat16 as float32). A leading `module.` of every name, as DataParallel
-    leaves it, is taken off. Errors: ValueError for anything that is not such a file; FileNotFoundError.
+    The arrays have the types of the file (bfloat16 as float32). Where every name begins with `module.`, as DataParallel
+    leaves it, the names lose it. Errors: ValueError for anything that is not such a file; FileNotFoundError.
     """
     with open(path, "rb") as file:
         contents = file.read()
     read = _read_zip if contents.startswith(b"PK") else _read_pickles
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of texts with escapes that Python does not know
+            warnings.simplefilter("ignore")  # about texts with escapes that Python does not know
             saved, storages, order = read(contents)
-        return {name: _to_array(tensor, storages, order) for name, tensor in _state_dict(saved).items()}
+        return {name: _to_array(tensor, storages, order) for name, tensor in _find_tensors(saved).items()}
     except (*_DAMAGE, ValueError) as error:
         reason = str(error) if isinstance(error, ValueError) else f"damaged ({type(error).__name__}: {error})"
         raise ValueError(f"{os.fspath(path)} is not a readable PyTorch checkpoint: {reason}") from error
 
 
-def _state_dict(saved):
+def _find_tensors(saved: Any) -> dict[str, _Tensor]:
+    """Return the tensors of what was saved, by name."""
     tensors = saved.get("net_param", saved) if isinstance(saved, dict) else None
     if not isinstance(tensors, dict) or not tensors:
         raise ValueError("it holds no state dict, neither as 'net_param' nor by itself")
@@ -98,14 +99,14 @@ def _state_dict(saved):
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
 
 
-def _read_zip(contents):
-    """(saved object, bytes of each storage, byte order)."""
+def _read_zip(contents: bytes) -> tuple[Any, dict[str, Any], str]:
+    """Return the saved object, the bytes of each storage, and the byte order."""
     archive = zipfile.ZipFile(io.BytesIO(contents))
     entries = {info.filename: info for info in archive.infolist()}
     if sum(info.file_size for info in entries.values()) > len(contents):
         raise ValueError("its entries are larger than the file")
 
-    def read(name):
+    def read(name: str) -> bytes:
         # PyTorch never compresses; what is not compressed cannot grow when it is read.
         if entries[name].compress_type != zipfile.ZIP_STORED or entries[name].flag_bits & 1:
             raise ValueError(f"its entry {name} is compressed or encrypted")
@@ -126,8 +127,11 @@ def _read_zip(contents):
     return saved, storages, "<" if order == b"little" else ">"
 
 
-def _read_pickles(contents):
-    """(saved object, bytes of each storage, byte order): magic number, version, machine, object, keys, storages."""
+def _read_pickles(contents: bytes) -> tuple[Any, dict[str, Any], str]:
+    """Return the saved object, the bytes of each storage, and the byte order.
+
+    The file has a magic number, the version, the machine, the object, the keys of the storages, and the storages.
+    """
     file = io.BytesIO(contents)
     storages: dict[str, Any] = {}
     if _interpret(file, {}) != _MAGIC:
@@ -152,13 +156,13 @@ def _read_pickles(contents):
     return saved, storages, "<"
 
 
-def _interpret(file, storages):
-    """The object of the pickle at the file's position; `storages` gets the storages that it names, by key."""
+def _interpret(file: io.BytesIO, storages: dict[str, Any]) -> Any:
+    """Return the object of the pickle at the file's position; add the storages that it names to `storages`, by key."""
     stack: list[Any] = []
     marks: list[int] = []
     memo: dict[Any, Any] = {}
 
-    def since_mark():
+    def since_mark() -> list[Any]:
         start = marks.pop()
         items = stack[start:]
         del stack[start:]
@@ -222,26 +226,27 @@ def _interpret(file, storages):
     raise ValueError("cut off")
 
 
-def _expect(kind, value):
+def _expect(kind: type, value: Any) -> Any:
+    """Return the value. Errors: ValueError where it is of another kind."""
     if not isinstance(value, kind):
         raise ValueError(f"it has a {type(value).__name__} where a {kind.__name__} belongs")
     return value
 
 
-def _set_items(target, items):
+def _set_items(target: Any, items: list[Any]) -> None:
     # Only simple keys: to hash a deeply nested tuple can exhaust the stack of the process.
     for key, value in zip(items[::2], items[1::2], strict=True):
         _expect(dict, target)[key if isinstance(key, int) else _expect(str, key)] = value
 
 
-def _allow(name):
+def _allow(name: str) -> _Name:
     if name not in _ALLOWED:
         raise ValueError(f"it refers to {name[:80]!r}, which no weights need")
     return _Name(name)
 
 
-def _name_storage(identity, storages):
-    """The storage of `('storage', type, key, device, size[, view])`."""
+def _name_storage(identity: Any, storages: dict[str, Any]) -> _Storage:
+    """Return the storage that `('storage', type, key, device, size[, view])` names."""
     kind, type_name, key, _, size, *view = _expect(tuple, identity)
     if kind != "storage" or any(view):
         raise ValueError("it has a reference that is not a whole storage")
@@ -253,7 +258,8 @@ def _name_storage(identity, storages):
     return storage
 
 
-def _rebuild(name, arguments):
+def _rebuild(name: Any, arguments: Any) -> Any:
+    """Call one of the two functions that weights need."""
     name = _expect(_Name, name).text
     if name == _DICTIONARY and arguments == ():
         return {}
@@ -263,13 +269,13 @@ def _rebuild(name, arguments):
     return _Tensor(_expect(_Storage, storage), offset, _expect(tuple, size), _expect(tuple, stride))
 
 
-def _to_array(tensor, storages, order):
-    """The array of a tensor. All sizes are held against the bytes that are there before anything is made of them."""
+def _to_array(tensor: _Tensor, storages: dict[str, Any], order: str) -> np.ndarray:
+    """Return the array of a tensor. All sizes are checked against the bytes in the file before any array is made."""
     storage, offset, size, stride = tensor
     numbers = (storage.size, offset, *size, *stride)
     if not all(isinstance(n, int) and n >= 0 for n in numbers) or len(size) != len(stride) or len(size) > _MAX_AXES:
         raise ValueError("it has a tensor of an impossible shape")
-    dtype, data = np.dtype(_STORAGES[storage.type_name]).newbyteorder(order), storages[storage.key]
+    dtype, data = np.dtype(order + _STORAGES[storage.type_name]), storages[storage.key]
     if storage.size * dtype.itemsize > len(data):
         raise ValueError(f"cut off: storage {storage.key!r} has {len(data)} bytes")
     last = offset + sum((n - 1) * step for n, step in zip(size, stride))

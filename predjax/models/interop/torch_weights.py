@@ -1,15 +1,15 @@
-"""Weights of the PyTorch PredRNN (thuml/predrnn-pytorch) as predjax models, and back; PyTorch itself is not needed.
+"""Weights of the PyTorch PredRNN (thuml/predrnn-pytorch) to predjax models and back, without PyTorch.
 
-Layouts: PyTorch keeps kernels as (out, in, k, k), those of transposed convolutions as (in, out, k, k), and the layer
-norm as (features, h, w). predjax has (k, k, in, out), a transposed kernel turned by half a turn because it correlates
-(see `kernels.convolution.convolve_transposed`), and (h, w, features).
+Layouts: PyTorch has kernels (out, in, k, k), kernels of transposed convolutions (in, out, k, k), and layer norms
+(features, h, w). predjax has kernels (k, k, in, out), turned by half a turn for transposed convolutions because these
+correlate (see `kernels.convolution.convolve_transposed`), and layer norms (h, w, features).
 """
 
 import dataclasses
 import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -22,14 +22,14 @@ from predjax.models.interop.torch_format import read_state_dict
 
 
 class ParameterNames(NamedTuple):
-    """The same parameters under two names: `conv_last.weight` and `predrnn/~/conv_last/w`."""
+    """Two names of each parameter, such as `conv_last.weight` and `predrnn/~/conv_last/w`, each by the other."""
 
     to_predjax: dict[str, str]
     to_torch: dict[str, str]
 
 
 class _Layout(NamedTuple):
-    """From PyTorch's axes to predjax's, and back."""
+    """The two functions between PyTorch's axes and predjax's."""
 
     to_predjax: Callable
     to_torch: Callable
@@ -51,20 +51,21 @@ class _Entry(NamedTuple):
 
 
 @one_line_messages()
-def read_checkpoint(path, **known) -> tuple[ModelConfig, dict]:
-    """Reads `torch.save({'net_param': state_dict})` of a PyTorch PredRNN.
+def read_checkpoint(path: str | os.PathLike, **known: Any) -> tuple[ModelConfig, dict]:
+    """Read `torch.save({'net_param': state_dict})` of a PyTorch PredRNN.
 
     Args:
       path: the file, of either PyTorch format. Nothing in it is run.
-      **known: fields of `ModelConfig`. What the weights do not tell (patch_size, img_channel, input_length,
-        total_length, res_on_conv, decouple_beta, img_width, ...) is taken from here, else its default; what they do
-        tell is held against them. Without patch_size and img_channel, one channel is assumed.
+      **known: fields of `ModelConfig`. Those that the weights do not tell (patch_size, img_channel, input_length,
+        total_length, res_on_conv, decouple_beta, img_width, ...) are taken from here, else they have their defaults;
+        the others are checked against the weights. Without patch_size and img_channel, one channel is assumed.
 
     Returns:
-      The configuration, for frames in [0, 1] (scaling none), and the parameters for `make_forecaster` of it.
+      The configuration, for frames in [0, 1] (scaling none), and the parameters of its forecaster.
 
     Raises:
-      ValueError: the file is no such checkpoint, or `known` contradicts it; FileNotFoundError.
+      ValueError: the file is no such checkpoint, or `known` contradicts it.
+      FileNotFoundError: there is no such file.
     """
     state_dict = read_state_dict(path)
     try:
@@ -75,13 +76,13 @@ def read_checkpoint(path, **known) -> tuple[ModelConfig, dict]:
 
 
 def names(config: ModelConfig) -> ParameterNames:
-    """The names of all parameters of a model, both ways."""
+    """Return the names of all parameters of a model, both ways."""
     to_predjax = {torch: f"{entry.module}/{entry.name}" for torch, entry in _entries(config).items()}
     return ParameterNames(to_predjax, {ours: torch for torch, ours in to_predjax.items()})
 
 
-def from_state_dict(state_dict, config: ModelConfig) -> dict:
-    """The parameters of `config`'s model from arrays by their PyTorch names, in jax's default float type.
+def from_state_dict(state_dict: Mapping[str, Any], config: ModelConfig) -> dict:
+    """Return the parameters of a model from arrays by their PyTorch names, in jax's default float type.
 
     Errors: ValueError if an entry is missing, unknown, or of another shape.
     """
@@ -106,8 +107,8 @@ def from_state_dict(state_dict, config: ModelConfig) -> dict:
     return params
 
 
-def to_state_dict(params, config: ModelConfig) -> dict:
-    """The inverse of `from_state_dict`: arrays by their PyTorch names."""
+def to_state_dict(params: dict, config: ModelConfig) -> dict[str, np.ndarray]:
+    """Return the parameters of a model as arrays by their PyTorch names: the inverse of `from_state_dict`."""
     entries = _entries(config)
     given = {f"{module}/{name}": array for module, group in params.items() for name, array in group.items()}
     _check_names({f"{entry.module}/{entry.name}" for entry in entries.values()}, set(given), "parameters")
@@ -117,8 +118,8 @@ def to_state_dict(params, config: ModelConfig) -> dict:
     }
 
 
-def _entries(config) -> dict[str, _Entry]:
-    """Every parameter of the model by its PyTorch name."""
+def _entries(config: ModelConfig) -> dict[str, _Entry]:
+    """Return every parameter of the model by its PyTorch name."""
     features, k, root = config.num_hidden[0], config.filter_size, "predrnn/~"
     frame = config.patch_size**2 * (config.img_channel + config.coverage_channel)
     predicted = config.patch_size**2 * config.img_channel
@@ -127,7 +128,7 @@ def _entries(config) -> dict[str, _Entry]:
     half, bottom = features // 2, features if config.conv_on_input else frame
     entries = {}
 
-    def add(torch_name, module, layout, *shape):
+    def add(torch_name: str, module: str, layout: _Layout, *shape: int | None) -> None:
         entries[f"{torch_name}.weight"] = _Entry(f"{root}/{module}", "w", layout, shape)
 
     if config.conv_on_input:
@@ -143,7 +144,11 @@ def _entries(config) -> dict[str, _Entry]:
     if config.spec.decoupled:
         add("adapter", "decouple", _KERNEL, features, features, 1, 1)
     for layer in range(len(config.num_hidden)):
-        gates = {"x": (7, features if layer else bottom), "h": (4, features), "m": (3, features)}
+        gates: dict[str, tuple[int, int | None]] = {
+            "x": (7, features if layer else bottom),
+            "h": (4, features),
+            "m": (3, features),
+        }
         gates |= {"o": (1, 2 * features)} | ({"a": (4, action)} if config.spec.action else {})
         ours, theirs = f"cell_{layer}/~", f"cell_list.{layer}"
         for source, (count, inputs) in gates.items():
@@ -163,13 +168,13 @@ def _entries(config) -> dict[str, _Entry]:
     return entries
 
 
-def _infer_config(state_dict, known) -> ModelConfig:
-    """The configuration that the shapes tell, completed by what is known and checked against it."""
+def _infer_config(state_dict: Mapping[str, Any], known: dict[str, Any]) -> ModelConfig:
+    """Return the configuration that the shapes tell, checked against and completed by what is known."""
     unknown = set(known) - {f.name for f in dataclasses.fields(ModelConfig)}
     if unknown:
         raise ValueError(f"ModelConfig has no {', '.join(sorted(unknown))}")
 
-    def shape(name, axes=4):
+    def shape(name: str, axes: int = 4) -> tuple[int, ...]:
         if name not in state_dict or np.ndim(state_dict[name]) != axes:
             raise ValueError(f"it has no {name} of {axes} axes, as every PredRNN of its kind has")
         return state_dict[name].shape
@@ -179,7 +184,7 @@ def _infer_config(state_dict, known) -> ModelConfig:
         raise ValueError("it has no cell_list.0, cell_list.1, ...: not the weights of a PredRNN")
     with_action = "cell_list.0.conv_a.0.weight" in state_dict
     conv_on_input = "conv_input1.weight" in state_dict
-    config = {
+    config: dict[str, Any] = {
         "model_name": _find_predrnn(with_action, "adapter.weight" in state_dict),
         "num_hidden": tuple(shape(f"cell_list.{layer}.conv_last.weight")[0] for layer in sorted(layers)),
         "filter_size": shape("cell_list.0.conv_h.0.weight")[-1],
@@ -216,15 +221,15 @@ def _find_predrnn(action: bool, decoupled: bool) -> str:
     return next(name for name in predrnns if (MODELS[name].action, MODELS[name].decoupled) == (action, decoupled))
 
 
-def _infer_patches(patch_channels, known):
-    """patch_size and img_channel from their product p p C and what is known of them."""
+def _infer_patches(patch_channels: int, known: dict[str, Any]) -> dict[str, Any]:
+    """Return patch_size and img_channel from their product p p C and what is known of them."""
     patch_size, channels = known.get("patch_size"), known.get("img_channel")
     if patch_size is None and channels is None:
         patch_size = math.isqrt(patch_channels)
         if patch_size**2 != patch_channels:
             raise ValueError(f"{patch_channels} patch channels: pass patch_size or img_channel (p x p x channels)")
     elif patch_size is None:
-        patch_size = math.isqrt(patch_channels // max(channels, 1))
+        patch_size = math.isqrt(patch_channels // max(known["img_channel"], 1))
     patch_size = max(patch_size, 1)
     channels = patch_channels // patch_size**2 if channels is None else channels
     if patch_size**2 * channels != patch_channels:
@@ -234,7 +239,7 @@ def _infer_patches(patch_channels, known):
     return {"patch_size": patch_size, "img_channel": channels}
 
 
-def _check_names(expected, given, what):
+def _check_names(expected: set[str], given: set[str], what: str) -> None:
     for names_, problem in ((expected - given, "lacks"), (given - expected, "has the unknown")):
         if names_:
             first, *others = sorted(names_)
@@ -242,5 +247,5 @@ def _check_names(expected, given, what):
             raise ValueError(f"the {what} {problem} {first}{more}")
 
 
-def _show(value):
+def _show(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,14 +1,19 @@
-"""What every stack gives."""
+"""What every stack returns."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 
 
 class StackOutput(NamedTuple):
-    """`features`: the predicted patches `(B, h, w, p p C)`; `penalty`: a scalar for the loss; `increments`: what the
-    step adds to the memories of all layers, each `(L, B, h, w, F)`, of stacks that decouple memories, else None."""
+    """The output of a step.
+
+    features: the predicted patches `(B, h, w, p p C)`, or what a wrapper makes them of.
+    penalty: a scalar that is added to the loss.
+    increments: (delta_c, delta_m) that the step adds to the memories of all layers, each `(L, B, h, w, F)`; () of
+      stacks without such memories.
+    """
 
     features: jax.Array
     penalty: jax.Array
-    increments: Any = None
+    increments: tuple = ()

@@ -17,8 +17,8 @@ from predjax.models.stacks.layered import choose_kernel
 
 
 class MIMStackState(NamedTuple):
-    """`bottom`: H and C of the ST-LSTM; `blocks`: H, C and S of each block; `mim_n`: of each MIM-N; `memory`: M of the
-    top layer; `started`: whether there was a step, `(B,)`."""
+    """`bottom`: H and C of the ST-LSTM; `blocks`: H, C and S of each block; `mim_n`: the state of each MIM-N; `memory`:
+    M of the top layer; `started`: whether there was a step, `(B,)`."""
 
     bottom: tuple[jax.Array, jax.Array]
     blocks: tuple[tuple[jax.Array, jax.Array, jax.Array], ...]
@@ -28,19 +28,19 @@ class MIMStackState(NamedTuple):
 
 
 class MIMStack(hk.RNNCore):
-    """An ST-LSTM below, memory-in-memory blocks above, fed with differences; prediction W H_L.
+    """An ST-LSTM below memory-in-memory blocks, which differences go into; prediction W H_L.
 
         H_1 = ST-LSTM(x)    D_1 = H_1 - H_1 of the step before
         for l = 2 ... L:    D_l = MIM-N_l(D_{l-1})    H_l = MIM block_l(H_{l-1}, D_l)
 
-    Wang et al. (2019), arXiv:1811.07490: differences are made once, of the lowest hidden states, and go up through the
-    MIM-N. At the first step all D are 0. M passes through the layers as in PredRNN.
+    Wang et al. (2019), arXiv:1811.07490: differences of the lowest hidden states go up through the MIM-N. At the first
+    step all D are 0. M passes through the layers as in PredRNN.
 
-    Inputs `(B, h, w, features)`; outputs `StackOutput`. `forget_bias` is that of blocks and MIM-N.
+    Inputs `(B, h, w, features)`; outputs `StackOutput`. The option `forget_bias` is for blocks and MIM-N alike.
     """
 
-    def __init__(self, config: ModelConfig, grid: tuple[int, int], context: StepContext, name=None):
-        super().__init__(name=name or "mim")
+    def __init__(self, config: ModelConfig, grid: tuple[int, int], context: StepContext) -> None:
+        super().__init__(name="mim")
         self.context = context
         features, kernel, norm = config.num_hidden[0], choose_kernel(config), config.layer_norm
         layers = range(1, len(config.num_hidden))
@@ -51,8 +51,8 @@ class MIMStack(hk.RNNCore):
         self.mim_n = [MIMMemory(features, grid, kernel, **options, name=f"mim_n_{layer}") for layer in layers]
         self.head = LinearMap(config.head_features, context=context, name="head")
 
-    def initial_state(self, batch_size):
-        """All zeros, and nothing seen."""
+    def initial_state(self, batch_size: int) -> MIMStackState:
+        """Return zeros, before any step."""
         bottom = self.bottom.initial_state(batch_size)
         blocks = [block.initial_state(batch_size) for block in self.blocks]
         return MIMStackState(
@@ -63,7 +63,7 @@ class MIMStack(hk.RNNCore):
             jnp.zeros(batch_size, bool),
         )
 
-    def __call__(self, inputs, state):
+    def __call__(self, inputs: jax.Array, state: MIMStackState) -> tuple[StackOutput, MIMStackState]:
         started = state.started[:, None, None, None]
         hidden, cell = state.bottom
         bottom, _ = self.bottom.advance(inputs, STLSTMState(hidden, cell, state.memory))

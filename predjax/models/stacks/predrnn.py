@@ -22,14 +22,14 @@ class PredRNNState(NamedTuple):
     memory: jax.Array
 
 
-def decoupling_loss(delta_c, delta_m):
-    """The mean over samples and features of |cos(delta_c, delta_m)| over space; 0 if orthogonal, 1 if parallel.
+def decoupling_loss(delta_c: jax.Array, delta_m: jax.Array) -> jax.Array:
+    """Return the mean over samples and features of |cos(delta_c, delta_m)| over space; 0: orthogonal, 1: parallel.
 
     Args:
       delta_c, delta_m: `(..., h, w, F)`, after the shared convolution W_decouple.
 
-    As the published code has it: a mean, where the paper (Wang et al. 2022, eq. 9) sums. Increments that vanish over
-    the whole frame count as decoupled and give no gradient.
+    A mean as in the published code; the paper has a sum (Wang et al. 2022, eq. 9). Increments that vanish over the
+    whole frame count as decoupled and give no gradient.
     """
     space = (-3, -2)
     product = (delta_c * delta_m).sum(space)
@@ -50,13 +50,13 @@ class PredRNN(hk.RNNCore):
     Inputs `(B, h, w, p p C + forcing features)`, frames first; outputs `StackOutput`.
     """
 
-    def __init__(self, config: ModelConfig, grid: tuple[int, int], context: StepContext, name=None):
-        super().__init__(name=name or "predrnn")
+    def __init__(self, config: ModelConfig, grid: tuple[int, int], context: StepContext) -> None:
+        super().__init__(name="predrnn")
         self.context = context
         self.config, self.grid = config, tuple(grid)
         self.frame_features = config.patch_size**2 * (config.img_channel + config.coverage_channel)
         halved = tuple(-(-n // 2) for n in self.grid)
-        self.sizes = [self.grid, halved, tuple(-(-n // 2) for n in halved)]
+        self.sizes: list = [self.grid, halved, tuple(-(-n // 2) for n in halved)]
         spatial_shape = self.sizes[-1] if config.conv_on_input else self.grid
         features, k = config.num_hidden[0], config.filter_size
         options: Any = {"layer_norm": config.layer_norm, "with_action": config.spec.action, "context": context}
@@ -77,17 +77,17 @@ class PredRNN(hk.RNNCore):
         if config.spec.decoupled:
             self.decouple = LinearMap(features, (1, 1), context=context, name="decouple")
 
-    def initial_state(self, batch_size):
-        """All zeros."""
+    def initial_state(self, batch_size: int) -> PredRNNState:
+        """Return zeros."""
         states = [cell.initial_state(batch_size) for cell in self.cells]
         return PredRNNState(tuple((s.hidden, s.cell) for s in states), states[0].memory)
 
-    def _decode(self, hidden, first, second):
+    def _decode(self, hidden: jax.Array, first: jax.Array, second: jax.Array) -> jax.Array:
         if self.config.res_on_conv:
             return self.decode[1](self.decode[0](hidden + second, self.sizes[1]) + first, self.sizes[0])
         return self.decode[1](self.decode[0](hidden, self.sizes[1]), self.sizes[0])
 
-    def __call__(self, inputs, state):
+    def __call__(self, inputs: jax.Array, state: PredRNNState) -> tuple[StackOutput, PredRNNState]:
         frames, action = inputs[..., : self.frame_features], inputs[..., self.frame_features :]
         hidden = frames
         if self.config.conv_on_input:

@@ -32,8 +32,8 @@ class PredRNNPP(hk.RNNCore):
     Inputs `(B, h, w, features)`; outputs `StackOutput`.
     """
 
-    def __init__(self, config: ModelConfig, grid: tuple[int, int], context: StepContext, name=None):
-        super().__init__(name=name or "predrnn_pp")
+    def __init__(self, config: ModelConfig, grid: tuple[int, int], context: StepContext) -> None:
+        super().__init__(name="predrnn_pp")
         self.context = context
         features, kernel = config.num_hidden[0], choose_kernel(config)
         options: Any = {"layer_norm": config.layer_norm, "context": context}
@@ -44,13 +44,13 @@ class PredRNNPP(hk.RNNCore):
         self.highway = GHU(features, grid, kernel, **options, name="highway")
         self.head = LinearMap(config.head_features, context=context, name="head")
 
-    def initial_state(self, batch_size):
-        """All zeros."""
+    def initial_state(self, batch_size: int) -> PredRNNPPState:
+        """Return zeros."""
         states = [cell.initial_state(batch_size) for cell in self.cells]
         layers = tuple((s.hidden, s.cell) for s in states)
         return PredRNNPPState(layers, states[0].memory, self.highway.initial_state(batch_size))
 
-    def __call__(self, inputs, state):
+    def __call__(self, inputs: jax.Array, state: PredRNNPPState) -> tuple[StackOutput, PredRNNPPState]:
         below, memory, highway, layers = inputs, state.memory, state.highway, []
         for layer, (cell, (h, c)) in enumerate(zip(self.cells, state.layers)):
             below, new = cell(below, CausalLSTMState(h, c, memory))

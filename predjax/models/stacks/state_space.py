@@ -1,4 +1,7 @@
-"""Stacks of state-space blocks, by steps and for all steps at once."""
+"""Stacks of state-space blocks, run step by step or for all steps at once."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import haiku as hk
 import jax
@@ -15,27 +18,27 @@ from predjax.models.stacks.layered import choose_kernel
 
 
 class Block(hk.RNNCore):
-    """x + drop(G(cell(N(x)))): a linear recurrence, and the nonlinearity that its papers put after it.
+    """x + drop(G(cell(N(x)))): a linear recurrence and the nonlinearity that follows it in the papers.
 
-    N is layer normalisation of the features of each pixel. For LRU and S5 G(y) = (W y + b) sigmoid(V y + c) of
-    y = drop(gelu(y)), a gated linear unit, as in Orvieto et al. (2023) and Smith et al. (2023). The head "standard" of
-    ConvS5 has group normalisation and gelu itself, and G is the identity. `dropout` acts in training only.
+    N normalises the features of each pixel. For LRU and S5 G(y) = (W z + b) sigmoid(V z + c) with z = drop(gelu(y)), a
+    gated linear unit (Orvieto et al. 2023, Smith et al. 2023). For ConvS5 with the head "standard", which has group
+    normalisation and gelu itself, G is the identity. `dropout` acts in training only.
 
-    `(B, *S, F)` to the same shape; `unroll` does so for all steps, `(B, T, *S, F)`.
+    Inputs and outputs `(B, *S, F)`; of all steps, in `unroll`, `(B, T, *S, F)`.
     """
 
-    def __init__(self, cell, dropout=0.0, name=None):
+    def __init__(self, cell: Any, dropout: float = 0.0, name: str | None = None) -> None:
         super().__init__(name=name)
         self.cell, self.dropout = cell, check_number("dropout", dropout, low=0, high=0.99)
         self.norm = hk.LayerNorm(-1, create_scale=True, create_offset=True, name="norm")
         bends = isinstance(cell, ConvS5) and cell.head == "standard"
         self.gate = None if bends else LinearMap(2 * cell.features, (), True, context=cell.context, name="gate")
 
-    def initial_state(self, batch_size):
-        """That of the cell."""
+    def initial_state(self, batch_size: int) -> Any:
+        """Return the initial state of the cell."""
         return self.cell.initial_state(batch_size)
 
-    def _run(self, run, inputs, state):
+    def _run(self, run: Callable, inputs: jax.Array, state: Any) -> tuple[jax.Array, Any]:
         outputs, state = run(self.norm(inputs), state)
         drop = self.cell.context.drop
         if self.gate:
@@ -43,25 +46,25 @@ class Block(hk.RNNCore):
             outputs = linear * jax.nn.sigmoid(gate)
         return inputs + drop(outputs, self.dropout), state
 
-    def __call__(self, inputs, state):
+    def __call__(self, inputs: jax.Array, state: Any) -> tuple[jax.Array, Any]:
         return self._run(self.cell, inputs, state)
 
-    def unroll(self, inputs, state):
-        """All steps at once, as `predjax.unroll`."""
+    def unroll(self, inputs: jax.Array, state: Any) -> tuple[jax.Array, Any]:
+        """Run all steps at once, as `predjax.unroll` does."""
         return self._run(self.cell.unroll, inputs, state)
 
 
 class StateSpaceStack(hk.RNNCore):
-    """Embedded patches, blocks of the cell that the model is named after, and a linear head, all of one width.
+    """Embedded patches, blocks of the model's cell, and a linear head; all blocks have the same width.
 
-    Inputs `(B, h, w, features)`; outputs `StackOutput`. `unroll` takes `(B, T, h, w, features)` and gives what all
-    steps give, with the depth of the logarithm of T.
+    Inputs `(B, h, w, features)`; outputs `StackOutput`. `unroll` takes `(B, T, h, w, features)` and returns the outputs
+    of all steps, by operations whose depth grows with the logarithm of T.
     """
 
     around_cells = (Block,)  # takes options as well
 
-    def __init__(self, config: ModelConfig, grid: tuple[int, int], context: StepContext, name=None):
-        super().__init__(name=name or config.model_name)
+    def __init__(self, config: ModelConfig, grid: tuple[int, int], context: StepContext) -> None:
+        super().__init__(name=config.model_name)
         self.context = context
         options, features = config.options, config.num_hidden[0]
         dropout = options.pop("dropout", 0.0)
@@ -77,20 +80,20 @@ class StateSpaceStack(hk.RNNCore):
         ]
         self.head = LinearMap(config.head_features, with_bias=True, context=context, name="head")
 
-    def initial_state(self, batch_size):
-        """Those of all blocks."""
+    def initial_state(self, batch_size: int) -> tuple:
+        """Return the initial states of all blocks."""
         return tuple(block.initial_state(batch_size) for block in self.blocks)
 
-    def _run(self, runs, inputs, state):
+    def _run(self, runs: Sequence[Callable], inputs: jax.Array, state: tuple) -> tuple[StackOutput, tuple]:
         hidden, states = self.embed(inputs), []
         for run, before in zip(runs, state):
             hidden, after = run(hidden, before)
             states.append(after)
         return StackOutput(self.head(hidden), jnp.zeros(())), tuple(states)
 
-    def __call__(self, inputs, state):
+    def __call__(self, inputs: jax.Array, state: tuple) -> tuple[StackOutput, tuple]:
         return self._run(self.blocks, inputs, state)
 
-    def unroll(self, inputs, state):
-        """All steps at once, as `predjax.unroll`."""
+    def unroll(self, inputs: jax.Array, state: tuple) -> tuple[StackOutput, tuple]:
+        """Run all steps at once, as `predjax.unroll` does."""
         return self._run([block.unroll for block in self.blocks], inputs, state)

@@ -14,6 +14,7 @@ from xarray.backends import BackendEntrypoint
 
 from predjax.radar.formats.knmi import is_knmi, open_knmi
 from predjax.radar.formats.odim import is_odim, open_odim
+from predjax.radar.formats.open_files import read_start
 from predjax.radar.formats.pgm import is_pgm, open_pgm
 
 _DECODING = ("mask_and_scale", "decode_times", "concat_characters", "decode_coords", "use_cftime", "decode_timedelta")
@@ -25,7 +26,7 @@ class _CompositeBackend(BackendEntrypoint):
     open_dataset_parameters = ("filename_or_obj", "drop_variables", "variable", *_DECODING)
 
     @staticmethod
-    def holds(path: str) -> bool:
+    def holds(path: str, start: bytes) -> bool:
         """Return whether the content of a file is of the format."""
         raise NotImplementedError
 
@@ -54,7 +55,7 @@ class _CompositeBackend(BackendEntrypoint):
         """Return whether a file is a composite of the format that needs no choice of a variable."""
         try:
             path = os.fspath(filename_or_obj)
-            return self.holds(path) and bool(self.open(path))
+            return self.holds(path, read_start(path)) and bool(self.open(path))
         except (TypeError, ValueError, OSError, AttributeError):
             return False
 

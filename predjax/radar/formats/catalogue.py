@@ -15,6 +15,7 @@ from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.formats.npy import read_npy
 from predjax.radar.formats.npz import read_npz
 from predjax.radar.formats.odim import is_odim, open_odim
+from predjax.radar.formats.open_files import read_start
 from predjax.radar.formats.pgm import SUFFIXES as PGM_SUFFIXES
 from predjax.radar.formats.pgm import is_pgm, open_pgm
 from predjax.radar.formats.table import read_table
@@ -40,7 +41,7 @@ class Format(NamedTuple):
 
     Attributes:
       suffixes: that its files have, in lower case; a format without any is a folder.
-      holds: of the first kind: whether the content of a path is of this format.
+      holds: of the first kind: whether a path, whose first 8 bytes are given too, is of this format by its content.
       open: of the first kind: a path and the wanted variable ("": the only one) to a lazy Dataset of undecoded numbers
         with CF attributes. Files of one grid are joined in time.
       read: of the second kind, arrays and tables: a path to Movies, each file by itself.
@@ -49,7 +50,7 @@ class Format(NamedTuple):
     """
 
     suffixes: tuple[str, ...]
-    holds: Callable[[str], bool] | None = None
+    holds: Callable[[str, bytes], bool] | None = None
     open: Callable[[str, str], xr.Dataset] | None = None
     read: Callable[[pathlib.Path, Reading], Movies] | None = None
     is_composite: bool = False
@@ -71,7 +72,7 @@ FORMATS = (
     Format((".npy",), read=_read_array),
     Format((".npz",), read=_read_array),
     # The last one whose content it is: netCDF's is whatever is not another's.
-    Format((".nc", ".nc4", ".cdf", ".netcdf", *_HDF5_SUFFIXES), lambda path: True, open_netcdf),
+    Format((".nc", ".nc4", ".cdf", ".netcdf", *_HDF5_SUFFIXES), lambda path, start: True, open_netcdf),
     Format(_HDF5_SUFFIXES, is_odim, open_odim, is_composite=True),
     Format(_HDF5_SUFFIXES, is_knmi, open_knmi, is_composite=True),
     Format(PGM_SUFFIXES, is_pgm, open_pgm, is_composite=True),
@@ -92,7 +93,9 @@ GRID_SUFFIXES = list_suffixes(one for one in FORMATS if one.open)  # of files th
 def find_format(file: str | os.PathLike) -> Format | None:
     """Return the format of a file by its suffix, of a folder by its content; None where it is none of them."""
     if os.path.isdir(file):
-        return next((one for one in FORMATS if one.holds and not one.suffixes and one.holds(os.fspath(file))), None)
+        return next(
+            (one for one in FORMATS if one.holds and not one.suffixes and one.holds(os.fspath(file), b"")), None
+        )
     name = os.path.basename(os.fspath(file)).lower()
     return next((one for one in FORMATS if one.suffixes and name.endswith(one.suffixes)), None)
 
@@ -126,7 +129,8 @@ def _open(file: str, reading: Reading) -> tuple[xr.Dataset, str]:
     """The Dataset of a file, and the variable to choose in it."""
     if reading.engine:
         return open_with(reading.engine, file), reading.variable
-    found = next(one for one in reversed(FORMATS) if one.open and one.holds and one.holds(file))
+    start = read_start(file)
+    found = next(one for one in reversed(FORMATS) if one.open and one.holds and one.holds(file, start))
     assert found.open is not None, "it is one of those"
     if not found.is_composite:
         return found.open(file, reading.variable), reading.variable

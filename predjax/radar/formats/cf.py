@@ -25,6 +25,7 @@ _NAMES = {
     "x": "x lon longitude rlon xc x0 x1 nx nlon ni i col cols column columns west_east easting projection_x_coordinate",
     "channel": "channel channels band bands",
 }
+_ROLE_OF = {name: role for role, names in _NAMES.items() for name in names.split()}
 
 
 def attributes(item: xr.Dataset | xr.Variable) -> dict:
@@ -193,7 +194,7 @@ def _role(dataset: xr.Dataset, group: str, dimension: str) -> str:
     name = _plain(dimension)
     coordinate = lookup(dataset, f"{group}/", name)
     role = _role_by_attributes(dataset.variables[coordinate]) if coordinate is not None else ""
-    role = role or next((role for role, names in _NAMES.items() if name.lower() in names.split()), "")
+    role = role or _ROLE_OF.get(name.lower(), "")
     if not role:
         seen = [dataset.variables[path] for path in _visible(dataset, group).values()]
         roles = [one for one in (_role_by_attributes(one) for one in seen if one.dims == (dimension,)) if one]

@@ -6,7 +6,7 @@ import netCDF4
 import numpy as np
 
 from predjax.radar.formats.classic import check_classic_size
-from predjax.radar.formats.open_files import FileArray
+from predjax.radar.formats.open_files import FileArray, read_start
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 _CLASSIC = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
@@ -33,12 +33,6 @@ def open_hdf5(path: str) -> netCDF4.Dataset:
         raise ValueError(f"{path}: the netCDF file is truncated or damaged ({reason})") from None
     dataset.set_auto_maskandscale(False)
     return dataset
-
-
-def read_start(path: str) -> bytes:
-    """Return the first 8 bytes of a file, which tell its format."""
-    with open(path, "rb") as file:
-        return file.read(8)
 
 
 def find_array(path: str, variable: netCDF4.Variable) -> FileArray:

@@ -16,7 +16,7 @@ from predjax.messages import warn_once
 from predjax.radar.formats import times
 from predjax.radar.formats.composites import AMOUNT, RATE, REFLECTIVITY, Composite, as_code, label_composite
 from predjax.radar.formats.decode import check_dtype
-from predjax.radar.formats.hdf5 import HDF5, attributes_at, find_array, number, open_hdf5, read_start, text
+from predjax.radar.formats.hdf5 import HDF5, attributes_at, find_array, number, open_hdf5, text
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.formats.open_files import OPEN_FILES
 from predjax.radar.formats.placement import place_offset
@@ -28,9 +28,9 @@ _METRES = {"KM": 1000.0, "M": 1.0}
 _FORMULA = re.compile(r"GEO\s*=\s*([-+0-9.eE]+)\s*\*\s*PV\s*\+?\s*([-+0-9.eE]+)")
 
 
-def is_knmi(path: str) -> bool:
-    """Return whether a file has KNMI's layout."""
-    if read_start(path) != HDF5:
+def is_knmi(path: str, start: bytes) -> bool:
+    """Return whether a file, by its first bytes and its content, has KNMI's layout."""
+    if start != HDF5:
         return False
     with NETCDF_LOCK:
         return {"overview", "image1"} <= OPEN_FILES.get(path, open_hdf5).groups.keys()

@@ -168,8 +168,8 @@ def _count_until(dates: np.ndarray, last: str, file: str) -> int:
 
 def _find_fields(dataset: xr.Dataset, name: str, roles: dict[str, str], label: str) -> tuple[Field, ...]:
     variable = dataset.variables[name]
-    found = find_source(variable)
-    array = found[0] if found and isinstance(found[0], FileArray) else VariableArray(name, variable)
+    source = find_source(variable)
+    array = source if isinstance(source, FileArray) else VariableArray(name, variable)
     decoder = read_packing(variable.dtype, cf.attributes(variable), label)
     channels = next((size for role, size in zip(roles.values(), variable.shape) if role == "channel"), 1)
     return tuple(
@@ -245,9 +245,10 @@ def _read_coordinate(dataset: xr.Dataset, name: str, roles: dict[str, str], role
     coordinate = dataset.variables[path]
     if coordinate.dims != (dimension,) or coordinate.dtype.kind not in "iuf":
         return None
-    attrs = cf.attributes(coordinate)
-    packing = read_packing(coordinate.dtype, attrs, f"{file}: {path.rpartition('/')[2]}")
-    values = coordinate.values.astype(np.float64) * packing.scale + packing.offset
+    attrs, values = cf.attributes(coordinate), coordinate.values.astype(np.float64)
+    if {"scale_factor", "add_offset"} & attrs.keys():
+        packing = read_packing(coordinate.dtype, attrs, f"{file}: {path.rpartition('/')[2]}")
+        values = values * packing.scale + packing.offset
     return xr.Variable((role,), values, {key: attrs[key] for key in _COORDINATE_ATTRS if key in attrs})
 
 

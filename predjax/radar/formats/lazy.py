@@ -76,20 +76,29 @@ def read_later(dims: Iterable[Hashable], source: Readable, attrs: dict | None = 
     return xr.Variable(tuple(dims), indexing.LazilyIndexedArray(_Array(source)), attrs)
 
 
-def find_source(variable: xr.Variable | xr.DataArray) -> tuple[Readable, tuple] | None:
-    """Return what a variable is read from and its part of it, an index for each axis; None for numbers in memory.
+def find_source(variable: xr.Variable | xr.DataArray) -> Readable | None:
+    """Return what a variable, or the whole that it is a part of, is read from; None for numbers in memory.
 
-    xarray hands on the arrays that reading gives, but not what it reads from. So empty parts are read, which costs
-    nothing: an empty part along one axis tells the indices of all other axes.
+    xarray hands on the arrays that reading gives, but not what it reads from. So an empty part is read, which costs
+    nothing.
+    """
+    origin = getattr(variable[:0].data, "origin", None) if variable.ndim else None
+    return origin and origin[0]
+
+
+def _find_part(variable: xr.Variable | xr.DataArray) -> tuple | None:
+    """The index of each axis of what a variable is read from, as of `find_source`.
+
+    An empty part along one axis tells the indices of all other axes.
     """
     if variable.ndim < 2:
         return None
     origins = [getattr(part.data, "origin", None) for part in (variable[:0], variable[:, :0])]
     if None in origins:
         return None
-    (source, key), (_, other) = origins
+    (_, key), (_, other) = origins
     first = next(axis for axis, part in enumerate(key) if not _is_number(part))
-    return source, (*key[:first], other[first], *key[first + 1 :])
+    return (*key[:first], other[first], *key[first + 1 :])
 
 
 def find_codes(frames: xr.Variable | xr.DataArray) -> tuple[xr.Variable, np.ndarray] | None:
@@ -97,17 +106,17 @@ def find_codes(frames: xr.Variable | xr.DataArray) -> tuple[xr.Variable, np.ndar
 
     None for frames in memory (somebody may have changed them) and for frames that no single table decodes.
     """
-    found = find_source(frames)
-    stored = found[0].codes() if found and isinstance(found[0], Coded) else None
-    if found is None or stored is None:
+    source, part = find_source(frames), _find_part(frames)
+    found = source.codes() if part and isinstance(source, Coded) else None
+    if part is None or found is None:
         return None
     names = iter(frames.dims)
-    index = {f"axis {axis}" if _is_number(part) else next(names): part for axis, part in enumerate(found[1])}
-    return read_later(index, stored[0]).isel(index), stored[1]
+    index = {f"axis {axis}" if _is_number(one) else next(names): one for axis, one in enumerate(part)}
+    return read_later(index, found[0]).isel(index), found[1]
 
 
 def cut_frames(frames: xr.Variable, start: int, stop: int) -> xr.Variable:
     """Return frames [start, stop) of whole lazy frames; unlike those of a slice they do not know of all files."""
-    found = find_source(frames)
-    assert found is not None and isinstance(found[0], Divisible), "a reader made them"
-    return read_later(frames.dims, found[0].cut(start, stop))
+    source = find_source(frames)
+    assert isinstance(source, Divisible), "a reader made them"
+    return read_later(frames.dims, source.cut(start, stop))

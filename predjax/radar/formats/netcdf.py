@@ -29,8 +29,8 @@ def open_netcdf(path: str, variable: str = "") -> xr.Dataset:
 def build_dataset(variables: dict[str, xr.Variable], attrs: dict, path: str) -> xr.Dataset:
     """Return a Dataset of variables as they are: xarray would read the coordinates to index them."""
     others = [name for name, one in variables.items() if one.dims and name not in one.dims]
-    dataset = xr.Coordinates(variables, indexes={}).to_dataset().reset_coords(others).assign_attrs(attrs)
-    dataset.encoding["source"] = path
+    dataset = xr.Coordinates(variables, indexes={}).to_dataset().reset_coords(others)
+    dataset.attrs, dataset.encoding = attrs, {"source": path}
     return dataset
 
 

@@ -16,7 +16,7 @@ from predjax.messages import warn_once
 from predjax.radar.formats import times
 from predjax.radar.formats.composites import AMOUNT, RATE, REFLECTIVITY, Composite, as_code, label_composite
 from predjax.radar.formats.decode import check_dtype
-from predjax.radar.formats.hdf5 import HDF5, attributes_at, find_array, number, open_hdf5, read_start, text
+from predjax.radar.formats.hdf5 import HDF5, attributes_at, find_array, number, open_hdf5, text
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.formats.open_files import OPEN_FILES
 from predjax.radar.formats.placement import place_corners
@@ -27,9 +27,9 @@ _OBJECTS = ("COMP", "IMAGE")
 _CORNERS = ("UL", "UR", "LL", "LR")
 
 
-def is_odim(path: str) -> bool:
-    """Return whether a file is one of ODIM, composite or not."""
-    if read_start(path) != HDF5:
+def is_odim(path: str, start: bytes) -> bool:
+    """Return whether a file, by its first bytes and its content, is one of ODIM, composite or not."""
+    if start != HDF5:
         return False
     with NETCDF_LOCK:
         file = OPEN_FILES.get(path, open_hdf5)
@@ -55,7 +55,7 @@ def _read_composite(file: netCDF4.Dataset, path: str, variable: str) -> Composit
     kind = text(what, "object", f"{path}: what")
     if kind not in _OBJECTS:
         raise ValueError(f"{path}: the object must be a composite ({', '.join(_OBJECTS)}), found {kind}")
-    group, quantity = _find_data(file, path, variable)
+    group, described = _find_data(file, path, variable)
     name = f"{path}: {group}"
     parent = group.split("/")[0]
     array = file[group].variables.get("data")
@@ -73,9 +73,9 @@ def _read_composite(file: netCDF4.Dataset, path: str, variable: str) -> Composit
         how = attributes_at(file, f"{group}/how", f"{parent}/how", "how")
     except AttributeError:
         how = {}  # anything may be there, also what the netCDF library cannot read
+    quantity = str(described["quantity"])
     attrs = dict(QUANTITIES[quantity])
     attrs |= {key: how[key] for key in ("zr_a", "zr_b") if {"zr_a", "zr_b"} <= how.keys()}
-    described = attributes_at(file, f"{group}/what", f"{parent}/what", "what")
     grid = _place(where, shape, path)
     if not grid.mapping:
         attrs["proj4"] = text(where, "projdef", path)
@@ -90,13 +90,14 @@ def _read_composite(file: netCDF4.Dataset, path: str, variable: str) -> Composit
     )
 
 
-def _find_data(dataset: netCDF4.Dataset, file: str, wanted: str) -> tuple[str, str]:
-    """The path of the group that is meant, and its quantity."""
-    found = {}
+def _find_data(dataset: netCDF4.Dataset, file: str, wanted: str) -> tuple[str, dict]:
+    """The path of the group that is meant, and the attributes of its `what`."""
+    whats = {}
     for parent in sorted(filter(re.compile(r"dataset\d+").fullmatch, dataset.groups), key=_natural):
         for child in sorted(filter(re.compile(r"data\d+").fullmatch, dataset[parent].groups), key=_natural):
-            what = attributes_at(dataset, f"{parent}/{child}/what", f"{parent}/what", "what")
-            found[f"{parent}/{child}"] = str(what.get("quantity", "none"))
+            paths = f"{parent}/{child}/what", f"{parent}/what", "what"
+            whats[f"{parent}/{child}"] = attributes_at(dataset, *paths)
+    found = {path: str(what.get("quantity", "none")) for path, what in whats.items()}
     if not found:
         raise ValueError(f"{file}: a composite needs a group dataset1/data1, found {', '.join(dataset.groups)}")
     wanted = wanted.strip("/").removesuffix("/data")
@@ -109,7 +110,8 @@ def _find_data(dataset: netCDF4.Dataset, file: str, wanted: str) -> tuple[str, s
         raise ValueError(f"{file}: there is no {wanted!r} among {', '.join(QUANTITIES)}; there are {listed}")
     if len(chosen) > 1:
         raise ValueError(f"{file}: several data could be the frames: {listed}; choose one with --variable")
-    return next(iter(chosen.items()))
+    path = next(iter(chosen))
+    return path, whats[path]
 
 
 def _natural(name: str) -> tuple[int, str]:

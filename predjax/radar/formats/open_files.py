@@ -85,3 +85,11 @@ class FileArray(NamedTuple):
             file = OPEN_FILES.get(self.path, self.opener, *self.options)
             array = file[self.name] if isinstance(file, netCDF4.Dataset) else file.variables[self.name]
             return np.asarray(array[key or ...])
+
+
+def read_start(path: str) -> bytes:
+    """Return the first 8 bytes of a file, which tell its format; none of a folder."""
+    if os.path.isdir(path):
+        return b""
+    with open(path, "rb") as file:
+        return file.read(8)

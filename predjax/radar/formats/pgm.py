@@ -25,7 +25,7 @@ import xarray as xr
 
 from predjax.radar.formats import times
 from predjax.radar.formats.composites import REFLECTIVITY, Composite, as_code, label_composite
-from predjax.radar.formats.hdf5 import number, read_start, text
+from predjax.radar.formats.hdf5 import number, text
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.formats.open_files import OPEN_FILES, FileArray
 from predjax.radar.formats.pgm_image import GZIP, IMAGE, read_image
@@ -38,10 +38,10 @@ _RADIUS = 6371288
 PARAMETERS = {"CorrectedReflectivity": (REFLECTIVITY | {"zr_a": 223.0, "zr_b": 1.53}, 0.5, -32.0)}
 
 
-def is_pgm(path: str) -> bool:
-    """Return whether a file is an image in PGM by its content, or says so by its name."""
-    start = read_start(path)[:2]
-    return start == b"P5" or (start == GZIP and path.lower().endswith(".gz")) or path.lower().endswith(SUFFIXES)
+def is_pgm(path: str, start: bytes) -> bool:
+    """Return whether a file is an image in PGM by its first bytes, or says so by its name."""
+    name = path.lower()
+    return start[:2] == b"P5" or (start[:2] == GZIP and name.endswith(".gz")) or name.endswith(SUFFIXES)
 
 
 def open_pgm(path: str, variable: str = "") -> xr.Dataset:

@@ -15,7 +15,7 @@ from predjax.radar.formats.open_files import OPEN_FILES
 _MARKS = ("zarr.json", ".zgroup", ".zmetadata")
 
 
-def is_zarr(path: str | os.PathLike) -> bool:
+def is_zarr(path: str, start: bytes) -> bool:
     """Return whether `path` is the folder of a Zarr store."""
     return os.path.isdir(path) and any(os.path.isfile(os.path.join(path, mark)) for mark in _MARKS)
 

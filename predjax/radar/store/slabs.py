@@ -65,7 +65,7 @@ def open_reader(source: Source, dtype: str) -> Reader:
 def cut_reader(reader: Reader, start: int, stop: int) -> tuple[Reader | Source, int, int]:
     """Return the little that another process needs to read frames [start, stop), and their range in it.
 
-    For joined files: the files that the frames lie in, without the labels of the others. For an array file that can
+    For joined files: the files that hold the frames, without the labels of all other files. For an array file that can
     be mapped: the source, to be opened there. For any other array file: the frames themselves.
     """
     source = reader.source

@@ -40,15 +40,15 @@ class Batch(NamedTuple):
 class BatchSource:
     """Batches to train on.
 
-    In every epoch each window of the index has one turn, in an order of that epoch's own. A window with less than
-    `min_coverage` finite pixels gives its turn to another crop or time. So does one that cannot be read, where
-    `on_bad_window` is "skip". With `importance`, a window with less rain than that keeps its turn with a probability
+    In every epoch each window of the index has one turn, and every epoch has its own order. A window gives its turn to
+    another crop or time if fewer than `min_coverage` of its pixels are finite, or if it cannot be read and
+    `on_bad_window` is "skip". With `importance`, a window with less rain than this keeps its turn with a probability
     in proportion to its rain (as Ravuri et al., 2021, https://doi.org/10.1038/s41586-021-03854-z, draw theirs).
 
     Args:
       index: the windows to train on; its `config` also tells min_coverage, importance and on_bad_window.
       batch_size: windows of a global batch.
-      seed: not negative.
+      seed: of the orders and the random crops; not negative.
 
     Attributes:
       frame_shape: (H, W, C).
@@ -80,6 +80,7 @@ class BatchSource:
         kinds = {None if table is None else table.tobytes() for table in tables}
         self.table = tables[0] if len(kinds) == 1 else None
         self.names = [movies.attrs["source"] for movies in sources]
+        self._sizes = [(movies.sizes["y"], movies.sizes["x"]) for movies in sources]
         self._units = sources[used[0]].frames.attrs["units"]
         if config.importance and self._units not in ("mm/h", "dBZ"):
             raise ValueError(
@@ -184,9 +185,9 @@ class BatchSource:
         window = self._index[number]
         if not self._free_crop:
             return window
-        sizes, crop = self._index.sources[window.source].sizes, self._config.crop
-        y = int(rng.integers(sizes["y"] - crop + 1))
-        return window._replace(y=y, x=int(rng.integers(sizes["x"] - crop + 1)))
+        height, width = self._sizes[window.source]
+        y = int(rng.integers(height - self._config.crop + 1))
+        return Window(*window[:3], y, int(rng.integers(width - self._config.crop + 1)))
 
 
 def read_windows(
@@ -206,7 +207,7 @@ def read_windows(
     height, width, channels = _find_frame_shape(sources, sorted({window.source for window in windows}), crop)
     samples = []
     for window in windows:
-        arrays = [sources[window.source].get(name) for name in ("frames", "forcings")]
+        arrays = [sources[window.source].variables.get(name) for name in ("frames", "forcings")]
         try:
             frames, forcings = (_cut(array, window, length, height, width) for array in arrays)
         except (ValueError, OSError) as error:

@@ -1,9 +1,9 @@
 """The windows of a data set in one order: computed from their number, never listed."""
 
+import bisect
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple, overload
-
-import numpy as np
 
 from predjax.radar.config import DataConfig
 from predjax.radar.movies import Movies, Sources
@@ -44,16 +44,17 @@ class WindowIndex(Sequence[Window]):
     """
 
     def __init__(self, sources: Sources, periods: Sequence[Period], length: int, config: DataConfig):
-        check_length(sources, periods, length)
+        _check_length(sources, periods, length)
         self.sources, self.length, self.config = sources, length, config
         self.periods = [period for period in periods if period.frames >= length]
         self.used = sorted({period.source for period in periods})
         self._corners = {one: find_corners(sources[one], config.crop, config.crop_mode) for one in self.used}
         starts = [(period.frames - length) // config.window_stride + 1 for period in self.periods]
-        self._ends = np.cumsum([n * len(self._corners[p.source]) for n, p in zip(starts, self.periods)], dtype=np.int64)
+        counts = (number * len(self._corners[period.source]) for number, period in zip(starts, self.periods))
+        self._before = [0, *itertools.accumulate(counts)]  # the number of windows before each period, and of all
 
     def __len__(self) -> int:
-        return int(self._ends[-1]) if len(self._ends) else 0
+        return self._before[-1]
 
     @overload
     def __getitem__(self, number: int) -> Window: ...
@@ -62,16 +63,16 @@ class WindowIndex(Sequence[Window]):
     def __getitem__(self, number: int | slice) -> Window | list[Window]:
         if isinstance(number, slice):
             return [self[one] for one in range(len(self))[number]]
-        number = range(len(self))[number]  # a negative one counts from the end; IndexError
-        place = int(np.searchsorted(self._ends, number, side="right"))
+        number = range(len(self))[number]  # counts a negative number from the end, or raises an IndexError
+        place = bisect.bisect_right(self._before, number) - 1
         period = self.periods[place]
         corners = self._corners[period.source]
-        start, corner = divmod(number - (int(self._ends[place - 1]) if place else 0), len(corners))
+        start, corner = divmod(number - self._before[place], len(corners))
         first = period.start + start * self.config.window_stride
         return Window(period.source, period.movie, first, *corners[corner])
 
 
-def check_length(sources: Sources, periods: Sequence[Period], length: int) -> None:
+def _check_length(sources: Sources, periods: Sequence[Period], length: int) -> None:
     """Raise a ValueError when there are periods, but none is as long as a window of `length` frames."""
     if length < 1:
         raise ValueError(f"a window must have at least 1 frame, not {length}")

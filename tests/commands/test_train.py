@@ -1,4 +1,4 @@
-"""The commands as a user runs them: what they write, what they accept, how they refuse."""
+"""`predjax train` as a user runs it: what it writes, what it accepts, how it refuses; and what both commands refuse."""
 
 import json
 import os
@@ -59,87 +59,6 @@ def test_training_writes_model_log_curve_and_table(tiny_run):
     assert set(skill["methods"]) == {"predrnn_v2", "persistence"}
     config = json.loads((tiny_run / "config.json").read_text())
     assert config["model"]["scaling"] == {"kind": "dBZ", "low": 0.0, "high": 60.0, "units": "dBZ"}
-
-
-def test_evaluate_scores_and_exports(tiny_run, tmp_path, capsys):
-    output, frames = tmp_path / "skill", tmp_path / "frames"
-    arguments = ["--checkpoint", tiny_run, "--data_path", SAMPLE, "--max_cases", 9, "--num_steps", 5]
-    arguments += ["--thresholds", "10,30", "--output", output, "--export", frames, "--num_save_samples", 2]
-    assert evaluate([str(a) for a in arguments]) == 0
-    text = capsys.readouterr().out
-    assert "windows overlap the training data" in text
-    with xr.open_dataset(output / "skill.nc") as skill:
-        assert skill.rmse.dims == ("method", "lead_time")
-        assert skill.lead_time.values.tolist() == [5, 10, 15, 20, 25]
-        assert skill.threshold.values.tolist() == [10, 30] and skill.attrs["units"] == "dBZ"
-        assert skill.method.values.tolist() == ["predrnn_v2", "persistence", "extrapolation"]
-
-    assert sorted(p.suffix for p in frames.iterdir()) == sorted([".nc", ".npy", ".png", ".gif"] * 2)
-    path = sorted(frames.glob("*.nc"))[0]
-    with xr.open_dataset(path) as forecast, xr.open_dataset(SAMPLE) as sample:
-        array = np.load(path.with_suffix(".npy"))[..., 0]
-        np.testing.assert_array_equal(forecast.reflectivity.values, array)
-        assert forecast.reflectivity.attrs["units"] == "dBZ" and np.isnan(array[:, 0, 0]).all()
-        movie = np.flatnonzero((sample.time.values == forecast.forecast_reference_time.values).any(1))[0]
-        last = np.flatnonzero(sample.time.values[movie] == forecast.forecast_reference_time.values)[0]
-        observed = sample.reflectivity.values[movie, last]
-        np.testing.assert_array_equal(np.isnan(array), np.broadcast_to(np.isnan(observed), array.shape))
-        np.testing.assert_array_equal(forecast.time.values, sample.time.values[movie, last + 1 : last + 6])
-        np.testing.assert_array_equal(forecast.x.values, sample.x.values)
-        np.testing.assert_array_equal(forecast.y.values, sample.y.values)
-
-    again = refusal(capsys, evaluate, *arguments)
-    assert "skill." in again and "--overwrite" in again
-
-
-def test_evaluate_without_data_takes_what_the_run_held_out(tiny_run, capsys):
-    assert evaluate(["--checkpoint", str(tiny_run), "--crop", "16"]) == 0
-    text = capsys.readouterr().out
-    assert "overlap the training data" not in text
-    assert json.loads((tiny_run / "skill.json").read_text())["attributes"]["cases"] > 0
-
-
-def test_forecasts_of_others_are_scored_like_the_model_that_made_them(tiny_run, tmp_path, capsys):
-    model = ["--checkpoint", tiny_run, "--max_cases", 3, "--num_save_samples", 3, "--baselines", "persistence"]
-    outputs = ["--output", tmp_path / "model", "--export", tmp_path / "frames"]
-    assert evaluate([str(a) for a in [*model, *outputs]]) == 0
-    given = ["--forecasts", tmp_path / "frames", "--data_path", SAMPLE, "--input_length", 3]
-    assert evaluate([str(a) for a in [*given, "--baselines", "persistence", "--output", tmp_path / "given"]]) == 0
-    one, other = (json.loads((tmp_path / name / "skill.json").read_text()) for name in ("model", "given"))
-    assert one["attributes"]["cases"] == other["attributes"]["cases"] == 3
-    # The model's own run counts everything below its floor of 0 dBZ as 0; the sample has nothing below.
-    np.testing.assert_allclose(other["methods"]["forecast"]["rmse"], one["methods"]["predrnn_v2"]["rmse"], rtol=1e-6)
-    page = (tmp_path / "given" / "report.html").read_text()
-    assert "forecast" in page and "://" not in page
-    assert "num_steps 9" in refusal(capsys, evaluate, *given, "--num_steps", 9)
-    refused = refusal(capsys, evaluate, *given[:2], "--data_path", tmp_path / "frames" / "*.nc")
-    assert "init time" in refused
-    assert "--data_path" in refusal(capsys, evaluate, *given[:2], "--checkpoint", tiny_run)
-
-
-def test_export_with_the_names_of_pysteps(tiny_run, tmp_path):
-    arguments = ["--checkpoint", tiny_run, "--baselines", "persistence", "--max_cases", 1, "--format", "pysteps"]
-    assert evaluate([str(a) for a in [*arguments, "--export", tmp_path]]) == 0
-    with xr.open_dataset(next(tmp_path.glob("*.nc"))) as forecast:
-        assert "reflectivity" in forecast and forecast.reflectivity.attrs["units"] == "dBZ"
-
-
-def test_thresholds_that_tell_nothing(capsys):
-    for thresholds in ("900", "x"):
-        message = refusal(capsys, evaluate, "--data_path", SAMPLE, "--max_cases", 2, "--thresholds", thresholds)
-        assert thresholds in message
-
-
-def test_baselines_alone(capsys):
-    assert evaluate(["--data_path", SAMPLE, "--max_cases", "4", "--num_steps", "3"]) == 0
-    assert "persistence" in capsys.readouterr().out
-
-
-def test_evaluating_the_best_checkpoint_repeats_the_table(tiny_run, tmp_path):
-    flags = ["--crop", "16", "--output", str(tmp_path), "--baselines", "persistence"]
-    assert evaluate(["--checkpoint", str(tiny_run), *flags]) == 0
-    one, other = (json.loads((folder / "skill.json").read_text()) for folder in (tiny_run, tmp_path))
-    assert one["methods"] == other["methods"]
 
 
 def test_dry_run_writes_nothing(tmp_path, capsys):
@@ -275,7 +194,6 @@ def test_unknown_names(capsys, frames_of_numbers):
     assert "did you mean --patch_size" in refusal(capsys, train, "--patchsize", 4)
     assert "num_hidden" in refusal(capsys, train, "--num_hidden", "4,8")
     assert "movies.npy" in refusal(capsys, train, "--data_path", frames_of_numbers, "--img_channel", 3)
-    assert "climatology" in refusal(capsys, evaluate, "--data_path", SAMPLE, "--baselines", "climatology")
     assert "unknown command" in refusal(capsys, predjax_command.main, "trian")
 
 
@@ -288,11 +206,6 @@ def test_checkpoint_of_another_configuration(capsys, tiny_run, tmp_path):
     assert "num_hidden 4,4" in message and "step_00000004.npz" in message
     (copy / "best.npz").write_bytes((copy / "best.npz").read_bytes()[:-500])
     assert "best.npz" in refusal(capsys, evaluate, "--checkpoint", copy)
-
-
-def test_units_of_another_model(capsys, tiny_run, frames_of_numbers):
-    message = refusal(capsys, evaluate, "--checkpoint", tiny_run, "--data_path", frames_of_numbers)
-    assert "movies.npy" in message and "dBZ" in message
 
 
 def test_existing_run(capsys, tiny_run):

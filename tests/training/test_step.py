@@ -111,12 +111,6 @@ def test_a_batch_that_does_not_divide_is_refused():
         parallel.check_batch(6, parallel.choose_devices(4))
 
 
-@pytest.mark.parametrize("field", ["max_iterations", "batch_size", "lr", "test_interval", "warmup_iterations"])
-def test_impossible_numbers_are_refused(field):
-    with pytest.raises(ValueError, match=f"{field} must"):
-        TrainConfig(**{field: -1})
-
-
 def test_learning_rate_warms_up_and_decays():
     config = TrainConfig(lr=0.5, lr_schedule="cosine", warmup_iterations=4, max_iterations=10)
     optimizer = make_optimizer(config)
@@ -138,21 +132,6 @@ def test_learning_rate_drops_after_its_milestones():
             updates, state = optimizer.update({"w": jnp.ones(())}, state)
             steps.append(-float(updates["w"]))
         np.testing.assert_allclose(steps[:: 1 + twice], [0, 0.25, 0.5, 0.1, 0.1, 0.02, 0.02], atol=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("fields", "reason"),
-    [
-        ({"lr_schedule": "milestones"}, "lr_milestones belong to lr_schedule milestones, and it needs some"),
-        ({"lr_milestones": (3,)}, "lr_milestones belong to"),
-        ({"lr_schedule": "milestones", "lr_milestones": (5, 3)}, "lr_milestones must rise from above 0, got 5,3"),
-        ({"lr_schedule": "milestones", "lr_milestones": (5,), "lr_drop": 0.0}, "lr_drop must be above 0"),
-        ({"lr_schedule": "step"}, "'step' is not one of cosine, constant, milestones"),
-    ],
-)
-def test_milestones_that_cannot_be_are_refused(fields, reason):
-    with pytest.raises(ValueError, match=reason):
-        TrainConfig(**fields)
 
 
 def test_adam_is_adam():

@@ -1,6 +1,7 @@
-"""The functions of the package do what the commands do, on files and on datasets in memory."""
+"""`predjax.evaluate`: what the command does, on files and on datasets in memory; its options."""
 
 import logging
+import pickle
 
 import numpy as np
 import pytest
@@ -8,7 +9,11 @@ import xarray as xr
 from tiny import ROOT
 
 import predjax
+from predjax.commands.evaluate import COMMAND
 from predjax.commands.evaluate import main as evaluate_command
+from predjax.flags import list_flags
+from predjax.jobs.options import EvaluateOptions, EvaluationFiles, RunFlags
+from predjax.radar.config import DataConfig
 
 SAMPLE = str(ROOT / "data" / "radar_movies.nc")
 
@@ -45,13 +50,17 @@ def test_evaluate_without_data_or_without_a_model(tiny_run, sample):
     values = array.values
     squares = [np.square(values[:, s + 6] - values[:, s + 3]) for s in (0, 8)]
     np.testing.assert_allclose(alone.rmse[0, 2], np.sqrt(np.nanmean(squares)), rtol=1e-5)
+    reading = {"layout": "movie,time,y,x", "units": "dBZ", "window_stride": 8}
+    plain = predjax.evaluate(None, values, baselines="persistence", num_steps=3, **reading)
+    np.testing.assert_array_equal(plain.rmse, alone.rmse)
 
 
 @pytest.mark.parametrize(
     "arguments, message",
     [
         ({"baselines": ["climatology"]}, "baseline 'climatology' is not one of"),
-        ({"thresholds": ["wet"]}, "expected float values"),
+        ({"thresholds": ["wet"]}, "thresholds must be a number, or several, not \\('wet',\\)"),
+        ({"thresholds": "wet"}, "expected float values"),
         ({"thresholds": [500.0]}, "threshold 500 dBZ"),
         ({"num_steps": 2.5}, "num_steps must be a whole number, not 2.5"),
         ({"num_steps": 0}, "num_steps must be positive"),
@@ -70,29 +79,20 @@ def test_evaluate_refuses_in_one_line(sample, arguments, message):
     assert "\n" not in str(error.value)
 
 
-def test_forecast_takes_a_dataset_of_frames(tiny_run, sample, tmp_path):
-    """The same from the file, from the dataset that was opened from it, and from an array of its frames."""
-    movie = sample.isel(movie=3)
-    path = tmp_path / "movie.nc"
-    movie.to_netcdf(path)
-    of_file = predjax.forecast(tiny_run, path, lead_time=10)
-    assert isinstance(of_file, xr.Dataset) and of_file["reflectivity"].dims == ("lead_time", "y", "x", "channel")
-    for data in (movie, movie["reflectivity"], [movie.isel(time=slice(0, 7)), movie.isel(time=slice(7, None))]):
-        found = predjax.forecast(tiny_run, data, lead_time=10)
-        xr.testing.assert_equal(found, of_file if "crs" in found else of_file.drop_vars("crs"))  # no part of an array
-    early = predjax.forecast(tiny_run, movie, init_time=movie["time"].values[5], num_steps=1)
-    assert early["valid_time"].values == movie["time"].values[6]
+def test_the_fields_are_the_flags_and_the_keywords(sample):
+    """So that an option is one field: nothing else lists options."""
+    classes = (EvaluateOptions, EvaluationFiles, RunFlags, DataConfig)
+    assert {flag.name for flag in COMMAND.flags} == {flag.name for one in classes for flag in list_flags(one)}
+    for flag in list_flags(EvaluateOptions)[2:]:
+        with pytest.raises(ValueError, match=f"^{flag.name} must be "):
+            predjax.evaluate(None, sample, **{flag.name: [object()]})
 
 
-def test_forecast_refuses_datasets_in_one_line(tiny_run, sample):
-    array = sample["reflectivity"][3]
-    for data, options, message in (
-        (array.assign_attrs(units="K"), {}, "is in K, the model was trained on dBZ"),
-        (array[:2], {}, "are missing"),
-        (array[::2], {}, "a step of 600 s"),
-        (array, {"lead_tim": 10}, "'lead_tim' is no option"),
-        (array, {"lead_time": 7}, "no multiple"),
-    ):
-        with pytest.raises(ValueError, match=message) as error:
-            predjax.forecast(tiny_run, data, **options)
-        assert "\n" not in str(error.value)
+def test_options_travel_to_workers_and_are_keys():
+    """As the cache of a worker needs them: equal and with one hash after a pickle."""
+    reading = (("crop", 8), ("forcings", ("u", "v")))
+    options = EvaluateOptions("run", "a.nc", baselines=("persistence",), thresholds=(1.0,), reading=reading)
+    again = pickle.loads(pickle.dumps(options))
+    assert again == options and hash(again) == hash(options) and len({options, again}) == 1
+    with pytest.raises(ValueError, match="dask_scheduler needs data that the workers can read"):
+        EvaluateOptions(data_path=[1], dask_scheduler="tcp://a:1")

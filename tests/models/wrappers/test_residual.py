@@ -10,7 +10,6 @@ from predjax.commands.evaluate import main as evaluate
 from predjax.commands.train import main as train
 from predjax.models.config import ModelConfig
 from predjax.models.forecaster import make_forecaster
-from predjax.models.losses import WEIGHTS, choose_error, squared_error
 from predjax.models.scaling import Scaling
 from predjax.nowcasts.extrapolation import extrapolate
 from predjax.nowcasts.model import load_model, make_nowcast
@@ -53,21 +52,6 @@ def test_in_moving_coordinates_it_is_extrapolation():
     expected = extrapolate(observed, 3, units="mm/h")
     assert np.nanmax(np.abs(expected - observed[:, -1:])) > 3  # it moves
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize("scaling", [MM_H, Scaling("dBZ", 0.0, 60.0, "dBZ")])
-def test_heavy_rain_counts_more(scaling):
-    error = choose_error(ModelConfig(**SIZES, scaling=scaling, loss="balanced"))
-    rain = np.float32([1.0, 3.0, 7.0, 20.0, 50.0])
-    physical = rain if scaling is MM_H else 10 * np.log10(200 * rain**1.6)
-    observed = scaling.scale(np.append(physical, np.nan).astype(np.float32))
-    for number, weight in enumerate(WEIGHTS):
-        predicted = observed.copy()
-        predicted[number] += 0.1
-        total, count = error(predicted, observed)
-        np.testing.assert_allclose(total, weight * (0.01 + 0.1), rtol=1e-4)
-        assert count == 5
-    assert choose_error(ModelConfig(**SIZES)) is squared_error
 
 
 def test_what_does_not_go_together():

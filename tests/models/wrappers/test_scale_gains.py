@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from predjax.models import scales
 from predjax.models.config import ModelConfig
 from predjax.models.forecaster import make_forecaster
-from predjax.models.scales import LARGEST, NARROWING
 from predjax.models.scaling import Scaling
+from predjax.models.wrappers import scale_gains
+from predjax.models.wrappers.scale_gains import LARGEST, NARROWING
 
-split_scales, fit_scales = (jax.jit(f, static_argnums=1) for f in (scales.split_scales, scales.fit_scales))
-extend_scales = jax.jit(scales.extend_scales)
+split_scales, fit_scales = (jax.jit(f, static_argnums=1) for f in (scale_gains.split_scales, scale_gains.fit_scales))
+extend_scales = jax.jit(scale_gains.extend_scales)
 
 
 def predict(forecaster, params, observed, num_steps):

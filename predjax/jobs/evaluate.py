@@ -1,0 +1,201 @@
+"""Evaluate a model, the forecasts of others or baselines alone: cases and methods in, scores out."""
+
+import functools
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from predjax import run_file
+from predjax.files import refuse_files
+from predjax.flags import from_dict
+from predjax.jobs.cases import USUAL_INPUT, CaseRequest, choose_cases, load
+from predjax.jobs.cluster import map_parts
+from predjax.jobs.data import read_sources
+from predjax.jobs.options import EvaluateOptions, EvaluationFiles, read_keywords
+from predjax.messages import one_line_messages, show_wait
+from predjax.nowcasts.baselines import Setting, choose_baselines, make_baselines
+from predjax.nowcasts.model import TrainedModel, make_nowcast
+from predjax.radar.config import DataConfig
+from predjax.radar.forecasts import match_forecasts, read_forecasts
+from predjax.radar.grid import Grid
+from predjax.radar.movies import is_series
+from predjax.radar.windows.batches import Batch
+from predjax.radar.windows.provenance import find_other_sampling
+from predjax.verification.cases import Cases, Method, add_scoring, forecast_by, split
+from predjax.verification.skill import FILE_ATTRS
+from predjax.verification.totals import Totals, Verification, measure_cases
+from predjax.verification.verify import verify
+
+LOG = logging.getLogger("predjax")
+_LOCK = threading.Lock()  # the threads of a worker share what one of them has found
+
+
+class Comparison(NamedTuple):
+    """What an evaluation compares: methods on cases, `overlaps` of which are in the training data of the model."""
+
+    model: TrainedModel | None
+    methods: dict[str, Method]
+    cases: Cases
+    overlaps: int
+
+
+class Evaluation(NamedTuple):
+    """The scores of a comparison, and warnings about them, a line each."""
+
+    options: EvaluateOptions
+    comparison: Comparison
+    verification: Verification
+    warnings: list[str]
+
+
+@one_line_messages()
+def evaluate(checkpoint: Any, data: Any = None, **options: Any) -> xr.Dataset:
+    """Return the skill of a trained model beside baselines, or of baselines alone: what `skill.nc` holds.
+
+    Args:
+      checkpoint: a file, or a run's folder; None for the baselines alone.
+      data: what `predjax.read_movies` reads: files, folders and globs, datasets of xarray, Movies, or an array with its
+        `layout`; None for the data that the run held out.
+      options: fields of `jobs.options.EvaluateOptions`, such as `baselines` and `thresholds`, and of `DataConfig`, such
+        as `crop`, `units` and `window_stride`, where data are not read as in training.
+
+    Returns:
+      A Dataset of scores by `method` and `lead_time`, with intervals of the differences to persistence. Its attribute
+      `warning` and the log tell of windows that overlap the training data, and the like.
+
+    Raises:
+      ValueError, OSError: one line: an option that is not possible, data that do not fit the model or cannot be read.
+    """
+    own, reading = read_keywords("evaluate", (EvaluateOptions, DataConfig), options)
+    chosen = EvaluateOptions(checkpoint, data, **own, reading=tuple(reading.items()))
+    evaluation = run(chosen)
+    for warning in evaluation.warnings:
+        LOG.warning("%s", warning)
+    return evaluation.verification.common.assign_attrs(FILE_ATTRS)
+
+
+def run(options: EvaluateOptions, files: EvaluationFiles | None = None) -> Evaluation:
+    """Score every method on the same cases, here or on a dask cluster.
+
+    Files are not written here, but what stands in their way is found before hours of work.
+
+    Raises:
+      ValueError, OSError: one line, see `compare`; files that exist, a model without latents.
+    """
+    if files:
+        _refuse_existing(files)
+    with show_wait("reading the data"):
+        comparison = compare(options)
+    model, methods, cases, overlaps = comparison
+    if files and files.latents and (not model or not model.forecaster.config.spec.latents):
+        name = model.forecaster.config.model_name if model else "a baseline"
+        raise ValueError(f"{name} has no latents: --latents is for tidhy")
+    if options.dask_scheduler:
+        parts = map_parts(options.dask_scheduler, measure_part, options, split(cases), "verifying")
+        verification = sum(parts, Totals()).skill(cases)
+    else:
+        verification = verify(methods, cases)
+    warnings = []
+    if overlaps:
+        warnings.append(f"{overlaps} of {len(cases.windows)} verified windows overlap the training data: no skill")
+    if model:
+        warnings += describe_other_sampling(model, cases)
+    if warnings:
+        verification.common.attrs["warning"] = "; ".join(warnings)
+    if "unreadable" in verification.common.attrs:
+        warnings.append(verification.common.attrs["unreadable"])
+    return Evaluation(options, comparison, verification, warnings)
+
+
+def compare(options: EvaluateOptions) -> Comparison:
+    """Find the model, the cases and the methods that are asked for.
+
+    Raises:
+      ValueError, OSError: one line: what cannot be read or does not fit, a baseline that the data cannot have, nothing
+        to evaluate.
+    """
+    model = load(options.checkpoint) if options.checkpoint else None
+    methods: dict[str, Method] = {}
+    if options.forecasts:
+        cases, methods["forecast"] = _read_given(options)
+        overlaps = 0
+    else:
+        lengths = options.input_length, options.num_steps
+        request = CaseRequest(options.data, options.reading, *lengths, options.max_cases)
+        cases, overlaps = choose_cases(request, model)
+        cases = _add_scoring(cases, options, model)
+    if model:
+        name = model.forecaster.config.model_name
+        methods[name] = forecast_by(make_nowcast(model.forecaster, model.params), cases)
+    methods |= _find_baselines(options.baselines, cases, model)
+    if not methods:
+        raise ValueError("nothing to evaluate: give --checkpoint, --forecasts or --baselines")
+    return Comparison(model, methods, cases, overlaps)
+
+
+def measure_part(options: EvaluateOptions, numbers: list[int]) -> Totals:
+    """Return the totals over the cases of these numbers, in another process, which finds models and data once."""
+    with _LOCK:
+        comparison = _compare_once(options)
+    return measure_cases(comparison.methods, comparison.cases, [numbers])
+
+
+@functools.lru_cache(1)
+def _compare_once(options: EvaluateOptions) -> Comparison:
+    return compare(options)
+
+
+def _refuse_existing(files: EvaluationFiles) -> None:
+    own = run_file.find_own(files.output) if files.output else None
+    skill = ("skill.*", "report.html", *([own.name] if own else []))
+    for folder, patterns in (files.output, skill), (files.export, ("nowcast_*",)), (files.latents, ("latents_*",)):
+        if folder:
+            refuse_files(folder, patterns, files.overwrite)
+
+
+def _add_scoring(cases: Cases, options: EvaluateOptions, model: TrainedModel | None) -> Cases:
+    scaling = model.forecaster.config.scaling if model else None
+    return add_scoring(cases, options.thresholds, options.windows, scaling)
+
+
+def _find_baselines(names: Sequence[str] | None, cases: Cases, model: TrainedModel | None) -> dict[str, Method]:
+    """The baselines of these names, or the usual ones, as methods of the cases."""
+    first = cases.sources[0]
+    task = {"sequence": not cases.input_length, "series": is_series(first), "source": first.attrs["source"]}
+    setting = Setting(cases.units, model.record["data"].get("regression") if model else None)
+    found = make_baselines(choose_baselines(names, **task), setting)
+    return {name: forecast_by(nowcast, cases) for name, nowcast in found.items()}
+
+
+def _read_given(options: EvaluateOptions) -> tuple[Cases, Method]:
+    """Cases and a method of the forecasts of others: each file belongs to the window that it forecasts."""
+    data = from_dict(DataConfig, dict(options.reading))
+    sources = read_sources(options.data_path, data)
+    forecasts = read_forecasts(options.forecasts, units=data.units)
+    input_length = options.input_length or USUAL_INPUT
+    matches = match_forecasts(forecasts, sources, input_length)
+    by_window = {match.window: match for match in matches}
+    length = matches[0].forecast.movies.sizes["time"]
+    steps = options.num_steps or length
+    if not 1 <= steps <= length:
+        raise ValueError(f"num_steps {steps}: the forecasts have {length} lead times")
+
+    def run(batch: Batch) -> np.ndarray:
+        frames = np.stack([by_window[window].read(steps, batch.frames.shape[2:4]) for window in batch.windows])
+        return frames[:, 0] if frames.shape[1] == 1 else frames
+
+    return _add_scoring(Cases(sources, list(by_window), input_length, steps), options, None), run
+
+
+def describe_other_sampling(model: TrainedModel, cases: Cases) -> list[str]:
+    """Return a warning for each source with another time step or pixel size than the training data of the model."""
+    sampling, found = model.record["data"].get("sampling", {}), []
+    for movies in cases.sources:
+        other = find_other_sampling(sampling, movies.attrs.get("step_seconds"), Grid.of(movies).pixel_size)
+        if other:
+            found.append(f"{movies.attrs['source']} has {other}")
+    return found

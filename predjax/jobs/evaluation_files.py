@@ -1,0 +1,85 @@
+"""The files of an evaluation: scores, a report of one HTML page, single cases, latent states."""
+
+import pathlib
+from collections.abc import Iterator
+
+import numpy as np
+
+from predjax.jobs.cases import load
+from predjax.jobs.evaluate import Evaluation
+from predjax.jobs.export import Export, encode_case, export, forecast_case, name_case
+from predjax.jobs.latents import write_latents
+from predjax.jobs.options import EvaluationFiles
+from predjax.messages import show_wait
+from predjax.pictures.curves import draw_skill
+from predjax.pictures.report.write import Report, ReportCase, write_report
+from predjax.verification.cases import find_baseline
+from predjax.verification.skill import write_skill
+from predjax.verification.table import format_table
+from predjax.verification.totals import Verification
+
+DESCRIBED = ("data", "cases", "movies", "blocks", "floor")  # attributes of a verification that the page shows
+
+
+def write_files(evaluation: Evaluation, files: EvaluationFiles) -> Iterator[str]:
+    """Write what is asked for; yield the table, the warnings, and a line for each kind of file that is there now."""
+    model, methods, cases, _ = evaluation.comparison
+    yield write_scores(evaluation.verification, files.output, files.overwrite)
+    yield from (f"warning: {warning}" for warning in evaluation.warnings)
+    if files.output:
+        path = pathlib.Path(files.output) / "report.html"
+        with show_wait("drawing the report"):
+            write_page(path, evaluation, files.overwrite)
+        yield f"report {path}"
+    if files.export:
+        origin = f"{model.path.name}, SHA-256 {model.record['sha256']}" if model else ""
+        request = Export(files.export, origin, files.num_save_samples, files.overwrite, files.format)
+        yield export(methods, cases, request)
+    if files.latents:
+        yield write_latents(load(evaluation.options.checkpoint, 0), cases, files)
+
+
+def write_scores(verification: Verification, folder: str | pathlib.Path | None = None, overwrite: bool = False) -> str:
+    """Return the scores of a verification as a table; with a folder, write skill.nc, skill.json and skill.png there."""
+    if folder:
+        write_skill(folder, verification.common, overwrite, whole=verification.whole)
+        draw_skill(pathlib.Path(folder) / "skill.png", verification.common, overwrite=overwrite)
+    methods = verification.common.method.values.tolist()
+    return format_table(verification.common, reference=find_baseline(methods) or "")
+
+
+def write_page(path: pathlib.Path, evaluation: Evaluation, overwrite: bool) -> None:
+    """Write the report of an evaluation, with pictures of the best, the median and the worst case."""
+    _, methods, cases, _ = evaluation.comparison
+    verification = evaluation.verification
+    common = verification.common
+    chosen, order = [], np.argsort(verification.errors)
+    order = order[np.isfinite(verification.errors[order])]
+    for label, place in (("median", len(order) // 2), ("best", 0), ("worst", -1)) if len(order) else ():
+        number = int(order[place])
+        case = forecast_case(methods, cases, cases.windows[number])
+        unit = "" if cases.units == "1" else f" {cases.units}"
+        note = f"RMSE {verification.errors[number]:.3g}{unit} over all lead times"
+        chosen.append(ReportCase(f"{label} case", name_case(case), note, encode_case(case)))
+    facts = _describe_origin(evaluation) | {name: str(common.attrs[name]) for name in DESCRIBED if name in common.attrs}
+    facts |= {"units": cases.units, "events": str(common.attrs["event_rule"])}
+    title = f"Skill of {', '.join(methods)}"
+    page = Report(
+        title, facts, evaluation.warnings, common, verification.whole, chosen, ensemble=verification.ensembles
+    )
+    write_report(path, page, overwrite=overwrite)
+
+
+def _describe_origin(evaluation: Evaluation) -> dict[str, str]:
+    """What the report says about where the forecasts come from."""
+    model = evaluation.comparison.model
+    if not model:
+        return {"forecasts": evaluation.options.forecasts or "baselines alone"}
+    record, config = model.record, model.forecaster.config
+    return {
+        "model": f"{config.model_name}, {config.size_text}",
+        "checkpoint": f"{model.path}, iteration {record['iteration']}, SHA-256 {record['sha256'][:16]}",
+        "trained on": f"{record['data']['train_data_paths']}, in {record['data']['units']}",
+        "split": record["data"]["rule"],
+        "scaling": f"{config.scaling}",
+    }

@@ -1,0 +1,212 @@
+"""Forecast from the newest frames, once or for every frame that arrives, and write the forecasts."""
+
+import datetime
+import pathlib
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from predjax.flags import select
+from predjax.jobs.options import ForecastFiles, ForecastOptions, read_keywords
+from predjax.jobs.train_options import describe_paths
+from predjax.messages import one_line_messages, show_wait
+from predjax.nowcasts.forecast import Forecast
+from predjax.nowcasts.interpolation import interpolate
+from predjax.nowcasts.model import load_model
+from predjax.nowcasts.newest import NewestNowcast, continue_newest
+from predjax.radar.config import FEED_OPTIONS
+from predjax.radar.feed import Feed
+from predjax.radar.writers import write_forecast
+
+LONGEST_SLEEP = 0.2  # seconds until a signal is heard
+
+
+class Forecasting(NamedTuple):
+    """Frames that arrive, and the nowcast that continues them as the options say."""
+
+    options: ForecastOptions
+    feed: Feed
+    nowcast: NewestNowcast
+
+    def run(self, init: Any) -> Forecast:
+        """Forecast from one init time."""
+        return self.nowcast(self.feed, init, self.options.lead_time, self.options.num_steps)
+
+
+class Outcome(NamedTuple):
+    """What came of a look at the newest frames: a line of text, and the forecast where there is one."""
+
+    text: str
+    forecast: Forecast | None = None
+
+
+@one_line_messages()
+def forecast(checkpoint: Any, data: Any, *, init_time: Any = None, **options: Any) -> Forecast:
+    """Return what a trained model forecasts from the newest frames of `data`.
+
+    Args:
+      checkpoint: a file, or a run's folder.
+      data: files, folders and globs, as text or a list; or a Dataset or DataArray of frames (time, y, x), in which
+        names and labels are found as in netCDF files; or Movies.
+      init_time: the time of the last observed frame, instead of the newest.
+      options: fields of `jobs.options.ForecastOptions`, such as `lead_time` in minutes, and of `read_movies`, where it
+        is not as in training: `variable`, `units`, `layout`, `path_length`.
+
+    Returns:
+      One variable (lead_time, y, x, channel) with the coordinates and attributes of the data; ensembles have
+      `realization` before them. The attribute `comment` names a frame that was missing and made from its neighbours.
+
+    Raises:
+      ValueError, OSError: one line: frames missing, another unit, grid or step, a lead time between two steps.
+    """
+    (own,) = read_keywords("forecast", (ForecastOptions,), select(ForecastOptions, options))
+    reading = tuple((name, value) for name, value in options.items() if name not in own)
+    chosen = ForecastOptions(checkpoint, data, **own, reading=reading)
+    forecasting = open_forecasting(chosen)
+    init = find_newest(forecasting)
+    if init_time is not None:
+        init, newest = np.datetime64(init_time, "ns"), init
+        if init not in forecasting.feed.times():
+            raise ValueError(f"init_time {init}: there is no frame of that time, the newest is of {newest}")
+    return forecasting.run(init)
+
+
+def open_forecasting(options: ForecastOptions) -> Forecasting:
+    """Load the model and open the feed, which is read as in training unless the options say otherwise.
+
+    Raises:
+      ValueError, OSError: a model that cannot forecast from frames alone, an option that reads no feed.
+    """
+    unknown = next((name for name, _ in options.reading if name not in FEED_OPTIONS), None)
+    if unknown:
+        raise ValueError(f"{unknown!r} is no option of reading frames; there are {', '.join(FEED_OPTIONS)}")
+    model = load_model(options.checkpoint)
+    nowcast = continue_newest(model, options.any_step)
+    known = {name: value for name, value in model.record["data"]["config"].items() if name in FEED_OPTIONS}
+    return Forecasting(options, Feed(options.data_path, **{**known, **dict(options.reading)}), nowcast)
+
+
+def find_newest(forecasting: Forecasting) -> Any:
+    """Scan the feed and return the time of its newest frame. Errors: ValueError where there is no frame."""
+    options, feed, _ = forecasting
+    feed.scan()
+    if not feed.times():
+        raise ValueError(next(iter(feed.errors.values()), f"{describe_paths(options.data_path)}: there is no frame"))
+    return feed.times()[-1]
+
+
+def run(options: ForecastOptions, files: ForecastFiles) -> Outcome:
+    """Forecast from the newest frames into one file. Errors: see `forecast`."""
+    forecasting = open_forecasting(options)
+    return write_nowcast(forecasting, find_newest(forecasting), pathlib.Path(files.output), files)
+
+
+def watch(
+    options: ForecastOptions, files: ForecastFiles, poll: float, stopped: Callable[[], bool]
+) -> Iterator[Outcome]:
+    """Forecast from every frame that arrives, into a folder, until `stopped` is true; look again after `poll` seconds.
+
+    Of the frames that are there at the start only the newest counts. A frame that has no forecast gives an outcome
+    with the reason, and a feed that cannot be read gives one until the reason changes.
+    """
+    forecasting = open_forecasting(options)
+    pathlib.Path(files.output).mkdir(parents=True, exist_ok=True)
+    return _follow(forecasting, files, poll, stopped)
+
+
+def write_nowcast(forecasting: Forecasting, init: Any, path: pathlib.Path, files: ForecastFiles) -> Outcome:
+    """Forecast from one init time and write the files. Errors: see `forecast`; frames that are too old."""
+    begin = time.perf_counter()
+    _check_age(init, forecasting.options.max_age)
+    with show_wait("forecasting"):
+        found = forecasting.run(init)
+    parts = {path: found}
+    if files.per_lead:
+        leads = found["lead_time"]
+        digits = len(str(leads.values[-1]))
+        for i, lead in enumerate(leads.values):
+            name = path.with_name(f"{path.stem}_{lead:0{digits}d}{path.suffix}")
+            parts[name] = found.isel(lead_time=slice(i, i + 1))
+    for name, part in reversed(parts.items()):  # the whole one last: where it is, all are
+        write_forecast(name, part, overwrite=files.overwrite, layout=files.format)
+    if files.pictures:
+        with show_wait("drawing"):
+            _draw(path, found, forecasting.feed, init, files.overwrite)
+    seconds = time.perf_counter() - begin
+    comment = f"; {found.attrs['comment']}" if "comment" in found.attrs else ""
+    text = f"{path}: {found.sizes['lead_time']} frames after {_shown(init)} in {seconds:.1f} s{comment}"
+    return Outcome(text, found)
+
+
+def _follow(
+    forecasting: Forecasting, files: ForecastFiles, poll: float, stopped: Callable[[], bool]
+) -> Iterator[Outcome]:
+    done: set[Any] = set()
+    first, said = True, ""
+    while not stopped():
+        try:
+            forecasting.feed.scan()
+        except OSError as error:  # nothing there yet, or for a moment
+            if str(error) != said:
+                said = str(error)
+                yield Outcome(said)
+        new = [init for init in forecasting.feed.times() if init not in done]
+        for init in new[-1:] if first else new:
+            if stopped():
+                break
+            yield _try(forecasting, init, files)
+        first = first and not new
+        done.update(new)
+        _sleep(poll, stopped)
+
+
+def _try(forecasting: Forecasting, init: Any, files: ForecastFiles) -> Outcome:
+    """The outcome of one init time, also where there is no forecast."""
+    stamp = "".join(c for c in _shown(init) if c not in "-:")
+    path = pathlib.Path(files.output) / f"nowcast_{stamp}Z.nc"
+    if path.exists() and not files.overwrite:
+        return Outcome(f"{path} is there already")
+    try:
+        return write_nowcast(forecasting, init, path, files)
+    except (ValueError, OSError) as error:
+        return Outcome(f"no nowcast from {_shown(init)}: {' '.join(str(error).split())}")
+
+
+def _check_age(init: Any, max_age: float | None) -> None:
+    if max_age is None:
+        return
+    if not isinstance(init, np.datetime64):
+        raise ValueError("max_age needs frames with times")
+    now = np.datetime64(datetime.datetime.now(datetime.UTC).replace(tzinfo=None), "ns")
+    age = (now - init) / np.timedelta64(60, "s")
+    if age > max_age:
+        raise ValueError(f"the newest frame is of {_shown(init)}, {age:.1f} min old: max_age is {max_age:g}")
+
+
+def _shown(init: Any) -> str:
+    return str(init).partition(".")[0]
+
+
+def _sleep(seconds: float, stopped: Callable[[], bool]) -> None:
+    end = time.monotonic() + seconds
+    while not stopped() and (left := end - time.monotonic()) > 0:
+        time.sleep(min(left, LONGEST_SLEEP))
+
+
+def _draw(path: pathlib.Path, forecast: Forecast, feed: Feed, init: Any, overwrite: bool) -> None:
+    """Draw a strip of maps and an animation, after the last observed frame."""
+    from predjax.pictures.animation import write_gif
+    from predjax.pictures.maps import draw_strip
+    from predjax.pictures.panels import label_forecast
+
+    name = next(iter(forecast.data_vars))
+    frames = forecast[name]
+    if "realization" in frames.dims:
+        frames = frames.mean("realization")
+    observed = feed.take(init, 1, feed.find_step(init) or 1.0, interpolate)[0]["frames"].values[0, ..., 0]
+    labels = label_forecast(forecast, forecast[name].attrs["units"], input_length=1)
+    rows = {"forecast": frames.values[..., 0]}
+    draw_strip(path.with_suffix(".png"), rows, labels, observed_input=observed, overwrite=overwrite)
+    write_gif(path.with_suffix(".gif"), observed, rows, labels, overwrite=overwrite)

@@ -1,0 +1,237 @@
+"""The options of the use cases: every field with a help text is a flag of the command, and a keyword in Python."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from predjax import run_file
+from predjax.flags import REQUIRED, check_value, flag, list_flags
+from predjax.nowcasts.baselines import BASELINES, check_baselines, list_usual
+
+Reading = tuple[tuple[str, Any], ...]  # the fields of `DataConfig` that were given, with their values
+FORMATS = ("cf", "pysteps")
+DTYPES = ("auto", "uint8", "uint16", "float32")
+ON_BAD_FILE = ("stop", "skip")
+CHECKPOINT = "a checkpoint, or a run's folder"
+SCHEDULER = "tcp://host:port of a dask cluster whose workers see the same files (default: here)"
+
+
+def _folder(help: str) -> Any:
+    """The field of a folder to write into."""
+    return flag(None, help, metavar="DIR", kind="folder", place=True)
+
+
+def _overwrite(help: str = "existing files may be replaced") -> Any:
+    return flag(False, help, switch=True, place=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFlags:
+    """The flags of a command that are no options of its job."""
+
+    config: str | None = run_file.config_flag()
+    device: str = flag("auto", "cpu or cuda (default auto: what is there)", metavar="NAME")
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateOptions:
+    """What an evaluation compares, and on which cases.
+
+    `data_path` may also be what `radar.readers.read_movies` takes, such as Datasets, and an array with `layout`.
+
+    Raises:
+      ValueError: a value that is not possible, or values that exclude each other.
+    """
+
+    checkpoint: str | None = flag(
+        None, f"{CHECKPOINT}: its best, else its latest one (default: baselines alone)", metavar="FILE|DIR", kind="file"
+    )
+    data_path: str | None = flag(
+        None, "files, folders, globs (default: what the run of --checkpoint held out)", metavar="PATHS", kind="paths"
+    )
+    forecasts: str | None = flag(
+        None,
+        "netCDF forecasts of anybody; the observations are in --data_path (default: none)",
+        metavar="PATHS",
+        kind="paths",
+    )
+    baselines: tuple[str, ...] | None = flag(
+        None, f"of {', '.join(BASELINES)} (default {','.join(list_usual())})", metavar="NAMES"
+    )
+    thresholds: tuple[float, ...] = flag(
+        (), "event thresholds in the data's unit: dBZ, mm/h ... (default: usual ones)", metavar="X,X,..."
+    )
+    windows: tuple[int, ...] = flag((5, 17), "sides of the windows of the FSS in pixels", metavar="N,N,...")
+    num_steps: int | None = flag(
+        None, "to forecast, also more than trained (default: as trained, or 12)", metavar="FRAMES"
+    )
+    input_length: int | None = flag(None, "observed (default: the model's, or 4)", metavar="FRAMES")
+    max_cases: int = flag(0, "windows to verify, evenly spread; 0 takes all", metavar="N")
+    dask_scheduler: str | None = flag(None, SCHEDULER, metavar="ADDRESS")
+    reading: Reading = ()
+
+    def __post_init__(self) -> None:
+        if not self.checkpoint and self.data is None:
+            raise ValueError("evaluate needs --checkpoint, --data_path or both")
+        if self.forecasts and (self.checkpoint or self.data is None):
+            raise ValueError("--forecasts needs --data_path, and excludes --checkpoint")
+        if self.dask_scheduler and not isinstance(self.data_path, str | None):
+            raise ValueError("dask_scheduler needs data that the workers can read: paths, as text")
+        if self.input_length is not None and self.input_length < 1:
+            raise ValueError(f"input_length must be at least 1 frame, not {self.input_length}")
+        _refuse_negative(self, "max_cases")
+        check_baselines(self.baselines or ())
+
+    @property
+    def data(self) -> Any:
+        """What `read_movies` is to read; None for what the run of the model held out."""
+        return None if isinstance(self.data_path, str) and not self.data_path else self.data_path
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationFiles:
+    """What an evaluation writes. Errors: ValueError for a negative number of cases."""
+
+    output: str | None = _folder(
+        "writes report.html, skill.nc, skill.json, skill.png, run.json (default: prints the table)"
+    )
+    export: str | None = _folder("writes nowcast_INIT_TIME.nc, .npy, .png and .gif (default: none)")
+    latents: str | None = _folder(
+        "of tidhy: writes latents_NUMBER.nc and .png of whole series, with modes and timescales (default: none)"
+    )
+    modes: str = flag("", "variable of the data with the true modes, for --latents (default: none)", metavar="NAME")
+    states: str = flag("", "variable of the data with the true states, for --latents (default: none)", metavar="NAME")
+    format: str = flag("cf", "names in the netCDF of --export", choices=FORMATS)
+    num_save_samples: int = flag(10, "cases to export, evenly spread", metavar="N")
+    overwrite: bool = _overwrite()
+
+    def __post_init__(self) -> None:
+        _refuse_negative(self, "num_save_samples")
+
+
+@dataclasses.dataclass(frozen=True)
+class ForecastOptions:
+    """What is forecast from the newest frames. `data_path` may also be Datasets, DataArrays or Movies."""
+
+    checkpoint: str = flag(REQUIRED, CHECKPOINT, metavar="FILE|DIR", kind="file")
+    data_path: str = flag(REQUIRED, "files, folders, globs in which frames arrive", metavar="PATHS", kind="paths")
+    lead_time: float | None = flag(
+        None, "to forecast, a multiple of the time step (default: --num_steps)", metavar="MINUTES"
+    )
+    num_steps: int | None = flag(None, "to forecast (default: as trained)", metavar="FRAMES")
+    max_age: float | None = flag(None, "refuses newest frames that are older (default: takes any)", metavar="MINUTES")
+    any_step: bool = flag(False, "takes another time step or pixel size than in training", switch=True)
+    reading: Reading = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class ForecastFiles:
+    """The files of a forecast."""
+
+    output: str = flag(
+        REQUIRED, "netCDF file to write; with --watch a folder for many", metavar="FILE.nc|DIR", kind="file", place=True
+    )
+    format: str = flag("cf", "names in the netCDF", choices=FORMATS)
+    per_lead: bool = flag(False, "also a file for each lead time, as MET reads them", switch=True)
+    pictures: bool = flag(False, "also a strip of maps (.png) and an animation (.gif)", switch=True)
+    overwrite: bool = _overwrite()
+
+
+@dataclasses.dataclass(frozen=True)
+class WatchOptions:
+    """Whether a forecast follows every frame that arrives. Errors: ValueError for a pause that is not positive."""
+
+    watch: bool = flag(False, "keeps running: a nowcast for every frame that arrives from now on", switch=True)
+    poll: float = flag(2.0, "between two looks for new frames", metavar="SECONDS")
+
+    def __post_init__(self) -> None:
+        if self.watch and self.poll <= 0:
+            raise ValueError(f"poll must be a positive number of seconds, not {self.poll:g}")
+
+
+@dataclasses.dataclass(frozen=True)
+class AnalyseOptions:
+    """Which model is analysed, and what is written."""
+
+    checkpoint: str | None = flag(
+        None, "a run's folder, or one of its checkpoints (default: --gallery alone)", metavar="PATH", kind="file"
+    )
+    data_path: str = flag("", "series to start from (default: what the run held out)", metavar="PATHS", kind="paths")
+    output: str | None = _folder("writes fixed_points.nc, portrait.png, run.json (default: prints alone)")
+    gallery: str | None = flag(
+        None,
+        "draws a fixed point, a limit cycle and a strange attractor of small networks (default: none)",
+        metavar="FILE",
+        kind="file",
+        place=True,
+    )
+    overwrite: bool = _overwrite()
+    reading: Reading = ()
+
+    def __post_init__(self) -> None:
+        if not self.checkpoint and not self.gallery:
+            raise ValueError("analyse needs --checkpoint, --gallery or both")
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchOptions:
+    """From where fixed points are searched. Errors: ValueError for a count below 1."""
+
+    max_cases: int = flag(8, "windows to start from, evenly spread", metavar="N")
+    num_steps: int = flag(200, "steps after each window", metavar="FRAMES")
+    member: int = flag(0, "network, where num_seeds trained several", metavar="N")
+    num_starts: int = flag(1024, "starts of the search for roots", metavar="N")
+    spread: float = flag(1.0, "noise of the starts, in standard deviations", metavar="X")
+    seed: int = flag(0, "seed of the starts", metavar="N")
+
+    def __post_init__(self) -> None:
+        for name in ("max_cases", "num_steps", "num_starts"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+
+
+@dataclasses.dataclass(frozen=True)
+class PrepareOptions:
+    """The archive that becomes a store, and how the store keeps frames."""
+
+    data_path: str = flag(REQUIRED, "files, folders, globs; commas between them", metavar="PATHS", kind="paths")
+    output: str = flag(REQUIRED, "folder to make", metavar="STORE", kind="folder", place=True)
+    overwrite: bool = _overwrite("replace a store, or start one anew that is not finished")
+    dtype: str = flag(
+        "auto",
+        "auto keeps the integers of the files where they have one meaning, else dBZ and mm/h become uint16 (by "
+        "0.005 dB; by 0.001 mm/h up to 20, by 0.01 up to 220), and the rest float32 (default auto)",
+        choices=DTYPES,
+    )
+    wet_threshold: float | None = flag(
+        None, "a pixel is wet from X on, in the data's unit (default: 0.1 mm/h or 10 dBZ)", metavar="X", finite=False
+    )
+    on_bad_file: str = flag("stop", "what damaged files do: stop, or are left out and listed", choices=ON_BAD_FILE)
+    dask_scheduler: str | None = flag(None, SCHEDULER, metavar="ADDRESS")
+    reading: Reading = ()
+
+
+def read_keywords(function: str, classes: Sequence[type], keywords: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the keywords of a Python function by the classes that have them as flags.
+
+    Several values may also be text as on the command line.
+
+    Raises:
+      ValueError: a keyword that no class has, or a value of another type; names what there is.
+    """
+    flags = [{flag.name: flag for flag in list_flags(one)} for one in classes]
+    known = {name: flag for part in flags for name, flag in part.items()}
+    unknown = [name for name in keywords if name not in known]
+    if unknown:
+        raise ValueError(f"{function} has no {', '.join(unknown)}; it has {', '.join(known)}")
+    values = {}
+    for name, value in keywords.items():
+        if known[name].is_tuple and value is not None:
+            value = known[name].parse(value) if isinstance(value, str) else tuple(value)
+        values[name] = check_value(known[name], value)
+    return [{name: values[name] for name in part if name in values} for part in flags]
+
+
+def _refuse_negative(options: Any, name: str) -> None:
+    if getattr(options, name) < 0:
+        raise ValueError(f"{name} must not be negative, got {getattr(options, name)}")

@@ -1,0 +1,135 @@
+"""`predjax.train` does what `predjax train` does, on files and on arrays in memory, and says nothing."""
+
+import json
+
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import xarray as xr
+from tiny import ROOT
+
+import predjax
+from predjax import checkpoint
+from predjax.checkpoint_names import best_path, list_steps, step_path
+from predjax.jobs.train_options import read_values
+from predjax.models.losses import make_error, squared_error
+from predjax.models.scaling import Scaling
+
+SAMPLE = ROOT / "data" / "radar_movies.nc"
+TINY = {"num_hidden": (4, 4), "filter_size": 3, "total_length": 6, "input_length": 3, "batch_size": 4, "n_gpu": 1}
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    with xr.open_dataset(SAMPLE) as dataset:
+        yield dataset.isel(y=slice(0, 16), x=slice(0, 16), movie=slice(0, 20)).load()
+
+
+def params_of(path):
+    return {name: array for name, array in checkpoint.load(path)[0].items() if name.startswith("params/")}
+
+
+def test_it_is_the_command(tiny_run, tmp_path, capsys):
+    """The same parameters, scores and record as the run of the command, and nothing is printed."""
+    capsys.readouterr()
+    result = predjax.train(crop=16, max_iterations=4, lr_schedule="constant", save_dir=tmp_path / "run", **TINY)
+    assert capsys.readouterr() == ("", "")
+    assert (result.reason, result.iteration, result.folder) == ("finished", 4, tmp_path / "run")
+    assert result.checkpoint == best_path(result.folder) and result.held_out.startswith("split by movie")
+    one, other = (params_of(step_path(folder, 4)) for folder in (tiny_run, result.folder))
+    for name, array in one.items():
+        np.testing.assert_array_equal(other[name], array, err_msg=name)
+    for name in ("config.json", "skill.json"):
+        assert (tiny_run / name).read_text() == (result.folder / name).read_text()
+    written = json.loads((tiny_run / "skill.json").read_text())["methods"]["predrnn_v2"]["rmse"]
+    np.testing.assert_allclose(result.verified.verification.common["rmse"][0], written, rtol=1e-6)
+
+
+def test_arrays_with_a_loss_and_an_optimizer_of_ones_own(dataset, tmp_path):
+    """The mean square in the unit of the data is that of scaled frames, times the square of the scale."""
+    frames = xr.DataArray(dataset["reflectivity"].values, dims=("movie", "time", "y", "x"), attrs={"units": "dBZ"})
+    options = {**TINY, "model_name": "conv_lstm", "max_iterations": 2, "optimizer": optax.sgd(0.0)}
+    calls = []
+
+    def loss(predicted, observed):
+        calls.append(predicted.shape)
+        return jnp.square(predicted - observed)
+
+    own = predjax.train(frames, loss=loss, save_dir=tmp_path / "own", **options)
+    reading = {"layout": "movie,time,y,x", "units": "dBZ"}
+    usual = predjax.train(frames.values, save_dir=tmp_path / "usual", **reading, **options)
+    assert (4, 5, 16, 16, 1) in calls
+    one, other = (
+        [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+        for folder in (own.folder, usual.folder)
+    )
+    for mine, theirs in zip(one, other):
+        for name in {"loss", "valid_loss"} & mine.keys():
+            np.testing.assert_allclose(mine[name], 3600 * theirs[name], rtol=1e-4)
+    first = params_of(list_steps(own.folder)[0])
+    for name, array in params_of(list_steps(own.folder)[-1]).items():  # the optimizer does not move anything
+        np.testing.assert_array_equal(array, first[name])
+    assert own.model.record["data"]["train_data_paths"] == "data in memory"
+    with pytest.raises(FileNotFoundError, match="no file matches data in memory"):
+        predjax.train(save_dir=own.folder, resume=True, max_iterations=3, optimizer=optax.sgd(0.0), loss=loss)
+    with pytest.raises(ValueError, match="a run with a loss of its own goes on with it"):
+        predjax.train(frames, save_dir=own.folder, resume=True, max_iterations=3, optimizer=optax.sgd(0.0))
+    again = predjax.train(
+        frames, save_dir=own.folder, resume=True, max_iterations=3, optimizer=optax.sgd(0.0), loss=loss
+    )
+    assert again.iteration == 3
+
+
+def test_weights_alone_are_verified(tiny_run, tmp_path):
+    result = predjax.train(SAMPLE, pretrained_model=tiny_run, is_training=False, crop=16, save_dir=tmp_path / "run")
+    assert (result.reason, result.iteration) == ("not trained", 0) and not list_steps(tmp_path / "run")
+    skill = json.loads((tiny_run / "skill.json").read_text())["methods"]["predrnn_v2"]["rmse"]
+    np.testing.assert_allclose(result.verified.verification.common["rmse"][0], skill, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"num_hiden": (4,)}, "train has no 'num_hiden'; did you mean num_hidden?"),
+        ({"num_hidden": 4}, "num_hidden must be a whole number, or several, not 4"),
+        ({"num_hidden": (4.5,)}, "num_hidden must be a whole number, or several"),
+        ({"batch_size": 2.5}, "batch_size must be a whole number, not 2.5"),
+        ({"batch_size": True}, "batch_size must be a whole number, not True"),
+        ({"lr": "fast"}, "lr must be a number, not 'fast'"),
+        ({"loss": 3.0}, "loss must be a function of predicted and observed frames, not 3.0"),
+        ({"optimizer": "adam"}, "optimizer must be an optax.GradientTransformation, not 'adam'"),
+        ({"scaling": "dbz"}, "scaling must be one of .*; did you mean dBZ?"),
+        ({"model_name": "predrn"}, "did you mean predrnn?"),
+        ({"resume": True}, "--resume needs --save_dir"),
+        ({"resume": True, "overwrite": True, "save_dir": "x"}, "exclude each other"),
+        ({"is_training": False}, "is_training 0 needs --pretrained_model"),
+    ],
+)
+def test_what_cannot_be_is_one_line(values, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=message) as error:
+        predjax.train(SAMPLE, **values)
+    assert "\n" not in str(error.value) and not list(tmp_path.iterdir())
+
+
+def test_values_are_sorted_by_their_configurations():
+    values = {"lr": 1, "save_dir": ROOT, "cell_options": {"b": 1, "a": 2}, "crop": np.int64(3), "r_exp_alpha": None}
+    options, given = read_values({**values, "num_hidden": [4, 4]})
+    assert options.save_dir == str(ROOT) and given.training == {"lr": 1} and given.data == {"crop": 3}
+    assert given.model == {"cell_options": '{"a": 2, "b": 1}', "num_hidden": (4, 4)}
+    assert given.sampling == {"r_exp_alpha": None}
+
+
+@pytest.mark.parametrize("kind", ["dBZ", "linear", "none"])
+def test_a_loss_of_ones_own_leaves_out_missing_pixels(kind):
+    scaling = Scaling(kind, 0.0, 60.0 if kind != "none" else 1.0, "dBZ")
+    rng = np.random.default_rng(0)
+    predicted, observed = (rng.random((2, 3, 4, 4, 1), np.float32) for _ in range(2))
+    observed[rng.random(observed.shape) < 0.3] = np.nan
+    error = make_error(lambda one, other: jnp.square(one - other), scaling)
+    total, count = error(predicted, observed)
+    expected, pixels = squared_error(predicted, observed)
+    factor = 3600 if kind != "none" else 1
+    np.testing.assert_allclose(total, factor * expected, rtol=1e-5)
+    assert count == pixels == np.isfinite(observed).sum()
