@@ -16,7 +16,7 @@ import xarray as xr
 
 import predjax
 from predjax.pictures.maps import draw_strip
-from predjax.pictures.panels import label_lead_times
+from predjax.pictures.panels import label_forecast
 
 ITERATIONS = 150  # seconds; a network worth using takes thousands
 MOVIES = 24
@@ -121,14 +121,8 @@ for name, errors in zip(skill["method"].values, skill["rmse"].values):
 forecast = predjax.forecast(result.folder, last[:4])
 values = next(iter(forecast.data_vars.values())).values[..., 0]
 path = output / "train_on_arrays.png"
-draw_strip(
-    path,
-    {"observed": last.values[4:8], "conv_lstm": values},
-    observed_input=last.values[:4],
-    units="dBZ",
-    lead_labels=label_lead_times(forecast["lead_time"].values),
-    input_labels=label_lead_times([-15, -10, -5, 0]),
-    title=f"A movie that was held out, after {ITERATIONS} updates",
-    overwrite=True,
-)
+rows = {"observed": last.values[4:8], "conv_lstm": values}
+forecast.attrs["title"] = f"A movie that was held out, after {ITERATIONS} updates"
+labels = label_forecast(forecast, "dBZ", input_length=4)
+draw_strip(path, rows, labels, observed_input=last.values[:4], overwrite=True)
 print(f"picture {path}")

@@ -51,13 +51,13 @@ FILES: dict[str, type[MovieFile]] = {"moving_mnist": DigitFile, "stress_strain":
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write one file; return the exit code."""
+    """Run the command with these arguments, or with the arguments of the process, and return the exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     values = make_parser().read(arguments)
     kind = values.pop("kind")
     file = FILES.get(kind, MovieFile)(**select(FILES.get(kind, MovieFile), values))
-    config = CONFIGS[kind](**select(CONFIGS[kind], values))
     try:
+        config = CONFIGS[kind](**select(CONFIGS[kind], values))
         _write(kind, file, config, shlex.join(["python", "-m", "predjax.synthetic", *arguments]))
     except (ValueError, OSError) as error:
         print(f"predjax: {one_line(str(error))}", file=sys.stderr)
@@ -84,7 +84,7 @@ def _write(kind: str, file: MovieFile, config: Any, history: str) -> None:
 
 
 def make_parser() -> Parser:
-    """Return the parser; of its subcommands each takes the beginning of a flag for the flag."""
+    """Return the parser of the command, with a subcommand for each kind of data that accepts abbreviated flags."""
     parser = Parser(prog="python -m predjax.synthetic", description=__doc__)
     kinds = parser.add_subparsers(title="kinds", dest="kind", required=True)
 
