@@ -77,21 +77,21 @@ def _read_datasets(datasets: list, reading: Reading) -> list[Movies]:
 
 def _read_files(files: list[pathlib.Path], reading: Reading) -> list[Movies]:
     formats = {file: find_format(file) for file in files}
-    gridded = [file for file, one in formats.items() if reading.engine or (one and one.open)]
-    stores = [file for file in files if file.is_dir() and file not in gridded]
-    unknown = next((file for file, one in formats.items() if not one and file not in {*stores, *gridded}), None)
+    unknown = next((file for file, one in formats.items() if not (one or reading.engine or file.is_dir())), None)
     if unknown is not None:
         known = ", ".join(list_suffixes())
         raise ValueError(f"{unknown}: the format {unknown.suffix!r} is unknown; known are {known}")
+    gridded = {file: None for file, one in formats.items() if reading.engine or (one and one.open)}
     found: list[Movies] = []
     for file, one in formats.items():
-        if file in stores:
-            found += read_store(file, reading.variable, reading.units, reading.forcings)
-        elif file in gridded[:1]:
-            # All of these files at once, because they may be frames of one movie.
-            found += read_gridded(gridded, reading)
+        if file in gridded:
+            if file == next(iter(gridded)):
+                # All of these files at once, because they may be frames of one movie.
+                found += read_gridded(gridded, reading)
         elif one and one.read:
             found.append(one.read(file, reading))
+        else:
+            found += read_store(file, reading.variable, reading.units, reading.forcings)
     return found
 
 

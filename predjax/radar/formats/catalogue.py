@@ -132,9 +132,7 @@ def _open(file: str, reading: Reading) -> tuple[xr.Dataset, str]:
     start = read_start(file)
     found = next(one for one in reversed(FORMATS) if one.open and one.holds and one.holds(file, start))
     assert found.open is not None, "it is one of those"
-    if not found.is_composite:
-        return found.open(file, reading.variable), reading.variable
     dataset = found.open(file, reading.variable)
-    if reading.forcings:
+    if found.is_composite and reading.forcings:
         raise ValueError(f"{file}: a composite has no variable {reading.forcings[0]!r}; forcings need netCDF files")
-    return dataset, ""  # it has one
+    return dataset, "" if found.is_composite else reading.variable  # a composite has one

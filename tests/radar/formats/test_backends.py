@@ -47,7 +47,7 @@ def test_any_file_of_a_folder_is_read_and_few_stay_open(tmp_path, monkeypatch):
     monkeypatch.setattr(OPEN_FILES, "_limit", 2)
     OPEN_FILES.close()
     for number in range(4):
-        with netCDF4.Dataset(tmp_path / f"rain.{number}", "w", format="NETCDF3_CLASSIC") as file:
+        with netCDF4.Dataset(tmp_path / f"rain{number}.dat", "w", format="NETCDF3_CLASSIC") as file:
             file.createDimension("y", 3), file.createDimension("x", 4)
             time = file.createVariable("valid_time", "i4", ())
             time.units, time[:] = "minutes since 2020-01-01", 5 * number
