@@ -173,6 +173,7 @@ def _find_baselines(names: Sequence[str] | None, cases: Cases, model: TrainedMod
 
 def _read_given(options: EvaluateOptions) -> tuple[Cases, Method]:
     """Cases and a method of the forecasts of others: each file belongs to the window that it forecasts."""
+    assert options.forecasts is not None, "they are asked for"
     data = from_dict(DataConfig, dict(options.reading))
     sources = read_sources(options.data_path, data)
     forecasts = read_forecasts(options.forecasts, units=data.units)
