@@ -9,39 +9,25 @@ import sysconfig
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from predjax.checkpoint import load_latest
 from predjax.checkpoint_names import holds_checkpoint
 from predjax.flags import from_dict, to_dict
 from predjax.jobs.data import DataSet, describe_data, read_data
-from predjax.jobs.scaling import make_scaling, standardise
-from predjax.jobs.train_options import Given, TrainOptions, TrainRequest, describe_paths
-from predjax.models.config import ModelConfig, SamplingConfig, find_spec, list_models, with_usual
-from predjax.models.interop.torch_weights import read_checkpoint
-from predjax.models.stacks import check_options
-from predjax.nowcasts.model import load_model
+from predjax.jobs.model_choice import (
+    Origin,
+    check_new_model,
+    choose_model,
+    find_length,
+    find_origin,
+    leave_out_unused,
+    show_value,
+)
+from predjax.jobs.train_options import TrainOptions, TrainRequest, describe_paths
+from predjax.models.config import ModelConfig, SamplingConfig, list_models
 from predjax.radar.config import DataConfig
 from predjax.training.config import TrainConfig
 
 LOG = logging.getLogger("predjax")
 
-# What weights are made for; the other fields of a model may change when it is trained further.
-ARCHITECTURE = [
-    "model_name",
-    "num_hidden",
-    "filter_size",
-    "patch_size",
-    "layer_norm",
-    "img_channel",
-    "conv_on_input",
-    "res_on_conv",
-    "num_action_ch",
-    "coverage_channel",
-    "cell_options",
-    "coordinates",
-    "residual",
-    "scales",
-    "task",
-]
 # What a resumed run may change: its length, its reporting, its devices.
 RESUMABLE = [
     "max_iterations",
@@ -56,27 +42,6 @@ RESUMABLE = [
     "remat",
     "n_gpu",
 ]
-
-
-class Origin(NamedTuple):
-    """Where a training starts from.
-
-    Attributes:
-      path: of the checkpoint; None for a new network.
-      fields: of the `ModelConfig`, as the checkpoint has them.
-      params: given weights; None: new ones, or those of `arrays`.
-      arrays, record: of the checkpoint of a run that goes on; None for another start.
-    """
-
-    path: pathlib.Path | None = None
-    fields: Mapping[str, Any] = {}
-    params: Any = None
-    arrays: dict[str, Any] | None = None
-    record: dict[str, Any] | None = None
-
-    @property
-    def resumed(self) -> bool:
-        return self.record is not None
 
 
 class TrainingPlan(NamedTuple):
@@ -139,56 +104,6 @@ def choose_folder(options: TrainOptions, given: Mapping[str, Any]) -> pathlib.Pa
     return folder
 
 
-def leave_out_unused(given: Given) -> Given:
-    """Return the values without those of action-conditioned models, where another model is meant."""
-    name = given.model.get("model_name", ModelConfig.model_name)
-    spec = find_spec(name)
-    unused = () if spec.action else ("conv_on_input", "res_on_conv")
-    unused = unused if spec.forcings else (*unused, "num_action_ch")
-    for flag in unused:
-        if flag in given.model:
-            LOG.info("--%s belongs to the action-conditioned models and is not used by %s", flag, name)
-    return given._replace(model={key: value for key, value in given.model.items() if key not in unused})
-
-
-def check_new_model(given: Given, options: TrainOptions) -> Given:
-    """Check a new model before anything is read; return the values with those that are usual for training it."""
-    config = ModelConfig(**_guess_data(with_usual(dict(given.model))))
-    if options.num_layers and options.num_layers != len(config.num_hidden):
-        hidden = ",".join(map(str, config.num_hidden))
-        raise ValueError(f"num_layers {options.num_layers} does not agree with num_hidden {hidden}")
-    check_options(config)
-    return given._replace(training={**config.spec.usual_training, **given.training})
-
-
-def _guess_data(values: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of a model with the channels that data would have, for checks before data are read."""
-    spec = find_spec(values.get("model_name", ModelConfig.model_name))
-    forced = spec.action or values.get("task") == "sequence"
-    known = {name: spec.only[name][0] for name in ("img_channel", "num_action_ch") if name in spec.only}
-    return {"num_action_ch": int(forced), **known, **values}
-
-
-def find_origin(options: TrainOptions, given: Mapping[str, Any], folder: pathlib.Path) -> Origin:
-    """Return the checkpoint that the run goes on from, the weights that it starts from, or neither."""
-    if options.resume:
-        found = load_latest(folder)
-        if found:
-            path, arrays, record = found
-            return Origin(path, record["model"], None, arrays, record)
-        LOG.info("%s holds no checkpoint yet: starting", folder)
-    if not options.pretrained_model:
-        return Origin()
-    path = pathlib.Path(options.pretrained_model)
-    if path.suffix == ".npz" or path.is_dir() or path.name == "pretrained":
-        model = load_model(path, member=0)
-        return Origin(path, to_dict(model.forecaster.config), model.params)
-    config, params = read_checkpoint(path, **given)
-    fields = to_dict(config)
-    del fields["scaling"]  # the PyTorch code knows none: the data decide
-    return Origin(path, fields, params)
-
-
 def find_sample() -> pathlib.Path:
     """Return the sample movies: in the checkout, else where the wheel installed them."""
     checkout = pathlib.Path(__file__).resolve().parents[2] / "data"
@@ -197,54 +112,6 @@ def find_sample() -> pathlib.Path:
         if (folder / "radar_movies.nc").is_file():
             return folder / "radar_movies.nc"
     raise FileNotFoundError(f"{installed / 'radar_movies.nc'}: the sample movies are missing; give --train_data_paths")
-
-
-def find_length(values: dict[str, Any]) -> int:
-    """Return the frames of a window; 0 for a sequence that nothing is said about: as many as there are."""
-    values = with_usual(values)
-    return values.get("total_length", 0 if values.get("task") == "sequence" else ModelConfig.total_length)
-
-
-def choose_model(given: Given, options: TrainOptions, data: DataSet, origin: Origin) -> ModelConfig:
-    """Return the model of what was given, then of what the checkpoint says, then of what the data say."""
-    for name in ARCHITECTURE if origin.fields else ():
-        had = origin.fields.get(name, getattr(ModelConfig, name))  # what is newer than the checkpoint had its default
-        if name in given.model and _as_json(given.model[name]) != _as_json(had):
-            raise ValueError(f"{origin.path} has {name} {_shown(had)}, not {_shown(given.model[name])}")
-    values = with_usual({**origin.fields, **given.model})
-    _agree_with_frames(values, data, given)
-    source = data.sources[0].attrs["source"]
-    spec = find_spec(values.get("model_name", ModelConfig.model_name))
-    automatic = options.forcing_scaling == "auto" and spec.scales_forcings
-    if not origin.fields and data.forcing_sample is not None and automatic:
-        values["forcing_scaling"] = to_dict(standardise(data.forcing_sample))
-    if "scaling" not in values or options.scaling != "auto" or options.scaling_range:
-        values["scaling"] = to_dict(make_scaling(options.scaling, options.scaling_range, data, values))
-    elif values["scaling"]["units"] != data.units:
-        trained = values["scaling"]["units"]
-        raise ValueError(f"{source} is in {data.units}, {origin.path} was trained on {trained}: give --units")
-    return from_dict(ModelConfig, values)
-
-
-def _agree_with_frames(values: dict[str, Any], data: DataSet, given: Given) -> None:
-    """Take from the frames what they tell of a model, and hold it against what is said already."""
-    first = data.sources[0]
-    sizes, source = first.frames.sizes, first.attrs["source"]
-    if sizes["y"] == sizes["x"] == 1:
-        for name in ("patch_size", "filter_size"):
-            _agree(values, name, 1, f"{source} is a series, its frames are 1x1 pixels")
-    _agree(values, "img_channel", sizes["channel"], f"{source} has {sizes['channel']} channels")
-    if given.model.get("img_width"):
-        width = given.data.get("crop") or sizes["x"]
-        _agree(values, "img_width", width, f"{source}: frames are {width} pixels wide")
-    forcings = first["forcings"].sizes["forcing"] if "forcings" in first else 0
-    _agree(values, "num_action_ch", forcings, f"{source}: --forcings gives {forcings} channels")
-    values.setdefault("total_length", data.length)
-
-
-def _agree(values: dict[str, Any], name: str, found: int, text: str) -> None:
-    if values.setdefault(name, found) != found:
-        raise ValueError(f"{text}, {name} is {values[name]}")
 
 
 def _check_training(model: ModelConfig, training: TrainConfig, sampling: SamplingConfig) -> SamplingConfig:
@@ -277,7 +144,7 @@ def _combine(config_class: type, given: Mapping[str, Any], before: dict[str, Any
     known = to_dict(from_dict(config_class, before))  # with the defaults of what is newer than the run
     for name, value in given.items():
         if name not in RESUMABLE and value != known[name]:
-            was, now = _shown(known[name]), _shown(value)
+            was, now = show_value(known[name]), show_value(value)
             raise ValueError(f"{origin.path} was made with {name} {was}, a resumed run cannot have {now}")
     return from_dict(config_class, {**before, **given})
 
@@ -295,12 +162,3 @@ def _check_same(now: dict[str, Any], before: dict[str, Any], path: pathlib.Path 
 def _first(*data: Any) -> Any:
     """The first of some data that are given; None and the empty text are none."""
     return next((one for one in data if one is not None and not (isinstance(one, str) and not one)), None)
-
-
-def _as_json(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _shown(value: Any) -> Any:
-    """A value as it is typed."""
-    return ",".join(map(str, value)) if isinstance(value, tuple | list) else value

@@ -8,7 +8,8 @@ import pytest
 import xarray as xr
 from tiny import ROOT
 
-from predjax.jobs.plan import check_new_model, choose_folder, find_length, find_origin, leave_out_unused, plan_training
+from predjax.jobs.model_choice import check_new_model, find_length, find_origin, leave_out_unused
+from predjax.jobs.plan import choose_folder, plan_training
 from predjax.jobs.train_options import Given, TrainOptions, TrainRequest, describe_paths
 from predjax.models.scaling import Scaling
 
