@@ -84,10 +84,16 @@ class Flag:
     def parse(self) -> Callable[[str], Any]:
         """The function that reads one value from text; argparse names it in an error."""
         if self.is_tuple and "positional" not in self.metadata:
-            return _named(lambda text: parse_values(self.element, text), f"{self.element.__name__},...")
+            return _named(self._parse_several, f"{self.element.__name__},...")
         if self.element is float and self.metadata.get("finite", True):
-            return _named(lambda text: parse_finite(text), "float")
+            return _named(parse_finite, "float")
         return parse_bool if self.element is bool else self.element
+
+    def _parse_several(self, text: str) -> tuple:
+        try:
+            return parse_values(self.element, text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None  # argparse shows its words
 
     @property
     def help(self) -> str:
@@ -291,5 +297,8 @@ def _element_type(annotation: Any) -> tuple[Any, bool]:
 
 
 def _named(function: Callable, name: str) -> Callable:
-    function.__name__ = name
-    return function
+    def read(text: str) -> Any:
+        return function(text)
+
+    read.__name__ = name
+    return read

@@ -66,7 +66,7 @@ def test_what_is_typed_is_what_is_got_and_nothing_more(arguments, expected):
     ("arguments", "reason"),
     [
         (("--switch", "2"), "expected 0 or 1, got '2'"),
-        (("--sizes", "16,big"), "invalid int,... value: '16,big'"),
+        (("--sizes", "16,big"), "expected int values separated by commas, got '16,big'"),
         (("--number", "2.5"), "invalid int value: '2.5'"),
         (("--mode", "spiral"), "invalid choice: 'spiral'"),
     ],

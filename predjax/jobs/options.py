@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from predjax import run_file
-from predjax.flags import REQUIRED, check_value, flag, list_flags
+from predjax.flags import REQUIRED, check_value, flag, list_flags, parse_values
 from predjax.messages import suggest
 from predjax.nowcasts.baselines import BASELINES, check_baselines, list_usual
 
@@ -230,7 +230,8 @@ def read_keywords(function: str, classes: Sequence[type], keywords: Mapping[str,
     values = {}
     for name, value in keywords.items():
         if known[name].is_tuple and isinstance(value, Iterable):
-            value = known[name].parse(value) if isinstance(value, str) else tuple(value)
+            element = known[name].element
+            value = parse_values(element, value, name) if isinstance(value, str) else tuple(value)
         values[name] = check_value(known[name], value)
     return [{name: values[name] for name in part if name in values} for part in flags]
 
