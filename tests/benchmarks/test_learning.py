@@ -32,6 +32,7 @@ def test_cells_of_any_kind_have_about_the_same_number_of_parameters():
     assert lorenz.count_of(config) <= 3000 < lorenz.count_of(lorenz.configure("gru", config.num_hidden[0] + 2))
 
 
+@pytest.mark.ci
 def test_a_cell_that_the_file_has_is_not_trained_again(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(long_memory, "ROUND", 2)
     path, picture = tmp_path / "figures.json", tmp_path / "curves.png"

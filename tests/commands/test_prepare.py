@@ -372,6 +372,7 @@ def test_stores_are_not_prepared_again(archive, tmp_path, capsys):
     assert "is a part of --output" in capsys.readouterr().err
 
 
+@pytest.mark.ci
 def test_a_model_trains_on_a_store_as_on_the_archive(tmp_path, tiny_run, capsys):
     """The same windows, the same losses, the same table; and the export lies on the same map."""
     store = tmp_path / "store"

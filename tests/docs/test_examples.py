@@ -58,6 +58,7 @@ def test_cells_of_text_and_code_take_turns(name):
         assert all(line == "" or line.startswith("#") for line in cell.splitlines()[1:])
 
 
+@pytest.mark.ci
 def test_the_physical_network(tmp_path, capsys):
     names = run_example(QUICK, tmp_path)
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:5]] == ["physical", "gru", "lstm"]
@@ -76,6 +77,7 @@ def test_the_dynamical_system(tmp_path, capsys):
     assert_picture(tmp_path / "dynamical_system.png")
 
 
+@pytest.mark.ci
 def test_training_on_arrays(tmp_path, capsys):
     names = run_example("train_on_arrays", tmp_path)
     result = names["result"]

@@ -63,6 +63,7 @@ def test_what_does_not_go_together():
         ModelConfig("tidhy", (3,), patch_size=1, filter_size=1, residual=True)
 
 
+@pytest.mark.ci
 def test_a_run_of_all_three(tmp_path, capsys):
     flags = [*TINY, "--crop", "32", "--coordinates", "moving", "--residual", "1", "--loss", "balanced"]
     folder = str(tmp_path / "run")

@@ -359,6 +359,7 @@ def test_pysteps_reads_the_same(tmp_path, pixels, pyproj):
     np.testing.assert_allclose([metadata["y2"], metadata["y1"]], movies.y.values[[0, -1]] + [1000, -1000], atol=0.01)
 
 
+@pytest.mark.ci
 def test_training_and_evaluation_on_composites(tmp_path, pyproj):
     from predjax.commands.evaluate import main as evaluate
     from predjax.commands.prepare import main as prepare

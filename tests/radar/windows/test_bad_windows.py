@@ -60,6 +60,7 @@ def test_training_batches_stop_or_skip(damaged, limit, monkeypatch):
     assert all(np.isfinite(batch.frames).all() for batch in batches)
 
 
+@pytest.mark.ci
 def test_commands_stop_with_a_line_or_skip_and_say_how_many(damaged, tmp_path, capsys):
     flags = [*TINY, "--crop", "0", "--data_path", str(damaged), "--max_iterations", "6", "--valid_fraction", "0.3"]
     assert train([*flags, "--save_dir", str(tmp_path / "stop")]) == 2
