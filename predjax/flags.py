@@ -1,4 +1,4 @@
-"""Flags and JSON from the fields of dataclasses: what a command takes is data, and argparse is made from it."""
+"""Make flags and JSON from the fields of dataclasses: these describe a command, and argparse is made from them."""
 
 import argparse
 import dataclasses
@@ -67,7 +67,7 @@ class Flag:
 
     @property
     def names(self) -> list[str]:
-        """The names as they are typed, such as `--lr`; none for positional values."""
+        """The names as a user types them, such as `--lr`; none for positional values."""
         names = [] if "positional" in self.metadata else [self.name, *self.metadata.get("aliases", ())]
         return [f"-{name}" if self.metadata.get("short") else f"--{name}" for name in names]
 
@@ -91,7 +91,7 @@ class Flag:
 
     @property
     def help(self) -> str:
-        """The help, with the default unless the text names one."""
+        """The help text, with the default value unless the text already names one."""
         text, default = self.metadata["help"], self.default
         if default in (None, "", (), REQUIRED) or self.metadata.get("switch") or "(default" in text:
             return text
@@ -280,7 +280,7 @@ def from_dict(config_class: type, values: Mapping[str, Any]) -> Any:
 
 
 def _element_type(annotation: Any) -> tuple[Any, bool]:
-    """The (type, whether there are several) of a field: `int`, `int | None`, `tuple[int, ...]`."""
+    """Return the type of a field (`int`, `int | None`, `tuple[int, ...]`), and whether it holds several values."""
     origin = typing.get_origin(annotation)
     if origin in (types.UnionType, typing.Union):
         annotation = next(a for a in typing.get_args(annotation) if a is not type(None))

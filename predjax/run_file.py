@@ -1,4 +1,4 @@
-"""Flags from a JSON file (`--config`), and those of a run into one (`run.json`)."""
+"""Read flags from a JSON file (`--config`), and write the flags of a run to a JSON file (`run.json`)."""
 
 import argparse
 import json
@@ -97,7 +97,7 @@ def find_own(folder: str | os.PathLike) -> pathlib.Path | None:
 
 
 def refuse_given(config: str | None, folder: str | os.PathLike, overwrite: bool) -> None:
-    """Raise a FileExistsError where a run would replace the very file `config` that says what the run is to do."""
+    """Raise a FileExistsError where a run would replace `config`, the file that its own flags were read from."""
     path = pathlib.Path(folder) / NAME
     if config and not overwrite and path.exists() and path.samefile(config):
         raise FileExistsError(f"{path} is both --config and what the run would write; --overwrite replaces it")
@@ -119,7 +119,7 @@ def update(path: pathlib.Path, values: Mapping[str, Any]) -> None:
 
 
 def _read_value(flag: Flag, value: Any) -> str:
-    """A JSON value as it would be typed. Errors: ValueError or ArgumentTypeError, the end of a message."""
+    """Return a JSON value as a user would type it. Errors: ValueError or ArgumentTypeError, the end of a message."""
     rule, kinds = _TYPES[flag.element]
     text, choices = None, flag.metadata.get("choices")
     if isinstance(value, list):

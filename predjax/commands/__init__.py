@@ -1,4 +1,4 @@
-"""The commands: flags become a request, the request becomes one call, and what came of it is printed."""
+"""The commands: each turns its flags into a request, makes one call with it, and prints the result."""
 
 import functools
 import logging

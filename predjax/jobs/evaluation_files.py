@@ -71,7 +71,7 @@ def write_page(path: pathlib.Path, evaluation: Evaluation, overwrite: bool) -> N
 
 
 def _describe_origin(evaluation: Evaluation) -> dict[str, str]:
-    """What the report says about where the forecasts come from."""
+    """Return the facts for the report about the origin of the forecasts."""
     model = evaluation.comparison.model
     if not model:
         return {"forecasts": evaluation.options.forecasts or "baselines alone"}

@@ -25,10 +25,10 @@ from predjax.verification.cases import Cases, Method
 
 
 class Export(NamedTuple):
-    """What is exported of some cases, and where to.
+    """The options of an export of some cases.
 
     Attributes:
-      folder: of the files; it is made when it is missing.
+      folder: the folder of the files; it is made when it is missing.
       origin: the checkpoint, for the history in the files.
       most: the greatest number of cases, evenly spread.
       overwrite: whether existing files are replaced.
@@ -169,5 +169,5 @@ def _init(window: Window, cases: Cases) -> Any:
 
 
 def _average(frames: np.ndarray) -> np.ndarray:
-    """The mean of an ensemble, other frames as they are."""
+    """Return the mean of an ensemble; other frames are unchanged."""
     return frames.mean(0) if frames.ndim == 5 else frames

@@ -1,4 +1,4 @@
-"""From a request, checkpoints and data to the plan of a training: all of them must agree."""
+"""Make the plan of a training from a request, checkpoints and data, which must all agree."""
 
 import dataclasses
 import datetime
@@ -59,13 +59,13 @@ RESUMABLE = [
 
 
 class Origin(NamedTuple):
-    """Where a training starts from.
+    """The start of a training: a new network, given weights, or the checkpoint of a run that goes on.
 
     Attributes:
-      path: of the checkpoint; None for a new network.
-      fields: of the `ModelConfig`, as the checkpoint has them.
-      params: given weights; None: new ones, or those of `arrays`.
-      arrays, record: of the checkpoint of a run that goes on; None for another start.
+      path: the path of the checkpoint; None for a new network.
+      fields: the fields of the `ModelConfig` in the checkpoint.
+      params: the given weights; None for new weights, or for the weights in `arrays`.
+      arrays, record: the contents of the checkpoint of a run that goes on; None for another start.
     """
 
     path: pathlib.Path | None = None
@@ -80,7 +80,7 @@ class Origin(NamedTuple):
 
 
 class TrainingPlan(NamedTuple):
-    """A training before it starts; `record` has the JSON values that its checkpoints carry."""
+    """Everything that defines a training before it starts; `record` goes into its checkpoints as JSON."""
 
     model: ModelConfig
     training: TrainConfig
@@ -260,7 +260,7 @@ def _check_training(model: ModelConfig, training: TrainConfig, sampling: Samplin
 
 
 def _check_request(request: TrainRequest, model: ModelConfig, training: TrainConfig, origin: Origin) -> None:
-    """Errors: ValueError for what this model cannot do."""
+    """Raise a ValueError for a request that the model does not support."""
     options = request.options
     if request.loss is not None and model.spec.forecaster:
         raise ValueError(f"{model.model_name} infers its states by the losses that it has: it takes no other loss")
@@ -271,7 +271,7 @@ def _check_request(request: TrainRequest, model: ModelConfig, training: TrainCon
 
 
 def _combine(config_class: type, given: Mapping[str, Any], before: dict[str, Any] | None, origin: Origin) -> Any:
-    """A configuration from given values over those of the resumed run, which only `RESUMABLE` ones may change."""
+    """Return the configuration of the resumed run with the given values; these may change `RESUMABLE` fields alone."""
     if before is None:
         return from_dict(config_class, given)
     known = to_dict(from_dict(config_class, before))  # with the defaults of what is newer than the run
@@ -283,7 +283,7 @@ def _combine(config_class: type, given: Mapping[str, Any], before: dict[str, Any
 
 
 def _check_same(now: dict[str, Any], before: dict[str, Any], path: pathlib.Path | None) -> None:
-    """Errors: ValueError for a resumed run with other data, or without the loss or optimizer that it began with."""
+    """Raise a ValueError where a resumed run has other data, or lacks the loss or optimizer that it began with."""
     for part in ("units", "train", "valid", "test"):
         if json.loads(json.dumps(now["data"][part])) != before["data"][part]:
             raise ValueError(f"{path}: the {part if part == 'units' else part + ' data'} changed since the run began")
@@ -293,7 +293,7 @@ def _check_same(now: dict[str, Any], before: dict[str, Any], path: pathlib.Path 
 
 
 def _first(*data: Any) -> Any:
-    """The first of some data that are given; None and the empty text are none."""
+    """Return the first of some data that is neither None nor an empty text, else None."""
     return next((one for one in data if one is not None and not (isinstance(one, str) and not one)), None)
 
 
@@ -302,5 +302,5 @@ def _as_json(value: Any) -> Any:
 
 
 def _shown(value: Any) -> Any:
-    """A value as it is typed."""
+    """Return a value as a user would type it."""
     return ",".join(map(str, value)) if isinstance(value, tuple | list) else value

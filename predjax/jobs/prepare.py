@@ -95,7 +95,7 @@ def summarise(store: Store) -> str:
 
 
 def _measure_wet(store: Store) -> float:
-    """The fraction of wet pixels."""
+    """Return the fraction of wet pixels."""
     wet = pixels = 0.0
     for grid in store.content["grids"]:
         found = np.load(store.folder / grid["folder"] / "statistics.npy", mmap_mode="r")
@@ -105,7 +105,7 @@ def _measure_wet(store: Store) -> float:
 
 
 def _share(scheduler: str | None) -> Share | None:
-    """What gives work to a cluster, where there is one."""
+    """Return the function that gives work to the cluster of `scheduler`, or None without a scheduler."""
     if not scheduler:
         return None
     return lambda function, options, parts: map_parts(scheduler, function, options, parts, "")

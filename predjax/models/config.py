@@ -141,12 +141,12 @@ class ModelConfig:
 
     @property
     def sequence(self) -> bool:
-        """Whether every frame follows from the forcings alone."""
+        """Whether the task is to predict every frame from the forcings alone."""
         return self.task == "sequence"
 
     @property
     def spec(self) -> ModelSpec:
-        """What is known of the model by its name."""
+        """The entry of `MODELS` for the name of the model."""
         return MODELS[self.model_name]
 
     @property
@@ -156,17 +156,17 @@ class ModelConfig:
 
     @property
     def moving(self) -> bool:
-        """Whether frames go in and come out in coordinates that move with the rain."""
+        """Whether the frames of input and output are in coordinates that move with the rain."""
         return self.coordinates == "moving"
 
     @property
     def output_features(self) -> int:
-        """The features of a predicted patch."""
+        """The number of features of a predicted patch."""
         return self.patch_size**2 * self.img_channel
 
     @property
     def head_features(self) -> int:
-        """The features that a stack gives for a patch: its pixels, or two gains for each scale of each channel."""
+        """The number of features that a stack gives for a patch: pixels, or two gains per scale and channel."""
         return 2 * self.scales * self.img_channel or self.output_features
 
     @property

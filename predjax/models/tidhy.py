@@ -43,7 +43,7 @@ def configure_tidhy(config: ModelConfig) -> TiDHyConfig:
 
 
 class _Shared:
-    """What all functions of a TiDHy share."""
+    """The scaling, options and networks that all functions of a TiDHy share."""
 
     def __init__(self, config: ModelConfig) -> None:
         self.scaling, self.options = config.scaling, configure_tidhy(config)
@@ -118,7 +118,7 @@ def make_tidhy(config: ModelConfig) -> Forecaster:
 
 
 def make_inference(config: ModelConfig) -> Callable[..., Latents]:
-    """Make `(params, frames (B,T,1,1,D)) -> Latents`."""
+    """Make the function `(params, frames (B,T,1,1,D)) -> Latents`."""
     shared = _Shared(config)
 
     def infer(params: dict, frames: Any) -> Latents:

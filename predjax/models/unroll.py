@@ -32,7 +32,7 @@ class Unrolled(NamedTuple):
 
 
 class Carry(NamedTuple):
-    """What a step hands on: the state of the network, and its prediction in patches (None in a sequence task)."""
+    """The state of the network after a step, and its prediction in patches (None in a sequence task)."""
 
     state: Any
     predicted: jax.Array | None

@@ -22,7 +22,7 @@ Nowcast = Callable[..., np.ndarray]
 
 
 class Setting(NamedTuple):
-    """What a baseline may need to know of the data: their unit, and the regression that a sequence run has fitted."""
+    """The facts about the data that a baseline may need: the unit, and the regression that a sequence run fitted."""
 
     units: str
     regression: list | None = None

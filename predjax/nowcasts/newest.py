@@ -1,4 +1,4 @@
-"""A nowcast from the newest frames: what is there is checked against what the model was trained on."""
+"""A nowcast from the newest frames, which are checked against the training data of the model."""
 
 from collections.abc import Callable
 

@@ -47,7 +47,7 @@ SAMPLING = Sampling()
 
 
 class _Task(NamedTuple):
-    """What all cases of a call have in common; `needed` is the least number of observed frames."""
+    """The settings that all cases of a call share; `needed` is the least number of observed frames."""
 
     name: str
     units: str
@@ -72,7 +72,7 @@ def make_pysteps(name: str, units: str) -> Callable[..., np.ndarray]:
 
 
 def extrapolate(observed: np.ndarray, num_steps: int, *, units: str = "mm/h") -> np.ndarray:
-    """Move the last of the frames observed (B, T_in >= 2, H, W, C) on: (B, num_steps, H, W, C).
+    """Extrapolate the last observed frame along its motion: (B, T_in >= 2, H, W, C) to (B, num_steps, H, W, C).
 
     Args:
       observed: frames in `units`, NaN = no coverage.
@@ -154,7 +154,7 @@ def run_steps(
     Args:
       observed, num_steps, units: as in `run_sprog`.
       members: size of the ensemble, at least 2.
-      seed: of the noise.
+      seed: the seed of the noise.
       sampling: turns the errors of the motion, which pysteps knows in km/h, into pixels a step.
 
     Raises:

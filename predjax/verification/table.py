@@ -114,7 +114,7 @@ def _is_best(data: xr.Dataset, name: str, method: str) -> list[bool]:
 
 
 def _decimals(name: str, values: np.ndarray) -> int:
-    """Return how many decimals give the largest value four digits; three for ratios."""
+    """Return the number of decimals that shows the largest value with four digits; three decimals for ratios."""
     if name in ("csi", "pod", "far", "bias", "rmse_skill", "ssim"):
         return 3
     largest = np.max(np.abs(values), initial=0, where=np.isfinite(values))

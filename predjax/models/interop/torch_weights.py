@@ -22,14 +22,14 @@ from predjax.models.interop.torch_format import read_state_dict
 
 
 class ParameterNames(NamedTuple):
-    """Two names of each parameter, such as `conv_last.weight` and `predrnn/~/conv_last/w`, each by the other."""
+    """The names of the parameters in PyTorch and predjax, such as `conv_last.weight` and `predrnn/~/conv_last/w`."""
 
     to_predjax: dict[str, str]
     to_torch: dict[str, str]
 
 
 class _Layout(NamedTuple):
-    """The two functions between PyTorch's axes and predjax's."""
+    """The two functions that reorder axes from PyTorch to predjax and back."""
 
     to_predjax: Callable
     to_torch: Callable
@@ -76,7 +76,7 @@ def read_checkpoint(path: str | os.PathLike, **known: Any) -> tuple[ModelConfig,
 
 
 def names(config: ModelConfig) -> ParameterNames:
-    """Return the names of all parameters of a model, both ways."""
+    """Return the names of all parameters of a model: from PyTorch to predjax and back."""
     to_predjax = {torch: f"{entry.module}/{entry.name}" for torch, entry in _entries(config).items()}
     return ParameterNames(to_predjax, {ours: torch for torch, ours in to_predjax.items()})
 

@@ -33,7 +33,7 @@ class GainsState(NamedTuple):
 
 
 def extend_frame(network: Network, config: ModelConfig) -> Network:
-    """Extend the scales of the frame that goes in, with gains that the network gives (see `extend_scales`)."""
+    """Extend the scales of the input frame with the gains that the network gives (see `extend_scales`)."""
 
     def to_pixels(features: jax.Array) -> jax.Array:
         return from_patches(features[..., : config.output_features], config.patch_size)

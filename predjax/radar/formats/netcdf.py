@@ -15,7 +15,7 @@ def open_netcdf(path: str, variable: str = "") -> xr.Dataset:
     """Open a netCDF file as a lazy Dataset of undecoded numbers; variables and dimensions of groups are "group/name".
 
     Args:
-      path: of the file.
+      path: the path of the file.
       variable: not used: all variables are there.
 
     Raises:
@@ -47,7 +47,7 @@ def _find_variables(path: str, group: netCDF4.Dataset) -> Iterator[tuple[str, xr
 
 
 def _attributes(item: netCDF4.Dataset | netCDF4.Variable) -> dict:
-    """The attributes of a variable or group; where one cannot be read, the error is its value."""
+    """Return the attributes of a variable or group; the value of an attribute that cannot be read is the error."""
     found: dict = {}
     for key in item.ncattrs():
         try:

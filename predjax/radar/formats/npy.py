@@ -1,4 +1,4 @@
-"""Arrays in .npy files to Movies, memory-mapped: only what is indexed is read."""
+"""Read .npy files as Movies, memory-mapped: indexing reads only the chosen frames."""
 
 import logging
 import math

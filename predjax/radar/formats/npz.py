@@ -47,8 +47,8 @@ def read_npz(file: str | os.PathLike, layout: str = "auto", units: str = "file")
 
     Args:
       file: path.
-      layout: of a single array, one of LAYOUTS.
-      units: what the values are in; see `read_npy`.
+      layout: the layout of a single array, one of LAYOUTS.
+      units: the unit of the values; see `read_npy`.
 
     Raises:
       ValueError, OSError: one line with the file, the rule and what was found.
@@ -99,7 +99,7 @@ def _damage_named(name: str) -> Iterator[None]:
 
 
 def _find_memory() -> int:
-    """The bytes of memory of the machine; 0 where the system does not tell."""
+    """Return the memory of the machine in bytes, or 0 where the system does not tell."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):

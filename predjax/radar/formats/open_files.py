@@ -47,7 +47,7 @@ class OpenFiles:
             return self._files[key]
 
     def close(self) -> None:
-        """Close all of them."""
+        """Close all open files."""
         with NETCDF_LOCK:
             while self._files:
                 self._files.popitem()[1].close()
@@ -61,9 +61,9 @@ class FileArray(NamedTuple):
     """An array of a file, which is opened when the array is read; a `lazy.Readable`.
 
     Attributes:
-      path: of the file.
-      name: of the array in the file, "group/name" inside a group.
-      shape, dtype: of the array.
+      path: the path of the file.
+      name: the name of the array in the file, "group/name" inside a group.
+      shape, dtype: the shape and type of the array.
       opener, options: open the file, as of `OpenFiles.get`.
     """
 

@@ -20,7 +20,7 @@ class Reader(NamedTuple):
       packing: how the store keeps them.
       frames: (movie, time, y, x, channel), codes of the source or values.
       spare: frames whose times are in `frames` already, in the same form, or None.
-      units: of the values.
+      units: the unit of the values.
     """
 
     source: Source
@@ -36,9 +36,9 @@ class Slab(NamedTuple):
     Attributes:
       numbers: (frame, y, x, channel) to store.
       values: the decoded numbers, float32.
-      kept: (frame,) the places of the frames in the source, counted through its movies.
-      differing: how many frames another file has with other values.
-      clipped: how many values lie outside of the packing's range.
+      kept: (frame,) the indices of the frames in the source, counted through its movies.
+      differing: the number of frames for which another file has the same time but other values.
+      clipped: the number of values outside of the range of the packing.
       bad: the files of frames that cannot be read; such a frame is in `kept` only if another file has it.
     """
 

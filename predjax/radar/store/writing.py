@@ -27,7 +27,7 @@ class GrowingArray:
     def __init__(self, path: pathlib.Path, dtype: str, shape: tuple[int, ...], rows: int):
         """Args:
         path: of the file, which is made if it is missing.
-        dtype, shape: of one row.
+        dtype, shape: the type and shape of one row.
         rows: the number of rows that the file has already; what comes after them is cut off.
         """
         self.path, self._dtype, self._shape, self._rows = path, np.dtype(dtype), tuple(shape), rows
@@ -85,7 +85,7 @@ class Journal:
     """
 
     def __init__(self, output: pathlib.Path, arguments: dict, archive: list[list], overwrite: bool):
-        """Go on with what is there of the same arguments and archive, or begin.
+        """Continue the journal of the same arguments and archive, or begin a new one.
 
         Args:
           output: where the store will be.
@@ -213,7 +213,7 @@ def _format_index(index: dict) -> str:
 
 @contextlib.contextmanager
 def _named(path: pathlib.Path) -> Iterator[None]:
-    """Let errors of writing name the file and say what to do."""
+    """Add the name of the file and the advice to run the command again to errors of writing."""
     try:
         yield
     except OSError as error:

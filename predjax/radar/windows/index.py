@@ -35,7 +35,7 @@ class WindowIndex(Sequence[Window]):
         corner (0, 0), to be drawn later.
 
     Attributes:
-      sources, length, config: as given.
+      sources, length, config: the arguments.
       periods: those that hold a window.
       used: the numbers of the sources of all periods.
 
