@@ -113,7 +113,7 @@ class Flag:
 
 
 class Group(typing.NamedTuple):
-    """Flags under one title of the help: the fields of a dataclass, all of them or those of the names in `only`."""
+    """Flags under one title of the help: all fields of a dataclass, or only the fields named in `only`."""
 
     title: str
     config_class: type
@@ -125,7 +125,7 @@ class Group(typing.NamedTuple):
 
 
 class Command(typing.NamedTuple):
-    """A command as data: what the parser, the files of `--config` and the completion in a shell are made from.
+    """A command as data, from which the parser, the files of `--config` and the completion in a shell are made.
 
     Groups with the same title are one group of the help.
     """
@@ -169,7 +169,7 @@ class Parser(argparse.ArgumentParser):
             self.flags += [(flag, flag.add_to(titled[group.title])) for flag in group.flags]
 
     def read(self, arguments: Sequence[str] | None) -> dict[str, Any]:
-        """Return the values that were typed, by the names of their fields; without arguments those of the process.
+        """Return the values that the user typed, by field name; None reads the arguments of the process.
 
         An error ends the process with exit code 2.
         """
@@ -189,14 +189,14 @@ def parse(command: Command, arguments: Sequence[str] | None) -> dict[str, Any]:
 
 
 def find_value(program: str, name: str, arguments: Sequence[str]) -> str | None:
-    """Return the value of the flag `--name`, whatever the other arguments are; None where it is not given."""
+    """Return the value of the flag `--name` and ignore all other arguments; None where it is not given."""
     parser = Parser(prog=program, add_help=False)
     parser.add_argument(f"--{name}")
     return getattr(parser.parse_known_args(arguments)[0], name)
 
 
 def select(config_class: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those of some values that belong to the fields of a dataclass."""
+    """Return the values whose names are fields of a dataclass."""
     return {field.name: values[field.name] for field in dataclasses.fields(config_class) if field.name in values}
 
 

@@ -58,7 +58,7 @@ def find_fixed_points(
     Args:
       step: F, `(N,)` to `(N,)`, pure: a cell with its parameters and its input in a closure. For states that are not
         vectors see `ravel_step`.
-      starts: `(S, N)`, such as those of `sample_starts`.
+      starts: `(S, N)`, for example from `sample_starts`.
       tolerance: a root has |F(h) - h| < tolerance.
       separation: the least distance between two reported points.
       reach: roots farther than this from every start are left out. Far beyond all trajectories closed gates make
@@ -124,10 +124,10 @@ class RavelledStep(NamedTuple):
 def ravel_step(step: Callable[[Any], Any], state: Any) -> RavelledStep:
     """Return a step on vectors with the dynamics of a step on states that are trees of arrays.
 
-    The vector has the leaves one after the other, a complex leaf as its real, then its imaginary parts. It keeps its
-    own precision on the way back, so that a state of float32 can be searched in float64. A part of the state that no
-    step changes, such as the time constants of `SimpleCTRNN`, must be held inside the step: else each of its values
-    is a fixed point.
+    The vector has the leaves one after the other, a complex leaf as its real, then its imaginary parts. Vectors keep
+    their own precision when they become states, so that a state of float32 can be searched in float64. A part of the
+    state that no step changes, such as the time constants of `SimpleCTRNN`, must be held inside the step: else each of
+    its values is a fixed point.
 
     Args:
       step: state to next state, of the same structure and shapes.

@@ -33,7 +33,7 @@ class SwitchScore(NamedTuple):
     """Scores of the found modes against the true modes.
 
     Attributes:
-      accuracy: fraction of the steps in the right mode, under the matching of labels that is best for it.
+      accuracy: fraction of the steps in the right mode, after the labels are matched so that it is largest.
       recall: fraction of the true switches that were found; NaN if there are none.
       precision: fraction of the found switches that are true; NaN if none were found.
     """

@@ -104,7 +104,7 @@ def find_checkpoints(folder: pathlib.Path) -> set[tuple[int, int]]:
 
 
 def resume(command: Sequence[str]) -> list[str]:
-    """Return the command that goes on from the last checkpoint of a command."""
+    """Return the command that resumes a command from its last checkpoint."""
     kept = [part for part in command if part != "--overwrite"]
     return kept if "--resume" in kept else [*kept, "--resume"]
 

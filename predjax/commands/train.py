@@ -111,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _write_flags(plan: "TrainingPlan", values: dict[str, Any]) -> None:
-    """Write the flags to repeat the run by, with the data that it found; a run that goes on adds its flags."""
+    """Write the flags that repeat the run, with the data that it found; a resumed run adds its flags."""
     for name in ("train_data_paths", "valid_data_paths"):
         if paths := plan.record["data"][name]:
             values[name] = run_file.make_absolute(paths)

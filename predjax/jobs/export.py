@@ -46,7 +46,7 @@ class Case(NamedTuple):
     """A window with the forecasts of all methods.
 
     Attributes:
-      cases: those that the window belongs to.
+      cases: the cases that the window belongs to.
       window: its place in the data.
       observed: `(T, H, W, C)`, the input and what followed it.
       frames: `(T, H, W, C)` by each method; `(E, T, H, W, C)` of an ensemble.
@@ -65,7 +65,7 @@ class Case(NamedTuple):
 
 
 def export(methods: Mapping[str, Method], cases: Cases, request: Export) -> str:
-    """Write files of single cases; return a line that tells what was written.
+    """Write files of single cases; return a line about the written files.
 
     `nowcast_<init time>.nc` (CF netCDF) and `.npy` `(T, H, W, C)` hold the frames of the first method; `.png` and
     `.gif` show all methods beside the observation. A vector series has no `.gif`, but a `_response.png` of its features
@@ -113,7 +113,7 @@ def encode_case(case: Case) -> bytes:
 
 
 def name_case(case: Case) -> str:
-    """Return a name such as `20201031T0700Z`, with what else is needed to tell the windows apart."""
+    """Return a name such as `20201031T0700Z`, with more parts where windows would have the same name."""
     cases, window, init = case.cases, case.window, case.forecast["init_time"].values
     is_time = np.issubdtype(init.dtype, np.datetime64)
     if is_time:
@@ -148,7 +148,7 @@ def take_lines(case: Case) -> tuple[np.ndarray, dict[str, np.ndarray]]:
 
 
 def label_lines(case: Case) -> SeriesLabels:
-    """Return what a picture of the lines tells about them."""
+    """Return the text for a picture of the lines."""
     leads, features = case.forecast["lead_time"], [str(name) for name in case.forecast["channel"].values]
     title = str(case.forecast.attrs.get("title", ""))
     return SeriesLabels(features, leads.values.tolist(), leads.attrs["units"], case.cases.units, title)

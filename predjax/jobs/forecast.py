@@ -44,7 +44,7 @@ class Outcome(NamedTuple):
 
 @one_line_messages()
 def forecast(checkpoint: Any, data: Any, *, init_time: Any = None, **options: Any) -> Forecast:
-    """Return what a trained model forecasts from the newest frames of `data`.
+    """Return the forecast of a trained model from the newest frames of `data`.
 
     Args:
       checkpoint: a file, or a run's folder.
@@ -117,7 +117,7 @@ def watch(
 
 
 def write_nowcast(forecasting: Forecasting, init: Any, path: pathlib.Path, files: ForecastFiles) -> Outcome:
-    """Forecast from one init time and write the files. Errors: see `forecast`; frames that are too old."""
+    """Forecast from one init time and write the files. Errors: see `forecast`, and ValueError for frames too old."""
     begin = time.perf_counter()
     _check_age(init, forecasting.options.max_age)
     with show_wait("forecasting"):

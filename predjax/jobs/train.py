@@ -40,7 +40,7 @@ def _ignore(*_: Any) -> None:
 
 
 class Listener(NamedTuple):
-    """Functions that the chief of the processes calls while a training goes on.
+    """Functions that the chief of the processes calls during training.
 
     Attributes:
       begin: takes the plan, and facts about the run by name, before anything is written.
@@ -217,7 +217,7 @@ def _describe(run: Run, plan: TrainingPlan, cost: loop.Estimate, first: int) -> 
 
 
 def _prepare_folder(plan: TrainingPlan, overwrite: bool) -> None:
-    """Make the folder of the run; remove what a run before this one left there, and only files that a run writes."""
+    """Make the folder of the run; remove the files that an earlier run wrote there, and no other files."""
     folder = plan.folder
     if overwrite:
         old = (*list_steps(folder), best_path(folder), folder / "log.jsonl", folder / SCHEDULE)

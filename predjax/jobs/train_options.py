@@ -15,7 +15,7 @@ from predjax.training.config import TrainConfig
 
 @dataclasses.dataclass(frozen=True)
 class TrainOptions:
-    """The folder of a training, where it starts from, and what it gives at the end.
+    """The options of a training: its folder, its start, and its products at the end.
 
     Errors: ValueError for options that exclude each other.
     """

@@ -13,7 +13,7 @@ class Execution:
 
     Attributes:
       remat: the convolutions that the backward pass computes again instead of keeping their results: "none", all of a
-        "step", or half of them in bytes, those of the upper "cell"s.
+        "step", or half of them in bytes, in the upper "cell"s.
       precision: with "bfloat16" the inputs of convolutions and matrix products are rounded; parameters, states and the
         loss stay float32.
       convolution: "auto", or for measurements one implementation, "direct" or "winograd" (where it exists).

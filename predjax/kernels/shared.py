@@ -97,7 +97,7 @@ class SharedKernels:
 
 
 class _PreparedProducts(Products):
-    """Products in the precision of shared kernels."""
+    """Matrix products and convolutions with kernels that are already prepared, in their precision."""
 
     def __init__(self, shared: SharedKernels) -> None:
         self.shared = shared
@@ -145,7 +145,7 @@ class ReplayedProducts(_PreparedProducts):
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
 def _replay(x: jax.Array, y: jax.Array, filters: Filters, tiling: winograd.Tiling | None) -> jax.Array:
-    """Return y, the convolution of x. Its gradient goes to x through the adjoint, and to y as it is."""
+    """Return y, the convolution of x. The gradient goes to x through the adjoint, and unchanged to y."""
     del x, filters
     return y
 

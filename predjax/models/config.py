@@ -17,7 +17,7 @@ LOSSES = ("mse", "balanced", "quantile")
 
 
 def find_spec(model_name: str) -> ModelSpec:
-    """Return what is known of a model by its name. Errors: ValueError for an unknown name."""
+    """Return the entry of `MODELS` for a name. Errors: ValueError for an unknown name."""
     if model_name not in MODELS:
         hint = suggest(str(model_name), MODELS)
         raise ValueError(f"model_name {model_name!r} is not one of {', '.join(MODELS)}{hint}")
@@ -151,7 +151,7 @@ class ModelConfig:
 
     @property
     def sampled(self) -> bool:
-        """Whether training can draw which inputs are true frames and which are predictions."""
+        """Whether training can choose at random between true frames and predictions as inputs."""
         return bool(self.spec.stack) and not self.sequence
 
     @property

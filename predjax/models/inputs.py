@@ -14,8 +14,8 @@ class Window(NamedTuple):
     """Scaled frames `(B, T, H, W, C)`, the mask `use_truth` `(B, T-1)` of true inputs (None in a sequence task), and
     forcings `(B, T, A)` or `(B, T, H, W, A)`, or None.
 
-    The first `known` inputs are true for all samples, so that a stack which unrolls can take them at once. The first
-    `num_observed` frames are what a forecast starts from.
+    The first `known` inputs are true for all samples, so that a stack which unrolls can take them at once. A forecast
+    starts from the first `num_observed` frames.
     """
 
     frames: jax.Array

@@ -1,4 +1,4 @@
-"""TiDHy as a forecaster: codes are inferred from the observed frames, and go on by the dynamics of the last step."""
+"""TiDHy as a forecaster: codes are inferred from the observed frames and evolve with the dynamics of the last step."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -132,7 +132,7 @@ def make_inference(config: ModelConfig) -> Callable[..., Latents]:
 
 
 def make_objectives(config: ModelConfig) -> Callable:
-    """Make the function of the three losses: the errors of r, those of its predictions, and what concerns parameters.
+    """Make the function of the three losses: the errors of r, the errors of its predictions, and all other terms.
 
     It takes the arguments of `Forecaster.loss`; see `abilities.make_objectives`.
     """

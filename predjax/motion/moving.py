@@ -12,7 +12,7 @@ def to_moving(frames: np.ndarray, motion: np.ndarray, origin: int) -> np.ndarray
     """Return frames (T, H, W, C) in coordinates that move with the rain and are at rest at frame `origin`.
 
     Pixel p of frame t shows the air that was at p, or will be there, at the time of frame `origin`. Frame `origin`
-    itself stays as it is.
+    itself does not change.
     """
     frames = np.asarray(frames)
     moved = np.empty_like(frames)
@@ -38,7 +38,7 @@ def into_moving(frames: np.ndarray, input_length: int, units: str) -> tuple[np.n
 
     Args:
       frames: the windows.
-      input_length: observed frames, which tell the motion; the last of them is the origin.
+      input_length: the number of observed frames, which give the motion; the last one is the origin.
       units: the unit of the frames, as in `estimate_motion`.
 
     Returns:

@@ -167,7 +167,7 @@ def _warp(channels: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def _correlate(intensity: np.ndarray, covered: np.ndarray) -> np.ndarray:
-    """Return the shift (rows, columns) per step of the whole frame: the one with the largest covariance.
+    """Return the shift (rows, columns) per step of the whole frame that has the largest covariance.
 
     The covariance of consecutive frames is not divided by their overlap: of two shifts that fit equally well the
     smaller is more likely.
@@ -203,6 +203,6 @@ def _halve(fields: np.ndarray) -> np.ndarray:
 
 
 def _double(motion: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Return the motion of a level as the motion of the next finer level, of this shape and in its pixels."""
+    """Return the motion of a level on the next finer level of this shape, in pixels of the finer level."""
     rows, columns = (((np.arange(n) - 0.5) / 2).astype(np.float32) for n in shape)
     return 2 * sample(motion, *np.broadcast_arrays(rows[:, None], columns))

@@ -97,7 +97,7 @@ def run_sprog(observed: np.ndarray, num_steps: int, *, units: str = "mm/h") -> n
 
     The cascade has six levels; the autoregression is of order 2, or of order 1 where only the last two frames have
     rain. Pixels below 0.1 mm/h are dry: 0 mm/h, or the smallest observed value in dBZ. Arguments and errors are as in
-    `extrapolate`; the units must be of rain.
+    `extrapolate`; the frames must be in mm/h or dBZ.
     """
 
     def forecast(frames: np.ndarray, rates: Any) -> np.ndarray:

@@ -33,7 +33,7 @@ class Place(NamedTuple):
 
 
 class Feed:
-    """The frames by time in the files that `paths` mean whenever `scan` is called.
+    """The frames, by time, of the files that match `paths` at the last call of `scan`.
 
     A file is read once, and again when it changes. A file that cannot be read, because it is half written for
     instance, is named once and left out until it changes. Of two frames of one time, the frame of the first file by

@@ -76,7 +76,7 @@ class Grid(NamedTuple):
         return True
 
     def locate(self, part: "Grid") -> Part | None:
-        """Return where the pixels of `part` lie in this grid, to a hundredth of a pixel; None where they do not.
+        """Return the position of `part` in this grid; None where its pixels are off by more than 0.01 pixels.
 
         Coordinates in km and in m are compared in m. Projections are not compared: many forecast files have none.
         """

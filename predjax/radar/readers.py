@@ -1,4 +1,4 @@
-"""Files of any known format to a data set: a list of Movies."""
+"""Read files of any known format as a data set: a list of Movies."""
 
 import glob
 import os
@@ -30,7 +30,7 @@ def read_movies(paths: Any, **options: Any) -> Sources:
     Args:
       paths: files, folders, globs, stores of predjax or of Zarr, as a sequence or as text with commas between them; or
         a Dataset or DataArray of xarray, or a sequence of these, in which frames are found as in netCDF files. Movies
-        are checked, and stay as they are. Or an array of numpy, with its `layout`.
+        are checked and not changed. Or a numpy array, with its `layout`.
       layout: axes of arrays and of arrays in .npy and .npz files, one of LAYOUTS.
       variable: the netCDF variable or the composite's quantity with the frames; empty: the only possible one.
       units: the unit of the frames: "file", "mm/h" or "dBZ". Files with units are converted to it. Arrays have no unit

@@ -14,7 +14,7 @@ SHARE_WORTH_SAYING = 0.05  # of the time is spent waiting for data: from here on
 
 
 class Log:
-    """A JSON-lines file, one record a line; a run that goes on from iteration n keeps the records up to n."""
+    """A JSON-lines file, one record a line; a run that resumes at iteration n keeps the records up to n."""
 
     def __init__(self, path: str | os.PathLike, iteration: int) -> None:
         self.path = pathlib.Path(path)
@@ -54,7 +54,7 @@ class Monitor:
       run: the run to report on.
       log: to write to; None writes nothing.
       bar: the progress bar of tqdm.
-      iteration: the run goes on from here.
+      iteration: the iteration from which the run continues.
 
     Attributes:
       stop: the signal that came to any process before the update whose metrics were read last; 0: none.

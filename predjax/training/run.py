@@ -140,6 +140,6 @@ class Run:
         return TrainState(params, opt_state, step, make_keys(seed, count) if count > 1 else jax.random.key(seed))
 
     def save(self, state: TrainState, progress: Progress, path: pathlib.Path) -> None:
-        """Write all that is needed to go on, and to forecast."""
+        """Write a checkpoint with everything that resuming and forecasting need."""
         tree = {"params": state.params, "opt_state": state.opt_state, "step": state.step}
         checkpoint.save(path, tree, {**self.record, "iteration": int(state.step), "progress": progress._asdict()})

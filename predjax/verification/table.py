@@ -188,7 +188,7 @@ def _verdict(own: xr.DataArray, other: xr.DataArray, rank: Callable, reference: 
 
 
 def _certainty(verdicts: xr.DataArray, unit: str) -> str:
-    """Say at which lead times the bootstrap tells the difference from chance."""
+    """Say at which lead times the bootstrap resolves the difference."""
     found: dict[str, list] = {}
     for lead, verdict in zip(verdicts.lead_time.values, verdicts.values):
         found.setdefault(str(verdict), []).append(lead)

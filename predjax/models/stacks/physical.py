@@ -1,4 +1,4 @@
-"""A layer of material points as a stack: strains in, scaled stresses out."""
+"""A layer of material points as a stack, from strains to scaled stresses."""
 
 from collections.abc import Callable
 from typing import Any

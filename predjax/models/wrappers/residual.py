@@ -1,4 +1,4 @@
-"""A network that gives the change of the frame which goes in."""
+"""A network that predicts the change of the input frame."""
 
 from collections.abc import Callable
 from typing import Any

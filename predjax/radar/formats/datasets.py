@@ -45,7 +45,7 @@ def is_movies(dataset: xr.Dataset) -> bool:
 
 
 def check_engine(name: str) -> None:
-    """Refuse an engine that xarray has not. Errors: ValueError, lists those that it has."""
+    """Refuse an unknown engine of xarray. Errors: ValueError, which lists the known engines."""
     known = sorted(xr.backends.list_engines())
     if name and name not in known:
         raise ValueError(f"engine must be one that xarray has installed ({', '.join(known)}), not {name!r}")

@@ -63,7 +63,7 @@ def join_files(headers: Iterable[Header]) -> list[Joined]:
 
 
 def _group_key(header: Header, grid: int, number: int, groups: dict) -> tuple:
-    """Return what the files of one movie share; single frames join the first group that has the rest."""
+    """Return the key that the files of one movie share; single frames join the first group with the same rest."""
     if header.time is None or header.movies > 1:
         return (number,)
     conversion = header.conversion
@@ -148,7 +148,7 @@ def warn_of_duplicates(joined: Joined) -> None:
 
 
 def _remark(header: Header, source: str) -> None:
-    """Log what was decided for the user and could be wrong."""
+    """Log the decisions that were made for the user and could be wrong."""
     conversion = header.conversion
     if conversion.to:
         whose = "the file's own" if conversion.own_zr else "Marshall and Palmer's, the file has none"

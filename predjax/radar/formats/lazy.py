@@ -32,7 +32,7 @@ class Readable(Protocol):
 
 @runtime_checkable
 class Coded(Readable, Protocol):
-    """Frames whose values a table may tell."""
+    """Frames whose values may be stored as codes of a table."""
 
     def codes(self) -> tuple[Readable, np.ndarray] | None:
         """Return the same frames as codes, and the table of their values; None where no single table decodes them."""
@@ -119,7 +119,7 @@ def find_codes(frames: xr.Variable | xr.DataArray) -> tuple[xr.Variable, np.ndar
 
 
 def cut_frames(frames: xr.Variable, start: int, stop: int) -> xr.Variable:
-    """Return frames [start, stop) of whole lazy frames; unlike those of a slice they do not know of all files."""
+    """Return frames [start, stop) of whole lazy frames; unlike a slice, they do not refer to all files."""
     source = find_source(frames)
     assert isinstance(source, Divisible), "a reader made them"
     return read_later(frames.dims, source.cut(start, stop))

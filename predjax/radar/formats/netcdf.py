@@ -1,4 +1,4 @@
-"""netCDF files to Datasets: whatever is in them, undecoded."""
+"""Read netCDF files as undecoded Datasets with all of their variables."""
 
 from collections.abc import Iterator
 
@@ -27,7 +27,7 @@ def open_netcdf(path: str, variable: str = "") -> xr.Dataset:
 
 
 def build_dataset(variables: dict[str, xr.Variable], attrs: dict, path: str) -> xr.Dataset:
-    """Return a Dataset of variables as they are: xarray would read the coordinates to index them."""
+    """Return a Dataset of the given variables without indexes, because xarray would read coordinates to index them."""
     others = [name for name, one in variables.items() if one.dims and name not in one.dims]
     dataset = xr.Coordinates(variables, indexes={}).to_dataset().reset_coords(others)
     dataset.attrs, dataset.encoding = attrs, {"source": path}

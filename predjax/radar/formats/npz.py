@@ -38,7 +38,7 @@ class ClipFrames:
 
 
 def read_npz(file: str | os.PathLike, layout: str = "auto", units: str = "file") -> Movies:
-    """Read a .npz file: the clips of a Moving-MNIST file of PredRNN, or the one array that it holds.
+    """Read a .npz file: the clips of a Moving-MNIST file of PredRNN, or the only array in the file.
 
     A Moving-MNIST file has `dims` (1, 3) = (C, H, W), or (2, 3) for inputs and outputs, `input_raw_data`
     (frame, C, H, W), optionally `output_raw_data`, and `clips` (2, N, 2): for the input and the output of every
@@ -91,7 +91,7 @@ def _array(archive: zipfile.ZipFile, key: str, file: str | os.PathLike) -> np.nd
 
 @contextlib.contextmanager
 def _damage_named(name: str) -> Iterator[None]:
-    """Turn whatever reading damaged bytes raises into one line."""
+    """Turn any error from reading damaged bytes into one line."""
     try:
         yield
     except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, OSError, NotImplementedError) as error:

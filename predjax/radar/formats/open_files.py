@@ -26,11 +26,11 @@ class OpenFiles:
         return len(self._files)
 
     def get(self, path: str, opener: Callable[..., Any], *options: str) -> Any:
-        """Return `opener(path, *options)`, the file that is open already where there is one.
+        """Return `opener(path, *options)`, or the same file where it is open already.
 
         Raises:
           FileNotFoundError: there is no such file.
-          ValueError: of the opener: another format, or not a whole file.
+          ValueError: raised by the opener: another format, or an incomplete file.
         """
         with NETCDF_LOCK:
             status = os.stat(path)
@@ -88,7 +88,7 @@ class FileArray(NamedTuple):
 
 
 def read_start(path: str) -> bytes:
-    """Return the first 8 bytes of a file, which tell its format; none of a folder."""
+    """Return the first 8 bytes of a file, which show its format; b"" for a folder."""
     if os.path.isdir(path):
         return b""
     with open(path, "rb") as file:

@@ -1,6 +1,6 @@
 """The positions of the pixels of a composite, from its projection and the longitudes and latitudes of its corners.
 
-Coordinates are those of the pixel centres in metres (degrees, where the grid is one of longitudes and latitudes), and y
+Coordinates are of the pixel centres in metres (degrees, where the grid is one of longitudes and latitudes), and y
 falls from row to row: row 0 is north. Corners are projected where pyproj is installed (extra `projection`).
 """
 

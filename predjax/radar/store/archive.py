@@ -60,7 +60,7 @@ def scan_archive(
     """Return the sources of `files` in order, and the files that cannot be read.
 
     Every file is opened once, for its labels. Then a few frames are looked at; with `skip` only in sources of one
-    file. With `share` other processes read the labels, except for those of arrays.
+    file. With `share` other processes read the labels, except the labels of arrays.
 
     Raises:
       ValueError, OSError: one line. With `skip`, a file that cannot be read is an error only if no file can be read.

@@ -29,10 +29,10 @@ class StoreOptions:
 
 
 class Converted(NamedTuple):
-    """A slab as it is written.
+    """A slab in the form that the store writes.
 
     Attributes:
-      numbers: (frame, y, x, channel); None where the whole source is to be skipped, because its movies have one length.
+      numbers: (frame, y, x, channel); None skips the whole source, because its movies must keep one length.
       statistics: (frame, of `statistics.STATISTICS`).
       kept: (frame,) the places of the frames in the slab.
       counts: for the journal: "differing", "clipped" and "bad".

@@ -1,4 +1,4 @@
-"""The sources of an archive become the grids of a store, slab by slab."""
+"""Write the sources of an archive as the grids of a store, slab by slab."""
 
 import contextlib
 import dataclasses

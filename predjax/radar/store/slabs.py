@@ -51,7 +51,7 @@ class Slab(NamedTuple):
 
 
 def open_reader(source: Source, dtype: str) -> Reader:
-    """Open a source to be packed as `dtype`, one of `packing.DTYPES`. Errors: those of `choose_packing`."""
+    """Open a source for packing as `dtype`, one of `packing.DTYPES`. Errors: see `choose_packing`."""
     movies = source.open()
     packing, frames = choose_packing(movies, dtype)
     spare = source.joined.spare if source.joined and len(source.joined.spare_times) else None
@@ -119,7 +119,7 @@ def read_slab(reader: Reader, start: int, stop: int, skip: bool) -> Slab:
 
 
 def _read(reader: Reader, frames: xr.Variable, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return frames [start, stop) of `frames`, counted through the movies: as they are read, and as values."""
+    """Return frames [start, stop) of `frames`, counted through the movies: the stored numbers, and the values."""
     length, parts = frames.shape[1], []
     for movie in range(start // length, (stop - 1) // length + 1):
         first = movie * length

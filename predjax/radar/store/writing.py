@@ -1,4 +1,4 @@
-"""Writing a store: arrays that grow, and a journal, so that a run that was killed goes on where it was.
+"""Writing a store: arrays that grow, and a journal, from which a killed run continues.
 
 Until it is whole, a store lies in the hidden folder `.NAME.part` beside it: `store/` and `journal.jsonl`. The first
 line of the journal says what the store is made of. Every other line says that a slab of frames is on disk, and is
@@ -122,7 +122,7 @@ class Journal:
             raise
 
     def _read(self) -> tuple[list[dict], int]:
-        """Return the lines that are complete, and where the last of them ends."""
+        """Return the complete lines, and the byte at which the last one ends."""
         self._file.seek(0)
         lines, end = [], 0
         for line in self._file.read().splitlines(keepends=True):

@@ -1,4 +1,4 @@
-"""The door in: labelled movies become float32 batches (B, T, H, W, C).
+"""Cut float32 batches (B, T, H, W, C) from labelled movies.
 
 The windows of a batch are a pure function of (seed, step). So a run sees the same data when it is resumed, and on any
 number of devices. Nothing is remembered between two batches.

@@ -36,7 +36,7 @@ class WindowIndex(Sequence[Window]):
 
     Attributes:
       sources, length, config: the arguments.
-      periods: those that hold a window.
+      periods: the periods that hold a window.
       used: the numbers of the sources of all periods.
 
     Raises:
