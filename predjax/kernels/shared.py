@@ -97,7 +97,7 @@ class SharedKernels:
 
 
 class _PreparedProducts(Products):
-    """Matrix products and convolutions with kernels that are already prepared, in their precision."""
+    """The matrix products of a step, in the precision of its prepared kernels."""
 
     def __init__(self, shared: SharedKernels) -> None:
         self.shared = shared
@@ -127,7 +127,7 @@ class ComputedProducts(_PreparedProducts):
 
 
 class ReplayedProducts(_PreparedProducts):
-    """Returns known `sums` in the place of convolutions, and records the `inputs`.
+    """Products that return known `sums` in the place of convolutions, and record the `inputs`.
 
     Differentiation reaches the inputs through the adjoint convolutions, and ends at the sums.
     """
