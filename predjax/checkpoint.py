@@ -140,7 +140,7 @@ def _read_digest(file: BinaryIO) -> str | None:
 
 
 def _read_arrays(file: BinaryIO) -> dict[str, np.ndarray]:
-    """Read the arrays of an uncompressed `.npz` by name, without allocating what a false header claims."""
+    """Read the arrays of an uncompressed `.npz` by name; a false size in a header allocates no memory."""
     arrays = {}
     with zipfile.ZipFile(file) as archive:
         for entry in archive.infolist():

@@ -1,4 +1,4 @@
-"""Flags and JSON from the fields of dataclasses: what a command takes is data, and argparse is made from it."""
+"""Make flags and JSON from the fields of dataclasses: these describe a command, and argparse is made from them."""
 
 import argparse
 import dataclasses
@@ -67,7 +67,7 @@ class Flag:
 
     @property
     def names(self) -> list[str]:
-        """The names as they are typed, such as `--lr`; none for positional values."""
+        """The names as a user types them, such as `--lr`; none for positional values."""
         names = [] if "positional" in self.metadata else [self.name, *self.metadata.get("aliases", ())]
         return [f"-{name}" if self.metadata.get("short") else f"--{name}" for name in names]
 
@@ -97,7 +97,7 @@ class Flag:
 
     @property
     def help(self) -> str:
-        """The help, with the default unless the text names one."""
+        """The help text, with the default value unless the text already names one."""
         text, default = self.metadata["help"], self.default
         if default in (None, "", (), REQUIRED) or self.metadata.get("switch") or "(default" in text:
             return text
@@ -119,7 +119,7 @@ class Flag:
 
 
 class Group(typing.NamedTuple):
-    """Flags under one title of the help: the fields of a dataclass, all of them or those of the names in `only`."""
+    """Flags under one title of the help: all fields of a dataclass, or only the fields named in `only`."""
 
     title: str
     config_class: type
@@ -131,7 +131,7 @@ class Group(typing.NamedTuple):
 
 
 class Command(typing.NamedTuple):
-    """A command as data: what the parser, the files of `--config` and the completion in a shell are made from.
+    """A command as data, from which the parser, the files of `--config` and the completion in a shell are made.
 
     Groups with the same title are one group of the help.
     """
@@ -175,7 +175,7 @@ class Parser(argparse.ArgumentParser):
             self.flags += [(flag, flag.add_to(titled[group.title])) for flag in group.flags]
 
     def read(self, arguments: Sequence[str] | None) -> dict[str, Any]:
-        """Return the values that were typed, by the names of their fields; without arguments those of the process.
+        """Return the values that the user typed, by field name; None reads the arguments of the process.
 
         An error ends the process with exit code 2.
         """
@@ -195,14 +195,14 @@ def parse(command: Command, arguments: Sequence[str] | None) -> dict[str, Any]:
 
 
 def find_value(program: str, name: str, arguments: Sequence[str]) -> str | None:
-    """Return the value of the flag `--name`, whatever the other arguments are; None where it is not given."""
+    """Return the value of the flag `--name` and ignore all other arguments; None where it is not given."""
     parser = Parser(prog=program, add_help=False)
     parser.add_argument(f"--{name}")
     return getattr(parser.parse_known_args(arguments)[0], name)
 
 
 def select(config_class: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those of some values that belong to the fields of a dataclass."""
+    """Return the values whose names are fields of a dataclass."""
     return {field.name: values[field.name] for field in dataclasses.fields(config_class) if field.name in values}
 
 
@@ -286,7 +286,7 @@ def from_dict(config_class: type, values: Mapping[str, Any]) -> Any:
 
 
 def _element_type(annotation: Any) -> tuple[Any, bool]:
-    """The (type, whether there are several) of a field: `int`, `int | None`, `tuple[int, ...]`."""
+    """Return the type of a field (`int`, `int | None`, `tuple[int, ...]`), and whether it holds several values."""
     origin = typing.get_origin(annotation)
     if origin in (types.UnionType, typing.Union):
         annotation = next(a for a in typing.get_args(annotation) if a is not type(None))

@@ -31,7 +31,7 @@ def one_line(text: str) -> str:
 
 @contextlib.contextmanager
 def one_line_messages() -> Iterator[None]:
-    """Turn the messages of ValueErrors and OSErrors of a block or function into one line, whatever names they hold."""
+    """Turn the messages of ValueErrors and OSErrors of a block or function into one line, even with odd file names."""
     try:
         yield
     except (ValueError, OSError) as error:

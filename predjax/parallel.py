@@ -95,7 +95,7 @@ def find_place() -> int:
 
 
 def is_chief() -> bool:
-    """Return whether this process is the one that writes files and prints."""
+    """Return whether this process is the chief, the only process that writes files and prints."""
     return find_place() == 0
 
 

@@ -1,4 +1,4 @@
-"""Flags from a JSON file (`--config`), and those of a run into one (`run.json`)."""
+"""Read flags from a JSON file (`--config`), and write the flags of a run to a JSON file (`run.json`)."""
 
 import argparse
 import json
@@ -30,7 +30,7 @@ def config_flag() -> Any:
 
 
 def collect(command: Command, arguments: Sequence[str] | None) -> dict[str, Any]:
-    """Return the values of the flags that were typed, and below them those of the file of `--config`.
+    """Return the values of the typed flags, and the values in the file of `--config` for the other flags.
 
     Errors: see `read_flags`; a flag that cannot be ends the process with exit code 2.
     """
@@ -49,7 +49,7 @@ def list_changed(command: Command, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_flags(path: str | os.PathLike, command: Command) -> list[str]:
-    """Return the flags of a file as they would be typed.
+    """Return the flags of a file as a user would type them.
 
     The keys are the names of flags. Numbers, text, true and false are their values, a list stands for values with
     commas between them, and the value of --cell_options may be an object.
@@ -84,7 +84,7 @@ def read_flags(path: str | os.PathLike, command: Command) -> list[str]:
 
 
 def make_absolute(paths: str) -> str:
-    """Return paths with commas between them, all in full; the name of the network in the package stays as it is."""
+    """Return comma-separated paths as absolute paths; the name of the network in the package is unchanged."""
     if paths == PRETRAINED_NAME and not os.path.exists(paths):
         return paths
     parts = [paths] if os.path.exists(paths) else [part.strip() for part in paths.split(",") if part.strip()]
@@ -97,7 +97,7 @@ def find_own(folder: str | os.PathLike) -> pathlib.Path | None:
 
 
 def refuse_given(config: str | None, folder: str | os.PathLike, overwrite: bool) -> None:
-    """Raise a FileExistsError where a run would replace the very file `config` that says what the run is to do."""
+    """Raise a FileExistsError where a run would replace `config`, the file that its own flags were read from."""
     path = pathlib.Path(folder) / NAME
     if config and not overwrite and path.exists() and path.samefile(config):
         raise FileExistsError(f"{path} is both --config and what the run would write; --overwrite replaces it")
@@ -110,7 +110,7 @@ def write(path: pathlib.Path, values: Mapping[str, Any]) -> None:
 
 
 def update(path: pathlib.Path, values: Mapping[str, Any]) -> None:
-    """Write flags over those of the run that goes on; a run that has no such file keeps none."""
+    """Update the flags in the file of a resumed run; a run without the file gets none."""
     try:
         before = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
@@ -119,7 +119,7 @@ def update(path: pathlib.Path, values: Mapping[str, Any]) -> None:
 
 
 def _read_value(flag: Flag, value: Any) -> str:
-    """A JSON value as it would be typed. Errors: ValueError or ArgumentTypeError, the end of a message."""
+    """Return a JSON value as a user would type it. Errors: ValueError or ArgumentTypeError, the end of a message."""
     rule, kinds = _TYPES[flag.element]
     text, choices = None, flag.metadata.get("choices")
     if isinstance(value, list):

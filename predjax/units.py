@@ -15,15 +15,15 @@ DRY_DBZ = -32.0
 
 
 class Ranges(NamedTuple):
-    """The possible values of a quantity as (least, greatest), for three questions that have different answers.
+    """The possible values of a quantity as (least, greatest), in three places.
 
     Attributes:
-      files: of a value in a file before it is converted. A value outside is a fill value that nobody declared (-9999,
-        1e20); rain may still be an accumulation or be in another unit, so that this range is the widest.
-      frames: of a pixel in a frame. The range is wide enough for any weather, and narrow enough to find a scale factor
-        that was forgotten, or a wrong unit.
-      thresholds: of a threshold of a score. Outside of it every pixel, or none, reaches the threshold. The least value
-        is the value of dry air.
+      files: the range of a value in a file before it is converted. A value outside is a fill value that nobody declared
+        (-9999, 1e20). This range is the widest, because rain may still be an accumulation or be in another unit.
+      frames: the range of a pixel in a frame. It is wide enough for any weather, and narrow enough to find a scale
+        factor that was forgotten, or a wrong unit.
+      thresholds: the range of a threshold of a score. Beyond it every pixel, or none, reaches the threshold. The least
+        value is the value of dry air.
     """
 
     files: tuple[float, float]

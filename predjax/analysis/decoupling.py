@@ -79,7 +79,7 @@ def measure_similarity(delta_c: np.ndarray, delta_m: np.ndarray) -> np.ndarray:
 
 
 def _pca(points: np.ndarray) -> np.ndarray:
-    """The two principal components (N, 2); zeros for a component along which the points do not vary."""
+    """Return the first two principal components (N, 2); zeros for a component along which the points do not vary."""
     components = fit_components(points, min(2, points.shape[1]))
     embedded = np.zeros((len(points), 2))
     embedded[:, : len(components.axes)] = project(components, points) * (components.explained > 0)

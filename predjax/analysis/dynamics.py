@@ -32,13 +32,13 @@ def find_dynamics(
     forcings: np.ndarray | None,
     num_steps: int,
 ) -> Dynamics:
-    """Find the map from the state that a model carries on to its next state.
+    """Find the map from the state of a model to its next state, with the forcings held constant.
 
-    The map holds the last forcings of the first window, so all windows should end with these. It also holds every part
-    of the state that does not change along a window, such as time constants.
+    The map uses the last forcings of the first window, so all windows should end with the same forcings. Every part of
+    the state that never changes within a window, such as time constants, is held constant too.
 
     Args:
-      forecaster: of a series.
+      forecaster: the forecaster of a series.
       params: the parameters of the forecaster.
       frames: windows `(B, T, 1, 1, C)`.
       use_truth: `(B, T-1)`, as `StateMap.carries` takes it.

@@ -58,7 +58,7 @@ def find_fixed_points(
     Args:
       step: F, `(N,)` to `(N,)`, pure: a cell with its parameters and its input in a closure. For states that are not
         vectors see `ravel_step`.
-      starts: `(S, N)`, such as those of `sample_starts`.
+      starts: `(S, N)`, for example from `sample_starts`.
       tolerance: a root has |F(h) - h| < tolerance.
       separation: the least distance between two reported points.
       reach: roots farther than this from every start are left out. Far beyond all trajectories closed gates make
@@ -124,10 +124,10 @@ class RavelledStep(NamedTuple):
 def ravel_step(step: Callable[[Any], Any], state: Any) -> RavelledStep:
     """Return a step on vectors with the dynamics of a step on states that are trees of arrays.
 
-    The vector has the leaves one after the other, a complex leaf as its real, then its imaginary parts. It keeps its
-    own precision on the way back, so that a state of float32 can be searched in float64. A part of the state that no
-    step changes, such as the time constants of `SimpleCTRNN`, must be held inside the step: else each of its values
-    is a fixed point.
+    The vector has the leaves one after the other, a complex leaf as its real, then its imaginary parts. Vectors keep
+    their own precision when they become states, so that a state of float32 can be searched in float64. A part of the
+    state that no step changes, such as the time constants of `SimpleCTRNN`, must be held inside the step: else each of
+    its values is a fixed point.
 
     Args:
       step: state to next state, of the same structure and shapes.
@@ -161,7 +161,7 @@ def ravel_step(step: Callable[[Any], Any], state: Any) -> RavelledStep:
 def _search_all(
     step: Callable[[jax.Array], jax.Array], starts: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The end of the search from each start: h and g `(S, N)`, dF/dh `(S, N, N)`, in the precision of the search."""
+    """Search from each start; return the last h and g `(S, N)` and dF/dh `(S, N, N)`, in the search's precision."""
     count, size = starts.shape
     like = jax.ShapeDtypeStruct((size,), jnp.zeros(()).dtype)
     made = jax.eval_shape(step, like)
@@ -176,7 +176,7 @@ def _search_all(
 
 
 def _search(step: Callable[[jax.Array], jax.Array], start: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """The end of the search from one start: h, g and dF/dh."""
+    """Search from one start; return the last h, g and dF/dh."""
     size, dtype = start.shape[0], start.dtype
     identity, epsilon = jnp.eye(size, dtype=dtype), jnp.finfo(dtype).eps
 
@@ -209,7 +209,7 @@ def _search(step: Callable[[jax.Array], jax.Array], start: jax.Array) -> tuple[j
 
 
 def _damped_step(jacobian: jax.Array, g: jax.Array, damping: jax.Array, identity: jax.Array) -> jax.Array:
-    """The delta of least |J delta + g|^2 + mu |delta|^2, where mu is `damping` times the mean square column norm of J.
+    """Return the delta that minimises |J delta + g|^2 + mu |delta|^2, where mu = `damping` * mean |column of J|^2.
 
     J above sqrt(mu) I is decomposed by QR, because the normal equations would square the condition of J, and with it
     the rounding error.
@@ -220,7 +220,7 @@ def _damped_step(jacobian: jax.Array, g: jax.Array, damping: jax.Array, identity
 
 
 def _measure_newton_steps(g: np.ndarray, jacobians: np.ndarray) -> np.ndarray:
-    """|J^-1 g| `(S,)` with J = dF/dh - I: about the distance to the root, large at a minimum of |g| without a root.
+    """Return |J^-1 g| `(S,)`, J = dF/dh - I: about the distance to a root, large at a minimum of |g| without a root.
 
     Directions in which J is zero to the rounding error, as along a line of fixed points, do not count.
     """
@@ -233,7 +233,7 @@ def _measure_newton_steps(g: np.ndarray, jacobians: np.ndarray) -> np.ndarray:
 
 
 def _choose_distinct(points: np.ndarray, residuals: np.ndarray, separation: float) -> np.ndarray:
-    """The positions of points that are at least `separation` apart, in the order of `FixedPoints`."""
+    """Return the indices of points that are at least `separation` apart, in the order of `FixedPoints`."""
     left = np.lexsort((*points.T[::-1], residuals))  # the best root first
     chosen = []
     while left.size:

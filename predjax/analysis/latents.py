@@ -24,14 +24,14 @@ Latents = dict[str, np.ndarray]  # values (T, size) by name: r, r2, w, r_bar, x_
 
 
 class Explanation(NamedTuple):
-    """What the latent states of several series tell about their dynamics.
+    """The dynamics of several series, found from their latent states.
 
     Attributes:
       series: the latent states of each series, with z, the coordinates of r in the eigenmodes.
-      modes: `(T,)` of each series: the mode of every step; with the labels of the true modes where these are given.
-      num_modes: how many modes were found.
-      eigenmodes: of V at the mean of w over all series.
-      periods: `(M, R)`, of V at M steps.
+      modes: for each series the mode of every step, `(T,)`; labelled as the true modes where these are given.
+      num_modes: the number of modes that were found.
+      eigenmodes: the eigenmodes of V at the mean of w over all series.
+      periods: `(M, R)`, the periods of V at M steps.
       spectra: power spectra of x, r, z, r2 and w.
     """
 
@@ -52,10 +52,10 @@ def explain_series(
     """Infer the latent states of series and find the modes and timescales of their dynamics.
 
     Args:
-      infer: `(params, frames (1, T, 1, 1, F))` to a NamedTuple of latent states, as the model tidhy has it.
+      infer: maps `(params, frames (1, T, 1, 1, F))` to a NamedTuple of latent states, as `infer` of the model tidhy.
       params: the parameters of tidhy.
-      frames: `(T, 1, 1, F)` of each series.
-      true_modes: `(T,)` integers of each series; their number is the number of modes, else it is chosen.
+      frames: the frames of each series, `(T, 1, 1, F)`.
+      true_modes: the true modes of each series, integers `(T,)`. They fix the number of modes, which is else chosen.
     """
     compiled, series = jax.jit(infer), []
     for observed in frames:
@@ -100,7 +100,7 @@ def drop_settling(values: np.ndarray) -> np.ndarray:
 
 
 def _mix(params: Mapping[str, Any], w: np.ndarray) -> np.ndarray:
-    """V `(..., R, R)` of w `(..., K)`."""
+    """Return V `(..., R, R)` for the weights w `(..., K)`."""
     matrices = np.asarray(params["tidhy"]["temporal"], np.float64)
     size = round(matrices.shape[-1] ** 0.5)
     return (w @ matrices).reshape(*w.shape[:-1], size, size)

@@ -30,10 +30,10 @@ class Switches(NamedTuple):
 
 
 class SwitchScore(NamedTuple):
-    """How found modes fit the true ones.
+    """Scores of the found modes against the true modes.
 
     Attributes:
-      accuracy: fraction of the steps in the right mode, under the matching of labels that is best for it.
+      accuracy: fraction of the steps in the right mode, after the labels are matched so that it is largest.
       recall: fraction of the true switches that were found; NaN if there are none.
       precision: fraction of the found switches that are true; NaN if none were found.
     """
@@ -60,7 +60,7 @@ def find_switches(
         out without clusters gets many.
       window: an odd number of steps.
       least_dwell: the least number of steps of a mode.
-      seed: of the random starts.
+      seed: the seed of the random starts.
 
     Raises:
       ValueError: values that are not `(..., T, K)` or not finite, fewer different values than modes, a count below 1,
@@ -141,7 +141,10 @@ def match_labels(found: np.ndarray, true: np.ndarray) -> np.ndarray:
 
 
 def _count_pairs(found: np.ndarray, true: np.ndarray, tolerance: int) -> int:
-    """The largest number of pairs of rising times: the earliest that fit leave the most for later."""
+    """Return the largest number of pairs (found, true) of increasing times that differ by at most `tolerance`.
+
+    The earliest times that match are paired, which leaves the most times for later pairs.
+    """
     pairs = i = j = 0
     while i < len(found) and j < len(true):
         if abs(found[i] - true[j]) <= tolerance:
@@ -154,7 +157,7 @@ def _count_pairs(found: np.ndarray, true: np.ndarray, tolerance: int) -> int:
 
 
 def _average(values: np.ndarray, window: int) -> np.ndarray:
-    """The mean over the `window` steps around each step, fewer at the ends."""
+    """Return the mean over the `window` steps around each step, fewer at the ends."""
     length, half = values.shape[-2], window // 2
     sums = np.concatenate([np.zeros_like(values[..., :1, :]), values.cumsum(axis=-2)], axis=-2)
     start = np.maximum(np.arange(length) - half, 0)
@@ -163,7 +166,7 @@ def _average(values: np.ndarray, window: int) -> np.ndarray:
 
 
 def _choose_clusters(points: np.ndarray, different: int, rng: np.random.Generator) -> np.ndarray:
-    """The centres with the largest index of Calinski & Harabasz; one centre where all points are the same."""
+    """Return the centres with the largest index of Calinski & Harabasz; one centre where all points are the same."""
     total = ((points - points.mean(axis=0)) ** 2).sum()
     best, chosen = -np.inf, points[:1]
     for count in range(2, min(MOST_MODES, different, len(points) - 1) + 1):
@@ -175,7 +178,7 @@ def _choose_clusters(points: np.ndarray, different: int, rng: np.random.Generato
 
 
 def _cluster(points: np.ndarray, count: int, rng: np.random.Generator) -> tuple[np.ndarray, float]:
-    """The centres `(count, K)` of k-means and the sum of squared distances to them."""
+    """Return the centres `(count, K)` of k-means and the sum of squared distances to them."""
     best, chosen = np.inf, points[:count]
     for _ in range(STARTS):
         start = _spread_out(points, count, rng)
@@ -190,7 +193,7 @@ def _cluster(points: np.ndarray, count: int, rng: np.random.Generator) -> tuple[
 
 
 def _spread_out(points: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Points far from each other, each drawn with a chance by its squared distance to the points before.
+    """Draw points far from each other, with probabilities by their squared distance to the points drawn before.
 
     Arthur & Vassilvitskii (2007), k-means++: the advantages of careful seeding, SODA.
     """
@@ -202,7 +205,7 @@ def _spread_out(points: np.ndarray, count: int, rng: np.random.Generator) -> np.
 
 
 def _drop_short(modes: np.ndarray, values: np.ndarray, centres: np.ndarray, least_dwell: int) -> np.ndarray:
-    """Modes `(T,)` of at least `least_dwell` steps: shorter ones become one of their neighbours."""
+    """Return the modes `(T,)` after each run of fewer than `least_dwell` steps has joined one of its neighbours."""
     modes = modes.copy()
     while True:
         edges = np.concatenate([[0], np.flatnonzero(np.diff(modes)) + 1, [len(modes)]])

@@ -7,14 +7,17 @@ import numpy as np
 
 
 class Spectrum(NamedTuple):
-    """Power `(P, F)` of F features at P periods in steps, falling; a feature's powers sum to 1 (to 0 if constant)."""
+    """The power `(P, F)` of F features at P periods (in steps, longest first).
+
+    The powers of a feature sum to 1, or to 0 where the feature is constant.
+    """
 
     periods: np.ndarray
     power: np.ndarray
 
     @property
     def dominant(self) -> np.ndarray:
-        """The period with the most power of each feature, `(F,)`."""
+        """The period at which each feature has most power, `(F,)`."""
         return self.periods[self.power.argmax(0)]
 
 

@@ -1,4 +1,4 @@
-"""What the cells have in common: sizes, an initial state of zeros, and the loop over the steps of a sequence."""
+"""The common base of the cells: sizes, an initial state of zeros, and the loop over the steps of a sequence."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ class RecurrentCell(hk.RNNCore):
       features: number of outputs.
       spatial_shape: S, `(h, w)` of a map or () for vectors.
       kernel_shape: `(k, k)` with k odd where the linear maps are convolutions, () where each pixel is on its own.
-      context: of the steps that the cell is part of; every linear map of the cell gets it. By default its own.
+      context: the context of the steps that the cell is part of, for all its linear maps; by default a new one.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ def unroll(cell: hk.RNNCore, inputs: Any, state: Any) -> tuple[Any, Any]:
       cell: `(inputs (B, ...), state) -> (outputs (B, ...), state)`, as every `hk.RNNCore`. A cell with a `context`
         makes its constants, the arrays that follow from parameters alone, once.
       inputs: `(B, T, *S, I)`, or any tree of such arrays.
-      state: as `cell.initial_state(B)`, or the last state of what came before.
+      state: `cell.initial_state(B)`, or the state after the sequence before.
 
     Returns:
       Outputs `(B, T, *S, F)` and the last state.

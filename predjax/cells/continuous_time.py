@@ -21,7 +21,7 @@ class CTRNN(RecurrentCell):
     """h' = (1 - a) h + a (W f(h) + U u + b) + noise, output f(h'): `(B, *S, I)` to `(B, *S, F)`; the state is h.
 
     The rate network tau dh/dt = -h + W f(h) + U u + b + sqrt(2 tau) sigma xi(t) in steps of a = dt / tau = `alpha` in
-    (0, 1]; the rates f are `activation`, sigma is `noise`. The noise of a step is that of Euler and Maruyama (Song et
+    (0, 1]; the rates f are `activation`, sigma is `noise`. The noise of a step follows Euler and Maruyama (Song et
     al. 2016), sqrt(2 a) sigma xi, which gives a free neuron the standard deviation sigma / sqrt(1 - a/2). With
     `noise_form` "bracket", as in some codes, it is a sigma xi, and the standard deviation sigma sqrt(a / (2 - a)). Each
     sample draws its own xi ~ N(0, 1) from Haiku's random key; without a key there is no noise.

@@ -14,7 +14,7 @@ class Descent(NamedTuple):
 
     Attributes:
       point: a tree of arrays, the best point so far.
-      value, gradient: of the objective at the point.
+      value, gradient: the value and gradient of the objective at the point.
       momenta: a tree like the point's.
       rates: one for each leaf of the point, at most the given rate.
       moving: whether the momenta are not 0.
@@ -33,7 +33,7 @@ class Descent(NamedTuple):
 
 
 class DescentRules(NamedTuple):
-    """How a descent goes.
+    """The rules of a gradient descent.
 
     Attributes:
       momentum: a, in [0, 1).

@@ -65,7 +65,7 @@ class LSTM(RecurrentCell):
 
 
 def start_orthogonal(features: int) -> Initializer:
-    """Return the initialiser of kernels side by side, each with `features` outputs and orthogonal columns."""
+    """Return an initialiser of concatenated kernels, each with `features` outputs and orthogonal columns."""
     init = hk.initializers.Orthogonal()
 
     def start(shape: Shape, dtype: DType) -> jax.Array:

@@ -47,7 +47,7 @@ class LinearMap(hk.Module):
       kernel_shape: () or (k, k).
       with_bias: False, True for a bias that starts uniformly as the kernel does, or the bias's initialiser.
       w_init: the kernel's initialiser.
-      context: of the cell that the map belongs to.
+      context: the context of the cell that the map belongs to.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class FrameNorm(hk.Module):
 
 
 class NormedMap(LinearMap):
-    """N(W x), where N is `FrameNorm` with `layer_norm`, else the identity."""
+    """The map N(W x), where N is `FrameNorm` with `layer_norm`, else the identity."""
 
     def __init__(
         self,

@@ -48,7 +48,7 @@ class CoRNN(RecurrentCell):
 
     The coupled oscillatory RNN of Rusch & Mishra (2021), arXiv:2010.00951, eq. 3. Damping acts on z, as in the authors'
     experiments, or on z' with `implicit_damping`. dt is `step_size`, the state `OscillatorState`. dt, gamma and epsilon
-    are constants, by default those of the authors for sequential MNIST. W, W_z and V are dense or convolutions; kernels
+    are constants, by default the authors' values for sequential MNIST. W, W_z and V are dense or convolutions; kernels
     and b start uniform in +-1/sqrt(fan_in).
     """
 

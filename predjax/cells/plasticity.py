@@ -1,6 +1,6 @@
 """J2 elastoplasticity in plane stress: pure functions of strains and histories.
 
-Strains are (xx, yy, xy) with engineering shear, gamma_xy = 2 eps_xy, also the plastic ones; stresses are (xx, yy, xy),
+Strains, plastic strains too, are (xx, yy, xy) with engineering shear, gamma_xy = 2 eps_xy; stresses are (xx, yy, xy)
 in the unit of the elastic modulus. The return mapping is from Simo & Taylor (1986), in the form of de Souza Neto, Peric
 & Owen (2008), section 9.4, which solves one equation for each point.
 """

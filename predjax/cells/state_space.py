@@ -122,7 +122,7 @@ class LRU(StateSpace):
 
     The linear recurrent unit of Orvieto et al. (2023), arXiv:2303.06349. Shapes and `skip` are as in `StateSpace`. As
     in the paper, |L| starts uniform in area between `r_min` and `r_max`, phases uniform up to `max_phase`, gamma with
-    exp(2 gamma) = 1 - |L|^2, the parts of B as N(0, 1/2I), those of C as N(0, 1/N), and D as N(0, 1).
+    exp(2 gamma) = 1 - |L|^2, the parts of B as N(0, 1/2I), the parts of C as N(0, 1/N), and D as N(0, 1).
     """
 
     def __init__(

@@ -17,7 +17,7 @@ Params = dict[str, dict[str, jax.Array]]
 
 
 class Affine(NamedTuple):
-    """x w + b: w `(I, O)`, b `(O,)`."""
+    """The affine map x w + b with w `(I, O)` and b `(O,)`."""
 
     w: jax.Array
     b: jax.Array

@@ -27,7 +27,7 @@ class TiDHyConfig:
       loss: of x given x^, a sum over features: "mse" (x^ - x)^2, "poisson" x^ - x log x^, "bce" for x in [0, 1].
       weights: the function that makes w positive: "softplus", or the authors' "relu", with which dynamics may die.
       nonlinear_decoder: whether x^ is a perceptron of r, else linear.
-      lr_r, lr_r2, momentum: of the gradient descent in inference.
+      lr_r, lr_r2, momentum: the rates and momentum of the gradient descent in inference.
       temp_weight: weight of |r - V(r2) r_before|^2 in inference and training.
       l1_w, l1_r, l1_r2: weights of |w|_1, |r|_1 and |r2|_1 in inference.
       smoothness: weight of |r2 - r2_before|^2 in inference.

@@ -1,4 +1,4 @@
-"""The commands: flags become a request, the request becomes one call, and what came of it is printed."""
+"""The commands: each turns its flags into a request, makes one call with it, and prints the result."""
 
 import functools
 import logging
@@ -43,7 +43,7 @@ def one_line_errors(command: Callable) -> Callable:
 
 
 class _Lines(logging.Formatter):
-    """Messages of one line each, whatever names of files are in them."""
+    """A formatter that writes each message in one line, even if names of files have line breaks."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         return one_line(super().formatMessage(record))
@@ -57,7 +57,7 @@ class _Output(logging.StreamHandler):
 
 
 def make_handler() -> logging.Handler:
-    """Return the handler that prints messages, one line each, as the command prints what it has to say."""
+    """Return the handler that prints each message of the log as one line of the command's output."""
     handler = _Output(sys.stdout)
     handler.setFormatter(_Lines("%(message)s"))
     return handler

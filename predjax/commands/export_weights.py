@@ -1,4 +1,4 @@
-"""`predjax export-weights`: the weights of a trained model without what training needs, for others to use."""
+"""`predjax export-weights`: write the weights of a trained model for others to use, without the state of training."""
 
 import dataclasses
 import json
@@ -13,7 +13,7 @@ FORMATS = (".npz", ".safetensors")
 
 @dataclasses.dataclass(frozen=True)
 class Flags:
-    """Which weights are written, and where."""
+    """The flags of the command: the weights to write, and the file to write them to."""
 
     checkpoint: str = flag(
         REQUIRED, "a checkpoint, or a run's folder: its best, else latest", metavar="FILE|DIR", kind="file"
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _without_folders(record: dict) -> dict:
-    """The record of a run with the names of its files alone, without the folders."""
+    """Return the record of a run with the names of its data files alone, without their folders."""
     data = dict(record["data"])
     for key in ("train_data_paths", "valid_data_paths"):
         if data.get(key):

@@ -1,4 +1,4 @@
-"""`predjax forecast`: the newest frames of a folder in, a nowcast out; once, or whenever new frames arrive."""
+"""`predjax forecast`: make a nowcast from the newest frames of a folder, once or whenever new frames arrive."""
 
 import pathlib
 from collections.abc import Sequence

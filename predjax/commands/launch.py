@@ -104,7 +104,7 @@ def find_checkpoints(folder: pathlib.Path) -> set[tuple[int, int]]:
 
 
 def resume(command: Sequence[str]) -> list[str]:
-    """Return the command that goes on from the last checkpoint of a command."""
+    """Return the command that resumes a command from its last checkpoint."""
     kept = [part for part in command if part != "--overwrite"]
     return kept if "--resume" in kept else [*kept, "--resume"]
 
@@ -145,7 +145,8 @@ def judge(lives: Sequence[Life], timeout: float) -> tuple[str, str | int]:
 class _Pulse:
     """The sign of life of a process: a file that the process touches.
 
-    Silence is counted from look to look: the file may have another clock, this process may have been stopped itself.
+    The time without a new sign is summed over calls, at most one second each, and not taken from the file's time: the
+    file system may have another clock, and this process may have been suspended itself.
     """
 
     def __init__(self, path: pathlib.Path) -> None:
@@ -200,7 +201,7 @@ def _start(
 
 
 def _end(processes: Sequence[subprocess.Popen], caught: Sequence[int], grace: float) -> int:
-    """Hand the signal on and wait for checkpoints; return the exit code."""
+    """Pass the signal on to the processes and wait for their checkpoints; return the exit code."""
     for process in processes:
         process.send_signal(caught[0])  # not to one that has ended
     end = time.monotonic() + grace
@@ -212,7 +213,7 @@ def _end(processes: Sequence[subprocess.Popen], caught: Sequence[int], grace: fl
 
 
 def _kill(processes: Sequence[subprocess.Popen]) -> None:
-    """End the processes that still run, and the processes that each has started, also one that has died."""
+    """Kill the processes that still run or have failed, each with its children; wait for all processes."""
     for process in processes:
         if process.poll() != 0:
             with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: not permitted where all have ended

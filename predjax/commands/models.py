@@ -1,4 +1,4 @@
-"""`predjax models`: what models there are."""
+"""`predjax models`: list the models."""
 
 import dataclasses
 import json

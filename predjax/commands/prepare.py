@@ -1,4 +1,4 @@
-"""`predjax prepare`: an archive of any size in; one store that trains fast out."""
+"""`predjax prepare`: convert an archive of any size to one store that is fast to train on."""
 
 from collections.abc import Sequence
 

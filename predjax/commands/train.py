@@ -1,4 +1,4 @@
-"""`predjax train`: radar movies in; a trained model and its skill on held-out movies out."""
+"""`predjax train`: train a model on radar movies and measure its skill on held-out movies."""
 
 import dataclasses
 import signal
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Flags:
-    """The flags of the command that are no option or configuration of a training."""
+    """The flags of the command that are neither options of the training nor fields of its configurations."""
 
     train_data_paths: str | None = flag(
         None, "files, folders, globs (default: the sample movies)", metavar="PATHS", kind="paths", aliases=["data_path"]
@@ -111,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _write_flags(plan: "TrainingPlan", values: dict[str, Any]) -> None:
-    """Write the flags to repeat the run by, with the data that it found; a run that goes on adds its flags."""
+    """Write the flags that repeat the run, with the data that it found; a resumed run adds its flags."""
     for name in ("train_data_paths", "valid_data_paths"):
         if paths := plan.record["data"][name]:
             values[name] = run_file.make_absolute(paths)
@@ -122,7 +122,7 @@ def _write_flags(plan: "TrainingPlan", values: dict[str, Any]) -> None:
 
 
 def _tell(result: "TrainResult") -> int:
-    """Print what came of a training, in the chief of its processes; return the exit code."""
+    """Print the result of a training, if this process is the chief; return the exit code."""
     code = {signal.Signals(number).name: code for number, code in SIGNAL_CODES.items()}.get(result.reason, 0)
     if not result.chief:
         return code

@@ -113,7 +113,7 @@ def label_fixed_points(fixed: FixedPoints) -> xr.Dataset:
 
 
 def _find_dynamics(model: TrainedModel, options: AnalyseOptions, search: SearchOptions) -> Dynamics:
-    """The dynamics after windows as long as in training, of those that end with the same forcings as the first."""
+    """Find the dynamics after windows of the training length; windows must end with the same forcings as the first."""
     forecaster, config = model.forecaster, model.forecaster.config
     assert isinstance(forecaster, Forecaster), "one member was loaded"
     cases, _ = choose_cases(CaseRequest(options.data_path or None, options.reading, max_cases=search.max_cases), model)

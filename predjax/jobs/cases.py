@@ -20,13 +20,13 @@ USUAL_INPUT, USUAL_STEPS = 4, 12  # frames, where no model says it
 
 
 class CaseRequest(NamedTuple):
-    """Which windows are cases.
+    """The choice of the windows that are cases.
 
     Attributes:
-      data: what `radar.readers.read_movies` takes; None for the data that the run of the model held out.
-      reading: the fields of `DataConfig` that are not as in training.
-      input_length: observed frames; None for those of the model, else 4.
-      num_steps: frames to forecast; None for those of the model, else 12.
+      data: anything that `radar.readers.read_movies` takes; None for the data that the run of the model held out.
+      reading: the fields of `DataConfig` that differ from training.
+      input_length: the number of observed frames; None for the number of the model, or 4 without a model.
+      num_steps: the number of frames to forecast; None for the number of the model, or 12 without a model.
       max_cases: the greatest number of windows, evenly spread; 0 for all.
     """
 
@@ -74,7 +74,7 @@ def choose_cases(request: CaseRequest, model: TrainedModel | None) -> tuple[Case
 
 
 def _choose_lengths(request: CaseRequest, config: ModelConfig | None) -> tuple[int, int]:
-    """The observed and the forecast frames of a case."""
+    """Return the numbers of observed and of forecast frames in a case."""
     if config and config.sequence and request.input_length:
         raise ValueError(f"input_length {request.input_length}: {config.model_name} was trained to observe no frame")
     input_length = request.input_length or (config.input_length if config else USUAL_INPUT)
@@ -87,7 +87,7 @@ def _choose_lengths(request: CaseRequest, config: ModelConfig | None) -> tuple[i
 
 
 def _find_data(data: Any, record: Mapping[str, Any], config: DataConfig) -> tuple[Sources, list[Period]]:
-    """The movies that are named, or those of the run, and the periods that may be verified."""
+    """Return the movies (the given ones, else the movies of the run), and the periods to verify on."""
     if data is not None:
         sources = read_sources(data, config)
         return sources, find_periods(sources)

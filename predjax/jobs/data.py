@@ -1,4 +1,4 @@
-"""From paths and options to windows of movies, and what a checkpoint says about them."""
+"""Open the windows of movies that paths and options name, and describe them for the checkpoint."""
 
 import dataclasses
 import logging
@@ -76,7 +76,7 @@ def read_data(train_data: Any, valid_data: Any, config: DataConfig, length: int)
 
 
 def _pair_pixels(batches: Sequence[Batch]) -> tuple[np.ndarray, np.ndarray | None]:
-    """All pixels of some batches `(N, C)`, and the forcings of each pixel `(N, A)`, or None without any."""
+    """Return all pixels of some batches `(N, C)`, and the forcings of each pixel `(N, A)`, or None without forcings."""
     frames = np.concatenate([batch.frames.reshape(-1, batch.frames.shape[-1]) for batch in batches])
     forcings = []
     for batch in batches:

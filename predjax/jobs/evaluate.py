@@ -35,7 +35,7 @@ _LOCK = threading.Lock()  # the threads of a worker share what one of them has f
 
 
 class Comparison(NamedTuple):
-    """What an evaluation compares: methods on cases, `overlaps` of which are in the training data of the model."""
+    """The methods that an evaluation compares, and the cases; `overlaps` of them are in the model's training data."""
 
     model: TrainedModel | None
     methods: dict[str, Method]
@@ -163,7 +163,7 @@ def _add_scoring(cases: Cases, options: EvaluateOptions, model: TrainedModel | N
 
 
 def _find_baselines(names: Sequence[str] | None, cases: Cases, model: TrainedModel | None) -> dict[str, Method]:
-    """The baselines of these names, or the usual ones, as methods of the cases."""
+    """Return the baselines of these names, or the usual baselines, as methods to score on the cases."""
     first = cases.sources[0]
     task = {"sequence": not cases.input_length, "series": is_series(first), "source": first.attrs["source"]}
     setting = Setting(cases.units, model.record["data"].get("regression") if model else None)
@@ -172,7 +172,7 @@ def _find_baselines(names: Sequence[str] | None, cases: Cases, model: TrainedMod
 
 
 def _read_given(options: EvaluateOptions) -> tuple[Cases, Method]:
-    """Cases and a method of the forecasts of others: each file belongs to the window that it forecasts."""
+    """Read the given forecasts; return their cases, and a method that returns the forecast of each case."""
     assert options.forecasts is not None, "they are asked for"
     data = from_dict(DataConfig, dict(options.reading))
     sources = read_sources(options.data_path, data)

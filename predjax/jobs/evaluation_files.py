@@ -22,7 +22,7 @@ DESCRIBED = ("data", "cases", "movies", "blocks", "floor")  # attributes of a ve
 
 
 def write_files(evaluation: Evaluation, files: EvaluationFiles) -> Iterator[str]:
-    """Write what is asked for; yield the table, the warnings, and a line for each kind of file that is there now."""
+    """Write the wanted files; yield the table, the warnings, and a line for each kind of file that was written."""
     model, methods, cases, _ = evaluation.comparison
     yield write_scores(evaluation.verification, files.output, files.overwrite)
     yield from (f"warning: {warning}" for warning in evaluation.warnings)
@@ -71,7 +71,7 @@ def write_page(path: pathlib.Path, evaluation: Evaluation, overwrite: bool) -> N
 
 
 def _describe_origin(evaluation: Evaluation) -> dict[str, str]:
-    """What the report says about where the forecasts come from."""
+    """Return the facts for the report about the origin of the forecasts."""
     model = evaluation.comparison.model
     if not model:
         return {"forecasts": evaluation.options.forecasts or "baselines alone"}

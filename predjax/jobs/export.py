@@ -25,10 +25,10 @@ from predjax.verification.cases import Cases, Method
 
 
 class Export(NamedTuple):
-    """What is exported of some cases, and where to.
+    """The options of an export of some cases.
 
     Attributes:
-      folder: of the files; it is made when it is missing.
+      folder: the folder of the files; it is made when it is missing.
       origin: the checkpoint, for the history in the files.
       most: the greatest number of cases, evenly spread.
       overwrite: whether existing files are replaced.
@@ -46,7 +46,7 @@ class Case(NamedTuple):
     """A window with the forecasts of all methods.
 
     Attributes:
-      cases: those that the window belongs to.
+      cases: the cases that the window belongs to.
       window: its place in the data.
       observed: `(T, H, W, C)`, the input and what followed it.
       frames: `(T, H, W, C)` by each method; `(E, T, H, W, C)` of an ensemble.
@@ -65,7 +65,7 @@ class Case(NamedTuple):
 
 
 def export(methods: Mapping[str, Method], cases: Cases, request: Export) -> str:
-    """Write files of single cases; return a line that tells what was written.
+    """Write files of single cases; return a line about the written files.
 
     `nowcast_<init time>.nc` (CF netCDF) and `.npy` `(T, H, W, C)` hold the frames of the first method; `.png` and
     `.gif` show all methods beside the observation. A vector series has no `.gif`, but a `_response.png` of its features
@@ -113,7 +113,7 @@ def encode_case(case: Case) -> bytes:
 
 
 def name_case(case: Case) -> str:
-    """Return a name such as `20201031T0700Z`, with what else is needed to tell the windows apart."""
+    """Return a name such as `20201031T0700Z`, with more parts where windows would have the same name."""
     cases, window, init = case.cases, case.window, case.forecast["init_time"].values
     is_time = np.issubdtype(init.dtype, np.datetime64)
     if is_time:
@@ -148,7 +148,7 @@ def take_lines(case: Case) -> tuple[np.ndarray, dict[str, np.ndarray]]:
 
 
 def label_lines(case: Case) -> SeriesLabels:
-    """Return what a picture of the lines tells about them."""
+    """Return the text for a picture of the lines."""
     leads, features = case.forecast["lead_time"], [str(name) for name in case.forecast["channel"].values]
     title = str(case.forecast.attrs.get("title", ""))
     return SeriesLabels(features, leads.values.tolist(), leads.attrs["units"], case.cases.units, title)
@@ -169,5 +169,5 @@ def _init(window: Window, cases: Cases) -> Any:
 
 
 def _average(frames: np.ndarray) -> np.ndarray:
-    """The mean of an ensemble, other frames as they are."""
+    """Return the mean of an ensemble; other frames are unchanged."""
     return frames.mean(0) if frames.ndim == 5 else frames

@@ -36,7 +36,7 @@ class Forecasting(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What came of a look at the newest frames: a line of text, and the forecast where there is one."""
+    """The result of a look at the newest frames: a line of text, and the forecast where there is one."""
 
     text: str
     forecast: Forecast | None = None
@@ -44,7 +44,7 @@ class Outcome(NamedTuple):
 
 @one_line_messages()
 def forecast(checkpoint: Any, data: Any, *, init_time: Any = None, **options: Any) -> Forecast:
-    """Return what a trained model forecasts from the newest frames of `data`.
+    """Return the forecast of a trained model from the newest frames of `data`.
 
     Args:
       checkpoint: a file, or a run's folder.
@@ -74,10 +74,10 @@ def forecast(checkpoint: Any, data: Any, *, init_time: Any = None, **options: An
 
 
 def open_forecasting(options: ForecastOptions) -> Forecasting:
-    """Load the model and open the feed, which is read as in training unless the options say otherwise.
+    """Load the model and open the feed; frames are read as in training, unless the options say otherwise.
 
     Raises:
-      ValueError, OSError: a model that cannot forecast from frames alone, an option that reads no feed.
+      ValueError, OSError: the model cannot forecast from frames alone, or an option is not one of reading a feed.
     """
     unknown = next((name for name, _ in options.reading if name not in FEED_OPTIONS), None)
     if unknown:
@@ -106,10 +106,10 @@ def run(options: ForecastOptions, files: ForecastFiles) -> Outcome:
 def watch(
     options: ForecastOptions, files: ForecastFiles, poll: float, stopped: Callable[[], bool]
 ) -> Iterator[Outcome]:
-    """Forecast from every frame that arrives, into a folder, until `stopped` is true; look again after `poll` seconds.
+    """Write a forecast from every new frame until `stopped` is true; look for new frames every `poll` seconds.
 
-    Of the frames that are there at the start only the newest counts. A frame that has no forecast gives an outcome
-    with the reason, and a feed that cannot be read gives one until the reason changes.
+    The first forecast starts from the newest frame that exists at the start. A frame without a forecast yields an
+    outcome with the reason. A feed that cannot be read yields one outcome for each new reason.
     """
     forecasting = open_forecasting(options)
     pathlib.Path(files.output).mkdir(parents=True, exist_ok=True)
@@ -117,7 +117,7 @@ def watch(
 
 
 def write_nowcast(forecasting: Forecasting, init: Any, path: pathlib.Path, files: ForecastFiles) -> Outcome:
-    """Forecast from one init time and write the files. Errors: see `forecast`; frames that are too old."""
+    """Forecast from one init time and write the files. Errors: see `forecast`, and ValueError for frames too old."""
     begin = time.perf_counter()
     _check_age(init, forecasting.options.max_age)
     with show_wait("forecasting"):
@@ -163,7 +163,7 @@ def _follow(
 
 
 def _try(forecasting: Forecasting, init: Any, files: ForecastFiles) -> Outcome:
-    """The outcome of one init time, also where there is no forecast."""
+    """Return the outcome of one init time; errors become its text."""
     stamp = "".join(c for c in _shown(init) if c not in "-:")
     path = pathlib.Path(files.output) / f"nowcast_{stamp}Z.nc"
     if path.exists() and not files.overwrite:

@@ -25,8 +25,8 @@ from predjax.verification.verify import verify
 class Verified(NamedTuple):
     """The scores of a model beside a baseline.
 
-    part: of the data: "test", or "valid", on which the model was chosen. table: the scores as text. exported: a line
-    about the frames that were written, or empty.
+    part: the part of the data: "test", or "valid", on which the model was chosen. table: the scores as text.
+    exported: a line about the frames that were written, or empty.
     """
 
     part: str

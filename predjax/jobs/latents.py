@@ -90,7 +90,7 @@ def describe_series(found: Explanation, number: int, movies: Movies, model: Trai
 
 
 def _format_scores(found: Explanation, hidden: Sequence[np.ndarray]) -> str:
-    """A table of R^2, in percent, of states read from codes and from eigenmodes."""
+    """Return a table of R^2, in percent, of the true states regressed on codes and on eigenmodes."""
     rows = score_states(found, hidden)
     width = max(map(len, rows))
     lines = [f"{'R^2 (%) of each state, read linearly from':{width}}"]
@@ -99,7 +99,7 @@ def _format_scores(found: Explanation, hidden: Sequence[np.ndarray]) -> str:
 
 
 def _read_truth(movies: Movies, movie: int, name: str, what: str, extra: int) -> np.ndarray:
-    """The values of a movie; the variable has `extra` axes after (movie, time)."""
+    """Read variable `name` of a movie, which has `extra` axes after (movie, time)."""
     file = movies.attrs["files"][0]
     with NETCDF_LOCK, netCDF4.Dataset(file) as dataset:
         if name not in dataset.variables:

@@ -38,13 +38,13 @@ ARCHITECTURE = [
 
 
 class Origin(NamedTuple):
-    """Where a training starts from.
+    """The start of a training: a new network, given weights, or the checkpoint of a run that goes on.
 
     Attributes:
-      path: of the checkpoint; None for a new network.
-      fields: of the `ModelConfig`, as the checkpoint has them.
-      params: given weights; None: new ones, or those of `arrays`.
-      arrays, record: of the checkpoint of a run that goes on; None for another start.
+      path: the path of the checkpoint; None for a new network.
+      fields: the fields of the `ModelConfig` in the checkpoint.
+      params: the given weights; None for new weights, or for the weights in `arrays`.
+      arrays, record: the contents of the checkpoint of a run that goes on; None for another start.
     """
 
     path: pathlib.Path | None = None
@@ -59,7 +59,7 @@ class Origin(NamedTuple):
 
 
 def leave_out_unused(given: Given) -> Given:
-    """Return the values without those of action-conditioned models, where another model is meant."""
+    """Return the values without the fields that only action-conditioned models have, where the model is another one."""
     name = given.model.get("model_name", ModelConfig.model_name)
     spec = find_spec(name)
     unused = () if spec.action else ("conv_on_input", "res_on_conv")
@@ -71,7 +71,7 @@ def leave_out_unused(given: Given) -> Given:
 
 
 def check_new_model(given: Given, options: TrainOptions) -> Given:
-    """Check a new model before anything is read; return the values with those that are usual for training it."""
+    """Check a new model before reading any data; return the values with the model's usual training values added."""
     config = ModelConfig(**_guess_data(with_usual(dict(given.model))))
     if options.num_layers and options.num_layers != len(config.num_hidden):
         hidden = ",".join(map(str, config.num_hidden))
@@ -89,7 +89,7 @@ def _guess_data(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def find_origin(options: TrainOptions, given: Mapping[str, Any], folder: pathlib.Path) -> Origin:
-    """Return the checkpoint that the run goes on from, the weights that it starts from, or neither."""
+    """Return the start of the run: the checkpoint to resume from, the weights to start from, or neither."""
     if options.resume:
         found = load_latest(folder)
         if found:
@@ -115,7 +115,7 @@ def find_length(values: dict[str, Any]) -> int:
 
 
 def choose_model(given: Given, options: TrainOptions, data: DataSet, origin: Origin) -> ModelConfig:
-    """Return the model of what was given, then of what the checkpoint says, then of what the data say."""
+    """Return the model configuration: given values come first, then values of the checkpoint, then of the data."""
     for name in ARCHITECTURE if origin.fields else ():
         had = origin.fields.get(name, getattr(ModelConfig, name))  # what is newer than the checkpoint had its default
         if name in given.model and _as_json(given.model[name]) != _as_json(had):
@@ -136,7 +136,7 @@ def choose_model(given: Given, options: TrainOptions, data: DataSet, origin: Ori
 
 
 def _agree_with_frames(values: dict[str, Any], data: DataSet, given: Given) -> None:
-    """Take from the frames what they tell of a model, and hold it against what is said already."""
+    """Complete the model's fields from the frames; fields that are known already must agree with the frames."""
     first = data.sources[0]
     sizes, source = first.frames.sizes, first.attrs["source"]
     if sizes["y"] == sizes["x"] == 1:

@@ -19,7 +19,7 @@ SCHEDULER = "tcp://host:port of a dask cluster whose workers see the same files 
 
 
 def _folder(help: str) -> Any:
-    """The field of a folder to write into."""
+    """Return the dataclass field of a folder to write into."""
     return flag(None, help, metavar="DIR", kind="folder", place=True)
 
 
@@ -37,9 +37,9 @@ class RunFlags:
 
 @dataclasses.dataclass(frozen=True)
 class EvaluateOptions:
-    """What an evaluation compares, and on which cases.
+    """The options of an evaluation: the methods to compare, and the cases.
 
-    `data_path` may also be what `radar.readers.read_movies` takes, such as Datasets, and an array with `layout`.
+    `data_path` may also be anything that `radar.readers.read_movies` takes: Datasets, or an array with `layout` ...
 
     Raises:
       ValueError: a value that is not possible, or values that exclude each other.
@@ -86,13 +86,13 @@ class EvaluateOptions:
 
     @property
     def data(self) -> Any:
-        """What `read_movies` is to read; None for what the run of the model held out."""
+        """The data for `read_movies`; None for the data that the run of the model held out."""
         return None if isinstance(self.data_path, str) and not self.data_path else self.data_path
 
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationFiles:
-    """What an evaluation writes. Errors: ValueError for a negative number of cases."""
+    """The files that an evaluation writes. Errors: ValueError for a negative number of cases."""
 
     output: str | None = _folder(
         "writes report.html, skill.nc, skill.json, skill.png, run.json (default: prints the table)"
@@ -113,7 +113,7 @@ class EvaluationFiles:
 
 @dataclasses.dataclass(frozen=True)
 class ForecastOptions:
-    """What is forecast from the newest frames. `data_path` may also be Datasets, DataArrays or Movies."""
+    """The options of a forecast from the newest frames. `data_path` may also be Datasets, DataArrays or Movies."""
 
     checkpoint: str = flag(REQUIRED, CHECKPOINT, metavar="FILE|DIR", kind="file")
     data_path: str = flag(REQUIRED, "files, folders, globs in which frames arrive", metavar="PATHS", kind="paths")
@@ -141,7 +141,7 @@ class ForecastFiles:
 
 @dataclasses.dataclass(frozen=True)
 class WatchOptions:
-    """Whether a forecast follows every frame that arrives. Errors: ValueError for a pause that is not positive."""
+    """The options of forecasting every frame that arrives. Errors: ValueError for a pause that is not positive."""
 
     watch: bool = flag(False, "keeps running: a nowcast for every frame that arrives from now on", switch=True)
     poll: float = flag(2.0, "between two looks for new frames", metavar="SECONDS")
@@ -153,7 +153,7 @@ class WatchOptions:
 
 @dataclasses.dataclass(frozen=True)
 class AnalyseOptions:
-    """Which model is analysed, and what is written."""
+    """The options of an analysis: the model to analyse, and the files to write."""
 
     checkpoint: str | None = flag(
         None, "a run's folder, or one of its checkpoints (default: --gallery alone)", metavar="PATH", kind="file"

@@ -1,4 +1,4 @@
-"""From a request, checkpoints and data to the plan of a training: all of them must agree."""
+"""Make the plan of a training from a request, checkpoints and data, which must all agree."""
 
 import dataclasses
 import datetime
@@ -45,7 +45,7 @@ RESUMABLE = [
 
 
 class TrainingPlan(NamedTuple):
-    """A training before it starts; `record` has the JSON values that its checkpoints carry."""
+    """Everything that defines a training before it starts; `record` goes into its checkpoints as JSON."""
 
     model: ModelConfig
     training: TrainConfig
@@ -127,7 +127,7 @@ def _check_training(model: ModelConfig, training: TrainConfig, sampling: Samplin
 
 
 def _check_request(request: TrainRequest, model: ModelConfig, training: TrainConfig, origin: Origin) -> None:
-    """Errors: ValueError for what this model cannot do."""
+    """Raise a ValueError for a request that the model does not support."""
     options = request.options
     if request.loss is not None and model.spec.forecaster:
         raise ValueError(f"{model.model_name} infers its states by the losses that it has: it takes no other loss")
@@ -138,7 +138,7 @@ def _check_request(request: TrainRequest, model: ModelConfig, training: TrainCon
 
 
 def _combine(config_class: type, given: Mapping[str, Any], before: dict[str, Any] | None, origin: Origin) -> Any:
-    """A configuration from given values over those of the resumed run, which only `RESUMABLE` ones may change."""
+    """Return the configuration of the resumed run with the given values; these may change `RESUMABLE` fields alone."""
     if before is None:
         return from_dict(config_class, given)
     known = to_dict(from_dict(config_class, before))  # with the defaults of what is newer than the run
@@ -150,7 +150,7 @@ def _combine(config_class: type, given: Mapping[str, Any], before: dict[str, Any
 
 
 def _check_same(now: dict[str, Any], before: dict[str, Any], path: pathlib.Path | None) -> None:
-    """Errors: ValueError for a resumed run with other data, or without the loss or optimizer that it began with."""
+    """Raise a ValueError where a resumed run has other data, or lacks the loss or optimizer that it began with."""
     for part in ("units", "train", "valid", "test"):
         if json.loads(json.dumps(now["data"][part])) != before["data"][part]:
             raise ValueError(f"{path}: the {part if part == 'units' else part + ' data'} changed since the run began")
@@ -160,5 +160,5 @@ def _check_same(now: dict[str, Any], before: dict[str, Any], path: pathlib.Path 
 
 
 def _first(*data: Any) -> Any:
-    """The first of some data that are given; None and the empty text are none."""
+    """Return the first of some data that is neither None nor an empty text, else None."""
     return next((one for one in data if one is not None and not (isinstance(one, str) and not one)), None)

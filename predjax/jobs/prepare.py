@@ -31,11 +31,11 @@ class Store(NamedTuple):
 
 
 def prepare(options: PrepareOptions, resumed: Callable[[pathlib.Path], object] = lambda folder: None) -> Store:
-    """Write a store, or go on with one that was broken off.
+    """Write a store, or continue an interrupted store.
 
     Args:
       options: the archive and how frames are kept.
-      resumed: is called with the folder of a store that was begun before, when the work goes on.
+      resumed: a function that gets the folder of the store when an interrupted store is continued.
 
     Raises:
       ValueError, OSError: one line: forcings, which a store does not keep; files that cannot be read or belong to a
@@ -66,7 +66,7 @@ def prepare(options: PrepareOptions, resumed: Callable[[pathlib.Path], object] =
 
 
 def summarise(store: Store) -> str:
-    """Return what a store holds, in lines of text: grids, frames, values, what was left out, size."""
+    """Return the contents of a store in lines of text: grids, frames, values, left out frames, size."""
     grids, skipped = store.content["grids"], store.content["skipped"]
     most_grids, most_files = MOST_SHOWN
     frames = sum(grid["shape"][0] for grid in grids)
@@ -95,7 +95,7 @@ def summarise(store: Store) -> str:
 
 
 def _measure_wet(store: Store) -> float:
-    """The fraction of wet pixels."""
+    """Return the fraction of wet pixels."""
     wet = pixels = 0.0
     for grid in store.content["grids"]:
         found = np.load(store.folder / grid["folder"] / "statistics.npy", mmap_mode="r")
@@ -105,7 +105,7 @@ def _measure_wet(store: Store) -> float:
 
 
 def _share(scheduler: str | None) -> Share | None:
-    """What gives work to a cluster, where there is one."""
+    """Return the function that gives work to the cluster of `scheduler`, or None without a scheduler."""
     if not scheduler:
         return None
     return lambda function, options, parts: map_parts(scheduler, function, options, parts, "")

@@ -13,8 +13,10 @@ from predjax.radar.movies import is_series
 
 
 def standardise(sample: np.ndarray) -> Scaling:
-    """Return the scaling that gives each channel of a sample `(N, A)` mean 0 and standard deviation 1, without the rows
-    that have a missing value."""
+    """Return the scaling that gives each channel of a sample `(N, A)` mean 0 and standard deviation 1.
+
+    Rows that have a missing value are left out.
+    """
     known = np.isfinite(sample).all(1)
     sample = sample[known] if known.any() else np.zeros((1, sample.shape[1]))
     mean, deviation = sample.mean(0, dtype=float), sample.std(0, dtype=float)
@@ -54,7 +56,7 @@ def make_scaling(kind: str, value_range: tuple[float, ...], data: DataSet, model
 
 
 def _measure_features(sample: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """The least and the greatest value of each feature; a constant or missing feature gets a range of 1."""
+    """Return the least and the greatest value of each feature; a constant or missing feature gets a range of 1."""
     low, high = [], []
     for values in sample.T:
         finite = values[np.isfinite(values)]

@@ -43,9 +43,9 @@ def start(device: str = "auto") -> None:
 
 @contextlib.contextmanager
 def join(processes: Processes | None) -> Iterator[bool]:
-    """Join the other processes, where there are any, and leave them at the end; give whether this one is the chief.
+    """Join the other processes, if there are any, and leave them at the end; yield whether this process is the chief.
 
-    An error in one of several processes ends it at once: the others would otherwise wait for it for minutes.
+    An error in one of several processes ends that process at once: else the others would wait for it for minutes.
     """
     found = None if processes is None else parallel.find_processes(*processes, os.environ)
     if found is None:

@@ -40,7 +40,7 @@ def _ignore(*_: Any) -> None:
 
 
 class Listener(NamedTuple):
-    """Functions that the chief of the processes calls while a training goes on.
+    """Functions that the chief of the processes calls during training.
 
     Attributes:
       begin: takes the plan, and facts about the run by name, before anything is written.
@@ -82,7 +82,7 @@ class TrainResult(NamedTuple):
 
     @property
     def trained(self) -> bool:
-        """Whether there were updates, or weights were only verified."""
+        """Whether the run made updates; False where it only verified given weights."""
         return self.reason != NOT_TRAINED
 
     @property
@@ -97,25 +97,25 @@ def train(
 ) -> TrainResult:
     """Train a model, as `predjax train` does, and verify it on held-out data.
 
-    A value that is not given comes from the checkpoint that is resumed or fine-tuned, else from the data, else it is
-    the default of its flag.
+    A value that is not given comes from the resumed or fine-tuned checkpoint, else from the data, else from the default
+    of its flag.
 
     Args:
-      data: what `predjax.read_movies` reads: files, folders and globs, datasets of xarray, Movies, or an array with its
-        `layout`; None: what the resumed run was trained on, else the sample movies.
+      data: anything that `predjax.read_movies` reads: files, folders and globs, datasets of xarray, Movies, or an array
+        with its `layout`; None: the data of the resumed run, else the sample movies.
       valid_data: the same for validation; None: parts of `data` are held out.
-      loss: of one's own, `(predicted, observed) -> errors`, in jax: the error of every pixel of frames (B, T, H, W, C)
-        in the unit of the data. Its mean over the pixels with coverage is made small, in the place of the model's loss.
-      optimizer: of one's own, an `optax.GradientTransformation`, in the place of Adam with `lr` and its schedule.
-      values: by the names of the flags of `predjax train`: fields of `TrainOptions` (`save_dir`, `resume`,
+      loss: `(predicted, observed) -> errors`, in jax: the error of every pixel of frames (B, T, H, W, C) in the unit of
+        the data. Its mean over the pixels with coverage replaces the model's loss.
+      optimizer: an `optax.GradientTransformation` that replaces Adam with `lr` and its schedule.
+      values: values of the flags of `predjax train` by name: fields of `TrainOptions` (`save_dir`, `resume`,
         `pretrained_model` ...), `ModelConfig`, `TrainConfig`, `SamplingConfig` and `DataConfig`.
 
     Returns:
       The folder of the run, why it ended, the best model and its skill.
 
     Raises:
-      ValueError, OSError: one line: a value that is not possible, data that cannot be read or do not go with the model,
-        a folder that holds a run already, updates without finite gradients.
+      ValueError, OSError: one line: a value that is not possible, data that cannot be read or do not fit the model, a
+        folder that holds a run already, updates without finite gradients.
     """
     if loss is not None and not callable(loss):
         raise ValueError(f"loss must be a function of predicted and observed frames, not {loss!r}")
@@ -126,7 +126,7 @@ def train(
 
 
 def run_training(request: TrainRequest, listener: Listener = SILENT) -> TrainResult:
-    """Train, or only verify, as a request says; the listener hears of it. Errors: as `train`."""
+    """Train and verify, or only verify, as a request says; report to the listener. Errors: see `train`."""
     options = request.options
     with session.join(request.processes) as chief:
         with show_wait("reading the data"):
@@ -153,7 +153,7 @@ def run_training(request: TrainRequest, listener: Listener = SILENT) -> TrainRes
 
 
 def _train(plan: TrainingPlan, request: TrainRequest, listener: Listener) -> tuple[Run, TrainResult]:
-    """Train until the end, or a signal. The chief of the processes writes and speaks."""
+    """Train until the last iteration or a signal. Only the chief of the processes writes files and logs."""
     chief, origin, options = parallel.is_chief(), plan.origin, request.options
     with show_wait("compiling"):
         run = _make_run(plan, request)
@@ -196,7 +196,7 @@ def _make_run(plan: TrainingPlan, request: TrainRequest) -> Run:
 
 
 def _describe(run: Run, plan: TrainingPlan, cost: loop.Estimate, first: int) -> dict[str, str]:
-    """Facts about a run, by name."""
+    """Return facts about a run, by name."""
     config, count = plan.model, run.config.num_seeds
     height, width, channels = run.batches.frame_shape
     left = run.config.max_iterations - first
@@ -217,7 +217,7 @@ def _describe(run: Run, plan: TrainingPlan, cost: loop.Estimate, first: int) -> 
 
 
 def _prepare_folder(plan: TrainingPlan, overwrite: bool) -> None:
-    """Make the folder of the run; remove what a run before this one left there, and only files that a run writes."""
+    """Make the folder of the run; remove the files that an earlier run wrote there, and no other files."""
     folder = plan.folder
     if overwrite:
         old = (*list_steps(folder), best_path(folder), folder / "log.jsonl", folder / SCHEDULE)
@@ -228,7 +228,7 @@ def _prepare_folder(plan: TrainingPlan, overwrite: bool) -> None:
 
 
 def _draw_schedule(plan: TrainingPlan) -> None:
-    """Draw how likely an input is to be the true frame, over the iterations; nothing where no input is drawn."""
+    """Plot the probability that an input is a true frame against the iterations, for scheduled sampling alone."""
     if plan.sampling.teacher_forcing != "scheduled" or not plan.model.sampled:
         return
     import jax
@@ -245,9 +245,9 @@ def _draw_schedule(plan: TrainingPlan) -> None:
 
 
 def _load_best(run: Run, plan: TrainingPlan) -> TrainedModel:
-    """The model of the best checkpoint of a run, else of the latest.
+    """Return the model of the best checkpoint of a run, or of the latest where no best is known.
 
-    Its forecaster is the one that was trained, unless that computes in a way of its own (precision, convolution).
+    The model has the forecaster of the run, or a new one where the run's options of computation are not the defaults.
     """
     path = checkpoint.find(run.folder)
     arrays, record = checkpoint.load(path)

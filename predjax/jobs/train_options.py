@@ -15,7 +15,7 @@ from predjax.training.config import TrainConfig
 
 @dataclasses.dataclass(frozen=True)
 class TrainOptions:
-    """The folder of a training, where it starts from, and what it gives at the end.
+    """The options of a training: its folder, its start, and its products at the end.
 
     Errors: ValueError for options that exclude each other.
     """
@@ -89,7 +89,7 @@ class Given(NamedTuple):
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Given":
-        """Sort values by the configuration that they belong to."""
+        """Group values by their configuration."""
         model = select(ModelConfig, values)
         if "cell_options" in model:
             model["cell_options"] = order_options(model["cell_options"])
@@ -111,10 +111,10 @@ class TrainRequest(NamedTuple):
     """A request to train.
 
     Attributes:
-      data: what `read_movies` reads; None: what the resumed run was trained on, else the sample movies.
+      data: the data for `read_movies`; None: the data of the resumed run, else the sample movies.
       valid_data: the same for validation; None: parts of `data` are held out.
       options, given: how.
-      loss, optimizer: of one's own, see `train`; None: as the configurations say.
+      loss, optimizer: the user's own, see `train`; None: the loss and optimizer of the configurations.
       processes: to join; None: this process trains alone.
     """
 
@@ -128,7 +128,11 @@ class TrainRequest(NamedTuple):
 
 
 def read_values(values: Mapping[str, Any]) -> tuple[TrainOptions, Given]:
-    """Sort values that are given in Python. Errors: ValueError for an unknown name, or a value of another type."""
+    """Split keyword values into the options and the fields of the configurations.
+
+    Raises:
+      ValueError: an unknown name, or a value of another type.
+    """
     options, *parts = read_keywords("train", (TrainOptions, *CONFIGURATIONS), values)
     return TrainOptions(**options), Given.of({name: value for part in parts for name, value in part.items()})
 

@@ -1,4 +1,4 @@
-"""How a model is computed. This module imports neither jax nor xarray."""
+"""The options of the computation of a model. This module imports neither jax nor xarray."""
 
 import dataclasses
 
@@ -9,11 +9,11 @@ CONVOLUTIONS = ("auto", "direct", "winograd")
 
 @dataclasses.dataclass(frozen=True)
 class Execution:
-    """How a model is computed; its results do not depend on it, except for rounding.
+    """The options of the computation of a model, which change its results by rounding alone.
 
     Attributes:
       remat: the convolutions that the backward pass computes again instead of keeping their results: "none", all of a
-        "step", or half of them in bytes, those of the upper "cell"s.
+        "step", or half of them in bytes, in the upper "cell"s.
       precision: with "bfloat16" the inputs of convolutions and matrix products are rounded; parameters, states and the
         loss stay float32.
       convolution: "auto", or for measurements one implementation, "direct" or "winograd" (where it exists).

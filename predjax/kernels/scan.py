@@ -26,7 +26,7 @@ class Sequence(NamedTuple):
 
     Attributes:
       params: a tree of arrays, the same at all steps.
-      key: random key of which step t gets `key.at(t)`, or None.
+      key: the random key, or None; step t gets `key.at(t)`.
       first: the first carry. Counts in it get no gradients.
       inputs: arrays `(T, ...)` that get gradients, at least one.
       masks: arrays `(T, ...)` that get none.
@@ -47,7 +47,7 @@ def scan_shared(
     Args:
       step: `(products, params, key, carry, inputs, masks) -> (carry, outputs)`, which convolves and multiplies by
         `Products`; outputs are arrays of floats.
-      kernels: of a step, as a `KernelCollector` finds them.
+      kernels: the kernels of a step, from a `KernelCollector`.
     """
     arrays = {name: kernel.w for name, kernel in kernels.items()}
     kept = _choose_kept(kernels, execution.remat)

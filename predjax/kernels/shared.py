@@ -43,7 +43,7 @@ class Products:
 
 
 class KernelCollector(Products):
-    """Collects the kernels of a step; its convolutions return zeros."""
+    """A collector of the kernels of a step; its convolutions return zeros."""
 
     def __init__(self) -> None:
         self.kernels: dict[str, Kernel] = {}
@@ -60,7 +60,7 @@ class SharedKernels:
     """Kernels that are the same at every step of a scan, prepared once.
 
     Args:
-      kernels: by name, as a `KernelCollector` finds them.
+      kernels: the kernels by name, from a `KernelCollector`.
       execution: the implementation of convolutions, and the precision of products and sums. A step sees them in the
         dtype of its inputs.
     """
@@ -77,7 +77,7 @@ class SharedKernels:
         self.filters: dict[str, Filters] = {name: prepare(w, self.tilings[name]) for name, w in cast.items()}
 
     def make_buffers(self, steps: int) -> tuple[Arrays, Arrays]:
-        """Return zeros `(steps, B, h, w, channels)` for the inputs and for the gradients of the sums of some steps."""
+        """Return zeros `(steps, B, h, w, channels)` for the inputs and the output gradients of each kernel."""
         inputs, gradients = {}, {}
         for name, (w, x_shape) in self.kernels.items():
             dtype = self.dtype or w.dtype
@@ -97,7 +97,7 @@ class SharedKernels:
 
 
 class _PreparedProducts(Products):
-    """Products in the precision of shared kernels."""
+    """The matrix products of a step, in the precision of its prepared kernels."""
 
     def __init__(self, shared: SharedKernels) -> None:
         self.shared = shared
@@ -109,7 +109,7 @@ class _PreparedProducts(Products):
 
 
 class ComputedProducts(_PreparedProducts):
-    """Convolves with prepared kernels, and records the `sums`; a sum in `given` is not computed again."""
+    """Convolutions with prepared kernels that record their `sums`; a sum in `given` is not computed again."""
 
     def __init__(self, shared: SharedKernels, given: Arrays | None = None) -> None:
         super().__init__(shared)
@@ -127,7 +127,7 @@ class ComputedProducts(_PreparedProducts):
 
 
 class ReplayedProducts(_PreparedProducts):
-    """Returns known `sums` in the place of convolutions, and records the `inputs`.
+    """Products that return known `sums` in the place of convolutions, and record the `inputs`.
 
     Differentiation reaches the inputs through the adjoint convolutions, and ends at the sums.
     """
@@ -145,7 +145,7 @@ class ReplayedProducts(_PreparedProducts):
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
 def _replay(x: jax.Array, y: jax.Array, filters: Filters, tiling: winograd.Tiling | None) -> jax.Array:
-    """Return y, the convolution of x. Its gradient goes to x through the adjoint, and to y as it is."""
+    """Return y, the convolution of x. The gradient goes to x through the adjoint, and unchanged to y."""
     del x, filters
     return y
 

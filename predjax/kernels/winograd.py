@@ -72,8 +72,8 @@ def matrices(m: int, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def turned_matrices(m: int, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Return A^T and B^T that filter by the turned taps w[k-1-j] and use the same G w, in float64.
 
-    The polynomial of the taps at p is p^(k-1) times the polynomial of the turned taps at 1/p. So these are the matrices
-    of the inverse points, with 0 and infinity exchanged, and B^T is scaled by the remaining factors, powers of two.
+    The polynomial of the taps at p is p^(k-1) times the polynomial of the turned taps at 1/p. So the matrices belong to
+    the inverse points, with 0 and infinity exchanged, and B^T is scaled by the remaining factors, powers of two.
     """
     points = POINTS[: m + k - 2]
     evaluate, turned, inputs = _toom_cook([p and 1 / p for p in points], m, k)

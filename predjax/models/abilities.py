@@ -1,4 +1,4 @@
-"""What some models can do besides forecasting. Each function raises a ValueError for a model that cannot."""
+"""The abilities of some models besides forecasting. Each function raises a ValueError for a model that lacks it."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from predjax.models.unroll import Carry, make_unroll
 class StateMap(NamedTuple):
     """A model as a map from the state after a step to the state after the next step.
 
-    The state has the state of the stack and, but for a sequence task, the last prediction, scaled.
+    This state is the state of the stack and, except in a sequence task, the last scaled prediction.
 
     carries(params, frames, use_truth, forcings=None) -> the states after all steps, without noise; leaves are
       `(T-1, B, ...)`, or `(T, B, ...)` in a sequence task. Arguments as for `Forecaster.rollout`.

@@ -11,7 +11,7 @@ BLOCKS_ADD = "every block adds to what the one below it gives"
 
 @dataclasses.dataclass(frozen=True)
 class ModelSpec:
-    """What a model is and what it can do. A new model needs a file with its cell or stack, and one entry of `MODELS`.
+    """The parts and abilities of a model. A new model needs a file with its cell or stack, and one entry of `MODELS`.
 
     Parts are named by import paths (see `load`), because the table is read where nothing heavy may be imported.
     """
@@ -19,7 +19,7 @@ class ModelSpec:
     title: str  # name and paper
     cell: str  # class that takes `cell_options`; the usual stack is layers of it
     stack: str = "models.stacks.layered.Layered"  # empty for a model that has a `forecaster` instead
-    state: str = ""  # the arrays in the state of a layer; empty: those of the cell
+    state: str = ""  # the arrays in the state of a layer; empty: the arrays of the cell's state
     # Layers
     layer_norm: bool = False  # whether it takes `layer_norm`
     one_width: str = ""  # why all layers must have the same width; empty: they need not

@@ -17,7 +17,7 @@ LOSSES = ("mse", "balanced", "quantile")
 
 
 def find_spec(model_name: str) -> ModelSpec:
-    """Return what is known of a model by its name. Errors: ValueError for an unknown name."""
+    """Return the entry of `MODELS` for a name. Errors: ValueError for an unknown name."""
     if model_name not in MODELS:
         hint = suggest(str(model_name), MODELS)
         raise ValueError(f"model_name {model_name!r} is not one of {', '.join(MODELS)}{hint}")
@@ -141,32 +141,32 @@ class ModelConfig:
 
     @property
     def sequence(self) -> bool:
-        """Whether every frame follows from the forcings alone."""
+        """Whether the task is to predict every frame from the forcings alone."""
         return self.task == "sequence"
 
     @property
     def spec(self) -> ModelSpec:
-        """What is known of the model by its name."""
+        """The entry of `MODELS` for the name of the model."""
         return MODELS[self.model_name]
 
     @property
     def sampled(self) -> bool:
-        """Whether training can draw which inputs are true frames and which are predictions."""
+        """Whether training can choose at random between true frames and predictions as inputs."""
         return bool(self.spec.stack) and not self.sequence
 
     @property
     def moving(self) -> bool:
-        """Whether frames go in and come out in coordinates that move with the rain."""
+        """Whether the frames of input and output are in coordinates that move with the rain."""
         return self.coordinates == "moving"
 
     @property
     def output_features(self) -> int:
-        """The features of a predicted patch."""
+        """The number of features of a predicted patch."""
         return self.patch_size**2 * self.img_channel
 
     @property
     def head_features(self) -> int:
-        """The features that a stack gives for a patch: its pixels, or two gains for each scale of each channel."""
+        """The number of features that a stack gives for a patch: pixels, or two gains per scale and channel."""
         return 2 * self.scales * self.img_channel or self.output_features
 
     @property

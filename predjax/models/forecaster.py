@@ -1,7 +1,7 @@
 """A forecaster: pure functions between frames in physical units.
 
-One scan is teacher forcing, (reverse) scheduled sampling and free running: at every step the input is the observed
-frame where `use_truth` says so, else the network's previous prediction.
+The same scan does teacher forcing, (reverse) scheduled sampling and free running: at every step the input is the
+observed frame where `use_truth` is true, else the network's previous prediction.
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ class Forecaster(NamedTuple):
       whole batch.
     predict(params, rng, observed (B,T_in,H,W,C), num_steps, forcings=None) -> (B,num_steps,H,W,C)
 
-    Forcings are `(B, T, A)` or `(B, T, H, W, A)`; those at t go in with frame t. `config` is the `ModelConfig`.
+    Forcings are `(B, T, A)` or `(B, T, H, W, A)`; forcings at t are input with frame t. `config` is the `ModelConfig`.
 
     In a sequence task no frame goes in: prediction t of T follows from the forcings up to t. There use_truth is None,
     and no frame is observed (T_in = 0).
@@ -51,7 +51,7 @@ class Forecaster(NamedTuple):
 def make_forecaster(
     config: ModelConfig, execution: Execution | None = None, error: Callable | None = None
 ) -> Forecaster:
-    """Make the forecaster of a configuration, with an `error` of one's own or the one that the configuration names.
+    """Make the forecaster of a configuration, with the given `error` or else the error that the configuration names.
 
     Errors: ValueError for options that its cells do not have; its functions raise one for frames that do not fit.
     """
@@ -154,7 +154,7 @@ def _check_frames(config: ModelConfig, frames: Any, forcings: Any) -> None:
 
 
 def _check_grid(config: ModelConfig, params: dict, frame_shape: tuple[int, ...]) -> None:
-    """Raise a ValueError where layer norm or peepholes, whose parameters belong to a grid, do not fit the frames."""
+    """Raise a ValueError where the frames do not have the grid that layer norm or peepholes were made for."""
     tied = {
         name: leaf.shape[-3:-1]
         for group in params.values()

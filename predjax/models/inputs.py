@@ -1,4 +1,4 @@
-"""What goes into every step of a window: patches of frames, their coverage, and forcings."""
+"""The inputs of every step of a window: patches of frames, their coverage, and forcings."""
 
 from typing import Any, NamedTuple
 
@@ -14,8 +14,8 @@ class Window(NamedTuple):
     """Scaled frames `(B, T, H, W, C)`, the mask `use_truth` `(B, T-1)` of true inputs (None in a sequence task), and
     forcings `(B, T, A)` or `(B, T, H, W, A)`, or None.
 
-    The first `known` inputs are true for all samples, so that a stack which unrolls can take them at once. The first
-    `num_observed` frames are what a forecast starts from.
+    The first `known` inputs are true for all samples, so that a stack which unrolls can take them at once. A forecast
+    starts from the first `num_observed` frames.
     """
 
     frames: jax.Array
@@ -38,7 +38,7 @@ class Inputs(NamedTuple):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of the patches, but for the features."""
+        """The shape of the patches without the axis of features."""
         return jax.tree.leaves(self)[0].shape[:-1]
 
     @property
@@ -49,7 +49,7 @@ class Inputs(NamedTuple):
 
 
 class Masks(NamedTuple):
-    """Where the last true frame had coverage, and which samples get the true frame `(steps, B)`, if frames go in."""
+    """The coverage of the last true frame, and which samples get the true frame `(steps, B)`; None without frames."""
 
     covered: jax.Array | None = None
     truth: jax.Array | None = None
@@ -90,7 +90,8 @@ def _patch_forcings(config: ModelConfig, window: Window, steps: int) -> jax.Arra
 def gather(config: ModelConfig, inputs: Inputs, masks: Masks, previous: jax.Array | None = None) -> jax.Array:
     """Return the features that go into the stack: frames, then coverage if it is shown, then forcings.
 
-    A frame is the true one where the masks say so, else `previous`, the last prediction; without it all are true.
+    The masks choose for each sample the true frame or `previous`, the last prediction. Without `previous` all frames
+    are true.
     """
     if inputs.frames is None:
         assert inputs.forcings is not None, "a sequence task has them"

@@ -73,11 +73,11 @@ def _quantile_error(edges: jax.Array, predicted: jax.Array, observed: jax.Array)
 
 
 def make_error(loss: Callable, scaling: Scaling) -> Callable:
-    """Return `(predicted, observed) -> (sum, count)` of scaled frames, as `squared_error`, of a loss of one's own.
+    """Make `(predicted, observed) -> (sum, count)` of scaled frames, as `squared_error` is, from a user's loss.
 
-    `loss(predicted, observed)` of frames `(B, T, H, W, C)` in the data's unit gives the error of every pixel, an array
-    that broadcasts to these axes. Missing pixels have the value that scales to 0 in both arguments, and are left out of
-    the mean. Predictions are not clipped, so that all of them have gradients.
+    `loss(predicted, observed)` of frames `(B, T, H, W, C)` in the unit of the data gives the error of every pixel, an
+    array that broadcasts to these axes. Missing pixels have the value that scales to 0 in both arguments, and are left
+    out of the mean. Predictions are not clipped, so that all of them have gradients.
     """
 
     def error(predicted: jax.Array, observed: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -1,4 +1,4 @@
-"""TiDHy as a forecaster: codes are inferred from the observed frames, and go on by the dynamics of the last step."""
+"""TiDHy as a forecaster: codes are inferred from the observed frames and evolve with the dynamics of the last step."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -43,7 +43,7 @@ def configure_tidhy(config: ModelConfig) -> TiDHyConfig:
 
 
 class _Shared:
-    """What all functions of a TiDHy share."""
+    """The scaling, options and networks that all functions of a TiDHy share."""
 
     def __init__(self, config: ModelConfig) -> None:
         self.scaling, self.options = config.scaling, configure_tidhy(config)
@@ -118,7 +118,7 @@ def make_tidhy(config: ModelConfig) -> Forecaster:
 
 
 def make_inference(config: ModelConfig) -> Callable[..., Latents]:
-    """Make `(params, frames (B,T,1,1,D)) -> Latents`."""
+    """Make the function `(params, frames (B,T,1,1,D)) -> Latents`."""
     shared = _Shared(config)
 
     def infer(params: dict, frames: Any) -> Latents:
@@ -132,7 +132,7 @@ def make_inference(config: ModelConfig) -> Callable[..., Latents]:
 
 
 def make_objectives(config: ModelConfig) -> Callable:
-    """Make the function of the three losses: the errors of r, those of its predictions, and what concerns parameters.
+    """Make the function of the three losses: the errors of r, the errors of its predictions, and all other terms.
 
     It takes the arguments of `Forecaster.loss`; see `abilities.make_objectives`.
     """

@@ -32,7 +32,7 @@ class Unrolled(NamedTuple):
 
 
 class Carry(NamedTuple):
-    """What a step hands on: the state of the network, and its prediction in patches (None in a sequence task)."""
+    """The state of the network after a step, and its prediction in patches (None in a sequence task)."""
 
     state: Any
     predicted: jax.Array | None
@@ -42,8 +42,8 @@ class Unroll(NamedTuple):
     """The pure functions of a network and a `Window`.
 
     init(rng, window) -> params
-    apply(params, key, window) -> `Unrolled`, with noise by a `BatchKey`, without it by None
-    trace(params, keep, window) -> what `keep(carry, StackOutput)` keeps after every step, without noise
+    apply(params, key, window) -> `Unrolled`; `key` is a `BatchKey` for the noise, or None for no noise
+    trace(params, keep, window) -> the results of `keep(carry, StackOutput)` after every step, without noise
     advance(params, carry, forcings) -> the carry after a step of a series whose input is its own prediction
     """
 

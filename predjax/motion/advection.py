@@ -1,8 +1,8 @@
-"""Frames carried along a motion that stays as it is.
+"""The advection of frames by a motion that is constant in time.
 
 Semi-Lagrangian (Robert, 1981, https://doi.org/10.1080/07055900.1981.9649098): the path of the air through each pixel is
 followed step by step, d = u(p + d/2) iterated. The frame is interpolated bilinearly, once, at the end of the path.
-Beyond the frame the motion is that of its edge.
+Beyond the frame the motion is the motion at its edge.
 """
 
 from collections.abc import Iterator

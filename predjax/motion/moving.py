@@ -1,4 +1,4 @@
-"""Coordinates that move with the rain: what only moves stands still in them."""
+"""Coordinates that move with the rain: rain that moves and does not change stands still in them."""
 
 import concurrent.futures
 
@@ -12,7 +12,7 @@ def to_moving(frames: np.ndarray, motion: np.ndarray, origin: int) -> np.ndarray
     """Return frames (T, H, W, C) in coordinates that move with the rain and are at rest at frame `origin`.
 
     Pixel p of frame t shows the air that was at p, or will be there, at the time of frame `origin`. Frame `origin`
-    itself stays as it is.
+    itself does not change.
     """
     frames = np.asarray(frames)
     moved = np.empty_like(frames)
@@ -25,9 +25,9 @@ def to_moving(frames: np.ndarray, motion: np.ndarray, origin: int) -> np.ndarray
 
 
 def from_moving(frames: np.ndarray, motion: np.ndarray) -> np.ndarray:
-    """Bring frames (T, H, W, C) at 1 to T steps after the origin of moving coordinates back to their places.
+    """Return frames (T, H, W, C), at 1 to T steps after the origin, from moving to fixed coordinates.
 
-    T copies of one frame become what `advect` makes of it.
+    T copies of one frame give the same result as `advect` of that frame.
     """
     with concurrent.futures.ThreadPoolExecutor() as pool:  # interpolates while the paths to the next are followed
         return np.stack(list(pool.map(sample_frame, frames, trace(-motion, len(frames)))))
@@ -38,8 +38,8 @@ def into_moving(frames: np.ndarray, input_length: int, units: str) -> tuple[np.n
 
     Args:
       frames: the windows.
-      input_length: observed frames, which tell the motion; the last of them is the origin.
-      units: of the frames, as `estimate_motion` takes them.
+      input_length: the number of observed frames, which give the motion; the last one is the origin.
+      units: the unit of the frames, as in `estimate_motion`.
 
     Returns:
       The windows, and the motion (B, 2, H, W) in pixels per step.

@@ -3,8 +3,8 @@
 The brightness constancy equation u_r dI/dr + u_c dI/dc + dI/dt = 0 is solved by least squares in a Gaussian window
 around each pixel (Lucas & Kanade, 1981, IJCAI, 674-679), from coarse to fine with warped frames (Bouguet, 2001,
 Pyramidal implementation of the Lucas Kanade feature tracker), as in the radar nowcasts of Pulkkinen et al. (2019),
-https://doi.org/10.5194/gmd-12-4185-2019. Theirs follows features, drops outliers and interpolates between them; this
-one gives a dense field at once, by these differences:
+https://doi.org/10.5194/gmd-12-4185-2019. Their method follows features, drops outliers and interpolates between them;
+this one gives a dense field at once, with these differences:
 
 - The first guess is the shift of the whole frame that correlates best (Leese et al., 1971,
   https://doi.org/10.1175/1520-0450(1971)010<0118:AATFOC>2.0.CO;2): rain may move further in a step than it is wide.
@@ -12,7 +12,7 @@ one gives a dense field at once, by these differences:
 - Pixels that change by growth or decay weigh less: the Cauchy weight of Black & Anandan (1996),
   https://doi.org/10.1006/cviu.1996.0006.
 - A ridge draws each window towards the common motion of the frame, which holds where there is nothing to follow.
-- Both frames of a pair are warped, by half the motion each: the motion belongs to the middle of the way.
+- Both frames of a pair are warped, each by half the motion: the motion belongs to the time between them.
 """
 
 import numpy as np
@@ -30,7 +30,7 @@ MAX_SHIFT = 0.25  # of rows and columns: the largest first guess
 WINDOW = 12.0  # standard deviation in pixels of a level
 ITERATIONS = 3
 RIDGE = 0.1  # of the mean squared gradient
-AGEING = 0.5  # weight of a pair of frames against that of the next
+AGEING = 0.5  # weight of a pair of frames relative to the weight of the next pair
 MAX_INCREMENT = 1.5  # pixels of a level: a gradient tells nothing of pixels further away
 
 
@@ -39,8 +39,8 @@ def estimate_motion(frames: np.ndarray, units: str = "1") -> np.ndarray:
 
     Args:
       frames: (B, T, H, W), at equal time steps; NaN = no coverage.
-      units: of the frames. "mm/h" and "dBZ" are compared in dBZ above 0.1 mm/h; any other quantity is scaled by its
-        own range, so that factor and offset do not matter.
+      units: the unit of the frames. "mm/h" and "dBZ" are compared in dBZ above 0.1 mm/h; any other quantity is scaled
+        by its own range, so that factor and offset do not matter.
 
     Returns:
       (B, 2, H, W) float32: (rows, columns) per step at every pixel, also where there is no coverage. The air at
@@ -167,7 +167,7 @@ def _warp(channels: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def _correlate(intensity: np.ndarray, covered: np.ndarray) -> np.ndarray:
-    """Return the shift (rows, columns) per step of the whole frame: the one with the largest covariance.
+    """Return the shift (rows, columns) per step of the whole frame that has the largest covariance.
 
     The covariance of consecutive frames is not divided by their overlap: of two shifts that fit equally well the
     smaller is more likely.
@@ -203,6 +203,6 @@ def _halve(fields: np.ndarray) -> np.ndarray:
 
 
 def _double(motion: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Return the motion of a level as the motion of the next finer level, of this shape and in its pixels."""
+    """Return the motion of a level on the next finer level of this shape, in pixels of the finer level."""
     rows, columns = (((np.arange(n) - 0.5) / 2).astype(np.float32) for n in shape)
     return 2 * sample(motion, *np.broadcast_arrays(rows[:, None], columns))

@@ -22,7 +22,7 @@ Nowcast = Callable[..., np.ndarray]
 
 
 class Setting(NamedTuple):
-    """What a baseline may need to know of the data: their unit, and the regression that a sequence run has fitted."""
+    """The facts about the data that a baseline may need: the unit, and the regression that a sequence run fitted."""
 
     units: str
     regression: list | None = None
@@ -68,7 +68,7 @@ BASELINES = {
 
 
 def list_usual(*, sequence: bool = False) -> list[str]:
-    """Return the baselines that are compared unless others are named: of sequence tasks, or of all other tasks."""
+    """Return the names of the default baselines, for sequence tasks or for all other tasks."""
     return [name for name, baseline in BASELINES.items() if baseline.usual and baseline.sequence == sequence]
 
 
@@ -83,7 +83,7 @@ def choose_baselines(names: Sequence[str] | None, *, sequence: bool, series: boo
     """Return the baselines that the data can have.
 
     Args:
-      names: those that were asked for; None: the usual ones, without those that the data cannot have.
+      names: the requested names; None: the usual baselines that the data allow.
       sequence: whether the task is a sequence task, which observes no frame.
       series: whether the frames are vector series.
       source: the name of the data, for messages.
@@ -108,7 +108,7 @@ def choose_baselines(names: Sequence[str] | None, *, sequence: bool, series: boo
 
 
 def make_baselines(names: Sequence[str], setting: Setting) -> dict[str, Nowcast]:
-    """Return the nowcasts of these names; those that go on from frames take forcings and ignore them."""
+    """Return the nowcasts of these names; the nowcasts that start from frames accept forcings and ignore them."""
     made = {name: BASELINES[name].make(setting) for name in names}
     return {name: nowcast if BASELINES[name].sequence else _ignore_forcings(nowcast) for name, nowcast in made.items()}
 

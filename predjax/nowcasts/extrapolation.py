@@ -10,7 +10,7 @@ from predjax.motion.optical_flow import estimate_motion
 
 
 def extrapolate(observed: np.ndarray, num_steps: int, *, units: str = "1") -> np.ndarray:
-    """Move the last of the frames observed (B, T_in, H, W, C) on for `num_steps`: (B, num_steps, H, W, C).
+    """Extrapolate the last observed frame along its motion: (B, T_in, H, W, C) to (B, num_steps, H, W, C).
 
     The motion is estimated from the first channel of the last frames (four at most) and moves all channels. One frame
     alone, or frames without anything to follow, become persistence. A pixel is NaN where its air comes from outside the

@@ -140,7 +140,7 @@ def _find_step(movies: Movies) -> float:
 
 
 def _provenance(movies: Movies, window: Window, method: str, source_text: str) -> dict[str, str]:
-    """Return the global attributes: institution, references and history of the movies, and what was done here."""
+    """Return the global attributes: institution, references and history of the movies, plus this nowcast."""
     what = movies.attrs.get("source", "movies")
     if movies.sizes["movie"] > 1:
         what = f"movie {window.movie} of {what}"

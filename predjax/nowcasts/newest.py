@@ -1,4 +1,4 @@
-"""A nowcast from the newest frames: what is there is checked against what the model was trained on."""
+"""A nowcast from the newest frames, which are checked against the training data of the model."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ NewestNowcast = Callable[..., Forecast]  # (feed, init, lead_time=None, num_step
 def continue_newest(model: TrainedModel, any_step: bool = False) -> NewestNowcast:
     """Return a nowcast of the frames of a feed, compiled once for each size of frames.
 
-    With `any_step` another time step or pixel size than in training is taken too. Errors: ValueError for a model that
+    With `any_step` the time step and pixel size may differ from training. Errors: ValueError for a model that
     needs forcings.
     """
     config, record = model.forecaster.config, model.record

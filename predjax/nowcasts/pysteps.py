@@ -47,7 +47,7 @@ SAMPLING = Sampling()
 
 
 class _Task(NamedTuple):
-    """What all cases of a call have in common; `needed` is the least number of observed frames."""
+    """The settings that all cases of a call share; `needed` is the least number of observed frames."""
 
     name: str
     units: str
@@ -72,7 +72,7 @@ def make_pysteps(name: str, units: str) -> Callable[..., np.ndarray]:
 
 
 def extrapolate(observed: np.ndarray, num_steps: int, *, units: str = "mm/h") -> np.ndarray:
-    """Move the last of the frames observed (B, T_in >= 2, H, W, C) on: (B, num_steps, H, W, C).
+    """Extrapolate the last observed frame along its motion: (B, T_in >= 2, H, W, C) to (B, num_steps, H, W, C).
 
     Args:
       observed: frames in `units`, NaN = no coverage.
@@ -97,7 +97,7 @@ def run_sprog(observed: np.ndarray, num_steps: int, *, units: str = "mm/h") -> n
 
     The cascade has six levels; the autoregression is of order 2, or of order 1 where only the last two frames have
     rain. Pixels below 0.1 mm/h are dry: 0 mm/h, or the smallest observed value in dBZ. Arguments and errors are as in
-    `extrapolate`; the units must be of rain.
+    `extrapolate`; the frames must be in mm/h or dBZ.
     """
 
     def forecast(frames: np.ndarray, rates: Any) -> np.ndarray:
@@ -154,7 +154,7 @@ def run_steps(
     Args:
       observed, num_steps, units: as in `run_sprog`.
       members: size of the ensemble, at least 2.
-      seed: of the noise.
+      seed: the seed of the noise.
       sampling: turns the errors of the motion, which pysteps knows in km/h, into pixels a step.
 
     Raises:

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 
 def fit_regression(pixels: np.ndarray, forcings: np.ndarray) -> np.ndarray:
-    """Return the weights W (A + 1, C) with which (forcings, 1) W has the least squared error; the last row has offsets.
+    """Return the weights W (A + 1, C) that minimise the squared error of (forcings, 1) W; the last row has offsets.
 
     Args:
       pixels: (N, C), from frames; pixels with a missing value are left out.

@@ -22,7 +22,7 @@ def new_figure(width: float, height: float, dpi: int) -> Figure:
 
 
 class _Figure(Figure):
-    """A figure that shows a $ as it is, as in names of files and units; only numbers along axes are formulas."""
+    """A figure that shows the $ of file names and units as a plain character; only the numbers of axes are formulas."""
 
     def draw(self, renderer: RendererBase) -> None:
         _show_plainly(self)

@@ -155,7 +155,7 @@ def draw_frame(axes: Axes, frame: np.ndarray, scale: ColourScale, grid: MapGrid)
 
 
 def paint_panel(frame: np.ndarray, scale: ColourScale, grid: MapGrid, high: int, wide: int) -> np.ndarray:
-    """Return the colours of a frame, north in row 0 and west in column 0, in at most high x wide pixels."""
+    """Return the colours of a frame as an image of at most `high` x `wide` pixels, north in row 0, west in column 0."""
     frame = frame[::-1] if grid.flip_rows else frame
     frame = frame[:, ::-1] if grid.flip_columns else frame
     colours = scale.paint(frame)

@@ -67,7 +67,7 @@ def plot_responses(
     notes = [f"values in {units}"] * (units != "1") + ["the dot is the end"]
     notes += [f"{left} more features not shown"] * (left > 0)
     figure.text(1 - 0.1 / width, 0.06 / height, "; ".join(notes), size=7, ha="right", va="bottom", color=FAINT)
-    inch = figure.bbox.height / height  # in pixels, of which the figure has a whole number
+    inch = figure.bbox.height / height  # in pixels; the figure has a whole number of pixels
     draw_legend(figure, 0.2 * inch)
     place_title(figure, 0.05 * inch, labels.title, margin=0.4)
     return figure

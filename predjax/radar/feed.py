@@ -20,7 +20,7 @@ Fill = Callable[[np.ndarray, np.ndarray, str], np.ndarray]  # a frame (H, W, C) 
 
 
 class Place(NamedTuple):
-    """Where a frame is."""
+    """The place of a frame: its Movies, and the numbers of its movie and frame."""
 
     movies: Movies
     movie: int
@@ -33,15 +33,15 @@ class Place(NamedTuple):
 
 
 class Feed:
-    """The frames by time in the files that `paths` mean whenever `scan` is called.
+    """The frames, by time, of the files that match `paths` at the last call of `scan`.
 
     A file is read once, and again when it changes. A file that cannot be read, because it is half written for
     instance, is named once and left out until it changes. Of two frames of one time, the frame of the first file by
-    name is taken. Frames of files without times are counted.
+    name is taken. Frames of files without times are numbered.
 
     Args:
       paths: files, folders, globs; or datasets or Movies, as `radar.readers.read_movies` takes them.
-      options: of `radar.readers.read_movies`.
+      options: keyword arguments of `radar.readers.read_movies`.
 
     Attributes:
       errors: why files were left out, by path.
@@ -55,7 +55,7 @@ class Feed:
         self.errors: dict[str, str] = {}
 
     def scan(self) -> None:
-        """Look for new and changed files. Errors: a FileNotFoundError where there is none at all."""
+        """Look for new and changed files. Errors: FileNotFoundError where there are no files at all."""
         found: dict[str, tuple[tuple, list[Movies]]] = {}
         datasets = list_datasets(self._paths)
         for one in read_movies(datasets, **self._options) if datasets else ():
@@ -87,7 +87,7 @@ class Feed:
             return []
 
     def _place(self, path: str, movies: Movies) -> None:
-        """Note the places of frames whose times are not there yet."""
+        """Remember the places of frames whose times are new."""
         for movie, times in enumerate(movies["time"].values):
             for frame, time in enumerate(times):
                 place = Place(movies, movie, frame)

@@ -27,7 +27,7 @@ class GivenForecast(NamedTuple):
 
 
 class Match(NamedTuple):
-    """The observed window of a forecast, and where in the observed frames the forecast lies."""
+    """The observed window of a forecast, and the position of the forecast within the observed frames."""
 
     window: Window
     forecast: GivenForecast

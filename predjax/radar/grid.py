@@ -9,7 +9,7 @@ from predjax.units import metre_factor
 
 
 class Part(NamedTuple):
-    """Where the pixels of one grid lie among those of another.
+    """The position of one grid within another.
 
     Attributes:
       corner: row and column of the first pixel of the part, after turning.
@@ -21,7 +21,7 @@ class Part(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """Where the pixels lie.
+    """The positions of the pixels.
 
     Attributes:
       shape: rows and columns.
@@ -76,7 +76,7 @@ class Grid(NamedTuple):
         return True
 
     def locate(self, part: "Grid") -> Part | None:
-        """Return where the pixels of `part` lie in this grid, to a hundredth of a pixel; None where they do not.
+        """Return the position of `part` in this grid; None where its pixels are off by more than 0.01 pixels.
 
         Coordinates in km and in m are compared in m. Projections are not compared: many forecast files have none.
         """
@@ -95,7 +95,7 @@ class Grid(NamedTuple):
 
     @property
     def extent(self) -> list[float]:
-        """Rows, columns, the first and the last y, the first and the last x (in m where the file has km), as JSON."""
+        """Return [rows, columns, first y, last y, first x, last x] as JSON numbers, in m where the file has km."""
         return [*self.shape, *(round(float(axis[i]), 1) for axis in self._metres() for i in (0, -1))]
 
     def __str__(self) -> str:
@@ -103,7 +103,7 @@ class Grid(NamedTuple):
         return f"{self.shape[0]}x{self.shape[1]}, y {ends[0]}..{ends[1]}, x {ends[2]}..{ends[3]}"
 
     def _metres(self) -> tuple[np.ndarray, np.ndarray]:
-        """The coordinates y and x in metres; other units as they are, pixel numbers where there are no coordinates."""
+        """Return y and x in metres, or in another unit unchanged; pixel numbers where there are no coordinates."""
         values = []
         for one, size in zip((self.y, self.x), self.shape):
             factor = 1.0 if one is None else metre_factor(one.attrs.get("units")) or 1.0

@@ -122,7 +122,7 @@ def check_movies(movies: Movies) -> Movies:
 
 
 def check_sources(movies: Iterable[Movies]) -> Sources:
-    """Return the movies as a data set. Errors: those of `check_movies` and `check_together`."""
+    """Return the movies as a data set. Errors: see `check_movies` and `check_together`."""
     return check_together([check_movies(one) for one in movies])
 
 

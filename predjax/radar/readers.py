@@ -1,4 +1,4 @@
-"""Files of any known format to a data set: a list of Movies."""
+"""Read files of any known format as a data set: a list of Movies."""
 
 import glob
 import os
@@ -25,22 +25,22 @@ Paths = str | os.PathLike | Sequence
 
 @one_line_messages()
 def read_movies(paths: Any, **options: Any) -> Sources:
-    """Read a data set; pixels of .npy and netCDF files, composites and stores are read only when they are indexed.
+    """Read a data set lazily: pixels of .npy and netCDF files, composites and stores are read when they are indexed.
 
     Args:
       paths: files, folders, globs, stores of predjax or of Zarr, as a sequence or as text with commas between them; or
         a Dataset or DataArray of xarray, or a sequence of these, in which frames are found as in netCDF files. Movies
-        are checked, and stay as they are. Or an array of numpy, with its `layout`.
+        are checked and not changed. Or a numpy array, with its `layout`.
       layout: axes of arrays and of arrays in .npy and .npz files, one of LAYOUTS.
-      variable: netCDF variable, or quantity of a composite, of the frames; empty: the only one that can be meant.
-      units: of the frames: "file", "mm/h" or "dBZ". Files with units are converted; of arrays, which have no unit of
-        their own, it is the unit they are in already.
-      forcings: netCDF variables that are known ahead; "strain" of tables.
-      path_length: lines of a path in tables of strains and stresses.
-      engine: of xarray, to open the files with; empty: the formats that predjax knows.
+      variable: the netCDF variable or the composite's quantity with the frames; empty: the only possible one.
+      units: the unit of the frames: "file", "mm/h" or "dBZ". Files with units are converted to it. Arrays have no unit
+        of their own: it says which unit they are in.
+      forcings: netCDF variables that are known ahead; "strain" for tables.
+      path_length: the number of lines of a path in tables of strains and stresses.
+      engine: the engine of xarray to open the files with; empty: the formats that predjax knows.
 
     Returns:
-      One Movies a grid or array, in the order of the paths; checked, of one unit and the same channels.
+      One Movies for each grid or array, in the order of the paths; checked, with one unit and the same channels.
 
     Raises:
       FileNotFoundError: a path or pattern that matches nothing.
@@ -64,7 +64,7 @@ def read_movies(paths: Any, **options: Any) -> Sources:
 
 
 def _read_datasets(datasets: list, reading: Reading) -> list[Movies]:
-    """Movies as they are, then those of the other Datasets."""
+    """Return the given Movies unchanged, then the Movies made of the other Datasets."""
     others = [one for one in datasets if not is_movies(one)]
     headers = []
     for number, one in enumerate(others, 1):
@@ -112,7 +112,7 @@ def expand_paths(paths: Paths, engine: str = "") -> list[pathlib.Path]:
 
     Args:
       paths: a sequence of them, or text with commas between them.
-      engine: of xarray, which may read any file of a folder; empty: the formats that predjax knows.
+      engine: an engine of xarray, which may read any file of a folder; empty: the formats that predjax knows.
 
     Returns:
       Files in the order given, sorted by name inside a folder or glob, each once.
@@ -150,7 +150,7 @@ def _expand(path: str, engine: str) -> list[pathlib.Path]:
 
 
 def _is_read(file: pathlib.Path, engine: str) -> bool:
-    """Whether a file is read where its folder is named."""
+    """Return whether a file is read when a user names its folder."""
     if engine and not file.name.startswith("."):
         return True
     found = find_format(file)
@@ -158,5 +158,5 @@ def _is_read(file: pathlib.Path, engine: str) -> bool:
 
 
 def _is_one(path: str) -> bool:
-    """Whether a path is read by itself: a file, or the folder of a store."""
+    """Return whether a path is read as a whole: a file, or the folder of a store."""
     return os.path.isfile(path) or is_store(path) or (os.path.isdir(path) and find_format(path) is not None)

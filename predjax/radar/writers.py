@@ -37,8 +37,8 @@ def write_forecast(
     The file appears whole or not at all.
 
     Args:
-      path: of the file; a missing folder is made.
-      forecast: as made by `nowcasts.forecast.to_forecast`.
+      path: the path of the file; a missing folder is made.
+      forecast: a forecast from `nowcasts.forecast.to_forecast`.
       overwrite: whether an existing file may be replaced.
       layout: "cf", or "pysteps" for the names that pysteps' importer looks for: `precip_intensity` (mm/h) or
         `reflectivity` (dBZ), and `polar_stereographic` for this projection, the only one that it reads.

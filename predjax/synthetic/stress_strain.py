@@ -84,7 +84,7 @@ def find_stress(strain: np.ndarray, config: StressStrainConfig) -> np.ndarray:
     """Return the mean stresses (P, T, 3) of the composite in MPa along strains (P, T, 3).
 
     Raises:
-      ValueError: the fibres do not fit, or the stresses of the cell find no balance.
+      ValueError: the fibres do not fit, or the stresses of the cell do not reach equilibrium.
     """
     from predjax.synthetic.micromodel import follow_paths
 

@@ -22,10 +22,10 @@ def balance(
 ) -> optax.GradientTransformationExtraArgs:
     """Return an optimizer of the weighted sum of losses, which takes the gradients of each task, stacked along axis 0.
 
-    The target of G_i = w_i |g_i| is t_i = mean(G) q_i^exponent, where q_i is the fraction of its first loss that task i
-    still has, relative to the mean of the tasks. w_i' = w_i - rate sign(G_i - t_i) |loss_i / first_i|, within +-5, then
-    softmax, so that the weights go on adding up to the number of tasks. Chen et al. (2018), "GradNorm",
-    arXiv:1711.02257, take the gradient of the sum of |G_i - t_i| and no softmax; this is the rule of TiDHy's authors.
+    The target of G_i = w_i |g_i| is t_i = mean(G) (r_i / mean(r))^exponent with r_i = |loss_i / first_i|. The weight
+    w_i' = w_i - rate sign(G_i - t_i) r_i is clipped to +-5; then a softmax keeps the sum of the weights at the number
+    of tasks. Chen et al. (2018), "GradNorm", arXiv:1711.02257, take the gradient of the sum of |G_i - t_i| and no
+    softmax; this is the rule of TiDHy's authors.
     `update` needs `losses` `(tasks,)`.
     """
 

@@ -1,4 +1,4 @@
-"""How a model is trained. Imports neither jax nor xarray."""
+"""The configuration of training. This module imports neither jax nor xarray."""
 
 import dataclasses
 
@@ -10,7 +10,7 @@ LR_SCHEDULES = ("cosine", "constant", "milestones")
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
-    """How a model is trained; a value of None follows from max_iterations."""
+    """The configuration of training; a value of None follows from max_iterations."""
 
     max_iterations: int = flag(500, "updates to make (with reverse_input, pairs of updates)", metavar="N")
     batch_size: int = flag(4, "windows of an update, over all devices", metavar="B")
@@ -103,7 +103,7 @@ class TrainConfig:
 
     @property
     def execution(self) -> Execution:
-        """How the model is computed: remat, precision and convolution."""
+        """The options of the computation: remat, precision and convolution."""
         return Execution(self.remat, self.precision, self.convolution)
 
     def resolve(self) -> "TrainConfig":

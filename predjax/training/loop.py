@@ -24,7 +24,7 @@ LONG_MS = 500  # of an update: another one only to tell its time is not worth wa
 
 
 class Estimate(NamedTuple):
-    """What a run will cost: scalars in the parameters, bytes on a device, seconds for an iteration and to compile."""
+    """The cost of a run: scalars in the parameters, bytes on a device, seconds for an iteration and to compile."""
 
     parameters: int
     bytes: int
@@ -33,7 +33,7 @@ class Estimate(NamedTuple):
 
 
 class Start(NamedTuple):
-    """Where a run starts: its state, what early stopping remembers, and the compiled update."""
+    """The start of a run: its state, the progress for early stopping, and the compiled update."""
 
     state: TrainState
     progress: Progress
@@ -41,14 +41,14 @@ class Start(NamedTuple):
 
 
 def count_parameters(params: Any) -> int:
-    """Return the scalars in a tree of arrays."""
+    """Return the number of scalars in a tree of arrays."""
     return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(params))
 
 
 def estimate(run: Run, state: TrainState) -> tuple[Callable, Estimate]:
-    """Compile the update and make one on a copy, and another where that is soon done, for the first warms up too.
+    """Compile the update and time it on a copy of the state; return the compiled update and the cost of the run.
 
-    Returns the compiled function and what the run will cost.
+    A second update is timed where updates are fast, because the first one also warms up.
     """
     _, frames, forcings = run.read(0)
     start = time.perf_counter()
@@ -123,7 +123,7 @@ def train(run: Run, start: Start, say: Callable[[str], Any] = print) -> tuple[Tr
 
 
 def _check(run: Run, state: TrainState, progress: Progress, step: int, log: Log | None) -> tuple[Progress, str]:
-    """Validate, and write the best checkpoint; return the new progress and a line about it. The chief has a log."""
+    """Validate, and save the best checkpoint; return the new progress and a line of text. Only the chief has a log."""
     loss = run.validate(state.params)
     best = loss < progress.best_loss  # a NaN is never best
     if log:

@@ -14,7 +14,7 @@ SHARE_WORTH_SAYING = 0.05  # of the time is spent waiting for data: from here on
 
 
 class Log:
-    """A JSON-lines file, one record a line; a run that goes on from iteration n keeps the records up to n."""
+    """A JSON-lines file, one record a line; a run that resumes at iteration n keeps the records up to n."""
 
     def __init__(self, path: str | os.PathLike, iteration: int) -> None:
         self.path = pathlib.Path(path)
@@ -43,7 +43,7 @@ def read_log(path: str | os.PathLike) -> list[dict[str, Any]]:
 
 
 class Monitor:
-    """Reads the metrics of every iteration when the next one is under way, so that the device always has work.
+    """A reader of metrics: it reads each iteration's while the next one runs, so that the device always has work.
 
     Counts updates in a row without a finite gradient. Every `display_interval` iterations it writes a record: the
     metrics, `frames_per_second`, and `waited`, the share of the time since the last record (without validation) in
@@ -51,10 +51,10 @@ class Monitor:
     faster reading could save.
 
     Args:
-      run: what is trained.
+      run: the run to report on.
       log: to write to; None writes nothing.
-      bar: of tqdm.
-      iteration: the run goes on from here.
+      bar: the progress bar of tqdm.
+      iteration: the iteration from which the run continues.
 
     Attributes:
       stop: the signal that came to any process before the update whose metrics were read last; 0: none.
@@ -81,7 +81,7 @@ class Monitor:
         self._begin += seconds
 
     def add(self, iteration: int, windows: Sequence[Window], metrics: dict[str, Any]) -> None:
-        """Keep the metrics of an iteration just begun, and read those of the iteration before. Errors: as `settle`."""
+        """Keep the metrics of the iteration that just began, and read the metrics before. Errors: see `settle`."""
         self.settle()
         self._pending = iteration, windows, metrics
 

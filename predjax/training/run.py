@@ -1,4 +1,4 @@
-"""What stays the same while a model is trained, and the state that changes: made new, restored, saved."""
+"""The fixed parts of a training run and its changing state, which is made new, restored or saved."""
 
 import dataclasses
 import pathlib
@@ -23,7 +23,7 @@ from predjax.training.validation import make_validation, validate
 
 
 class Progress(NamedTuple):
-    """What early stopping remembers; travels in the checkpoint."""
+    """The progress that early stopping needs; checkpoints hold it."""
 
     best_loss: float = float("inf")
     best_iteration: int = 0
@@ -32,18 +32,18 @@ class Progress(NamedTuple):
 
 @dataclasses.dataclass
 class Run:
-    """A training run: what stays the same while it goes on.
+    """The parts of a training run that stay the same during training.
 
     Attributes:
       forecaster: the model.
-      batches: what is trained on.
-      valid_batches: the parts of this process, each a `Batch`, all of one size; empty without validation.
-      config, sampling: how the model is trained.
-      folder: where the chief of the processes writes.
-      record: JSON values that every checkpoint carries: how to build the model again, what it was trained on.
-      devices: of all processes.
-      optimizer: in the place of the optimizer of `config`.
-      error: `(predicted, observed) -> (sum, count)` of scaled frames, in the place of the error of the model's loss.
+      batches: the batches to train on.
+      valid_batches: the validation batches of this process, each a `Batch`, all of one size; empty without validation.
+      config, sampling: the configuration of the training.
+      folder: the folder that the chief of the processes writes to.
+      record: JSON values in every checkpoint: how to build the model again, and the data that it was trained on.
+      devices: the devices of all processes.
+      optimizer: replaces the optimizer of `config`.
+      error: `(predicted, observed) -> (sum, count)` of scaled frames; replaces the error of the model's loss.
     """
 
     forecaster: Forecaster
@@ -108,8 +108,8 @@ class Run:
     def init(self, params: Any = None) -> TrainState:
         """Return the state at iteration 0, of given or new parameters."""
         if params is None:
-            # Runs once: what the compiler would spend on making it fast is not worth waiting for, and what it made is
-            # not worth keeping, as a call of the jitted function would.
+            # This runs once, so it is not worth an optimized compilation, nor the cache entry that a call of the jitted
+            # function would keep.
             params = jax.jit(self._init_params).lower().compile({"xla_backend_optimization_level": "0"})()
         return self._init_state(params)
 
@@ -140,6 +140,6 @@ class Run:
         return TrainState(params, opt_state, step, make_keys(seed, count) if count > 1 else jax.random.key(seed))
 
     def save(self, state: TrainState, progress: Progress, path: pathlib.Path) -> None:
-        """Write all that is needed to go on, and to forecast."""
+        """Write a checkpoint with everything that resuming and forecasting need."""
         tree = {"params": state.params, "opt_state": state.opt_state, "step": state.step}
         checkpoint.save(path, tree, {**self.record, "iteration": int(state.step), "progress": progress._asdict()})

@@ -24,7 +24,7 @@ def init_states(params: Any, optimizer: optax.GradientTransformation, seed: int,
 
 
 def over_seeds(update: Callable) -> Callable:
-    """Return an update of stacked states: metrics are means, but "bad" is the largest of the networks."""
+    """Return an update of stacked states: metrics are means over the networks, "bad" is the largest value."""
 
     def update_all(
         state: TrainState, frames: Any, forcings: Any = None, axis_name: str | None = None

@@ -1,4 +1,4 @@
-"""Signals that end a training after the iteration that is under way."""
+"""Signals that end a training after the current iteration."""
 
 import signal
 from types import FrameType, TracebackType

@@ -29,7 +29,7 @@ class TrainState(NamedTuple):
 def scale_by_adam(b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> optax.GradientTransformation:
     """Return Adam's direction m / (1 - b1^n) / (sqrt(v / (1 - b2^n)) + eps) after n updates (Kingma & Ba 2015).
 
-    As `optax.scale_by_adam`, whose state it keeps, but with 1 - b^n = -expm1(n log b): the plain difference is off by
+    Like `optax.scale_by_adam`, with the same state, but with 1 - b^n = -expm1(n log b): the plain difference is off by
     3e-5 in float32 for the first updates, which is enough to leave the published code's trajectory.
     """
 

@@ -17,7 +17,7 @@ from predjax.radar.windows.index import Window
 def make_validation(forecaster: Forecaster, error: Callable | None = None) -> Callable:
     """Return `(params, frames, forcings) -> (sum, count)` of the error of free forecasts.
 
-    `error` is `(predicted, observed) -> (sum, count)` of scaled frames; None: as the model's loss has it.
+    `error` is `(predicted, observed) -> (sum, count)` of scaled frames; None: the error of the model's loss.
     """
     config = forecaster.config
     error = error or choose_error(config)

@@ -1,4 +1,4 @@
-"""How sure a score is: confidence intervals by a bootstrap over blocks of cases.
+"""The uncertainty of scores: confidence intervals by a bootstrap over blocks of cases.
 
 Blocks are drawn with replacement, as many as there are; the sums of the drawn blocks give one score, and the spread of
 many such scores is the uncertainty. All methods are scored on the same draws: their difference can then be told from
@@ -25,7 +25,7 @@ VERDICTS = ("resolved", "not resolved", "too few cases", "undefined", "reference
 
 @dataclass(frozen=True)
 class Draws:
-    """How blocks are drawn: how often, for which confidence level, and from which seed."""
+    """The settings of a bootstrap: the number of draws, the confidence level and the seed."""
 
     resamples: int = 2000
     level: float = 0.95
@@ -52,12 +52,12 @@ def bootstrap(
     """Return intervals of the scores of each method, and of their differences to a reference, by block bootstrap.
 
     Args:
-      statistics: by method, additive statistics with the dimension `block` (`case_blocks.stack_blocks`); all methods
-        have the same blocks of cases.
+      statistics: the additive statistics of each method, with the dimension `block` (`case_blocks.stack_blocks`); all
+        methods have the same blocks of cases.
       score: gives the scores of summed statistics, as `scores.skill` does. It is called on many sums at once, along a
         further dimension `resample`.
-      reference: a method; adds the paired differences to it.
-      names: the scores that are wanted; None: all that are floating point.
+      reference: the method to compare with; it adds the paired differences to this method.
+      names: the wanted scores; None: all floating point scores.
       draws: how blocks are drawn.
 
     Returns:

@@ -73,5 +73,5 @@ def stack_blocks(totals: Mapping[int, xr.Dataset]) -> xr.Dataset:
 
 
 def sum_blocks(statistics: xr.Dataset) -> xr.Dataset:
-    """Return the statistics of all blocks together, as the same cases would give without blocks."""
+    """Return the sums of the statistics over all blocks, equal to the statistics of all cases."""
     return keep_labels(statistics, statistics.sum("block"))

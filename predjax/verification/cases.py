@@ -1,4 +1,4 @@
-"""What is verified: the cases, the methods, and the batches of cases."""
+"""The cases to verify on, the methods to verify, and the batches of cases."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -52,9 +52,9 @@ def add_scoring(
     """Return the cases with their `floor` and their `scoring`.
 
     Args:
-      cases: what is verified.
+      cases: the cases to verify on.
       thresholds: of events; empty: the usual ones of the unit, and none for vector series.
-      sides: of the windows of the FSS in pixels; vector series have no FSS.
+      sides: the sides of the FSS windows in pixels; vector series have no FSS.
       scaling: the `Scaling` of a model. Its floor in dBZ is the floor of all fields; data in [0, 1] get SSIM and PSNR.
 
     Raises:

@@ -16,7 +16,8 @@ def keep_common(forecasts: Mapping[str, np.ndarray], observed: np.ndarray) -> di
     are of each method's own pixels (the whole domain). An ensemble lacks a pixel where one of its members does.
 
     Args:
-      forecasts: by method, (case, T, H, W, C), or (case, member, T, H, W, C) of an ensemble; NaN = no value.
+      forecasts: the frames of each method: (case, T, H, W, C), or (case, member, T, H, W, C) of an ensemble; NaN = no
+        value.
       observed: (case, T, H, W, C).
 
     Raises:

@@ -11,12 +11,12 @@ EVENT_RULE = "value >= threshold"
 
 @dataclass(frozen=True)
 class Scoring:
-    """How fields are scored, and what is known of them besides their values. All statistics take one.
+    """The settings of scoring fields, and the facts about the fields besides their values. All statistics take one.
 
     Attributes:
-      thresholds: of events, in `units`; kept sorted.
+      thresholds: thresholds of events, in `units`; kept sorted.
       windows: odd sides of the square windows of the FSS in pixels; kept sorted.
-      units: of the fields.
+      units: the unit of the fields.
       lead_times, lead_units: labels of the T frames; without them 1 ... T with units "1" (frames).
       data_range: largest minus smallest possible value (1 for data in [0, 1]); adds SSIM and PSNR.
       fill: the value of a dry pixel. Spectra put it into both fields where one is missing, and count frames of which at

@@ -38,7 +38,7 @@ FAMILIES = (
 
 
 def measure(forecast: np.ndarray, observed: np.ndarray, scoring: Scoring) -> xr.Dataset:
-    """Return the additive sums behind every score of some cases; `sums.add_statistics` adds those of more cases.
+    """Return the additive sums behind every score of some cases; `sums.add_statistics` adds the sums of more cases.
 
     The functions in FAMILIES say what the variables are. Sums of frames of different sizes add only with one
     `scoring.side`.

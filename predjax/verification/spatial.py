@@ -1,4 +1,4 @@
-"""Fractions skill score (FSS): how well a forecast has the right share of events in windows of several sizes.
+"""Fractions skill score (FSS): how well a forecast matches the fraction of events in windows of several sizes.
 
 Roberts & Lean (2008), Mon. Wea. Rev. 136, 78-97: FSS = 1 - sum (Pf - Po)^2 / (sum Pf^2 + sum Po^2) with the
 fractions Pf and Po of forecast and observed events in each window. Here a fraction is events / valid pixels of the
@@ -57,7 +57,7 @@ def fss_statistics(
     Args:
       forecast, observed: as for `scores.statistics`.
       scoring: its thresholds, windows, units and lead times. A window that is larger than the field counts nowhere.
-      min_coverage: in (0, 1]; a window counts when at least this part of it is valid.
+      min_coverage: the fraction in (0, 1] of a window that must be valid for the window to count.
 
     Returns:
       fss_squared_difference, fss_forecast_squared, fss_observed_squared (lead_time, threshold, window): float64

@@ -6,7 +6,7 @@ import xarray as xr
 from predjax.verification.fields import PLAIN, Scoring, check_fields, find_valid, label_leads
 from predjax.verification.sums import keep_labels, ratio
 
-MIN_COVERAGE = 0.5  # frames of which a smaller part is valid do not count
+MIN_COVERAGE = 0.5  # frames with a smaller valid fraction do not count
 
 
 def spectrum_statistics(

@@ -114,7 +114,7 @@ def _is_best(data: xr.Dataset, name: str, method: str) -> list[bool]:
 
 
 def _decimals(name: str, values: np.ndarray) -> int:
-    """Return how many decimals give the largest value four digits; three for ratios."""
+    """Return the number of decimals that shows the largest value with four digits; three decimals for ratios."""
     if name in ("csi", "pod", "far", "bias", "rmse_skill", "ssim"):
         return 3
     largest = np.max(np.abs(values), initial=0, where=np.isfinite(values))
@@ -188,7 +188,7 @@ def _verdict(own: xr.DataArray, other: xr.DataArray, rank: Callable, reference: 
 
 
 def _certainty(verdicts: xr.DataArray, unit: str) -> str:
-    """Say at which lead times the bootstrap tells the difference from chance."""
+    """Say at which lead times the bootstrap resolves the difference."""
     found: dict[str, list] = {}
     for lead, verdict in zip(verdicts.lead_time.values, verdicts.values):
         found.setdefault(str(verdict), []).append(lead)

@@ -145,7 +145,7 @@ def _measure_errors(frames: np.ndarray, observed: np.ndarray) -> list[float]:
 
 
 def _describe(cases: Cases, unreadable: int) -> dict[str, str | int]:
-    """Return the attributes that say what was verified."""
+    """Return the attributes that describe the verified data."""
     described: dict[str, str | int] = {
         "cases": len(cases.windows) - unreadable,
         "movies": len({(window.source, window.movie) for window in cases.windows}),

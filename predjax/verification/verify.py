@@ -1,4 +1,4 @@
-"""Forecasts against observations: from windows to the scores of every method, in bounded memory."""
+"""Verify forecasts against observations: the scores of every method from windows, in bounded memory."""
 
 from collections.abc import Mapping
 

@@ -46,7 +46,7 @@ _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 
 
 class _Name(NamedTuple):
-    """A name that is allowed, as a word."""
+    """The full name of a Python object that the file may use; the object itself is never imported."""
 
     text: str
 
@@ -88,7 +88,7 @@ def read_state_dict(path: str | os.PathLike) -> dict[str, np.ndarray]:
 
 
 def _find_tensors(saved: Any) -> dict[str, _Tensor]:
-    """Return the tensors of what was saved, by name."""
+    """Return the tensors of the saved state dict, by name."""
     tensors = saved.get("net_param", saved) if isinstance(saved, dict) else None
     if not isinstance(tensors, dict) or not tensors:
         raise ValueError("it holds no state dict, neither as 'net_param' nor by itself")
@@ -259,7 +259,7 @@ def _name_storage(identity: Any, storages: dict[str, Any]) -> _Storage:
 
 
 def _rebuild(name: Any, arguments: Any) -> Any:
-    """Call one of the two functions that weights need."""
+    """Rebuild an object by one of the two calls that state dicts contain: an empty dictionary or a tensor."""
     name = _expect(_Name, name).text
     if name == _DICTIONARY and arguments == ():
         return {}

@@ -22,14 +22,14 @@ from predjax.models.interop.torch_format import read_state_dict
 
 
 class ParameterNames(NamedTuple):
-    """Two names of each parameter, such as `conv_last.weight` and `predrnn/~/conv_last/w`, each by the other."""
+    """The names of the parameters in PyTorch and predjax, such as `conv_last.weight` and `predrnn/~/conv_last/w`."""
 
     to_predjax: dict[str, str]
     to_torch: dict[str, str]
 
 
 class _Layout(NamedTuple):
-    """The two functions between PyTorch's axes and predjax's."""
+    """The two functions that reorder axes from PyTorch to predjax and back."""
 
     to_predjax: Callable
     to_torch: Callable
@@ -56,9 +56,9 @@ def read_checkpoint(path: str | os.PathLike, **known: Any) -> tuple[ModelConfig,
 
     Args:
       path: the file, of either PyTorch format. Nothing in it is run.
-      **known: fields of `ModelConfig`. Those that the weights do not tell (patch_size, img_channel, input_length,
-        total_length, res_on_conv, decouple_beta, img_width, ...) are taken from here, else they have their defaults;
-        the others are checked against the weights. Without patch_size and img_channel, one channel is assumed.
+      **known: fields of `ModelConfig`. The fields that the weights do not show (patch_size, img_channel, input_length,
+        total_length, res_on_conv, decouple_beta, img_width, ...) come from here, else they have their defaults; the
+        other fields are checked against the weights. Without patch_size and img_channel, one channel is assumed.
 
     Returns:
       The configuration, for frames in [0, 1] (scaling none), and the parameters of its forecaster.
@@ -76,7 +76,7 @@ def read_checkpoint(path: str | os.PathLike, **known: Any) -> tuple[ModelConfig,
 
 
 def names(config: ModelConfig) -> ParameterNames:
-    """Return the names of all parameters of a model, both ways."""
+    """Return the names of all parameters of a model: from PyTorch to predjax and back."""
     to_predjax = {torch: f"{entry.module}/{entry.name}" for torch, entry in _entries(config).items()}
     return ParameterNames(to_predjax, {ours: torch for torch, ours in to_predjax.items()})
 
@@ -169,7 +169,7 @@ def _entries(config: ModelConfig) -> dict[str, _Entry]:
 
 
 def _infer_config(state_dict: Mapping[str, Any], known: dict[str, Any]) -> ModelConfig:
-    """Return the configuration that the shapes tell, checked against and completed by what is known."""
+    """Infer the configuration from the shapes of the weights; `known` fields are checked and complete it."""
     unknown = set(known) - {f.name for f in dataclasses.fields(ModelConfig)}
     if unknown:
         raise ValueError(f"ModelConfig has no {', '.join(sorted(unknown))}")
@@ -222,7 +222,7 @@ def _find_predrnn(action: bool, decoupled: bool) -> str:
 
 
 def _infer_patches(patch_channels: int, known: dict[str, Any]) -> dict[str, Any]:
-    """Return patch_size and img_channel from their product p p C and what is known of them."""
+    """Return patch_size and img_channel from the number of patch channels p p C and the fields in `known`."""
     patch_size, channels = known.get("patch_size"), known.get("img_channel")
     if patch_size is None and channels is None:
         patch_size = math.isqrt(patch_channels)

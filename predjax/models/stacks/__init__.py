@@ -1,4 +1,4 @@
-"""Stacks over patches, each an `hk.RNNCore`: what turns one patched frame into the prediction of the next."""
+"""Stacks, each an `hk.RNNCore`, which predict the patches of the next frame from the patches of one frame."""
 
 import inspect
 from typing import Any

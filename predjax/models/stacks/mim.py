@@ -28,7 +28,7 @@ class MIMStackState(NamedTuple):
 
 
 class MIMStack(hk.RNNCore):
-    """An ST-LSTM below memory-in-memory blocks, which differences go into; prediction W H_L.
+    """An ST-LSTM below memory-in-memory blocks, which take differences of hidden states; the prediction is W H_L.
 
         H_1 = ST-LSTM(x)    D_1 = H_1 - H_1 of the step before
         for l = 2 ... L:    D_l = MIM-N_l(D_{l-1})    H_l = MIM block_l(H_{l-1}, D_l)

@@ -1,4 +1,4 @@
-"""A layer of material points as a stack: strains in, scaled stresses out."""
+"""A layer of material points as a stack, from strains to scaled stresses."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +16,7 @@ from predjax.models.stacks.base import StackOutput
 class PhysicalStack(hk.RNNCore):
     """`Physical` with `num_hidden` points at every pixel of a map.
 
-    Inputs are strains `(B, h, w, 3)`, which are never scaled, because materials know what a strain is. Outputs are
+    Inputs are strains `(B, h, w, 3)`, which are never scaled, because material laws need true strains. Outputs are
     `StackOutput`: stresses in the unit of the frames, scaled as frames are. `unroll` takes `(B, T, h, w, 3)`.
     """
 

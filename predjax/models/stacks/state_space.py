@@ -24,7 +24,7 @@ class Block(hk.RNNCore):
     gated linear unit (Orvieto et al. 2023, Smith et al. 2023). For ConvS5 with the head "standard", which has group
     normalisation and gelu itself, G is the identity. `dropout` acts in training only.
 
-    Inputs and outputs `(B, *S, F)`; of all steps, in `unroll`, `(B, T, *S, F)`.
+    Inputs and outputs are `(B, *S, F)`; in `unroll`, with all steps, `(B, T, *S, F)`.
     """
 
     def __init__(self, cell: Any, dropout: float = 0.0, name: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What stands around a stack and turns its output into the next frame: functions from a `Network` to another one."""
+"""Wrappers, which turn the output of a stack into the next frame: functions from one `Network` to another."""
 
 from predjax.cells.context import StepContext
 from predjax.models.config import ModelConfig
@@ -9,7 +9,7 @@ from predjax.models.wrappers.scale_gains import extend_frame
 
 
 def make_network(config: ModelConfig, grid: tuple[int, int], context: StepContext | None = None) -> Network:
-    """Make the stack of a model, with what stands around it, inside a Haiku function."""
+    """Make the stack of a model and its wrapper, inside a Haiku function."""
     network = make_bare(make_stack(config, grid, context))
     if config.scales:
         return extend_frame(network, config)

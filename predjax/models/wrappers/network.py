@@ -1,4 +1,4 @@
-"""What a window is unrolled with: a stack, bare or wrapped."""
+"""The network that is unrolled over a window: a stack with or without a wrapper."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -11,10 +11,10 @@ from predjax.models.stacks.base import StackOutput
 class Network(NamedTuple):
     """A recurrent network over patches, inside a Haiku function.
 
-    begin(observed) -> the state before the first step of scaled frames `(B, T, H, W, C)`, of which `observed` are the
-      first, NaN = no coverage. In a sequence task there are none of them.
-    step(features (B, h, w, F), state) -> (`StackOutput`, state). The first features are those of the frame.
-    unroll(features (B, T, h, w, F), state) -> the same for all steps at once, of stacks that can.
+    begin(observed) -> the state before the first step. `observed` are the first scaled frames `(B, T, H, W, C)` of the
+      window, NaN = no coverage; a sequence task has none.
+    step(features (B, h, w, F), state) -> (`StackOutput`, state). The features of the frame come first.
+    unroll(features (B, T, h, w, F), state) -> the same for all steps at once, for stacks that have this.
     """
 
     begin: Callable[[jax.Array], Any]
@@ -23,7 +23,7 @@ class Network(NamedTuple):
 
 
 def make_bare(stack: Any) -> Network:
-    """Make the network of a stack alone."""
+    """Make the network of a stack without a wrapper."""
 
     def begin(observed: jax.Array) -> Any:
         return stack.initial_state(len(observed))

@@ -1,4 +1,4 @@
-"""A network that gives the change of the frame which goes in."""
+"""A network that predicts the change of the input frame."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from predjax.models.wrappers.network import Network
 
 
 def add_frame(network: Network, config: ModelConfig) -> Network:
-    """Add the frame that goes in to what the network gives: a network that gives nothing forecasts persistence."""
+    """Add the input frame to the output of the network, so that an output of zeros forecasts persistence."""
 
     def add(run: Callable) -> Callable:
         def wrapped(features: jax.Array, state: Any) -> tuple[StackOutput, Any]:

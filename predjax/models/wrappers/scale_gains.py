@@ -1,10 +1,10 @@
-"""A network that gives gains of the frame's scales, each of which goes on as it did in the observed frames.
+"""A network that corrects the extrapolation of each scale of the frame by gains.
 
 Fine patterns of rain live shorter than coarse ones. S-PROG (Seed, 2003,
 https://doi.org/10.1175/1520-0450(2003)042<0381:ADASSA>2.0.CO;2) extrapolates every scale by an autoregression of order
-2 that is fitted to the observed frames of the case. The scales here are those of the a trous transform with the B3
-spline (Starck, Fadili & Murtagh, 2007, https://doi.org/10.1109/TIP.2006.887733): scale k is what blurring at a distance
-of 2^k pixels removes, the last scale is what remains, and the scales add up to the frame.
+2 that is fitted to the observed frames of the case. The scales here come from the a trous transform with the B3 spline
+(Starck, Fadili & Murtagh, 2007, https://doi.org/10.1109/TIP.2006.887733): scale k is the part that blurring at a
+distance of 2^k pixels removes, the last scale is the rest, and the scales add up to the frame.
 """
 
 import functools
@@ -25,7 +25,7 @@ LONGEST = 0.9999  # largest correlation of two frames: what does not change at a
 
 
 class GainsState(NamedTuple):
-    """The state of the wrapped network, the frame `(B, H, W, C)` that went in last, and the fit `(B, K, 2, C)`."""
+    """The state of the wrapped network, the last input frame `(B, H, W, C)`, and the fit `(B, K, 2, C)`."""
 
     inner: Any
     before: jax.Array
@@ -33,7 +33,7 @@ class GainsState(NamedTuple):
 
 
 def extend_frame(network: Network, config: ModelConfig) -> Network:
-    """Extend the scales of the frame that goes in, with gains that the network gives (see `extend_scales`)."""
+    """Extend the scales of the input frame with the gains that the network gives (see `extend_scales`)."""
 
     def to_pixels(features: jax.Array) -> jax.Array:
         return from_patches(features[..., : config.output_features], config.patch_size)
@@ -98,7 +98,7 @@ def fit_scales(frames: jax.Array, count: int) -> jax.Array:
         p1 = r1 (1 - r2) / (1 - r1^2),  p2 = (r2 - r1^2) / (1 - r1^2)
 
     Where that would not be stationary, and where there are only two frames, p1 = r1 and p2 = 0. The coarsest scale
-    stays as it is (a = b = 0); with one frame all scales do. Pixels that lack coverage in any frame are left out. The
+    does not change (a = b = 0); with one frame no scale does. Pixels that lack coverage in any frame are left out. The
     fit has no gradient.
     """
     frames = jnp.moveaxis(frames, -1, 2)

@@ -24,7 +24,7 @@ MOST_LEADS = 3  # lead times that get a spectrum or a curve of their own
 
 
 class Legend(NamedTuple):
-    """A swatch for each line of a section's pictures, and what the shaded bands are ("" = there are none)."""
+    """A swatch for each line of a section's pictures, and the name of the shaded bands ("" = there are none)."""
 
     swatches: list[Picture]
     bands: str = ""
@@ -89,7 +89,7 @@ def picture_ensemble(ensemble: xr.Dataset, method: str) -> list[Picture]:
 def make_legend(styles: Mapping[str, Mapping], *, observed: bool = False, bands: str = "") -> Legend:
     """Make the legend of a section, which stays in sight while the section scrolls by.
 
-    `observed` adds the line of the observation; `bands` says what the shaded bands are.
+    `observed` adds the line of the observation; `bands` names the shaded bands.
     """
     lines = [("observed", OBSERVED_STYLE)] if observed else []
     lines += [(method, {**style, "linewidth": 1.6}) for method, style in styles.items()]

@@ -150,7 +150,7 @@ def _show_pictures(name: str, heading: str, legend: Legend, groups: Sequence[Pic
 
 
 def _name_bands(common: xr.Dataset) -> str:
-    """Say what the shaded bands are; return "" where there are none."""
+    """Return the name of the shaded bands, or "" where there are none."""
     if not any(str(name).endswith("_low") and values.notnull().any() for name, values in common.data_vars.items()):
         return ""
     level = common.attrs.get("interval_level")

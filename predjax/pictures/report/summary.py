@@ -96,7 +96,7 @@ def _order_sign(text: str) -> tuple[int, str]:
 
 
 def _explain_intervals(common: xr.Dataset, reference: str) -> str:
-    """Say what the word "resolved" rests on."""
+    """Explain the word "resolved" in the report."""
     lows = [values for name, values in common.data_vars.items() if str(name).endswith("_low")]
     if not lows:
         return f"There are no intervals: whether a difference to {reference} is luck cannot be told."

@@ -52,7 +52,7 @@ class _CompositeBackend(BackendEntrypoint):
         return xr.decode_cf(found, drop_variables=drop_variables, **decoding)
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
-        """Return whether a file is a composite of the format that needs no choice of a variable."""
+        """Return whether a file is a composite of this format with one variable, so that no choice is needed."""
         try:
             path = os.fspath(filename_or_obj)
             return self.holds(path, read_start(path)) and bool(self.open(path))

@@ -26,7 +26,7 @@ _HDF5_SUFFIXES = (".h5", ".hdf", ".hdf5")
 
 
 class Reading(NamedTuple):
-    """How files are read; see `radar.config.DataConfig`, whose fields of the same names these are."""
+    """The options of reading files: the fields of the same names in `radar.config.DataConfig`."""
 
     layout: str = "auto"
     variable: str = ""
@@ -40,13 +40,13 @@ class Format(NamedTuple):
     """A format, in one of two kinds.
 
     Attributes:
-      suffixes: that its files have, in lower case; a format without any is a folder.
-      holds: of the first kind: whether a path, whose first 8 bytes are given too, is of this format by its content.
-      open: of the first kind: a path and the wanted variable ("": the only one) to a lazy Dataset of undecoded numbers
+      suffixes: the suffixes of its files, in lower case; a format without suffixes is a folder.
+      holds: (first kind) tells from a path and the first 8 bytes of the file whether its content has this format.
+      open: (first kind) opens a path with the wanted variable ("": the only one) as a lazy Dataset of undecoded numbers
         with CF attributes. Files of one grid are joined in time.
-      read: of the second kind, arrays and tables: a path to Movies, each file by itself.
+      read: (second kind, arrays and tables) reads a path as Movies, each file by itself.
       is_composite: whether a file is one image, without forcings.
-      in_folders: whether such files are read of a folder; else they are named.
+      in_folders: whether such files are read when a user names their folder; else each must be named.
     """
 
     suffixes: tuple[str, ...]
@@ -126,7 +126,7 @@ def read_labels(file: str, reading: Reading) -> Header:
 
 
 def _open(file: str, reading: Reading) -> tuple[xr.Dataset, str]:
-    """The Dataset of a file, and the variable to choose in it."""
+    """Open a file; return its Dataset and the variable to choose in it."""
     if reading.engine:
         return open_with(reading.engine, file), reading.variable
     start = read_start(file)

@@ -1,4 +1,4 @@
-"""Which variable of a Dataset holds the frames, and which of its dimensions is which.
+"""The choice of the variable of a Dataset that holds the frames, and the roles of its dimensions.
 
 By CF attributes first (axis, standard_name, units), then by names. Datasets are undecoded; what lies in a group of the
 file is called "group/name", and sees the coordinates of its own group and of the groups above it.
@@ -83,10 +83,10 @@ def find_roles(dataset: xr.Dataset, name: str, label: str, *, unknown: str = "")
     """Return the role of every dimension of a variable: one of ROLES, or "" for a size of one.
 
     Args:
-      dataset: where the variable is.
-      name: of the variable, of the frames or of a forcing.
-      label: file and variable, for the message of an error.
-      unknown: role of a dimension that nothing identifies; empty refuses it.
+      dataset: the Dataset that has the variable.
+      name: the name of the variable, which holds frames or a forcing.
+      label: file and variable, for the messages of errors.
+      unknown: the role of a dimension that nothing identifies; with "" such a dimension is an error.
 
     Raises:
       ValueError: a dimension cannot be identified, or two have the same role.
@@ -156,7 +156,7 @@ def is_date(variable: xr.Variable) -> bool:
 
 
 def _find_maps(dataset: xr.Dataset) -> list[str]:
-    """The variables with a y and an x dimension that are not coordinates, those of groups as well."""
+    """Return the variables with a y and an x dimension that are not coordinates, variables in groups as well."""
     named, found = _named_by_others(dataset), []
     for name, one in dataset.variables.items():
         if one.ndim < 2 or name in named or _STANDARD_NAMES.get(_text(one, "standard_name")):
@@ -168,7 +168,7 @@ def _find_maps(dataset: xr.Dataset) -> list[str]:
 
 
 def _find_series(dataset: xr.Dataset, ignored: Iterable[str]) -> list[str]:
-    """The numbers along time and at most one dimension besides the movies; no coordinates, and none in groups."""
+    """Return the numeric variables along time and at most one more dimension (except movie), outside of groups."""
     named, found = _named_by_others(dataset) | set(ignored), []
     for name, one in dataset.variables.items():
         roles = [_role(dataset, "", str(dimension)) for dimension in one.dims]
@@ -180,7 +180,7 @@ def _find_series(dataset: xr.Dataset, ignored: Iterable[str]) -> list[str]:
 
 
 def _named_by_others(dataset: xr.Dataset) -> set[str]:
-    """The names of coordinates, bounds and what else belongs to other variables."""
+    """Return the names of the variables that describe others: coordinates, bounds and ancillary variables."""
     named = set(map(str, dataset.sizes))
     for name, one in dataset.variables.items():
         group = _group(str(name))
@@ -190,7 +190,10 @@ def _named_by_others(dataset: xr.Dataset) -> set[str]:
 
 
 def _role(dataset: xr.Dataset, group: str, dimension: str) -> str:
-    """By its coordinate variable, then by its name, then by any other variable along it alone; "" if by none."""
+    """Return the role of a dimension, or "" where nothing tells it.
+
+    Its coordinate variable tells the role, else its name, else any other variable along this dimension alone.
+    """
     name = _plain(dimension)
     coordinate = lookup(dataset, f"{group}/", name)
     role = _role_by_attributes(dataset.variables[coordinate]) if coordinate is not None else ""
@@ -213,7 +216,7 @@ def _role_by_attributes(variable: xr.Variable) -> str:
 
 
 def _visible(dataset: xr.Dataset, group: str) -> dict[str, str]:
-    """The full names of the variables of a group and of the groups above it, by plain name, the nearest first."""
+    """Return the full names, by plain name, of the variables of a group and its parents; the nearest group counts."""
     found: dict[str, str] = {}
     while True:
         found = found | {

@@ -1,4 +1,4 @@
-"""Whether a classic netCDF file (netCDF-3) is whole.
+"""A check that a classic netCDF file (netCDF-3) is complete.
 
 The netCDF library returns garbage for frames that lie behind the end of a truncated file, so the size that the
 header asks for is compared with the size of the file. The format: "NetCDF Classic Format Specification" of Unidata

@@ -20,13 +20,13 @@ class Composite(NamedTuple):
     """One image and its labels.
 
     Attributes:
-      name: of the quantity.
+      name: the name of the quantity.
       pixels: the array (y, x).
-      attrs: of the pixels: units, packing, names; see `decode.read_packing`.
+      attrs: the attributes of the pixels: units, packing, names; see `decode.read_packing`.
       grid: where the pixels lie.
-      time: of the image.
+      time: the time of the image.
       period: start and end of an accumulation, or None.
-      file_attrs: of the whole file.
+      file_attrs: the attributes of the whole file.
     """
 
     name: str

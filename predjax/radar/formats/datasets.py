@@ -33,7 +33,7 @@ def list_datasets(data: Any) -> list[xr.Dataset] | None:
 
 
 def _choose_name(array: xr.DataArray) -> Hashable:
-    """The array's own name, unless it has none or that of a coordinate."""
+    """Return the array's own name, or another name where it has none or has the name of a coordinate."""
     taken = {*array.dims, *array.coords}
     names = (array.name, "frames", "values")
     return next((name for name in names if name is not None and name not in taken), "predjax_values")
@@ -45,7 +45,7 @@ def is_movies(dataset: xr.Dataset) -> bool:
 
 
 def check_engine(name: str) -> None:
-    """Refuse an engine that xarray has not. Errors: ValueError, lists those that it has."""
+    """Refuse an unknown engine of xarray. Errors: ValueError, which lists the known engines."""
     known = sorted(xr.backends.list_engines())
     if name and name not in known:
         raise ValueError(f"engine must be one that xarray has installed ({', '.join(known)}), not {name!r}")
@@ -56,7 +56,7 @@ def open_with(engine: str, path: str, variable: str = "") -> xr.Dataset:
 
     Args:
       engine: name of the engine.
-      path: of the file.
+      path: the path of the file.
       variable: not used: all variables are there.
 
     Raises:
@@ -101,7 +101,7 @@ def encode_dataset(dataset: xr.Dataset, path: str) -> xr.Dataset:
 
 
 def _encode(variable: xr.Variable, coordinates: str) -> xr.Variable:
-    """A variable with dates as numbers, and in the attributes what xarray keeps beside them when it decodes a file."""
+    """Return a variable with dates as numbers, and with the attributes that xarray moved to its encoding."""
     plain, attrs, encoding = variable.copy(deep=False), dict(variable.attrs), variable.encoding
     if "grid_mapping" in encoding:
         attrs.setdefault("grid_mapping", encoding["grid_mapping"])
@@ -121,6 +121,6 @@ def _encode(variable: xr.Variable, coordinates: str) -> xr.Variable:
 
 
 def _unpack_limits(limits: Any, key: str, scale: float, offset: float) -> np.ndarray:
-    """Limits of packed numbers as limits of values, half a number wider, for values are rounded."""
+    """Return limits of packed numbers as limits of values, half a packing step wider, because values are rounded."""
     wider = {"valid_min": -0.5, "valid_max": 0.5, "valid_range": np.array([-0.5, 0.5])}[key]
     return (np.asarray(limits, float) + wider) * scale + offset

@@ -21,16 +21,16 @@ _UNWRITTEN = 9.9e36
 
 @dataclasses.dataclass(frozen=True)
 class Decoder:
-    """What turns stored numbers into float32 values: value = convert(stored * scale + offset).
+    """A function from stored numbers to float32 values: value = convert(stored * scale + offset).
 
     Attributes:
-      dtype: of the stored numbers, e.g. "<i2".
-      scale, offset: of the packing.
+      dtype: the type of the stored numbers, e.g. "<i2".
+      scale, offset: the scale and offset of the packing.
       missing: stored numbers that mean "no data"; they come before `dry`.
       dry, dry_value: stored numbers that mean "looked, and nothing there", and the value of that before conversion.
       stored_range, value_range: smallest and largest valid stored number, and value before conversion.
       quantity: "rain", "reflectivity" or "" (anything else): which values are impossible.
-      unsigned: whether signed stored numbers are to be read as unsigned (attribute `_Unsigned`).
+      unsigned: whether signed stored numbers are read as unsigned (attribute `_Unsigned`).
       factor: multiplies the value (a unit or an accumulation into mm/h).
       to: "" (keep), "mm/h" (from dBZ) or "dBZ" (from mm/h), after the factor, by Z = zr_a R^zr_b.
       values: float64 bytes, the value of each code where the scale is not linear; scale and offset are not used then.
@@ -69,7 +69,7 @@ class Decoder:
 
     @property
     def table(self) -> np.ndarray | None:
-        """The float32 value of each of the 256 or 65536 codes of an 8 or 16 bit integer; None for other types."""
+        """The float32 value of each of the 256 or 65536 codes of 8 or 16 bit integers; None for other types."""
         dtype = np.dtype(self.dtype)
         return _table(self)[0] if dtype.kind in "iu" and dtype.itemsize <= 2 else None
 
@@ -101,7 +101,7 @@ class Decoder:
         return converted
 
     def _value_and_fault(self, stored: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Values before conversion, which of them are missing, and which are neither missing nor possible."""
+        """Return values before conversion, a mask of missing values, and a mask of other values that are impossible."""
         if self.unsigned:
             stored = stored.view(f"u{stored.dtype.itemsize}")
         missing = np.zeros(stored.shape, bool)
@@ -141,7 +141,7 @@ class Decoder:
 
 @functools.lru_cache(maxsize=16)
 def _table(decoder: Decoder) -> tuple[np.ndarray, np.ndarray | None]:
-    """The value of every number that 8 or 16 bits can hold, by bit pattern; and which of them are impossible."""
+    """Return the value of every 8 or 16 bit number, by bit pattern, and a mask of the impossible ones, or None."""
     dtype = np.dtype(decoder.dtype).newbyteorder("=")
     bits = np.arange(2 ** (8 * dtype.itemsize), dtype=f"u{dtype.itemsize}")
     values, missing, wrong = decoder._value_and_fault(bits.view(dtype))

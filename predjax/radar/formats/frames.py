@@ -1,4 +1,4 @@
-"""The frames of one or many files as one lazy array: only what is indexed is read."""
+"""The frames of one or many files as one lazy array: indexing reads only the chosen frames."""
 
 import itertools
 from typing import Any
@@ -15,8 +15,8 @@ class FileFrames:
     """Frames (movie, time, y, x, field) that lie in one or many files, or (movie, time, field) without pixels.
 
     Attributes:
-      shape: of the whole array.
-      dtype: float32, or that of the codes.
+      shape: the shape of the whole array.
+      dtype: float32, or the type of the codes.
     """
 
     reads_lists = False
@@ -31,8 +31,8 @@ class FileFrames:
         """Args:
         parts: path and fields of every file.
         frames: (time, 2): for every frame the number of its file and its place in it, in order of time.
-        shape: of the whole array.
-        dtype: of what the decoders of the fields return.
+        shape: the shape of the whole array.
+        dtype: the type that the decoders of the fields return.
         """
         self._parts, self._frames = parts, frames
         self.shape, self.dtype = shape, np.dtype(dtype)
@@ -77,7 +77,7 @@ class FileFrames:
         return values[tuple(slice(None) if isinstance(k, slice) else 0 for k in key)]
 
     def _runs(self, times: range) -> list[tuple[int, int]]:
-        """Pieces [begin, end) of `times` whose frames follow each other in one file."""
+        """Return the pieces [begin, end) of `times` whose frames follow each other in one file."""
         frames = self._frames[times.start : times.stop : times.step] if len(times) else self._frames[:0]
         breaks = np.flatnonzero((np.diff(frames[:, 0]) != 0) | (np.diff(frames[:, 1]) != 1)) + 1
         edges = [0, *breaks.tolist(), len(frames)]
@@ -88,12 +88,12 @@ def read_field(file: str, field: Field, where: dict[str, range]) -> np.ndarray:
     """Read and decode a piece of one field.
 
     Args:
-      file: path.
-      field: of the file.
-      where: the ranges of "movie", "time", "y" and "x".
+      file: the path of the file.
+      field: the field of the file to read.
+      where: the ranges along "movie", "time", "y" and "x".
 
     Returns:
-      float32 (codes, where the decoder gives those) that broadcasts to (movie, time, y, x).
+      An array that broadcasts to (movie, time, y, x): float32, or codes where the decoder gives codes.
 
     Raises:
       ValueError: the data are damaged, or a value is impossible.
@@ -117,7 +117,7 @@ def read_field(file: str, field: Field, where: dict[str, range]) -> np.ndarray:
 
 
 def _find_unreadable(field: Field, where: dict[str, range]) -> str:
-    """`frame N` of the file, for the first that cannot be read; `the data` where each can by itself."""
+    """Return "frame N" for the first frame that cannot be read, or "the data" where each can be read by itself."""
     for number in where["time"]:
         piece = where | {"time": range(number, number + 1)}
         try:

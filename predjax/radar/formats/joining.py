@@ -23,14 +23,14 @@ _LONG_CHUNK = 32
 
 
 class Joined(NamedTuple):
-    """One movie of many files, and the frames that other files have of the same times.
+    """One movie of many files, and the spare frames that other files have for the same times.
 
     Attributes:
       movies: not yet checked.
-      files: of all of its frames.
-      places: (frame, 2): the number of the file of every frame of `movies`, and its place in it.
-      spare: frames (1, frame, y, x, channel) that are not in `movies`, since a file before theirs has the time.
-      spare_times, spare_places: of these, in order of time and then of the files.
+      files: the files of all of its frames.
+      places: (frame, 2): the number of the file of every frame of `movies`, and the index of the frame in that file.
+      spare: frames (1, frame, y, x, channel) that are not in `movies`, because an earlier file has their time.
+      spare_times, spare_places: times and places of the spare frames, ordered by time and then by file.
     """
 
     movies: Movies
@@ -63,7 +63,7 @@ def join_files(headers: Iterable[Header]) -> list[Joined]:
 
 
 def _group_key(header: Header, grid: int, number: int, groups: dict) -> tuple:
-    """Return what the files of one movie share; single frames join the first group that has the rest."""
+    """Return the key that the files of one movie share; single frames join the first group with the same rest."""
     if header.time is None or header.movies > 1:
         return (number,)
     conversion = header.conversion
@@ -82,7 +82,7 @@ def _group_key(header: Header, grid: int, number: int, groups: dict) -> tuple:
 
 
 def _join(headers: list[Header], source: str) -> Joined:
-    """One Movies of the files of one group."""
+    """Join the files of one group to one Movies."""
     first = headers[0]
     lengths = [header.length for header in headers]
     places = np.stack([np.repeat(np.arange(len(headers)), lengths), np.concatenate([*map(np.arange, lengths)])], axis=1)
@@ -121,7 +121,7 @@ def _join(headers: list[Header], source: str) -> Joined:
 
 
 def _with_units(header: Header, step: float | None) -> tuple[Field, ...]:
-    """The fields of a file with the conversion to the unit of the movie."""
+    """Return the fields of a file with the conversion to the unit of the movie."""
     seconds = header.period or step
     if header.conversion.accumulation and seconds is None:
         raise ValueError(
@@ -148,7 +148,7 @@ def warn_of_duplicates(joined: Joined) -> None:
 
 
 def _remark(header: Header, source: str) -> None:
-    """Log what was decided for the user and could be wrong."""
+    """Log the decisions that were made for the user and could be wrong."""
     conversion = header.conversion
     if conversion.to:
         whose = "the file's own" if conversion.own_zr else "Marshall and Palmer's, the file has none"
@@ -170,7 +170,7 @@ def _remark(header: Header, source: str) -> None:
 
 
 def _source_name(headers: list[Header], alone: bool) -> str:
-    """A short name of one or many files: "a.nc", "a.nc, b.nc", "frames/*.nc" or "a.nc and 11 more"."""
+    """Return a short name for one or many files: "a.nc", "a.nc, b.nc", "frames/*.nc" or "a.nc and 11 more"."""
     paths = [pathlib.Path(header.file).absolute() for header in headers]
     if len(paths) <= 3:
         return ", ".join(path.name for path in paths)

@@ -40,7 +40,7 @@ def open_knmi(path: str, variable: str = "") -> xr.Dataset:
     """Open a composite as a lazy CF Dataset of undecoded pixels.
 
     Args:
-      path: of the file.
+      path: the path of the file.
       variable: a parameter ("PRECIP") or a group ("image2"); empty: the only one that can be meant.
 
     Raises:
@@ -78,7 +78,7 @@ def _read_composite(file: netCDF4.Dataset, path: str, variable: str) -> Composit
 
 
 def _find_image(dataset: netCDF4.Dataset, file: str, wanted: str) -> tuple[str, str, str]:
-    """Group, parameter and unit of the image that is meant: the attribute image_geo_parameter is "PRECIP_[MM]"."""
+    """Return the group, parameter and unit of the wanted image; image_geo_parameter is, for example, "PRECIP_[MM]"."""
     found = {}
     for group in filter(re.compile(r"image\d+").fullmatch, dataset.groups):
         said = text(attributes_at(dataset, group), "image_geo_parameter", f"{file}: {group}")
@@ -101,7 +101,7 @@ def _find_image(dataset: netCDF4.Dataset, file: str, wanted: str) -> tuple[str, 
 
 
 def _date(overview: dict, key: str, name: str) -> np.datetime64:
-    """ "12-AUG-2010;00:05:00.000" in any case."""
+    """Return the date of a text such as "12-AUG-2010;00:05:00.000", in capitals or not."""
     said = text(overview, key, name)
     match = re.fullmatch(r"(\d\d)-([A-Za-z]{3})-(\d{4});(\d\d):(\d\d):(\d\d)(?:\.\d*)?", said)
     if not match or match[2].upper() not in _MONTHS:
@@ -112,10 +112,10 @@ def _date(overview: dict, key: str, name: str) -> np.datetime64:
 
 
 def _describe_packing(dataset: netCDF4.Dataset, path: str, dtype: np.dtype, unit: str, name: str) -> dict:
-    """Attributes of the packing, by the formula of the calibration.
+    """Return the attributes of the packing, from the formula of the calibration.
 
-    Out of the image is no coverage, and so are missing data; but the code 0 for missing data, which is that of the
-    lowest value as well, marks pixels without an echo.
+    The codes for "out of image" and "missing data" mean no coverage. The exception is 0 as the code of missing data:
+    it is also the code of the lowest value, and marks pixels without an echo.
     """
     name = f"{name}/calibration"
     # Some files calibrate their first image only.

@@ -45,13 +45,13 @@ class Header:
 
     Attributes:
       file: its path.
-      grid: of its frames.
+      grid: the grid of its frames.
       movies, length: the numbers of movies, and of frames in each.
       time: dates (movie, time), or None.
       fields: the channels.
       forcings: the fields known ahead, and their names.
       channel: labels of the channels, or None to number them.
-      conversion: of the units of the frames.
+      conversion: the conversion of the units of the frames.
       period: length of the accumulations in seconds where the file says so.
       attrs: more attributes of the frames.
       file_attrs: global attributes to keep.
@@ -145,7 +145,7 @@ def read_header(dataset: xr.Dataset, file: str, variable: str, units: str, forci
 
 
 def _check_sizes(sizes: dict[str, int], name: str) -> None:
-    """Refuses what nobody has: a few bytes declare any size, and what is not written takes no place in a file."""
+    """Refuse impossible sizes: a damaged file can declare any size, because unwritten data take no space in it."""
     frames = sizes.get("movie", 1) * sizes.get("time", 1)
     if frames > _MOST_FRAMES:
         raise ValueError(f"{name}: a file of {frames} frames is not possible, at most {_MOST_FRAMES} are")
@@ -186,7 +186,7 @@ def _find_fields(dataset: xr.Dataset, name: str, roles: dict[str, str], label: s
 def _find_forcing(
     dataset: xr.Dataset, wanted: str, sizes: dict[str, int], label: str
 ) -> tuple[tuple[Field, ...], list[str]]:
-    """The fields of a forcing variable and their names."""
+    """Return the fields of a forcing variable and their names."""
     name = wanted.strip("/")
     if name not in dataset.variables:
         there = ", ".join(one for one in map(str, dataset.variables) if "/" not in one)
@@ -202,7 +202,7 @@ def _find_forcing(
 
 
 def _read_dates(dataset: xr.Dataset, name: str, roles: dict, sizes: dict, file: str) -> np.ndarray:
-    """Dates (movie, time) of values along none, one or both of these dimensions."""
+    """Return dates (movie, time) from a variable along none, one or both of these dimensions."""
     variable = dataset.variables[name]
     values = times.decode_times(variable.values, cf.attributes(variable), f"{file}: {name.rpartition('/')[2]}")
     there = [roles[str(one)] for one in variable.dims if roles.get(str(one)) in ("movie", "time")]
@@ -215,7 +215,7 @@ def _read_dates(dataset: xr.Dataset, name: str, roles: dict, sizes: dict, file: 
 
 
 def _measure_period(dataset: xr.Dataset, chosen: str, time: str, roles: dict, sizes: dict, file: str) -> float | None:
-    """The accumulation period in seconds: of time bounds, or of start_time and time."""
+    """Return the accumulation period in seconds, from time bounds or from start_time and time; else None."""
     variable = dataset.variables[time]
     bounds = cf.lookup(dataset, time, str(cf.attributes(variable).get("bounds", "")))
     if bounds is not None:
@@ -232,7 +232,7 @@ def _measure_period(dataset: xr.Dataset, chosen: str, time: str, roles: dict, si
 
 
 def _read_grid(dataset: xr.Dataset, name: str, roles: dict[str, str], sizes: dict[str, int], file: str) -> Grid:
-    """The grid of the frames; a grid mapping in the extended form "crs: x y" is named first."""
+    """Return the grid of the frames; of an extended grid mapping "crs: x y" the first name counts."""
     text = str(cf.attributes(dataset.variables[name]).get("grid_mapping", ""))
     mapping = text.split(":")[0].split()[0] if text.strip() else ""
     path = cf.lookup(dataset, name, mapping) if mapping else None
@@ -242,7 +242,7 @@ def _read_grid(dataset: xr.Dataset, name: str, roles: dict[str, str], sizes: dic
 
 
 def _read_coordinate(dataset: xr.Dataset, name: str, roles: dict[str, str], role: str, file: str) -> xr.Variable | None:
-    """The one-dimensional coordinate of y or x as found, or None."""
+    """Return the one-dimensional coordinate of y or x, or None where the file has none."""
     dimension = next((one for one, found in roles.items() if found == role), None)
     path = cf.lookup(dataset, name, dimension.rpartition("/")[2]) if dimension else None
     if path is None:

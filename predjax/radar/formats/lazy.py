@@ -16,23 +16,23 @@ class Readable(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the whole array."""
+        """The shape of the whole array."""
 
     @property
     def dtype(self) -> np.dtype:
-        """Of the whole array."""
+        """The type of the whole array."""
 
     @property
     def reads_lists(self) -> bool:
-        """Whether `read` also takes lists of places, each along its own axis."""
+        """Whether `read` also takes a list of indices for each axis."""
 
     def read(self, key: tuple) -> np.ndarray:
-        """Read a part of the array: a whole number or a slice an axis."""
+        """Read a part of the array; `key` has an integer or a slice for each axis."""
 
 
 @runtime_checkable
 class Coded(Readable, Protocol):
-    """Frames whose values a table may tell."""
+    """Frames whose values may be stored as codes of a table."""
 
     def codes(self) -> tuple[Readable, np.ndarray] | None:
         """Return the same frames as codes, and the table of their values; None where no single table decodes them."""
@@ -80,19 +80,19 @@ def read_later(dims: Iterable[Hashable], source: Readable, attrs: dict | None = 
 
 
 def find_source(variable: xr.Variable | xr.DataArray) -> Readable | None:
-    """Return what a variable, or the whole that it is a part of, is read from; None for numbers in memory.
+    """Return the `Readable` that a variable, or the whole of which it is a part, is read from; None for data in memory.
 
-    xarray hands on the arrays that reading gives, but not what it reads from. So an empty part is read, which costs
-    nothing.
+    xarray hands on the arrays that it reads, but not their source. So an empty part is read, which costs nothing and
+    carries its source along.
     """
     origin = getattr(variable[:0].data, "origin", None) if variable.ndim else None
     return origin and origin[0]
 
 
 def _find_part(variable: xr.Variable | xr.DataArray) -> tuple | None:
-    """The index of each axis of what a variable is read from, as of `find_source`.
+    """Return the index along each axis by which a variable is cut from its source (`find_source`), or None.
 
-    An empty part along one axis tells the indices of all other axes.
+    A part that is empty along one axis tells the indices of all other axes.
     """
     if variable.ndim < 2:
         return None
@@ -119,7 +119,7 @@ def find_codes(frames: xr.Variable | xr.DataArray) -> tuple[xr.Variable, np.ndar
 
 
 def cut_frames(frames: xr.Variable, start: int, stop: int) -> xr.Variable:
-    """Return frames [start, stop) of whole lazy frames; unlike those of a slice they do not know of all files."""
+    """Return frames [start, stop) of whole lazy frames; unlike a slice, they do not refer to all files."""
     source = find_source(frames)
     assert isinstance(source, Divisible), "a reader made them"
     return read_later(frames.dims, source.cut(start, stop))

@@ -1,4 +1,4 @@
-"""netCDF files to Datasets: whatever is in them, undecoded."""
+"""Read netCDF files as undecoded Datasets with all of their variables."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ def open_netcdf(path: str, variable: str = "") -> xr.Dataset:
     """Open a netCDF file as a lazy Dataset of undecoded numbers; variables and dimensions of groups are "group/name".
 
     Args:
-      path: of the file.
+      path: the path of the file.
       variable: not used: all variables are there.
 
     Raises:
@@ -27,7 +27,7 @@ def open_netcdf(path: str, variable: str = "") -> xr.Dataset:
 
 
 def build_dataset(variables: dict[str, xr.Variable], attrs: dict, path: str) -> xr.Dataset:
-    """Return a Dataset of variables as they are: xarray would read the coordinates to index them."""
+    """Return a Dataset of the given variables without indexes, because xarray would read coordinates to index them."""
     others = [name for name, one in variables.items() if one.dims and name not in one.dims]
     dataset = xr.Coordinates(variables, indexes={}).to_dataset().reset_coords(others)
     dataset.attrs, dataset.encoding = attrs, {"source": path}
@@ -47,7 +47,7 @@ def _find_variables(path: str, group: netCDF4.Dataset) -> Iterator[tuple[str, xr
 
 
 def _attributes(item: netCDF4.Dataset | netCDF4.Variable) -> dict:
-    """The attributes of a variable or group; where one cannot be read, the error is its value."""
+    """Return the attributes of a variable or group; the value of an attribute that cannot be read is the error."""
     found: dict = {}
     for key in item.ncattrs():
         try:

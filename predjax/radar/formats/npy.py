@@ -1,4 +1,4 @@
-"""Arrays in .npy files to Movies, memory-mapped: only what is indexed is read."""
+"""Read .npy files as Movies, memory-mapped: indexing reads only the chosen frames."""
 
 import logging
 import math
@@ -153,7 +153,7 @@ def read_array_header(stream: BinaryIO, name: str, size: int) -> tuple[tuple[int
     """Read the header of a .npy file: the shape of its array, whether the order is Fortran's, and the type.
 
     Args:
-      stream: at the beginning of the file; afterwards at that of the numbers.
+      stream: the open file at its beginning; afterwards it is at the first number.
       name: of the file, for the message of an error.
       size: its bytes.
 

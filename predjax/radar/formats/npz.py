@@ -38,7 +38,7 @@ class ClipFrames:
 
 
 def read_npz(file: str | os.PathLike, layout: str = "auto", units: str = "file") -> Movies:
-    """Read a .npz file: the clips of a Moving-MNIST file of PredRNN, or the one array that it holds.
+    """Read a .npz file: the clips of a Moving-MNIST file of PredRNN, or the only array in the file.
 
     A Moving-MNIST file has `dims` (1, 3) = (C, H, W), or (2, 3) for inputs and outputs, `input_raw_data`
     (frame, C, H, W), optionally `output_raw_data`, and `clips` (2, N, 2): for the input and the output of every
@@ -47,8 +47,8 @@ def read_npz(file: str | os.PathLike, layout: str = "auto", units: str = "file")
 
     Args:
       file: path.
-      layout: of a single array, one of LAYOUTS.
-      units: what the values are in; see `read_npy`.
+      layout: the layout of a single array, one of LAYOUTS.
+      units: the unit of the values; see `read_npy`.
 
     Raises:
       ValueError, OSError: one line with the file, the rule and what was found.
@@ -91,7 +91,7 @@ def _array(archive: zipfile.ZipFile, key: str, file: str | os.PathLike) -> np.nd
 
 @contextlib.contextmanager
 def _damage_named(name: str) -> Iterator[None]:
-    """Turn whatever reading damaged bytes raises into one line."""
+    """Turn any error from reading damaged bytes into one line."""
     try:
         yield
     except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, OSError, NotImplementedError) as error:
@@ -99,7 +99,7 @@ def _damage_named(name: str) -> Iterator[None]:
 
 
 def _find_memory() -> int:
-    """The bytes of memory of the machine; 0 where the system does not tell."""
+    """Return the memory of the machine in bytes, or 0 where the system does not tell."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):

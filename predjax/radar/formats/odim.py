@@ -41,7 +41,7 @@ def open_odim(path: str, variable: str = "") -> xr.Dataset:
     """Open a composite as a lazy CF Dataset of undecoded pixels.
 
     Args:
-      path: of the file.
+      path: the path of the file.
       variable: a quantity ("DBZH") or a group ("dataset2/data1"); empty: the only one that can be meant.
 
     Raises:
@@ -92,7 +92,7 @@ def _read_composite(file: netCDF4.Dataset, path: str, variable: str) -> Composit
 
 
 def _find_data(dataset: netCDF4.Dataset, file: str, wanted: str) -> tuple[str, dict]:
-    """The path of the group that is meant, and the attributes of its `what`."""
+    """Return the path of the data group that `wanted` names, and the attributes of its `what`."""
     whats = {}
     for parent in sorted(filter(re.compile(r"dataset\d+").fullmatch, dataset.groups), key=_natural):
         for child in sorted(filter(re.compile(r"data\d+").fullmatch, dataset[parent].groups), key=_natural):
@@ -120,7 +120,7 @@ def _natural(name: str) -> tuple[int, str]:
 
 
 def _describe_packing(dtype: np.dtype, what: dict, unit: str, name: str) -> dict:
-    """Attributes of the packing: `nodata` is no coverage, `undetect` is looked, nothing there."""
+    """Return the attributes of the packing: `nodata` means no coverage, `undetect` means observed without echo."""
     gain, offset = (number(what, key, f"{name}: what") for key in ("gain", "offset"))
     codes: dict[str, Any] = {"nodata": np.nan, "undetect": np.nan}  # no pixel is NaN
     for key in codes:
@@ -148,7 +148,7 @@ def _place(where: dict, shape: tuple[int, ...], file: str) -> Grid:
 
 
 def _date(what: dict, prefix: str, name: str) -> np.datetime64:
-    """Of `date` and `time`, or `startdate` and `starttime` ..."""
+    """Return the date of `date` and `time`, or of `startdate` and `starttime`, as `prefix` says."""
     parts = [text(what, f"{prefix}{part}", name) for part in ("date", "time")]
     return times.parse_stamp("".join(parts), "YYYYmmddHHMMSS", f"{name}/{prefix}date, {prefix}time")
 

@@ -26,11 +26,11 @@ class OpenFiles:
         return len(self._files)
 
     def get(self, path: str, opener: Callable[..., Any], *options: str) -> Any:
-        """Return `opener(path, *options)`, the file that is open already where there is one.
+        """Return `opener(path, *options)`, or the same file where it is open already.
 
         Raises:
           FileNotFoundError: there is no such file.
-          ValueError: of the opener: another format, or not a whole file.
+          ValueError: raised by the opener: another format, or an incomplete file.
         """
         with NETCDF_LOCK:
             status = os.stat(path)
@@ -47,7 +47,7 @@ class OpenFiles:
             return self._files[key]
 
     def close(self) -> None:
-        """Close all of them."""
+        """Close all open files."""
         with NETCDF_LOCK:
             while self._files:
                 self._files.popitem()[1].close()
@@ -61,9 +61,9 @@ class FileArray(NamedTuple):
     """An array of a file, which is opened when the array is read; a `lazy.Readable`.
 
     Attributes:
-      path: of the file.
-      name: of the array in the file, "group/name" inside a group.
-      shape, dtype: of the array.
+      path: the path of the file.
+      name: the name of the array in the file, "group/name" inside a group.
+      shape, dtype: the shape and type of the array.
       opener, options: open the file, as of `OpenFiles.get`.
     """
 
@@ -88,7 +88,7 @@ class FileArray(NamedTuple):
 
 
 def read_start(path: str) -> bytes:
-    """Return the first 8 bytes of a file, which tell its format; none of a folder."""
+    """Return the first 8 bytes of a file, which show its format; b"" for a folder."""
     if os.path.isdir(path):
         return b""
     with open(path, "rb") as file:

@@ -48,7 +48,7 @@ def open_pgm(path: str, variable: str = "") -> xr.Dataset:
     """Open a composite as a lazy CF Dataset of undecoded pixels; the largest grey, or `missing_val`, is no coverage.
 
     Args:
-      path: of the file.
+      path: the path of the file.
       variable: empty, or the parameter ("CorrectedReflectivity").
 
     Raises:

@@ -1,6 +1,6 @@
-"""Where the pixels of a composite lie, from its projection and the longitude and latitude of its corners.
+"""The positions of the pixels of a composite, from its projection and the longitudes and latitudes of its corners.
 
-Coordinates are those of the pixel centres in metres (degrees, where the grid is one of longitudes and latitudes), and y
+Coordinates are of the pixel centres in metres (degrees, where the grid is one of longitudes and latitudes), and y
 falls from row to row: row 0 is north. Corners are projected where pyproj is installed (extra `projection`).
 """
 
@@ -87,7 +87,7 @@ def in_metres(proj4: str) -> str:
 # Cached: the files of an archive have the same few grids, and a projection takes milliseconds to make.
 @functools.lru_cache(maxsize=64)
 def _describe(proj4: str) -> dict:
-    """Attributes of the CF grid mapping of a projection in metres: all that pyproj knows, else `proj4` alone."""
+    """Return the CF grid mapping attributes of a projection in metres; `proj4` alone where pyproj is not installed."""
     pyproj = _import_pyproj()
     return {"proj4": proj4} if pyproj is None else {**_crs(pyproj, proj4).to_cf(), "proj4": proj4}
 
@@ -112,7 +112,7 @@ def _place(proj4: str, shape: tuple, pixel: tuple | None, corners: tuple) -> Gri
 
 
 def _pixel_size(places: dict, shape: tuple, pixel: tuple | None) -> tuple[float, float]:
-    """Height and width: as the file says, unless that does not lead from corner to corner (it may be in km)."""
+    """Return the height and width of a pixel, from the file where they fit the corners, else from the corners."""
     sizes: list[float] = []
     for axis in (0, 1):
         given, found = None if pixel is None else pixel[axis], None
@@ -146,7 +146,7 @@ def _grid(shape: tuple, pixel: tuple, upper_left: tuple | None, mapping: dict, d
 
 
 def _project(proj4: str, corners: tuple) -> dict[str, tuple[float, float]] | None:
-    """(y, x) of the corners in metres, on the datum of the projection; None without pyproj."""
+    """Return (y, x) of the corners in metres, on the datum of the projection; None without pyproj."""
     pyproj = _import_pyproj()
     if pyproj is None:
         return None

@@ -1,4 +1,4 @@
-"""What a variable measures, and how it becomes the unit that was asked for."""
+"""The quantity that a variable measures, and its conversion to the requested unit."""
 
 import dataclasses
 from typing import Any
@@ -19,16 +19,16 @@ _RATES = {
 
 @dataclasses.dataclass(frozen=True)
 class Conversion:
-    """How the values of one variable change their unit.
+    """The conversion of the values of one variable to another unit.
 
     Attributes:
       quantity: "rain", "reflectivity" or "" as in Decoder.
-      units: after the conversion.
-      factor: into mm/h; for an accumulation into mm.
+      units: the unit after the conversion.
+      factor: the factor to mm/h, or to mm for an accumulation.
       accumulation: whether the period of the accumulation still has to divide the values.
-      to, zr_a, zr_b: as in Decoder.
+      to, zr_a, zr_b: the same as in Decoder.
       own_zr: whether zr_a and zr_b are the file's own.
-      attrs: of the frames after the conversion.
+      attrs: the attributes of the frames after the conversion.
     """
 
     quantity: str
@@ -110,7 +110,7 @@ def _is_rain_name(standard_name: str) -> bool:
 
 
 def _zr(attrs: dict, global_attrs: dict, name: str) -> tuple[float, float] | None:
-    """The (zr_a, zr_b) of the variable, else of the file, else None."""
+    """Return (zr_a, zr_b) from the attributes of the variable, else of the file, else None."""
     for owner in (attrs, global_attrs):
         found: list[Any] = [owner.get(key) for key in ("zr_a", "zr_b")]
         if found == [None, None]:

@@ -70,8 +70,8 @@ def parse_stamp(text: str, pattern: str, name: str) -> np.datetime64:
     np.datetime64('2016-09-28T16:05:00.000000000')
 
     Args:
-      text: as found.
-      pattern: of `text`, one letter a digit: YYYYmmddHHMMSS or the first part of it.
+      text: the text in the file.
+      pattern: the pattern of `text`, one letter a digit: YYYYmmddHHMMSS or the first part of it.
       name: file and attribute, for the message of an error.
 
     Raises:

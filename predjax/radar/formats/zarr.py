@@ -24,7 +24,7 @@ def open_zarr(path: str, variable: str = "") -> xr.Dataset:
     """Open a store as a lazy Dataset of undecoded numbers.
 
     Args:
-      path: of the folder.
+      path: the path of the folder.
       variable: not used: all variables are there.
 
     Raises:

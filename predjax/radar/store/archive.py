@@ -31,7 +31,7 @@ class Source(NamedTuple):
 
     Attributes:
       name: short, for messages.
-      shape: of the frames, (movie, time, y, x, channel).
+      shape: the shape of the frames, (movie, time, y, x, channel).
       open: returns the Movies; an array file is opened anew at every call. It can be pickled.
       joined: the netCDF files, with the frames whose times are there twice; None for an array file.
       mapped: whether frames that were read count as memory until the source is opened anew.
@@ -50,7 +50,7 @@ class Source(NamedTuple):
 
     @property
     def divisible(self) -> bool:
-        """Whether a frame may be left out: there is one movie, and its times tell that there is a gap."""
+        """Whether a frame may be left out: only of a single movie, whose times then show the gap."""
         return self.joined is not None and self.shape[0] == 1 and has_times(self.joined.movies)
 
 
@@ -60,7 +60,7 @@ def scan_archive(
     """Return the sources of `files` in order, and the files that cannot be read.
 
     Every file is opened once, for its labels. Then a few frames are looked at; with `skip` only in sources of one
-    file. With `share` other processes read the labels, except for those of arrays.
+    file. With `share` other processes read the labels, except the labels of arrays.
 
     Raises:
       ValueError, OSError: one line. With `skip`, a file that cannot be read is an error only if no file can be read.
@@ -107,7 +107,7 @@ def _read_headers(
         for header, file in zip(shared, files):
             bar.update()
             try:
-                # What another process could not read is read here, so that errors are those of this process.
+                # Files that another process could not read are read here, so that this process raises the errors.
                 yield header or read_labels(str(file), _reading(config))
             except (ValueError, OSError) as error:
                 _note(bad, str(file), error, skip)

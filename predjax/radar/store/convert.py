@@ -15,7 +15,7 @@ from predjax.radar.store.statistics import measure_frames
 
 @dataclasses.dataclass(frozen=True)
 class StoreOptions:
-    """How a store keeps frames.
+    """The options for how a store keeps frames.
 
     Attributes:
       dtype: one of `packing.DTYPES`.
@@ -29,10 +29,10 @@ class StoreOptions:
 
 
 class Converted(NamedTuple):
-    """A slab as it is written.
+    """A slab in the form that the store writes.
 
     Attributes:
-      numbers: (frame, y, x, channel); None where the whole source is to be skipped, because its movies have one length.
+      numbers: (frame, y, x, channel); None skips the whole source, because its movies must keep one length.
       statistics: (frame, of `statistics.STATISTICS`).
       kept: (frame,) the places of the frames in the slab.
       counts: for the journal: "differing", "clipped" and "bad".
@@ -53,7 +53,7 @@ class Part(NamedTuple):
 
 
 def convert_slab(reader: Reader, options: StoreOptions, start: int, stop: int) -> Converted:
-    """Read, pack and measure frames [start, stop) of a source. Errors: those of `read_slab`."""
+    """Read, pack and measure frames [start, stop) of a source. Errors: see `read_slab`."""
     try:
         slab = read_slab(reader, start, stop, options.skip)
     except ValueError as error:
@@ -66,7 +66,7 @@ def convert_slab(reader: Reader, options: StoreOptions, start: int, stop: int) -
 
 
 def convert_piece(options: StoreOptions, piece: tuple[Reader | Source, int, int]) -> Converted:
-    """Convert in another process what `cut_reader` gives; see `convert_slab`."""
+    """Convert one piece of `cut_reader` in another process; see `convert_slab`."""
     found, start, stop = piece
     try:
         reader = open_reader(found, options.dtype) if isinstance(found, Source) else found

@@ -1,4 +1,4 @@
-"""The sources of an archive become the grids of a store, slab by slab."""
+"""Write the sources of an archive as the grids of a store, slab by slab."""
 
 import contextlib
 import dataclasses
@@ -23,18 +23,18 @@ SLAB_BYTES = 2**24  # of the float32 values of a slab; the memory that it takes 
 def write_grids(
     journal: Journal, sources: Sequence[Source], bad: Sequence[Bad], options: StoreOptions, share: Share | None = None
 ) -> dict:
-    """Write what the journal does not have yet; return the index of the store.
+    """Write the slabs that the journal does not have yet; return the index of the store.
 
     Args:
-      journal: of the store.
-      sources: of the archive, one a grid.
+      journal: the journal of the store.
+      sources: the sources of the archive, one for each grid.
       bad: the files that could not be opened.
-      options: how frames are kept.
-      share: lets other processes convert the slabs; None: this process does. The store is the same, and this process
-        writes it, in order.
+      options: the options for how the store keeps frames.
+      share: lets other processes convert the slabs; with None this process converts them. In both cases this process
+        writes the same store, in order.
 
     Raises:
-      ValueError: one line: what cannot be read or kept as `dtype`, or that nothing is left.
+      ValueError: a frame cannot be read or kept as `dtype`, or no frame is left; the message has one line.
       OSError: from the operating system.
     """
     if options.wet_threshold is None:

@@ -1,4 +1,4 @@
-"""How a store keeps values: as the codes of the source, as codes of a ladder of values, or as float32.
+"""The packing of values in a store: as codes of the source, as codes of a ladder of values, or as float32.
 
 A code is a place in a table of values, so that every packing decodes by one look-up. These are the ladders, and the
 largest error of a value within their range (half a step):
@@ -33,10 +33,10 @@ _RATE_RANGE = (0.02, 400.0)  # mm/h in 8 bits: of equal ratios
 
 
 class Packing(NamedTuple):
-    """How the frames of a grid become numbers in a file, and values again.
+    """The map from the frames of a grid to numbers in a file, and back to values.
 
     Attributes:
-      dtype: of the numbers, little-endian.
+      dtype: the type of the numbers, little-endian.
       table: (256,) or (65536,) float32, the value of every code, NaN = no coverage; None for float32.
       values: the values of the ladder, increasing; None for codes of the source and for float32.
       description: JSON: "kind" ("source codes", "ladder" or "float32"); for a ladder also its "steps" (from, to, step),

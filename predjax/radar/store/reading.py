@@ -117,7 +117,7 @@ def read_store(
     """Read the Movies that a store was made of, one for each grid; the frames stay in the file.
 
     Args:
-      path: of the folder.
+      path: the path of the folder.
       variable: empty, or the one that the store holds.
       units: "file" for the unit of the store. "mm/h" or "dBZ" converts by the store's own Z-R relation, or, without
         one, by the relation of Marshall and Palmer.

@@ -20,7 +20,7 @@ class Reader(NamedTuple):
       packing: how the store keeps them.
       frames: (movie, time, y, x, channel), codes of the source or values.
       spare: frames whose times are in `frames` already, in the same form, or None.
-      units: of the values.
+      units: the unit of the values.
     """
 
     source: Source
@@ -36,9 +36,9 @@ class Slab(NamedTuple):
     Attributes:
       numbers: (frame, y, x, channel) to store.
       values: the decoded numbers, float32.
-      kept: (frame,) the places of the frames in the source, counted through its movies.
-      differing: how many frames another file has with other values.
-      clipped: how many values lie outside of the packing's range.
+      kept: (frame,) the indices of the frames in the source, counted through its movies.
+      differing: the number of frames for which another file has the same time but other values.
+      clipped: the number of values outside of the range of the packing.
       bad: the files of frames that cannot be read; such a frame is in `kept` only if another file has it.
     """
 
@@ -51,7 +51,7 @@ class Slab(NamedTuple):
 
 
 def open_reader(source: Source, dtype: str) -> Reader:
-    """Open a source to be packed as `dtype`, one of `packing.DTYPES`. Errors: those of `choose_packing`."""
+    """Open a source for packing as `dtype`, one of `packing.DTYPES`. Errors: see `choose_packing`."""
     movies = source.open()
     packing, frames = choose_packing(movies, dtype)
     spare = source.joined.spare if source.joined and len(source.joined.spare_times) else None
@@ -119,7 +119,7 @@ def read_slab(reader: Reader, start: int, stop: int, skip: bool) -> Slab:
 
 
 def _read(reader: Reader, frames: xr.Variable, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return frames [start, stop) of `frames`, counted through the movies: as they are read, and as values."""
+    """Return frames [start, stop) of `frames`, counted through the movies: the stored numbers, and the values."""
     length, parts = frames.shape[1], []
     for movie in range(start // length, (stop - 1) // length + 1):
         first = movie * length

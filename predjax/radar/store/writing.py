@@ -1,4 +1,4 @@
-"""Writing a store: arrays that grow, and a journal, so that a run that was killed goes on where it was.
+"""Writing a store: arrays that grow, and a journal, from which a killed run continues.
 
 Until it is whole, a store lies in the hidden folder `.NAME.part` beside it: `store/` and `journal.jsonl`. The first
 line of the journal says what the store is made of. Every other line says that a slab of frames is on disk, and is
@@ -27,7 +27,7 @@ class GrowingArray:
     def __init__(self, path: pathlib.Path, dtype: str, shape: tuple[int, ...], rows: int):
         """Args:
         path: of the file, which is made if it is missing.
-        dtype, shape: of one row.
+        dtype, shape: the type and shape of one row.
         rows: the number of rows that the file has already; what comes after them is cut off.
         """
         self.path, self._dtype, self._shape, self._rows = path, np.dtype(dtype), tuple(shape), rows
@@ -85,7 +85,7 @@ class Journal:
     """
 
     def __init__(self, output: pathlib.Path, arguments: dict, archive: list[list], overwrite: bool):
-        """Go on with what is there of the same arguments and archive, or begin.
+        """Continue the journal of the same arguments and archive, or begin a new one.
 
         Args:
           output: where the store will be.
@@ -122,7 +122,7 @@ class Journal:
             raise
 
     def _read(self) -> tuple[list[dict], int]:
-        """Return the lines that are complete, and where the last of them ends."""
+        """Return the complete lines, and the byte at which the last one ends."""
         self._file.seek(0)
         lines, end = [], 0
         for line in self._file.read().splitlines(keepends=True):
@@ -213,7 +213,7 @@ def _format_index(index: dict) -> str:
 
 @contextlib.contextmanager
 def _named(path: pathlib.Path) -> Iterator[None]:
-    """Let errors of writing name the file and say what to do."""
+    """Add the name of the file and the advice to run the command again to errors of writing."""
     try:
         yield
     except OSError as error:

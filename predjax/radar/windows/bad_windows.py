@@ -26,5 +26,5 @@ class BadWindows:
 
 
 def tolerate(on_bad_window: str) -> BadWindows | None:
-    """Return what counts the windows that cannot be read, or None where they are errors."""
+    """Return a counter of the windows that cannot be read, or None where such windows are errors."""
     return BadWindows() if on_bad_window == "skip" else None

@@ -1,4 +1,4 @@
-"""The door in: labelled movies become float32 batches (B, T, H, W, C).
+"""Cut float32 batches (B, T, H, W, C) from labelled movies.
 
 The windows of a batch are a pure function of (seed, step). So a run sees the same data when it is resumed, and on any
 number of devices. Nothing is remembered between two batches.
@@ -48,7 +48,7 @@ class BatchSource:
     Args:
       index: the windows to train on; its `config` also tells min_coverage, importance and on_bad_window.
       batch_size: windows of a global batch.
-      seed: of the orders and the random crops; not negative.
+      seed: the seed of the orders and the random crops; not negative.
 
     Attributes:
       frame_shape: (H, W, C).
@@ -162,7 +162,7 @@ class BatchSource:
         return frames, coverage
 
     def _is_taken(self, frames: np.ndarray, source: int, rng: np.random.Generator) -> bool:
-        """Return whether a window with this rain keeps its turn, as `importance` draws it."""
+        """Draw whether a window is used: with `importance`, windows with more rain are more likely."""
         wanted = self._config.importance
         if not wanted:
             return True
@@ -252,7 +252,7 @@ def _cut(array: Any, window: Window, length: int, height: int, width: int, dtype
 
 
 def _stack(samples: Sequence[tuple], names: Sequence[str]) -> Batch:
-    """Stack (frames, forcings, window) to a batch. Errors: a ValueError for unknown forcings, which nothing masks."""
+    """Stack (frames, forcings, window) to a batch. Errors: ValueError for missing forcings, which have no mask."""
     frames, forcings, windows = zip(*samples)
     if forcings[0] is None:
         return Batch(np.stack(frames), None, list(windows))

@@ -35,8 +35,8 @@ class WindowIndex(Sequence[Window]):
         corner (0, 0), to be drawn later.
 
     Attributes:
-      sources, length, config: as given.
-      periods: those that hold a window.
+      sources, length, config: the arguments.
+      periods: the periods that hold a window.
       used: the numbers of the sources of all periods.
 
     Raises:

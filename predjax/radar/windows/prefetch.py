@@ -1,4 +1,4 @@
-"""Reading ahead: one thread reads the next batches while this one is busy."""
+"""Reading ahead: a second thread reads the next batches while the first one is busy."""
 
 import collections
 import itertools

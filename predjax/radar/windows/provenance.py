@@ -1,4 +1,4 @@
-"""What a checkpoint says of its data: the frames that a run has seen, and their time steps and pixel sizes.
+"""The record of its data in a checkpoint: the frames that a run has seen, and their time steps and pixel sizes.
 
 A later verification reads the same parts again, and finds windows that were trained on.
 """

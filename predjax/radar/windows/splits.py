@@ -21,7 +21,7 @@ def split_periods(periods: Sequence[Period], length: int, config: DataConfig) ->
 
     By movie: the last movies are the test, the movies before them the validation; only movies that hold a window count.
     By time: the end of every period is the test, the frames before it the validation. Each is at least a window long,
-    and nobody uses the `length` frames between two parts. "auto" is by movie from three movies on.
+    and the `length` frames between two parts are not used. "auto" is by movie from three movies on.
     Training always keeps a part: without room for all, the test is dropped first, then the validation.
     """
     usable = {(period.source, period.movie): None for period in periods if period.frames >= length}
