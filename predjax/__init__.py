@@ -19,6 +19,8 @@
 Importing predjax imports none of this.
 """
 
+from typing import Any
+
 __version__ = "0.1.0"
 
 _PUBLIC = {
@@ -43,7 +45,7 @@ _PUBLIC = {
 __all__ = [*_PUBLIC, "__version__"]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name in _PUBLIC:
         import importlib
 
@@ -51,5 +53,5 @@ def __getattr__(name):
     raise AttributeError(f"module 'predjax' has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted(__all__)

@@ -1,6 +1,7 @@
 """A nowcast from the newest frames, which are checked against the training data of the model."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ def continue_newest(model: TrainedModel, any_step: bool = False) -> NewestNowcas
     nowcast = make_nowcast(model.forecaster, model.params, batch_size=1)
     sampling = record["data"].get("sampling", {})
 
-    def run(feed: Feed, init, lead_time: float | None = None, num_steps: int | None = None) -> Forecast:
+    def run(feed: Feed, init: Any, lead_time: float | None = None, num_steps: int | None = None) -> Forecast:
         step = choose_step(feed, init, sampling, any_step)
         count = count_steps(lead_time, num_steps, step, config.total_length - config.input_length)
         movies, filled = feed.take(init, config.input_length, step, interpolate)
@@ -49,7 +50,7 @@ def continue_newest(model: TrainedModel, any_step: bool = False) -> NewestNowcas
     return run
 
 
-def choose_step(feed: Feed, init, sampling: dict, any_step: bool) -> float:
+def choose_step(feed: Feed, init: Any, sampling: dict, any_step: bool) -> float:
     """Return the time step of the frames in seconds. Errors: ValueError unless the model was trained on it."""
     found = feed.find_step(init)
     if found is None:
