@@ -129,6 +129,7 @@ SAVES = """
 import sys
 import numpy as np
 from predjax import checkpoint
+from predjax.checkpoint_names import step_path
 number = 0
 while True:
     number += 1
