@@ -42,7 +42,7 @@ def collect(command: Command, arguments: Sequence[str] | None) -> dict[str, Any]
 
 
 def list_changed(command: Command, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the flags by which a run is repeated, as JSON values, with paths that mean the same in every folder."""
+    """Return the flags that repeat a run, as JSON values, with absolute paths."""
     kept = {flag.name: flag for flag in command.flags if not flag.metadata.get("place")}
     found = {name: values[name] for name in kept if values.get(name) is not None}
     return {name: make_absolute(value) if kept[name].is_path else value for name, value in found.items()}

@@ -13,7 +13,6 @@ SMALL = {
     "train_on_arrays": {"ITERATIONS": 3, "MOVIES": 8},
     "dynamical_system": {"ITERATIONS": 2, "CASES": 4, "PARAMETERS": 600, "LENGTH": 300, "STEPS": 40},
 }
-QUICK = "physical_network"
 
 
 def run_example(name: str, folder) -> dict:
@@ -60,7 +59,7 @@ def test_cells_of_text_and_code_take_turns(name):
 
 @pytest.mark.ci
 def test_the_physical_network(tmp_path, capsys):
-    names = run_example(QUICK, tmp_path)
+    names = run_example("physical_network", tmp_path)
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:5]] == ["physical", "gru", "lstm"]
     assert all(stress.shape == (3, 10, 3) for stress in names["predicted"].values())
     sizes = {name: sum(leaf.size for leaf in names["jax"].tree.leaves(p)) for name, p in names["trained"].items()}

@@ -40,7 +40,7 @@ class Coded(Readable, Protocol):
 
 @runtime_checkable
 class Divisible(Readable, Protocol):
-    """Frames (movie, time, y, x, channel) of which a part can be sent to another process."""
+    """Frames (movie, time, y, x, channel) that can be cut in time; a part can be sent to another process."""
 
     def cut(self, start: int, stop: int) -> Readable:
         """Return frames [start, stop), counted through the movies, as one movie that knows of no other frame."""
@@ -80,7 +80,7 @@ def read_later(dims: Iterable[Hashable], source: Readable, attrs: dict | None = 
 
 
 def find_source(variable: xr.Variable | xr.DataArray) -> Readable | None:
-    """Return the `Readable` that a variable, or the whole of which it is a part, is read from; None for data in memory.
+    """Return the `Readable` behind a lazy variable or a part of one; None for data in memory.
 
     xarray hands on the arrays that it reads, but not their source. So an empty part is read, which costs nothing and
     carries its source along.
@@ -90,7 +90,7 @@ def find_source(variable: xr.Variable | xr.DataArray) -> Readable | None:
 
 
 def _find_part(variable: xr.Variable | xr.DataArray) -> tuple | None:
-    """Return the index along each axis by which a variable is cut from its source (`find_source`), or None.
+    """Return the index along each axis that cuts a variable from its source (see `find_source`), or None.
 
     A part that is empty along one axis tells the indices of all other axes.
     """
