@@ -1,8 +1,8 @@
 """The grid of a composite, from its projection and the longitudes and latitudes of its corners.
 
 The coordinates of a grid are those of its pixel centres, in metres, or in degrees for a grid of longitudes and
-latitudes. Row 0 is the northernmost, and y falls from row to row. Corners are projected where pyproj is installed (extra
-`projection`).
+latitudes. Row 0 is the northernmost, and y falls from row to row. Corners are projected where pyproj is installed
+(extra `projection`).
 """
 
 import functools
