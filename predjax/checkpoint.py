@@ -43,8 +43,7 @@ def flatten(tree: Any) -> dict[str, np.ndarray]:
 def unflatten(arrays: dict[str, np.ndarray], prefix: str, like: Any) -> Any:
     """Return the arrays below `prefix` as a pytree with the structure of `like` (arrays or shapes).
 
-    Raises:
-      ValueError: an array, which the message names, is missing, unexpected or of another shape.
+    Errors: ValueError, which names an array that is missing, unexpected or of another shape.
     """
     paths, structure = jax.tree_util.tree_flatten_with_path({prefix: like})
     wanted = {_name(path): leaf for path, leaf in paths}
@@ -73,7 +72,7 @@ def _name(path: tuple) -> str:
 
 
 def _hash_arrays(arrays: Mapping[str, np.ndarray]) -> str:
-    """Return the checksum of format 1."""
+    """Return the SHA-256 of the names, types, shapes and values of arrays, in hexadecimal: the checksum of format 1."""
     sha = hashlib.sha256()
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
@@ -85,8 +84,7 @@ def _hash_arrays(arrays: Mapping[str, np.ndarray]) -> str:
 def save(path: str | os.PathLike, tree: Any, config: dict) -> None:
     """Write a pytree and its configuration (JSON values) to `path`, whole or not at all.
 
-    Raises:
-      OSError: `path`, which the message names, cannot be written, such as on a full disk; an older file stays.
+    Errors: OSError, which names `path`, where it cannot be written, such as on a full disk; an older file stays.
     """
     arrays = flatten(tree)
     header = json.dumps({"version": VERSION, **config})
@@ -184,10 +182,8 @@ def load_latest(folder: str | os.PathLike) -> tuple[pathlib.Path, dict[str, np.n
 def find(path: str | os.PathLike) -> pathlib.Path:
     """Find the checkpoint that a user means by a file or by the folder of a run: the best one, else the latest.
 
-    PRETRAINED_NAME stands for the checkpoint in the package, unless there is a file or folder of that name.
-
-    Raises:
-      FileNotFoundError: there is no such file, or the folder holds no checkpoint.
+    PRETRAINED_NAME stands for the checkpoint in the package, unless there is a file or folder of that name. Errors:
+    FileNotFoundError where there is no such file, or the folder holds no checkpoint.
     """
     path = pathlib.Path(path)
     if path == pathlib.Path(PRETRAINED_NAME) and not path.exists():

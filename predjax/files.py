@@ -11,10 +11,7 @@ def appearing(path: str | os.PathLike, *, overwrite: bool = False) -> Iterator[p
     """Give a temporary path in the same folder, and rename it to `path` when the block ends without an error.
 
     Readers see the old file or the whole new one, never a part, even if the process is killed. A missing folder is
-    made.
-
-    Raises:
-      FileExistsError: `path` exists and `overwrite` is False.
+    made. Errors: FileExistsError where `path` exists and `overwrite` is False.
     """
     path = pathlib.Path(path)
     refuse_existing(path, overwrite)

@@ -23,35 +23,22 @@ KINDS: dict[type, tuple[Any, str]] = {  # what is a value of each type, and how 
 
 
 class Metadata(typing.TypedDict, total=False):
-    """The properties of a flag besides its default and its help.
+    """The properties of a flag besides its default and its help."""
 
-    Attributes:
-      metavar: the name of the value in the help.
-      choices: the only values.
-      aliases: other names of the flag.
-      kind: "file", "folder" or "paths" for a path or several, "json" for a JSON object.
-      short: whether one dash is typed, as in `-n`.
-      switch: whether the flag alone means true, without a value.
-      positional: "*" (any number) or "+" (at least one) for values without a flag before them.
-      place: whether a repeated run chooses the value anew (where it writes, which of several processes it is).
-      completed: values that a shell completes although others are possible.
-      finite: False for a number that may be infinite or NaN.
-    """
-
-    metavar: str
-    choices: Sequence[str]
-    aliases: Sequence[str]
-    kind: str
-    short: bool
-    switch: bool
-    positional: str
-    place: bool
-    completed: Sequence[str]
-    finite: bool
+    metavar: str  # the name of the value in the help
+    choices: Sequence[str]  # the only values
+    aliases: Sequence[str]  # other names of the flag
+    kind: str  # "file", "folder" or "paths" for a path or several, "json" for a JSON object
+    short: bool  # whether one dash is typed, as in `-n`
+    switch: bool  # whether the flag alone means true, without a value
+    positional: str  # "*" (any number) or "+" (at least one) for values without a flag before them
+    place: bool  # whether a repeated run chooses the value anew (where it writes, which of several processes it is)
+    completed: Sequence[str]  # values that a shell completes although others are possible
+    finite: bool  # False for a number that may be infinite or NaN
 
 
 def flag(default: Any, help: str, **metadata: typing.Unpack[Metadata]) -> Any:
-    """Return a field of a dataclass that becomes a flag; the annotation of the field is the type of the value."""
+    """Return the field of a dataclass that is a flag of a command; its annotation is the type of the flag's value."""
     return dataclasses.field(default=default, metadata={"help": help, **metadata})
 
 
@@ -149,8 +136,7 @@ class Command(typing.NamedTuple):
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line, with the nearest known name for an unknown one.
 
-    Attributes:
-      flags: the flags with the actions of argparse; one list for a parser and the parsers of its subcommands.
+    `flags` are the flags with the actions of argparse, one list for a parser and the parsers of its subcommands.
     """
 
     def __init__(self, flags: list[tuple[Flag, argparse.Action]] | None = None, **options: Any) -> None:

@@ -26,10 +26,8 @@ def find_processes(
     """Return the arguments of `jax.distributed.initialize`, or None where this process is alone.
 
     Flags have priority over the environment of `srun` and Open MPI's `mpirun`. Without a coordinator, jax finds it from
-    the environment.
-
-    Raises:
-      ValueError: the coordinator, the number of processes or the place of this process is missing.
+    the environment. Errors: ValueError where the coordinator, the number of processes or the place of this process is
+    missing.
     """
     launched = next((names for names in (_SLURM, _OPEN_MPI) if all(name in environment for name in names)), None)
     # A batch script itself is no step: it runs alone, however many tasks its job has.
@@ -57,8 +55,7 @@ def find_processes(
 def join_processes(found: Mapping) -> None:
     """Join the other processes, before any array is made; `found` comes from `find_processes`.
 
-    Raises:
-      ValueError: the others do not come, or processes have different numbers of devices.
+    Errors: ValueError where the others do not come, or processes have different numbers of devices.
     """
     try:
         jax.distributed.initialize(**found, heartbeat_timeout_seconds=HEARTBEAT_SECONDS)

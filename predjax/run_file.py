@@ -15,13 +15,8 @@ from predjax.messages import suggest
 
 NAME = "run.json"
 HELP = f"JSON object with flags, such as the {NAME} that a run writes; flags that are typed win (default: none)"
-# What the values of a type are, in words and in JSON.
-_TYPES: dict[type, tuple[str, tuple[type, ...]]] = {
-    str: ("text", (str,)),
-    int: ("a whole number", (int,)),
-    float: ("a number", (int, float)),
-    bool: ("true or false", (bool, int)),
-}
+# The types in JSON of the values of a type.
+_JSON_TYPES: dict[type, tuple[type, ...]] = {str: (str,), int: (int,), float: (int, float), bool: (bool, int)}
 
 
 def config_flag() -> Any:
@@ -120,7 +115,8 @@ def update(path: pathlib.Path, values: Mapping[str, Any]) -> None:
 
 def _read_value(flag: Flag, value: Any) -> str:
     """Return a JSON value as a user would type it. Errors: ValueError or ArgumentTypeError, the end of a message."""
-    rule, kinds = _TYPES[flag.element]
+    _, rule = flags.KINDS[flag.element]
+    kinds = _JSON_TYPES[flag.element]
     text, choices = None, flag.metadata.get("choices")
     if isinstance(value, list):
         parts = (*kinds, int, float) if flag.element is str else kinds

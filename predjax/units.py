@@ -15,19 +15,14 @@ DRY_DBZ = -32.0
 
 
 class Ranges(NamedTuple):
-    """The possible values of a quantity as (least, greatest), in three places.
+    """The possible values of a quantity as (least, greatest), in three places."""
 
-    Attributes:
-      files: the range of a value in a file before it is converted. A value outside is a fill value that nobody declared
-        (-9999, 1e20). This range is the widest, because rain may still be an accumulation or be in another unit.
-      frames: the range of a pixel in a frame. It is wide enough for any weather, and narrow enough to find a scale
-        factor that was forgotten, or a wrong unit.
-      thresholds: the range of a threshold of a score. Beyond it every pixel, or none, reaches the threshold. The least
-        value is the value of dry air.
-    """
-
+    # A value in a file before it is converted: a value outside is a fill value that nobody declared (-9999, 1e20). This
+    # range is the widest, because rain may still be an accumulation or be in another unit.
     files: tuple[float, float]
+    # A pixel in a frame: wide enough for any weather, narrow enough to find a forgotten scale factor or a wrong unit.
     frames: tuple[float, float]
+    # A threshold of a score: beyond it every pixel, or none, reaches the threshold. The least is the value of dry air.
     thresholds: tuple[float, float]
 
 

@@ -6,26 +6,18 @@ import numpy as np
 
 
 class Components(NamedTuple):
-    """The first principal components of states of N variables.
+    """The first principal components of states of N variables."""
 
-    Attributes:
-      mean: `(N,)` of the states.
-      axes: `(count, N)`, orthonormal, by decreasing variance along them; the largest weight of each is positive.
-      explained: `(count,)`, the fraction of the variance that each axis has; zeros where the states do not vary.
-    """
-
-    mean: np.ndarray
-    axes: np.ndarray
-    explained: np.ndarray
+    mean: np.ndarray  # (N,), of the states
+    axes: np.ndarray  # (count, N), orthonormal, by decreasing variance; the largest weight of each is positive
+    explained: np.ndarray  # (count,), the fraction of the variance along each axis; zeros where the states do not vary
 
 
 def fit_components(states: np.ndarray, count: int) -> Components:
     """Find the `count` orthonormal axes through the mean that hold the most variance of states `(..., N)`, by SVD.
 
-    Axes along which the states do not vary are arbitrary; their explained fraction is 0.
-
-    Raises:
-      ValueError: states that are not `(..., N)` or not finite, a count that is not within 1 to N.
+    Axes along which the states do not vary are arbitrary; their explained fraction is 0. Errors: ValueError for states
+    that are not `(..., N)` or not finite, and for a count that is not within 1 to N.
     """
     states = np.asarray(states, np.float64)
     if states.ndim < 2 or 0 in states.shape:

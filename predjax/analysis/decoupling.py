@@ -20,14 +20,10 @@ class Embedding(NamedTuple):
 
 
 def embed(points: np.ndarray, method: str = "auto") -> Embedding:
-    """Place points of F dimensions in two dimensions.
+    """Place points (N, F), which must be finite, in two dimensions, by the method "t-SNE", "PCA" or "auto".
 
     "auto" is t-SNE (van der Maaten & Hinton 2008) where scikit-learn is installed and there are at least five
     points that are not all the same, PCA otherwise. The same points give the same picture.
-
-    Args:
-      points: (N, F), finite.
-      method: "auto", "t-SNE" or "PCA".
 
     Raises:
       ValueError: points that are not (N, F) or not finite, an unknown method, too few points for t-SNE.
@@ -61,16 +57,9 @@ def sample_points(count: int, most: int = 250, seed: int = 0) -> np.ndarray:
 def measure_similarity(delta_c: np.ndarray, delta_m: np.ndarray) -> np.ndarray:
     """Return the mean over the features f of |cos(ΔC_f, ΔM_f)|, where ΔC_f and ΔM_f are vectors over the points.
 
-    1 where ΔC and ΔM are proportional, 0 where they are orthogonal; when the points are the pixels of one case
-    and the deltas have passed the adapter, this is the decoupling loss of PredRNN-V2 (Wang et al. 2022) for one step
-    and layer. A feature that is zero everywhere counts as orthogonal.
-
-    Args:
-      delta_c: (..., points, features).
-      delta_m: the same shape.
-
-    Returns:
-      (...).
+    ΔC and ΔM `(..., points, features)` give `(...)`: 1 where they are proportional, 0 where they are orthogonal. When
+    the points are the pixels of one case and the deltas have passed the adapter, this is the decoupling loss of
+    PredRNN-V2 (Wang et al. 2022) for one step and layer. A feature that is zero everywhere counts as orthogonal.
     """
     delta_c, delta_m = np.asarray(delta_c, np.float64), np.asarray(delta_m, np.float64)
     lengths = np.linalg.norm(delta_c, axis=-2) * np.linalg.norm(delta_m, axis=-2)

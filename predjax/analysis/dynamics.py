@@ -13,15 +13,10 @@ from predjax.models.forecaster import Forecaster
 
 
 class Dynamics(NamedTuple):
-    """The autonomous dynamics of a model.
+    """The autonomous dynamics of a model."""
 
-    Attributes:
-      step: the map, from a state `(N,)` to the next.
-      trajectories: `(B, T, N)`, the states along each observed window, and then along the steps of the map.
-    """
-
-    step: Callable[[jax.Array], jax.Array]
-    trajectories: np.ndarray
+    step: Callable[[jax.Array], jax.Array]  # the map, from a state `(N,)` to the next
+    trajectories: np.ndarray  # (B, T, N), the states along each observed window, and then along the steps of the map
 
 
 def find_dynamics(
@@ -37,16 +32,9 @@ def find_dynamics(
     The map uses the last forcings of the first window, so all windows should end with the same forcings. Every part of
     the state that never changes within a window, such as time constants, is held constant too.
 
-    Args:
-      forecaster: the forecaster of a series.
-      params: the parameters of the forecaster.
-      frames: windows `(B, T, 1, 1, C)`.
-      use_truth: `(B, T-1)`, as `StateMap.carries` takes it.
-      forcings: `(B, T, A)`, where the model has forcings.
-      num_steps: steps of the map after each window.
-
-    Raises:
-      ValueError: frames of more than one pixel, a model that infers its states anew, a state of integers.
+    `frames` are windows `(B, T, 1, 1, C)` of a series, with `use_truth` `(B, T-1)` and `forcings` `(B, T, A)` as
+    `StateMap.carries` takes them. After each window the map makes `num_steps` steps. Errors: ValueError for frames of
+    more than one pixel, a model that infers its states anew, and a state of integers.
     """
     if frames.shape[2:4] != (1, 1):
         raise ValueError(f"dynamics are those of a series, the frames have {frames.shape[2]}x{frames.shape[3]} pixels")

@@ -14,21 +14,13 @@ FIRST_DAMPING, MOST_DAMPING, DAMPING_FACTOR = 1e-2, 1e8, 10.0
 
 
 class FixedPoints(NamedTuple):
-    """P fixed points of a map F of N variables, as numpy arrays.
+    """P fixed points of a map F of N variables."""
 
-    Attributes:
-      points: `(P, N)`, sorted by their first variable, then by their second ...
-      residuals: `(P,)`, |F(h) - h|.
-      jacobians: `(P, N, N)`, [i, j] = dF_i/dh_j of the map F, not of F(h) - h.
-      eigenvalues: `(P, N)`, complex, of the Jacobians, sorted by their real, then by their imaginary part.
-      stable: `(P,)`, whether all |eigenvalues| < 1, so that small deviations die out.
-    """
-
-    points: np.ndarray
-    residuals: np.ndarray
-    jacobians: np.ndarray
-    eigenvalues: np.ndarray
-    stable: np.ndarray
+    points: np.ndarray  # (P, N), sorted by their first variable, then by their second ...
+    residuals: np.ndarray  # (P,), |F(h) - h|
+    jacobians: np.ndarray  # (P, N, N), [i, j] = dF_i/dh_j of the map F, not of F(h) - h
+    eigenvalues: np.ndarray  # (P, N), complex, of the Jacobians, sorted by their real, then by their imaginary part
+    stable: np.ndarray  # (P,), whether all |eigenvalues| < 1, so that small deviations die out
 
 
 def find_fixed_points(
@@ -40,27 +32,26 @@ def find_fixed_points(
     reach: float = np.inf,
     double: bool = True,
 ) -> FixedPoints:
-    """Find the roots of g(h) = F(h) - h that damped Newton steps reach from the starts, each root once.
+    """Find the fixed points F(h) = h of a map, from many starts `(S, N)` (`sample_starts`), each fixed point once.
 
-    The search from a start is Levenberg-Marquardt on |g|^2, whose minima Sussillo & Barak (2013) look for: delta
-    solves min |J delta + g|^2 + mu |delta|^2, J = dg/dh, by a QR decomposition, and is taken if it lowers |g|; mu
-    falls tenfold after a step that is taken and rises tenfold after any other. Near a root these are Newton's steps,
-    which end at the rounding error. A start that ends in a minimum of |g| without a root gives nothing: there |g| is
-    above the tolerance, or Newton's step is longer than `separation`. Of roots closer than `separation` the one with
-    the least residual is kept, so that every reported point is itself a root.
+    A search from a start is Levenberg-Marquardt on |g|^2 with g(h) = F(h) - h, as Sussillo & Barak (2013) minimise it.
+    A step delta solves min |J delta + g|^2 + mu |delta|^2, J = dg/dh, by a QR decomposition. If the step lowers |g|, it
+    is taken and mu is divided by ten, else mu is multiplied by ten. Near a root of g these are Newton's steps, which
+    end at the rounding error. A search that ends in a minimum of |g| that is no root gives nothing: there |g| is above
+    the tolerance, or Newton's step is longer than `separation`.
 
     The list may be incomplete: more starts may find more. Where F is bounded, the signs of det(I - dF/dh) over all
     roots sum to 1, by Brouwer's degree; any other sum shows that some are missing.
 
-    All starts are searched at once by one compiled program. `scipy.optimize.root` ("lm", "hybr") finds the same roots
+    One compiled program searches from all starts at once. `scipy.optimize.root` ("lm", "hybr") finds the same roots
     start by start, in two to ten times the time (1024 starts of 4 variables, and of a GRU of 16, on one CPU).
 
     Args:
       step: F, `(N,)` to `(N,)`, pure: a cell with its parameters and its input in a closure. For states that are not
         vectors see `ravel_step`.
-      starts: `(S, N)`, for example from `sample_starts`.
       tolerance: a root has |F(h) - h| < tolerance.
-      separation: the least distance between two reported points.
+      separation: the least distance between two reported points. Of closer roots the one with the least residual is
+        kept, so that every reported point is itself a root.
       reach: roots farther than this from every start are left out. Far beyond all trajectories closed gates make
         F(h) = h to the rounding error, with an eigenvalue 1, where there is no root.
       double: search in float64, although the rest of the program and the parameters are in float32. If a step insists
@@ -95,10 +86,8 @@ def sample_starts(trajectories: np.ndarray, count: int, spread: float = 0.5, see
     """Draw `(count, N)` states of trajectories `(..., N)`, each with normal noise of standard deviation `spread`.
 
     No state is drawn twice if there are enough; `spread` is in units of the state. Stable fixed points lie where a
-    trained network goes, unstable ones beside it.
-
-    Raises:
-      ValueError: trajectories without a state, a count below 1, a negative spread.
+    trained network goes, unstable ones beside it. Errors: ValueError for trajectories without a state, a count below 1,
+    and a negative spread.
     """
     trajectories = np.asarray(trajectories, np.float64)
     if trajectories.ndim < 2 or 0 in trajectories.shape:
@@ -122,19 +111,13 @@ class RavelledStep(NamedTuple):
 
 
 def ravel_step(step: Callable[[Any], Any], state: Any) -> RavelledStep:
-    """Return a step on vectors with the dynamics of a step on states that are trees of arrays.
+    """Return a step on vectors with the dynamics of `step`, whose states are trees of arrays like `state`.
 
     The vector has the leaves one after the other, a complex leaf as its real, then its imaginary parts. Vectors keep
     their own precision when they become states, so that a state of float32 can be searched in float64. A part of the
     state that no step changes, such as the time constants of `SimpleCTRNN`, must be held inside the step: else each of
-    its values is a fixed point.
-
-    Args:
-      step: state to next state, of the same structure and shapes.
-      state: any state of the step.
-
-    Raises:
-      ValueError: a leaf of integers, such as a count of steps, which has no fixed point and must be held in the step.
+    its values is a fixed point. Errors: ValueError for a leaf of integers, such as a count of steps, which has no fixed
+    point and must be held in the step too.
     """
     leaves, tree = jax.tree.flatten(state)
     leaves = [np.asarray(leaf) for leaf in leaves]

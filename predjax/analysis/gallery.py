@@ -12,19 +12,12 @@ STRANGE = {"size": 6, "gain": 2.0, "seed": 128}  # of the few random networks of
 
 
 class Exhibit(NamedTuple):
-    """A small network.
+    """A small network."""
 
-    Attributes:
-      title: the kind of its attractor.
-      step: the map from a state `(N,)` to the next.
-      trajectories: `(B, T, N)` of the map.
-      exponent: the largest Lyapunov exponent, per time constant.
-    """
-
-    title: str
-    step: Callable[[jax.Array], jax.Array]
-    trajectories: np.ndarray
-    exponent: float
+    title: str  # the kind of its attractor
+    step: Callable[[jax.Array], jax.Array]  # the map from a state `(N,)` to the next
+    trajectories: np.ndarray  # (B, T, N), of the map
+    exponent: float  # the largest Lyapunov exponent, per time constant
 
 
 def make_gallery(num_steps: int = 3000, seed: int = 0) -> list[Exhibit]:

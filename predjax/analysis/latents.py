@@ -24,23 +24,14 @@ Latents = dict[str, np.ndarray]  # values (T, size) by name: r, r2, w, r_bar, x_
 
 
 class Explanation(NamedTuple):
-    """The dynamics of several series, found from their latent states.
+    """The dynamics of several series, found from their latent states."""
 
-    Attributes:
-      series: the latent states of each series, with z, the coordinates of r in the eigenmodes.
-      modes: for each series the mode of every step, `(T,)`; labelled as the true modes where these are given.
-      num_modes: the number of modes that were found.
-      eigenmodes: the eigenmodes of V at the mean of w over all series.
-      periods: `(M, R)`, the periods of V at M steps.
-      spectra: power spectra of x, r, z, r2 and w.
-    """
-
-    series: list[Latents]
-    modes: list[np.ndarray]
-    num_modes: int
-    eigenmodes: Eigenmodes
-    periods: np.ndarray
-    spectra: dict[str, Spectrum]
+    series: list[Latents]  # the latent states of each series, with z, the coordinates of r in the eigenmodes
+    modes: list[np.ndarray]  # for each series the mode of every step, (T,); labelled as the true modes, where given
+    num_modes: int  # that were found
+    eigenmodes: Eigenmodes  # of V at the mean of w over all series
+    periods: np.ndarray  # (M, R), of V at M steps
+    spectra: dict[str, Spectrum]  # the power spectra of x, r, z, r2 and w
 
 
 def explain_series(
@@ -51,11 +42,9 @@ def explain_series(
 ) -> Explanation:
     """Infer the latent states of series and find the modes and timescales of their dynamics.
 
-    Args:
-      infer: maps `(params, frames (1, T, 1, 1, F))` to a NamedTuple of latent states, as `infer` of the model tidhy.
-      params: the parameters of tidhy.
-      frames: the frames of each series, `(T, 1, 1, F)`.
-      true_modes: the true modes of each series, integers `(T,)`. They fix the number of modes, which is else chosen.
+    `infer` maps the parameters of tidhy and `(1, T, 1, 1, F)` frames to a NamedTuple of latent states, as
+    `models.tidhy.make_inference` makes it. `frames` are those of each series, `(T, 1, 1, F)`. The true modes of each
+    series, integers `(T,)`, fix the number of modes, which is else chosen.
     """
     compiled, series = jax.jit(infer), []
     for observed in frames:

@@ -11,17 +11,11 @@ STARTS = 10  # of k-means; the best is kept
 
 
 class Switches(NamedTuple):
-    """The modes of a signal.
+    """The modes of a signal."""
 
-    Attributes:
-      modes: `(..., T)` integers from 0; modes are numbered in the order in which they first appear.
-      switches: `(..., T)` bool, true at the first step of a new mode, never at step 0.
-      centres: `(count, K)`, the mean of the signal in each mode.
-    """
-
-    modes: np.ndarray
-    switches: np.ndarray
-    centres: np.ndarray
+    modes: np.ndarray  # (..., T) integers from 0; modes are numbered in the order in which they first appear
+    switches: np.ndarray  # (..., T) bool, true at the first step of a new mode, never at step 0
+    centres: np.ndarray  # (count, K), the mean of the signal in each mode
 
     @property
     def times(self) -> np.ndarray:
@@ -30,37 +24,27 @@ class Switches(NamedTuple):
 
 
 class SwitchScore(NamedTuple):
-    """Scores of the found modes against the true modes.
+    """Scores of the found modes against the true modes."""
 
-    Attributes:
-      accuracy: fraction of the steps in the right mode, after the labels are matched so that it is largest.
-      recall: fraction of the true switches that were found; NaN if there are none.
-      precision: fraction of the found switches that are true; NaN if none were found.
-    """
-
-    accuracy: float
-    recall: float
-    precision: float
+    accuracy: float  # fraction of the steps in the right mode, after the labels are matched so that it is largest
+    recall: float  # fraction of the true switches that were found; NaN if there are none
+    precision: float  # fraction of the found switches that are true; NaN if none were found
 
 
 def find_switches(
     values: np.ndarray, count: int | None = None, *, window: int = 1, least_dwell: int = 1, seed: int = 0
 ) -> Switches:
-    """Find the modes of a signal by k-means, and the steps at which they change.
+    """Find the modes of a signal `(T, K)` by k-means, and the steps at which they change.
 
-    The signal is averaged over `window` steps around each step, then clustered: Lloyd (1982), Least squares
-    quantization in PCM, from the best of several random starts. A mode that holds for fewer than `least_dwell` steps
-    becomes the mode before or after it, whichever has the nearer centre, the shortest first. The weight of a feature
-    is its variance, so features of different units should be standardised.
+    Several series that have their modes in common are `(..., T, K)`. First the signal is averaged over `window` steps
+    around each step, an odd number. Then k-means clusters the averages (Lloyd 1982, Least squares quantization in PCM),
+    from several random starts, of which the best result counts. Last, a mode that lasts fewer than `least_dwell` steps
+    is replaced by the mode before or after it, the one with the nearer centre; the shortest are replaced first. The
+    weight of a feature is its variance, so features of different units should be standardised.
 
-    Args:
-      values: `(T, K)`, or `(..., T, K)` for several series that have their modes in common.
-      count: the number of modes; None chooses the one from 2 to 8 with the largest ratio of the variances between and
-        within clusters: Calinski & Harabasz (1974), A dendrite method for cluster analysis. A signal that is spread
-        out without clusters gets many.
-      window: an odd number of steps.
-      least_dwell: the least number of steps of a mode.
-      seed: the seed of the random starts.
+    `count` is the number of modes. None chooses, from 2 to 8, the number with the largest ratio of the variances
+    between and within clusters (Calinski & Harabasz 1974, A dendrite method for cluster analysis); a signal that is
+    spread out without clusters gets many modes.
 
     Raises:
       ValueError: values that are not `(..., T, K)` or not finite, fewer different values than modes, a count below 1,
@@ -102,10 +86,7 @@ def score_switches(found_modes: np.ndarray, true_modes: np.ndarray, tolerance: i
 
     Labels are matched by `match_labels`; a found label without a partner is wrong. A found and a true switch of a
     series that are at most `tolerance` steps apart can be a pair; each switch is in one pair at most, and there are as
-    many pairs as possible.
-
-    Raises:
-      ValueError: shapes that differ or have no step, a negative tolerance.
+    many pairs as possible. Errors: ValueError for shapes that differ or have no step, and for a negative tolerance.
     """
     found, true = np.asarray(found_modes), np.asarray(true_modes)
     if found.shape != true.shape or found.ndim < 1 or found.size == 0:

@@ -24,27 +24,21 @@ class Spectrum(NamedTuple):
 class Eigenmodes(NamedTuple):
     """The eigenmodes of a real matrix V `(R, R)`, from the slowest to the fastest; a complex pair is one mode.
 
-    Attributes:
-      periods: in steps, 2 pi / |arg(lambda)|; infinite for a positive eigenvalue.
-      moduli: |lambda|: growth in a step.
-      owners: `(R,)`, the mode of each row of `project`.
-      project: `(R, R)`; z = project @ r are the real coordinates of r in the modes: one for a real eigenvalue, two
-        for a pair. V moves each mode for itself: project V = blocks project, with blocks of 1 or 2 rows.
+    z = project @ r are the real coordinates of r in the modes: one for a real eigenvalue, two for a pair. V moves each
+    mode for itself: project V = blocks project, with blocks of 1 or 2 rows.
     """
 
-    periods: np.ndarray
-    moduli: np.ndarray
-    owners: np.ndarray
-    project: np.ndarray
+    periods: np.ndarray  # in steps, 2 pi / |arg(lambda)|; infinite for a positive eigenvalue
+    moduli: np.ndarray  # |lambda|: growth in a step
+    owners: np.ndarray  # (R,), the mode of each row of `project`
+    project: np.ndarray  # (R, R)
 
 
 def find_spectrum(series: Sequence[np.ndarray]) -> Spectrum:
     """Return the mean periodogram of series `(T, F)`, each without its mean and under a Hann window.
 
-    Series of different lengths are cut to the shortest, whose length is the longest period.
-
-    Raises:
-      ValueError: no series, fewer than 4 steps, values that are not finite.
+    Series of different lengths are cut to the shortest, whose length is the longest period. Errors: ValueError for no
+    series, fewer than 4 steps, and values that are not finite.
     """
     steps = min((len(one) for one in series), default=0)
     if steps < 4:
@@ -63,7 +57,11 @@ def find_periods(matrices: np.ndarray) -> np.ndarray:
 
     The period of a positive eigenvalue is infinite.
     """
-    angles = np.abs(np.angle(np.linalg.eigvals(matrices)))
+    return _measure_periods(np.linalg.eigvals(matrices))
+
+
+def _measure_periods(values: np.ndarray) -> np.ndarray:
+    angles = np.abs(np.angle(values))
     return np.divide(2 * np.pi, angles, out=np.full(angles.shape, np.inf), where=angles > 0)
 
 
@@ -82,19 +80,15 @@ def find_eigenmodes(matrix: np.ndarray) -> Eigenmodes:
         parts = [left[mode].real, left[mode].imag] if values[mode].imag > 0 else [left[mode].real]
         rows += parts
         owners += [number] * len(parts)
-    angles = np.abs(np.angle(values[kept]))
-    periods = np.divide(2 * np.pi, angles, out=np.full(len(kept), np.inf), where=angles > 0)
-    return Eigenmodes(periods, np.abs(values[kept]), np.array(owners), np.array(rows))
+    return Eigenmodes(_measure_periods(values[kept]), np.abs(values[kept]), np.array(owners), np.array(rows))
 
 
 def score_readout(codes: Sequence[np.ndarray], states: Sequence[np.ndarray]) -> np.ndarray:
     """Score how well codes `(T, R)` predict each state `(T, S)` of a series by a linear map fitted to all other series.
 
     Returns R^2 = 1 - sum of squared errors / sum of squared deviations from the mean, `(S,)`, over all series. The maps
-    are least squares with a constant.
-
-    Raises:
-      ValueError: fewer than two series, series of codes and states that do not fit.
+    are least squares with a constant. Errors: ValueError for fewer than two series, and for series of codes and states
+    that do not fit.
     """
     if len(codes) < 2 or [len(one) for one in codes] != [len(one) for one in states]:
         lengths = [[len(one) for one in many] for many in (codes, states)]

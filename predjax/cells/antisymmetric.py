@@ -1,13 +1,14 @@
 """Antisymmetric recurrences (Chang et al. 2019): steps of a differential equation that neither grows nor forgets."""
 
+import dataclasses
+
 import haiku as hk
 import jax
 import jax.numpy as jnp
 
 from predjax.cells.base import RecurrentCell
-from predjax.cells.context import StepContext
-from predjax.cells.linear import Initializer, Shape, transpose_kernel
-from predjax.cells.options import check_number
+from predjax.cells.linear import Initializer, transpose_kernel
+from predjax.cells.options import option
 
 
 def start_by_inputs(variance: float) -> Initializer:
@@ -15,6 +16,7 @@ def start_by_inputs(variance: float) -> Initializer:
     return hk.initializers.VarianceScaling(variance, "fan_in", "normal")
 
 
+@dataclasses.dataclass(eq=False)
 class Antisymmetric(RecurrentCell):
     """h' = h + e tanh((W - W^T - g I) h + V x + b): `(B, *S, I)` to `(B, *S, F)`; h is the state and the output.
 
@@ -25,23 +27,14 @@ class Antisymmetric(RecurrentCell):
     and the variance to each task. On maps F and I also count the pixels of a kernel.
     """
 
-    def __init__(
-        self,
-        features: int,
-        spatial_shape: Shape = (),
-        kernel_shape: Shape = (),
-        step_size: float = 0.1,
-        diffusion: float = 0.01,
-        recurrent_variance: float = 1.0,
-        context: StepContext | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(features, spatial_shape, kernel_shape, context, name)
-        self.step_size = check_number("step_size", step_size, above=0)
-        self.diffusion = check_number("diffusion", diffusion, low=0)
-        start = start_by_inputs(check_number("recurrent_variance", recurrent_variance, above=0))
-        self.recurrent = self.linear(features, "recurrent", w_init=start)
-        self.input = self.linear(features, "input", jnp.zeros, start_by_inputs(1.0))
+    step_size: float = option(0.1, above=0)
+    diffusion: float = option(0.01, low=0)
+    recurrent_variance: float = option(1.0, above=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.recurrent = self.linear(self.features, "recurrent", w_init=start_by_inputs(self.recurrent_variance))
+        self.input = self.linear(self.features, "input", jnp.zeros, start_by_inputs(1.0))
 
     def rotate(self, hidden: jax.Array) -> jax.Array:
         """Return (W - W^T - g I) h."""
@@ -64,19 +57,9 @@ class GatedAntisymmetric(Antisymmetric):
     Chang et al. (2019), eqs. 14 and 15: the gate z uses the same W. All else is as in `Antisymmetric`.
     """
 
-    def __init__(
-        self,
-        features: int,
-        spatial_shape: Shape = (),
-        kernel_shape: Shape = (),
-        step_size: float = 0.1,
-        diffusion: float = 0.01,
-        recurrent_variance: float = 1.0,
-        context: StepContext | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(features, spatial_shape, kernel_shape, step_size, diffusion, recurrent_variance, context, name)
-        self.gate = self.linear(features, "gate", jnp.zeros, start_by_inputs(1.0))
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.gate = self.linear(self.features, "gate", jnp.zeros, start_by_inputs(1.0))
 
     def __call__(self, inputs: jax.Array, state: jax.Array) -> tuple[jax.Array, jax.Array]:
         rotated = self.rotate(state)

@@ -1,14 +1,14 @@
 """The causal LSTM and the gradient highway unit of PredRNN++ (Wang et al. 2018)."""
 
+import dataclasses
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from predjax.cells.base import RecurrentCell
-from predjax.cells.context import StepContext
-from predjax.cells.linear import LinearMap, Shape, add_normed
-from predjax.cells.options import check_number, check_switch
+from predjax.cells.linear import LinearMap, add_normed
+from predjax.cells.options import option
 
 
 class CausalLSTMState(NamedTuple):
@@ -19,6 +19,7 @@ class CausalLSTMState(NamedTuple):
     memory: jax.Array
 
 
+@dataclasses.dataclass(eq=False)
 class CausalLSTM(RecurrentCell):
     """Two memories in a cascade: the new C writes M. `(B, *S, I)` to H' `(B, *S, F)`; the state is `CausalLSTMState`.
 
@@ -35,29 +36,17 @@ class CausalLSTM(RecurrentCell):
     with `layer_norm`, else the identity. On its own the cell keeps its M; a stack hands M from layer to layer.
     """
 
-    def __init__(
-        self,
-        features: int,
-        spatial_shape: Shape = (),
-        kernel_shape: Shape = (),
-        forget_bias: float = 1.0,
-        layer_norm: bool = False,
-        context: StepContext | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(features, spatial_shape, kernel_shape, context, name)
-        self.forget_bias = check_number("forget_bias", forget_bias)
-        layer_norm = check_switch("layer_norm", layer_norm)
+    forget_bias: float = option(1.0)
+    layer_norm: bool = option(False)
+    state_type = CausalLSTMState
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         # The order of the parts: x i f g i' f' g' o; h i f g o; c i f g; m i f m; n i g f o; as in the code.
         gates = {"x": 7, "h": 4, "c": 3, "m": 3, "n": 4, "o": 1}
-        self.maps = {
-            source: self.normed(count * features, f"from_{source}", layer_norm) for source, count in gates.items()
-        }
-        self.last = LinearMap(features, context=self.context, name="last")
-
-    def initial_state(self, batch_size: int) -> CausalLSTMState:
-        """Return zeros."""
-        return CausalLSTMState(*[self.zeros(batch_size)] * 3)
+        sizes = {source: count * self.features for source, count in gates.items()}
+        self.maps = {source: self.normed(size, f"from_{source}", self.layer_norm) for source, size in sizes.items()}
+        self.last = LinearMap(self.features, context=self.context, name="last")
 
     def __call__(self, inputs: jax.Array, state: CausalLSTMState) -> tuple[jax.Array, CausalLSTMState]:
         def parts(source: str, x: jax.Array) -> list[jax.Array]:
@@ -77,6 +66,7 @@ class CausalLSTM(RecurrentCell):
         return hidden, CausalLSTMState(hidden, cell, memory)
 
 
+@dataclasses.dataclass(eq=False)
 class GHU(RecurrentCell):
     """p u = N(W_x * x) + N(W_z * z), z' = sigmoid(u) tanh(p) + (1 - sigmoid(u)) z: `(B, *S, I)` to z' `(B, *S, F)`.
 
@@ -84,19 +74,12 @@ class GHU(RecurrentCell):
     z is the state and the output. There are no biases. N is `FrameNorm` with `layer_norm`, else the identity.
     """
 
-    def __init__(
-        self,
-        features: int,
-        spatial_shape: Shape = (),
-        kernel_shape: Shape = (),
-        layer_norm: bool = False,
-        context: StepContext | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(features, spatial_shape, kernel_shape, context, name)
-        norm = check_switch("layer_norm", layer_norm)
-        self.input = self.normed(2 * features, "input", norm)
-        self.recurrent = self.normed(2 * features, "recurrent", norm)
+    layer_norm: bool = option(False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.input = self.normed(2 * self.features, "input", self.layer_norm)
+        self.recurrent = self.normed(2 * self.features, "recurrent", self.layer_norm)
 
     def __call__(self, inputs: jax.Array, state: jax.Array) -> tuple[jax.Array, jax.Array]:
         p, u = jnp.split(add_normed((self.input, inputs), (self.recurrent, state)), 2, axis=-1)

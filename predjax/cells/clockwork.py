@@ -1,5 +1,6 @@
 """The clockwork recurrence (Koutnik et al. 2014): modules of neurons, each with a clock of its own."""
 
+import dataclasses
 import itertools
 from typing import NamedTuple
 
@@ -8,8 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from predjax.cells.base import RecurrentCell
-from predjax.cells.context import StepContext
-from predjax.cells.linear import Shape
 from predjax.cells.options import choose_activation, read_counts
 
 
@@ -25,6 +24,7 @@ def split_features(features: int, modules: int) -> tuple[int, ...]:
     return tuple(features // modules + (i < features % modules) for i in range(modules))
 
 
+@dataclasses.dataclass(eq=False)
 class Clockwork(RecurrentCell):
     """Module i becomes h_i' = f(sum_{j>=i} W_ij h_j + W_i x + b_i) when t mod T_i = 0, and keeps h_i otherwise.
 
@@ -36,30 +36,26 @@ class Clockwork(RecurrentCell):
     for four modules; `block_sizes` lists the channels of each module, and is empty for equal modules.
     """
 
-    def __init__(
-        self,
-        features: int,
-        spatial_shape: Shape = (),
-        kernel_shape: Shape = (),
-        periods: str = "1,2,4,8",
-        block_sizes: str = "",
-        activation: str = "tanh",
-        context: StepContext | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(features, spatial_shape, kernel_shape, context, name)
-        clocks = read_counts("periods", periods)
+    periods: str = "1,2,4,8"
+    block_sizes: str = ""
+    activation: str = "tanh"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        features = self.features
+        clocks = read_counts("periods", self.periods)
         if any(slow <= fast for fast, slow in itertools.pairwise(clocks)):
             raise ValueError(f"periods must increase, not {clocks}")
         if features < len(clocks):
             raise ValueError(f"periods must be at most one for each of the {features} features, not {clocks}")
-        sizes = read_counts("block_sizes", block_sizes) if block_sizes else split_features(features, len(clocks))
+        given = self.block_sizes
+        sizes = read_counts("block_sizes", given) if given else split_features(features, len(clocks))
         if len(sizes) != len(clocks) or sum(sizes) != features:
             raise ValueError(f"block_sizes must be {len(clocks)} that add to {features}, not {sizes}")
         module = np.repeat(np.arange(len(sizes)), sizes)
         self.period = np.repeat(clocks, sizes)
         self.sees = module[:, None] >= module[None, :]  # [from, to], as kernels are
-        self.activation = choose_activation(activation)
+        self.activate = choose_activation(self.activation)
         self.recurrent = self.linear(features, "recurrent")
         self.input = self.linear(features, "input", with_bias=True)
 
@@ -74,7 +70,7 @@ class Clockwork(RecurrentCell):
             return jnp.where(self.sees, self.recurrent.kernel(self.features, hidden.dtype), 0)
 
         recurrent = self.context.apply_kernel(f"{self.module_name}/clockwork", hidden, make_kernel, self.kernel_shape)
-        fresh = self.activation(recurrent + self.input(inputs))
+        fresh = self.activate(recurrent + self.input(inputs))
         fires = step.reshape(-1, *[1] * (hidden.ndim - 1)) % self.period == 0
         hidden = jnp.where(fires, fresh, hidden)
         return hidden, ClockworkState(hidden, step + 1)

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import haiku as hk
@@ -42,21 +42,17 @@ def draw_samples(
 class StepContext:
     """All that a step computes with, beside its inputs, its state and its parameters.
 
-    The cells and linear maps of a step share one context; it reaches them through their constructors.
-
-    Attributes:
-      products: the convolutions and matrix products of the step. A scan with prepared kernels hands in its own.
-      constants: arrays that follow from parameters alone, by name, the same at all steps; None if each step makes its
-        own.
-      first_sample: the number of the batch's first sample in the global batch.
+    The cells and linear maps of a step share one context; it reaches them through their constructors. The `products`
+    are the step's convolutions and matrix products; a scan with prepared kernels hands in its own. The `constants` are
+    arrays that follow from parameters alone, the same at all steps, by name; None if each step makes its own.
     """
 
     products: Products = dataclasses.field(default_factory=Products)
     constants: dict[str, jax.Array] | None = None
-    first_sample: jax.Array | int = 0
+    first_sample: jax.Array | int = 0  # the number of the batch's first sample in the global batch
 
     def apply_kernel(
-        self, name: str, x: jax.Array, make_kernel: MakeKernel, kernel_shape: tuple[int, ...] = ()
+        self, name: str, x: jax.Array, make_kernel: MakeKernel, kernel_shape: Sequence[int] = ()
     ) -> jax.Array:
         """Return W x with the kernel `(*kernel_shape, I, O)` that `make_kernel()` gives.
 

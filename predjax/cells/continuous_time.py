@@ -1,5 +1,6 @@
 """Continuous-time rate networks in discrete steps: with noise, or with a time constant for each neuron."""
 
+import dataclasses
 from typing import NamedTuple
 
 import haiku as hk
@@ -7,9 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from predjax.cells.base import RecurrentCell
-from predjax.cells.context import StepContext
-from predjax.cells.linear import Shape, add_maps
-from predjax.cells.options import check_choice, check_number, choose_activation
+from predjax.cells.linear import add_maps
+from predjax.cells.options import choose_activation, option
 
 
 def noise_scale(alpha: float, sigma: float, noise_form: str) -> float:
@@ -17,6 +17,7 @@ def noise_scale(alpha: float, sigma: float, noise_form: str) -> float:
     return alpha * sigma if noise_form == "bracket" else (2 * alpha) ** 0.5 * sigma
 
 
+@dataclasses.dataclass(eq=False)
 class CTRNN(RecurrentCell):
     """h' = (1 - a) h + a (W f(h) + U u + b) + noise, output f(h'): `(B, *S, I)` to `(B, *S, F)`; the state is h.
 
@@ -30,41 +31,31 @@ class CTRNN(RecurrentCell):
     start uniform in +-1/sqrt(fan_in). h starts at zero; codes for neuroscience start it at one.
     """
 
-    def __init__(
-        self,
-        features: int,
-        spatial_shape: Shape = (),
-        kernel_shape: Shape = (),
-        alpha: float = 0.1,
-        noise: float = 0.0,
-        noise_form: str = "euler_maruyama",
-        gain: float = 1.0,
-        activation: str = "tanh",
-        context: StepContext | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(features, spatial_shape, kernel_shape, context, name)
-        self.alpha = check_number("alpha", alpha, above=0, high=1)
-        noise_form = check_choice("noise_form", noise_form, ("euler_maruyama", "bracket"))
-        self.noise = noise_scale(self.alpha, check_number("noise", noise, low=0), noise_form)
-        gain = check_number("gain", gain, above=0)
-        self.activation = choose_activation(activation)
-        start = hk.initializers.VarianceScaling(gain**2, "fan_in", "normal")
-        self.recurrent = self.linear(features, "recurrent", w_init=start)
-        self.input = self.linear(features, "input", with_bias=True)
+    alpha: float = option(0.1, above=0, high=1)
+    noise: float = option(0.0, low=0)
+    noise_form: str = option("euler_maruyama", choices=("euler_maruyama", "bracket"))
+    gain: float = option(1.0, above=0)
+    activation: str = "tanh"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.activate = choose_activation(self.activation)
+        start = hk.initializers.VarianceScaling(self.gain**2, "fan_in", "normal")
+        self.recurrent = self.linear(self.features, "recurrent", w_init=start)
+        self.input = self.linear(self.features, "input", with_bias=True)
 
     def advance(self, inputs: jax.Array, state: jax.Array, xi: jax.Array | None = None) -> jax.Array:
         """Return h', with the noise xi `(B, *S, F)` if given."""
-        drive = add_maps((self.input, inputs), (self.recurrent, self.activation(state)))
+        drive = add_maps((self.input, inputs), (self.recurrent, self.activate(state)))
         state = (1 - self.alpha) * state + self.alpha * drive
-        return state if xi is None else state + self.noise * xi
+        return state if xi is None else state + noise_scale(self.alpha, self.noise, self.noise_form) * xi
 
     def __call__(self, inputs: jax.Array, state: jax.Array) -> tuple[jax.Array, jax.Array]:
         def draw(key: jax.Array) -> jax.Array:
             return jax.random.normal(key, state.shape[1:], state.dtype)
 
         state = self.advance(inputs, state, self.context.draw(draw, len(state)) if self.noise else None)
-        return self.activation(state), state
+        return self.activate(state), state
 
 
 class TimedState(NamedTuple):
@@ -74,6 +65,7 @@ class TimedState(NamedTuple):
     time_constant: jax.Array
 
 
+@dataclasses.dataclass(eq=False)
 class SimpleCTRNN(RecurrentCell):
     """h' = (1 - dt/tau) h + dt/tau (sigmoid(W h + b) + U u): `(B, *S, I)` to `(B, *S, F)`; the output is h'.
 
@@ -83,19 +75,12 @@ class SimpleCTRNN(RecurrentCell):
     +-1/sqrt(fan_in).
     """
 
-    def __init__(
-        self,
-        features: int,
-        spatial_shape: Shape = (),
-        kernel_shape: Shape = (),
-        step_size: float = 0.1,
-        context: StepContext | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(features, spatial_shape, kernel_shape, context, name)
-        self.step_size = check_number("step_size", step_size, above=0)
-        self.recurrent = self.linear(features, "recurrent", with_bias=True)
-        self.input = self.linear(features, "input")
+    step_size: float = option(0.1, above=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.recurrent = self.linear(self.features, "recurrent", with_bias=True)
+        self.input = self.linear(self.features, "input")
 
     def initial_state(self, batch_size: int) -> TimedState:
         """Return h = 0 and tau from the parameter."""

@@ -1,5 +1,6 @@
 """The convolutional LSTM of Shi et al. (2015)."""
 
+import dataclasses
 from collections.abc import Iterable
 
 import haiku as hk
@@ -7,24 +8,21 @@ import jax
 import jax.numpy as jnp
 
 from predjax.cells.base import RecurrentCell
-from predjax.cells.context import StepContext
 from predjax.cells.gated import LSTMState
-from predjax.cells.linear import Shape, add_normed
-from predjax.cells.options import check_number, check_switch
+from predjax.cells.linear import add_normed
+from predjax.cells.options import option
 
 
 def update_with_peepholes(
     gates: jax.Array, cell: jax.Array, peepholes: Iterable[jax.Array | float], forget_bias: float
 ) -> LSTMState:
-    """Return h' and c' of one step whose gates may see the memory.
+    """Return h' and c' of one step whose gates may see the memory c `(B, *S, F)`.
 
         i = sigmoid(i + w_i c)   f = sigmoid(f + w_f c + forget_bias)   g = tanh(g)   c' = f c + i g
         o = sigmoid(o + w_o c')  h' = o tanh(c')
 
-    Args:
-      gates: the sums i f g o over the input and the hidden state, `(B, *S, 4F)`.
-      cell: c `(B, *S, F)`.
-      peepholes: w_i, w_f and w_o, each `(*S, F)`, or numbers.
+    `gates` are the sums i f g o over the input and the hidden state, `(B, *S, 4F)`; `peepholes` are w_i, w_f and w_o,
+    each `(*S, F)`, or numbers.
     """
     i, f, g, o = jnp.split(gates, 4, axis=-1)
     w_i, w_f, w_o = peepholes
@@ -33,6 +31,7 @@ def update_with_peepholes(
     return LSTMState(jax.nn.sigmoid(o + w_o * cell) * jnp.tanh(cell), cell)
 
 
+@dataclasses.dataclass(eq=False)
 class ConvLSTM(RecurrentCell):
     """i f g o = N(W_x * x) + N(W_h * h), then `update_with_peepholes`: `(B, *S, I)` to h' `(B, *S, F)`.
 
@@ -43,28 +42,16 @@ class ConvLSTM(RecurrentCell):
     the paper and in OpenSTL.
     """
 
-    def __init__(
-        self,
-        features: int,
-        spatial_shape: Shape = (),
-        kernel_shape: Shape = (),
-        peepholes: bool = False,
-        forget_bias: float = 0.0,
-        with_bias: bool = False,
-        layer_norm: bool = False,
-        context: StepContext | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(features, spatial_shape, kernel_shape, context, name)
-        self.peepholes = check_switch("peepholes", peepholes)
-        self.forget_bias = check_number("forget_bias", forget_bias)
-        biased, norm = check_switch("with_bias", with_bias), check_switch("layer_norm", layer_norm)
-        self.input = self.normed(4 * features, "input", norm, biased)
-        self.recurrent = self.normed(4 * features, "recurrent", norm)
+    peepholes: bool = option(False)
+    forget_bias: float = option(0.0)
+    with_bias: bool = option(False)
+    layer_norm: bool = option(False)
+    state_type = LSTMState
 
-    def initial_state(self, batch_size: int) -> LSTMState:
-        """Return zeros."""
-        return LSTMState(self.zeros(batch_size), self.zeros(batch_size))
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.input = self.normed(4 * self.features, "input", self.layer_norm, self.with_bias)
+        self.recurrent = self.normed(4 * self.features, "recurrent", self.layer_norm)
 
     def __call__(self, inputs: jax.Array, state: LSTMState) -> tuple[jax.Array, LSTMState]:
         peepholes: Iterable[jax.Array | float] = (0.0, 0.0, 0.0)

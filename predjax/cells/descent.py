@@ -10,65 +10,41 @@ SHRINK = 0.5
 
 
 class Descent(NamedTuple):
-    """The state of a descent.
+    """The state of a descent; a point is a tree of arrays."""
 
-    Attributes:
-      point: a tree of arrays, the best point so far.
-      value, gradient: the value and gradient of the objective at the point.
-      momenta: a tree like the point's.
-      rates: one for each leaf of the point, at most the given rate.
-      moving: whether the momenta are not 0.
-      iterations: evaluations of the objective and its gradient after the first.
-      converged: whether the last step was small.
-    """
-
-    point: Any
-    value: jax.Array
+    point: Any  # the best so far
+    value: jax.Array  # of the objective at the point
     gradient: Any
     momenta: Any
-    rates: Any
-    moving: jax.Array
-    iterations: jax.Array
-    converged: jax.Array
+    rates: Any  # one for each leaf of the point, at most the given rate
+    moving: jax.Array  # whether the momenta are not 0
+    iterations: jax.Array  # evaluations of the objective and its gradient after the first
+    converged: jax.Array  # whether the last step was small
 
 
 class DescentRules(NamedTuple):
-    """The rules of a gradient descent.
+    """The rules of a gradient descent."""
 
-    Attributes:
-      momentum: a, in [0, 1).
-      max_iter: the largest number of updates, taken or rejected.
-      settled: `(proposed point, point before) -> bool`; true ends the descent.
-      project: gives the allowed point nearest to a point.
-      clip: components of gradients are clipped to +-`clip`.
-    """
-
-    momentum: float
-    max_iter: int
-    settled: Callable[[Any, Any], jax.Array]
-    project: Callable[[Any], Any] = lambda point: point
-    clip: float = float("inf")
+    momentum: float  # a, in [0, 1)
+    max_iter: int  # the largest number of updates, taken or rejected
+    settled: Callable[[Any, Any], jax.Array]  # (proposed point, point before) -> bool; true ends the descent
+    project: Callable[[Any], Any] = lambda point: point  # gives the allowed point nearest to a point
+    clip: float = float("inf")  # components of gradients are clipped to +-clip
 
 
 def descend(objective: Callable[[Any], jax.Array], start: Any, rates: Any, rules: DescentRules) -> Descent:
-    """Minimise objective(point) from `start` without ever increasing it.
+    """Minimise objective(point), a differentiable function, from the point `start` without ever increasing it.
 
     A step is Nesterov's, m' = g + a m, v' = project(v - h (g + a m')), with a rate h for each leaf v. A step that does
     not lower the value (or makes it NaN) is rejected: the momentum restarts at 0, and if it was 0 already, all rates
     halve. While no step is rejected, this is plain descent with momentum.
 
-    h starts at min(rate, 1 / L), with L = |H g| / |g| and the block H of the Hessian for the leaf: along the gradient,
-    the first step does not overshoot the minimum of a quadratic. Each block has its own L, so that a steep block does
-    not slow down the others.
+    h starts at min(rate, 1 / L), with the leaf's own rate of `rates`, L = |H g| / |g|, and the block H of the Hessian
+    for the leaf: along the gradient, the first step does not overshoot the minimum of a quadratic. Each block has its
+    own L, so that a steep block does not slow down the others.
 
     An update takes one value and gradient, as plain descent does; the start takes a product with the Hessian for each
     leaf. Forward derivatives pass through the loop, reverse derivatives do not.
-
-    Args:
-      objective: a differentiable function of a point.
-      start: a tree of arrays.
-      rates: the largest h for each leaf of `start`, in the same tree.
-      rules: see `DescentRules`.
 
     Source: restarts by the value, O'Donoghue & Candes (2015), Adaptive restart for accelerated gradient schemes;
     backtracking, Beck & Teboulle (2009), A fast iterative shrinkage-thresholding algorithm.

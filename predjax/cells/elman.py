@@ -1,58 +1,47 @@
 """Simple recurrences: Elman (1990), leaky units, the Wilson-Cowan form, and independent neurons (Li et al. 2018)."""
 
+import dataclasses
+
 import haiku as hk
 import jax
 import jax.numpy as jnp
 
 from predjax.cells.base import RecurrentCell
-from predjax.cells.context import StepContext
-from predjax.cells.linear import Shape, add_maps
-from predjax.cells.options import check_number, choose_activation
+from predjax.cells.linear import add_maps
+from predjax.cells.options import choose_activation, option
 
 
+@dataclasses.dataclass(eq=False)
 class Elman(RecurrentCell):
     """h' = f(W_hh h + W_ih x + b): `(B, *S, I)` to `(B, *S, F)`; h is the state and the output.
 
     Elman (1990), "Finding structure in time". W_hh and W_ih are dense or convolutions. f is `activation`.
     """
 
-    def __init__(
-        self,
-        features: int,
-        spatial_shape: Shape = (),
-        kernel_shape: Shape = (),
-        activation: str = "tanh",
-        context: StepContext | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(features, spatial_shape, kernel_shape, context, name)
-        self.activation = choose_activation(activation)
-        self.input = self.linear(features, "input")
-        self.recurrent = self.linear(features, "recurrent", with_bias=True)
+    activation: str = "tanh"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.activate = choose_activation(self.activation)
+        self.input = self.linear(self.features, "input")
+        self.recurrent = self.linear(self.features, "recurrent", with_bias=True)
 
     def __call__(self, inputs: jax.Array, state: jax.Array) -> tuple[jax.Array, jax.Array]:
-        hidden = self.activation(add_maps((self.input, inputs), (self.recurrent, state)))
+        hidden = self.activate(add_maps((self.input, inputs), (self.recurrent, state)))
         return hidden, hidden
 
 
+@dataclasses.dataclass(eq=False)
 class LeakyElman(Elman):
     """h' = (1 - a) h + a f(W_hh h + W_ih x + b), a = `leak_rate` in (0, 1]; a = 1 is `Elman`.
 
     Leaky integrator neurons (Jaeger et al. 2007, with a decay of 1, in the form of Lukosevicius 2012).
     """
 
-    def __init__(
-        self,
-        features: int,
-        spatial_shape: Shape = (),
-        kernel_shape: Shape = (),
-        activation: str = "tanh",
-        leak_rate: float = 0.3,
-        context: StepContext | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(features, spatial_shape, kernel_shape, activation, context, name)
-        self.leak_rate = check_number("leak_rate", leak_rate, above=0, high=1)
+    leak_rate: float = option(0.3, above=0, high=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
 
     def __call__(self, inputs: jax.Array, state: jax.Array) -> tuple[jax.Array, jax.Array]:
         driven, _ = super().__call__(inputs, state)
@@ -68,11 +57,12 @@ class WilsonCowan(LeakyElman):
     """
 
     def __call__(self, inputs: jax.Array, state: jax.Array) -> tuple[jax.Array, jax.Array]:
-        driven = self.activation(self.recurrent(state)) + self.input(inputs)
+        driven = self.activate(self.recurrent(state)) + self.input(inputs)
         hidden = (1 - self.leak_rate) * state + self.leak_rate * driven
         return hidden, hidden
 
 
+@dataclasses.dataclass(eq=False)
 class IndRNN(RecurrentCell):
     """h' = f(u h + W x + b) with one recurrent weight u `(F,)` for each neuron; f is relu by default.
 
@@ -81,24 +71,17 @@ class IndRNN(RecurrentCell):
     the same for every pixel, and only W convolves.
     """
 
-    def __init__(
-        self,
-        features: int,
-        spatial_shape: Shape = (),
-        kernel_shape: Shape = (),
-        activation: str = "relu",
-        recurrent_bound: float = 1.0,
-        context: StepContext | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(features, spatial_shape, kernel_shape, context, name)
-        self.activation = choose_activation(activation)
-        self.recurrent_bound = check_number("recurrent_bound", recurrent_bound, above=0)
-        self.input = self.linear(features, "input", with_bias=True)
+    activation: str = "relu"
+    recurrent_bound: float = option(1.0, above=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.activate = choose_activation(self.activation)
+        self.input = self.linear(self.features, "input", with_bias=True)
 
     def __call__(self, inputs: jax.Array, state: jax.Array) -> tuple[jax.Array, jax.Array]:
         init = hk.initializers.RandomUniform(0.0, min(1.0, self.recurrent_bound))
         u = hk.get_parameter("u", (self.features,), inputs.dtype, init=init)
         u = jnp.clip(u, -self.recurrent_bound, self.recurrent_bound)
-        hidden = self.activation(u * state + self.input(inputs))
+        hidden = self.activate(u * state + self.input(inputs))
         return hidden, hidden

@@ -1,5 +1,6 @@
 """Gated recurrences: LSTM (Hochreiter & Schmidhuber 1997, Gers et al. 2000) and GRU (Cho et al. 2014)."""
 
+import dataclasses
 from typing import NamedTuple
 
 import haiku as hk
@@ -7,9 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from predjax.cells.base import RecurrentCell
-from predjax.cells.context import StepContext
 from predjax.cells.linear import DType, Initializer, Shape, add_maps, fan_in_initializer
-from predjax.cells.options import check_number, check_switch
+from predjax.cells.options import option
 
 
 class LSTMState(NamedTuple):
@@ -26,6 +26,7 @@ def update_cell(gates: jax.Array, cell: jax.Array) -> tuple[jax.Array, jax.Array
     return cell, jax.nn.sigmoid(o) * jnp.tanh(cell)
 
 
+@dataclasses.dataclass(eq=False)
 class LSTM(RecurrentCell):
     """i, f, g, o = W x + U h + b, then `update_cell`: `(B, *S, I)` to h' `(B, *S, F)`; the state is `LSTMState`.
 
@@ -35,28 +36,18 @@ class LSTM(RecurrentCell):
     uniform in +-1/sqrt(fan_in).
     """
 
-    def __init__(
-        self,
-        features: int,
-        spatial_shape: Shape = (),
-        kernel_shape: Shape = (),
-        forget_bias: float = 1.0,
-        context: StepContext | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(features, spatial_shape, kernel_shape, context, name)
-        forget_bias = check_number("forget_bias", forget_bias)
+    forget_bias: float = option(1.0)
+    state_type = LSTMState
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
 
         def start_biases(shape: Shape, dtype: DType) -> jax.Array:
-            start = fan_in_initializer(features)(shape, dtype)
-            return start.at[features : 2 * features].set(forget_bias)
+            start = fan_in_initializer(self.features)(shape, dtype)
+            return start.at[self.features : 2 * self.features].set(self.forget_bias)
 
-        self.input = self.linear(4 * features, "input")
-        self.recurrent = self.linear(4 * features, "recurrent", start_biases)
-
-    def initial_state(self, batch_size: int) -> LSTMState:
-        """Return zeros."""
-        return LSTMState(self.zeros(batch_size), self.zeros(batch_size))
+        self.input = self.linear(4 * self.features, "input")
+        self.recurrent = self.linear(4 * self.features, "recurrent", start_biases)
 
     def __call__(self, inputs: jax.Array, state: LSTMState) -> tuple[jax.Array, LSTMState]:
         gates = add_maps((self.input, inputs), (self.recurrent, state.hidden))
@@ -75,6 +66,7 @@ def start_orthogonal(features: int) -> Initializer:
     return start
 
 
+@dataclasses.dataclass(eq=False)
 class GRU(RecurrentCell):
     """Gated recurrent unit: `(B, *S, I)` to `(B, *S, F)`; h is the state and the output.
 
@@ -87,22 +79,15 @@ class GRU(RecurrentCell):
     As in the paper, W starts as N(0, 0.01^2), U orthogonal, and the biases at zero.
     """
 
-    def __init__(
-        self,
-        features: int,
-        spatial_shape: Shape = (),
-        kernel_shape: Shape = (),
-        reset_after: bool = False,
-        context: StepContext | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(features, spatial_shape, kernel_shape, context, name)
-        self.reset_after = check_switch("reset_after", reset_after)
+    reset_after: bool = option(False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         small = hk.initializers.RandomNormal(0.01)  # Cho et al. (2014), appendix
-        orthogonal = start_orthogonal(features)
-        self.input = self.linear(3 * features, "input", jnp.zeros, small)
-        self.recurrent = self.linear(2 * features, "recurrent", w_init=orthogonal)
-        self.candidate = self.linear(features, "candidate", jnp.zeros if reset_after else False, orthogonal)
+        orthogonal = start_orthogonal(self.features)
+        self.input = self.linear(3 * self.features, "input", jnp.zeros, small)
+        self.recurrent = self.linear(2 * self.features, "recurrent", w_init=orthogonal)
+        self.candidate = self.linear(self.features, "candidate", jnp.zeros if self.reset_after else False, orthogonal)
 
     def __call__(self, inputs: jax.Array, state: jax.Array) -> tuple[jax.Array, jax.Array]:
         from_inputs, from_state = self.input(inputs), self.recurrent(state)

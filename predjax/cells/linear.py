@@ -1,5 +1,6 @@
 """The linear maps of every cell: dense on vectors, SAME convolution on maps."""
 
+import dataclasses
 import functools
 import math
 import operator
@@ -37,36 +38,26 @@ def transpose_kernel(w: jax.Array) -> jax.Array:
     return turn(w) if w.ndim == 4 else w.T
 
 
+@dataclasses.dataclass(eq=False)
 class LinearMap(hk.Module):
     """y = W x (+ b): dense for `kernel_shape` (), a convolution of stride 1 with SAME padding for (k, k), k odd.
 
-    `(B, *S, I)` to `(B, *S, features)`. Parameters: `w` `(*kernel_shape, I, features)`, `b` `(features,)`.
-
-    Args:
-      features: number of outputs.
-      kernel_shape: () or (k, k).
-      with_bias: False, True for a bias that starts uniformly as the kernel does, or the bias's initialiser.
-      w_init: the kernel's initialiser.
-      context: the context of the cell that the map belongs to.
+    `(B, *S, I)` to `(B, *S, features)`. Parameters: `w` `(*kernel_shape, I, features)`, which `w_init` starts, and `b`
+    `(features,)`, if `with_bias` is its initialiser, or True, which starts it uniformly as the kernel. `context` is the
+    context of the cell that the map belongs to.
     """
 
-    def __init__(
-        self,
-        features: int,
-        kernel_shape: Shape = (),
-        with_bias: bool | Initializer = False,
-        w_init: Initializer = uniform_fan_in,
-        context: StepContext | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(name=name)
-        self.features, self.kernel_shape = features, tuple(kernel_shape)
-        self.with_bias, self.w_init = with_bias, w_init
-        self.context = StepContext() if context is None else context
+    features: int
+    kernel_shape: Shape = ()
+    with_bias: bool | Initializer = False
+    w_init: Initializer | None = None  # `uniform_fan_in`
+    context: StepContext = dataclasses.field(default_factory=StepContext)
+    name: str | None = None
 
     def kernel(self, inputs: int, dtype: DType = jnp.float32) -> jax.Array:
         """Return the parameter `w` for that many input features."""
-        return hk.get_parameter("w", (*self.kernel_shape, inputs, self.features), dtype, init=self.w_init)
+        shape, init = (*self.kernel_shape, inputs, self.features), self.w_init or uniform_fan_in
+        return hk.get_parameter("w", shape, dtype, init=init)
 
     def bias(self, inputs: int, dtype: DType = jnp.float32) -> jax.Array:
         """Return the parameter `b` for that many input features."""
@@ -151,20 +142,15 @@ class FrameNorm(hk.Module):
         return scale * centred * jax.lax.rsqrt(variance + 1e-5) + offset
 
 
+@dataclasses.dataclass(eq=False)
 class NormedMap(LinearMap):
     """The map N(W x), where N is `FrameNorm` with `layer_norm`, else the identity."""
 
-    def __init__(
-        self,
-        features: int,
-        kernel_shape: Shape = (),
-        with_bias: bool = False,
-        layer_norm: bool = False,
-        context: StepContext | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(features, kernel_shape, with_bias, context=context, name=name)
-        self.norm = FrameNorm(name="norm") if layer_norm else None
+    layer_norm: bool = dataclasses.field(default=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.norm = FrameNorm(name="norm") if self.layer_norm else None
 
     def __call__(self, x: jax.Array) -> jax.Array:
         y = super().__call__(x)

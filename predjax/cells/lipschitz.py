@@ -1,5 +1,6 @@
 """The Lipschitz recurrence (Erichson et al. 2021): a linear part of known spectrum plus a bounded nonlinear part."""
 
+import dataclasses
 import math
 from collections.abc import Callable
 
@@ -8,9 +9,8 @@ import jax
 import jax.numpy as jnp
 
 from predjax.cells.base import RecurrentCell
-from predjax.cells.context import StepContext
 from predjax.cells.linear import DType, Shape, transpose_kernel
-from predjax.cells.options import check_number, check_switch
+from predjax.cells.options import option
 
 
 def mix_symmetric(m: jax.Array, beta: float) -> jax.Array:
@@ -32,47 +32,40 @@ def step_midpoint(slope: Slope, state: jax.Array, step_size: float) -> jax.Array
     return state + step_size * slope(state + step_size / 2 * slope(state, "first"), "second")
 
 
+@dataclasses.dataclass(eq=False)
 class Lipschitz(RecurrentCell):
     """dh/dt = A h + tanh(W h + U x + b), one step of size `step_size`: `(B, *S, I)` to `(B, *S, F)`.
 
         A = (1 - beta_a) (M_a + M_a^T) + beta_a (M_a - M_a^T) - gamma_a I       W likewise from M_w, beta_w, gamma_w
 
     Erichson et al. (2021), "Lipschitz recurrent neural networks", arXiv:2006.12070, eqs. 3, 7 and 8; h is the state and
-    the output. A step is Euler's, h + e F(h), or with `rk2` h + e F(h + e/2 F(h)), at the same input. On maps M and U
-    are convolutions and M^T is the adjoint of M: the symmetric part is the one of the whole map.
+    the output. With e = `step_size` and F(h) = dh/dt a step is Euler's, h + e F(h), or with `rk2` the midpoint rule,
+    h + e F(h + e/2 F(h)), both at the input x of the step. On maps M and U are convolutions, and M^T is the adjoint of
+    M. The authors' code has one beta and one gamma for both matrices.
 
     As in the paper, M starts as N(0, (`scale` / F)^2), U Glorot normal, and b at zero; on maps F also counts the pixels
-    of a kernel. The authors' code has one beta and one gamma for both matrices.
+    of a kernel.
     """
 
-    def __init__(
-        self,
-        features: int,
-        spatial_shape: Shape = (),
-        kernel_shape: Shape = (),
-        step_size: float = 0.03,
-        beta_a: float = 0.75,
-        gamma_a: float = 0.001,
-        beta_w: float = 0.75,
-        gamma_w: float = 0.001,
-        rk2: bool = False,
-        scale: float = 0.1,
-        context: StepContext | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(features, spatial_shape, kernel_shape, context, name)
-        self.step_size = check_number("step_size", step_size, above=0)
-        self.betas = [check_number(f"beta_{m}", beta, low=0, high=1) for m, beta in (("a", beta_a), ("w", beta_w))]
-        self.gammas = [check_number(f"gamma_{m}", gamma, low=0) for m, gamma in (("a", gamma_a), ("w", gamma_w))]
-        self.step = step_midpoint if check_switch("rk2", rk2) else step_euler
-        scale = check_number("scale", scale, above=0)
+    step_size: float = option(0.03, above=0)
+    beta_a: float = option(0.75, low=0, high=1)
+    gamma_a: float = option(0.001, low=0)
+    beta_w: float = option(0.75, low=0, high=1)
+    gamma_w: float = option(0.001, low=0)
+    rk2: bool = option(False)
+    scale: float = option(0.1, above=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.betas, self.gammas = (self.beta_a, self.beta_w), (self.gamma_a, self.gamma_w)
+        self.step = step_midpoint if self.rk2 else step_euler
 
         def start_small(shape: Shape, dtype: DType) -> jax.Array:
-            return hk.initializers.RandomNormal(scale / math.prod(shape[:-1]))(shape, dtype)
+            return hk.initializers.RandomNormal(self.scale / math.prod(shape[:-1]))(shape, dtype)
 
         glorot = hk.initializers.VarianceScaling(1.0, "fan_avg", "normal")
-        self.maps = [self.linear(features, name, w_init=start_small) for name in ("m_a", "m_w")]
-        self.input = self.linear(features, "input", jnp.zeros, glorot)
+        self.maps = [self.linear(self.features, name, w_init=start_small) for name in ("m_a", "m_w")]
+        self.input = self.linear(self.features, "input", jnp.zeros, glorot)
 
     def split(self, hidden: jax.Array, use: str = "first") -> list[jax.Array]:
         """Return A h and W h. `use` names the evaluation within a step, for each has a shared kernel of its own."""

@@ -1,5 +1,6 @@
 """Memory in memory (Wang et al. 2019): an ST-LSTM with memories for the changes of a sequence."""
 
+import dataclasses
 import functools
 from typing import Any, NamedTuple
 
@@ -7,11 +8,10 @@ import jax
 import jax.numpy as jnp
 
 from predjax.cells.base import RecurrentCell
-from predjax.cells.context import StepContext
 from predjax.cells.conv_lstm import ConvLSTM
 from predjax.cells.gated import LSTMState
-from predjax.cells.linear import LinearMap, Shape
-from predjax.cells.options import check_count, check_number, check_switch
+from predjax.cells.linear import LinearMap
+from predjax.cells.options import option
 
 
 class MIMBlockState(NamedTuple):
@@ -27,6 +27,7 @@ class MIMBlockState(NamedTuple):
 MIMMemory = functools.partial(ConvLSTM, peepholes=True)
 
 
+@dataclasses.dataclass(eq=False)
 class MIMBlock(RecurrentCell):
     """An ST-LSTM in which a memory of its own, MIM-S, replaces f C; `advance` takes x and the difference D.
 
@@ -43,29 +44,19 @@ class MIMBlock(RecurrentCell):
     the same for every pixel. N is `FrameNorm` with `layer_norm`, else the identity.
     """
 
-    def __init__(
-        self,
-        features: int,
-        spatial_shape: Shape = (),
-        kernel_shape: Shape = (),
-        forget_bias: float = 1.0,
-        layer_norm: bool = False,
-        context: StepContext | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(features, spatial_shape, kernel_shape, context, name)
-        self.forget_bias = check_number("forget_bias", forget_bias)
-        norm = check_switch("layer_norm", layer_norm)
-        self.from_hidden = self.normed(3 * features, "from_h", norm)  # i g o
-        self.from_memory = self.normed(4 * features, "from_m", norm)  # i g f o
-        self.from_inputs = self.normed(4 * features, "from_x", norm)  # i g f o
-        options: Any = {"forget_bias": forget_bias, "layer_norm": norm, "context": self.context}
-        self.mim_s = MIMMemory(features, spatial_shape, kernel_shape, **options, name="mim_s")
-        self.last = LinearMap(features, context=self.context, name="last")
+    forget_bias: float = option(1.0)
+    layer_norm: bool = option(False)
+    state_type = MIMBlockState
 
-    def initial_state(self, batch_size: int) -> MIMBlockState:
-        """Return zeros."""
-        return MIMBlockState(*[self.zeros(batch_size)] * 4)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        norm = self.layer_norm
+        self.from_hidden = self.normed(3 * self.features, "from_h", norm)  # i g o
+        self.from_memory = self.normed(4 * self.features, "from_m", norm)  # i g f o
+        self.from_inputs = self.normed(4 * self.features, "from_x", norm)  # i g f o
+        options: Any = {"forget_bias": self.forget_bias, "layer_norm": norm, "context": self.context}
+        self.mim_s = MIMMemory(self.features, self.spatial_shape, self.kernel_shape, **options, name="mim_s")
+        self.last = LinearMap(self.features, context=self.context, name="last")
 
     def advance(self, inputs: jax.Array, difference: jax.Array, state: MIMBlockState) -> MIMBlockState:
         """Return the state after x `(B, *S, I)` and D `(B, *S, F)`."""
@@ -95,6 +86,7 @@ class MIMState(NamedTuple):
     started: jax.Array
 
 
+@dataclasses.dataclass(eq=False)
 class MIM(RecurrentCell):
     """D = MIM-N(x_t - x_{t-1}), then `MIMBlock` on x_t and D: `(B, *S, I)` to H' `(B, *S, F)`; `MIMState`.
 
@@ -103,22 +95,16 @@ class MIM(RecurrentCell):
     `input_features` is I; 0 stands for `features`, the I of the paper's layers above the first.
     """
 
-    def __init__(
-        self,
-        features: int,
-        spatial_shape: Shape = (),
-        kernel_shape: Shape = (),
-        input_features: int = 0,
-        forget_bias: float = 1.0,
-        layer_norm: bool = False,
-        context: StepContext | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(features, spatial_shape, kernel_shape, context, name)
-        self.input_features = check_count("input_features", input_features, low=0) or features
-        options: Any = {"forget_bias": forget_bias, "layer_norm": layer_norm, "context": self.context}
-        self.block = MIMBlock(features, spatial_shape, kernel_shape, **options, name="block")
-        self.mim_n = MIMMemory(features, spatial_shape, kernel_shape, **options, name="mim_n")
+    input_features: int = option(0, low=0)
+    forget_bias: float = option(1.0)
+    layer_norm: bool = option(False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.input_features = self.input_features or self.features
+        options: Any = {"forget_bias": self.forget_bias, "layer_norm": self.layer_norm, "context": self.context}
+        self.block = MIMBlock(self.features, self.spatial_shape, self.kernel_shape, **options, name="block")
+        self.mim_n = MIMMemory(self.features, self.spatial_shape, self.kernel_shape, **options, name="mim_n")
 
     def initial_state(self, batch_size: int) -> MIMState:
         """Return zeros, and that there was no input yet."""

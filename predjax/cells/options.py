@@ -1,5 +1,6 @@
 """Checks of the options of cells. An option is a plain value from a flag; an error names it, the rule and the value."""
 
+import dataclasses
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -13,6 +14,22 @@ ACTIVATIONS = {
     "gelu": jax.nn.gelu,
     "identity": lambda x: x,
 }
+
+
+def option(default: Any, **rule: Any) -> Any:
+    """Return a field of a dataclass for an option: `check_fields` holds the type of the default and the rule.
+
+    The rule is keywords of `check_number` for a float, `check_count` for an int, `check_choice` for a text.
+    """
+    return dataclasses.field(default=default, metadata={"rule": rule})
+
+
+def check_fields(options: Any) -> None:
+    """Raise a ValueError for the first `option` of a dataclass whose value breaks its rule."""
+    checks: dict[type, Callable] = {bool: check_switch, int: check_count, float: check_number, str: check_choice}
+    for field in dataclasses.fields(options):
+        if "rule" in field.metadata:
+            checks[type(field.default)](field.name, getattr(options, field.name), **field.metadata["rule"])
 
 
 def check_number(

@@ -1,15 +1,15 @@
 """Networks of damped, driven oscillators: coRNN (Rusch & Mishra 2021), with equal or different oscillators."""
 
-from typing import Any, NamedTuple
+import dataclasses
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from predjax.cells.base import RecurrentCell
-from predjax.cells.context import StepContext
-from predjax.cells.linear import Shape, add_maps
-from predjax.cells.options import check_count, check_number, check_switch
+from predjax.cells.linear import add_maps
+from predjax.cells.options import check_number, option
 
 Constant = float | np.ndarray  # of all oscillators, or `(F,)`, one for each
 
@@ -43,6 +43,7 @@ def step_oscillators(
     return OscillatorState(position + step_size * velocity, velocity)
 
 
+@dataclasses.dataclass(eq=False)
 class CoRNN(RecurrentCell):
     """z' = z + dt [tanh(W y + W_z z + V u + b) - gamma y - epsilon z], y' = y + dt z': `(B, *S, I)` to y' `(B, *S, F)`.
 
@@ -52,30 +53,17 @@ class CoRNN(RecurrentCell):
     and b start uniform in +-1/sqrt(fan_in).
     """
 
-    def __init__(
-        self,
-        features: int,
-        spatial_shape: Shape = (),
-        kernel_shape: Shape = (),
-        step_size: float = 0.042,
-        gamma: float = 2.7,
-        epsilon: float = 4.7,
-        implicit_damping: bool = False,
-        context: StepContext | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(features, spatial_shape, kernel_shape, context, name)
-        self.step_size = check_number("step_size", step_size, above=0)
-        self.gamma: Constant = check_number("gamma", gamma, above=0)
-        self.epsilon: Constant = check_number("epsilon", epsilon, above=0)
-        self.implicit_damping = check_switch("implicit_damping", implicit_damping)
-        self.input = self.linear(features, "input", with_bias=True)
-        self.from_position = self.linear(features, "position")
-        self.from_velocity = self.linear(features, "velocity")
+    step_size: float = option(0.042, above=0)
+    gamma: float = option(2.7, above=0)
+    epsilon: float = option(4.7, above=0)
+    implicit_damping: bool = option(False)
+    state_type = OscillatorState
 
-    def initial_state(self, batch_size: int) -> OscillatorState:
-        """Return zeros: oscillators at rest."""
-        return OscillatorState(self.zeros(batch_size), self.zeros(batch_size))
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.input = self.linear(self.features, "input", with_bias=True)
+        self.from_position = self.linear(self.features, "position")
+        self.from_velocity = self.linear(self.features, "velocity")
 
     def __call__(self, inputs: jax.Array, state: OscillatorState) -> tuple[jax.Array, OscillatorState]:
         sums = add_maps(
@@ -86,6 +74,7 @@ class CoRNN(RecurrentCell):
         return state.position, state
 
 
+@dataclasses.dataclass(eq=False)
 class HeteroCoRNN(CoRNN):
     """`CoRNN` with different oscillators: gamma and epsilon `(F,)` are drawn once, uniform in their ranges, and stay.
 
@@ -93,29 +82,19 @@ class HeteroCoRNN(CoRNN):
     of `CoRNN` plus and minus half of them. `seed` makes the draws, which are the same for every pixel.
     """
 
-    def __init__(
-        self,
-        features: int,
-        spatial_shape: Shape = (),
-        kernel_shape: Shape = (),
-        step_size: float = 0.042,
-        gamma_min: float = 1.35,
-        gamma_max: float = 4.05,
-        epsilon_min: float = 2.35,
-        epsilon_max: float = 7.05,
-        seed: int = 0,
-        implicit_damping: bool = False,
-        context: StepContext | None = None,
-        name: str | None = None,
-    ) -> None:
-        damping: Any = {"step_size": step_size, "implicit_damping": implicit_damping}
-        super().__init__(features, spatial_shape, kernel_shape, **damping, context=context, name=name)
+    gamma: float = dataclasses.field(default=2.7, init=False)
+    epsilon: float = dataclasses.field(default=4.7, init=False)
+    gamma_min: float = option(1.35, above=0)
+    gamma_max: float = 4.05
+    epsilon_min: float = option(2.35, above=0)
+    epsilon_max: float = 7.05
+    seed: int = option(0, low=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         # RandomState: numpy promises its stream for good, and a checkpoint does not hold these numbers.
-        random = np.random.RandomState(check_count("seed", seed, low=0))
-
-        def draw(option: str, low: float, high: float) -> np.ndarray:
-            low = check_number(f"{option}_min", low, above=0)
-            return random.uniform(low, check_number(f"{option}_max", high, low=low), features).astype(np.float32)
-
-        self.gamma = draw("gamma", gamma_min, gamma_max)
-        self.epsilon = draw("epsilon", epsilon_min, epsilon_max)
+        random = np.random.RandomState(self.seed)
+        for constant in ("gamma", "epsilon"):
+            low, high = getattr(self, f"{constant}_min"), getattr(self, f"{constant}_max")
+            check_number(f"{constant}_max", high, low=low)
+            setattr(self, constant, random.uniform(low, high, self.features).astype(np.float32))

@@ -1,12 +1,14 @@
 """Physically recurrent networks (Maia et al. 2023): a layer of material points with their histories as memory."""
 
+import dataclasses
+
 import haiku as hk
 import jax
 import jax.numpy as jnp
 
 from predjax.cells.context import StepContext
 from predjax.cells.linear import DType, Initializer, LinearMap, Shape
-from predjax.cells.options import check_choice, check_count, check_number
+from predjax.cells.options import check_count, check_fields, check_number, option
 from predjax.cells.plasticity import ExponentialHardening, Material, PlasticState, rest, update_stress
 
 DECODERS = ("soft", "sparse_norm", "shared_norm")
@@ -30,6 +32,7 @@ def _start_small(shape: Shape, dtype: DType) -> jax.Array:
     return jnp.log(jnp.expm1(hk.initializers.RandomUniform(0.5, 1.5)(shape, dtype) / shape[0]))
 
 
+@dataclasses.dataclass(eq=False)
 class Physical(hk.RNNCore):
     """z = E x, s = J2(z) in each of m material points, y = `decode_stress`: strain `(B, *S, 3)` to stress `(B, *S, 3)`.
 
@@ -45,31 +48,26 @@ class Physical(hk.RNNCore):
     to hide in small strains, and then unload wrongly.
     """
 
-    def __init__(
-        self,
-        points: int,
-        spatial_shape: Shape = (),
-        decoder: str = "soft",
-        young: float = 3130.0,
-        poisson: float = 0.37,
-        yield_first: float = 31.2,
-        yield_last: float = 64.8,
-        yield_scale: float = 0.003407,
-        context: StepContext | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(name=name)
-        self.context = StepContext() if context is None else context
-        self.points, self.spatial_shape = check_count("points", points), tuple(spatial_shape)
-        self.decoder = check_choice("decoder", decoder, DECODERS)
-        first = check_number("yield_first", yield_first, above=0)
-        hardening = ExponentialHardening(
-            first, check_number("yield_last", yield_last, low=first), check_number("yield_scale", yield_scale, above=0)
-        )
-        poisson = check_number("poisson", poisson, above=-1, high=0.5)
-        self.material = Material(check_number("young", young, above=0), poisson, hardening)
+    points: int
+    spatial_shape: Shape = ()
+    decoder: str = option("soft", choices=DECODERS)
+    young: float = option(Material.young, above=0)
+    poisson: float = option(Material.poisson, above=-1, high=0.5)
+    yield_first: float = option(ExponentialHardening.first, above=0)
+    yield_last: float = ExponentialHardening.last
+    yield_scale: float = option(ExponentialHardening.scale, above=0)
+    context: StepContext = dataclasses.field(default_factory=StepContext, kw_only=True)
+    name: str | None = dataclasses.field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_count("points", self.points)
+        check_fields(self)
+        check_number("yield_last", self.yield_last, low=self.yield_first)
+        hardening = ExponentialHardening(self.yield_first, self.yield_last, self.yield_scale)
+        self.material = Material(self.young, self.poisson, hardening)
         start = hk.initializers.VarianceScaling(1.0, "fan_in", "normal")
-        self.encoder = LinearMap(3 * points, w_init=start, context=self.context, name="encoder")
+        self.encoder = LinearMap(3 * self.points, w_init=start, context=self.context, name="encoder")
 
     def initial_state(self, batch_size: int) -> PlasticState:
         """Return the state of points that were never strained."""

@@ -86,16 +86,13 @@ def relax(multiplier: jax.Array, parts: Parts, material: Material) -> jax.Array:
 
 
 def solve_multiplier(parts: Parts, kappa: jax.Array, material: Material) -> jax.Array:
-    """Return the plastic multiplier at which q is the yield stress, for points beyond yield.
+    """Return the multiplier that brings the stress of points beyond yield back to the yield surface, q = sigma_y.
 
-    It solves sigma_y(k') / q - 1 = 0 with k' = k + 2/3 multiplier q. The left side rises, almost linearly, from below 0
-    at the multiplier 0 to above 0 at the multiplier for yield without hardening. Newton steps, replaced by a bisection
-    where they leave this bracket, always converge. Gradients are those of the root (the consistent tangent), not of the
-    iterations.
-
-    Args:
-      parts: (a_1, a_2) of `relax`, each `(...)`.
-      kappa: k before the step.
+    The multiplier is the root of sigma_y(k') / q - 1 with k' = k + 2/3 multiplier q, where `kappa` is k before the
+    step, and q follows from the `parts` (`relax`), each `(...)`. This function rises, almost linearly, from below 0 at
+    the multiplier 0 to above 0 at the multiplier of a material without hardening. Newton's method searches between
+    these two and bisects where its step would leave them, so that it always converges. The gradient is that of the root
+    (the consistent tangent), not of the iterations.
     """
     low_slope = min(material.slopes)
 

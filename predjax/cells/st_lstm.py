@@ -1,5 +1,6 @@
 """The spatiotemporal LSTM of PredRNN (Wang et al. 2017) and PredRNN-V2 (Wang et al. 2022), also action-conditioned."""
 
+import dataclasses
 import warnings
 from typing import Any, NamedTuple
 
@@ -7,8 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from predjax.cells.base import RecurrentCell
-from predjax.cells.context import StepContext
-from predjax.cells.linear import FrameNorm, LinearMap, Shape
+from predjax.cells.linear import FrameNorm, LinearMap
 
 FORGET_BIAS = 1.0  # the constant of the published code, on both forget gates; the papers have bias vectors
 
@@ -31,17 +31,13 @@ class Increments(NamedTuple):
 def update_memories(
     from_inputs: jax.Array, from_memory: jax.Array, state: STLSTMState
 ) -> tuple[jax.Array, jax.Array, Increments]:
-    """Return both memories after a step, given the sums of the gates.
+    """Return C', M' and the `Increments` of a step, given the sums of its gates.
 
         i, f, g = sigmoid(i), sigmoid(f + 1), tanh(g)           C' = f C + i g
         i', f', g' = sigmoid(i'), sigmoid(f' + 1), tanh(g')     M' = f' M + i' g'
 
-    Args:
-      from_inputs: i f g, the sums over the input and the hidden state, `(B, *S, 3F or more)`.
-      from_memory: i' f' g', the sums over the input and the spatiotemporal memory, `(B, *S, 3F)`.
-
-    Returns:
-      C', M', and the `Increments` i g and i' g'.
+    `from_inputs` are i f g, the sums over the input and the hidden state, `(B, *S, 3F or more)`; `from_memory` are
+    i' f' g', the sums over the input and M, `(B, *S, 3F)`. The `Increments` are i g and i' g'.
     """
     features = state.cell.shape[-1]
     i, f, g = jnp.split(from_inputs[..., : 3 * features], 3, axis=-1)
@@ -53,6 +49,7 @@ def update_memories(
     return cell, memory, Increments(delta_c, delta_m)
 
 
+@dataclasses.dataclass(eq=False)
 class STLSTM(RecurrentCell):
     """One ST-LSTM unit: `(B, *S, I)` to H' `(B, *S, F)`; the state is `STLSTMState`.
 
@@ -68,34 +65,23 @@ class STLSTM(RecurrentCell):
     kernel_shape=(k, k).
     """
 
-    def __init__(
-        self,
-        features: int,
-        spatial_shape: Shape = (),
-        kernel_shape: Shape = (),
-        layer_norm: bool = False,
-        with_action: bool = False,
-        context: StepContext | None = None,
-        name: str | None = None,
-        kernel_size: int | None = None,
-    ) -> None:
-        if kernel_size is not None:
-            words = "STLSTM: kernel_shape=(k, k) takes the place of kernel_size=k"
-            warnings.warn(words, DeprecationWarning, stacklevel=5)  # 3 of these are Haiku's
-            kernel_shape = (kernel_size, kernel_size)
-        super().__init__(features, spatial_shape, kernel_shape, context, name)
-        self.with_action = with_action
-        gates = {"x": 7, "h": 4, "m": 3, "o": 1} | ({"a": 4} if with_action else {})
-        self.convolutions = {
-            source: self.linear(count * features, f"conv_{source}", with_action) for source, count in gates.items()
-        }
-        self.norms = {source: FrameNorm(name=f"norm_{source}") for source in gates} if layer_norm else {}
-        pixelwise = (1,) * len(self.kernel_shape)
-        self.last = LinearMap(features, pixelwise, with_action, context=self.context, name="conv_last")
+    layer_norm: bool = False
+    with_action: bool = False
+    state_type = STLSTMState
+    kernel_size: int | None = dataclasses.field(default=None, kw_only=True)
 
-    def initial_state(self, batch_size: int) -> STLSTMState:
-        """Return zeros."""
-        return STLSTMState(*[self.zeros(batch_size)] * 3)
+    def __post_init__(self) -> None:
+        if self.kernel_size is not None:
+            words = "STLSTM: kernel_shape=(k, k) takes the place of kernel_size=k"
+            warnings.warn(words, DeprecationWarning, stacklevel=6)  # 4 of these are Haiku's and dataclasses'
+            self.kernel_shape = (self.kernel_size, self.kernel_size)
+        super().__post_init__()
+        gates = {"x": 7, "h": 4, "m": 3, "o": 1} | ({"a": 4} if self.with_action else {})
+        sizes = {source: count * self.features for source, count in gates.items()}
+        self.convolutions = {s: self.linear(size, f"conv_{s}", self.with_action) for s, size in sizes.items()}
+        self.norms = {source: FrameNorm(name=f"norm_{source}") for source in gates} if self.layer_norm else {}
+        pixelwise = (1,) * len(self.kernel_shape)
+        self.last = LinearMap(self.features, pixelwise, self.with_action, context=self.context, name="conv_last")
 
     def _gates(self, source: str, x: jax.Array) -> jax.Array:
         gates = self.convolutions[source](x)

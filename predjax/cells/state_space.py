@@ -1,7 +1,7 @@
 """Diagonal linear recurrences of a complex state: LRU, S5 and ConvS5, step by step and by associative scan."""
 
+import dataclasses
 import math
-from typing import Any
 
 import haiku as hk
 import jax
@@ -9,10 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from predjax.cells.base import RecurrentCell
-from predjax.cells.context import StepContext
 from predjax.cells.hippo import diagonalise_hippo, start_inputs, start_outputs
 from predjax.cells.linear import DType, Initializer, LinearMap, Shape, add_maps
-from predjax.cells.options import check_choice, check_count, check_number, check_switch
+from predjax.cells.options import check_number, option
 
 LEAST_DECAY = -1e-4  # of the real parts of clipped eigenvalues, as in the code of Smith et al. (2023)
 
@@ -20,13 +19,7 @@ LEAST_DECAY = -1e-4  # of the real parts of clipped eigenvalues, as in the code 
 def scan_linear(decay: jax.Array, drives: jax.Array, first: jax.Array) -> jax.Array:
     """Return x_t = decay x_{t-1} + drive_t for t = 1 ... T, by a scan of depth log T.
 
-    Args:
-      decay: `(N,)`.
-      drives: `(T, ..., N)`.
-      first: x_0 `(..., N)`.
-
-    Returns:
-      x_1 ... x_T, `(T, ..., N)`.
+    The decay is `(N,)`, `first` is x_0 `(..., N)`; the drives and the result are `(T, ..., N)`.
     """
     drives = drives.at[0].add(decay * first)
     decays = jnp.broadcast_to(decay, (len(drives), *[1] * (drives.ndim - 2), len(decay)))
@@ -42,6 +35,7 @@ def discretise(eigenvalues: jax.Array, step_size: jax.Array) -> tuple[jax.Array,
     return jnp.exp(eigenvalues * step_size), jnp.expm1(eigenvalues * step_size) / eigenvalues
 
 
+@dataclasses.dataclass(eq=False)
 class StateSpace(RecurrentCell):
     """x' = a x + g (B u), y = Re(C x') + D u: `(B, *S, I)` to `(B, *S, F)`, x complex `(B, *S, state_size)`.
 
@@ -51,24 +45,16 @@ class StateSpace(RecurrentCell):
     put a nonlinearity after the cell.
     """
 
+    state_size: int = option(0, low=0)
+    skip: str = option("vector", choices=("vector", "dense", "none"))
     factor = 1  # 2 where each state stands for a pair of conjugates
-    input: LinearMap  # B, real and imaginary parts
-    output: LinearMap  # C, real and imaginary parts
+    input: LinearMap = dataclasses.field(init=False)  # B, real and imaginary parts
+    output: LinearMap = dataclasses.field(init=False)  # C, real and imaginary parts
 
-    def __init__(
-        self,
-        features: int,
-        spatial_shape: Shape,
-        kernel_shape: Shape,
-        state_size: int,
-        skip: str,
-        context: StepContext | None,
-        name: str | None,
-    ) -> None:
-        super().__init__(features, spatial_shape, kernel_shape, context, name)
-        self.state_size = check_count("state_size", state_size, low=0) or features
-        self.skip = check_choice("skip", skip, ("vector", "dense", "none"))
-        self.skip_map = LinearMap(features, context=self.context, name="d") if skip == "dense" else None
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.state_size = self.state_size or self.features
+        self.skip_map = LinearMap(self.features, context=self.context, name="d") if self.skip == "dense" else None
 
     def initial_state(self, batch_size: int) -> jax.Array:
         """Return zeros."""
@@ -117,34 +103,27 @@ class StateSpace(RecurrentCell):
         return outputs.reshape(steps, batch, *outputs.shape[1:]).swapaxes(0, 1), states[-1]
 
 
+@dataclasses.dataclass(eq=False)
 class LRU(StateSpace):
     """x' = L x + exp(gamma) (B u), y = Re(C x') + D u, with L = exp(-exp(nu) + i exp(theta)), so that |L| < 1.
 
-    The linear recurrent unit of Orvieto et al. (2023), arXiv:2303.06349. Shapes and `skip` are as in `StateSpace`. As
-    in the paper, |L| starts uniform in area between `r_min` and `r_max`, phases uniform up to `max_phase`, gamma with
-    exp(2 gamma) = 1 - |L|^2, the parts of B as N(0, 1/2I), the parts of C as N(0, 1/N), and D as N(0, 1).
+    The linear recurrent unit of Orvieto et al. (2023), arXiv:2303.06349. Shapes and `skip` are as in `StateSpace`.
+
+    Start as in the paper: L is uniform in the area of the ring between the radii `r_min` and `r_max`, its phases up to
+    `max_phase`; exp(2 gamma) = 1 - |L|^2; the real and imaginary parts of B are N(0, 1/2I), those of C are N(0, 1/N)
+    with N states; D is N(0, 1).
     """
 
-    def __init__(
-        self,
-        features: int,
-        spatial_shape: Shape = (),
-        kernel_shape: Shape = (),
-        state_size: int = 0,
-        skip: str = "vector",
-        r_min: float = 0.0,
-        r_max: float = 1.0,
-        max_phase: float = 6.28,
-        context: StepContext | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(features, spatial_shape, kernel_shape, state_size, skip, context, name)
-        self.r_min = check_number("r_min", r_min, low=0, high=1)
-        self.r_max = check_number("r_max", r_max, above=self.r_min, high=1)
-        self.max_phase = check_number("max_phase", max_phase, above=0)
+    r_min: float = option(0.0, low=0, high=1)
+    r_max: float = 1.0
+    max_phase: float = option(6.28, above=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_number("r_max", self.r_max, above=self.r_min, high=1)
         half, double = (hk.initializers.VarianceScaling(scale, "fan_in", "normal") for scale in (0.5, 2.0))
         self.input = self.linear(2 * self.state_size, "b", w_init=half)
-        self.output = self.linear(features, "c", w_init=double)
+        self.output = self.linear(self.features, "c", w_init=double)
 
     def factors(self, dtype: DType) -> tuple[jax.Array, jax.Array]:
         """Return L and exp(gamma)."""
@@ -163,44 +142,36 @@ class LRU(StateSpace):
         return jnp.exp(jax.lax.complex(-jnp.exp(nu), jnp.exp(theta))), jnp.exp(gamma)
 
 
+@dataclasses.dataclass(eq=False)
 class S5(StateSpace):
     """x' = exp(L d) x + (exp(L d) - 1)/L (B u), y = 2 Re(C x') + D u: dx/dt = L x + B u with u held for a step d.
 
     Smith, Warrington & Linderman (2023), "Simplified state space layers", arXiv:2208.04933. Shapes and `skip` are as in
-    `StateSpace`. d = exp(log_step), one for each state. Each state stands for itself and its conjugate; without
-    `conjugate` for itself, and then y = Re(C x') + D u. `clip_eigenvalues` keeps Re L at most -1e-4.
+    `StateSpace`. Every state has a step d = exp(log_step) of its own. With `conjugate` a state stands for itself and
+    its complex conjugate; without, the state stands for itself alone, and y = Re(C x') + D u. `clip_eigenvalues` keeps
+    Re L at most -1e-4.
 
-    As in the paper, L and V start as those of HiPPO-N (`cells.hippo`) in `blocks` blocks; B = V^H B_0 and C = C_0 V,
-    with LeCun normal B_0 (real) and C_0 (complex); D as N(0, 1); log_step uniform between the logarithms of `step_min`
-    and `step_max`.
+    Start as in the paper: L holds the eigenvalues, and V the eigenvectors, of HiPPO-N (`cells.hippo`) in `blocks`
+    blocks; B = V^H B_0 and C = C_0 V, with LeCun normal B_0 (real) and C_0 (complex); D is N(0, 1); log_step is uniform
+    between the logarithms of `step_min` and `step_max`.
     """
 
-    def __init__(
-        self,
-        features: int,
-        spatial_shape: Shape = (),
-        kernel_shape: Shape = (),
-        state_size: int = 0,
-        skip: str = "vector",
-        blocks: int = 1,
-        conjugate: bool = True,
-        clip_eigenvalues: bool = False,
-        step_min: float = 0.001,
-        step_max: float = 0.1,
-        context: StepContext | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(features, spatial_shape, kernel_shape, state_size, skip, context, name)
-        self.factor = 1 + check_switch("conjugate", conjugate)
-        self.clips = check_switch("clip_eigenvalues", clip_eigenvalues)
-        self.step_min = check_number("step_min", step_min, above=0)
-        self.step_max = check_number("step_max", step_max, low=self.step_min)
-        if self.state_size % check_count("blocks", blocks):
-            raise ValueError(f"blocks must divide state_size {self.state_size}, not {blocks}")
-        self.start, v = diagonalise_hippo(self.factor * self.state_size, blocks, conjugate)
+    blocks: int = option(1)
+    conjugate: bool = option(True)
+    clip_eigenvalues: bool = option(False)
+    step_min: float = option(0.001, above=0)
+    step_max: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.factor = 1 + self.conjugate
+        check_number("step_max", self.step_max, low=self.step_min)
+        if self.state_size % self.blocks:
+            raise ValueError(f"blocks must divide state_size {self.state_size}, not {self.blocks}")
+        self.start, v = diagonalise_hippo(self.factor * self.state_size, self.blocks, self.conjugate)
         b_init, c_init = self.initialisers(v)
         self.input = self.linear(2 * self.state_size, "b", w_init=b_init)
-        self.output = self.linear(features, "c", w_init=c_init)
+        self.output = self.linear(self.features, "c", w_init=c_init)
 
     def initialisers(self, v: np.ndarray) -> tuple[Initializer, Initializer]:
         """Return the initialisers of B and C."""
@@ -213,7 +184,7 @@ class S5(StateSpace):
         imaginary = hk.get_parameter("lambda_im", shape, dtype, init=lambda *_: jnp.asarray(self.start.imag, dtype))
         uniform = hk.initializers.RandomUniform(math.log(self.step_min), math.log(self.step_max))
         step_size = jnp.exp(hk.get_parameter("log_step", shape, dtype, init=uniform))
-        if self.clips:
+        if self.clip_eigenvalues:
             real = jnp.minimum(real, LEAST_DECAY)
         return discretise(jax.lax.complex(real, imaginary), step_size)
 
@@ -226,6 +197,7 @@ def normalise_groups(x: jax.Array, groups: int) -> jax.Array:
     return (centred * jax.lax.rsqrt(variance + 1e-6)).reshape(x.shape)  # 1e-6: flax's, which the authors use
 
 
+@dataclasses.dataclass(eq=False)
 class ConvS5(S5):
     """S5 on the pixels of a map, with convolutions B, C and D: y = gelu(N(2 Re(C * x') + D * u + b)).
 
@@ -237,34 +209,18 @@ class ConvS5(S5):
     L starts as in `S5`, B_0 and C_0 real He normal, D LeCun normal, b and the offset at 0, the scale at 1.
     """
 
-    def __init__(
-        self,
-        features: int,
-        spatial_shape: Shape = (),
-        kernel_shape: Shape = (),
-        state_size: int = 0,
-        head: str = "standard",
-        groups: int = 1,
-        blocks: int = 1,
-        clip_eigenvalues: bool = True,
-        step_min: float = 0.001,
-        step_max: float = 0.1,
-        context: StepContext | None = None,
-        name: str | None = None,
-    ) -> None:
-        options: Any = {
-            "clip_eigenvalues": clip_eigenvalues,
-            "step_min": step_min,
-            "step_max": step_max,
-            "context": context,
-        }
-        super().__init__(features, spatial_shape, kernel_shape, state_size, "none", blocks, **options, name=name)
-        self.head = check_choice("head", head, ("standard", "linear"))
-        self.groups = check_count("groups", groups)
-        if features % groups:
-            raise ValueError(f"groups must divide features {features}, not {groups}")
+    skip: str = dataclasses.field(default="none", init=False)
+    conjugate: bool = dataclasses.field(default=True, init=False)
+    clip_eigenvalues: bool = option(True)
+    head: str = option("standard", choices=("standard", "linear"))
+    groups: int = option(1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.features % self.groups:
+            raise ValueError(f"groups must divide features {self.features}, not {self.groups}")
         lecun = hk.initializers.VarianceScaling(1.0, "fan_in", "truncated_normal")
-        self.skip_conv = self.linear(features, "d", jnp.zeros, lecun)
+        self.skip_conv = self.linear(self.features, "d", jnp.zeros, lecun)
 
     def initialisers(self, v: np.ndarray) -> tuple[Initializer, Initializer]:
         """Return the initialisers of B and C."""

@@ -1,6 +1,5 @@
 """The networks of TiDHy (Abe & Brunton 2024): a hypernetwork mixes latent dynamics from a few matrices."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import haiku as hk
@@ -58,12 +57,9 @@ def decode(networks: Networks, r: jax.Array, loss: str = "mse") -> jax.Array:
     """
     decoder = networks.decoder
     x = apply_perceptron(decoder, r) if isinstance(decoder, Perceptron) else r @ decoder.w + decoder.b
-    link: dict[str, Callable[[jax.Array], jax.Array]] = {
-        "mse": lambda x: x,
-        "poisson": jax.nn.softplus,
-        "bce": jax.nn.sigmoid,
-    }
-    return link[loss](x)
+    if loss == "mse":
+        return x
+    return jax.nn.softplus(x) if loss == "poisson" else jax.nn.sigmoid(x)
 
 
 def mix(networks: Networks, r2: jax.Array, weights: str = "relu") -> jax.Array:
@@ -166,15 +162,17 @@ def normalise(params: Params, name: str = "tidhy") -> Params:
 
 
 class TiDHy(hk.Module):
-    """The networks of TiDHy for observations of D = `features`: p(x | r), r2 to w, and r to V(r2) r.
+    """The three networks of TiDHy for D = `features` observed values: r to x^, r2 to w, and r to V(r2) r.
 
     Abe & Brunton (2024), "TiDHy: timescale demixing via hypernetworks to learn simultaneous dynamics from mixed
-    observations", doi:10.1101/2025.01.28.635316. Inference (`cells.tidhy_inference`) takes `networks()`, the parameters
-    as plain arrays, and so runs inside any loop and derivative of jax.
+    observations", doi:10.1101/2025.01.28.635316. The latent state r decodes to the observation x^. The slow latent r2
+    gives the weights w, which mix the matrices V_k to V, the dynamics of r. Inference (`cells.tidhy_inference`) takes
+    `networks()`, the parameters as plain arrays, and so runs inside any loop and derivative of jax.
 
-    Kernels start truncated normal with the variance 2 / (inputs + outputs); biases at 0, those of the hypernetwork's
-    last layer at 1; V_k at I / K plus a tenth of orthonormal vectors of R^2 numbers. So the first forecast is close to
-    persistence, and no w starts at 0. (The authors have no I / K and no bias of 1.)
+    Kernels start truncated normal with the variance 2 / (inputs + outputs). Biases start at 0, except in the last layer
+    of the hypernetwork, where they start at 1. V_k starts at I / K plus 0.1 Q_k, where the Q_k, as vectors of R^2
+    numbers, are orthonormal. So the first forecast is close to persistence, and no w starts at 0. (The authors have no
+    I / K and no bias of 1.)
     """
 
     def __init__(self, features: int, config: TiDHyConfig, name: str = "tidhy") -> None:

@@ -1,5 +1,6 @@
 """Inference, forecast and training objective of TiDHy: r and r2 of each step by proximal gradient descent."""
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -7,17 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from predjax.cells.descent import DescentRules, descend
-from predjax.cells.tidhy import (
-    Networks,
-    Regularisers,
-    TiDHyConfig,
-    decode,
-    magnitude,
-    measure_error,
-    mix,
-    mix_dynamics,
-    regularise,
-)
+from predjax.cells.tidhy import Networks, Regularisers, decode, magnitude, measure_error, mix, mix_dynamics, regularise
+from predjax.cells.tidhy_config import TiDHyConfig
 
 FIRST_PENALTY = 0.01  # of |r2|^2 and |w|^2 in the first step, as in the authors' code
 SMALL_NORM = 1e-8
@@ -45,21 +37,17 @@ def soften(x: jax.Array, threshold: float) -> jax.Array:
 
 def saturate(x: jax.Array, kind: str, scale: float = 1.0) -> jax.Array:
     """Return x in bounds: (0, 1) for "sigmoid", +-1 or +-scale for the others. All but the sigmoids are x near 0."""
-    if kind == "sigmoid":
-        return jax.nn.sigmoid(x)
-    if kind == "shifted_sigmoid":
-        return 2 * jax.nn.sigmoid(x) - 1
-    if kind == "tanh":
-        return jnp.tanh(x)
-    if kind == "scaled_tanh":
-        return scale * jnp.tanh(x / scale)
-    if kind == "softsign":
-        return x / (1 + jnp.abs(x))
-    if kind == "scaled_softsign":
-        return scale * x / (scale + jnp.abs(x))
-    if kind == "clip":
-        return jnp.clip(x, -scale, scale)
-    return x
+    bend: dict[str, Callable[[], jax.Array]] = {
+        "none": lambda: x,
+        "sigmoid": lambda: jax.nn.sigmoid(x),
+        "shifted_sigmoid": lambda: 2 * jax.nn.sigmoid(x) - 1,
+        "tanh": lambda: jnp.tanh(x),
+        "scaled_tanh": lambda: scale * jnp.tanh(x / scale),
+        "softsign": lambda: x / (1 + jnp.abs(x)),
+        "scaled_softsign": lambda: scale * x / (scale + jnp.abs(x)),
+        "clip": lambda: jnp.clip(x, -scale, scale),
+    }
+    return bend[kind]()
 
 
 def constrain(codes: Codes, config: TiDHyConfig) -> Codes:
@@ -126,9 +114,8 @@ def minimise(
         return ~converged & (iterations < config.max_iter)
 
     if config.backtracking:
-        rules = DescentRules(
-            config.momentum, config.max_iter, both_settled, lambda codes: constrain(codes, config), clip
-        )
+        project = functools.partial(constrain, config=config)
+        rules = DescentRules(config.momentum, config.max_iter, both_settled, project, clip)
         found = descend(objective, start, rates, rules)
         return Inferred(found.point, found.iterations, found.converged)
 
@@ -229,14 +216,11 @@ class TrainingTerms(NamedTuple):
 def training_loss(
     networks: Networks, config: TiDHyConfig, x: jax.Array, codes: Codes
 ) -> tuple[jax.Array, TrainingTerms]:
-    """Return the loss of the parameters, given sequences x `(B, T, D)` and their inferred codes `(B, T, ...)`.
+    """Return the training loss of sequences x `(B, T, D)` and their inferred codes `(B, T, ...)`, and its terms.
 
     mean over samples of [sum_t s(decode(r_t), x_t) + sum_{t>0} s(decode(r^_t), x_t) + temp_weight |r_t - r^_t|^2]
     + the weighted `Regularisers`, with r^_t = V(r2_t) r_{t-1} and the r2_t inferred from x_t. r and r2 are constants:
     no gradient passes through them.
-
-    Returns:
-      The loss and its `TrainingTerms`.
     """
     r, r2 = jax.lax.stop_gradient(codes)
     w = mix(networks, r2[:, 1:], config.weights)

@@ -1,14 +1,15 @@
 """Recurrences with unitary, orthogonal, and normal-plus-triangular matrices, in which no signal fades by itself."""
 
+import dataclasses
+
 import haiku as hk
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from predjax.cells.base import RecurrentCell
-from predjax.cells.context import StepContext
 from predjax.cells.linear import DType, Initializer, LinearMap, Shape
-from predjax.cells.options import check_choice, check_count, check_number, check_switch
+from predjax.cells.options import option
 
 GLOROT = hk.initializers.VarianceScaling(1.0, "fan_avg", "uniform")
 
@@ -32,17 +33,15 @@ def reflect(h: jax.Array, v: jax.Array) -> jax.Array:
 def rotate_unitary(h: jax.Array, angles: jax.Array, reflections: jax.Array, permutation: np.ndarray) -> jax.Array:
     """Return W h with W = D3 R2 F^-1 D2 P R1 F D1 (Arjovsky et al. 2016, eq. 6), unitary for all parameters.
 
-    Args:
-      h: complex `(..., n)`.
-      angles: w of the diagonal matrices D = diag(exp(i w)), `(3, n)`.
-      reflections: v of the reflections R, complex `(2, n)`.
-      permutation: n numbers; (P h)[i] = h[permutation[i]].
+    h is complex `(..., n)`. D = diag(exp(i w)) has the angles w `(3, n)`, R is `reflect` with the vectors v `(2, n)`,
+    complex, and (P h)[i] = h[permutation[i]].
     """
     h = jnp.fft.fft(jnp.exp(1j * angles[0]) * h)
     h = jnp.exp(1j * angles[1]) * reflect(h, reflections[0])[..., permutation]
     return jnp.exp(1j * angles[2]) * reflect(jnp.fft.ifft(h), reflections[1])
 
 
+@dataclasses.dataclass(eq=False)
 class Unitary(RecurrentCell):
     """h' = modReLU(W h + V x), output U [Re h'; Im h'] + b_o: `(B, *S, I)` to `(B, *S, F)`, h complex `(B, *S, F)`.
 
@@ -53,21 +52,14 @@ class Unitary(RecurrentCell):
     As in the paper, angles start uniform in +-pi, v in +-1, h_0 in +-sqrt(3 / 2F), V and U Glorot, and biases at 0.
     """
 
-    def __init__(
-        self,
-        features: int,
-        spatial_shape: Shape = (),
-        kernel_shape: Shape = (),
-        permutation_seed: int = 0,
-        context: StepContext | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(features, spatial_shape, kernel_shape, context, name)
+    permutation_seed: int = option(0, low=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         # RandomState: numpy promises its stream for good, and a checkpoint does not hold the permutation.
-        seed = check_count("permutation_seed", permutation_seed, low=0)
-        self.permutation = np.random.RandomState(seed).permutation(features)
-        self.input = self.linear(2 * features, "input", w_init=GLOROT)
-        self.output = LinearMap(features, (), jnp.zeros, GLOROT, self.context, "output")
+        self.permutation = np.random.RandomState(self.permutation_seed).permutation(self.features)
+        self.input = self.linear(2 * self.features, "input", w_init=GLOROT)
+        self.output = LinearMap(self.features, (), jnp.zeros, GLOROT, self.context, "output")
 
     def initial_state(self, batch_size: int) -> jax.Array:
         """Return the learnt h_0, the same for every sample and pixel."""
@@ -115,6 +107,7 @@ def start_skew(size: int, scheme: str) -> Initializer:
     return start
 
 
+@dataclasses.dataclass(eq=False)
 class ExpRNN(RecurrentCell):
     """h' = modReLU(exp(A) h + T x), A = X - X^T: `(B, *S, I)` to `(B, *S, F)`; h is the state and the output.
 
@@ -125,21 +118,13 @@ class ExpRNN(RecurrentCell):
     As in the paper, A starts by the scheme `start` of `start_skew`, T Kaiming normal, b uniform in +-0.01, h at zero.
     """
 
-    def __init__(
-        self,
-        features: int,
-        spatial_shape: Shape = (),
-        kernel_shape: Shape = (),
-        activation: str = "mod_relu",
-        start: str = "cayley",
-        context: StepContext | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(features, spatial_shape, kernel_shape, context, name)
-        self.activation = check_choice("activation", activation, ("mod_relu", "relu"))
-        self.start = check_choice("start", start, ("cayley", "henaff"))
+    activation: str = option("mod_relu", choices=("mod_relu", "relu"))
+    start: str = option("cayley", choices=("cayley", "henaff"))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         kaiming = hk.initializers.VarianceScaling(2.0, "fan_in", "normal")
-        self.input = self.linear(features, "input", w_init=kaiming)
+        self.input = self.linear(self.features, "input", w_init=kaiming)
 
     def orthogonal(self, dtype: DType = float) -> jax.Array:
         """Return exp(A), `(F, F)`."""
@@ -168,6 +153,7 @@ def rotation_blocks(radii: jax.Array, angles: jax.Array) -> jax.Array:
     return blocks.at[even, even + 1].set(-s).at[even + 1, even].set(s)
 
 
+@dataclasses.dataclass(eq=False)
 class NnRNN(ExpRNN):
     """h' = modReLU(V h + U x), V = P (Lambda + T) P^T, P = exp(A): `(B, *S, I)` to `(B, *S, F)`, F even.
 
@@ -180,23 +166,13 @@ class NnRNN(ExpRNN):
     T starts at zero, r at 1, a uniform in [0, 2 pi], A as in `ExpRNN`. The loss includes `penalty()`.
     """
 
-    def __init__(
-        self,
-        features: int,
-        spatial_shape: Shape = (),
-        kernel_shape: Shape = (),
-        activation: str = "mod_relu",
-        start: str = "cayley",
-        rotations: bool = True,
-        delta: float = 1e-4,
-        context: StepContext | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(features, spatial_shape, kernel_shape, activation, start, context, name)
-        self.delta = check_number("delta", delta, low=0)
-        self.rotations = check_switch("rotations", rotations)
-        if rotations and features % 2:
-            raise ValueError(f"features must be even for rotation blocks, not {features}")
+    rotations: bool = option(True)
+    delta: float = option(1e-4, low=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.rotations and self.features % 2:
+            raise ValueError(f"features must be even for rotation blocks, not {self.features}")
 
     def radii(self, dtype: DType = float) -> jax.Array:
         """Return r, one for each block, or for each feature without `rotations`."""

@@ -34,14 +34,13 @@ LAST = {"r": "latent", "r_bar": "latent", "r2": "slow", "w": "component", "z": "
 
 
 def write_latents(model: TrainedModel, cases: Cases, files: EvaluationFiles) -> str:
-    """Write `latents_<number>.nc` and `.png` of each series with a case, and `latents_timescales.png` of all.
+    """Write `latents_<number>.nc` and `.png` of each series with a case, and `latents_timescales.png` of all series.
 
-    Returns lines of text. Where `files.modes` names a variable (movie, time) of the data with the true modes, they tell
-    how accurate the found ones are; where `files.states` names one (movie, time, state) of what drives the series, the
-    R^2 of each state read linearly from r, from r2 and from each eigenmode.
-
-    Raises:
-      ValueError: a variable that is not there or has another shape.
+    Returns lines of text with the number of modes and two comparisons with the truth. `files.modes` names a variable
+    (movie, time) with the true modes: the text then tells the accuracy of the found modes. `files.states` names a
+    variable (movie, time, state) with the states that drive the series: the text then tells the R^2 of each state, read
+    linearly from r, from r2 and from each eigenmode. Errors: ValueError for a variable that is missing or has another
+    shape.
     """
     assert files.latents, "there is a folder"
     folder, overwrite = pathlib.Path(files.latents), files.overwrite

@@ -8,7 +8,7 @@ other platforms use XLA's convolution.
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -25,17 +25,10 @@ _LAYOUT = ("NHWC", "HWIO", "NHWC")
 def convolve(
     x: jax.Array, w: jax.Array, stride: int = 1, padding: Padding = ((0, 0), (0, 0)), dilation: int = 1
 ) -> jax.Array:
-    """Return the cross-correlation y[n,p,q,o] = sum_{a,b,i} x'[n, p s + a, q s + b, i] w[a,b,i,o].
+    """Return the cross-correlation y[n,p,q,o] = sum_{a,b,i} x'[n, p s + a, q s + b, i] w[a,b,i,o] with the stride s.
 
-    Args:
-      x: `(B, H, W, I)`; x' is x with `dilation - 1` zeros between its pixels, then padded with zeros.
-      w: `(k, k, I, O)`.
-      stride: s.
-      padding: `((top, bottom), (left, right))` zeros around the dilated x.
-      dilation: 1 for a convolution; 2 for a transposed convolution of stride 2.
-
-    Returns:
-      `(B, P, Q, O)`.
+    x `(B, H, W, I)` and w `(k, k, I, O)` give y `(B, P, Q, O)`. x' is x with `dilation - 1` zeros between its pixels
+    (dilation 2: a transposed convolution of stride 2), and with the zeros of `padding` around these.
     """
     return _correlate(x, w, stride, padding, dilation, 1)
 
@@ -102,16 +95,12 @@ def _convolve_tiles(x: jax.Array, w: jax.Array, tiling: winograd.Tiling) -> jax.
     return apply_filters(x, prepare(w, tiling), tiling)
 
 
-def _tiles_forward(x: jax.Array, w: jax.Array, tiling: winograd.Tiling) -> tuple[jax.Array, Pair]:
-    return _convolve_tiles(x, w, tiling), (x, w)
-
-
 def _tiles_backward(tiling: winograd.Tiling, residuals: Pair, dy: jax.Array) -> Pair:
     x, w = residuals
     return apply_turned(dy, prepare(w, tiling), tiling), kernel_gradient(x, dy, tiling.k, tiling)
 
 
-_convolve_tiles.defvjp(_tiles_forward, _tiles_backward)
+_convolve_tiles.defvjp(lambda x, w, tiling: (_convolve_tiles(x, w, tiling), (x, w)), _tiles_backward)
 
 
 def convolve_transposed(x: jax.Array, w: jax.Array, output_size: Sequence[int]) -> jax.Array:
@@ -152,30 +141,28 @@ def prepare(w: jax.Array, tiling: winograd.Tiling | None) -> Filters:
 @functools.partial(jax.jit, static_argnames="tiling")
 def apply_filters(x: jax.Array, filters: Filters, tiling: winograd.Tiling | None) -> jax.Array:
     """Return the SAME convolution of x with prepared filters. It has no gradients."""
-    k = filters.kernel.shape[0]
-    pads = ((k // 2, k // 2),) * 2
-    if tiling is None:
-        return convolve(x, filters.kernel, 1, pads)
-    return jax.lax.platform_dependent(
-        x,
-        filters,
-        cpu=lambda x, filters: winograd.convolve_tiles(_widen(x), filters.groups, tiling).astype(x.dtype),
-        default=lambda x, filters: _correlate(x, filters.kernel, 1, pads, 1, 1),
-    )
+    return _apply(x, filters, tiling, winograd.convolve_tiles, lambda w: w)
 
 
 @functools.partial(jax.jit, static_argnames="tiling")
 def apply_turned(dy: jax.Array, filters: Filters, tiling: winograd.Tiling | None) -> jax.Array:
     """Return the adjoint of `apply_filters`, with the same filters. It has no gradients."""
+    return _apply(dy, filters, tiling, winograd.convolve_tiles_turned, turn)
+
+
+def _apply(
+    x: jax.Array, filters: Filters, tiling: winograd.Tiling | None, convolve_tiles: Callable, make_kernel: Callable
+) -> jax.Array:
+    """Convolve x with `make_kernel(filters.kernel)`, on CPUs by `convolve_tiles` with the transformed groups."""
     k = filters.kernel.shape[0]
     pads = ((k // 2, k // 2),) * 2
     if tiling is None:
-        return convolve(dy, turn(filters.kernel), 1, pads)
+        return convolve(x, make_kernel(filters.kernel), 1, pads)
     return jax.lax.platform_dependent(
-        dy,
+        x,
         filters,
-        cpu=lambda dy, filters: winograd.convolve_tiles_turned(_widen(dy), filters.groups, tiling).astype(dy.dtype),
-        default=lambda dy, filters: _correlate(dy, turn(filters.kernel), 1, pads, 1, 1),
+        cpu=lambda x, filters: convolve_tiles(_widen(x), filters.groups, tiling).astype(x.dtype),
+        default=lambda x, filters: _correlate(x, make_kernel(filters.kernel), 1, pads, 1, 1),
     )
 
 

@@ -9,19 +9,14 @@ CONVOLUTIONS = ("auto", "direct", "winograd")
 
 @dataclasses.dataclass(frozen=True)
 class Execution:
-    """The options of the computation of a model, which change its results by rounding alone.
+    """The options of the computation of a model, which change its results by rounding alone."""
 
-    Attributes:
-      remat: the convolutions that the backward pass computes again instead of keeping their results: "none", all of a
-        "step", or half of them in bytes, in the upper "cell"s.
-      precision: with "bfloat16" the inputs of convolutions and matrix products are rounded; parameters, states and the
-        loss stay float32.
-      convolution: "auto", or for measurements one implementation, "direct" or "winograd" (where it exists).
-    """
-
+    # The convolutions that the backward pass computes again instead of keeping their results: "none", all of a "step",
+    # or half of them in bytes, in the upper "cell"s.
     remat: str = "none"
+    # "bfloat16" rounds the inputs of convolutions and matrix products; parameters, states and the loss stay float32.
     precision: str = "float32"
-    convolution: str = "auto"
+    convolution: str = "auto"  # or for measurements one implementation, "direct" or "winograd" (where it exists)
 
     def __post_init__(self) -> None:
         allowed = {"remat": REMATS, "precision": PRECISIONS, "convolution": CONVOLUTIONS}

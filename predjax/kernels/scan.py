@@ -22,32 +22,22 @@ ROUND_BYTES = 64 * 2**20  # inputs and gradients of a round: the longer a round,
 
 
 class Sequence(NamedTuple):
-    """The arrays of a scan over T steps.
+    """The arrays of a scan over T steps, each a tree."""
 
-    Attributes:
-      params: a tree of arrays, the same at all steps.
-      key: the random key, or None; step t gets `key.at(t)`.
-      first: the first carry. Counts in it get no gradients.
-      inputs: arrays `(T, ...)` that get gradients, at least one.
-      masks: arrays `(T, ...)` that get none.
-    """
-
-    params: Any
-    key: Any
-    first: Any
-    inputs: Any
-    masks: Any
+    params: Any  # the same at all steps
+    key: Any  # the random key, or None; step t gets `key.at(t)`
+    first: Any  # the first carry; counts in it get no gradients
+    inputs: Any  # arrays `(T, ...)` that get gradients, at least one
+    masks: Any  # arrays `(T, ...)` that get none
 
 
 def scan_shared(
     step: Callable[..., tuple[Any, Any]], kernels: dict[str, Kernel], execution: Execution, sequence: Sequence
 ) -> Any:
-    """Return the outputs of all steps, time-major.
+    """Return the outputs of all steps, time-major; the kernels of a step come from a `KernelCollector`.
 
-    Args:
-      step: `(products, params, key, carry, inputs, masks) -> (carry, outputs)`, which convolves and multiplies by
-        `Products`; outputs are arrays of floats.
-      kernels: the kernels of a step, from a `KernelCollector`.
+    The step is `(products, params, key, carry, inputs, masks) -> (carry, outputs)`. It convolves and multiplies by
+    `Products`, and its outputs are arrays of floats.
     """
     arrays = {name: kernel.w for name, kernel in kernels.items()}
     kept = _choose_kept(kernels, execution.remat)

@@ -1,9 +1,7 @@
-"""Kernels that every step of a scan uses.
+"""Kernels that every step of a scan uses (`kernels.scan`): prepared once, before the first step.
 
-A scan prepares each kernel once, before its first step. In the forward pass a step records the result of each
-convolution (its sum). In the backward pass the step is replayed from these sums, without a convolution, and records the
-inputs of the convolutions. The inputs and the gradients of the sums then give the gradient of a kernel, for many steps
-at once.
+In the forward pass a step records the result of each convolution (its sum). In the backward pass the step is replayed
+from these sums, without a convolution, and records the inputs of the convolutions.
 """
 
 import functools
@@ -57,12 +55,10 @@ class KernelCollector(Products):
 
 
 class SharedKernels:
-    """Kernels that are the same at every step of a scan, prepared once.
+    """Kernels by name, from a `KernelCollector`, that are the same at every step of a scan and are prepared once.
 
-    Args:
-      kernels: the kernels by name, from a `KernelCollector`.
-      execution: the implementation of convolutions, and the precision of products and sums. A step sees them in the
-        dtype of its inputs.
+    `execution` chooses the implementation of convolutions and the precision of products and sums, which a step sees in
+    the dtype of its inputs.
     """
 
     def __init__(self, kernels: dict[str, Kernel], execution: Execution) -> None:
@@ -150,19 +146,13 @@ def _replay(x: jax.Array, y: jax.Array, filters: Filters, tiling: winograd.Tilin
     return y
 
 
-def _replay_forward(
-    x: jax.Array, y: jax.Array, filters: Filters, tiling: winograd.Tiling | None
-) -> tuple[jax.Array, Filters]:
-    return _replay(x, y, filters, tiling), filters
-
-
 def _replay_backward(
     tiling: winograd.Tiling | None, filters: Filters, dy: jax.Array
 ) -> tuple[jax.Array, jax.Array, Filters]:
     return apply_turned(dy, filters, tiling), dy, jax.tree.map(jnp.zeros_like, filters)
 
 
-_replay.defvjp(_replay_forward, _replay_backward)
+_replay.defvjp(lambda x, y, filters, tiling: (_replay(x, y, filters, tiling), filters), _replay_backward)
 
 
 @jax.custom_vjp
@@ -171,14 +161,10 @@ def _multiply(x: jax.Array, w: jax.Array) -> jax.Array:
     return x @ w
 
 
-def _multiply_forward(x: jax.Array, w: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return x @ w, (x, w)
-
-
 def _multiply_backward(residuals: tuple[jax.Array, jax.Array], dy: jax.Array) -> tuple[jax.Array, jax.Array]:
     x, w = residuals
     leading = tuple(range(x.ndim - 1))
     return dy @ w.T, jnp.tensordot(x, dy, (leading, leading))
 
 
-_multiply.defvjp(_multiply_forward, _multiply_backward)
+_multiply.defvjp(lambda x, w: (x @ w, (x, w)), _multiply_backward)

@@ -8,6 +8,7 @@ from typing import Any
 
 from predjax.flags import REQUIRED, Group, Parser, flag, select
 from predjax.messages import one_line
+from predjax.synthetic.movie_file import MovieFile
 from predjax.synthetic.moving_mnist import MovingMnistConfig, read_digits, write_moving_mnist
 from predjax.synthetic.radar import RadarConfig
 from predjax.synthetic.strain_paths import list_canonical
@@ -20,16 +21,6 @@ CONFIGS: dict[str, type] = {
     "stress_strain": StressStrainConfig,
     **{name: system.config for name, system in SYSTEMS.items()},
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class MovieFile:
-    """A file of movies to write."""
-
-    output: str = flag(REQUIRED, "the file to write", metavar="FILE")
-    num_movies: int = flag(160, "number of movies", metavar="N")
-    seed: int = flag(0, "the same seed gives the same movies", metavar="N")
-    overwrite: bool = flag(False, "replace an existing file", switch=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,19 +59,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _write(kind: str, file: MovieFile, config: Any, history: str) -> None:
     """Write a file of one kind."""
-    seeds, how = (file.num_movies, file.seed), {"overwrite": file.overwrite}
     if isinstance(file, DigitFile):
-        write_moving_mnist(file.output, read_digits(file.digits), config, *seeds, **how)
+        write_moving_mnist(file, read_digits(file.digits), config)
     elif kind == "stress_strain":
-        write_stress_strain(file.output, config, *seeds, history=history, **how)
+        write_stress_strain(file, config, history)
     elif kind == "radar":
         from predjax.synthetic.radar_files import write_radar_movies
 
-        write_radar_movies(file.output, config, *seeds, history=history, **how)
+        write_radar_movies(file, config, history)
     else:
         from predjax.synthetic.series_files import write_series
 
-        write_series(file.output, config, *seeds, history=history, **how)
+        write_series(file, config, history)
 
 
 def make_parser() -> Parser:

@@ -30,11 +30,8 @@ def make_narma(config: NarmaConfig, seed: int, movie: int) -> Series:
     """Make y_t = alpha y_{t-1} + beta y_{t-1} sum_{i=1}^n y_{t-i} + gamma u_t u_{t-n+1} + delta, n = `order`.
 
     The input u is uniform in [0, 0.5]. Papers write y_{t+1} for y_t, which here stands beside its newest input. With
-    rare inputs y grows without bound; they are drawn anew. Atiya & Parlos (2000), New results on recurrent network
-    training, https://doi.org/10.1109/72.846741.
-
-    Raises:
-      ValueError: y grows without bound for each of 100 inputs.
+    rare inputs y grows without bound; they are drawn anew. Errors: ValueError where y grows so for each of 100 inputs.
+    Atiya & Parlos (2000), New results on recurrent network training, https://doi.org/10.1109/72.846741.
     """
     rng = np.random.default_rng([seed, movie])
     for _ in range(DRAWS):

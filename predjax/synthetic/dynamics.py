@@ -35,8 +35,7 @@ class SeriesConfig:
     observation_noise: float = flag(0.0, "white noise, as a fraction of each feature's standard deviation")
 
     def __post_init__(self) -> None:
-        if self.length < 2:
-            raise ValueError(f"length {self.length} must be at least 2")
+        self.require("length", self.length >= 2, "at least 2")
         for name in ("observation_noise", "transient"):
             self.require(name, getattr(self, name, 0) >= 0, "at least 0")
         self.require("dt", getattr(self, "dt", 1) > 0, "positive")
@@ -167,8 +166,7 @@ def make_double_scroll(config: DoubleScrollConfig, seed: int, movie: int) -> Ser
 def integrate(rate: Callable, start: np.ndarray, config: Any) -> Series:
     """Solve d state / dt = rate(state, config) by DOP853 with tight tolerances; the transient is left out.
 
-    Raises:
-      ValueError: the solution grows without bound.
+    Errors: ValueError where the solution grows without bound.
     """
     times = config.transient + config.dt * np.arange(config.length)
 
@@ -176,16 +174,8 @@ def integrate(rate: Callable, start: np.ndarray, config: Any) -> Series:
         return RUNAWAY - np.abs(state).max()
 
     room.terminal = True  # type: ignore[attr-defined]  # scipy then stops, instead of shrinking its steps for hours
-    solution = solve_ivp(
-        lambda _, state: rate(state, config),
-        (0.0, times[-1]),
-        start,
-        method="DOP853",
-        t_eval=times,
-        events=room,
-        rtol=TOLERANCE,
-        atol=TOLERANCE,
-    )
+    options = {"method": "DOP853", "t_eval": times, "events": room, "rtol": TOLERANCE, "atol": TOLERANCE}
+    solution = solve_ivp(lambda _, state: rate(state, config), (0.0, times[-1]), start, **options)
     if solution.status != 0:
         raise ValueError(f"{rate.__name__.removesuffix('_rate')} grows without bound with these parameters")
     return Series(solution.y.T)

@@ -18,8 +18,7 @@ ARRANGEMENTS = 2000
 def lay_fibres(config: StressStrainConfig) -> np.ndarray:
     """Return the mask (pixels, pixels) of the fibres: equal discs that repeat with the cell and do not touch.
 
-    Raises:
-      ValueError: no arrangement was found in which the fibres fit.
+    Errors: ValueError where no arrangement was found in which the fibres fit.
     """
     rng = np.random.default_rng(config.arrangement)
     radius = np.sqrt(config.fibre_fraction / (np.pi * config.num_fibres))

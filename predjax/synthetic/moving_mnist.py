@@ -7,7 +7,6 @@ pixel counts. Movie `i` of a seed is a pure function of (digits, seed, i). The u
 
 import dataclasses
 import os
-import pathlib
 import zipfile
 from collections.abc import Iterable
 from typing import Any
@@ -15,8 +14,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from predjax.files import appearing
 from predjax.flags import flag
+from predjax.synthetic.movie_file import MovieFile
 
 SIZE, DIGIT_SIZE = 64, 28  # rows and columns of a frame, and of a digit
 NUM_DIGITS = 2
@@ -40,8 +39,7 @@ class MovingMnistConfig:
 def read_digits(path: str | os.PathLike) -> np.ndarray:
     """Read digits (N, 28, 28) uint8 from the array `digits` of a .npz file, or from a .npy file.
 
-    Raises:
-      ValueError: the file, which the message names, holds anything else.
+    Errors: ValueError, which names the file, where it holds anything else.
     """
     try:
         stored = np.load(path, allow_pickle=False)
@@ -94,43 +92,26 @@ def make_mnist_movie(digits: np.ndarray, num_frames: int, seed: int, movie: int)
     return frames
 
 
-def write_moving_mnist(
-    path: str | os.PathLike,
-    digits: np.ndarray,
-    config: MovingMnistConfig,
-    num_movies: int,
-    seed: int,
-    *,
-    overwrite: bool = False,
-) -> None:
-    """Write movies 0..num_movies-1 of `seed` to `path`, a .npz file in the form of PredRNN's Moving MNIST.
+def write_moving_mnist(file: MovieFile, digits: np.ndarray, config: MovingMnistConfig) -> None:
+    """Make the movies of a file and write them as .npz, in the form of PredRNN's Moving MNIST.
 
     `input_raw_data` (num_movies * length, 1, 64, 64) float32 in [0, 1] holds all frames, `dims` (1, 3) int32 their
     shape, and `clips` (2, num_movies, 2) int32 the first frame and the number of frames of the input and of the output
     of each movie. `output_raw_data` is empty: with one row of `dims` the outputs are in `input_raw_data` as well.
-    Only one movie at a time is in memory.
-
-    Raises:
-      ValueError: another suffix, no movies, or a negative seed.
-      FileExistsError: `path` exists and `overwrite` is False.
+    Only one movie at a time is in memory. Errors: see `MovieFile.writing`.
     """
-    path = pathlib.Path(path)
-    if path.suffix != ".npz":
-        raise ValueError(f"{path}: Moving MNIST is written as .npz, not {path.suffix or 'without a suffix'}")
-    if num_movies < 1 or seed < 0:
-        raise ValueError(f"num_movies {num_movies} must be at least 1 and seed {seed} at least 0")
-    length = config.length
-    clips = np.empty((2, num_movies, 2), np.int32)
-    clips[0, :, 0] = length * np.arange(num_movies)
-    clips[1, :, 0] = clips[0, :, 0] + config.input_length
-    clips[:, :, 1] = [[config.input_length], [length - config.input_length]]
-    shape = (1, SIZE, SIZE)
-    numbers = tqdm(range(num_movies), desc="moving_mnist", unit="movie", disable=None, leave=False)
-    frames = (make_mnist_movie(digits, length, seed, movie)[:, None] / np.float32(255) for movie in numbers)
+    length, num_movies = config.length, file.num_movies
     with (
-        appearing(path, overwrite=overwrite) as temporary,
+        file.writing("Moving MNIST is", ".npz") as temporary,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
     ):
+        clips = np.empty((2, num_movies, 2), np.int32)
+        clips[0, :, 0] = length * np.arange(num_movies)
+        clips[1, :, 0] = clips[0, :, 0] + config.input_length
+        clips[:, :, 1] = [[config.input_length], [length - config.input_length]]
+        shape = (1, SIZE, SIZE)
+        numbers = tqdm(range(num_movies), desc="moving_mnist", unit="movie", disable=None, leave=False)
+        frames = (make_mnist_movie(digits, length, file.seed, movie)[:, None] / np.float32(255) for movie in numbers)
         _write_array(archive, "clips", clips.shape, np.int32, [clips])
         _write_array(archive, "dims", (1, 3), np.int32, [np.array([shape])])
         _write_array(archive, "input_raw_data", (num_movies * length, *shape), np.float32, frames)

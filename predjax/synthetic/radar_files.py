@@ -1,17 +1,15 @@
 """Files of synthetic radar movies: CF netCDF, packed as weather services do, or .npy with values in [0, 1]."""
 
 import datetime
-import os
 import pathlib
 import re
-from typing import Any
 
 import netCDF4
 import numpy as np
 from tqdm import tqdm
 
-from predjax.files import appearing
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
+from predjax.synthetic.movie_file import MovieFile, add_variable
 from predjax.synthetic.radar import RadarConfig, make_radar_movie
 
 FULL_SCALE_DBZ = 60.0  # becomes 1.0 in a .npy file
@@ -71,40 +69,23 @@ GRID_MAPPING = {
 }
 
 
-def write_radar_movies(
-    path: str | os.PathLike,
-    config: RadarConfig,
-    num_movies: int,
-    seed: int,
-    *,
-    history: str = "",
-    overwrite: bool = False,
-) -> None:
-    """Make movies 0..num_movies-1 of `seed`, and write them to `path`.
+def write_radar_movies(file: MovieFile, config: RadarConfig, history: str = "") -> None:
+    """Make the movies of a file and write them. Errors: see `MovieFile.writing`.
 
     `.nc`: reflectivity (movie, time, y, x) in dBZ, one byte a pixel, each movie on its own day; 0 dBZ = no echo,
     fill value = no coverage.
     `.npy`: dBZ / 60, within [0, 1], as (movie, y, x, time) float32; NaN = no coverage.
     The content is a function of the arguments alone.
-
-    Raises:
-      ValueError: another suffix, no movies, or a negative seed.
-      FileExistsError: `path` exists and `overwrite` is False.
     """
-    path = pathlib.Path(path)
-    if path.suffix not in (".nc", ".npy"):
-        raise ValueError(f"{path}: radar movies are written as .nc or .npy, not {path.suffix or 'without a suffix'}")
-    if num_movies < 1 or seed < 0:
-        raise ValueError(f"num_movies {num_movies} must be at least 1 and seed {seed} at least 0")
-    with appearing(path, overwrite=overwrite) as temporary:
-        numbers = tqdm(range(num_movies), desc="radar", unit="movie", disable=None, leave=False)
-        frames = np.stack([make_radar_movie(config, seed, movie).dbz for movie in numbers])
-        if path.suffix == ".nc":
+    with file.writing("radar movies are", ".nc", ".npy") as temporary:
+        numbers = tqdm(range(file.num_movies), desc="radar", unit="movie", disable=None, leave=False)
+        frames = np.stack([make_radar_movie(config, file.seed, movie).dbz for movie in numbers])
+        if file.suffix == ".nc":
             _write_netcdf(temporary, frames, config, history)
         else:
             scaled = np.moveaxis(frames, 1, -1) / np.float32(FULL_SCALE_DBZ)
-            with open(temporary, "wb") as file:
-                np.save(file, np.ascontiguousarray(scaled))
+            with open(temporary, "wb") as stream:
+                np.save(stream, np.ascontiguousarray(scaled))
 
 
 def _write_netcdf(path: pathlib.Path, frames: np.ndarray, config: RadarConfig, history: str) -> None:
@@ -117,8 +98,8 @@ def _write_netcdf(path: pathlib.Path, frames: np.ndarray, config: RadarConfig, h
         file.setncatts(GLOBAL_ATTRIBUTES | {"history": history})
         for name, size in zip(("movie", "time", "y", "x"), counts.shape):
             file.createDimension(name, size)
-        _add(file, "movie", "i4", ("movie",), np.arange(len(frames)), {"long_name": "number of the movie"})
-        _add(file, "time", "i8", ("movie", "time"), seconds, TIME_ATTRIBUTES)
+        add_variable(file, "movie", "i4", ("movie",), np.arange(len(frames)), {"long_name": "number of the movie"})
+        add_variable(file, "time", "i8", ("movie", "time"), seconds, TIME_ATTRIBUTES)
         for name, values in (("y", metres[::-1]), ("x", metres)):
             attributes = {
                 "standard_name": f"projection_{name}_coordinate",
@@ -126,27 +107,11 @@ def _write_netcdf(path: pathlib.Path, frames: np.ndarray, config: RadarConfig, h
                 "units": "m",
                 "axis": name.upper(),
             }
-            _add(file, name, "f8", (name,), values, attributes)
-        _add(file, "crs", "i4", (), 0, GRID_MAPPING)
-        _add(
-            file,
-            "reflectivity",
-            "u1",
-            ("movie", "time", "y", "x"),
-            counts,
-            REFLECTIVITY_ATTRIBUTES,
-            fill_value=NO_COVERAGE,
-            compression="zlib",
-            complevel=9,
-            shuffle=False,
-            chunksizes=(1, *counts.shape[1:]),  # a window is read from one chunk
+            add_variable(file, name, "f8", (name,), values, attributes)
+        add_variable(file, "crs", "i4", (), 0, GRID_MAPPING)
+        chunks = (1, *counts.shape[1:])  # a window is read from one chunk
+        storage = {"fill_value": NO_COVERAGE, "compression": "zlib", "complevel": 9, "shuffle": False}
+        dimensions = ("movie", "time", "y", "x")
+        add_variable(
+            file, "reflectivity", "u1", dimensions, counts, REFLECTIVITY_ATTRIBUTES, **storage, chunksizes=chunks
         )
-
-
-def _add(
-    file: netCDF4.Dataset, name: str, dtype: str, dimensions: tuple, values: Any, attributes: dict, **storage: Any
-) -> None:
-    variable = file.createVariable(name, dtype, dimensions, **storage)
-    variable.set_auto_maskandscale(False)
-    variable.setncatts(attributes)
-    variable[...] = values

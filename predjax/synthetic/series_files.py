@@ -1,7 +1,6 @@
 """Files of vector time series: netCDF with names, times and sources, or .npy with the values alone."""
 
 import dataclasses
-import os
 import pathlib
 from typing import Any
 
@@ -9,49 +8,33 @@ import netCDF4
 import numpy as np
 from tqdm import tqdm
 
-from predjax.files import appearing
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.synthetic.dynamics import Series, SeriesConfig
+from predjax.synthetic.movie_file import MovieFile, add_variable
 from predjax.synthetic.systems import SYSTEMS, find_system, has_default_parameters, make_series, name_features
 
 
-def write_series(
-    path: str | os.PathLike,
-    config: SeriesConfig,
-    num_movies: int,
-    seed: int,
-    *,
-    history: str = "",
-    overwrite: bool = False,
-) -> None:
-    """Make series 0..num_movies-1 of `seed` of the system that `config` describes, and write them to `path`.
+def write_series(file: MovieFile, config: SeriesConfig, history: str = "") -> None:
+    """Make the series of a file, of the system that `config` describes, and write them.
 
     `.nc`: a variable named after the system, (movie, time, feature) float32, with the names of the features. The input
     of a driven system is `input` (movie, time, channel). Hidden truths are variables of their own, (movie, time) int32
     or (movie, time, state) float32. Global attributes hold the parameters.
     `.npy`: (movie, time, feature) float32, for systems without an input; hidden truths are left out.
-    The content is a function of the arguments alone.
-
-    Raises:
-      ValueError: another suffix, no movies, a negative seed, or parameters with which the values grow without bound.
-      FileExistsError: `path` exists and `overwrite` is False.
+    The content is a function of the arguments alone. Errors: see `MovieFile.writing`, and ValueError for parameters
+    with which the values grow without bound.
     """
     name = find_system(config)
-    path = pathlib.Path(path)
-    if path.suffix not in (".nc", ".npy"):
-        raise ValueError(f"{path}: series are written as .nc or .npy, not {path.suffix or 'without a suffix'}")
-    if path.suffix == ".npy" and SYSTEMS[name].input_name:
-        raise ValueError(f"{path}: {name} has an input, which .npy cannot hold; write it as .nc")
-    if num_movies < 1 or seed < 0:
-        raise ValueError(f"num_movies {num_movies} must be at least 1 and seed {seed} at least 0")
-    with appearing(path, overwrite=overwrite) as temporary:
-        numbers = tqdm(range(num_movies), desc=name, unit="movie", disable=None, leave=False)
-        movies = [make_series(name, config, seed, movie) for movie in numbers]
-        if path.suffix == ".nc":
-            _write_netcdf(temporary, name, config, movies, {"history": history, "seed": seed})
+    if file.suffix == ".npy" and SYSTEMS[name].input_name:
+        raise ValueError(f"{file.output}: {name} has an input, which .npy cannot hold; write it as .nc")
+    with file.writing("series are", ".nc", ".npy") as temporary:
+        numbers = tqdm(range(file.num_movies), desc=name, unit="movie", disable=None, leave=False)
+        movies = [make_series(name, config, file.seed, movie) for movie in numbers]
+        if file.suffix == ".nc":
+            _write_netcdf(temporary, name, config, movies, {"history": history, "seed": file.seed})
         else:
-            with open(temporary, "wb") as file:
-                np.save(file, np.stack([movie.values for movie in movies]))
+            with open(temporary, "wb") as stream:
+                np.save(stream, np.stack([movie.values for movie in movies]))
 
 
 def _write_netcdf(path: pathlib.Path, name: str, config: SeriesConfig, movies: list[Series], made: dict) -> None:
@@ -95,8 +78,5 @@ def _describe(name: str, config: SeriesConfig) -> dict:
 
 
 def _add(file: netCDF4.Dataset, name: str, dtype: Any, dimensions: tuple, values: np.ndarray, long_name: str) -> None:
-    variable = file.createVariable(name, dtype, dimensions)
-    variable.long_name = long_name
-    if dtype is not str:
-        variable.units = "1"
-    variable[:] = values
+    units = {} if dtype is str else {"units": "1"}
+    add_variable(file, name, dtype, dimensions, values, {"long_name": long_name} | units)

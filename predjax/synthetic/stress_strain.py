@@ -1,17 +1,23 @@
 """Files of stress-strain paths of a composite, from which a network of material points learns."""
 
 import dataclasses
-import os
+import functools
 import pathlib
 
 import numpy as np
 from tqdm import tqdm
 
-from predjax.files import appearing
 from predjax.flags import flag
+from predjax.synthetic.movie_file import MovieFile
 from predjax.synthetic.strain_paths import PATH_TYPES, list_canonical, make_strain_path
 
 TOGETHER = 16  # paths that are computed at once
+GLOBAL_ATTRIBUTES = {
+    "title": "stress along strain paths of a composite of elastic fibres in an elastoplastic matrix",
+    "source": "predjax.synthetic.micromodel",
+    "references": "https://doi.org/10.1016/j.cma.2023.115934, https://doi.org/10.1002/nme.6059",
+    "license": "Apache-2.0",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,47 +57,31 @@ class StressStrainConfig:
                 raise ValueError(f"{name} must be {rule}, not {getattr(self, name)}")
 
 
-def write_stress_strain(
-    path: str | os.PathLike,
-    config: StressStrainConfig,
-    num_paths: int,
-    seed: int,
-    *,
-    history: str = "",
-    overwrite: bool = False,
-) -> None:
-    """Follow paths 0..num_paths-1 of `seed`, and write `strain` and `stress` (path, time, component) to a netCDF file.
+def write_stress_strain(file: MovieFile, config: StressStrainConfig, history: str = "") -> None:
+    """Follow the paths of a file, and write `strain` and `stress` (path, time, component) as netCDF.
 
-    Raises:
-      ValueError: another suffix, more paths than there are, fibres that do not fit, or a cell without balance.
-      FileExistsError: `path` exists and `overwrite` is False.
+    Errors: see `MovieFile.writing`, and ValueError for more paths than there are, fibres that do not fit, or a cell
+    without balance.
     """
-    path = pathlib.Path(path)
-    if path.suffix != ".nc":
-        raise ValueError(f"{path}: stress-strain paths are written as .nc, not {path.suffix or 'without a suffix'}")
-    most = len(list_canonical()) if config.path_type == "canonical" else num_paths
-    if not 1 <= num_paths <= most or seed < 0:
-        raise ValueError(f"num_movies {num_paths} must be from 1 to {max(most, 1)}, and seed {seed} at least 0")
-    with appearing(path, overwrite=overwrite) as temporary:
-        strain = [
-            make_strain_path(config.path_type, i, config.length, config.max_strain, seed) for i in range(num_paths)
-        ]
-        strain = np.stack(strain).astype(np.float32)
+    count, seed, most = file.num_movies, file.seed, len(list_canonical())
+    if config.path_type == "canonical" and count > most:
+        raise ValueError(f"num_movies {count} must be from 1 to {most}, the canonical paths")
+    with file.writing("stress-strain paths are", ".nc") as temporary:
+        make = functools.partial(make_strain_path, length=config.length, max_strain=config.max_strain, seed=seed)
+        strain = np.stack([make(config.path_type, number) for number in range(count)]).astype(np.float32)
         _write(temporary, strain, find_stress(strain, config), {"history": history, "seed": seed}, config)
 
 
 def find_stress(strain: np.ndarray, config: StressStrainConfig) -> np.ndarray:
     """Return the mean stresses (P, T, 3) of the composite in MPa along strains (P, T, 3).
 
-    Raises:
-      ValueError: the fibres do not fit, or the stresses of the cell do not reach equilibrium.
+    Errors: ValueError where the fibres do not fit, or the stresses of the cell do not reach equilibrium.
     """
     from predjax.synthetic.micromodel import follow_paths
 
     found = []
-    for first in tqdm(
-        range(0, len(strain), TOGETHER), desc="paths", unit=f"{TOGETHER} paths", disable=None, leave=False
-    ):
+    starts = range(0, len(strain), TOGETHER)
+    for first in tqdm(starts, desc="paths", unit=f"{TOGETHER} paths", disable=None, leave=False):
         part = strain[first : first + TOGETHER]
         whole = np.concatenate([part, np.repeat(part[-1:], min(len(strain), TOGETHER) - len(part), 0)])
         stress, imbalance = (np.asarray(array) for array in follow_paths(whole, config))
@@ -110,16 +100,7 @@ def _write(path: pathlib.Path, strain: np.ndarray, stress: np.ndarray, made: dic
     from predjax.radar.formats.table import COMPONENTS
 
     with NETCDF_LOCK, netCDF4.Dataset(path, "w", format="NETCDF4") as file:
-        file.setncatts(
-            {
-                "title": "stress along strain paths of a composite of elastic fibres in an elastoplastic matrix",
-                "source": "predjax.synthetic.micromodel",
-                "references": "https://doi.org/10.1016/j.cma.2023.115934, https://doi.org/10.1002/nme.6059",
-                "license": "Apache-2.0",
-            }
-            | made
-            | dataclasses.asdict(config)
-        )
+        file.setncatts(GLOBAL_ATTRIBUTES | made | dataclasses.asdict(config))
         for dimension, size in zip(("path", "time", "component"), strain.shape):
             file.createDimension(dimension, size)
         labels = file.createVariable("component", str, ("component",))

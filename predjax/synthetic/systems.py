@@ -130,8 +130,7 @@ SYSTEMS = {
 def make_series(name: str, config: SeriesConfig, seed: int, movie: int) -> Series:
     """Make series number `movie` of `seed` as float32, with observation noise; integer truths become int32.
 
-    Raises:
-      ValueError: the values grow without bound with these parameters.
+    Errors: ValueError where the values grow without bound with these parameters.
     """
     with np.errstate(all="ignore"):  # infinite values are found below
         series = SYSTEMS[name].make(config, seed, movie)

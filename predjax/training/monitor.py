@@ -48,20 +48,11 @@ class Monitor:
     Counts updates in a row without a finite gradient. Every `display_interval` iterations it writes a record: the
     metrics, `frames_per_second`, and `waited`, the share of the time since the last record (without validation) in
     which the loop had no batch to go on with. The device may still have been busy then: `waited` is the most that
-    faster reading could save.
-
-    Args:
-      run: the run to report on.
-      log: to write to; None writes nothing.
-      bar: the progress bar of tqdm.
-      iteration: the iteration from which the run continues.
-
-    Attributes:
-      stop: the signal that came to any process before the update whose metrics were read last; 0: none.
+    faster reading could save. The bar is tqdm's; the run continues from `iteration`; without a log nothing is written.
     """
 
     def __init__(self, run: Run, log: Log | None, bar: Any, iteration: int) -> None:
-        self.stop = 0
+        self.stop = 0  # the signal that came to any process before the update whose metrics were read last; 0: none
         self._run, self._log, self._bar = run, log, bar
         self._frames = run.config.batch_size * run.forecaster.config.total_length
         self._bad = 0
@@ -88,8 +79,7 @@ class Monitor:
     def settle(self) -> None:
         """Read the metrics that were added last, and wait until the device has them.
 
-        Raises:
-          ValueError: `max_bad_steps` updates in a row without a finite gradient; names the files of the batch.
+        Errors: ValueError, which names the files of the batch, after `max_bad_steps` updates without a finite gradient.
         """
         if self._pending is None:
             return

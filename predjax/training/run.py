@@ -32,29 +32,18 @@ class Progress(NamedTuple):
 
 @dataclasses.dataclass
 class Run:
-    """The parts of a training run that stay the same during training.
-
-    Attributes:
-      forecaster: the model.
-      batches: the batches to train on.
-      valid_batches: the validation batches of this process, each a `Batch`, all of one size; empty without validation.
-      config, sampling: the configuration of the training.
-      folder: the folder that the chief of the processes writes to.
-      record: JSON values in every checkpoint: how to build the model again, and the data that it was trained on.
-      devices: the devices of all processes.
-      optimizer: replaces the optimizer of `config`.
-      error: `(predicted, observed) -> (sum, count)` of scaled frames; replaces the error of the model's loss.
-    """
+    """The parts of a training run that stay the same during training."""
 
     forecaster: Forecaster
-    batches: BatchSource
-    valid_batches: list[Batch]
+    batches: BatchSource  # to train on
+    valid_batches: list[Batch]  # the validation batches of this process, all of one size; empty without validation
     config: TrainConfig
     sampling: SamplingConfig
-    folder: pathlib.Path
-    record: dict[str, Any]
-    devices: list[Any]
-    optimizer: optax.GradientTransformation | None = None
+    folder: pathlib.Path  # the folder that the chief of the processes writes to
+    record: dict[str, Any]  # JSON values in every checkpoint: how to build the model again, and its training data
+    devices: list[Any]  # the devices of all processes
+    optimizer: optax.GradientTransformation | None = None  # replaces the optimizer of `config`
+    # (predicted, observed) -> (sum, count) of scaled frames; replaces the error of the model's loss.
     error: Callable | None = None
 
     def __post_init__(self) -> None:

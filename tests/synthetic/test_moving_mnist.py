@@ -5,6 +5,7 @@ import pytest
 
 from predjax.radar import readers
 from predjax.synthetic.__main__ import main
+from predjax.synthetic.movie_file import MovieFile
 from predjax.synthetic.moving_mnist import (
     STEP,
     MovingMnistConfig,
@@ -60,7 +61,8 @@ def test_a_movie_depends_on_seed_and_number_alone(digits):
 
 
 def test_file_has_the_form_that_the_pytorch_code_reads(digits, tmp_path):
-    write_moving_mnist(tmp_path / "mnist.npz", digits, MovingMnistConfig(length=9, input_length=5), 3, 7)
+    file = MovieFile(str(tmp_path / "mnist.npz"), 3, 7)
+    write_moving_mnist(file, digits, MovingMnistConfig(length=9, input_length=5))
     with np.load(tmp_path / "mnist.npz", allow_pickle=False) as stored:
         data = dict(stored)
     assert set(data) == {"clips", "dims", "input_raw_data", "output_raw_data"}

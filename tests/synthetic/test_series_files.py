@@ -8,6 +8,7 @@ from predjax import read_movies
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.synthetic.__main__ import main
 from predjax.synthetic.dynamics import HenonConfig, Lorenz63Config
+from predjax.synthetic.movie_file import MovieFile
 from predjax.synthetic.series_files import write_series
 from predjax.synthetic.switching_linear import SwitchingLinearConfig
 from predjax.synthetic.systems import SYSTEMS, make_series, name_features
@@ -64,13 +65,13 @@ def test_what_drives_a_system_stands_beside_it(tmp_path, name, feature):
 def test_the_same_seed_gives_the_same_bytes(tmp_path, suffix):
     paths = [tmp_path / f"{number}{suffix}" for number in range(2)]
     for path in paths:
-        write_series(path, HenonConfig(length=40), 2, 7)
+        write_series(MovieFile(str(path), 2, 7), HenonConfig(length=40))
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
 def test_a_movie_is_the_same_among_few_and_many(tmp_path):
     for path, num_movies in (("few.npy", 2), ("many.npy", 5)):
-        write_series(tmp_path / path, HenonConfig(length=40), num_movies, 7)
+        write_series(MovieFile(str(tmp_path / path), num_movies, 7), HenonConfig(length=40))
     few, many = np.load(tmp_path / "few.npy"), np.load(tmp_path / "many.npy")
     assert many.shape == (5, 40, 2) and many.dtype == np.float32
     np.testing.assert_array_equal(few, many[:2])
@@ -131,7 +132,7 @@ SMALL = {
 def test_what_is_hidden_stands_in_the_file_and_is_not_taken_for_the_series(tmp_path, name):
     config, truth, dims, dtype = SMALL[name]
     path = tmp_path / "a.nc"
-    write_series(path, config, 2, 4)
+    write_series(MovieFile(str(path), 2, 4), config)
     expected = [make_series(name, config, 4, movie) for movie in range(2)]
     with NETCDF_LOCK, xr.open_dataset(path) as data:
         assert data[truth].dims == dims and data[truth].dtype == dtype
@@ -147,14 +148,14 @@ def test_what_is_hidden_stands_in_the_file_and_is_not_taken_for_the_series(tmp_p
 def test_the_same_seed_gives_the_same_bytes_also_of_what_is_hidden(tmp_path, name):
     paths = [tmp_path / f"{number}.nc" for number in range(3)]
     for path, seed in zip(paths, (7, 7, 8)):
-        write_series(path, SMALL[name][0], 2, seed)
+        write_series(MovieFile(str(path), 2, seed), SMALL[name][0])
     first, second, other = [path.read_bytes() for path in paths]
     assert first == second != other
 
 
 def test_npy_holds_what_is_seen_alone(tmp_path):
     config = SMALL["switching_linear"][0]
-    write_series(tmp_path / "a.npy", config, 1, 0)
+    write_series(MovieFile(str(tmp_path / "a.npy"), 1), config)
     np.testing.assert_array_equal(np.load(tmp_path / "a.npy")[0], make_series("switching_linear", config, 0, 0).values)
 
 

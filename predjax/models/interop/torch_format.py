@@ -43,6 +43,7 @@ _VALUES = {
 # Errors of reading bytes that are not what they should be.
 _DAMAGE = (TypeError, IndexError, KeyError, EOFError, OverflowError, NotImplementedError, zipfile.BadZipFile)
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
+_EMPTY: dict[str, type] = {"EMPTY_TUPLE": tuple, "EMPTY_LIST": list, "EMPTY_DICT": dict}
 
 
 class _Name(NamedTuple):
@@ -178,23 +179,19 @@ def _interpret(file: io.BytesIO, storages: dict[str, Any]) -> Any:
                 stack.append(_CONSTANTS[name])
             case "MARK":
                 marks.append(len(stack))
-            case "EMPTY_TUPLE":
-                stack.append(())
+            case name if name in _EMPTY:
+                stack.append(_EMPTY[name]())
             case "TUPLE":
                 stack.append(tuple(since_mark()))
             case "TUPLE1" | "TUPLE2" | "TUPLE3" as name:
                 count = int(name[-1])
                 stack[-count:] = [tuple(stack[-count:])]
-            case "EMPTY_LIST":
-                stack.append([])
             case "APPEND":
                 item = stack.pop()
                 _expect(list, stack[-1]).append(item)
             case "APPENDS":
                 items = since_mark()
                 _expect(list, stack[-1]).extend(items)
-            case "EMPTY_DICT":
-                stack.append({})
             case "SETITEM":
                 item = stack.pop()
                 _set_items(stack[-2], [stack.pop(), item])

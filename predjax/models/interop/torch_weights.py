@@ -52,16 +52,12 @@ class _Entry(NamedTuple):
 
 @one_line_messages()
 def read_checkpoint(path: str | os.PathLike, **known: Any) -> tuple[ModelConfig, dict]:
-    """Read `torch.save({'net_param': state_dict})` of a PyTorch PredRNN.
+    """Read `torch.save({'net_param': state_dict})` of a PyTorch PredRNN: its configuration and its parameters.
 
-    Args:
-      path: the file, of either PyTorch format. Nothing in it is run.
-      **known: fields of `ModelConfig`. The fields that the weights do not show (patch_size, img_channel, input_length,
-        total_length, res_on_conv, decouple_beta, img_width, ...) come from here, else they have their defaults; the
-        other fields are checked against the weights. Without patch_size and img_channel, one channel is assumed.
-
-    Returns:
-      The configuration, for frames in [0, 1] (scaling none), and the parameters of its forecaster.
+    The file may be of either PyTorch format; nothing in it is run. The configuration is for frames in [0, 1] (scaling
+    none). The fields of `ModelConfig` that the weights do not show (patch_size, img_channel, input_length,
+    total_length, res_on_conv, decouple_beta, img_width, ...) come from `known`, else they have their defaults; other
+    fields in `known` are checked against the weights. Without patch_size and img_channel, one channel is assumed.
 
     Raises:
       ValueError: the file is no such checkpoint, or `known` contradicts it.
@@ -98,9 +94,8 @@ def from_state_dict(state_dict: Mapping[str, Any], config: ModelConfig) -> dict:
             raise ValueError(f"{torch_name} has shape {_show(array.shape)}, the configuration needs {expected}")
         if entry.layout is _MAP:
             grids[array.shape[1:]] = torch_name
-        params.setdefault(entry.module, {})[entry.name] = np.ascontiguousarray(
-            entry.layout.to_predjax(array), dtype=dtype
-        )
+        ours = np.ascontiguousarray(entry.layout.to_predjax(array), dtype=dtype)
+        params.setdefault(entry.module, {})[entry.name] = ours
     if len(grids) > 1:
         (one, first), (other, second), *_ = grids.items()
         raise ValueError(f"layer norms of two grids: {first} {_show(one)}, {second} {_show(other)}")
@@ -144,12 +139,8 @@ def _entries(config: ModelConfig) -> dict[str, _Entry]:
     if config.spec.decoupled:
         add("adapter", "decouple", _KERNEL, features, features, 1, 1)
     for layer in range(len(config.num_hidden)):
-        gates: dict[str, tuple[int, int | None]] = {
-            "x": (7, features if layer else bottom),
-            "h": (4, features),
-            "m": (3, features),
-        }
-        gates |= {"o": (1, 2 * features)} | ({"a": (4, action)} if config.spec.action else {})
+        gates: dict[str, tuple[int, int | None]] = {"x": (7, features if layer else bottom), "h": (4, features)}
+        gates |= {"m": (3, features), "o": (1, 2 * features)} | ({"a": (4, action)} if config.spec.action else {})
         ours, theirs = f"cell_{layer}/~", f"cell_list.{layer}"
         for source, (count, inputs) in gates.items():
             torch_name = f"{theirs}.conv_{source}"

@@ -41,12 +41,9 @@ def check_options(config: ModelConfig) -> None:
             hint = suggest(name, known)
             raise ValueError(f"cell_options: {config.model_name} has {_list(known)}, not {name!r}{hint}")
 
-    def make() -> None:
-        make_stack(config, (1, 1))
-
     # Cells check their values when they are made; no array is.
     if config.spec.stack:
-        hk.transform(make).init(None)
+        hk.transform(lambda: make_stack(config, (1, 1))).init(None)
     else:
         load(config.spec.forecaster)(config)
 

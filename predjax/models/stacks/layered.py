@@ -1,5 +1,8 @@
 """Layers of any recurrent cell between an embedding of the patches and a linear head."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import haiku as hk
 import jax
 import jax.numpy as jnp
@@ -17,24 +20,28 @@ def choose_kernel(config: ModelConfig) -> tuple[int, ...]:
 
 
 class Layered(hk.RNNCore):
-    """x_0 = E p + e, x_l = cell_l(x_{l-1}), prediction W x_L + b: layers of the model's cell.
+    """Layers of the model's cell on patches p: x_0 = E p + e, then x_l = cell_l(x_{l-1}); the prediction is W x_L + b.
 
-    E and W are the same for every patch. Inputs p `(B, h, w, features)`; outputs `StackOutput`, whose penalty is the
-    sum of the penalties of the cells; the state holds the states of all cells.
+    E, e, W and b are the same for every patch. Inputs are patches `(B, h, w, features)`, outputs `StackOutput`, whose
+    penalty is the sum of the penalties of the cells. The state is the tuple of the states of the cells.
     """
 
     def __init__(self, config: ModelConfig, grid: tuple[int, int], context: StepContext) -> None:
         super().__init__(name=config.model_name)
         self.context = context
-        make_cell, kernel, options = load(config.spec.cell), choose_kernel(config), config.options
-        if config.layer_norm:
-            options["layer_norm"] = True
         self.embed = LinearMap(config.num_hidden[0], with_bias=True, context=context, name="embed")
-        self.cells = [
-            make_cell(features, grid, kernel, **options, context=context, name=f"cell_{layer}")
+        norm: dict[str, Any] = {"layer_norm": True} if config.layer_norm else {}
+        self.cells = self.make_cells(config, grid, config.options | norm)
+        self.head = LinearMap(config.head_features, with_bias=True, context=context, name="head")
+
+    @hk.transparent
+    def make_cells(self, config: ModelConfig, grid: tuple[int, int], options: dict[str, Any]) -> Sequence[Any]:
+        """Make the cells of all layers, with the options."""
+        make_cell, kernel = load(config.spec.cell), choose_kernel(config)
+        return [
+            make_cell(features, grid, kernel, **options, context=self.context, name=f"cell_{layer}")
             for layer, features in enumerate(config.num_hidden)
         ]
-        self.head = LinearMap(config.head_features, with_bias=True, context=context, name="head")
 
     def initial_state(self, batch_size: int) -> tuple:
         """Return the initial states of all cells."""

@@ -17,14 +17,13 @@ from predjax.models.stacks.layered import choose_kernel
 
 
 class MIMStackState(NamedTuple):
-    """`bottom`: H and C of the ST-LSTM; `blocks`: H, C and S of each block; `mim_n`: the state of each MIM-N; `memory`:
-    M of the top layer; `started`: whether there was a step, `(B,)`."""
+    """The states of all layers of the stack."""
 
-    bottom: tuple[jax.Array, jax.Array]
-    blocks: tuple[tuple[jax.Array, jax.Array, jax.Array], ...]
+    bottom: tuple[jax.Array, jax.Array]  # H and C of the ST-LSTM
+    blocks: tuple[tuple[jax.Array, jax.Array, jax.Array], ...]  # H, C and S of each block
     mim_n: tuple[LSTMState, ...]
-    memory: jax.Array
-    started: jax.Array
+    memory: jax.Array  # M of the top layer
+    started: jax.Array  # whether there was a step, `(B,)`
 
 
 class MIMStack(hk.RNNCore):

@@ -16,20 +16,18 @@ VANISHED = 1e-12  # squared norm over space below which an increment has no dire
 
 
 class PredRNNState(NamedTuple):
-    """`layers`: an `(H, C)` pair a layer; `memory`: M of the top layer, which enters the bottom at the next step."""
+    """The states of all layers of the stack."""
 
-    layers: tuple[tuple[jax.Array, jax.Array], ...]
-    memory: jax.Array
+    layers: tuple[tuple[jax.Array, jax.Array], ...]  # H and C of each layer
+    memory: jax.Array  # M of the top layer, which enters the bottom layer at the next step
 
 
 def decoupling_loss(delta_c: jax.Array, delta_m: jax.Array) -> jax.Array:
     """Return the mean over samples and features of |cos(delta_c, delta_m)| over space; 0: orthogonal, 1: parallel.
 
-    Args:
-      delta_c, delta_m: `(..., h, w, F)`, after the shared convolution W_decouple.
-
-    A mean as in the published code; the paper has a sum (Wang et al. 2022, eq. 9). Increments that vanish over the
-    whole frame count as decoupled and give no gradient.
+    The increments `(..., h, w, F)` come from the shared convolution W_decouple. The loss is a mean as in
+    the published code; the paper has a sum (Wang et al. 2022, eq. 9). Increments that vanish over the whole frame count
+    as decoupled and give no gradient.
     """
     space = (-3, -2)
     product = (delta_c * delta_m).sum(space)
@@ -65,13 +63,10 @@ class PredRNN(hk.RNNCore):
             for layer in range(len(config.num_hidden))
         ]
         if config.conv_on_input:
-            self.encode = [Downsample(n, k, name=f"encode_{i}") for i, n in enumerate((features // 2, features))]
-            self.encode_action = [
-                Downsample(n, k, name=f"encode_action_{i}") for i, n in enumerate((features // 2, features))
-            ]
-            self.decode = [
-                Upsample(n, k, name=f"decode_{i}") for i, n in enumerate((features // 2, config.head_features))
-            ]
+            narrowing, widening = (features // 2, features), (features // 2, config.head_features)
+            self.encode = [Downsample(n, k, name=f"encode_{i}") for i, n in enumerate(narrowing)]
+            self.encode_action = [Downsample(n, k, name=f"encode_action_{i}") for i, n in enumerate(narrowing)]
+            self.decode = [Upsample(n, k, name=f"decode_{i}") for i, n in enumerate(widening)]
         else:
             self.head = LinearMap(config.head_features, (1, 1), context=context, name="conv_last")
         if config.spec.decoupled:

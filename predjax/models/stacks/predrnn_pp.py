@@ -16,11 +16,11 @@ from predjax.models.stacks.layered import choose_kernel
 
 
 class PredRNNPPState(NamedTuple):
-    """`layers`: an `(H, C)` pair a layer; `memory`: M of the top layer; `highway`: z of the gradient highway unit."""
+    """The states of all layers of the stack."""
 
-    layers: tuple[tuple[jax.Array, jax.Array], ...]
-    memory: jax.Array
-    highway: jax.Array
+    layers: tuple[tuple[jax.Array, jax.Array], ...]  # H and C of each causal LSTM
+    memory: jax.Array  # M of the top layer
+    highway: jax.Array  # z of the gradient highway unit
 
 
 class PredRNNPP(hk.RNNCore):

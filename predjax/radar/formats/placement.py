@@ -1,7 +1,8 @@
-"""The positions of the pixels of a composite, from its projection and the longitudes and latitudes of its corners.
+"""The grid of a composite, from its projection and the longitudes and latitudes of its corners.
 
-Coordinates are of the pixel centres in metres (degrees, where the grid is one of longitudes and latitudes), and y
-falls from row to row: row 0 is north. Corners are projected where pyproj is installed (extra `projection`).
+The coordinates of a grid are those of its pixel centres, in metres, or in degrees for a grid of longitudes and
+latitudes. Row 0 is the northernmost, and y falls from row to row. Corners are projected where pyproj is installed
+(extra `projection`).
 """
 
 import functools
