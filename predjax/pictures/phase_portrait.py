@@ -30,12 +30,7 @@ COLOUR_STABLE, COLOUR_UNSTABLE = "#0072b2", "#d55e00"  # Okabe & Ito (2008)
 
 
 def draw_phase_portrait(
-    path: str | os.PathLike,
-    trajectories: np.ndarray,
-    fixed: FixedPoints,
-    *,
-    title: str = "",
-    overwrite: bool = False,
+    path: str | os.PathLike, trajectories: np.ndarray, fixed: FixedPoints, *, title: str = "", overwrite: bool = False
 ) -> None:
     """Draw a phase portrait to a PNG, as `plot_phase_portrait` does.
 

@@ -26,12 +26,7 @@ SAMPLED_FRAMES = 8
 
 
 def build_movies(
-    frames: Any,
-    coords: Mapping[str, Any] | None = None,
-    *,
-    attrs: dict,
-    source: str,
-    files: Sequence[str],
+    frames: Any, coords: Mapping[str, Any] | None = None, *, attrs: dict, source: str, files: Sequence[str]
 ) -> Movies:
     """Put labels on frames.
 

@@ -43,11 +43,7 @@ class _Work(NamedTuple):
 
 
 def fss_statistics(
-    forecast: np.ndarray,
-    observed: np.ndarray,
-    scoring: Scoring,
-    *,
-    min_coverage: float = MIN_COVERAGE,
+    forecast: np.ndarray, observed: np.ndarray, scoring: Scoring, *, min_coverage: float = MIN_COVERAGE
 ) -> xr.Dataset:
     """Return the additive sums of the FSS of some cases, by lead time, threshold and window.
 

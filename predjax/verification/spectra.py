@@ -10,11 +10,7 @@ MIN_COVERAGE = 0.5  # frames with a smaller valid fraction do not count
 
 
 def spectrum_statistics(
-    forecast: np.ndarray,
-    observed: np.ndarray,
-    scoring: Scoring = PLAIN,
-    *,
-    taper: bool = True,
+    forecast: np.ndarray, observed: np.ndarray, scoring: Scoring = PLAIN, *, taper: bool = True
 ) -> xr.Dataset:
     """Return the additive sums of the power spectra of some cases, by lead time and wave number.
 

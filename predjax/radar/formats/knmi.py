@@ -133,10 +133,7 @@ def _describe_packing(dataset: netCDF4.Dataset, path: str, dtype: np.dtype, unit
         warn_once("KNMI files whose calibration_missing_data is 0: such pixels are taken as covered, without an echo")
     attrs = {"scale_factor": scale, "add_offset": offset, "_FillValue": as_code(outside, dtype)}
     if dry:
-        return attrs | {
-            "dry_codes": as_code(missing, dtype),
-            "dry_value": units.DRY_DBZ if unit == "DBZ" else 0.0,
-        }
+        return attrs | {"dry_codes": as_code(missing, dtype), "dry_value": units.DRY_DBZ if unit == "DBZ" else 0.0}
     return attrs if missing == outside else attrs | {"missing_value": as_code(missing, dtype)}
 
 
