@@ -25,39 +25,23 @@ from predjax.verification.cases import Cases, Method
 
 
 class Export(NamedTuple):
-    """The options of an export of some cases.
+    """The options of an export of some cases."""
 
-    Attributes:
-      folder: the folder of the files; it is made when it is missing.
-      origin: the checkpoint, for the history in the files.
-      most: the greatest number of cases, evenly spread.
-      overwrite: whether existing files are replaced.
-      layout: "cf", or "pysteps" for variables named as pysteps reads them.
-    """
-
-    folder: str | pathlib.Path
-    origin: str = ""
-    most: int = 10
+    folder: str | pathlib.Path  # the folder of the files; it is made when it is missing
+    origin: str = ""  # the checkpoint, for the history in the files
+    most: int = 10  # the greatest number of cases, evenly spread
     overwrite: bool = False
-    layout: str = "cf"
+    layout: str = "cf"  # "cf", or "pysteps" for variables named as pysteps reads them
 
 
 class Case(NamedTuple):
-    """A window with the forecasts of all methods.
-
-    Attributes:
-      cases: the cases that the window belongs to.
-      window: its place in the data.
-      observed: `(T, H, W, C)`, the input and what followed it.
-      frames: `(T, H, W, C)` by each method; `(E, T, H, W, C)` of an ensemble.
-      forecast: the frames of the first method with their labels.
-    """
+    """A window with the forecasts of all methods."""
 
     cases: Cases
     window: Window
-    observed: np.ndarray
-    frames: dict[str, np.ndarray]
-    forecast: Forecast
+    observed: np.ndarray  # `(T, H, W, C)`, the input and what followed it
+    frames: dict[str, np.ndarray]  # `(T, H, W, C)` by each method; `(E, T, H, W, C)` of an ensemble
+    forecast: Forecast  # the frames of the first method with their labels
 
     @property
     def is_series(self) -> bool:

@@ -38,19 +38,12 @@ ARCHITECTURE = [
 
 
 class Origin(NamedTuple):
-    """The start of a training: a new network, given weights, or the checkpoint of a run that goes on.
+    """The start of a training: a new network, given weights, or the checkpoint of a run that goes on."""
 
-    Attributes:
-      path: the path of the checkpoint; None for a new network.
-      fields: the fields of the `ModelConfig` in the checkpoint.
-      params: the given weights; None for new weights, or for the weights in `arrays`.
-      arrays, record: the contents of the checkpoint of a run that goes on; None for another start.
-    """
-
-    path: pathlib.Path | None = None
-    fields: Mapping[str, Any] = {}
-    params: Any = None
-    arrays: dict[str, Any] | None = None
+    path: pathlib.Path | None = None  # the checkpoint; None for a new network
+    fields: Mapping[str, Any] = {}  # the fields of the `ModelConfig` in the checkpoint
+    params: Any = None  # the given weights; None for new weights, or for the weights in `arrays`
+    arrays: dict[str, Any] | None = None  # with `record` the checkpoint of a run that goes on; None for another start
     record: dict[str, Any] | None = None
 
     @property

@@ -40,15 +40,10 @@ def _ignore(*_: Any) -> None:
 
 
 class Listener(NamedTuple):
-    """Functions that the chief of the processes calls during training.
+    """Functions that the chief of the processes calls during training."""
 
-    Attributes:
-      begin: takes the plan, and facts about the run by name, before anything is written.
-      say: takes a line of text after each validation.
-    """
-
-    begin: Callable[[TrainingPlan, dict[str, str]], Any] = _ignore
-    say: Callable[[str], Any] = _ignore
+    begin: Callable[[TrainingPlan, dict[str, str]], Any] = _ignore  # takes plan and facts, before anything is written
+    say: Callable[[str], Any] = _ignore  # takes a line of text after each validation
 
 
 SILENT = Listener()

@@ -20,21 +20,13 @@ MOST_OBSERVED = 2  # observed steps before the init time that are drawn, for eac
 
 @dataclass(frozen=True)
 class SeriesLabels:
-    """The texts of the pictures of a vector series, and its lead times.
+    """The texts of the pictures of a vector series, and its lead times."""
 
-    Attributes:
-      features: the names of the F features.
-      lead_times: the lead times of the T frames, in `lead_units`.
-      lead_units: "minutes", "seconds" or "1" (frames).
-      units: the unit of the values.
-      title: a line above the panels.
-    """
-
-    features: Sequence[str]
-    lead_times: Sequence[float]
-    lead_units: str = "1"
-    units: str = "1"
-    title: str = ""
+    features: Sequence[str]  # the names of the F features
+    lead_times: Sequence[float]  # the lead times of the T frames, in `lead_units`
+    lead_units: str = "1"  # "minutes", "seconds" or "1" (frames)
+    units: str = "1"  # the unit of the values
+    title: str = ""  # a line above the panels
 
 
 def draw_series(

@@ -21,36 +21,23 @@ _UNWRITTEN = 9.9e36
 
 @dataclasses.dataclass(frozen=True)
 class Decoder:
-    """A function from stored numbers to float32 values: value = convert(stored * scale + offset).
+    """A function from stored numbers to float32 values: value = convert(stored * scale + offset)."""
 
-    Attributes:
-      dtype: the type of the stored numbers, e.g. "<i2".
-      scale, offset: the scale and offset of the packing.
-      missing: stored numbers that mean "no data"; they come before `dry`.
-      dry, dry_value: stored numbers that mean "looked, and nothing there", and the value of that before conversion.
-      stored_range, value_range: smallest and largest valid stored number, and value before conversion.
-      quantity: "rain", "reflectivity" or "" (anything else): which values are impossible.
-      unsigned: whether signed stored numbers are read as unsigned (attribute `_Unsigned`).
-      factor: multiplies the value (a unit or an accumulation into mm/h).
-      to: "" (keep), "mm/h" (from dBZ) or "dBZ" (from mm/h), after the factor, by Z = zr_a R^zr_b.
-      values: float64 bytes, the value of each code where the scale is not linear; scale and offset are not used then.
-    """
-
-    dtype: str
+    dtype: str  # the type of the stored numbers, e.g. "<i2"
     scale: float = 1.0
     offset: float = 0.0
-    missing: tuple[float, ...] = ()
-    dry: tuple[float, ...] = ()
-    dry_value: float = 0.0
-    stored_range: tuple[float, float] = (-np.inf, np.inf)
-    value_range: tuple[float, float] = (-np.inf, np.inf)
-    quantity: str = ""
-    unsigned: bool = False
-    factor: float = 1.0
-    to: str = ""
+    missing: tuple[float, ...] = ()  # stored numbers that mean "no data"; they come before `dry`
+    dry: tuple[float, ...] = ()  # stored numbers that mean "looked, and nothing there"
+    dry_value: float = 0.0  # their value before conversion
+    stored_range: tuple[float, float] = (-np.inf, np.inf)  # smallest and largest valid stored number
+    value_range: tuple[float, float] = (-np.inf, np.inf)  # smallest and largest valid value before conversion
+    quantity: str = ""  # "rain", "reflectivity" or "" (anything else): which values are impossible
+    unsigned: bool = False  # whether signed stored numbers are read as unsigned (attribute `_Unsigned`)
+    factor: float = 1.0  # multiplies the value (a unit or an accumulation into mm/h)
+    to: str = ""  # "" (keep), "mm/h" (from dBZ) or "dBZ" (from mm/h), after the factor, by Z = zr_a R^zr_b
     zr_a: float = units.ZR_A
     zr_b: float = units.ZR_B
-    values: bytes = b""
+    values: bytes = b""  # float64 of each code where the scale is not linear; scale and offset are not used then
 
     def __call__(self, stored: np.ndarray, name: str) -> np.ndarray:
         """Return the values of `stored` as float32 with NaN = no data; arithmetic in float64, rounded once.

@@ -23,21 +23,13 @@ _LONG_CHUNK = 32
 
 
 class Joined(NamedTuple):
-    """One movie of many files, and the spare frames that other files have for the same times.
+    """One movie of many files, and the spare frames that other files have for the same times."""
 
-    Attributes:
-      movies: not yet checked.
-      files: the files of all of its frames.
-      places: (frame, 2): the number of the file of every frame of `movies`, and the index of the frame in that file.
-      spare: frames (1, frame, y, x, channel) that are not in `movies`, because an earlier file has their time.
-      spare_times, spare_places: times and places of the spare frames, ordered by time and then by file.
-    """
-
-    movies: Movies
-    files: list[str]
-    places: np.ndarray
-    spare: xr.Variable | None
-    spare_times: np.ndarray
+    movies: Movies  # not yet checked
+    files: list[str]  # the files of all of its frames
+    places: np.ndarray  # (frame, 2): the number of the file of every frame of `movies`, and its index in that file
+    spare: xr.Variable | None  # frames (1, frame, y, x, channel) whose times an earlier file has
+    spare_times: np.ndarray  # of the spare frames, as the places; ordered by time and then by file
     spare_places: np.ndarray
 
 

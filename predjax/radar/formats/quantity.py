@@ -19,27 +19,17 @@ _RATES = {
 
 @dataclasses.dataclass(frozen=True)
 class Conversion:
-    """The conversion of the values of one variable to another unit.
+    """The conversion of the values of one variable to another unit."""
 
-    Attributes:
-      quantity: "rain", "reflectivity" or "" as in Decoder.
-      units: the unit after the conversion.
-      factor: the factor to mm/h, or to mm for an accumulation.
-      accumulation: whether the period of the accumulation still has to divide the values.
-      to, zr_a, zr_b: the same as in Decoder.
-      own_zr: whether zr_a and zr_b are the file's own.
-      attrs: the attributes of the frames after the conversion.
-    """
-
-    quantity: str
-    units: str
-    factor: float
-    accumulation: bool
-    to: str
+    quantity: str  # "rain", "reflectivity" or "" as in Decoder
+    units: str  # the unit after the conversion
+    factor: float  # the factor to mm/h, or to mm for an accumulation
+    accumulation: bool  # whether the period of the accumulation still has to divide the values
+    to: str  # this, zr_a and zr_b as in Decoder
     zr_a: float
     zr_b: float
-    own_zr: bool
-    attrs: tuple[tuple[str, object], ...]
+    own_zr: bool  # whether zr_a and zr_b are the file's own
+    attrs: tuple[tuple[str, object], ...]  # the attributes of the frames after the conversion
 
     def apply(self, packing: Decoder, seconds: float | None) -> Decoder:
         """Return the decoder with this conversion; `seconds` is the period of an accumulation."""

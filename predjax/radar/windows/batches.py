@@ -24,17 +24,11 @@ ORDER, DRAW = 1, 2  # keep the two uses of a seed apart
 
 
 class Batch(NamedTuple):
-    """Windows to train on or to verify on.
+    """Windows to train on or to verify on."""
 
-    Attributes:
-      frames: (B, T, H, W, C) float32, NaN = no coverage; or `CodedFrames` of this shape, where they were asked for.
-      forcings: (B, T, A) or (B, T, H, W, A) float32, or None.
-      windows: where the frames come from.
-    """
-
-    frames: Any
-    forcings: np.ndarray | None
-    windows: list[Window]
+    frames: Any  # (B, T, H, W, C) float32, NaN = no coverage; or `CodedFrames` of this shape, where they were asked for
+    forcings: np.ndarray | None  # (B, T, A) or (B, T, H, W, A) float32, or None
+    windows: list[Window]  # where the frames come from
 
 
 class BatchSource:
