@@ -13,10 +13,11 @@ from predjax.files import appearing
 from predjax.jobs.data import spread
 from predjax.nowcasts.forecast import Forecast, find_init, to_forecast
 from predjax.pictures.animation import write_gif
+from predjax.pictures.figures import encode_png, save_png
 from predjax.pictures.maps import draw_strip
 from predjax.pictures.panels import label_forecast
-from predjax.pictures.responses import draw_responses
-from predjax.pictures.series import SeriesLabels, draw_series, encode_series
+from predjax.pictures.responses import plot_responses
+from predjax.pictures.series import SeriesLabels, plot_series
 from predjax.radar.movies import is_series
 from predjax.radar.windows.batches import read_windows
 from predjax.radar.windows.index import Window
@@ -65,7 +66,8 @@ def export(methods: Mapping[str, Method], cases: Cases, request: Export) -> str:
         with appearing(stem.with_suffix(".npy"), overwrite=overwrite) as path, path.open("wb") as file:
             np.save(file, next(iter(case.frames.values())), allow_pickle=False)
         if case.is_series:
-            draw_series(stem.with_suffix(".png"), *take_lines(case), label_lines(case), overwrite=overwrite)
+            figure = plot_series(*take_lines(case), label_lines(case))
+            save_png(figure, stem.with_suffix(".png"), overwrite=overwrite)
             _draw_response(stem.with_name(f"{stem.name}_response.png"), case, overwrite)
             continue
         labels = label_forecast(case.forecast, cases.units, cases.input_length)
@@ -89,7 +91,7 @@ def forecast_case(methods: Mapping[str, Method], cases: Cases, window: Window, o
 def encode_case(case: Case) -> bytes:
     """Return the picture of a case: the bytes of a GIF, or of a PNG for a vector series."""
     if case.is_series:
-        return encode_series(*take_lines(case), label_lines(case))
+        return encode_png(plot_series(*take_lines(case), label_lines(case)))
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "case.gif"
         write_gif(path, *take_maps(case), label_forecast(case.forecast, case.cases.units, case.cases.input_length))
@@ -145,7 +147,7 @@ def _draw_response(path: pathlib.Path, case: Case, overwrite: bool) -> None:
     if cases.input_length or forcings is None or forcings.ndim != 3 or forcings.shape[-1] != len(labels.features):
         return
     names = [str(name) for name in cases.sources[window.source]["forcing"].values]
-    draw_responses(path, forcings[0], take_lines(case)[1], names, labels, overwrite=overwrite)
+    save_png(plot_responses(forcings[0], take_lines(case)[1], names, labels), path, overwrite=overwrite)
 
 
 def _init(window: Window, cases: Cases) -> Any:

@@ -122,8 +122,7 @@ class TrainRequest(NamedTuple):
 def read_values(values: Mapping[str, Any]) -> tuple[TrainOptions, Given]:
     """Split keyword values into the options and the fields of the configurations.
 
-    Raises:
-      ValueError: an unknown name, or a value of another type.
+    Errors: ValueError, an unknown name, or a value of another type.
     """
     options, *parts = read_keywords("train", (TrainOptions, *CONFIGURATIONS), values)
     return TrainOptions(**options), Given.of({name: value for part in parts for name, value in part.items()})

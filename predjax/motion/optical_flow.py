@@ -47,8 +47,7 @@ def estimate_motion(frames: np.ndarray, units: str = "1") -> np.ndarray:
       p + u/2 was at p - u/2 one step earlier. Zero where nothing can be followed: a single frame, all dry, all
       missing, or fewer than 8 rows or columns.
 
-    Raises:
-      ValueError: another number of dimensions.
+    Errors: ValueError, another number of dimensions.
     """
     frames = np.asarray(frames)
     if frames.ndim != 4:

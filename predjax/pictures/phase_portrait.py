@@ -1,7 +1,5 @@
 """Trajectories of a network in the plane of their first two principal components, with its fixed points."""
 
-import os
-import pathlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,8 +16,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from predjax.analysis.components import fit_components, project
 from predjax.analysis.fixed_points import FixedPoints
 from predjax.analysis.gallery import Exhibit
-from predjax.files import refuse_existing
-from predjax.pictures.figures import new_figure, save_png
+from predjax.pictures.figures import new_figure
 from predjax.pictures.lead_times import style_axes
 from predjax.pictures.panels import FAINT, INK, place_axes, place_title
 
@@ -27,18 +24,6 @@ DPI = 130
 MOST_DECADES = 4  # of speed; slower steps, down to the rounding error, have the last colour
 TICK_STEPS = [1, 2, 2.5, 5, 10]
 COLOUR_STABLE, COLOUR_UNSTABLE = "#0072b2", "#d55e00"  # Okabe & Ito (2008)
-
-
-def draw_phase_portrait(
-    path: str | os.PathLike, trajectories: np.ndarray, fixed: FixedPoints, *, title: str = "", overwrite: bool = False
-) -> None:
-    """Draw a phase portrait to a PNG, as `plot_phase_portrait` does.
-
-    Raises:
-      FileExistsError: `path` exists and `overwrite` is False.
-    """
-    refuse_existing(pathlib.Path(path), overwrite)  # before the work of drawing
-    save_png(plot_phase_portrait(trajectories, fixed, title=title), path, overwrite=overwrite)
 
 
 def plot_phase_portrait(trajectories: np.ndarray, fixed: FixedPoints, *, title: str = "") -> Figure:

@@ -1,6 +1,5 @@
 """Nowcasts of a vector series: the observation and the forecast of each method, with a panel for each feature."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from predjax.pictures.figures import encode_png, new_figure, save_png
+from predjax.pictures.figures import new_figure
 from predjax.pictures.lead_times import style_axes, style_methods
 from predjax.pictures.panels import FAINT, INK, place_title
 
@@ -27,27 +26,6 @@ class SeriesLabels:
     lead_units: str = "1"  # "minutes", "seconds" or "1" (frames)
     units: str = "1"  # the unit of the values
     title: str = ""  # a line above the panels
-
-
-def draw_series(
-    path: str | os.PathLike,
-    observed: np.ndarray,
-    rows: Mapping[str, np.ndarray],
-    labels: SeriesLabels,
-    *,
-    overwrite: bool = False,
-) -> None:
-    """Draw a case to a PNG, as `plot_series` does.
-
-    Raises:
-      FileExistsError: `path` exists and `overwrite` is False.
-    """
-    save_png(plot_series(observed, rows, labels), path, overwrite=overwrite)
-
-
-def encode_series(observed: np.ndarray, rows: Mapping[str, np.ndarray], labels: SeriesLabels) -> bytes:
-    """Return the picture of `plot_series` as the bytes of a PNG."""
-    return encode_png(plot_series(observed, rows, labels))
 
 
 def plot_series(observed: np.ndarray, rows: Mapping[str, np.ndarray], labels: SeriesLabels) -> Figure:

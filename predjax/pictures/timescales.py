@@ -1,6 +1,5 @@
 """The timescales of a series: power spectra of features and latent states, and the periods of the dynamics."""
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from predjax.analysis.timescales import Eigenmodes, Spectrum
-from predjax.pictures.figures import new_figure, save_png
+from predjax.pictures.figures import new_figure
 from predjax.pictures.latents import CYCLE
 from predjax.pictures.lead_times import style_axes
 from predjax.pictures.panels import FAINT, INK, place_axes, place_title
@@ -28,23 +27,6 @@ PANELS = {
     "r2": "slow latent states r2",
     "w": "weights of the dynamics w",
 }
-
-
-def draw_timescales(
-    path: str | os.PathLike,
-    spectra: Mapping[str, Spectrum],
-    modes: Eigenmodes,
-    periods: np.ndarray,
-    *,
-    title: str = "",
-    overwrite: bool = False,
-) -> None:
-    """Draw the timescales to a PNG, as `plot_timescales` does.
-
-    Raises:
-      FileExistsError: `path` exists and `overwrite` is False.
-    """
-    save_png(plot_timescales(spectra, modes, periods, title=title), path, overwrite=overwrite)
 
 
 def plot_timescales(

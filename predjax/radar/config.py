@@ -18,8 +18,7 @@ FEED_OPTIONS = ("layout", "variable", "units", "path_length", "engine")  # of re
 class DataConfig:
     """Options of reading, windows and splits; every field is a command line flag.
 
-    Raises:
-      ValueError: a value outside its choices or its range.
+    Errors: ValueError, a value outside its choices or its range.
     """
 
     layout: str = flag("auto", f"axes of a .npy array, by its shape or one of {'; '.join(LAYOUTS[1:])}", metavar="AXES")

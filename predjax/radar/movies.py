@@ -87,8 +87,7 @@ def check_movies(movies: Movies) -> Movies:
 
     Values are checked in a few frames spread over the movies: a data set may be larger than memory.
 
-    Raises:
-      ValueError: one line with the source, the rule and the value found.
+    Errors: ValueError, one line with the source, the rule and the value found.
     """
     source = movies.attrs.get("source", "movies")
     if "frames" not in movies:
@@ -124,8 +123,7 @@ def check_sources(movies: Iterable[Movies]) -> Sources:
 def check_together(movies: Iterable[Movies]) -> Sources:
     """Return movies that were checked one by one as a data set: one unit, the same channels and forcings.
 
-    Raises:
-      ValueError: names the two sources that differ, and how.
+    Errors: ValueError, which names the two sources that differ, and how.
     """
     sources = Sources(list(movies))
     for other in sources[1:]:

@@ -117,8 +117,7 @@ def expand_paths(paths: Paths, engine: str = "") -> list[pathlib.Path]:
     Returns:
       Files in the order given, sorted by name inside a folder or glob, each once.
 
-    Raises:
-      FileNotFoundError: names the path or pattern that matches no file.
+    Errors: FileNotFoundError, which names the path or pattern that matches no file.
     """
     if isinstance(paths, str | os.PathLike):
         text = os.fspath(paths)

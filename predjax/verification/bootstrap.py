@@ -67,8 +67,7 @@ def bootstrap(
       more than 1 % of the draws leave the score undefined (fewer than about five blocks have what it needs);
       "undefined" where the score itself is; "reference" for the reference. With too few cases the bounds are NaN.
 
-    Raises:
-      ValueError: methods of different labels or blocks, an unknown reference or name.
+    Errors: ValueError, methods of different labels or blocks, an unknown reference or name.
     """
     _check_request(statistics, reference)
     first = next(iter(statistics.values()))

@@ -57,8 +57,7 @@ def add_scoring(
       sides: the sides of the FSS windows in pixels; vector series have no FSS.
       scaling: the `Scaling` of a model. Its floor in dBZ is the floor of all fields; data in [0, 1] get SSIM and PSNR.
 
-    Raises:
-      ValueError: a threshold that values of the unit never or always reach, a side that is no odd number.
+    Errors: ValueError, a threshold that values of the unit never or always reach, a side that is no odd number.
     """
     units, series = cases.units, is_series(cases.sources[0])
     chosen = tuple(thresholds) or (() if series else THRESHOLDS.get(units, (0.5,)))

@@ -57,8 +57,7 @@ def histogram_statistics(forecast: np.ndarray, observed: np.ndarray, scoring: Sc
       histogram_forecast, histogram_observed (lead_time, bin): int64. The coordinate `bin` holds the value that stands
       for each bin; its attribute `quantile_error` says how large the error of that value may be.
 
-    Raises:
-      ValueError: bad fields or labels.
+    Errors: ValueError, bad fields or labels.
     """
     forecast, observed = check_fields(forecast, observed)
     leads = label_leads(forecast.shape[1], scoring)

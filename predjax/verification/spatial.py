@@ -61,8 +61,7 @@ def fss_statistics(
       fss_observed_events (lead_time, threshold) and fss_pixels (lead_time): int64, observed events and valid pixels.
       The attributes of the coordinate `window` state the rules.
 
-    Raises:
-      ValueError: bad fields, labels or min_coverage.
+    Errors: ValueError, bad fields, labels or min_coverage.
     """
     forecast, observed = check_fields(forecast, observed)
     thresholds, windows = scoring.thresholds, scoring.windows

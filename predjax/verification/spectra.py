@@ -30,8 +30,7 @@ def spectrum_statistics(
       squared unit of the fields; spectrum_frames (lead_time): int64, the frames that counted. The attributes of the
       coordinate `wavenumber` state the rules.
 
-    Raises:
-      ValueError: bad fields or labels, a side that is larger than the frame.
+    Errors: ValueError, bad fields or labels, a side that is larger than the frame.
     """
     forecast, observed = check_fields(forecast, observed)
     fill = scoring.fill

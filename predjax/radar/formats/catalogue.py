@@ -40,9 +40,9 @@ class Format(NamedTuple):
     """A format, in one of two kinds."""
 
     suffixes: tuple[str, ...]  # the suffixes of its files, in lower case; a format without suffixes is a folder
-    # The first kind. `holds` tells the format from a path and the first 8 bytes of the file. `open` opens a path with the
-    # wanted variable ("": the only one) as a lazy Dataset of undecoded numbers with CF attributes; files of one grid
-    # are joined in time.
+    # The first kind: `holds` tells the format from a path and the first 8 bytes of the file; `open` opens a path with
+    # the wanted variable ("": the only one) as a lazy Dataset of undecoded numbers with CF attributes. Files of one
+    # grid are joined in time.
     holds: Callable[[str, bytes], bool] | None = None
     open: Callable[[str, str], xr.Dataset] | None = None
     # The second kind, arrays and tables: reads a path as Movies, each file by itself.
@@ -103,8 +103,7 @@ def is_gridded(file: str | os.PathLike) -> bool:
 def read_labels(file: str, reading: Reading) -> Header:
     """Read the labels of one file of frames, whose content says which format it is.
 
-    Raises:
-      ValueError, OSError: one line with the file, the rule and what was found.
+    Errors: ValueError or OSError, one line with the file, the rule and what was found.
     """
     with NETCDF_LOCK:
         try:

@@ -45,8 +45,7 @@ def find_variable(dataset: xr.Dataset, wanted: str, ignored: Iterable[str], file
       ignored: names that are not meant (the forcings).
       file: name of the file, for the message of an error.
 
-    Raises:
-      ValueError: there is none, or there are several; the message lists them.
+    Errors: ValueError, there is none, or there are several; the message lists them.
     """
     found = _find_maps(dataset) or _find_series(dataset, ignored)
     if wanted:
@@ -88,8 +87,7 @@ def find_roles(dataset: xr.Dataset, name: str, label: str, *, unknown: str = "")
       label: file and variable, for the messages of errors.
       unknown: the role of a dimension that nothing identifies; with "" such a dimension is an error.
 
-    Raises:
-      ValueError: a dimension cannot be identified, or two have the same role.
+    Errors: ValueError, a dimension cannot be identified, or two have the same role.
     """
     roles: dict[str, str] = {}
     variable = dataset.variables[name]

@@ -59,8 +59,7 @@ def open_with(engine: str, path: str, variable: str = "") -> xr.Dataset:
       path: the path of the file.
       variable: not used: all variables are there.
 
-    Raises:
-      ValueError: one line: the engine cannot open the file.
+    Errors: ValueError, one line: the engine cannot open the file.
     """
     with NETCDF_LOCK:
         return read_from_file(OPEN_FILES.get(path, _open_file, engine), path, _open_file, engine)

@@ -46,8 +46,7 @@ class Decoder:
           stored: any shape, as read.
           name: file and variable, for the message of an error.
 
-        Raises:
-          ValueError: an infinite value, or one that must be a fill value that was not declared.
+        Errors: ValueError, an infinite value, or one that must be a fill value that was not declared.
         """
         if self.table is not None:
             # Few numbers can be stored, so each is decoded once: the same values, several times faster.
@@ -145,8 +144,7 @@ def read_packing(dtype: np.dtype, attrs: dict, name: str) -> Decoder:
     nothing there" (the `undetect` of ODIM), and `dry_value` is their value before conversion. A scale that is not
     linear is a variable, named by the attribute `code_values`; see `with_code_values`.
 
-    Raises:
-      ValueError: the stored type is not a real number, or an attribute is not one.
+    Errors: ValueError, the stored type is not a real number, or an attribute is not one.
     """
     check_dtype(np.dtype("bool") if attrs.get("dtype") == "bool" else dtype, name)
     dtype = np.dtype(dtype)
@@ -189,8 +187,7 @@ def read_packing(dtype: np.dtype, attrs: dict, name: str) -> Decoder:
 def with_code_values(decoder: Decoder, values: np.ndarray, name: str) -> Decoder:
     """Return a decoder to which `values` (code,) tell the value of each code of 8 or 16 bits; NaN = no data.
 
-    Raises:
-      ValueError: the stored numbers are no such codes, or there is not a value for each.
+    Errors: ValueError, the stored numbers are no such codes, or there is not a value for each.
     """
     dtype = np.dtype(decoder.dtype)
     if dtype.kind != "u" or dtype.itemsize > 2 or values.shape != (2 ** (8 * dtype.itemsize),):
@@ -203,8 +200,7 @@ def with_code_values(decoder: Decoder, values: np.ndarray, name: str) -> Decoder
 def check_dtype(dtype: np.dtype, name: str) -> None:
     """Refuse what cannot become float32 without a decision of the user.
 
-    Raises:
-      ValueError: names the type found.
+    Errors: ValueError, which names the type found.
     """
     kind = getattr(dtype, "kind", "O")
     if kind not in "iuf":

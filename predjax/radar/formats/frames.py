@@ -95,8 +95,7 @@ def read_field(file: str, field: Field, where: dict[str, range]) -> np.ndarray:
     Returns:
       An array that broadcasts to (movie, time, y, x): float32, or codes where the decoder gives codes.
 
-    Raises:
-      ValueError: the data are damaged, or a value is impossible.
+    Errors: ValueError, the data are damaged, or a value is impossible.
     """
     name = f"{file}: {field.array.name}"
     key = tuple(axis if isinstance(axis, int) else _slice(where[axis]) for axis in field.axes)

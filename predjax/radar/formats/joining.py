@@ -29,7 +29,7 @@ class Joined(NamedTuple):
     files: list[str]  # the files of all of its frames
     places: np.ndarray  # (frame, 2): the number of the file of every frame of `movies`, and its index in that file
     spare: xr.Variable | None  # frames (1, frame, y, x, channel) whose times an earlier file has
-    spare_times: np.ndarray  # of the spare frames, as the places; ordered by time and then by file
+    spare_times: np.ndarray  # of the spare frames, ordered by time and then by file; `spare_places` alike
     spare_places: np.ndarray
 
 

@@ -43,8 +43,7 @@ def open_knmi(path: str, variable: str = "") -> xr.Dataset:
       path: the path of the file.
       variable: a parameter ("PRECIP") or a group ("image2"); empty: the only one that can be meant.
 
-    Raises:
-      ValueError: one line with the file, the rule and what was found.
+    Errors: ValueError, one line with the file, the rule and what was found.
     """
     with NETCDF_LOCK:
         return label_composite(_read_composite(OPEN_FILES.get(path, open_hdf5), path, variable))

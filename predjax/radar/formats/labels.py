@@ -74,8 +74,7 @@ def read_header(dataset: xr.Dataset, file: str, variable: str, units: str, forci
       units: "file", "mm/h" or "dBZ".
       forcings: names of variables to read as forcings.
 
-    Raises:
-      ValueError: one line with the file, the rule and what was found.
+    Errors: ValueError, one line with the file, the rule and what was found.
     """
     chosen = cf.find_variable(dataset, variable, forcings, file)
     frames = dataset.variables[chosen]

@@ -18,8 +18,7 @@ def open_netcdf(path: str, variable: str = "") -> xr.Dataset:
       path: the path of the file.
       variable: not used: all variables are there.
 
-    Raises:
-      ValueError, OSError: one line: it is no netCDF file, or not a whole one.
+    Errors: ValueError or OSError, one line: it is no netCDF file, or not a whole one.
     """
     with NETCDF_LOCK:
         file = OPEN_FILES.get(path, open_hdf5)

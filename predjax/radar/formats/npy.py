@@ -65,8 +65,7 @@ def read_npy(file: str | os.PathLike, layout: str = "auto", units: str = "file")
     Returns:
       Movies with frame and pixel numbers as coordinates, not yet checked.
 
-    Raises:
-      ValueError, OSError: one line with the file, the rule and what was found.
+    Errors: ValueError or OSError, one line with the file, the rule and what was found.
     """
     return label_array(open_npy(file), file, layout, units)
 
@@ -107,8 +106,7 @@ def infer_layout(shape: tuple[int, ...], file: str | os.PathLike = "array") -> s
     >>> infer_layout((3000, 40, 40, 5)), infer_layout((3000, 5, 40, 40))
     ('movie,y,x,time', 'movie,time,y,x')
 
-    Raises:
-      ValueError: the shape fits no layout, or more than one; lists the choices.
+    Errors: ValueError, the shape fits no layout, or more than one; lists the choices.
     """
     if len(shape) == 5:
         return "movie,time,y,x,channel"
@@ -157,8 +155,7 @@ def read_array_header(stream: BinaryIO, name: str, size: int) -> tuple[tuple[int
       name: of the file, for the message of an error.
       size: its bytes.
 
-    Raises:
-      ValueError: it is damaged or truncated, or holds what is no number.
+    Errors: ValueError, it is damaged or truncated, or holds what is no number.
     """
     try:
         version = np.lib.format.read_magic(stream)

@@ -50,8 +50,7 @@ def read_npz(file: str | os.PathLike, layout: str = "auto", units: str = "file")
       layout: the layout of a single array, one of LAYOUTS.
       units: the unit of the values; see `read_npy`.
 
-    Raises:
-      ValueError, OSError: one line with the file, the rule and what was found.
+    Errors: ValueError or OSError, one line with the file, the rule and what was found.
     """
     with pathlib.Path(file).open("rb") as stream:
         if stream.read(2) != b"PK":

@@ -51,8 +51,7 @@ def open_pgm(path: str, variable: str = "") -> xr.Dataset:
       path: the path of the file.
       variable: empty, or the parameter ("CorrectedReflectivity").
 
-    Raises:
-      ValueError: one line with the file, the rule and what was found.
+    Errors: ValueError, one line with the file, the rule and what was found.
     """
     with NETCDF_LOCK:
         image = OPEN_FILES.get(path, read_image)

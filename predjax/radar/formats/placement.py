@@ -48,8 +48,7 @@ def place_corners(
       The grid with its CF grid mapping. Without pyproj, of a projection, coordinates count from the upper left corner
       and there is no grid mapping; this is said once.
 
-    Raises:
-      ValueError: one line: a projection that is not known, corners or pixel sizes that are missing or impossible.
+    Errors: ValueError, one line: a projection that is not known, corners or pixel sizes that are missing or impossible.
     """
     if not {"UL", "LL"} & corners.keys():
         raise ValueError(f"{name}: a corner of the image must be given: UL_lon and UL_lat, or LL_lon and LL_lat")

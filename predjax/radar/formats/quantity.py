@@ -57,8 +57,7 @@ def plan_conversion(attrs: dict, global_attrs: dict, wanted: str, name: str) -> 
     Rain rates and accumulations of any unit become mm/h even when the file's unit is kept. A speed (m s-1) is
     rain only when the standard name says so, and a mass per area that has another standard name is no accumulation.
 
-    Raises:
-      ValueError: the unit cannot be converted, or the file's Z-R relation is not a pair of positive numbers.
+    Errors: ValueError, the unit cannot be converted, or the file's Z-R relation is not a pair of positive numbers.
     """
     unit = units.canonical_unit(attrs.get("units"))
     standard_name = str(attrs.get("standard_name", ""))

@@ -24,8 +24,7 @@ def read_table(file: str | os.PathLike, path_length: int, variable: str = "", fo
     Returns:
       Movies of one pixel, a movie a path: the stresses are the channels, the strains the forcings if asked for.
 
-    Raises:
-      ValueError, OSError: one line with the file, the rule and what was found.
+    Errors: ValueError or OSError, one line with the file, the rule and what was found.
     """
     if variable not in ("", "stress"):
         raise ValueError(f"{file}: a table of paths has the variable stress, not {variable!r}")

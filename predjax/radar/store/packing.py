@@ -76,8 +76,7 @@ def choose_packing(movies: Movies, dtype: str) -> tuple[Packing, xr.Variable]:
     Codes of the source are kept where one table decodes all of them and `dtype` has room for them: nothing is lost.
     Otherwise dBZ and mm/h become codes of a ladder. "auto" is uint16, and float32 for any other unit.
 
-    Raises:
-      ValueError: there is no ladder for the unit.
+    Errors: ValueError, there is no ladder for the unit.
     """
     if dtype not in DTYPES:
         raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")

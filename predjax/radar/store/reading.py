@@ -126,8 +126,7 @@ def read_store(
     Returns:
       Movies, not yet checked.
 
-    Raises:
-      ValueError, OSError: one line with the file, the rule and what was found.
+    Errors: ValueError or OSError, one line with the file, the rule and what was found.
     """
     path = pathlib.Path(path)
     index = json.loads((path / INDEX).read_text(encoding="utf-8"))

@@ -93,8 +93,7 @@ class Journal:
           archive: [file, size, time of change in ns] of every file.
           overwrite: whether to begin anew where arguments or archive differ from the journal.
 
-        Raises:
-          ValueError: names the first difference; or another process writes this store.
+        Errors: ValueError, which names the first difference; or another process writes this store.
         """
         self.folder = output.with_name(f".{output.name}.part")
         self.store = self.folder / "store"

@@ -39,8 +39,7 @@ class WindowIndex(Sequence[Window]):
       periods: the periods that hold a window.
       used: the numbers of the sources of all periods.
 
-    Raises:
-      ValueError: there are periods, but none is as long as a window; or the crop is larger than a frame.
+    Errors: ValueError, there are periods, but none is as long as a window; or the crop is larger than a frame.
     """
 
     def __init__(self, sources: Sources, periods: Sequence[Period], length: int, config: DataConfig):
@@ -87,8 +86,7 @@ def _check_length(sources: Sources, periods: Sequence[Period], length: int) -> N
 def find_corners(movies: Movies, crop: int, crop_mode: str) -> list[tuple[int, int]]:
     """Return the upper left pixels (y, x) of the crops of a frame; the last tiles of a grid are shifted inwards.
 
-    Raises:
-      ValueError: the crop is larger than the frame.
+    Errors: ValueError, the crop is larger than the frame.
     """
     height, width = movies.sizes["y"], movies.sizes["x"]
     if crop > min(height, width):
