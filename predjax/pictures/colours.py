@@ -45,14 +45,10 @@ class ColourScale:
 
 
 def choose_scale(units: str, frames: np.ndarray | Iterable[np.ndarray]) -> ColourScale:
-    """Choose the colour scale for frames in `units`.
+    """Choose the colour scale for frames in `units` ("1" for none): an array of any shape, or several.
 
     Rain rates (mm/h) and reflectivity (dBZ) always get the same levels, so that pictures compare. Data without a unit
     in [0, 1] get a continuous scale from 0 to 1, other data a scale over their own range.
-
-    Args:
-      units: the unit of the frames; "1" for none.
-      frames: an array of the frames to draw, of any shape, or several such arrays.
     """
     if units.lower() in ("mm/h", "mm h-1", "mm/hr", "mm hr-1"):
         return _rain_scale(RAIN_RATE_LEVELS, "rain rate", "mm/h")

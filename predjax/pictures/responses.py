@@ -21,11 +21,7 @@ def plot_responses(
 ) -> Figure:
     """Draw each feature over the forcing of the same number as a loop, at most four of them.
 
-    Args:
-      forcings: `(T, F)`.
-      rows: `(T, F)` by name: "observed", and one for each method.
-      forcing_names: the names of the F forcings.
-      labels: names and units of the features, and the title; the lead times are not shown.
+    The forcings are `(T, F)`; the rows are `(T, F)` by name: "observed", and one for each method.
     """
     features, units = labels.features, labels.units
     panels = min(len(features), MOST_PANELS)

@@ -31,10 +31,8 @@ class SeriesLabels:
 def plot_series(observed: np.ndarray, rows: Mapping[str, np.ndarray], labels: SeriesLabels) -> Figure:
     """Draw lines over lead time, a panel for each feature, at most eight.
 
-    Args:
-      observed: `(T_in, F)`, up to the init time; `(0, F)` where everything follows from forcings.
-      rows: `(T, F)` by name: "observed", and one for each method.
-      labels: names of the features, lead times, units and title.
+    `observed` is `(T_in, F)`, up to the init time, or `(0, F)` where everything follows from forcings; the rows are
+    `(T, F)` by name: "observed", and one for each method.
     """
     features, units = labels.features, labels.units
     leads = np.asarray(labels.lead_times, float)
