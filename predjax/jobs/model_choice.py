@@ -18,23 +18,8 @@ from predjax.nowcasts.model import load_model
 LOG = logging.getLogger("predjax")
 
 # What weights are made for; the other fields of a model may change when it is trained further.
-ARCHITECTURE = [
-    "model_name",
-    "num_hidden",
-    "filter_size",
-    "patch_size",
-    "layer_norm",
-    "img_channel",
-    "conv_on_input",
-    "res_on_conv",
-    "num_action_ch",
-    "coverage_channel",
-    "cell_options",
-    "coordinates",
-    "residual",
-    "scales",
-    "task",
-]
+ARCHITECTURE = "model_name num_hidden filter_size patch_size layer_norm img_channel conv_on_input res_on_conv".split()
+ARCHITECTURE += "num_action_ch coverage_channel cell_options coordinates residual scales task".split()
 
 
 class Origin(NamedTuple):

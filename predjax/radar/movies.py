@@ -28,7 +28,9 @@ SAMPLED_FRAMES = 8
 def build_movies(
     frames: Any, coords: Mapping[str, Any] | None = None, *, attrs: dict, source: str, files: Sequence[str]
 ) -> Movies:
-    """Put labels on frames.
+    """Put labels on frames; return Movies, not yet checked, whose texts are one line each.
+
+    Where there are times, the attribute `step_seconds` is their most frequent difference.
 
     Args:
       frames: (movie, time, y, x, channel) float32, an array or anything that xarray indexes lazily.
@@ -39,11 +41,6 @@ def build_movies(
         Any other name: a variable, such as the grid mapping in `Grid.coords`.
       attrs: attributes of the frames; "units" is required.
       source: short name for messages and figures.
-      files: the paths the frames come from.
-
-    Returns:
-      Movies, not yet checked, whose texts are one line each. Where there are times, the attribute `step_seconds` is
-      their most frequent difference.
     """
     attrs = {key: _show(value) for key, value in attrs.items()}
     variable = xr.Variable(DIMENSIONS, frames, attrs)

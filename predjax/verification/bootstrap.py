@@ -58,7 +58,6 @@ def bootstrap(
         further dimension `resample`.
       reference: the method to compare with; it adds the paired differences to this method.
       names: the wanted scores; None: all floating point scores.
-      draws: how blocks are drawn.
 
     Returns:
       For each score `s`, over (method, ...): `s_low`, `s_high`; with a reference also `s_difference` (method -

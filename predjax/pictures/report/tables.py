@@ -13,10 +13,9 @@ from predjax.pictures.report.words import SIGNS, find_reference, judge, mark_fin
 COUNTS = ("hits", "misses", "false_alarms", "pairs")
 IN_UNITS = ("rmse", "mae", "mean_error", "crps", "spread", "ensemble_rmse")  # share their number of decimals
 AMOUNTS = ("mean_forecast", "mean_observed", "q99_forecast", "q99_observed", "psnr")
-HEADINGS = {  # of scores that are not called by their own names
-    **{
-        name: name.upper() for name in ("rmse", "mae", "ssim", "psnr", "csi", "pod", "far", "ets", "hss", "fss", "crps")
-    },
+_CAPITALS = ("rmse", "mae", "ssim", "psnr", "csi", "pod", "far", "ets", "hss", "fss", "crps")
+HEADINGS = {name: name.upper() for name in _CAPITALS}  # a score without an entry has its own name
+HEADINGS |= {
     "mean_error": "ME",
     "correlation": "corr.",
     "pairs": "pixel pairs",

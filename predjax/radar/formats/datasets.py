@@ -51,13 +51,8 @@ def check_engine(name: str) -> None:
         raise ValueError(f"engine must be one that xarray has installed ({', '.join(known)}), not {name!r}")
 
 
-def open_with(engine: str, path: str, variable: str = "") -> xr.Dataset:
-    """Open a file by an engine of xarray as a lazy Dataset of undecoded numbers.
-
-    Args:
-      engine: name of the engine.
-      path: the path of the file.
-      variable: not used: all variables are there.
+def open_with(engine: str, path: str) -> xr.Dataset:
+    """Open a file by an engine of xarray as a lazy Dataset of undecoded numbers with all variables.
 
     Errors: ValueError, one line: the engine cannot open the file.
     """

@@ -42,10 +42,6 @@ class Decoder:
     def __call__(self, stored: np.ndarray, name: str) -> np.ndarray:
         """Return the values of `stored` as float32 with NaN = no data; arithmetic in float64, rounded once.
 
-        Args:
-          stored: any shape, as read.
-          name: file and variable, for the message of an error.
-
         Errors: ValueError, an infinite value, or one that must be a fill value that was not declared.
         """
         if self.table is not None:

@@ -39,9 +39,7 @@ def is_knmi(path: str, start: bytes) -> bool:
 def open_knmi(path: str, variable: str = "") -> xr.Dataset:
     """Open a composite as a lazy CF Dataset of undecoded pixels.
 
-    Args:
-      path: the path of the file.
-      variable: a parameter ("PRECIP") or a group ("image2"); empty: the only one that can be meant.
+    The `variable` is a parameter ("PRECIP") or a group ("image2"); empty: the only one that can be meant.
 
     Errors: ValueError, one line with the file, the rule and what was found.
     """

@@ -45,7 +45,7 @@ class Header:
 
     file: str
     grid: Grid
-    movies: int  # the number of movies
+    movies: int  # their number
     length: int  # the number of frames in each movie
     time: np.ndarray | None  # dates (movie, time), or None
     fields: tuple[Field, ...]  # the channels
@@ -65,14 +65,9 @@ class Header:
 
 
 def read_header(dataset: xr.Dataset, file: str, variable: str, units: str, forcings: Sequence[str]) -> Header:
-    """Read the labels of a Dataset.
+    """Read the labels of a Dataset that a format opened, with its numbers undecoded; called under NETCDF_LOCK.
 
-    Args:
-      dataset: undecoded, as the formats open it; called under NETCDF_LOCK.
-      file: path of the file, for messages.
-      variable: of the frames, or empty for the only one that can be meant.
-      units: "file", "mm/h" or "dBZ".
-      forcings: names of variables to read as forcings.
+    The `variable` holds the frames; empty: the only one that can be meant. `forcings` are variables as well.
 
     Errors: ValueError, one line with the file, the rule and what was found.
     """

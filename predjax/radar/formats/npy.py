@@ -54,16 +54,10 @@ class ArrayFrames:
 
 
 def read_npy(file: str | os.PathLike, layout: str = "auto", units: str = "file") -> Movies:
-    """Label the array of a .npy file; the pixels are read when they are indexed.
+    """Read the array of a .npy file as Movies without dates, not yet checked; pixels are read when they are indexed.
 
-    Args:
-      file: path.
-      layout: one of LAYOUTS.
-      units: an array has no unit to convert from, so this says what it is in: "file" (the frames get units "1"),
-        "mm/h" or "dBZ".
-
-    Returns:
-      Movies with frame and pixel numbers as coordinates, not yet checked.
+    An array has no unit to convert from, so `units` says what it is in: "file" (the frames get units "1"), "mm/h" or
+    "dBZ". The layout is one of LAYOUTS.
 
     Errors: ValueError or OSError, one line with the file, the rule and what was found.
     """
@@ -150,10 +144,7 @@ def open_npy(file: str | os.PathLike) -> np.ndarray:
 def read_array_header(stream: BinaryIO, name: str, size: int) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Read the header of a .npy file: the shape of its array, whether the order is Fortran's, and the type.
 
-    Args:
-      stream: the open file at its beginning; afterwards it is at the first number.
-      name: of the file, for the message of an error.
-      size: its bytes.
+    The stream is at the beginning of the file before, and at the first number afterwards; `size` is the file's bytes.
 
     Errors: ValueError, it is damaged or truncated, or holds what is no number.
     """

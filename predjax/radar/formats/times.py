@@ -68,10 +68,7 @@ def parse_stamp(text: str, pattern: str, name: str) -> np.datetime64:
     >>> parse_stamp("201609281605", "YYYYmmddHHMM", "obstime")
     np.datetime64('2016-09-28T16:05:00.000000000')
 
-    Args:
-      text: the text in the file.
-      pattern: the pattern of `text`, one letter a digit: YYYYmmddHHMMSS or the first part of it.
-      name: file and attribute, for the message of an error.
+    The pattern has a letter for each digit: YYYYmmddHHMMSS or the first part of it. `name` is the file and attribute.
 
     Errors: ValueError, other characters, or no date.
     """

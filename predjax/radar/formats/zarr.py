@@ -21,11 +21,7 @@ def is_zarr(path: str, start: bytes) -> bool:
 
 
 def open_zarr(path: str, variable: str = "") -> xr.Dataset:
-    """Open a store as a lazy Dataset of undecoded numbers.
-
-    Args:
-      path: the path of the folder.
-      variable: not used: all variables are there.
+    """Open a store as a lazy Dataset of undecoded numbers with all variables, whatever the `variable`.
 
     Errors: ValueError, the extra `zarr` is not installed, or the store cannot be opened.
     """

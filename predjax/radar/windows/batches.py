@@ -37,12 +37,8 @@ class BatchSource:
     In every epoch each window of the index has one turn, and every epoch has its own order. A window gives its turn to
     another crop or time if fewer than `min_coverage` of its pixels are finite, or if it cannot be read and
     `on_bad_window` is "skip". With `importance`, a window with less rain than this keeps its turn with a probability
-    in proportion to its rain (as Ravuri et al., 2021, https://doi.org/10.1038/s41586-021-03854-z, draw theirs).
-
-    Args:
-      index: the windows to train on; its `config` also tells min_coverage, importance and on_bad_window.
-      batch_size: windows of a global batch.
-      seed: the seed of the orders and the random crops; not negative.
+    in proportion to its rain (as Ravuri et al., 2021, https://doi.org/10.1038/s41586-021-03854-z, draw theirs). The
+    config of the index says all three. `batch_size` is of a global batch; the seed is not negative.
 
     Attributes:
       frame_shape: (H, W, C).
@@ -51,7 +47,8 @@ class BatchSource:
       table: the values of the codes of all sources; None where tables differ, or a source has values.
       bad: counts the windows that could not be read; None where that is an error.
 
-    Errors: ValueError, there is no period, or the frames of the sources differ in size and there is no crop.
+    Raises:
+      ValueError: there is no period, or the frames of the sources differ in size and there is no crop.
     """
 
     def __init__(self, index: WindowIndex, batch_size: int, seed: int):
