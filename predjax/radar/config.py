@@ -57,8 +57,8 @@ class DataConfig:
     test_fraction: float = flag(0.15, "fraction of the data to verify on at the end, 0 to 1", metavar="FRACTION")
 
     def __post_init__(self) -> None:
-        choices = {"layout": LAYOUTS, "units": UNITS, "crop_mode": CROP_MODES, "split": SPLITS}
-        choices |= {"on_bad_window": ON_BAD_WINDOW}
+        choices: dict[str, tuple[str, ...]] = {"layout": LAYOUTS, "units": UNITS, "crop_mode": CROP_MODES}
+        choices |= {"split": SPLITS, "on_bad_window": ON_BAD_WINDOW}
         for name, known in choices.items():
             if getattr(self, name) not in known:
                 rule, hint = f"one of {', '.join(map(repr, known))}", suggest(str(getattr(self, name)), known)

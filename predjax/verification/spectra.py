@@ -68,7 +68,7 @@ def spectrum_statistics(
         length = {"long_name": "wavelength", "units": "m"}
         coords["wavelength"] = ("wavenumber", max(height, width) * scoring.pixel_size / numbers, length)
     names = ("spectrum_forecast", "spectrum_observed")
-    variables = {name: (("lead_time", "wavenumber"), values) for name, values in zip(names, sums)}
+    variables: dict[str, tuple] = {name: (("lead_time", "wavenumber"), values) for name, values in zip(names, sums)}
     variables["spectrum_frames"] = "lead_time", frames
     return xr.Dataset(variables, coords, {"units": scoring.units})
 
