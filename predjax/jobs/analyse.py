@@ -16,7 +16,7 @@ from predjax.models.forecaster import Forecaster
 from predjax.models.sampling import forecast_mask
 from predjax.nowcasts.model import TrainedModel
 from predjax.pictures.figures import save_png
-from predjax.pictures.phase_portrait import draw_phase_portrait, plot_gallery
+from predjax.pictures.phase_portrait import plot_gallery, plot_phase_portrait
 from predjax.radar.windows.batches import read_windows
 
 LEAST_REACH = 1e-3  # of the search, where the trajectories stay at one state
@@ -135,4 +135,4 @@ def _write(folder: pathlib.Path, analysis: Analysis, overwrite: bool) -> None:
         label_fixed_points(fixed).assign_attrs(attrs).to_netcdf(temporary, engine="netcdf4")
     held = ", input held" if config.num_action_ch else ": dynamics without input"
     title = f"{config.model_name}{held}"
-    draw_phase_portrait(portrait, dynamics.trajectories, fixed, title=title, overwrite=overwrite)
+    save_png(plot_phase_portrait(dynamics.trajectories, fixed, title=title), portrait, overwrite=overwrite)

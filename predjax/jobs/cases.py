@@ -20,21 +20,13 @@ USUAL_INPUT, USUAL_STEPS = 4, 12  # frames, where no model says it
 
 
 class CaseRequest(NamedTuple):
-    """The choice of the windows that are cases.
+    """The choice of the windows that are cases."""
 
-    Attributes:
-      data: anything that `radar.readers.read_movies` takes; None for the data that the run of the model held out.
-      reading: the fields of `DataConfig` that differ from training.
-      input_length: the number of observed frames; None for the number of the model, or 4 without a model.
-      num_steps: the number of frames to forecast; None for the number of the model, or 12 without a model.
-      max_cases: the greatest number of windows, evenly spread; 0 for all.
-    """
-
-    data: Any
-    reading: Reading = ()
-    input_length: int | None = None
-    num_steps: int | None = None
-    max_cases: int = 0
+    data: Any  # anything that `radar.readers.read_movies` takes; None for the data that the run of the model held out
+    reading: Reading = ()  # the fields of `DataConfig` that differ from training
+    input_length: int | None = None  # observed frames; None for the number of the model, or 4 without a model
+    num_steps: int | None = None  # frames to forecast; None for the number of the model, or 12 without a model
+    max_cases: int = 0  # the greatest number of windows, evenly spread; 0 for all
 
 
 def load(path: Any, member: int | None = None) -> TrainedModel:

@@ -19,9 +19,7 @@ def map_parts(
 
     Args:
       scheduler: the address of the cluster, `tcp://host:port`.
-      function: a function of a module of predjax, which the workers have installed too.
-      options: the first argument of every call; it travels to the workers.
-      parts: the second arguments; they travel too.
+      function: of a module of predjax, which the workers have installed too; options and parts travel to them.
       title: the title of the progress bar; without one there is no bar.
 
     Raises:

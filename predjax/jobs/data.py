@@ -24,16 +24,13 @@ LOG = logging.getLogger("predjax")
 
 
 class DataSet(NamedTuple):
-    """Sources, and how their periods are split for windows of `length` frames.
-
-    `sample` `(N, C)` are pixels of a few training windows, `forcing_sample` `(N, A)` their forcings, or None.
-    """
+    """Sources, and how their periods are split for windows of `length` frames."""
 
     sources: Sources
     split: Split
     length: int
-    sample: np.ndarray
-    forcing_sample: np.ndarray | None
+    sample: np.ndarray  # `(N, C)`, pixels of a few training windows
+    forcing_sample: np.ndarray | None  # `(N, A)`, their forcings
 
     @property
     def units(self) -> str:

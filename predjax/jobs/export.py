@@ -13,10 +13,11 @@ from predjax.files import appearing
 from predjax.jobs.data import spread
 from predjax.nowcasts.forecast import Forecast, find_init, to_forecast
 from predjax.pictures.animation import write_gif
+from predjax.pictures.figures import encode_png, save_png
 from predjax.pictures.maps import draw_strip
 from predjax.pictures.panels import label_forecast
-from predjax.pictures.responses import draw_responses
-from predjax.pictures.series import SeriesLabels, draw_series, encode_series
+from predjax.pictures.responses import plot_responses
+from predjax.pictures.series import SeriesLabels, plot_series
 from predjax.radar.movies import is_series
 from predjax.radar.windows.batches import read_windows
 from predjax.radar.windows.index import Window
@@ -25,39 +26,23 @@ from predjax.verification.cases import Cases, Method
 
 
 class Export(NamedTuple):
-    """The options of an export of some cases.
+    """The options of an export of some cases."""
 
-    Attributes:
-      folder: the folder of the files; it is made when it is missing.
-      origin: the checkpoint, for the history in the files.
-      most: the greatest number of cases, evenly spread.
-      overwrite: whether existing files are replaced.
-      layout: "cf", or "pysteps" for variables named as pysteps reads them.
-    """
-
-    folder: str | pathlib.Path
-    origin: str = ""
-    most: int = 10
+    folder: str | pathlib.Path  # the folder of the files; it is made when it is missing
+    origin: str = ""  # the checkpoint, for the history in the files
+    most: int = 10  # the greatest number of cases, evenly spread
     overwrite: bool = False
-    layout: str = "cf"
+    layout: str = "cf"  # "cf", or "pysteps" for variables named as pysteps reads them
 
 
 class Case(NamedTuple):
-    """A window with the forecasts of all methods.
-
-    Attributes:
-      cases: the cases that the window belongs to.
-      window: its place in the data.
-      observed: `(T, H, W, C)`, the input and what followed it.
-      frames: `(T, H, W, C)` by each method; `(E, T, H, W, C)` of an ensemble.
-      forecast: the frames of the first method with their labels.
-    """
+    """A window with the forecasts of all methods."""
 
     cases: Cases
     window: Window
-    observed: np.ndarray
-    frames: dict[str, np.ndarray]
-    forecast: Forecast
+    observed: np.ndarray  # `(T, H, W, C)`, the input and what followed it
+    frames: dict[str, np.ndarray]  # `(T, H, W, C)` by each method; `(E, T, H, W, C)` of an ensemble
+    forecast: Forecast  # the frames of the first method with their labels
 
     @property
     def is_series(self) -> bool:
@@ -81,7 +66,8 @@ def export(methods: Mapping[str, Method], cases: Cases, request: Export) -> str:
         with appearing(stem.with_suffix(".npy"), overwrite=overwrite) as path, path.open("wb") as file:
             np.save(file, next(iter(case.frames.values())), allow_pickle=False)
         if case.is_series:
-            draw_series(stem.with_suffix(".png"), *take_lines(case), label_lines(case), overwrite=overwrite)
+            figure = plot_series(*take_lines(case), label_lines(case))
+            save_png(figure, stem.with_suffix(".png"), overwrite=overwrite)
             _draw_response(stem.with_name(f"{stem.name}_response.png"), case, overwrite)
             continue
         labels = label_forecast(case.forecast, cases.units, cases.input_length)
@@ -105,7 +91,7 @@ def forecast_case(methods: Mapping[str, Method], cases: Cases, window: Window, o
 def encode_case(case: Case) -> bytes:
     """Return the picture of a case: the bytes of a GIF, or of a PNG for a vector series."""
     if case.is_series:
-        return encode_series(*take_lines(case), label_lines(case))
+        return encode_png(plot_series(*take_lines(case), label_lines(case)))
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "case.gif"
         write_gif(path, *take_maps(case), label_forecast(case.forecast, case.cases.units, case.cases.input_length))
@@ -161,7 +147,7 @@ def _draw_response(path: pathlib.Path, case: Case, overwrite: bool) -> None:
     if cases.input_length or forcings is None or forcings.ndim != 3 or forcings.shape[-1] != len(labels.features):
         return
     names = [str(name) for name in cases.sources[window.source]["forcing"].values]
-    draw_responses(path, forcings[0], take_lines(case)[1], names, labels, overwrite=overwrite)
+    save_png(plot_responses(forcings[0], take_lines(case)[1], names, labels), path, overwrite=overwrite)
 
 
 def _init(window: Window, cases: Cases) -> Any:

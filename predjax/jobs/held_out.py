@@ -23,23 +23,16 @@ from predjax.verification.verify import verify
 
 
 class Verified(NamedTuple):
-    """The scores of a model beside a baseline.
+    """The scores of a model beside a baseline."""
 
-    part: the part of the data: "test", or "valid", on which the model was chosen. table: the scores as text.
-    exported: a line about the frames that were written, or empty.
-    """
-
-    part: str
+    part: str  # of the data: "test", or "valid", on which the model was chosen
     verification: Verification
-    table: str
-    exported: str
+    table: str  # the scores as text
+    exported: str  # a line about the frames that were written, or empty
 
 
 def verify_held_out(plan: TrainingPlan, options: TrainOptions, model: TrainedModel) -> Verified | None:
-    """Score a model on the held-out data, and write the scores, and frames where they are asked for.
-
-    None where no window is held out.
-    """
+    """Score a model on the held-out data; write the scores, and frames where they are asked for. None without data."""
     data, config, crop = plan.data, plan.model, plan.data_config.crop
     part = "test" if data.split.test else "valid"
     length, steps = config.input_length, config.total_length - config.input_length

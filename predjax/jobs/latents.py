@@ -14,8 +14,9 @@ from predjax.files import appearing
 from predjax.jobs.options import EvaluationFiles
 from predjax.models.abilities import make_inference
 from predjax.nowcasts.model import TrainedModel
-from predjax.pictures.latents import draw_latents
-from predjax.pictures.timescales import draw_timescales
+from predjax.pictures.figures import save_png
+from predjax.pictures.latents import plot_latents
+from predjax.pictures.timescales import plot_timescales
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.movies import Movies
 from predjax.verification.cases import Cases
@@ -55,15 +56,16 @@ def write_latents(model: TrainedModel, cases: Cases, files: EvaluationFiles) -> 
             describe_series(found, number, movies, model).to_netcdf(path, engine="netcdf4")
         modes = ({"true modes": true[number]} if true else {}) | {"found modes": found.modes[number]}
         title = f"{movies.attrs['source']}, series {number}"
-        draw_latents(stem.with_suffix(".png"), found.series[number], modes, title=title, overwrite=overwrite)
+        figure = plot_latents(found.series[number], modes, title=title)
+        save_png(figure, stem.with_suffix(".png"), overwrite=overwrite)
     text = f"{len(series)} series in {folder}: {found.num_modes} modes"
     if true:
         score = score_switches(np.concatenate(found.modes), np.concatenate(true))
         text += f", {score.accuracy:.1%} of the steps in the right one; of the switches {score.recall:.0%} found, "
         text += f"{score.precision:.0%} of those found are true (within 5 steps)"
     title = f"{model.path.parent.name}: timescales of {len(series)} series"
-    path = folder / "latents_timescales.png"
-    draw_timescales(path, found.spectra, found.eigenmodes, found.periods, title=title, overwrite=overwrite)
+    figure = plot_timescales(found.spectra, found.eigenmodes, found.periods, title=title)
+    save_png(figure, folder / "latents_timescales.png", overwrite=overwrite)
     if files.states:
         hidden = [_read_truth(cases.sources[source], movie, files.states, "states", 1) for source, movie in series]
         text += "\n" + _format_scores(found, hidden)

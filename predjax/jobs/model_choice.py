@@ -18,39 +18,17 @@ from predjax.nowcasts.model import load_model
 LOG = logging.getLogger("predjax")
 
 # What weights are made for; the other fields of a model may change when it is trained further.
-ARCHITECTURE = [
-    "model_name",
-    "num_hidden",
-    "filter_size",
-    "patch_size",
-    "layer_norm",
-    "img_channel",
-    "conv_on_input",
-    "res_on_conv",
-    "num_action_ch",
-    "coverage_channel",
-    "cell_options",
-    "coordinates",
-    "residual",
-    "scales",
-    "task",
-]
+ARCHITECTURE = "model_name num_hidden filter_size patch_size layer_norm img_channel conv_on_input res_on_conv".split()
+ARCHITECTURE += "num_action_ch coverage_channel cell_options coordinates residual scales task".split()
 
 
 class Origin(NamedTuple):
-    """The start of a training: a new network, given weights, or the checkpoint of a run that goes on.
+    """The start of a training: a new network, given weights, or the checkpoint of a run that goes on."""
 
-    Attributes:
-      path: the path of the checkpoint; None for a new network.
-      fields: the fields of the `ModelConfig` in the checkpoint.
-      params: the given weights; None for new weights, or for the weights in `arrays`.
-      arrays, record: the contents of the checkpoint of a run that goes on; None for another start.
-    """
-
-    path: pathlib.Path | None = None
-    fields: Mapping[str, Any] = {}
-    params: Any = None
-    arrays: dict[str, Any] | None = None
+    path: pathlib.Path | None = None  # the checkpoint; None for a new network
+    fields: Mapping[str, Any] = {}  # the fields of the `ModelConfig` in the checkpoint
+    params: Any = None  # the given weights; None for new weights, or for the weights in `arrays`
+    arrays: dict[str, Any] | None = None  # with `record` the checkpoint of a run that goes on; None for another start
     record: dict[str, Any] | None = None
 
     @property

@@ -29,19 +29,8 @@ from predjax.training.config import TrainConfig
 LOG = logging.getLogger("predjax")
 
 # What a resumed run may change: its length, its reporting, its devices.
-RESUMABLE = [
-    "max_iterations",
-    "display_interval",
-    "test_interval",
-    "snapshot_interval",
-    "patience",
-    "max_valid_cases",
-    "keep_checkpoints",
-    "max_bad_steps",
-    "on_bad_window",
-    "remat",
-    "n_gpu",
-]
+RESUMABLE = "max_iterations display_interval test_interval snapshot_interval patience max_valid_cases".split()
+RESUMABLE += "keep_checkpoints max_bad_steps on_bad_window remat n_gpu".split()
 
 
 class TrainingPlan(NamedTuple):

@@ -31,11 +31,7 @@ class Store(NamedTuple):
 
 
 def prepare(options: PrepareOptions, resumed: Callable[[pathlib.Path], object] = lambda folder: None) -> Store:
-    """Write a store, or continue an interrupted store.
-
-    Args:
-      options: the archive and how frames are kept.
-      resumed: a function that gets the folder of the store when an interrupted store is continued.
+    """Write a store, or continue an interrupted store, whose folder is first given to `resumed`.
 
     Raises:
       ValueError, OSError: one line: forcings, which a store does not keep; files that cannot be read or belong to a

@@ -25,7 +25,7 @@ def standardise(sample: np.ndarray) -> Scaling:
 
 
 def make_scaling(kind: str, value_range: tuple[float, ...], data: DataSet, model: dict[str, Any]) -> Scaling:
-    """Return the scaling that was asked for, or (`auto`) the scaling that fits the data's units.
+    """Return the wanted scaling, or for the kind "auto" the scaling that fits the data's units.
 
     Series are scaled feature by feature. `model` has the fields of a `ModelConfig`: a model whose dynamics have no
     offset takes standardised features; where its loss is of counts or probabilities, it takes features as they are.

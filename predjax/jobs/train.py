@@ -40,45 +40,29 @@ def _ignore(*_: Any) -> None:
 
 
 class Listener(NamedTuple):
-    """Functions that the chief of the processes calls during training.
+    """Functions that the chief of the processes calls during training."""
 
-    Attributes:
-      begin: takes the plan, and facts about the run by name, before anything is written.
-      say: takes a line of text after each validation.
-    """
-
-    begin: Callable[[TrainingPlan, dict[str, str]], Any] = _ignore
-    say: Callable[[str], Any] = _ignore
+    begin: Callable[[TrainingPlan, dict[str, str]], Any] = _ignore  # takes plan and facts, before anything is written
+    say: Callable[[str], Any] = _ignore  # takes a line of text after each validation
 
 
 SILENT = Listener()
 
 
 class TrainResult(NamedTuple):
-    """The result of a training.
+    """The result of a training."""
 
-    Attributes:
-      folder: with the checkpoints, the log, the curves and the scores.
-      iteration: the last one.
-      reason: why the run ended: "finished", "no better validation loss for N checks", "SIGINT", "SIGTERM", "dry run",
-        or "not trained" where weights were only verified.
-      held_out: which data are held out, in words.
-      skipped: windows that could not be read.
-      model: the best model, with the path of its checkpoint; None after a signal or a dry run.
-      verified: its skill on the held-out data; None without a model or such data.
-      decoupling: the picture of `visual`, or None.
-      chief: whether this is the chief of several processes; the others have no model.
-    """
-
-    folder: pathlib.Path
-    iteration: int
+    folder: pathlib.Path  # with the checkpoints, the log, the curves and the scores
+    iteration: int  # the last one
+    # Why the run ended: "finished", "no better validation loss for N checks", "SIGINT", "SIGTERM", "dry run", or "not
+    # trained" where weights were only verified.
     reason: str
-    held_out: str
-    skipped: int = 0
-    model: TrainedModel | None = None
-    verified: Verified | None = None
-    decoupling: pathlib.Path | None = None
-    chief: bool = True
+    held_out: str  # which data are held out, in words
+    skipped: int = 0  # windows that could not be read
+    model: TrainedModel | None = None  # the best one; None after a signal or a dry run
+    verified: Verified | None = None  # its skill on the held-out data; None without a model or such data
+    decoupling: pathlib.Path | None = None  # the picture of `visual`
+    chief: bool = True  # whether this is the chief of several processes; the others have no model
 
     @property
     def trained(self) -> bool:
@@ -109,9 +93,6 @@ def train(
       optimizer: an `optax.GradientTransformation` that replaces Adam with `lr` and its schedule.
       values: values of the flags of `predjax train` by name: fields of `TrainOptions` (`save_dir`, `resume`,
         `pretrained_model` ...), `ModelConfig`, `TrainConfig`, `SamplingConfig` and `DataConfig`.
-
-    Returns:
-      The folder of the run, why it ended, the best model and its skill.
 
     Raises:
       ValueError, OSError: one line: a value that is not possible, data that cannot be read or do not fit the model, a

@@ -108,30 +108,21 @@ class Processes(NamedTuple):
 
 
 class TrainRequest(NamedTuple):
-    """A request to train.
+    """A request to train."""
 
-    Attributes:
-      data: the data for `read_movies`; None: the data of the resumed run, else the sample movies.
-      valid_data: the same for validation; None: parts of `data` are held out.
-      options, given: how.
-      loss, optimizer: the user's own, see `train`; None: the loss and optimizer of the configurations.
-      processes: to join; None: this process trains alone.
-    """
-
-    data: Any = None
-    valid_data: Any = None
+    data: Any = None  # the data for `read_movies`; None: the data of the resumed run, else the sample movies
+    valid_data: Any = None  # the same for validation; None: parts of `data` are held out
     options: TrainOptions = TrainOptions()
     given: Given = Given()
-    loss: Callable | None = None
-    optimizer: Any = None
-    processes: Processes | None = None
+    loss: Callable | None = None  # the user's own, see `train`; None: the loss of the configurations
+    optimizer: Any = None  # the user's own; None: the optimizer of the configurations
+    processes: Processes | None = None  # to join; None: this process trains alone
 
 
 def read_values(values: Mapping[str, Any]) -> tuple[TrainOptions, Given]:
     """Split keyword values into the options and the fields of the configurations.
 
-    Raises:
-      ValueError: an unknown name, or a value of another type.
+    Errors: ValueError, an unknown name, or a value of another type.
     """
     options, *parts = read_keywords("train", (TrainOptions, *CONFIGURATIONS), values)
     return TrainOptions(**options), Given.of({name: value for part in parts for name, value in part.items()})

@@ -34,15 +34,10 @@ def from_moving(frames: np.ndarray, motion: np.ndarray) -> np.ndarray:
 
 
 def into_moving(frames: np.ndarray, input_length: int, units: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return windows (B, T, H, W, C) in the coordinates that move with their observed frames, and the motion.
+    """Return windows (B, T, H, W, C) in coordinates that move with their observed frames, and the motion (B, 2, H, W).
 
-    Args:
-      frames: the windows.
-      input_length: the number of observed frames, which give the motion; the last one is the origin.
-      units: the unit of the frames, as in `estimate_motion`.
-
-    Returns:
-      The windows, and the motion (B, 2, H, W) in pixels per step.
+    The motion, in pixels per step, is that of the first `input_length` frames, of which the last is the origin; see
+    `estimate_motion`.
     """
     motion = estimate_motion(frames[:, :input_length, ..., 0], units)
     return np.stack([to_moving(one, u, input_length - 1) for one, u in zip(frames, motion)]), motion

@@ -35,20 +35,17 @@ MAX_INCREMENT = 1.5  # pixels of a level: a gradient tells nothing of pixels fur
 
 
 def estimate_motion(frames: np.ndarray, units: str = "1") -> np.ndarray:
-    """Estimate the motion field of each case from its last frames (four at most).
+    """Estimate the motion field of each case from its last frames (B, T, H, W), at equal time steps (four at most).
 
-    Args:
-      frames: (B, T, H, W), at equal time steps; NaN = no coverage.
-      units: the unit of the frames. "mm/h" and "dBZ" are compared in dBZ above 0.1 mm/h; any other quantity is scaled
-        by its own range, so that factor and offset do not matter.
+    Frames in "mm/h" and "dBZ" are compared in dBZ above 0.1 mm/h; any other quantity is scaled by its own range, so
+    that factor and offset do not matter. NaN = no coverage.
 
     Returns:
       (B, 2, H, W) float32: (rows, columns) per step at every pixel, also where there is no coverage. The air at
       p + u/2 was at p - u/2 one step earlier. Zero where nothing can be followed: a single frame, all dry, all
       missing, or fewer than 8 rows or columns.
 
-    Raises:
-      ValueError: another number of dimensions.
+    Errors: ValueError, another number of dimensions.
     """
     frames = np.asarray(frames)
     if frames.ndim != 4:

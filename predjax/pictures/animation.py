@@ -70,12 +70,9 @@ def write_gif(
     the observation, and "forecast +25 min".
 
     Args:
-      path: the GIF to write, whole or not at all.
       observed_input: the frames (T_in, H, W) that the nowcasts were made from, in `labels.units`; NaN = no coverage.
       rows: frames (T, H, W) by name, such as "observed" and each nowcast.
-      labels: the texts and the grid of the maps.
       seconds: the time that a frame stays, and the time that the last frame stays.
-      overwrite: replace an existing file.
 
     Raises:
       ValueError: frames differ in shape, or labels in number.

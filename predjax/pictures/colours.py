@@ -24,24 +24,15 @@ SEQUENTIAL_COLOURS = 128  # few enough for one palette of a GIF, too many to see
 
 @dataclass(frozen=True)
 class ColourScale:
-    """The map from the values of frames to colours.
+    """The map from the values of frames to colours."""
 
-    Attributes:
-      colours: the colour map; its `bad` colour is the shade of no coverage.
-      norm: the map from physical values to the colour map.
-      levels: the ticks of the colour bar in physical units. On a discrete scale they are the boundaries of the colours:
-        a value belongs to the highest level that it reaches.
-      label: the quantity and its unit, for the colour bar.
-      extend: the open ends of the colour bar: "neither", "min", "max" or "both".
-      dry_label: the name of values under the first level; "" where the scale has no such class.
-    """
-
-    colours: Colormap
-    norm: Normalize
+    colours: Colormap  # the colour map; its `bad` colour is the shade of no coverage
+    norm: Normalize  # the map from physical values to the colour map
+    # The ticks of the colour bar; on a discrete scale a value has the colour of the highest level that it reaches.
     levels: tuple[float, ...]
-    label: str
-    extend: str
-    dry_label: str
+    label: str  # the quantity and its unit, for the colour bar
+    extend: str  # the open ends of the colour bar: "neither", "min", "max" or "both"
+    dry_label: str  # the name of values under the first level; "" where the scale has no such class
 
     def paint(self, frame: np.ndarray) -> np.ndarray:
         """Return the 8-bit red, green, blue (..., 3) of each value of `frame` (...); NaN is the no-coverage shade."""
@@ -54,14 +45,10 @@ class ColourScale:
 
 
 def choose_scale(units: str, frames: np.ndarray | Iterable[np.ndarray]) -> ColourScale:
-    """Choose the colour scale for frames in `units`.
+    """Choose the colour scale for frames in `units` ("1" for none): an array of any shape, or several.
 
     Rain rates (mm/h) and reflectivity (dBZ) always get the same levels, so that pictures compare. Data without a unit
     in [0, 1] get a continuous scale from 0 to 1, other data a scale over their own range.
-
-    Args:
-      units: the unit of the frames; "1" for none.
-      frames: an array of the frames to draw, of any shape, or several such arrays.
     """
     if units.lower() in ("mm/h", "mm h-1", "mm/hr", "mm hr-1"):
         return _rain_scale(RAIN_RATE_LEVELS, "rain rate", "mm/h")

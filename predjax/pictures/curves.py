@@ -33,14 +33,9 @@ def draw_losses(
     """Draw the training and validation loss of a run against the iteration (PNG).
 
     The loss axis is logarithmic where the losses span a decade. Many training losses are drawn faint, with a running
-    mean; the least validation loss is marked. Of several records of one iteration (a resumed run) the last counts.
-
-    Args:
-      path: the PNG to write, whole or not at all.
-      records: the records of the log: {"iteration": 10, "loss": 0.2} and {"iteration": 500, "valid_loss": 0.3}. Other
-        keys and losses that are not finite are ignored.
-      title: a line above the curves.
-      overwrite: replace an existing file.
+    mean; the least validation loss is marked. The records are lines of the log, {"iteration": 10, "loss": 0.2} or
+    {"iteration": 500, "valid_loss": 0.3}; losses that are not finite are ignored. Of several records of one iteration
+    (a resumed run) the last counts.
 
     Raises:
       ValueError: no record has a finite loss.
@@ -59,27 +54,16 @@ def draw_losses(
     if train[0].size:
         many = train[0].size > MOST_SMOOTHED
         alone: dict[str, Any] = {"marker": "o", "markersize": 3} if train[0].size < 3 else {}
-        axes.plot(
-            *train,
-            color=COLOURS[0],
-            linewidth=0.7 if many else 1.3,
-            alpha=0.3 if many else 1.0,
-            label=None if many else "training",
-            **alone,
-        )
+        look = {"linewidth": 0.7, "alpha": 0.3} if many else {"linewidth": 1.3, "label": "training"}
+        axes.plot(*train, color=COLOURS[0], **look, **alone)
         if many:
             axes.plot(*_running_mean(*train), color=COLOURS[0], linewidth=1.5, label="training (running mean)")
     if valid[0].size:
         axes.plot(*valid, color=COLOURS[1], linewidth=1.3, marker="o", markersize=3.5, label="validation")
         best = int(np.argmin(valid[1]))
         label = f"least validation: {valid[1][best]:.4g} at {valid[0][best]:,}"
-        style: dict[str, Any] = {
-            "markersize": 9,
-            "markerfacecolor": "none",
-            "markeredgecolor": INK,
-            "markeredgewidth": 1.0,
-        }
-        axes.plot(valid[0][best], valid[1][best], linestyle="none", marker="o", label=label, **style)
+        style: dict[str, Any] = {"marker": "o", "markersize": 9, "fillstyle": "none", "markeredgecolor": INK}
+        axes.plot(valid[0][best], valid[1][best], linestyle="none", label=label, **style)
     if losses.min() > 0 and losses.max() >= 10 * losses.min():
         axes.set_yscale("log")
     axes.set_xlim(0, 1.03 * max(iterations[-1] for iterations, _ in (train, valid) if iterations.size) or 1)
@@ -99,13 +83,10 @@ def draw_skill(path: str | os.PathLike, comparison: xr.Dataset, *, title: str = 
     Intervals are shaded. A line below gives the number of cases, each CSI panel the number of observed events.
 
     Args:
-      path: the PNG to write, whole or not at all.
       comparison: scores rmse, mae, mean_error [, ssim, psnr] over (method, lead_time) and csi over (method, lead_time,
         threshold); each may be absent. `<score>_low` and `<score>_high` are the ends of an interval.
         `lead_time.attrs["units"]` is "minutes" or "1" (frames), `attrs["units"]` the unit of the data; `cases`, `hits`
         and `misses` give the counts.
-      title: a line above the panels.
-      overwrite: replace an existing file.
 
     Raises:
       ValueError: the comparison has none of the scores.
@@ -161,8 +142,5 @@ def _describe_cases(comparison: xr.Dataset) -> str:
         return ""
     counts = comparison["cases"].values
     text = f"{spell_range(counts)} case{'' if counts.max() == 1 else 's'} per lead time"
-    return (
-        f"{text}; events are observed pixels per lead time"
-        if "hits" in comparison and comparison["hits"].size
-        else text
-    )
+    has_events = "hits" in comparison and comparison["hits"].size
+    return f"{text}; events are observed pixels per lead time" if has_events else text

@@ -34,15 +34,9 @@ def draw_decoupling(
 
     A row is a layer, the first one at the bottom as in the network. A column is a step; of more than four, evenly
     spaced ones are drawn. Each panel has its own axes and states the similarity |cos(ΔC, ΔM)|, which the decoupling
-    loss lowers. The picture names the method of the embedding.
+    loss lowers. The picture names the method of the embedding: see `predjax.analysis.decoupling.embed`.
 
-    Args:
-      path: the PNG to write, whole or not at all.
-      delta_c: (steps, layers, points, features); the points are pixels, of which at most 120 are drawn.
-      delta_m: the same shape.
-      method: "auto", "t-SNE" or "PCA", see `predjax.analysis.decoupling.embed`.
-      title: a line above the panels.
-      overwrite: replace an existing file.
+    Both increments are (steps, layers, points, features); the points are pixels, of which at most 120 are drawn.
 
     Raises:
       ValueError: shapes that differ or are not four-dimensional, values that are not finite.

@@ -40,8 +40,7 @@ def _show_plainly(artist: Artist) -> None:
 def save_png(figure: Figure, path: str | os.PathLike, *, overwrite: bool) -> None:
     """Write the figure at its own resolution, whole or not at all.
 
-    Raises:
-      FileExistsError: `path` exists and `overwrite` is False.
+    Errors: FileExistsError, `path` exists and `overwrite` is False.
     """
     with appearing(path, overwrite=overwrite) as partial:
         figure.savefig(partial, format="png", dpi=figure.dpi)

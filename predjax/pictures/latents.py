@@ -1,13 +1,12 @@
 """The latent view of a series over time: features, latent states, weights of the dynamics, and modes."""
 
-import os
 from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from predjax.pictures.figures import new_figure, save_png
+from predjax.pictures.figures import new_figure
 from predjax.pictures.lead_times import style_axes
 from predjax.pictures.panels import INK, place_title
 
@@ -15,22 +14,6 @@ DPI = 130
 MOST_FEATURES = 3
 LEFT, WIDTH, HEAD, PANEL, STRIP, GAP, FOOT = 0.75, 8.4, 0.42, 1.15, 0.2, 0.16, 0.45  # inches
 CYCLE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999", "#000000")  # Okabe & Ito (2008)
-
-
-def draw_latents(
-    path: str | os.PathLike,
-    latents: Mapping[str, np.ndarray],
-    modes: Mapping[str, np.ndarray],
-    *,
-    title: str = "",
-    overwrite: bool = False,
-) -> None:
-    """Draw a series to a PNG, as `plot_latents` does.
-
-    Raises:
-      FileExistsError: `path` exists and `overwrite` is False.
-    """
-    save_png(plot_latents(latents, modes, title=title), path, overwrite=overwrite)
 
 
 def plot_latents(latents: Mapping[str, np.ndarray], modes: Mapping[str, np.ndarray], *, title: str = "") -> Figure:

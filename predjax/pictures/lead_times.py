@@ -1,5 +1,6 @@
 """Scores against lead time: the panels of a comparison, and a panel drawn with its intervals."""
 
+import itertools
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -32,31 +33,24 @@ FROM_ZERO = ("rmse", "mae", "csi", "crps")
 
 
 class LeadPanel(NamedTuple):
-    """One score of several methods against lead time.
-
-    `scores` (method, lead_time) has the name of the score, `low` and `high` are the ends of its interval, `note` says
-    what the score rests on, and `level` (lead_time) is a line to compare the scores with.
-    """
+    """One score of several methods against lead time."""
 
     title: str
-    scores: xr.DataArray
-    low: xr.DataArray | None = None
+    scores: xr.DataArray  # (method, lead_time), with the name of the score
+    low: xr.DataArray | None = None  # the ends of its interval
     high: xr.DataArray | None = None
-    note: str = ""
-    level: xr.DataArray | None = None
+    note: str = ""  # what the score rests on
+    level: xr.DataArray | None = None  # (lead_time), a line to compare the scores with
 
 
 def style_methods(methods: Iterable[str]) -> dict[str, dict]:
     """Choose colour, marker and line of each method; persistence is grey, the others differ by colour and marker."""
+    looks = itertools.cycle(zip(COLOURS, MARKERS))
     styles: dict[str, dict] = {}
-    others = 0
     for method in methods:
-        if method == "persistence":
-            styles[method] = {"color": BASELINE_COLOUR, "linestyle": "--", "marker": "x"}
-            continue
-        marker = MARKERS[others % len(MARKERS)]
-        styles[method] = {"color": COLOURS[others % len(COLOURS)], "linestyle": "-", "marker": marker}
-        others += 1
+        grey = method == "persistence"
+        colour, marker = (BASELINE_COLOUR, "x") if grey else next(looks)
+        styles[method] = {"color": colour, "linestyle": "--" if grey else "-", "marker": marker}
     return styles
 
 

@@ -66,14 +66,11 @@ def draw_strip(
 
     Of more than ten lead times every second (third …) is drawn, the last always. One colour bar in physical units
     serves all maps. Where the coordinates have a unit of length, north is up and a map shows distances in km from its
-    south-west corner.
+    south-west corner. Without input labels, input frames are counted from the init time.
 
     Args:
-      path: the PNG to write, whole or not at all.
       rows: frames (T, H, W) by name, such as "observed" and each nowcast, in `labels.units`; NaN = no coverage.
-      labels: the texts and the grid of the maps. Without input labels, input frames are counted from the init time.
       observed_input: the frames (T_in, H, W) that the nowcasts were made from, drawn as a row above the others.
-      overwrite: replace an existing file.
 
     Raises:
       ValueError: frames differ in shape, or labels in number.

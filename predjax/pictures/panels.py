@@ -24,28 +24,16 @@ FAINT = "#666666"
 
 @dataclass(frozen=True)
 class MapLabels:
-    """The texts and the grid of strips and animations.
+    """The texts and the grid of strips and animations."""
 
-    Attributes:
-      units: the unit of the values, such as "mm/h", "dBZ" or "1".
-      lead_labels: the lead time of each of the T frames, such as "+5 min".
-      input_labels: the time of each of the T_in input frames, such as "−10 min".
-      valid_labels: the valid time of each of the T_in + T frames, such as "2010-08-26 05:05 UTC"; only animations
-        show them.
-      title: a line above the maps.
-      x: pixel centres (W) in `xy_units`.
-      y: pixel centres (H) in `xy_units`.
-      xy_units: the unit of `x` and `y` ("m", "km"); "" or "1" for pixel numbers.
-    """
-
-    units: str
-    lead_labels: Sequence[str]
-    input_labels: Sequence[str] = ()
-    valid_labels: Sequence[str] = ()
-    title: str = ""
-    x: np.ndarray | None = None
-    y: np.ndarray | None = None
-    xy_units: str = ""
+    units: str  # the unit of the values, such as "mm/h", "dBZ" or "1"
+    lead_labels: Sequence[str]  # the lead time of each of the T frames, such as "+5 min"
+    input_labels: Sequence[str] = ()  # the time of each of the T_in input frames, such as "−10 min"
+    valid_labels: Sequence[str] = ()  # in animations the valid times of all frames, such as "2010-08-26 05:05 UTC"
+    title: str = ""  # a line above the maps
+    x: np.ndarray | None = None  # pixel centres (W) in `xy_units`
+    y: np.ndarray | None = None  # pixel centres (H)
+    xy_units: str = ""  # the unit of `x` and `y` ("m", "km"); "" or "1" for pixel numbers
 
 
 class MapGrid(NamedTuple):

@@ -1,7 +1,5 @@
 """Trajectories of a network in the plane of their first two principal components, with its fixed points."""
 
-import os
-import pathlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,8 +16,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from predjax.analysis.components import fit_components, project
 from predjax.analysis.fixed_points import FixedPoints
 from predjax.analysis.gallery import Exhibit
-from predjax.files import refuse_existing
-from predjax.pictures.figures import new_figure, save_png
+from predjax.pictures.figures import new_figure
 from predjax.pictures.lead_times import style_axes
 from predjax.pictures.panels import FAINT, INK, place_axes, place_title
 
@@ -29,34 +26,12 @@ TICK_STEPS = [1, 2, 2.5, 5, 10]
 COLOUR_STABLE, COLOUR_UNSTABLE = "#0072b2", "#d55e00"  # Okabe & Ito (2008)
 
 
-def draw_phase_portrait(
-    path: str | os.PathLike,
-    trajectories: np.ndarray,
-    fixed: FixedPoints,
-    *,
-    title: str = "",
-    overwrite: bool = False,
-) -> None:
-    """Draw a phase portrait to a PNG, as `plot_phase_portrait` does.
-
-    Raises:
-      FileExistsError: `path` exists and `overwrite` is False.
-    """
-    refuse_existing(pathlib.Path(path), overwrite)  # before the work of drawing
-    save_png(plot_phase_portrait(trajectories, fixed, title=title), path, overwrite=overwrite)
-
-
 def plot_phase_portrait(trajectories: np.ndarray, fixed: FixedPoints, *, title: str = "") -> Figure:
-    """Draw the trajectories in their first two principal components, and the eigenvalues at the fixed points.
+    """Draw trajectories `(B, T, N)` in their first two principal components, and the eigenvalues at fixed points.
 
     The lines are coloured by speed, |h(t+1) - h(t)| in all N variables, on a log scale of at most four decades. A
     stable fixed point is a filled circle, an unstable one an open circle, and so are the eigenvalues of the map at the
-    point. A point is stable where all its eigenvalues lie inside the unit circle.
-
-    Args:
-      trajectories: `(B, T, N)`, B states over T steps, two variables at least.
-      fixed: P fixed points of the same N variables; P may be 0.
-      title: a line above the panels.
+    point. A point is stable where all its eigenvalues lie inside the unit circle. There may be no fixed point.
 
     Raises:
       ValueError: trajectories that are not `(B, T, N)` with T and N of at least 2 or not finite, fixed points of
@@ -90,12 +65,7 @@ def plot_phase_portrait(trajectories: np.ndarray, fixed: FixedPoints, *, title: 
 
 
 def plot_gallery(exhibits: Sequence[Exhibit], fixed: Sequence[FixedPoints]) -> Figure:
-    """Draw phase portraits side by side, coloured by speed on one scale, with their Lyapunov exponents.
-
-    Args:
-      exhibits: the networks to show, with their trajectories.
-      fixed: the fixed points of each network.
-    """
+    """Draw phase portraits side by side, coloured by speed on one scale, with their Lyapunov exponents."""
     side, left, head, gap = 2.7 * DPI, 0.62 * DPI, 0.82 * DPI, 0.62 * DPI
     figure = new_figure(left + len(exhibits) * (side + gap) + 0.4 * DPI, head + side + 0.5 * DPI, DPI)
     speeds = [np.linalg.norm(np.diff(exhibit.trajectories, axis=1), axis=-1).ravel() for exhibit in exhibits]

@@ -1,13 +1,12 @@
 """A response against its forcing, such as stress against strain: a panel for each component."""
 
-import os
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from predjax.pictures.figures import new_figure, save_png
+from predjax.pictures.figures import new_figure
 from predjax.pictures.lead_times import style_axes, style_methods
 from predjax.pictures.panels import FAINT, INK, place_title
 from predjax.pictures.series import SeriesLabels, draw_legend
@@ -17,33 +16,12 @@ MOST_PANELS = 4
 PANEL, GAP, LEFT, HEAD, FOOT = 2.3, 0.62, 0.68, 0.62, 0.52  # inches
 
 
-def draw_responses(
-    path: str | os.PathLike,
-    forcings: np.ndarray,
-    rows: Mapping[str, np.ndarray],
-    forcing_names: Sequence[str],
-    labels: SeriesLabels,
-    *,
-    overwrite: bool = False,
-) -> None:
-    """Draw a case to a PNG, as `plot_responses` does.
-
-    Raises:
-      FileExistsError: `path` exists and `overwrite` is False.
-    """
-    save_png(plot_responses(forcings, rows, forcing_names, labels), path, overwrite=overwrite)
-
-
 def plot_responses(
     forcings: np.ndarray, rows: Mapping[str, np.ndarray], forcing_names: Sequence[str], labels: SeriesLabels
 ) -> Figure:
     """Draw each feature over the forcing of the same number as a loop, at most four of them.
 
-    Args:
-      forcings: `(T, F)`.
-      rows: `(T, F)` by name: "observed", and one for each method.
-      forcing_names: the names of the F forcings.
-      labels: names and units of the features, and the title; the lead times are not shown.
+    The forcings are `(T, F)`; the rows are `(T, F)` by name: "observed", and one for each method.
     """
     features, units = labels.features, labels.units
     panels = min(len(features), MOST_PANELS)

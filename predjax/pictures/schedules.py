@@ -31,12 +31,9 @@ def draw_schedules(
     the frames to forecast. A line is left out where windows have no such frame.
 
     Args:
-      path: the PNG to write, whole or not at all.
       iterations: `(N,)`, rising.
       schedules: for each title the probabilities `(N, T-1)` of inputs 0 to T-2, as
         `models.sampling.truth_probabilities` gives them for an iteration.
-      input_length: the number of observed frames.
-      overwrite: replace an existing file.
 
     Raises:
       ValueError: there is nothing to draw, or the probabilities do not have N rows.

@@ -1,6 +1,5 @@
 """Nowcasts of a vector series: the observation and the forecast of each method, with a panel for each feature."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from predjax.pictures.figures import encode_png, new_figure, save_png
+from predjax.pictures.figures import new_figure
 from predjax.pictures.lead_times import style_axes, style_methods
 from predjax.pictures.panels import FAINT, INK, place_title
 
@@ -20,51 +19,20 @@ MOST_OBSERVED = 2  # observed steps before the init time that are drawn, for eac
 
 @dataclass(frozen=True)
 class SeriesLabels:
-    """The texts of the pictures of a vector series, and its lead times.
+    """The texts of the pictures of a vector series, and its lead times."""
 
-    Attributes:
-      features: the names of the F features.
-      lead_times: the lead times of the T frames, in `lead_units`.
-      lead_units: "minutes", "seconds" or "1" (frames).
-      units: the unit of the values.
-      title: a line above the panels.
-    """
-
-    features: Sequence[str]
-    lead_times: Sequence[float]
-    lead_units: str = "1"
-    units: str = "1"
-    title: str = ""
-
-
-def draw_series(
-    path: str | os.PathLike,
-    observed: np.ndarray,
-    rows: Mapping[str, np.ndarray],
-    labels: SeriesLabels,
-    *,
-    overwrite: bool = False,
-) -> None:
-    """Draw a case to a PNG, as `plot_series` does.
-
-    Raises:
-      FileExistsError: `path` exists and `overwrite` is False.
-    """
-    save_png(plot_series(observed, rows, labels), path, overwrite=overwrite)
-
-
-def encode_series(observed: np.ndarray, rows: Mapping[str, np.ndarray], labels: SeriesLabels) -> bytes:
-    """Return the picture of `plot_series` as the bytes of a PNG."""
-    return encode_png(plot_series(observed, rows, labels))
+    features: Sequence[str]  # the names of the F features
+    lead_times: Sequence[float]  # the lead times of the T frames, in `lead_units`
+    lead_units: str = "1"  # "minutes", "seconds" or "1" (frames)
+    units: str = "1"  # the unit of the values
+    title: str = ""  # a line above the panels
 
 
 def plot_series(observed: np.ndarray, rows: Mapping[str, np.ndarray], labels: SeriesLabels) -> Figure:
     """Draw lines over lead time, a panel for each feature, at most eight.
 
-    Args:
-      observed: `(T_in, F)`, up to the init time; `(0, F)` where everything follows from forcings.
-      rows: `(T, F)` by name: "observed", and one for each method.
-      labels: names of the features, lead times, units and title.
+    `observed` is `(T_in, F)`, up to the init time, or `(0, F)` where everything follows from forcings; the rows are
+    `(T, F)` by name: "observed", and one for each method.
     """
     features, units = labels.features, labels.units
     leads = np.asarray(labels.lead_times, float)

@@ -31,7 +31,6 @@ def draw_spectra(
       lead: the position of the lead time.
       styles: the style of each method, from `style_methods`.
       size: width and height in pixels.
-      dpi: pixels an inch.
     """
     figure = new_figure(size[0], size[1], dpi)
     upper, lower = figure.add_axes((0.135, 0.43, 0.845, 0.545)), figure.add_axes((0.135, 0.135, 0.845, 0.25))
@@ -42,7 +41,7 @@ def draw_spectra(
         style_axes(axes)
         axes.set_xscale("log")
         axes.set_xlim(waves[0], waves[-1])  # from long waves to short ones, whichever grows
-        _mark_waves(axes)
+        mark_decades(axes)
     # On common pixels all methods share the observed spectrum; elsewhere the one of the first method is drawn.
     upper.plot(waves, observed[0], label="observed", **OBSERVED_STYLE)
     for number, method in enumerate(map(str, now["method"].values)):
@@ -84,7 +83,8 @@ def _measure_waves(comparison: xr.Dataset) -> tuple[np.ndarray, str]:
     return np.asarray(length.values, float), "wavelength" + ("" if units == "1" else f" ({units})")
 
 
-def _mark_waves(axes: Axes) -> None:
+def mark_decades(axes: Axes) -> None:
+    """Mark 1, 2 and 5 of each power of ten along a logarithmic x axis, as plain numbers."""
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=20))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())

@@ -1,19 +1,19 @@
 """The timescales of a series: power spectra of features and latent states, and the periods of the dynamics."""
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import NullFormatter
 
 from predjax.analysis.timescales import Eigenmodes, Spectrum
-from predjax.pictures.figures import new_figure, save_png
+from predjax.pictures.figures import new_figure
 from predjax.pictures.latents import CYCLE
 from predjax.pictures.lead_times import style_axes
 from predjax.pictures.panels import FAINT, INK, place_axes, place_title
+from predjax.pictures.spectra import mark_decades
 
 DPI = 130
 LEFT, HEAD, WIDTH, HEIGHT, ACROSS, DOWN, FOOT = 72, 72, 330, 240, 66, 62, 50  # pixels
@@ -30,34 +30,18 @@ PANELS = {
 }
 
 
-def draw_timescales(
-    path: str | os.PathLike,
-    spectra: Mapping[str, Spectrum],
-    modes: Eigenmodes,
-    periods: np.ndarray,
-    *,
-    title: str = "",
-    overwrite: bool = False,
-) -> None:
-    """Draw the timescales to a PNG, as `plot_timescales` does.
-
-    Raises:
-      FileExistsError: `path` exists and `overwrite` is False.
-    """
-    save_png(plot_timescales(spectra, modes, periods, title=title), path, overwrite=overwrite)
-
-
 def plot_timescales(
     spectra: Mapping[str, Spectrum], modes: Eigenmodes, periods: np.ndarray, *, title: str = ""
 ) -> Figure:
     """Draw six panels over the period in steps, slow on the left: five spectra, and the histogram of V's periods.
 
+    Dotted lines mark the finite periods of the modes in every panel.
+
     Args:
       spectra: the spectra of x, r, z, r2 and w, with the same periods; z has the coordinates of `modes`.
-      modes: the eigenmodes of the mean V; dotted lines mark their finite periods in every panel.
+      modes: the eigenmodes of the mean V.
       periods: the periods of the eigenvalues of V at all steps, of any shape. Infinite ones and those slower than the
         spectra are not drawn, but counted.
-      title: a line above the panels.
     """
     rows = 2
     width, height = LEFT + 3 * WIDTH + 2 * ACROSS + 20, HEAD + rows * HEIGHT + DOWN + FOOT
@@ -77,9 +61,7 @@ def plot_timescales(
         else:
             _draw_periods(axes, periods, slowest, fastest)
         axes.set_title(PANELS.get(name, "periods of V at all steps"), fontsize=8, color=INK, pad=4, loc="left")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=20))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        mark_decades(axes)
         axes.tick_params(labelsize=6.5)
         if row == rows - 1:
             axes.set_xlabel("period (time steps)", fontsize=7.5, color=INK, labelpad=2)

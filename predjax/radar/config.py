@@ -18,8 +18,7 @@ FEED_OPTIONS = ("layout", "variable", "units", "path_length", "engine")  # of re
 class DataConfig:
     """Options of reading, windows and splits; every field is a command line flag.
 
-    Raises:
-      ValueError: a value outside its choices or its range.
+    Errors: ValueError, a value outside its choices or its range.
     """
 
     layout: str = flag("auto", f"axes of a .npy array, by its shape or one of {'; '.join(LAYOUTS[1:])}", metavar="AXES")
@@ -58,13 +57,8 @@ class DataConfig:
     test_fraction: float = flag(0.15, "fraction of the data to verify on at the end, 0 to 1", metavar="FRACTION")
 
     def __post_init__(self) -> None:
-        choices: dict[str, tuple[str, ...]] = {
-            "layout": LAYOUTS,
-            "units": UNITS,
-            "crop_mode": CROP_MODES,
-            "split": SPLITS,
-        }
-        choices["on_bad_window"] = ON_BAD_WINDOW
+        choices: dict[str, tuple[str, ...]] = {"layout": LAYOUTS, "units": UNITS, "crop_mode": CROP_MODES}
+        choices |= {"split": SPLITS, "on_bad_window": ON_BAD_WINDOW}
         for name, known in choices.items():
             if getattr(self, name) not in known:
                 rule, hint = f"one of {', '.join(map(repr, known))}", suggest(str(getattr(self, name)), known)

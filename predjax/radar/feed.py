@@ -36,15 +36,10 @@ class Feed:
     """The frames, by time, of the files that match `paths` at the last call of `scan`.
 
     A file is read once, and again when it changes. A file that cannot be read, because it is half written for
-    instance, is named once and left out until it changes. Of two frames of one time, the frame of the first file by
-    name is taken. Frames of files without times are numbered.
+    instance, is named once and left out until it changes; `errors` has the reasons by path. Of two frames of one time,
+    the frame of the first file by name is taken. Frames of files without times are numbered.
 
-    Args:
-      paths: files, folders, globs; or datasets or Movies, as `radar.readers.read_movies` takes them.
-      options: keyword arguments of `radar.readers.read_movies`.
-
-    Attributes:
-      errors: why files were left out, by path.
+    Paths may be datasets or Movies too; they and the options are those of `radar.readers.read_movies`.
     """
 
     def __init__(self, paths: Any, **options: Any):

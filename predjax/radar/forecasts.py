@@ -49,8 +49,7 @@ def read_forecasts(paths: Paths, *, variable: str = "", units: str = "file") -> 
     The init time is the variable with the standard name forecast_reference_time; without one, the date that `time`
     counts from, as pysteps writes it.
 
-    Raises:
-      ValueError, OSError: one line with the file, the rule and what was found.
+    Errors: ValueError or OSError, one line with the file, the rule and what was found.
     """
     forecasts = []
     found = [path for path in expand_paths(paths) if path.suffix not in (".npy", ".npz")]  # beside ours in a folder

@@ -9,32 +9,20 @@ from predjax.units import metre_factor
 
 
 class Part(NamedTuple):
-    """The position of one grid within another.
+    """The position of one grid within another."""
 
-    Attributes:
-      corner: row and column of the first pixel of the part, after turning.
-      turned: whether the rows, and the columns, of the part run in the opposite direction.
-    """
-
-    corner: tuple[int, int]
-    turned: tuple[bool, bool]
+    corner: tuple[int, int]  # row and column of the first pixel of the part, after turning
+    turned: tuple[bool, bool]  # whether the rows, and the columns, of the part run in the opposite direction
 
 
 class Grid(NamedTuple):
-    """The positions of the pixels.
+    """The positions of the pixels."""
 
-    Attributes:
-      shape: rows and columns.
-      y, x: coordinates of the pixel centres, with attributes; None where a file has none.
-      mapping_name: name of the variable that describes the projection, or "".
-      mapping: attributes of the CF grid mapping.
-    """
-
-    shape: tuple[int, int]
-    y: xr.Variable | None
+    shape: tuple[int, int]  # rows and columns
+    y: xr.Variable | None  # coordinates of the pixel centres, with attributes; None where a file has none
     x: xr.Variable | None
-    mapping_name: str
-    mapping: dict
+    mapping_name: str  # name of the variable that describes the projection, or ""
+    mapping: dict  # attributes of the CF grid mapping
 
     @classmethod
     def of(cls, movies: xr.Dataset) -> "Grid":

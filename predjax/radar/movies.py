@@ -26,14 +26,11 @@ SAMPLED_FRAMES = 8
 
 
 def build_movies(
-    frames: Any,
-    coords: Mapping[str, Any] | None = None,
-    *,
-    attrs: dict,
-    source: str,
-    files: Sequence[str],
+    frames: Any, coords: Mapping[str, Any] | None = None, *, attrs: dict, source: str, files: Sequence[str]
 ) -> Movies:
-    """Put labels on frames.
+    """Put labels on frames; return Movies, not yet checked, whose texts are one line each.
+
+    Where there are times, the attribute `step_seconds` is their most frequent difference.
 
     Args:
       frames: (movie, time, y, x, channel) float32, an array or anything that xarray indexes lazily.
@@ -44,11 +41,6 @@ def build_movies(
         Any other name: a variable, such as the grid mapping in `Grid.coords`.
       attrs: attributes of the frames; "units" is required.
       source: short name for messages and figures.
-      files: the paths the frames come from.
-
-    Returns:
-      Movies, not yet checked, whose texts are one line each. Where there are times, the attribute `step_seconds` is
-      their most frequent difference.
     """
     attrs = {key: _show(value) for key, value in attrs.items()}
     variable = xr.Variable(DIMENSIONS, frames, attrs)
@@ -92,8 +84,7 @@ def check_movies(movies: Movies) -> Movies:
 
     Values are checked in a few frames spread over the movies: a data set may be larger than memory.
 
-    Raises:
-      ValueError: one line with the source, the rule and the value found.
+    Errors: ValueError, one line with the source, the rule and the value found.
     """
     source = movies.attrs.get("source", "movies")
     if "frames" not in movies:
@@ -129,8 +120,7 @@ def check_sources(movies: Iterable[Movies]) -> Sources:
 def check_together(movies: Iterable[Movies]) -> Sources:
     """Return movies that were checked one by one as a data set: one unit, the same channels and forcings.
 
-    Raises:
-      ValueError: names the two sources that differ, and how.
+    Errors: ValueError, which names the two sources that differ, and how.
     """
     sources = Sources(list(movies))
     for other in sources[1:]:

@@ -14,13 +14,9 @@ TEXTS = ("crs_wkt", "spatial_ref", "proj4")
 def locate_pixels(mapping: dict, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """Return latitude and longitude (y, x) in degrees, on the datum of the projection, as CF asks.
 
-    Args:
-      mapping: attributes of a CF grid mapping; `crs_wkt`, `spatial_ref` or `proj4` come before the CF parameters.
-      y, x: coordinates of rows and columns in metres.
-
-    Returns:
-      The two arrays; None without pyproj, without a projection that it knows, and where a pixel is beyond the edge of
-      the projection.
+    None without pyproj, without a projection that it knows, and where a pixel is beyond the edge of the projection.
+    Of the attributes of the CF grid mapping `crs_wkt`, `spatial_ref` or `proj4` come before the parameters. `y` and `x`
+    are in metres.
     """
     try:
         import pyproj

@@ -110,15 +110,10 @@ def _join(headers: list[Header]) -> list[Movies]:
 def expand_paths(paths: Paths, engine: str = "") -> list[pathlib.Path]:
     """Return the files meant by `paths`: files, folders (their files of a known format), globs, stores (folders, too).
 
-    Args:
-      paths: a sequence of them, or text with commas between them.
-      engine: an engine of xarray, which may read any file of a folder; empty: the formats that predjax knows.
+    Paths are a sequence, or text with commas between them. Files come in the order given, sorted by name inside a
+    folder or glob, each once. With an `engine` of xarray, which may read any file, folders give all files.
 
-    Returns:
-      Files in the order given, sorted by name inside a folder or glob, each once.
-
-    Raises:
-      FileNotFoundError: names the path or pattern that matches no file.
+    Errors: FileNotFoundError, which names the path or pattern that matches no file.
     """
     if isinstance(paths, str | os.PathLike):
         text = os.fspath(paths)

@@ -7,14 +7,10 @@ import xarray as xr
 
 
 class Step(NamedTuple):
-    """A time step in seconds.
-
-    Attributes:
-      seconds: the duration.
-      tolerance: the part of the step by which a time may be off: times are rounded to seconds in some archives.
-    """
+    """A time step in seconds."""
 
     seconds: float
+    # The part of the step by which a time may be off: times are rounded to seconds in some archives.
     tolerance: float = 0.01
 
     @classmethod

@@ -33,15 +33,10 @@ def write_forecast(
     - `lat` and `lon` give the places of the pixels where pyproj is installed and knows the projection.
     - A single channel is one variable with its name in the data; several channels are one variable each. A vector
       series is one variable ([realization,] time, feature).
+    - The layout "pysteps" has the names that pysteps' importer looks for: `precip_intensity` (mm/h) or `reflectivity`
+      (dBZ), and `polar_stereographic` for this projection, the only one that it reads.
 
-    The file appears whole or not at all.
-
-    Args:
-      path: the path of the file; a missing folder is made.
-      forecast: a forecast from `nowcasts.forecast.to_forecast`.
-      overwrite: whether an existing file may be replaced.
-      layout: "cf", or "pysteps" for the names that pysteps' importer looks for: `precip_intensity` (mm/h) or
-        `reflectivity` (dBZ), and `polar_stereographic` for this projection, the only one that it reads.
+    The file appears whole or not at all, and a missing folder is made.
 
     Raises:
       FileExistsError: the file exists and `overwrite` is not set.

@@ -58,7 +58,6 @@ def bootstrap(
         further dimension `resample`.
       reference: the method to compare with; it adds the paired differences to this method.
       names: the wanted scores; None: all floating point scores.
-      draws: how blocks are drawn.
 
     Returns:
       For each score `s`, over (method, ...): `s_low`, `s_high`; with a reference also `s_difference` (method -
@@ -67,8 +66,7 @@ def bootstrap(
       more than 1 % of the draws leave the score undefined (fewer than about five blocks have what it needs);
       "undefined" where the score itself is; "reference" for the reference. With too few cases the bounds are NaN.
 
-    Raises:
-      ValueError: methods of different labels or blocks, an unknown reference or name.
+    Errors: ValueError, methods of different labels or blocks, an unknown reference or name.
     """
     _check_request(statistics, reference)
     first = next(iter(statistics.values()))

@@ -20,22 +20,16 @@ Method = Callable[[Batch], np.ndarray]  # forecast frames (B, T, H, W, C), or (B
 
 
 class Cases(NamedTuple):
-    """Windows of `input_length` observed and `num_steps` forecast frames, and how they are scored.
-
-    `crop`: side in pixels of the square that is cut out of the frames; 0: whole frames.
-    `on_bad_window`: "skip" leaves out windows that cannot be read; "stop" makes them errors.
-    `floor`: smaller values count as the floor, in all forecasts and in the observation (no echo in dBZ); None: none.
-    `scoring`: see `add_scoring`.
-    """
+    """Windows of `input_length` observed and `num_steps` forecast frames, and how they are scored."""
 
     sources: Sources
     windows: Sequence[Window]
     input_length: int
     num_steps: int
-    crop: int = 0
-    on_bad_window: str = "stop"
-    floor: float | None = None
-    scoring: Scoring = Scoring()
+    crop: int = 0  # side in pixels of the square that is cut out of the frames; 0: whole frames
+    on_bad_window: str = "stop"  # on windows that cannot be read: "stop", or "skip" to leave them out
+    floor: float | None = None  # smaller values of forecasts and observation count as the floor (no echo in dBZ)
+    scoring: Scoring = Scoring()  # see `add_scoring`
 
     @property
     def length(self) -> int:
@@ -52,13 +46,11 @@ def add_scoring(
     """Return the cases with their `floor` and their `scoring`.
 
     Args:
-      cases: the cases to verify on.
       thresholds: of events; empty: the usual ones of the unit, and none for vector series.
       sides: the sides of the FSS windows in pixels; vector series have no FSS.
       scaling: the `Scaling` of a model. Its floor in dBZ is the floor of all fields; data in [0, 1] get SSIM and PSNR.
 
-    Raises:
-      ValueError: a threshold that values of the unit never or always reach, a side that is no odd number.
+    Errors: ValueError, a threshold that values of the unit never or always reach, a side that is no odd number.
     """
     units, series = cases.units, is_series(cases.sources[0])
     chosen = tuple(thresholds) or (() if series else THRESHOLDS.get(units, (0.5,)))

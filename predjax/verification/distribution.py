@@ -19,18 +19,15 @@ BLOCK_PIXELS = 2**18
 
 
 class Bins(NamedTuple):
-    """The bins of a histogram: edges (E,), and a value that stands for each of the E + 1 bins (E + 1,).
+    """The bins of a histogram; a value on an edge belongs to the bin above."""
 
-    A value on an edge belongs to the bin above. `error` says how far a bin's value may be from the values in the bin.
-    """
-
-    edges: np.ndarray
-    values: np.ndarray
-    error: str
+    edges: np.ndarray  # (E,)
+    values: np.ndarray  # (E + 1,): a value that stands for each bin
+    error: str  # how far a bin's value may be from the values in the bin
 
 
 def choose_bins(units: str) -> Bins:
-    """Return the bins for a unit: of constant width in dBZ; of constant ratio in mm/h, and else on both sides of zero.
+    """Return the bins for a unit: of one width in dBZ, of one ratio in mm/h; other units have these also below zero.
 
     The bins below the first and above the last edge are open: they count values but do not tell how large these are.
     """
@@ -51,14 +48,13 @@ def choose_bins(units: str) -> Bins:
 def histogram_statistics(forecast: np.ndarray, observed: np.ndarray, scoring: Scoring = PLAIN) -> xr.Dataset:
     """Return the additive histograms of some cases, over the pixels where forecast and observation have a value.
 
-    Args: as for `scores.statistics`.
+    The fields are those of `scores.statistics`.
 
     Returns:
       histogram_forecast, histogram_observed (lead_time, bin): int64. The coordinate `bin` holds the value that stands
       for each bin; its attribute `quantile_error` says how large the error of that value may be.
 
-    Raises:
-      ValueError: bad fields or labels.
+    Errors: ValueError, bad fields or labels.
     """
     forecast, observed = check_fields(forecast, observed)
     leads = label_leads(forecast.shape[1], scoring)
@@ -71,10 +67,8 @@ def histogram_statistics(forecast: np.ndarray, observed: np.ndarray, scoring: Sc
             for k, values in enumerate((f[valid], o[valid])):
                 places = np.searchsorted(bins.edges.astype(values.dtype), values, side="right")
                 counts[k, lead] += np.bincount(places, minlength=bins.values.size)
-    variables = {
-        "histogram_forecast": (("lead_time", "bin"), counts[0]),
-        "histogram_observed": (("lead_time", "bin"), counts[1]),
-    }
+    names = ("histogram_forecast", "histogram_observed")
+    variables = {name: (("lead_time", "bin"), values) for name, values in zip(names, counts)}
     rules = {"long_name": "value that stands for the bin", "units": scoring.units, "quantile_error": bins.error}
     return xr.Dataset(variables, {"lead_time": leads, "bin": ("bin", bins.values, rules)}, {"units": scoring.units})
 
@@ -82,8 +76,7 @@ def histogram_statistics(forecast: np.ndarray, observed: np.ndarray, scoring: Sc
 def distribution_skill(statistics: xr.Dataset) -> xr.Dataset:
     """Return mean, variance and 99 % quantile of forecast and observation from summed statistics.
 
-    Args:
-      statistics: `histogram_statistics` together with the sums of `scores.statistics` of the same cases.
+    These are `histogram_statistics` together with the sums of `scores.statistics` of the same cases.
 
     Returns:
       mean_forecast, mean_observed, variance_forecast, variance_observed, q99_forecast, q99_observed, and their ratios
@@ -112,11 +105,8 @@ def distribution_skill(statistics: xr.Dataset) -> xr.Dataset:
         if of == "ratio":
             values.attrs = {"long_name": f"{long_names[what]}, forecast / observed", "units": "1"}
             continue
-        squared = units if units == "1" else f"({units})^2"
-        values.attrs = {
-            "long_name": f"{long_names[what]} of the {of}",
-            "units": squared if what == "variance" else units,
-        }
+        unit = f"({units})^2" if what == "variance" and units != "1" else units
+        values.attrs = {"long_name": f"{long_names[what]} of the {of}", "units": unit}
         if what == "q99":
             values.attrs["error"] = s["bin"].attrs["quantile_error"]
     return result

@@ -25,8 +25,7 @@ class Scoring:
         different sizes add only when they have the same side.
       pixel_size: side of a pixel in metres, where it is known.
 
-    Raises:
-      ValueError: thresholds, windows or numbers that make no sense.
+    Errors: ValueError, thresholds, windows or numbers that make no sense.
     """
 
     thresholds: Sequence[float] = ()
@@ -64,8 +63,7 @@ PLAIN = Scoring()
 def check_fields(forecast: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return both as (case, T, H, W, C) floating point arrays of one shape, where NaN is missing.
 
-    Raises:
-      ValueError: other shapes or types, masked arrays.
+    Errors: ValueError, other shapes or types, masked arrays.
     """
     forecast, observed = check_field("forecast", forecast), check_field("observed", observed)
     if forecast.shape != observed.shape:
@@ -88,8 +86,7 @@ def check_field(name: str, values: np.ndarray, axes: Sequence[str] = ("case", "T
 def find_valid(forecast: np.ndarray, observed: np.ndarray, frame: int) -> np.ndarray:
     """Return where both have a value, as a Boolean array.
 
-    Raises:
-      ValueError: an infinite value; the message counts `frame` from 1.
+    Errors: ValueError, an infinite value; the message counts `frame` from 1.
     """
     if np.isinf(forecast).any() or np.isinf(observed).any():
         raise ValueError(f"infinite value in frame {frame} of forecast or observed; only NaN is missing")
@@ -103,11 +100,7 @@ def split_cases(shape: tuple[int, ...], pixels: int) -> Iterator[slice]:
 
 
 def label_leads(steps: int, scoring: Scoring) -> tuple[str, np.ndarray, dict[str, str]]:
-    """Return the coordinate lead_time of `steps` frames.
-
-    Raises:
-      ValueError: another number of lead times.
-    """
+    """Return the coordinate lead_time of `steps` frames. Errors: ValueError, another number of lead times."""
     times, units = scoring.lead_times, scoring.lead_units
     if times is None:
         times, units = range(1, steps + 1), "1"

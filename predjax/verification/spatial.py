@@ -30,34 +30,21 @@ BLOCK_PIXELS = 2**18  # pixels at a time: they fit into a processor's cache
 
 
 class _Work(NamedTuple):
-    """Memory that every part of the cases uses again: new pages each time would take longer than the sums.
+    """Memory that every part of the cases uses again: new pages each time would take longer than the sums."""
 
-    areas: (2, N, H + 1, W + 1), int32; the first row and column are zeros.
-    rows: int32 vector.
-    counts: three float64 vectors.
-    """
-
-    areas: np.ndarray
-    rows: np.ndarray
-    counts: np.ndarray
+    areas: np.ndarray  # (2, N, H + 1, W + 1), int32; the first row and column are zeros
+    rows: np.ndarray  # int32 vector
+    counts: np.ndarray  # three float64 vectors
 
 
 def fss_statistics(
-    forecast: np.ndarray,
-    observed: np.ndarray,
-    scoring: Scoring,
-    *,
-    min_coverage: float = MIN_COVERAGE,
+    forecast: np.ndarray, observed: np.ndarray, scoring: Scoring, *, min_coverage: float = MIN_COVERAGE
 ) -> xr.Dataset:
     """Return the additive sums of the FSS of some cases, by lead time, threshold and window.
 
     An event is `value >= threshold` in the precision of the field. A pixel is valid where forecast and observation
-    have a value. Channels count as fields of their own.
-
-    Args:
-      forecast, observed: as for `scores.statistics`.
-      scoring: its thresholds, windows, units and lead times. A window that is larger than the field counts nowhere.
-      min_coverage: the fraction in (0, 1] of a window that must be valid for the window to count.
+    have a value, and a window counts where at least `min_coverage` in (0, 1] of it is valid. A window that is larger
+    than the field counts nowhere. Channels count as fields of their own. The fields are those of `scores.statistics`.
 
     Returns:
       fss_squared_difference, fss_forecast_squared, fss_observed_squared (lead_time, threshold, window): float64
@@ -65,8 +52,7 @@ def fss_statistics(
       fss_observed_events (lead_time, threshold) and fss_pixels (lead_time): int64, observed events and valid pixels.
       The attributes of the coordinate `window` state the rules.
 
-    Raises:
-      ValueError: bad fields, labels or min_coverage.
+    Errors: ValueError, bad fields, labels or min_coverage.
     """
     forecast, observed = check_fields(forecast, observed)
     thresholds, windows = scoring.thresholds, scoring.windows

@@ -10,11 +10,7 @@ MIN_COVERAGE = 0.5  # frames with a smaller valid fraction do not count
 
 
 def spectrum_statistics(
-    forecast: np.ndarray,
-    observed: np.ndarray,
-    scoring: Scoring = PLAIN,
-    *,
-    taper: bool = True,
+    forecast: np.ndarray, observed: np.ndarray, scoring: Scoring = PLAIN, *, taper: bool = True
 ) -> xr.Dataset:
     """Return the additive sums of the power spectra of some cases, by lead time and wave number.
 
@@ -22,20 +18,16 @@ def spectrum_statistics(
     The power at k is the mean of |F|^2 / N over the Fourier modes whose frequency times L rounds to k, with the
     unnormalised transform F of a frame of N pixels. Channels count as frames of their own.
 
-    Args:
-      forecast, observed: as for `scores.statistics`.
-      scoring: its units and lead times, `fill`, `side`, and `pixel_size`, which adds the coordinate `wavelength`.
-      taper: remove the mean of the frame and multiply the rest by a Hann window (the power that the window takes away
-        is restored). Without the taper the jump between opposite edges fills the small scales of both fields and
-        hides blur there.
+    The `taper` removes the mean of the frame and multiplies the rest by a Hann window (the power that the window takes
+    away is restored). Without it the jump between opposite edges fills the small scales of both fields and hides blur
+    there. The fields are those of `scores.statistics`; a `pixel_size` adds the coordinate `wavelength`.
 
     Returns:
       spectrum_forecast, spectrum_observed (lead_time, wavenumber): float64 sums over frames of the power, in the
       squared unit of the fields; spectrum_frames (lead_time): int64, the frames that counted. The attributes of the
       coordinate `wavenumber` state the rules.
 
-    Raises:
-      ValueError: bad fields or labels, a side that is larger than the frame.
+    Errors: ValueError, bad fields or labels, a side that is larger than the frame.
     """
     forecast, observed = check_fields(forecast, observed)
     fill = scoring.fill
@@ -75,12 +67,9 @@ def spectrum_statistics(
     if scoring.pixel_size is not None:
         length = {"long_name": "wavelength", "units": "m"}
         coords["wavelength"] = ("wavenumber", max(height, width) * scoring.pixel_size / numbers, length)
-    by_wave = ("lead_time", "wavenumber")
-    variables = {
-        "spectrum_forecast": (by_wave, sums[0]),
-        "spectrum_observed": (by_wave, sums[1]),
-        "spectrum_frames": ("lead_time", frames),
-    }
+    names = ("spectrum_forecast", "spectrum_observed")
+    variables: dict[str, tuple] = {name: (("lead_time", "wavenumber"), values) for name, values in zip(names, sums)}
+    variables["spectrum_frames"] = "lead_time", frames
     return xr.Dataset(variables, coords, {"units": scoring.units})
 
 

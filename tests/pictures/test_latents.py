@@ -1,10 +1,9 @@
 """The latent view of a series: each line is a latent state, each strip a sequence of modes."""
 
 import numpy as np
-import pytest
 from matplotlib.colors import to_rgb
 
-from predjax.pictures.latents import CYCLE, MOST_FEATURES, draw_latents, plot_latents
+from predjax.pictures.latents import CYCLE, MOST_FEATURES, plot_latents
 
 STEPS = 30
 LATENTS = {
@@ -32,9 +31,3 @@ def test_panels_are_the_latents_and_the_strips_the_modes(assert_readable):
         assert axes.get_ylabel() == name.replace(" ", "\n")
         np.testing.assert_allclose(axes.images[0].get_array()[0], [to_rgb(CYCLE[mode]) for mode in modes])
     assert found.get_xlabel() == "time step"
-
-
-def test_an_existing_picture_stays(tmp_path):
-    draw_latents(tmp_path / "a.png", LATENTS, MODES)
-    with pytest.raises(FileExistsError, match=r"a\.png"):
-        draw_latents(tmp_path / "a.png", LATENTS, MODES)

@@ -1,9 +1,8 @@
 """Responses over what drives them."""
 
 import numpy as np
-import pytest
 
-from predjax.pictures.responses import draw_responses, plot_responses
+from predjax.pictures.responses import plot_responses
 from predjax.pictures.series import SeriesLabels
 
 TIMES = np.linspace(0, 6, 50)[:, None]
@@ -32,10 +31,3 @@ def test_features_beyond_the_fourth_are_counted():
     labels = SeriesLabels([f"y{i}" for i in range(6)], range(1, 51))
     figure = plot_responses(np.tile(STRAIN, 2), wide, [f"f{i}" for i in range(6)], labels)
     assert len(figure.axes) == 4 and "2 more features not shown" in figure.texts[0].get_text()
-
-
-def test_an_existing_picture_stays(tmp_path):
-    path = tmp_path / "a.png"
-    draw_responses(path, STRAIN, ROWS, NAMES, LABELS)
-    with pytest.raises(FileExistsError, match=r"a\.png"):
-        draw_responses(path, STRAIN, ROWS, NAMES, LABELS)

@@ -1,9 +1,8 @@
 """Pictures of series: a panel a feature, the forecasts begin where the observation ends."""
 
 import numpy as np
-import pytest
 
-from predjax.pictures.series import MOST_PANELS, SeriesLabels, draw_series, encode_series, plot_series
+from predjax.pictures.series import MOST_PANELS, SeriesLabels, plot_series
 
 
 def label(features):
@@ -34,12 +33,3 @@ def test_many_features_are_counted():
     figure = plot_series(observed, rows, label([str(i) for i in range(11)]))
     assert len(figure.axes) == MOST_PANELS
     assert "values in m; 3 more features not shown" in [text.get_text() for text in figure.texts]
-
-
-def test_a_file_is_not_overwritten_unasked(tmp_path):
-    observed, rows = make_case(1)
-    for allowed in (False, True):
-        draw_series(tmp_path / "a.png", observed, rows, label(["$x$"]), overwrite=allowed)
-    assert (tmp_path / "a.png").read_bytes()[:4] == encode_series(observed, rows, label(["$x$"]))[:4] == b"\x89PNG"
-    with pytest.raises(FileExistsError, match=r"a\.png"):
-        draw_series(tmp_path / "a.png", observed, rows, label(["x"]))

@@ -5,7 +5,7 @@ import pytest
 
 from predjax.analysis.timescales import find_eigenmodes, find_spectrum
 from predjax.pictures import timescales
-from predjax.pictures.timescales import draw_timescales, plot_timescales
+from predjax.pictures.timescales import plot_timescales
 
 
 def rotate(period, modulus=1.0):
@@ -64,9 +64,3 @@ def test_neighbours_share_their_mean_power(data):
     assert len(shown) < 130 and (np.diff(shown) < 0).all()
     np.testing.assert_allclose(shown[:10], periods[:10])
     assert np.isnan(power[0]) and power[5] == 5 and (np.diff(power[1:]) > 0).all() and 190 < power[-1] < 200
-
-
-def test_an_existing_picture_stays(data, tmp_path):
-    draw_timescales(tmp_path / "one.png", *data)
-    with pytest.raises(FileExistsError):
-        draw_timescales(tmp_path / "one.png", *data)

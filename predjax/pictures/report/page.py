@@ -35,8 +35,7 @@ class Picture(NamedTuple):
 def embed_picture(data: bytes, alt: str, title: str = "", note: str = "", *, scale: int = 1) -> Picture:
     """Return the picture of a PNG or GIF, shown at 1 / `scale` of its size in pixels.
 
-    Raises:
-      ValueError: the bytes are neither a PNG nor a GIF.
+    Errors: ValueError, the bytes are neither a PNG nor a GIF.
     """
     kind = {b"\x89PNG": "png", b"GIF8": "gif"}.get(data[:4])
     if kind is None:

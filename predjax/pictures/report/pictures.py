@@ -87,10 +87,7 @@ def picture_ensemble(ensemble: xr.Dataset, method: str) -> list[Picture]:
 
 
 def make_legend(styles: Mapping[str, Mapping], *, observed: bool = False, bands: str = "") -> Legend:
-    """Make the legend of a section, which stays in sight while the section scrolls by.
-
-    `observed` adds the line of the observation; `bands` names the shaded bands.
-    """
+    """Make the legend of a section, which stays in sight while the section scrolls by."""
     lines = [("observed", OBSERVED_STYLE)] if observed else []
     lines += [(method, {**style, "linewidth": 1.6}) for method, style in styles.items()]
     return Legend([embed_picture(_draw_swatch(style), "", name, scale=SCALE) for name, style in lines], bands)

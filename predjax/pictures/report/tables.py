@@ -13,31 +13,18 @@ from predjax.pictures.report.words import SIGNS, find_reference, judge, mark_fin
 COUNTS = ("hits", "misses", "false_alarms", "pairs")
 IN_UNITS = ("rmse", "mae", "mean_error", "crps", "spread", "ensemble_rmse")  # share their number of decimals
 AMOUNTS = ("mean_forecast", "mean_observed", "q99_forecast", "q99_observed", "psnr")
-HEADINGS = {
-    "rmse": "RMSE",
-    "mae": "MAE",
+_CAPITALS = ("rmse", "mae", "ssim", "psnr", "csi", "pod", "far", "ets", "hss", "fss", "crps")
+HEADINGS = {name: name.upper() for name in _CAPITALS}  # a score without an entry has its own name
+HEADINGS |= {
     "mean_error": "ME",
     "correlation": "corr.",
-    "ssim": "SSIM",
-    "psnr": "PSNR",
     "pairs": "pixel pairs",
-    "hits": "hits",
-    "misses": "misses",
     "false_alarms": "false alarms",
-    "csi": "CSI",
-    "pod": "POD",
-    "far": "FAR",
-    "bias": "bias",
-    "ets": "ETS",
-    "hss": "HSS",
-    "fss": "FSS",
     "mean_forecast": "mean, forecast",
     "mean_observed": "mean, observed",
     "variance_ratio": "variance, fcst / obs",
     "q99_forecast": "99 % quantile, forecast",
     "q99_observed": "99 % quantile, observed",
-    "crps": "CRPS",
-    "spread": "spread",
     "ensemble_rmse": "RMSE of the mean",
     "spread_ratio": "spread / error",
     "brier": "Brier",
@@ -148,7 +135,7 @@ def _score_columns(data: xr.Dataset, names: Sequence[str], reference: str = "") 
         ends = [data[f"{name}_{end}"] if f"{name}_{end}" in data else data[name] * np.nan for end in ("low", "high")]
         rows = zip(*(values.transpose("method", "lead_time").values for values in (data[name], *ends)))
         cells = [[_with_interval(value, low, high, decimals) for value, low, high in zip(*row)] for row in rows]
-        columns.append(Column(cells, HEADINGS[name]))
+        columns.append(Column(cells, HEADINGS.get(name, name)))
         if reference and name in SIGNS and f"{name}_verdict" in data:
             columns.append(_difference_column(data, name, reference, decimals))
     return columns

@@ -10,7 +10,7 @@ import xarray as xr
 from predjax.pictures.lead_times import name_event, name_lead_unit
 
 SIGNS = {"rmse": -1, "mae": -1, "csi": 1, "fss": 1, "ssim": 1, "psnr": 1}  # 1: more is better
-SHORT = {"rmse": "RMSE", "mae": "MAE", "csi": "CSI", "fss": "FSS", "ssim": "SSIM", "psnr": "PSNR"}
+SHORT = {name: name.upper() for name in SIGNS}
 BETTER, EQUAL, WORSE, UNDEFINED = "better", "equal", "worse", "undefined"
 
 

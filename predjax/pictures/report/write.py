@@ -27,10 +27,7 @@ __all__ = ["Report", "ReportCase", "write_report"]
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """The content of a report.
-
-    A section appears where its data are there: without intervals, FSS, spectra, coverage or an ensemble the other
-    sections stay the same.
+    """The content of a report. A section appears where its data are there; without them the others stay the same.
 
     Attributes:
       title: the methods and the data.
@@ -41,7 +38,6 @@ class Report:
         intervals `<score>_low`, `_high`, `_difference`, `_difference_low`, `_difference_high` and `_verdict` of the
         bootstrap; `attrs["units"]` is the unit of the data.
       whole: the comparison on each method's own pixels; its intervals are not shown.
-      cases: nowcasts to show.
       ensemble: scores of ensembles, with or without a dimension method.
     """
 

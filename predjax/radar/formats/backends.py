@@ -45,8 +45,7 @@ class _CompositeBackend(BackendEntrypoint):
     ) -> xr.Dataset:
         """Return the Dataset of a file, decoded as `xarray.open_dataset` was asked to.
 
-        Raises:
-          ValueError, OSError: one line with the file, the rule and what was found.
+        Errors: ValueError or OSError, one line with the file, the rule and what was found.
         """
         found = self.open(os.fspath(filename_or_obj), variable)
         return xr.decode_cf(found, drop_variables=drop_variables, **decoding)

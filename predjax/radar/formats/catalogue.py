@@ -37,24 +37,18 @@ class Reading(NamedTuple):
 
 
 class Format(NamedTuple):
-    """A format, in one of two kinds.
+    """A format, in one of two kinds."""
 
-    Attributes:
-      suffixes: the suffixes of its files, in lower case; a format without suffixes is a folder.
-      holds: (first kind) tells from a path and the first 8 bytes of the file whether its content has this format.
-      open: (first kind) opens a path with the wanted variable ("": the only one) as a lazy Dataset of undecoded numbers
-        with CF attributes. Files of one grid are joined in time.
-      read: (second kind, arrays and tables) reads a path as Movies, each file by itself.
-      is_composite: whether a file is one image, without forcings.
-      in_folders: whether such files are read when a user names their folder; else each must be named.
-    """
-
-    suffixes: tuple[str, ...]
+    suffixes: tuple[str, ...]  # the suffixes of its files, in lower case; a format without suffixes is a folder
+    # The first kind: `holds` tells the format from a path and the first 8 bytes of the file; `open` opens a path with
+    # the wanted variable ("": the only one) as a lazy Dataset of undecoded numbers with CF attributes. Files of one
+    # grid are joined in time.
     holds: Callable[[str, bytes], bool] | None = None
     open: Callable[[str, str], xr.Dataset] | None = None
+    # The second kind, arrays and tables: reads a path as Movies, each file by itself.
     read: Callable[[pathlib.Path, Reading], Movies] | None = None
-    is_composite: bool = False
-    in_folders: bool = True
+    is_composite: bool = False  # whether a file is one image, without forcings
+    in_folders: bool = True  # whether such files are read when a user names their folder; else each must be named
 
 
 def _read_array(file: pathlib.Path, reading: Reading) -> Movies:
@@ -109,8 +103,7 @@ def is_gridded(file: str | os.PathLike) -> bool:
 def read_labels(file: str, reading: Reading) -> Header:
     """Read the labels of one file of frames, whose content says which format it is.
 
-    Raises:
-      ValueError, OSError: one line with the file, the rule and what was found.
+    Errors: ValueError or OSError, one line with the file, the rule and what was found.
     """
     with NETCDF_LOCK:
         try:

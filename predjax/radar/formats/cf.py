@@ -39,14 +39,10 @@ def attributes(item: xr.Dataset | xr.Variable) -> dict:
 def find_variable(dataset: xr.Dataset, wanted: str, ignored: Iterable[str], file: str) -> str:
     """Return the name of the variable that holds the frames.
 
-    Args:
-      dataset: where it is.
-      wanted: its name ("group/name" inside a group), or empty for the only one that can be meant.
-      ignored: names that are not meant (the forcings).
-      file: name of the file, for the message of an error.
+    It is the `wanted` one ("group/name" inside a group); empty: the only one that can be meant besides the `ignored`
+    ones (the forcings).
 
-    Raises:
-      ValueError: there is none, or there are several; the message lists them.
+    Errors: ValueError, there is none, or there are several; the message lists them.
     """
     found = _find_maps(dataset) or _find_series(dataset, ignored)
     if wanted:
@@ -62,13 +58,10 @@ def find_variable(dataset: xr.Dataset, wanted: str, ignored: Iterable[str], file
         shapes = [f"{name} ({', '.join(map(str, one.dims))})" for name, one in top.items() if one.ndim >= 2]
         raise ValueError(f"{file}: no variable has the dimensions time, y and x; found {', '.join(shapes) or 'none'}")
     if len(chosen) > 1:
-        radar = [
-            name for name in chosen if is_radar_name(str(attributes(dataset.variables[name]).get("standard_name", "")))
-        ]
+        radar = [one for one in chosen if is_radar_name(_text(dataset.variables[one], "standard_name"))]
         if len(radar) != 1:
-            raise ValueError(
-                f"{file}: several variables could be the frames: {', '.join(chosen)}; choose one with --variable"
-            )
+            listed = ", ".join(chosen)
+            raise ValueError(f"{file}: several variables could be the frames: {listed}; choose one with --variable")
         chosen = radar
     return chosen[0]
 
@@ -82,14 +75,10 @@ def is_series(dataset: xr.Dataset, name: str) -> bool:
 def find_roles(dataset: xr.Dataset, name: str, label: str, *, unknown: str = "") -> dict[str, str]:
     """Return the role of every dimension of a variable: one of ROLES, or "" for a size of one.
 
-    Args:
-      dataset: the Dataset that has the variable.
-      name: the name of the variable, which holds frames or a forcing.
-      label: file and variable, for the messages of errors.
-      unknown: the role of a dimension that nothing identifies; with "" such a dimension is an error.
+    A dimension that nothing identifies has the role `unknown`, or is an error where that is "". Messages begin with the
+    `label`, the file and the variable.
 
-    Raises:
-      ValueError: a dimension cannot be identified, or two have the same role.
+    Errors: ValueError, a dimension cannot be identified, or two have the same role.
     """
     roles: dict[str, str] = {}
     variable = dataset.variables[name]
@@ -135,11 +124,8 @@ def find_time(dataset: xr.Dataset, name: str, roles: dict[str, str]) -> str | No
         standard_name = _text(one, "standard_name")
         if not is_date(one) or standard_name == "forecast_reference_time" or key.startswith(("start", "forecast_ref")):
             continue
-        rank = (
-            dimension is None or key != _plain(dimension),
-            standard_name != "time",
-            key not in ("valid_time", "time"),
-        )
+        own = dimension is not None and key == _plain(dimension)
+        rank = (not own, standard_name != "time", key not in ("valid_time", "time"))
         if dimension:
             meant = dimension in one.dims and set(one.dims) <= {dimension, movie}
         else:

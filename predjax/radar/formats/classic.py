@@ -16,8 +16,7 @@ _TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 8, 7: 1, 8: 2, 9: 4, 10: 8, 11: 
 def check_classic_size(path: str) -> None:
     """Refuse a truncated classic netCDF file.
 
-    Raises:
-      ValueError: names the size found and the size the header asks for.
+    Errors: ValueError, which names the size found and the size the header asks for.
     """
     size = os.path.getsize(path)
     with open(path, "rb") as file:

@@ -17,25 +17,15 @@ _CLOCK = {"units": "nanoseconds since 1970-01-01", "calendar": "proleptic_gregor
 
 
 class Composite(NamedTuple):
-    """One image and its labels.
+    """One image and its labels."""
 
-    Attributes:
-      name: the name of the quantity.
-      pixels: the array (y, x).
-      attrs: the attributes of the pixels: units, packing, names; see `decode.read_packing`.
-      grid: where the pixels lie.
-      time: the time of the image.
-      period: start and end of an accumulation, or None.
-      file_attrs: the attributes of the whole file.
-    """
-
-    name: str
-    pixels: FileArray
-    attrs: dict
-    grid: Grid
+    name: str  # of the quantity
+    pixels: FileArray  # the array (y, x)
+    attrs: dict  # the attributes of the pixels: units, packing, names; see `decode.read_packing`
+    grid: Grid  # where the pixels lie
     time: np.datetime64
-    period: tuple[np.datetime64, np.datetime64] | None
-    file_attrs: dict
+    period: tuple[np.datetime64, np.datetime64] | None  # start and end of an accumulation, or None
+    file_attrs: dict  # of the whole file
 
 
 def label_composite(composite: Composite) -> xr.Dataset:

@@ -51,16 +51,10 @@ def check_engine(name: str) -> None:
         raise ValueError(f"engine must be one that xarray has installed ({', '.join(known)}), not {name!r}")
 
 
-def open_with(engine: str, path: str, variable: str = "") -> xr.Dataset:
-    """Open a file by an engine of xarray as a lazy Dataset of undecoded numbers.
+def open_with(engine: str, path: str) -> xr.Dataset:
+    """Open a file by an engine of xarray as a lazy Dataset of undecoded numbers with all variables.
 
-    Args:
-      engine: name of the engine.
-      path: the path of the file.
-      variable: not used: all variables are there.
-
-    Raises:
-      ValueError: one line: the engine cannot open the file.
+    Errors: ValueError, one line: the engine cannot open the file.
     """
     with NETCDF_LOCK:
         return read_from_file(OPEN_FILES.get(path, _open_file, engine), path, _open_file, engine)

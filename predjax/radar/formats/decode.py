@@ -21,46 +21,28 @@ _UNWRITTEN = 9.9e36
 
 @dataclasses.dataclass(frozen=True)
 class Decoder:
-    """A function from stored numbers to float32 values: value = convert(stored * scale + offset).
+    """A function from stored numbers to float32 values: value = convert(stored * scale + offset)."""
 
-    Attributes:
-      dtype: the type of the stored numbers, e.g. "<i2".
-      scale, offset: the scale and offset of the packing.
-      missing: stored numbers that mean "no data"; they come before `dry`.
-      dry, dry_value: stored numbers that mean "looked, and nothing there", and the value of that before conversion.
-      stored_range, value_range: smallest and largest valid stored number, and value before conversion.
-      quantity: "rain", "reflectivity" or "" (anything else): which values are impossible.
-      unsigned: whether signed stored numbers are read as unsigned (attribute `_Unsigned`).
-      factor: multiplies the value (a unit or an accumulation into mm/h).
-      to: "" (keep), "mm/h" (from dBZ) or "dBZ" (from mm/h), after the factor, by Z = zr_a R^zr_b.
-      values: float64 bytes, the value of each code where the scale is not linear; scale and offset are not used then.
-    """
-
-    dtype: str
+    dtype: str  # the type of the stored numbers, e.g. "<i2"
     scale: float = 1.0
     offset: float = 0.0
-    missing: tuple[float, ...] = ()
-    dry: tuple[float, ...] = ()
-    dry_value: float = 0.0
-    stored_range: tuple[float, float] = (-np.inf, np.inf)
-    value_range: tuple[float, float] = (-np.inf, np.inf)
-    quantity: str = ""
-    unsigned: bool = False
-    factor: float = 1.0
-    to: str = ""
+    missing: tuple[float, ...] = ()  # stored numbers that mean "no data"; they come before `dry`
+    dry: tuple[float, ...] = ()  # stored numbers that mean "looked, and nothing there"
+    dry_value: float = 0.0  # their value before conversion
+    stored_range: tuple[float, float] = (-np.inf, np.inf)  # smallest and largest valid stored number
+    value_range: tuple[float, float] = (-np.inf, np.inf)  # smallest and largest valid value before conversion
+    quantity: str = ""  # "rain", "reflectivity" or "" (anything else): which values are impossible
+    unsigned: bool = False  # whether signed stored numbers are read as unsigned (attribute `_Unsigned`)
+    factor: float = 1.0  # multiplies the value (a unit or an accumulation into mm/h)
+    to: str = ""  # "" (keep), "mm/h" (from dBZ) or "dBZ" (from mm/h), after the factor, by Z = zr_a R^zr_b
     zr_a: float = units.ZR_A
     zr_b: float = units.ZR_B
-    values: bytes = b""
+    values: bytes = b""  # float64 of each code where the scale is not linear; scale and offset are not used then
 
     def __call__(self, stored: np.ndarray, name: str) -> np.ndarray:
         """Return the values of `stored` as float32 with NaN = no data; arithmetic in float64, rounded once.
 
-        Args:
-          stored: any shape, as read.
-          name: file and variable, for the message of an error.
-
-        Raises:
-          ValueError: an infinite value, or one that must be a fill value that was not declared.
+        Errors: ValueError, an infinite value, or one that must be a fill value that was not declared.
         """
         if self.table is not None:
             # Few numbers can be stored, so each is decoded once: the same values, several times faster.
@@ -158,8 +140,7 @@ def read_packing(dtype: np.dtype, attrs: dict, name: str) -> Decoder:
     nothing there" (the `undetect` of ODIM), and `dry_value` is their value before conversion. A scale that is not
     linear is a variable, named by the attribute `code_values`; see `with_code_values`.
 
-    Raises:
-      ValueError: the stored type is not a real number, or an attribute is not one.
+    Errors: ValueError, the stored type is not a real number, or an attribute is not one.
     """
     check_dtype(np.dtype("bool") if attrs.get("dtype") == "bool" else dtype, name)
     dtype = np.dtype(dtype)
@@ -202,8 +183,7 @@ def read_packing(dtype: np.dtype, attrs: dict, name: str) -> Decoder:
 def with_code_values(decoder: Decoder, values: np.ndarray, name: str) -> Decoder:
     """Return a decoder to which `values` (code,) tell the value of each code of 8 or 16 bits; NaN = no data.
 
-    Raises:
-      ValueError: the stored numbers are no such codes, or there is not a value for each.
+    Errors: ValueError, the stored numbers are no such codes, or there is not a value for each.
     """
     dtype = np.dtype(decoder.dtype)
     if dtype.kind != "u" or dtype.itemsize > 2 or values.shape != (2 ** (8 * dtype.itemsize),):
@@ -216,8 +196,7 @@ def with_code_values(decoder: Decoder, values: np.ndarray, name: str) -> Decoder
 def check_dtype(dtype: np.dtype, name: str) -> None:
     """Refuse what cannot become float32 without a decision of the user.
 
-    Raises:
-      ValueError: names the type found.
+    Errors: ValueError, which names the type found.
     """
     kind = getattr(dtype, "kind", "O")
     if kind not in "iuf":

@@ -12,27 +12,16 @@ _UNREADABLE = (RuntimeError, OSError, IndexError)
 
 
 class FileFrames:
-    """Frames (movie, time, y, x, field) that lie in one or many files, or (movie, time, field) without pixels.
-
-    Attributes:
-      shape: the shape of the whole array.
-      dtype: float32, or the type of the codes.
-    """
+    """Frames (movie, time, y, x, field) that lie in one or many files, or (movie, time, field) without pixels."""
 
     reads_lists = False
 
     def __init__(
-        self,
-        parts: list[tuple[str, tuple[Field, ...]]],
-        frames: np.ndarray,
-        shape: tuple[int, ...],
-        dtype: Any = np.float32,
+        self, parts: list[tuple[str, tuple[Field, ...]]], frames: np.ndarray, shape: tuple, dtype: Any = np.float32
     ) -> None:
-        """Args:
-        parts: path and fields of every file.
-        frames: (time, 2): for every frame the number of its file and its place in it, in order of time.
-        shape: the shape of the whole array.
-        dtype: the type that the decoders of the fields return.
+        """Take path and fields of every file, and for every frame in time its file's number and its place in it.
+
+        The decoders of the fields return `dtype`: float32, or the type of the codes.
         """
         self._parts, self._frames = parts, frames
         self.shape, self.dtype = shape, np.dtype(dtype)
@@ -85,18 +74,12 @@ class FileFrames:
 
 
 def read_field(file: str, field: Field, where: dict[str, range]) -> np.ndarray:
-    """Read and decode a piece of one field.
-
-    Args:
-      file: the path of the file.
-      field: the field of the file to read.
-      where: the ranges along "movie", "time", "y" and "x".
+    """Read and decode a piece of one field; `where` has the ranges along "movie", "time", "y" and "x".
 
     Returns:
       An array that broadcasts to (movie, time, y, x): float32, or codes where the decoder gives codes.
 
-    Raises:
-      ValueError: the data are damaged, or a value is impossible.
+    Errors: ValueError, the data are damaged, or a value is impossible.
     """
     name = f"{file}: {field.array.name}"
     key = tuple(axis if isinstance(axis, int) else _slice(where[axis]) for axis in field.axes)

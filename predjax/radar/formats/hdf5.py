@@ -68,8 +68,7 @@ def attributes_at(dataset: netCDF4.Dataset, *paths: str) -> dict:
 def text(attrs: dict, key: str, name: str) -> str:
     """Return the attribute `key` as text.
 
-    Raises:
-      ValueError: it is missing, or no text; `name` says the file and the group.
+    Errors: ValueError, it is missing, or no text; `name` says the file and the group.
     """
     value = attrs.get(key)
     value = value[0] if isinstance(value, list) and len(value) == 1 else value

@@ -23,32 +23,21 @@ _LONG_CHUNK = 32
 
 
 class Joined(NamedTuple):
-    """One movie of many files, and the spare frames that other files have for the same times.
+    """One movie of many files, and the spare frames that other files have for the same times."""
 
-    Attributes:
-      movies: not yet checked.
-      files: the files of all of its frames.
-      places: (frame, 2): the number of the file of every frame of `movies`, and the index of the frame in that file.
-      spare: frames (1, frame, y, x, channel) that are not in `movies`, because an earlier file has their time.
-      spare_times, spare_places: times and places of the spare frames, ordered by time and then by file.
-    """
-
-    movies: Movies
-    files: list[str]
-    places: np.ndarray
-    spare: xr.Variable | None
-    spare_times: np.ndarray
+    movies: Movies  # not yet checked
+    files: list[str]  # the files of all of its frames
+    places: np.ndarray  # (frame, 2): the number of the file of every frame of `movies`, and its index in that file
+    spare: xr.Variable | None  # frames (1, frame, y, x, channel) whose times an earlier file has
+    spare_times: np.ndarray  # of the spare frames, ordered by time and then by file; `spare_places` alike
     spare_places: np.ndarray
 
 
 def join_files(headers: Iterable[Header]) -> list[Joined]:
-    """Join the frames of files by the labels of these.
+    """Join the frames of files by their labels: Movies, not yet checked, in the order of the first file of each.
 
     Files of the same grid, variable and time step are one movie, in order of time (of two frames at one time the
     first is kept). A file with a movie dimension, and one without times, stands alone.
-
-    Returns:
-      Movies in the order of the first file of each, not yet checked.
     """
     grids: list[Grid] = []
     groups: dict[tuple, list[Header]] = {}
@@ -152,21 +141,11 @@ def _remark(header: Header, source: str) -> None:
     conversion = header.conversion
     if conversion.to:
         whose = "the file's own" if conversion.own_zr else "Marshall and Palmer's, the file has none"
-        _LOG.info(
-            "%s: %s to %s by Z = %g R^%g (%s)",
-            source,
-            "mm/h" if conversion.to == "dBZ" else "dBZ",
-            conversion.to,
-            conversion.zr_a,
-            conversion.zr_b,
-            whose,
-        )
+        units = "mm/h to dBZ" if conversion.to == "dBZ" else "dBZ to mm/h"
+        _LOG.info("%s: %s by Z = %g R^%g (%s)", source, units, conversion.zr_a, conversion.zr_b, whose)
     if header.chunk > _LONG_CHUNK and header.grid.shape != (1, 1):
-        _LOG.warning(
-            "%s: one compressed chunk holds %d frames, so that reading a window reads far more than it needs",
-            source,
-            header.chunk,
-        )
+        text = "%s: one compressed chunk holds %d frames, so that reading a window reads far more than it needs"
+        _LOG.warning(text, source, header.chunk)
 
 
 def _source_name(headers: list[Header], alone: bool) -> str:

@@ -39,12 +39,9 @@ def is_knmi(path: str, start: bytes) -> bool:
 def open_knmi(path: str, variable: str = "") -> xr.Dataset:
     """Open a composite as a lazy CF Dataset of undecoded pixels.
 
-    Args:
-      path: the path of the file.
-      variable: a parameter ("PRECIP") or a group ("image2"); empty: the only one that can be meant.
+    The `variable` is a parameter ("PRECIP") or a group ("image2"); empty: the only one that can be meant.
 
-    Raises:
-      ValueError: one line with the file, the rule and what was found.
+    Errors: ValueError, one line with the file, the rule and what was found.
     """
     with NETCDF_LOCK:
         return label_composite(_read_composite(OPEN_FILES.get(path, open_hdf5), path, variable))
@@ -133,10 +130,7 @@ def _describe_packing(dataset: netCDF4.Dataset, path: str, dtype: np.dtype, unit
         warn_once("KNMI files whose calibration_missing_data is 0: such pixels are taken as covered, without an echo")
     attrs = {"scale_factor": scale, "add_offset": offset, "_FillValue": as_code(outside, dtype)}
     if dry:
-        return attrs | {
-            "dry_codes": as_code(missing, dtype),
-            "dry_value": units.DRY_DBZ if unit == "DBZ" else 0.0,
-        }
+        return attrs | {"dry_codes": as_code(missing, dtype), "dry_value": units.DRY_DBZ if unit == "DBZ" else 0.0}
     return attrs if missing == outside else attrs | {"missing_value": as_code(missing, dtype)}
 
 

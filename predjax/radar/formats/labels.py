@@ -41,37 +41,22 @@ class Field(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Header:
-    """The labels of one file or Dataset.
-
-    Attributes:
-      file: its path.
-      grid: the grid of its frames.
-      movies, length: the numbers of movies, and of frames in each.
-      time: dates (movie, time), or None.
-      fields: the channels.
-      forcings: the fields known ahead, and their names.
-      channel: labels of the channels, or None to number them.
-      conversion: the conversion of the units of the frames.
-      period: length of the accumulations in seconds where the file says so.
-      attrs: more attributes of the frames.
-      file_attrs: global attributes to keep.
-      chunk: frames in one compressed chunk.
-    """
+    """The labels of one file or Dataset."""
 
     file: str
     grid: Grid
-    movies: int
-    length: int
-    time: np.ndarray | None
-    fields: tuple[Field, ...]
-    forcings: tuple[Field, ...]
+    movies: int  # their number
+    length: int  # the number of frames in each movie
+    time: np.ndarray | None  # dates (movie, time), or None
+    fields: tuple[Field, ...]  # the channels
+    forcings: tuple[Field, ...]  # the fields known ahead
     forcing_names: tuple[str, ...]
-    channel: tuple | None
+    channel: tuple | None  # labels of the channels, or None to number them
     conversion: Conversion
-    period: float | None
-    attrs: dict
-    file_attrs: dict
-    chunk: int
+    period: float | None  # length of the accumulations in seconds where the file says so
+    attrs: dict  # more attributes of the frames
+    file_attrs: dict  # global attributes to keep
+    chunk: int  # frames in one compressed chunk
 
     @property
     def step(self) -> Step | None:
@@ -80,17 +65,11 @@ class Header:
 
 
 def read_header(dataset: xr.Dataset, file: str, variable: str, units: str, forcings: Sequence[str]) -> Header:
-    """Read the labels of a Dataset.
+    """Read the labels of a Dataset that a format opened, with its numbers undecoded; called under NETCDF_LOCK.
 
-    Args:
-      dataset: undecoded, as the formats open it; called under NETCDF_LOCK.
-      file: path of the file, for messages.
-      variable: of the frames, or empty for the only one that can be meant.
-      units: "file", "mm/h" or "dBZ".
-      forcings: names of variables to read as forcings.
+    The `variable` holds the frames; empty: the only one that can be meant. `forcings` are variables as well.
 
-    Raises:
-      ValueError: one line with the file, the rule and what was found.
+    Errors: ValueError, one line with the file, the rule and what was found.
     """
     chosen = cf.find_variable(dataset, variable, forcings, file)
     frames = dataset.variables[chosen]

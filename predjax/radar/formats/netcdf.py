@@ -14,12 +14,9 @@ from predjax.radar.formats.open_files import OPEN_FILES
 def open_netcdf(path: str, variable: str = "") -> xr.Dataset:
     """Open a netCDF file as a lazy Dataset of undecoded numbers; variables and dimensions of groups are "group/name".
 
-    Args:
-      path: the path of the file.
-      variable: not used: all variables are there.
+    All variables are there, whatever the `variable`.
 
-    Raises:
-      ValueError, OSError: one line: it is no netCDF file, or not a whole one.
+    Errors: ValueError or OSError, one line: it is no netCDF file, or not a whole one.
     """
     with NETCDF_LOCK:
         file = OPEN_FILES.get(path, open_hdf5)

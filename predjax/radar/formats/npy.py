@@ -54,19 +54,12 @@ class ArrayFrames:
 
 
 def read_npy(file: str | os.PathLike, layout: str = "auto", units: str = "file") -> Movies:
-    """Label the array of a .npy file; the pixels are read when they are indexed.
+    """Read the array of a .npy file as Movies without dates, not yet checked; pixels are read when they are indexed.
 
-    Args:
-      file: path.
-      layout: one of LAYOUTS.
-      units: an array has no unit to convert from, so this says what it is in: "file" (the frames get units "1"),
-        "mm/h" or "dBZ".
+    An array has no unit to convert from, so `units` says what it is in: "file" (the frames get units "1"), "mm/h" or
+    "dBZ". The layout is one of LAYOUTS.
 
-    Returns:
-      Movies with frame and pixel numbers as coordinates, not yet checked.
-
-    Raises:
-      ValueError, OSError: one line with the file, the rule and what was found.
+    Errors: ValueError or OSError, one line with the file, the rule and what was found.
     """
     return label_array(open_npy(file), file, layout, units)
 
@@ -107,8 +100,7 @@ def infer_layout(shape: tuple[int, ...], file: str | os.PathLike = "array") -> s
     >>> infer_layout((3000, 40, 40, 5)), infer_layout((3000, 5, 40, 40))
     ('movie,y,x,time', 'movie,time,y,x')
 
-    Raises:
-      ValueError: the shape fits no layout, or more than one; lists the choices.
+    Errors: ValueError, the shape fits no layout, or more than one; lists the choices.
     """
     if len(shape) == 5:
         return "movie,time,y,x,channel"
@@ -152,13 +144,9 @@ def open_npy(file: str | os.PathLike) -> np.ndarray:
 def read_array_header(stream: BinaryIO, name: str, size: int) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Read the header of a .npy file: the shape of its array, whether the order is Fortran's, and the type.
 
-    Args:
-      stream: the open file at its beginning; afterwards it is at the first number.
-      name: of the file, for the message of an error.
-      size: its bytes.
+    The stream is at the beginning of the file before, and at the first number afterwards; `size` is the file's bytes.
 
-    Raises:
-      ValueError: it is damaged or truncated, or holds what is no number.
+    Errors: ValueError, it is damaged or truncated, or holds what is no number.
     """
     try:
         version = np.lib.format.read_magic(stream)

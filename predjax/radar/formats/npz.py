@@ -20,13 +20,12 @@ _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # that numpy writes
 
 
 class ClipFrames:
-    """Movies (movie, time, y, x, channel) cut out of a long array of frames (frame, channel, y, x) when indexed."""
+    """Movies (movie, time, y, x, channel) cut out of a long array of frames (frame, channel, y, x) when indexed.
+
+    `numbers` (movie, time) says which frame is where.
+    """
 
     def __init__(self, frames: np.ndarray, numbers: np.ndarray) -> None:
-        """Args:
-        frames: all frames, one after the other.
-        numbers: (movie, time): which frame is where.
-        """
         self._frames, self._numbers = frames, numbers
         channels, height, width = frames.shape[1:]
         self.shape, self.dtype = (*numbers.shape, height, width, channels), frames.dtype
@@ -38,20 +37,14 @@ class ClipFrames:
 
 
 def read_npz(file: str | os.PathLike, layout: str = "auto", units: str = "file") -> Movies:
-    """Read a .npz file: the clips of a Moving-MNIST file of PredRNN, or the only array in the file.
+    """Read a .npz file: the clips of a Moving-MNIST file of PredRNN, or the only array in the file (see `read_npy`).
 
     A Moving-MNIST file has `dims` (1, 3) = (C, H, W), or (2, 3) for inputs and outputs, `input_raw_data`
     (frame, C, H, W), optionally `output_raw_data`, and `clips` (2, N, 2): for the input and the output of every
     movie its first frame and its length. Outputs count in output_raw_data where there is any, else in
     input_raw_data. A movie is its input frames and then its output frames.
 
-    Args:
-      file: path.
-      layout: the layout of a single array, one of LAYOUTS.
-      units: the unit of the values; see `read_npy`.
-
-    Raises:
-      ValueError, OSError: one line with the file, the rule and what was found.
+    Errors: ValueError or OSError, one line with the file, the rule and what was found.
     """
     with pathlib.Path(file).open("rb") as stream:
         if stream.read(2) != b"PK":

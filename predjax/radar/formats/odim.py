@@ -40,12 +40,9 @@ def is_odim(path: str, start: bytes) -> bool:
 def open_odim(path: str, variable: str = "") -> xr.Dataset:
     """Open a composite as a lazy CF Dataset of undecoded pixels.
 
-    Args:
-      path: the path of the file.
-      variable: a quantity ("DBZH") or a group ("dataset2/data1"); empty: the only one that can be meant.
+    The `variable` is a quantity ("DBZH") or a group ("dataset2/data1"); empty: the only one that can be meant.
 
-    Raises:
-      ValueError: one line with the file, the rule and what was found.
+    Errors: ValueError, one line with the file, the rule and what was found.
     """
     with NETCDF_LOCK:
         return label_composite(_read_composite(OPEN_FILES.get(path, open_hdf5), path, variable))

@@ -58,20 +58,13 @@ OPEN_FILES = OpenFiles()
 
 
 class FileArray(NamedTuple):
-    """An array of a file, which is opened when the array is read; a `lazy.Readable`.
-
-    Attributes:
-      path: the path of the file.
-      name: the name of the array in the file, "group/name" inside a group.
-      shape, dtype: the shape and type of the array.
-      opener, options: open the file, as of `OpenFiles.get`.
-    """
+    """An array of a file, which is opened when the array is read; a `lazy.Readable`."""
 
     path: str
-    name: str
+    name: str  # the name of the array in the file, "group/name" inside a group
     shape: tuple[int, ...]
     dtype: np.dtype
-    opener: Callable[..., Any]
+    opener: Callable[..., Any]  # with `options` opens the file, as for `OpenFiles.get`
     options: tuple[str, ...] = ()
 
     @property

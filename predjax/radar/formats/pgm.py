@@ -47,12 +47,9 @@ def is_pgm(path: str, start: bytes) -> bool:
 def open_pgm(path: str, variable: str = "") -> xr.Dataset:
     """Open a composite as a lazy CF Dataset of undecoded pixels; the largest grey, or `missing_val`, is no coverage.
 
-    Args:
-      path: the path of the file.
-      variable: empty, or the parameter ("CorrectedReflectivity").
+    The `variable` is empty, or the parameter ("CorrectedReflectivity").
 
-    Raises:
-      ValueError: one line with the file, the rule and what was found.
+    Errors: ValueError, one line with the file, the rule and what was found.
     """
     with NETCDF_LOCK:
         image = OPEN_FILES.get(path, read_image)

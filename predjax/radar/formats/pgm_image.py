@@ -13,17 +13,11 @@ _HEADER = re.compile(rb"P5(?:\s|#[^\n]*\n)+(\d+)(?:\s|#[^\n]*\n)+(\d+)(?:\s|#[^\
 
 
 class PgmFile(NamedTuple):
-    """An image that was read.
+    """An image that was read."""
 
-    Attributes:
-      variables: the pixels (y, x), uint8 or uint16.
-      comments: the comment lines of the header without their "#".
-      largest: the largest grey value by the header.
-    """
-
-    variables: dict[str, np.ndarray]
-    comments: list[str]
-    largest: int
+    variables: dict[str, np.ndarray]  # the pixels (y, x), uint8 or uint16
+    comments: list[str]  # the comment lines of the header without their "#"
+    largest: int  # the largest grey value by the header
 
     def close(self) -> None:
         """Do nothing: the file was read as a whole."""

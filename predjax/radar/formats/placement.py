@@ -34,19 +34,17 @@ def place_corners(
     corners: Mapping[str, tuple[float, ...]],
     name: str,
 ) -> Grid:
-    """Return the grid of a composite whose corners are known.
+    """Return the grid of a composite whose corners are known, with its CF grid mapping.
+
+    Without pyproj, coordinates of a projection count from the upper left corner and there is no grid mapping; this is
+    said once.
 
     Args:
-      proj4: the projection as text.
       shape: rows and columns.
       pixel: height and width of a pixel in metres where the file says so; they are not used for longitudes and
         latitudes, nor where they differ from the distance of the corners by more than 1 %.
       corners: longitude and latitude in degrees of outer corners of the image: of "UL" or "LL", and of others.
       name: of the file, for the message of an error.
-
-    Returns:
-      The grid with its CF grid mapping. Without pyproj, of a projection, coordinates count from the upper left corner
-      and there is no grid mapping; this is said once.
 
     Raises:
       ValueError: one line: a projection that is not known, corners or pixel sizes that are missing or impossible.

@@ -19,27 +19,17 @@ _RATES = {
 
 @dataclasses.dataclass(frozen=True)
 class Conversion:
-    """The conversion of the values of one variable to another unit.
+    """The conversion of the values of one variable to another unit."""
 
-    Attributes:
-      quantity: "rain", "reflectivity" or "" as in Decoder.
-      units: the unit after the conversion.
-      factor: the factor to mm/h, or to mm for an accumulation.
-      accumulation: whether the period of the accumulation still has to divide the values.
-      to, zr_a, zr_b: the same as in Decoder.
-      own_zr: whether zr_a and zr_b are the file's own.
-      attrs: the attributes of the frames after the conversion.
-    """
-
-    quantity: str
-    units: str
-    factor: float
-    accumulation: bool
-    to: str
+    quantity: str  # "rain", "reflectivity" or "" as in Decoder
+    units: str  # the unit after the conversion
+    factor: float  # the factor to mm/h, or to mm for an accumulation
+    accumulation: bool  # whether the period of the accumulation still has to divide the values
+    to: str  # this, zr_a and zr_b as in Decoder
     zr_a: float
     zr_b: float
-    own_zr: bool
-    attrs: tuple[tuple[str, object], ...]
+    own_zr: bool  # whether zr_a and zr_b are the file's own
+    attrs: tuple[tuple[str, object], ...]  # the attributes of the frames after the conversion
 
     def apply(self, packing: Decoder, seconds: float | None) -> Decoder:
         """Return the decoder with this conversion; `seconds` is the period of an accumulation."""
@@ -67,8 +57,7 @@ def plan_conversion(attrs: dict, global_attrs: dict, wanted: str, name: str) -> 
     Rain rates and accumulations of any unit become mm/h even when the file's unit is kept. A speed (m s-1) is
     rain only when the standard name says so, and a mass per area that has another standard name is no accumulation.
 
-    Raises:
-      ValueError: the unit cannot be converted, or the file's Z-R relation is not a pair of positive numbers.
+    Errors: ValueError, the unit cannot be converted, or the file's Z-R relation is not a pair of positive numbers.
     """
     unit = units.canonical_unit(attrs.get("units"))
     standard_name = str(attrs.get("standard_name", ""))

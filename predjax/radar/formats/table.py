@@ -13,19 +13,13 @@ COMPONENTS = ("xx", "yy", "xy")
 
 
 def read_table(file: str | os.PathLike, path_length: int, variable: str = "", forcings: Sequence[str] = ()) -> Movies:
-    """Read lines of three strains and three stresses (xx, yy and xy of each), paths one after another.
-
-    Args:
-      file: path of the text file; # starts a comment.
-      path_length: lines of a path.
-      variable: empty or "stress".
-      forcings: none, or "strain".
+    """Read lines of three strains and three stresses (xx, yy and xy of each), paths one after another; # is a comment.
 
     Returns:
-      Movies of one pixel, a movie a path: the stresses are the channels, the strains the forcings if asked for.
+      Movies of one pixel, a movie a path: the stresses are the channels, the strains the forcings if asked for. So
+      `variable` is empty or "stress", and `forcings` none or "strain".
 
-    Raises:
-      ValueError, OSError: one line with the file, the rule and what was found.
+    Errors: ValueError or OSError, one line with the file, the rule and what was found.
     """
     if variable not in ("", "stress"):
         raise ValueError(f"{file}: a table of paths has the variable stress, not {variable!r}")

@@ -20,8 +20,7 @@ def decode_times(numbers: np.ndarray, attrs: dict, name: str) -> np.ndarray:
 
     Real numbers are rounded to the millisecond: 5 minutes written in days are not 300 seconds exactly.
 
-    Raises:
-      ValueError: another calendar, a missing or infinite number, or a date outside 1739-2261.
+    Errors: ValueError, another calendar, a missing or infinite number, or a date outside 1739-2261.
     """
     calendar = str(attrs.get("calendar", "standard")).lower()
     if calendar not in _CALENDARS:
@@ -69,13 +68,9 @@ def parse_stamp(text: str, pattern: str, name: str) -> np.datetime64:
     >>> parse_stamp("201609281605", "YYYYmmddHHMM", "obstime")
     np.datetime64('2016-09-28T16:05:00.000000000')
 
-    Args:
-      text: the text in the file.
-      pattern: the pattern of `text`, one letter a digit: YYYYmmddHHMMSS or the first part of it.
-      name: file and attribute, for the message of an error.
+    The pattern has a letter for each digit: YYYYmmddHHMMSS or the first part of it. `name` is the file and attribute.
 
-    Raises:
-      ValueError: other characters, or no date.
+    Errors: ValueError, other characters, or no date.
     """
     try:
         if not re.fullmatch(r"[0-9]+", text) or len(text) != len(pattern):
@@ -92,8 +87,7 @@ def parse_stamp(text: str, pattern: str, name: str) -> np.datetime64:
 def check_increasing(times: np.ndarray, name: str) -> None:
     """Refuse times (movie, time) that do not increase from frame to frame.
 
-    Raises:
-      ValueError: names the first two frames in the wrong order.
+    Errors: ValueError, which names the first two frames in the wrong order.
     """
     wrong = np.argwhere(np.diff(times, axis=1) <= np.timedelta64(0, "ns"))
     if wrong.size:
@@ -107,8 +101,7 @@ def check_increasing(times: np.ndarray, name: str) -> None:
 def one_period(seconds: np.ndarray | np.floating, name: str) -> float:
     """Return the length in seconds that all accumulations of a file have.
 
-    Raises:
-      ValueError: they are not positive, or differ by more than 1 %.
+    Errors: ValueError, they are not positive, or differ by more than 1 %.
     """
     shortest, longest = float(np.min(seconds)), float(np.max(seconds))
     if not (shortest > 0 and longest <= 1.01 * shortest):

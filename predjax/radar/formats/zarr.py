@@ -21,14 +21,9 @@ def is_zarr(path: str, start: bytes) -> bool:
 
 
 def open_zarr(path: str, variable: str = "") -> xr.Dataset:
-    """Open a store as a lazy Dataset of undecoded numbers.
+    """Open a store as a lazy Dataset of undecoded numbers with all variables, whatever the `variable`.
 
-    Args:
-      path: the path of the folder.
-      variable: not used: all variables are there.
-
-    Raises:
-      ValueError: the extra `zarr` is not installed, or the store cannot be opened.
+    Errors: ValueError, the extra `zarr` is not installed, or the store cannot be opened.
     """
     if importlib.util.find_spec("zarr") is None:
         raise ValueError(f"{path}: Zarr stores need the extra zarr: pip install 'predjax[zarr]'")

@@ -27,21 +27,13 @@ Share = Callable[[Callable, object, Iterable], Generator]
 
 
 class Source(NamedTuple):
-    """One movie of netCDF files, or one array file.
+    """One movie of netCDF files, or one array file."""
 
-    Attributes:
-      name: short, for messages.
-      shape: the shape of the frames, (movie, time, y, x, channel).
-      open: returns the Movies; an array file is opened anew at every call. It can be pickled.
-      joined: the netCDF files, with the frames whose times are there twice; None for an array file.
-      mapped: whether frames that were read count as memory until the source is opened anew.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    open: Callable[[], Movies]
-    joined: Joined | None
-    mapped: bool
+    name: str  # short, for messages
+    shape: tuple[int, ...]  # the shape of the frames, (movie, time, y, x, channel)
+    open: Callable[[], Movies]  # returns the Movies; an array file is opened anew by every call; can be pickled
+    joined: Joined | None  # the netCDF files, with the frames whose times are there twice; None for an array file
+    mapped: bool  # whether frames that were read count as memory until the source is opened anew
 
     @property
     def frames(self) -> int:

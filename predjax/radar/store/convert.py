@@ -15,33 +15,20 @@ from predjax.radar.store.statistics import measure_frames
 
 @dataclasses.dataclass(frozen=True)
 class StoreOptions:
-    """The options for how a store keeps frames.
+    """The options for how a store keeps frames."""
 
-    Attributes:
-      dtype: one of `packing.DTYPES`.
-      wet_threshold: in the unit of the frames; None for the usual one, `statistics.WET_THRESHOLDS`.
-      skip: whether frames that cannot be read are left out.
-    """
-
-    dtype: str = "auto"
-    wet_threshold: float | None = None
-    skip: bool = False
+    dtype: str = "auto"  # one of `packing.DTYPES`
+    wet_threshold: float | None = None  # in the unit of the frames; None for the usual one, `statistics.WET_THRESHOLDS`
+    skip: bool = False  # whether frames that cannot be read are left out
 
 
 class Converted(NamedTuple):
-    """A slab in the form that the store writes.
+    """A slab in the form that the store writes."""
 
-    Attributes:
-      numbers: (frame, y, x, channel); None skips the whole source, because its movies must keep one length.
-      statistics: (frame, of `statistics.STATISTICS`).
-      kept: (frame,) the places of the frames in the slab.
-      counts: for the journal: "differing", "clipped" and "bad".
-    """
-
-    numbers: np.ndarray | None
-    statistics: np.ndarray | None
-    kept: np.ndarray | None
-    counts: dict
+    numbers: np.ndarray | None  # (frame, y, x, channel); None skips the source: its movies must keep one length
+    statistics: np.ndarray | None  # (frame, of `statistics.STATISTICS`)
+    kept: np.ndarray | None  # (frame,) the places of the frames in the slab
+    counts: dict  # for the journal: "differing", "clipped" and "bad"
 
 
 class Part(NamedTuple):

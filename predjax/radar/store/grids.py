@@ -25,13 +25,8 @@ def write_grids(
 ) -> dict:
     """Write the slabs that the journal does not have yet; return the index of the store.
 
-    Args:
-      journal: the journal of the store.
-      sources: the sources of the archive, one for each grid.
-      bad: the files that could not be opened.
-      options: the options for how the store keeps frames.
-      share: lets other processes convert the slabs; with None this process converts them. In both cases this process
-        writes the same store, in order.
+    The sources are one for each grid; `bad` are files that could not be opened. With `share` other processes convert
+    the slabs; this process writes them in order, and so the same store.
 
     Raises:
       ValueError: a frame cannot be read or kept as `dtype`, or no frame is left; the message has one line.

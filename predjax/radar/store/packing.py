@@ -33,19 +33,13 @@ _RATE_RANGE = (0.02, 400.0)  # mm/h in 8 bits: of equal ratios
 
 
 class Packing(NamedTuple):
-    """The map from the frames of a grid to numbers in a file, and back to values.
+    """The map from the frames of a grid to numbers in a file, and back to values."""
 
-    Attributes:
-      dtype: the type of the numbers, little-endian.
-      table: (256,) or (65536,) float32, the value of every code, NaN = no coverage; None for float32.
-      values: the values of the ladder, increasing; None for codes of the source and for float32.
-      description: JSON: "kind" ("source codes", "ladder" or "float32"); for a ladder also its "steps" (from, to, step),
-        the code of no coverage as "missing_code", and, with a single step, "scale" and "offset".
-    """
-
-    dtype: str
-    table: np.ndarray | None
-    values: np.ndarray | None
+    dtype: str  # the type of the numbers, little-endian
+    table: np.ndarray | None  # (256,) or (65536,) float32, the value of every code, NaN = no coverage; None for float32
+    values: np.ndarray | None  # the values of the ladder, increasing; None for codes of the source and for float32
+    # JSON: "kind" ("source codes", "ladder" or "float32"); for a ladder also its "steps" (from, to, step), the code of
+    # no coverage as "missing_code", and, with a single step, "scale" and "offset".
     description: dict
 
     def encode(self, frames: np.ndarray) -> tuple[np.ndarray, int]:
@@ -82,8 +76,7 @@ def choose_packing(movies: Movies, dtype: str) -> tuple[Packing, xr.Variable]:
     Codes of the source are kept where one table decodes all of them and `dtype` has room for them: nothing is lost.
     Otherwise dBZ and mm/h become codes of a ladder. "auto" is uint16, and float32 for any other unit.
 
-    Raises:
-      ValueError: there is no ladder for the unit.
+    Errors: ValueError, there is no ladder for the unit.
     """
     if dtype not in DTYPES:
         raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")

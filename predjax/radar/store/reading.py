@@ -64,17 +64,13 @@ INDEX = "index.json"
 class StoreFrames:
     """Frames (movie, time, y, x, channel) in a memory map, decoded to float32 when they are indexed.
 
-    Only the indexed part is read, also where lists of frames are indexed.
+    Only the indexed part is read, also where lists of frames are indexed. The array holds codes of the `table`, or
+    without a table values, which `decode` converts.
     """
 
     reads_lists = True
 
     def __init__(self, array: np.ndarray, table: np.ndarray | None, decode: Callable | None = None):
-        """Args:
-        array: codes of `table`, or float32 values where that is None.
-        table: the float32 value of every code.
-        decode: a function of values that is applied where there is no table; None: values stay as they are.
-        """
         self._array, self._table, self._decode = array, table, decode
         self.shape = array.shape
         self.dtype = np.dtype(np.float32)
@@ -114,20 +110,13 @@ def is_store(path: str | os.PathLike) -> bool:
 def read_store(
     path: str | os.PathLike, variable: str = "", units: str = "file", forcings: Sequence[str] = ()
 ) -> list[Movies]:
-    """Read the Movies that a store was made of, one for each grid; the frames stay in the file.
+    """Read the Movies that a store was made of, one for each grid, not yet checked; the frames stay in the file.
 
-    Args:
-      path: the path of the folder.
-      variable: empty, or the one that the store holds.
-      units: "file" for the unit of the store. "mm/h" or "dBZ" converts by the store's own Z-R relation, or, without
-        one, by the relation of Marshall and Palmer.
-      forcings: must be empty.
+    The `variable` is empty or the one that the store holds; `forcings` must be empty. The units "file" are those of the
+    store; "mm/h" or "dBZ" converts by the store's own Z-R relation, or, without one, by the relation of Marshall and
+    Palmer.
 
-    Returns:
-      Movies, not yet checked.
-
-    Raises:
-      ValueError, OSError: one line with the file, the rule and what was found.
+    Errors: ValueError or OSError, one line with the file, the rule and what was found.
     """
     path = pathlib.Path(path)
     index = json.loads((path / INDEX).read_text(encoding="utf-8"))

@@ -13,41 +13,24 @@ from predjax.radar.store.packing import Packing, choose_packing
 
 
 class Reader(NamedTuple):
-    """The open frames of one source.
+    """The open frames of one source."""
 
-    Attributes:
-      source: where the frames lie.
-      packing: how the store keeps them.
-      frames: (movie, time, y, x, channel), codes of the source or values.
-      spare: frames whose times are in `frames` already, in the same form, or None.
-      units: the unit of the values.
-    """
-
-    source: Source
-    packing: Packing
-    frames: xr.Variable
-    spare: xr.Variable | None
+    source: Source  # where the frames lie
+    packing: Packing  # how the store keeps them
+    frames: xr.Variable  # (movie, time, y, x, channel), codes of the source or values
+    spare: xr.Variable | None  # frames whose times are in `frames` already, in the same form, or None
     units: str
 
 
 class Slab(NamedTuple):
-    """Frames that follow each other in a source.
+    """Frames that follow each other in a source."""
 
-    Attributes:
-      numbers: (frame, y, x, channel) to store.
-      values: the decoded numbers, float32.
-      kept: (frame,) the indices of the frames in the source, counted through its movies.
-      differing: the number of frames for which another file has the same time but other values.
-      clipped: the number of values outside of the range of the packing.
-      bad: the files of frames that cannot be read; such a frame is in `kept` only if another file has it.
-    """
-
-    numbers: np.ndarray
-    values: np.ndarray
-    kept: np.ndarray
-    differing: int
-    clipped: int
-    bad: list[Bad]
+    numbers: np.ndarray  # (frame, y, x, channel) to store
+    values: np.ndarray  # the decoded numbers, float32
+    kept: np.ndarray  # (frame,) the indices of the frames in the source, counted through its movies
+    differing: int  # the number of frames for which another file has the same time but other values
+    clipped: int  # the number of values outside of the range of the packing
+    bad: list[Bad]  # the files of frames that cannot be read; such a frame is in `kept` only if another file has it
 
 
 def open_reader(source: Source, dtype: str) -> Reader:

@@ -7,15 +7,10 @@ WET_THRESHOLDS = {"mm/h": 0.1, "dBZ": 10.0}
 
 
 def measure_frames(values: np.ndarray, wet_threshold: float | None) -> np.ndarray:
-    """Measure the STATISTICS of each frame.
+    """Return the STATISTICS of frames (frame, y, x, channel), float32 with NaN = no coverage: (frame, 3) float32.
 
-    Args:
-      values: (frame, y, x, channel) float32, NaN = no coverage.
-      wet_threshold: a pixel is wet from this value on; None if it is unknown.
-
-    Returns:
-      (frame, 3) float32: the fraction of all pixels that are covered, the fraction that are wet (NaN without a
-      threshold), and the mean of the covered pixels (NaN without any).
+    They are the fraction of all pixels that are covered, the fraction that are wet (at least `wet_threshold`; NaN where
+    that is None), and the mean of the covered pixels (NaN without any).
     """
     statistics = np.full((len(values), len(STATISTICS)), np.nan, np.float32)
     for frame, row in zip(values, statistics):

@@ -25,11 +25,7 @@ class GrowingArray:
     """A .npy file that grows along its first axis; before `finish` its header says that there are no rows."""
 
     def __init__(self, path: pathlib.Path, dtype: str, shape: tuple[int, ...], rows: int):
-        """Args:
-        path: of the file, which is made if it is missing.
-        dtype, shape: the type and shape of one row.
-        rows: the number of rows that the file has already; what comes after them is cut off.
-        """
+        """Open the file, or make it; of the file only the first `rows` stay. `dtype` and `shape` are of one row."""
         self.path, self._dtype, self._shape, self._rows = path, np.dtype(dtype), tuple(shape), rows
         self._file = open(path, "r+b" if path.exists() else "x+b", buffering=0)  # noqa: SIM115
         if rows == 0:
@@ -91,10 +87,9 @@ class Journal:
           output: where the store will be.
           arguments: JSON values by name.
           archive: [file, size, time of change in ns] of every file.
-          overwrite: whether to begin anew where arguments or archive differ from the journal.
+          overwrite: begin anew where arguments or archive differ from the journal.
 
-        Raises:
-          ValueError: names the first difference; or another process writes this store.
+        Errors: ValueError, which names the first difference; or another process writes this store.
         """
         self.folder = output.with_name(f".{output.name}.part")
         self.store = self.folder / "store"

@@ -10,17 +10,11 @@ from predjax.radar.movies import Sources
 
 
 class Arrays(NamedTuple):
-    """The arrays that batches of one source are cut from, in memory or indexed lazily.
+    """The arrays that batches of one source are cut from, in memory or indexed lazily."""
 
-    Attributes:
-      frames: (movie, time, y, x, channel), codes, or values where there is no `table`.
-      table: the value of every code, or None.
-      forcings: values, or None.
-    """
-
-    frames: Any
-    table: np.ndarray | None
-    forcings: Any
+    frames: Any  # (movie, time, y, x, channel), codes, or values where there is no `table`
+    table: np.ndarray | None  # the value of every code, or None
+    forcings: Any  # values, or None
 
     @property
     def dtype(self) -> np.dtype:

@@ -24,17 +24,11 @@ ORDER, DRAW = 1, 2  # keep the two uses of a seed apart
 
 
 class Batch(NamedTuple):
-    """Windows to train on or to verify on.
+    """Windows to train on or to verify on."""
 
-    Attributes:
-      frames: (B, T, H, W, C) float32, NaN = no coverage; or `CodedFrames` of this shape, where they were asked for.
-      forcings: (B, T, A) or (B, T, H, W, A) float32, or None.
-      windows: where the frames come from.
-    """
-
-    frames: Any
-    forcings: np.ndarray | None
-    windows: list[Window]
+    frames: Any  # (B, T, H, W, C) float32, NaN = no coverage; or `CodedFrames` of this shape, where they were asked for
+    forcings: np.ndarray | None  # (B, T, A) or (B, T, H, W, A) float32, or None
+    windows: list[Window]  # where the frames come from
 
 
 class BatchSource:
@@ -43,12 +37,8 @@ class BatchSource:
     In every epoch each window of the index has one turn, and every epoch has its own order. A window gives its turn to
     another crop or time if fewer than `min_coverage` of its pixels are finite, or if it cannot be read and
     `on_bad_window` is "skip". With `importance`, a window with less rain than this keeps its turn with a probability
-    in proportion to its rain (as Ravuri et al., 2021, https://doi.org/10.1038/s41586-021-03854-z, draw theirs).
-
-    Args:
-      index: the windows to train on; its `config` also tells min_coverage, importance and on_bad_window.
-      batch_size: windows of a global batch.
-      seed: the seed of the orders and the random crops; not negative.
+    in proportion to its rain (as Ravuri et al., 2021, https://doi.org/10.1038/s41586-021-03854-z, draw theirs). The
+    config of the index says all three. `batch_size` is of a global batch; the seed is not negative.
 
     Attributes:
       frame_shape: (H, W, C).

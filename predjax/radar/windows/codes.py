@@ -9,15 +9,10 @@ from typing import Any, NamedTuple
 
 
 class CodedFrames(NamedTuple):
-    """Frames that `decode` turns into values; arrays of numpy or jax.
+    """Frames that `decode` turns into values; arrays of numpy or jax."""
 
-    Attributes:
-      codes: the bits of the integers in the file, uint8 or uint16.
-      table: (256,) or (65536,) float32, the value of every code; NaN = no coverage.
-    """
-
-    codes: Any
-    table: Any
+    codes: Any  # the bits of the integers in the file, uint8 or uint16
+    table: Any  # (256,) or (65536,) float32, the value of every code; NaN = no coverage
 
 
 def decode(frames: Any) -> Any:

@@ -24,18 +24,11 @@ class WindowIndex(Sequence[Window]):
     """All windows of `length` frames in some periods: period after period, start after start, crop after crop.
 
     An index takes the memory of its periods, whatever the number of windows. Training, validation and verification
-    number their windows in the same way.
-
-    Args:
-      sources: the data set.
-      periods: the part of it to look at.
-      length: frames of a window.
-      config: `window_stride`, `crop` and `crop_mode` are used: the frames between two starts, and where crops lie.
-        "grid" gives every tile that it takes to cover the frame, "centre" the one in the middle, and "random" the
-        corner (0, 0), to be drawn later.
+    number their windows in the same way. Of the `config`, `window_stride`, `crop` and `crop_mode` are used: the frames
+    between two starts, and where crops lie. "grid" gives every tile that it takes to cover the frame, "centre" the one
+    in the middle, and "random" the corner (0, 0), to be drawn later.
 
     Attributes:
-      sources, length, config: the arguments.
       periods: the periods that hold a window.
       used: the numbers of the sources of all periods.
 
@@ -87,8 +80,7 @@ def _check_length(sources: Sources, periods: Sequence[Period], length: int) -> N
 def find_corners(movies: Movies, crop: int, crop_mode: str) -> list[tuple[int, int]]:
     """Return the upper left pixels (y, x) of the crops of a frame; the last tiles of a grid are shifted inwards.
 
-    Raises:
-      ValueError: the crop is larger than the frame.
+    Errors: ValueError, the crop is larger than the frame.
     """
     height, width = movies.sizes["y"], movies.sizes["x"]
     if crop > min(height, width):
