@@ -52,6 +52,12 @@ def tiny_run(tmp_path_factory) -> pathlib.Path:
     return folder
 
 
+@pytest.fixture
+def unverified(monkeypatch):
+    """Trainings end without scores of the held-out data, which cost a tiny run most of its time."""
+    monkeypatch.setattr("predjax.jobs.train.verify_held_out", lambda plan, options, model: None)
+
+
 def pytest_terminal_summary(terminalreporter):
     skipped = [r for r in terminalreporter.stats.get("skipped", []) if "PREDJAX_SHARED" in str(r.longrepr)]
     if skipped:

@@ -22,7 +22,7 @@ def assert_same(one, other):
         np.testing.assert_array_equal(arrays[name], others[name], err_msg=name)
 
 
-def test_two_and_two_are_four(tiny_run, tmp_path):
+def test_two_and_two_are_four(tiny_run, unverified, tmp_path):
     folder = str(tmp_path / "run")
     # The schedules of four iterations, which a run of two would make shorter.
     schedule = [

@@ -166,7 +166,7 @@ def test_a_run_is_repeated_by_its_run_json_and_draws_no_bars_into_a_pipe(tiny_ru
     assert "validation loss" in shown.out and shown.err == "" and not {"\r", "\x1b"} & set(shown.out)
 
 
-def test_run_json_follows_a_resumed_run(tiny_run, tmp_path):
+def test_run_json_follows_a_resumed_run(tiny_run, unverified, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(tiny_run, folder)
     before = json.loads((folder / "run.json").read_text())

@@ -75,7 +75,7 @@ def test_weights_alone_are_verified(tiny_run, tmp_path, capsys):
     assert not list(tmp_path.glob("step_*")) and len(list((tmp_path / "frames").glob("*.nc"))) == 1
 
 
-def test_fine_tuning_starts_from_given_weights(tiny_run, frames_of_numbers, tmp_path):
+def test_fine_tuning_starts_from_given_weights(tiny_run, unverified, frames_of_numbers, tmp_path):
     flags = ["--pretrained_model", str(tiny_run), "--data_path", str(frames_of_numbers), "--visual", "1"]
     flags += ["--max_iterations", "1", "--batch_size", "2", "--n_gpu", "1", "--lr", "1e-9"]
     assert train([*flags, "--scaling", "linear", "--save_dir", str(tmp_path / "run")]) == 0

@@ -46,7 +46,7 @@ def test_it_is_the_command(tiny_run, tmp_path, capsys):
     np.testing.assert_allclose(result.verified.verification.common["rmse"][0], written, rtol=1e-6)
 
 
-def test_arrays_with_a_loss_and_an_optimizer_of_ones_own(dataset, tmp_path):
+def test_arrays_with_a_loss_and_an_optimizer_of_ones_own(dataset, unverified, tmp_path):
     """The mean square in the unit of the data is that of scaled frames, times the square of the scale."""
     frames = xr.DataArray(dataset["reflectivity"].values, dims=("movie", "time", "y", "x"), attrs={"units": "dBZ"})
     options = {**TINY, "model_name": "conv_lstm", "max_iterations": 2, "optimizer": optax.sgd(0.0)}

@@ -17,7 +17,7 @@ def run(folder, *flags):
     return main([*TINY, "--save_dir", str(folder), *map(str, flags)])
 
 
-def test_patience_stops_and_keeps_the_best(tmp_path, capsys):
+def test_patience_stops_and_keeps_the_best(unverified, tmp_path, capsys):
     flags = ["--lr", 1e-12, "--patience", 2, "--test_interval", 1, "--max_iterations", 20]
     assert run(tmp_path, *flags) == 0
     assert "no better validation loss for 2 checks" in capsys.readouterr().out
@@ -45,7 +45,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(tiny_run, tmp_pa
     assert "step_00000004.npz" in caplog.text
 
 
-def test_overwrite_starts_anew(tmp_path):
+def test_overwrite_starts_anew(unverified, tmp_path):
     assert run(tmp_path, "--max_iterations", 3) == 0
     assert run(tmp_path, "--max_iterations", 2, "--overwrite") == 0
     assert [path.name for path in list_steps(tmp_path)] == ["step_00000001.npz", "step_00000002.npz"]
@@ -53,7 +53,7 @@ def test_overwrite_starts_anew(tmp_path):
     assert max(record["iteration"] for record in records) == 2
 
 
-def test_more_devices_draw_the_same_batches(tmp_path):
+def test_more_devices_draw_the_same_batches(unverified, tmp_path):
     """A run on four devices is the run on one to rounding: every draw belongs to a sample, not to a device."""
     assert run(tmp_path / "one", "--max_iterations", 3) == 0
     assert run(tmp_path / "four", "--max_iterations", 3, "--n_gpu", 4) == 0

@@ -64,7 +64,7 @@ def test_what_does_not_go_together():
 
 
 @pytest.mark.ci
-def test_a_run_of_all_three(tmp_path, capsys):
+def test_a_run_of_all_three(unverified, tmp_path, capsys):
     flags = [*TINY, "--crop", "32", "--coordinates", "moving", "--residual", "1", "--loss", "balanced"]
     folder = str(tmp_path / "run")
     assert train([*flags, "--max_iterations", "2", "--save_dir", folder]) == 0

@@ -360,7 +360,7 @@ def test_pysteps_reads_the_same(tmp_path, pixels, pyproj):
 
 
 @pytest.mark.ci
-def test_training_and_evaluation_on_composites(tmp_path, pyproj):
+def test_training_and_evaluation_on_composites(unverified, tmp_path, pyproj):
     from predjax.commands.evaluate import main as evaluate
     from predjax.commands.prepare import main as prepare
     from predjax.commands.train import main as train
