@@ -15,12 +15,9 @@ def map_parts(
 ) -> Generator[Any, None, None]:
     """Yield `function(options, part)` of every part, in the order of the parts, computed by a cluster.
 
-    Few parts are under way at any time, so that neither the cluster nor this process holds many results.
-
-    Args:
-      scheduler: the address of the cluster, `tcp://host:port`.
-      function: of a module of predjax, which the workers have installed too; options and parts travel to them.
-      title: the title of the progress bar; without one there is no bar.
+    Few parts are under way at any time, so that neither the cluster nor this process holds many results. The function
+    is in a module of predjax, which the workers have installed too; options and parts travel to them. `scheduler` is
+    the address of the cluster, `tcp://host:port`. Without a `title` there is no progress bar.
 
     Raises:
       ValueError: dask is not installed, the scheduler does not answer, it has no workers, or a worker was lost.

@@ -83,8 +83,7 @@ def run(options: EvaluateOptions, files: EvaluationFiles | None = None) -> Evalu
 
     Files are not written here, but what stands in their way is found before hours of work.
 
-    Raises:
-      ValueError, OSError: one line, see `compare`; files that exist, a model without latents.
+    Errors: ValueError, OSError, one line, see `compare`; files that exist, a model without latents.
     """
     if files:
         _refuse_existing(files)

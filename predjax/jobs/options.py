@@ -41,8 +41,7 @@ class EvaluateOptions:
 
     `data_path` may also be anything that `radar.readers.read_movies` takes: Datasets, or an array with `layout` ...
 
-    Raises:
-      ValueError: a value that is not possible, or values that exclude each other.
+    Errors: ValueError, a value that is not possible, or values that exclude each other.
     """
 
     checkpoint: str | None = flag(
@@ -218,8 +217,7 @@ def read_keywords(function: str, classes: Sequence[type], keywords: Mapping[str,
 
     Several values may also be text as on the command line.
 
-    Raises:
-      ValueError: a keyword that no class has, or a value of another type; names what there is.
+    Errors: ValueError, a keyword that no class has, or a value of another type; names what there is.
     """
     flags = [{flag.name: flag for flag in list_flags(one)} for one in classes]
     known = {name: flag for part in flags for name, flag in part.items()}

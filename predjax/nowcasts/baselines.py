@@ -88,8 +88,7 @@ def choose_baselines(names: Sequence[str] | None, *, sequence: bool, series: boo
       series: whether the frames are vector series.
       source: the name of the data, for messages.
 
-    Raises:
-      ValueError: an unknown name, or a baseline was asked for that the data cannot have.
+    Errors: ValueError, an unknown name, or a baseline was asked for that the data cannot have.
     """
     asked = list_usual(sequence=sequence) if names is None else names
     check_baselines(asked)

@@ -15,14 +15,9 @@ def extrapolate(observed: np.ndarray, num_steps: int, *, units: str = "1") -> np
     The motion is estimated from the first channel of the last frames (four at most) and moves all channels. One frame
     alone, or frames without anything to follow, become persistence. A pixel is NaN where its air comes from outside the
     frame or from a pixel that the last frame does not cover. The type of the frames is kept (integers become float32).
+    `units` are "mm/h", "dBZ", or any other (see `estimate_motion`).
 
-    Args:
-      observed: frames in `units`, NaN = no coverage.
-      num_steps: the number of frames to forecast.
-      units: "mm/h", "dBZ", or any other (see `estimate_motion`).
-
-    Raises:
-      ValueError: another number of dimensions, no observed frame, num_steps below 1.
+    Errors: ValueError, another number of dimensions, no observed frame, num_steps below 1.
     """
     observed = np.asarray(observed)
     if observed.ndim != 5 or 0 in observed.shape[1:]:

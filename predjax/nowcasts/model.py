@@ -35,8 +35,7 @@ def load_model(path: str | os.PathLike, member: int | None = None) -> TrainedMod
 
     Where several networks were trained at once the model is their ensemble, or the member of the number `member`.
 
-    Raises:
-      FileNotFoundError, ValueError: with the name of the file.
+    Errors: FileNotFoundError, ValueError, with the name of the file.
     """
     path = checkpoint.find(path)
     arrays, record = checkpoint.load(path)

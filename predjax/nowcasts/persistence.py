@@ -9,8 +9,7 @@ def persist(observed: np.ndarray, num_steps: int) -> np.ndarray:
     A pixel that the last frame does not cover (NaN) is NaN at every lead time, also where an earlier frame covered it.
     The type of the frames is kept.
 
-    Raises:
-      ValueError: another number of dimensions, no observed frame, num_steps below 1.
+    Errors: ValueError, another number of dimensions, no observed frame, num_steps below 1.
     """
     observed = np.asarray(observed)
     if observed.ndim != 5 or observed.shape[1] == 0:

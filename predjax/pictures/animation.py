@@ -74,9 +74,7 @@ def write_gif(
       rows: frames (T, H, W) by name, such as "observed" and each nowcast.
       seconds: the time that a frame stays, and the time that the last frame stays.
 
-    Raises:
-      ValueError: frames differ in shape, or labels in number.
-      FileExistsError: `path` exists and `overwrite` is False.
+    Errors: ValueError, frames differ in shape, or labels in number; FileExistsError, without `overwrite`.
     """
     refuse_existing(pathlib.Path(path), overwrite)  # before the work of drawing
     if not rows:

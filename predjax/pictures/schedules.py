@@ -28,12 +28,8 @@ def draw_schedules(
     """Draw the probability that an input of the network is the true frame, against the iteration (PNG).
 
     A panel for each schedule has a line for the observed frames after the first, which is always true, and a line for
-    the frames to forecast. A line is left out where windows have no such frame.
-
-    Args:
-      iterations: `(N,)`, rising.
-      schedules: for each title the probabilities `(N, T-1)` of inputs 0 to T-2, as
-        `models.sampling.truth_probabilities` gives them for an iteration.
+    the frames to forecast. A line is left out where windows have no such frame. For each title, `schedules` has the
+    probabilities `(N, T-1)` of inputs 0 to T-2 (`models.sampling.truth_probabilities`) at the N `iterations`.
 
     Raises:
       ValueError: there is nothing to draw, or the probabilities do not have N rows.

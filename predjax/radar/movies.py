@@ -30,7 +30,7 @@ def build_movies(
 ) -> Movies:
     """Put labels on frames; return Movies, not yet checked, whose texts are one line each.
 
-    Where there are times, the attribute `step_seconds` is their most frequent difference.
+    Where there are times, the attribute `step_seconds` is their most frequent difference. `source` is a short name.
 
     Args:
       frames: (movie, time, y, x, channel) float32, an array or anything that xarray indexes lazily.
@@ -40,7 +40,6 @@ def build_movies(
         `channel`: names or numbers; without it the channels are numbered.
         Any other name: a variable, such as the grid mapping in `Grid.coords`.
       attrs: attributes of the frames; "units" is required.
-      source: short name for messages and figures.
     """
     attrs = {key: _show(value) for key, value in attrs.items()}
     variable = xr.Variable(DIMENSIONS, frames, attrs)

@@ -26,8 +26,7 @@ def assign_blocks(windows: Sequence[Window], length: int, most: int = MOST_BLOCK
     of a single event have equal lengths and are at least as long as a window, so that only neighbours share frames.
     Where there would be more than `most` blocks, neighbouring ones are joined.
 
-    Raises:
-      ValueError: no windows, or `length` or `most` below 1.
+    Errors: ValueError, no windows, or `length` or `most` below 1.
     """
     if not windows or length < 1 or most < 1:
         raise ValueError(f"blocks need windows, got {len(windows)} of {length} frames for at most {most} blocks")
@@ -52,8 +51,7 @@ def assign_blocks(windows: Sequence[Window], length: int, most: int = MOST_BLOCK
 def stack_blocks(totals: Mapping[int, xr.Dataset]) -> xr.Dataset:
     """Return the statistics of all blocks along a first dimension `block`, in the order of their numbers.
 
-    Raises:
-      ValueError: nothing given, or statistics of different labels.
+    Errors: ValueError, nothing given, or statistics of different labels.
     """
     if not totals:
         raise ValueError("no statistics to stack")

@@ -20,8 +20,7 @@ def keep_common(forecasts: Mapping[str, np.ndarray], observed: np.ndarray) -> di
         value.
       observed: (case, T, H, W, C).
 
-    Raises:
-      ValueError: a forecast of another shape, with its name.
+    Errors: ValueError, a forecast of another shape, with its name.
     """
     lacking = np.isnan(observed)
     for name, values in forecasts.items():

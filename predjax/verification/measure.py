@@ -46,8 +46,7 @@ def measure(forecast: np.ndarray, observed: np.ndarray, scoring: Scoring) -> xr.
     Args:
       forecast, observed: (case, T, H, W, C), as for `scores.statistics`.
 
-    Raises:
-      ValueError: what any of the functions raises.
+    Errors: ValueError, what any of the functions raises.
     """
     maps = forecast.shape[2:4] != (1, 1)
     return _join([family.statistics(forecast, observed, scoring) for family in FAMILIES if maps or not family.of_maps])

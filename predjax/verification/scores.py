@@ -56,8 +56,7 @@ def statistics(forecast: np.ndarray, observed: np.ndarray, scoring: Scoring = PL
       channels. Frames smaller than the window have no SSIM. PSNR is 10 log10(data_range^2 / MSE) of each frame, at
       most 100 dB, so that a perfect frame leaves the mean finite.
 
-    Raises:
-      ValueError: other shapes or types, masked arrays, infinite values, another number of lead times.
+    Errors: ValueError, other shapes or types, masked arrays, infinite values, another number of lead times.
     """
     forecast, observed = check_fields(forecast, observed)
     thresholds, data_range = scoring.thresholds, scoring.data_range

@@ -23,8 +23,7 @@ def compare(skills: Mapping[str, xr.Dataset]) -> xr.Dataset:
 
     Select one by `.sel({"method": name})`; the keyword `method` is an option of xarray's `sel`.
 
-    Raises:
-      ValueError: no methods, or methods with different lead times, thresholds, scores, event rule or units.
+    Errors: ValueError, no methods, or methods with different lead times, thresholds, scores, event rule or units.
     """
     if not skills:
         raise ValueError("no scores to compare")
@@ -42,8 +41,7 @@ def skill_against(comparison: xr.Dataset, reference: str) -> xr.Dataset:
 
     1 is perfect, 0 is as good as the reference, a negative skill is worse; NaN where the reference is perfect.
 
-    Raises:
-      ValueError: the reference is not among the methods.
+    Errors: ValueError, the reference is not among the methods.
     """
     methods = comparison.method.values.tolist()
     if reference not in methods:
@@ -67,8 +65,7 @@ def write_skill(
     The JSON file holds the attributes, the lead times and, for each method and score, the values by lead time, nested
     by threshold, window or wave number where the score has them. It is strict JSON: undefined values are null.
 
-    Raises:
-      FileExistsError: one of the two files exists and `overwrite` is not set; then neither is written.
+    Errors: FileExistsError, one of the two files exists and `overwrite` is not set; then neither is written.
     """
     folder = pathlib.Path(folder)
     paths = folder / "skill.nc", folder / "skill.json"

@@ -22,8 +22,7 @@ def check_same_labels(a: xr.Dataset, b: xr.Dataset, names: Sequence[str] = ("one
     The other coordinates (windows, wave numbers, ...) must be equal too; their attributes say by which rules they were
     made. The arithmetic of xarray would drop a lead time that only one of the two has.
 
-    Raises:
-      ValueError: what differs, and both values, in one line.
+    Errors: ValueError, what differs, and both values, in one line.
     """
     labels = {}
     for dim, plural in (("lead_time", "lead times"), ("threshold", "thresholds")):

@@ -37,17 +37,14 @@ def place_corners(
     """Return the grid of a composite whose corners are known, with its CF grid mapping.
 
     Without pyproj, coordinates of a projection count from the upper left corner and there is no grid mapping; this is
-    said once.
+    said once. `name` is the name of the file, for messages.
 
     Args:
-      shape: rows and columns.
       pixel: height and width of a pixel in metres where the file says so; they are not used for longitudes and
         latitudes, nor where they differ from the distance of the corners by more than 1 %.
       corners: longitude and latitude in degrees of outer corners of the image: of "UL" or "LL", and of others.
-      name: of the file, for the message of an error.
 
-    Raises:
-      ValueError: one line: a projection that is not known, corners or pixel sizes that are missing or impossible.
+    Errors: ValueError, one line: a projection that is not known, corners or pixel sizes that are missing or impossible.
     """
     if not {"UL", "LL"} & corners.keys():
         raise ValueError(f"{name}: a corner of the image must be given: UL_lon and UL_lat, or LL_lon and LL_lat")

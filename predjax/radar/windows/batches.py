@@ -47,8 +47,7 @@ class BatchSource:
       table: the values of the codes of all sources; None where tables differ, or a source has values.
       bad: counts the windows that could not be read; None where that is an error.
 
-    Raises:
-      ValueError: there is no period, or the frames of the sources differ in size and there is no crop.
+    Errors: ValueError, there is no period, or the frames of the sources differ in size and there is no crop.
     """
 
     def __init__(self, index: WindowIndex, batch_size: int, seed: int):

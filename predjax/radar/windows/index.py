@@ -32,8 +32,7 @@ class WindowIndex(Sequence[Window]):
       periods: the periods that hold a window.
       used: the numbers of the sources of all periods.
 
-    Raises:
-      ValueError: there are periods, but none is as long as a window; or the crop is larger than a frame.
+    Errors: ValueError, there are periods, but none is as long as a window; or the crop is larger than a frame.
     """
 
     def __init__(self, sources: Sources, periods: Sequence[Period], length: int, config: DataConfig):
