@@ -215,6 +215,24 @@ def test_members_come_first_and_are_numbered(tmp_path):
     assert found.realization.attrs["standard_name"] == "realization"
 
 
+def test_variables_with_dimensions_of_their_own_have_their_coordinates(tmp_path):
+    forecast, frames = make_forecast()
+    attrs = {"long_name": "probability of rain", "units": "1", "grid_mapping": "proj"}
+    forecast["likely"] = (("threshold", *forecast.precipitation.dims), np.stack([frames, 0 * frames]), attrs)
+    forecast["total"] = (("period", "y", "x", "channel"), frames[:1], attrs)
+    described = {"long_name": "least rain rate", "units": "mm/h", "standard_name": "rainfall_rate"}
+    labels = {"threshold": ("threshold", [0.5, 2.0], described)}
+    labels["period"] = ("period", [30], {"long_name": "period", "units": "minutes"})
+    found = written(tmp_path / "a.nc", forecast.assign_coords(labels))
+    assert found.likely.dims == ("threshold", "time", "y", "x") and found.total.dims == ("period", "y", "x")
+    np.testing.assert_array_equal(found.likely[0], frames[..., 0])
+    assert found.threshold.values.tolist() == [0.5, 2.0]
+    assert found.threshold.attrs == described | {"units": "mm h-1"} and found.period.dtype == np.int32
+    with NETCDF_LOCK, netCDF4.Dataset(tmp_path / "a.nc") as file:
+        assert "forecast_period" in file["likely"].coordinates and "forecast_period" not in file["total"].coordinates
+        assert {file[name].grid_mapping for name in ("precipitation", "likely", "total")} == {"proj"}
+
+
 def test_places_are_written_where_they_can_be_known(tmp_path):
     pytest.importorskip("pyproj", reason="pyproj is not installed (extra projection)")
     forecast, _ = make_forecast(rising=True)
