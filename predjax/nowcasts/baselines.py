@@ -22,10 +22,12 @@ Nowcast = Callable[..., np.ndarray]
 
 
 class Setting(NamedTuple):
-    """The facts about the data that a baseline may need: the unit, and the regression that a sequence run fitted."""
+    """What a baseline may need: the unit, the regression that a sequence run fitted, members to draw and their seed."""
 
     units: str
     regression: list | None = None
+    members: int = 24
+    seed: int = 0
 
 
 class Baseline(NamedTuple):
@@ -35,12 +37,14 @@ class Baseline(NamedTuple):
     `sequence`: predicts from the forcings alone, for sequence tasks; all others go on from observed frames.
     `moves_maps`: follows motion, so a vector series cannot have it.
     `usual`: is compared unless other baselines are named.
+    `ensemble`: draws the members that the setting asks for.
     """
 
     make: Callable[[Setting], Nowcast]
     sequence: bool = False
     moves_maps: bool = False
     usual: bool = False
+    ensemble: bool = False
 
 
 def _make_extrapolation(setting: Setting) -> Nowcast:
@@ -59,10 +63,15 @@ def _make_pysteps(name: str, setting: Setting) -> Nowcast:
     return make_pysteps(name, setting.units)
 
 
+def _make_steps(name: str, setting: Setting) -> Nowcast:
+    return functools.partial(make_pysteps(name, setting.units), members=setting.members, seed=setting.seed)
+
+
 BASELINES = {
     "persistence": Baseline(lambda setting: persist, usual=True),
     "extrapolation": Baseline(_make_extrapolation, moves_maps=True, usual=True),
-    **{name: Baseline(functools.partial(_make_pysteps, name), moves_maps=True) for name in (*NOWCASTS, *ENSEMBLES)},
+    **{name: Baseline(functools.partial(_make_pysteps, name), moves_maps=True) for name in NOWCASTS},
+    **{name: Baseline(functools.partial(_make_steps, name), moves_maps=True, ensemble=True) for name in ENSEMBLES},
     "linear": Baseline(_make_linear, sequence=True, usual=True),
 }
 

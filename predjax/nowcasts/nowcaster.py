@@ -1,0 +1,128 @@
+"""What continues the newest frames: a trained model, or a baseline by its name."""
+
+import functools
+import logging
+import os
+import pathlib
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import jax
+import numpy as np
+
+from predjax.checkpoint import PRETRAINED_NAME
+from predjax.messages import suggest
+from predjax.nowcasts.baselines import BASELINES, Nowcast, Setting, choose_baselines
+from predjax.nowcasts.config import EnsembleOptions
+from predjax.nowcasts.model import TrainedModel, check_fits, count_seeds, load_model, make_nowcast
+from predjax.radar.movies import Movies, is_series
+
+LOG = logging.getLogger("predjax")
+USUAL_INPUT, USUAL_STEPS = 4, 12  # frames, where no model says it
+
+
+class Nowcaster(NamedTuple):
+    """A nowcast with what is known of it.
+
+    Attributes:
+      name: what titles call it.
+      origin: the checkpoint, or what else tells how the same frames are made again.
+      input_length, num_steps: the observed frames, and the usual number of forecast frames.
+      members: the number of members; 1 for a single forecast.
+      make: returns the nowcast for the frames of movies. Errors: ValueError for frames that it cannot continue.
+      record: the record of the training data in the checkpoint; empty for a baseline.
+    """
+
+    name: str
+    origin: str
+    input_length: int
+    num_steps: int
+    members: int
+    make: Callable[[Movies], Nowcast]
+    record: Mapping[str, Any] = MappingProxyType({})
+
+    def draw(self, movies: Movies, num_steps: int) -> Iterator[np.ndarray]:
+        """Continue the first movie: groups (e, num_steps, H, W, C) of members, one group of one for a single forecast.
+
+        Errors: as `make`.
+        """
+        nowcast, observed = self.make(movies), movies["frames"].values
+        if isinstance(nowcast, Drawing):
+            return (group[0] for group in nowcast.draw(observed, num_steps))
+        frames = nowcast(observed, num_steps)[0]
+        return iter([frames if frames.ndim == 5 else frames[None]])
+
+
+@runtime_checkable
+class Drawing(Protocol):
+    """A nowcast whose members can be drawn in groups, for ensembles that are larger than the memory."""
+
+    def draw(self, observed: np.ndarray, num_steps: int) -> Iterator[np.ndarray]:
+        """Continue observed (B, T_in, H, W, C): groups (B, e, num_steps, H, W, C) of the members, in their order."""
+
+
+def find_nowcaster(checkpoint: str | os.PathLike, options: EnsembleOptions) -> Nowcaster:
+    """Return the nowcaster of a checkpoint or of a baseline's name; a file or folder of that name comes first.
+
+    Raises:
+      FileNotFoundError, ValueError: no such checkpoint or baseline; more members than it has, or a product of several
+        members where there is one.
+    """
+    name = str(checkpoint)
+    exists = pathlib.Path(name).exists()
+    if name in BASELINES and not exists:
+        found = _take_baseline(name, options)
+    elif not exists and (hint := suggest(name, [PRETRAINED_NAME, *BASELINES])) and name != PRETRAINED_NAME:
+        raise FileNotFoundError(f"{name}: no such checkpoint or baseline{hint}")
+    else:
+        if name in BASELINES:
+            LOG.info("%s is a file or folder here: its checkpoint is taken, not the baseline", name)
+        found = _take_model(checkpoint, options.members)
+    if options.product and found.members == 1:
+        raise ValueError(f"{options.product} needs several members, {found.name} gives one forecast: see --members")
+    return found
+
+
+def _take_model(path: str | os.PathLike, members: int | None) -> Nowcaster:
+    model = load_model(path)
+    networks = count_seeds(model.record)
+    if members and members > networks:
+        text = f"holds {networks} networks" if networks > 1 else "is of one network, which draws none"
+        raise ValueError(f"--members {members}: {model.path} {text}")
+    if members == 1:
+        model = load_model(path, member=0) if networks > 1 else model
+    elif members:
+        model = model._replace(params=jax.tree.map(lambda a: a[:members], model.params))
+    return _continue_model(model, members or networks)
+
+
+def _continue_model(model: TrainedModel, members: int) -> Nowcaster:
+    config, record = model.forecaster.config, model.record
+    if config.num_action_ch or config.sequence:
+        raise ValueError(f"{model.path} was trained with forcings, which the newest frames do not tell")
+    nowcast = make_nowcast(model.forecaster, model.params, batch_size=1)
+
+    def make(movies: Movies) -> Nowcast:
+        check_fits(movies, config)
+        return nowcast
+
+    origin, steps = f"{model.path.name}, SHA-256 {record['sha256']}", config.total_length - config.input_length
+    return Nowcaster(config.model_name, origin, config.input_length, steps, members, make, record["data"])
+
+
+def _take_baseline(name: str, options: EnsembleOptions) -> Nowcaster:
+    members, draws = options.members or 1, BASELINES[name].ensemble
+    if members > 1 and not draws:
+        raise ValueError(f"--members {members}: {name} draws none")
+
+    @functools.cache
+    def make_for(units: str) -> Nowcast:
+        return BASELINES[name].make(Setting(units, members=members, seed=options.seed))
+
+    def make(movies: Movies) -> Nowcast:
+        choose_baselines([name], sequence=False, series=is_series(movies), source=movies.attrs["source"])
+        return make_for(movies["frames"].attrs["units"])
+
+    origin = f"{name}, seed {options.seed}" if draws else name
+    return Nowcaster(name, origin, USUAL_INPUT, USUAL_STEPS, members, make)
