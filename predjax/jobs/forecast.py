@@ -5,7 +5,7 @@ import pathlib
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -33,9 +33,9 @@ class Forecasting(NamedTuple):
     feed: Feed
     nowcast: NewestNowcast
 
-    def run(self, init: Any, folder: pathlib.Path) -> Forecast:
-        """Forecast from one init time; several members are in the folder, and read when they are used."""
-        found = self.nowcast(self.feed, init, self.options.lead_time, self.options.num_steps, folder)
+    def run(self, init: Any, scratch: BinaryIO) -> Forecast:
+        """Forecast from one init time; several members are in the scratch file, and read when they are used."""
+        found = self.nowcast(self.feed, init, self.options.lead_time, self.options.num_steps, scratch)
         return make_products(found, self.options.ensemble)
 
 
@@ -78,8 +78,8 @@ def forecast(checkpoint: Any, data: Any, *, init_time: Any = None, **options: An
         init, newest = np.datetime64(init_time, "ns"), init
         if init not in forecasting.feed.times():
             raise ValueError(f"init_time {init}: there is no frame of that time, the newest is of {newest}")
-    with tempfile.TemporaryDirectory(prefix="predjax_") as folder:
-        return forecasting.run(init, pathlib.Path(folder)).load()
+    with tempfile.TemporaryFile() as scratch:
+        return forecasting.run(init, scratch).load()
 
 
 def open_forecasting(options: ForecastOptions) -> Forecasting:
@@ -130,9 +130,9 @@ def write_nowcast(forecasting: Forecasting, init: Any, path: pathlib.Path, files
     begin = time.perf_counter()
     _check_age(init, forecasting.options.max_age)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+    with tempfile.TemporaryFile(dir=path.parent) as scratch:
         with show_wait("forecasting"):
-            found = forecasting.run(init, pathlib.Path(folder))
+            found = forecasting.run(init, scratch)
         with show_wait("writing"):
             _write(path, found, files)
         if files.pictures:

@@ -64,7 +64,8 @@ def _make_pysteps(name: str, setting: Setting) -> Nowcast:
 
 
 def _make_steps(name: str, setting: Setting) -> Nowcast:
-    return functools.partial(make_pysteps(name, setting.units), members=setting.members, seed=setting.seed)
+    draw = functools.partial(make_pysteps(name, setting.units), members=max(setting.members, 2), seed=setting.seed)
+    return lambda observed, num_steps: draw(observed, num_steps)[:, : setting.members]  # `run_steps` draws two at least
 
 
 BASELINES = {

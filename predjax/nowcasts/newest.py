@@ -1,48 +1,48 @@
 """A nowcast from the newest frames, which are checked against the training data of the model."""
 
-import pathlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from predjax import __version__
 from predjax.nowcasts.forecast import Forecast, to_forecast
 from predjax.nowcasts.interpolation import interpolate
-from predjax.nowcasts.nowcaster import Nowcaster
+from predjax.nowcasts.nowcaster import Nowcaster, draw_groups
 from predjax.radar.feed import Feed
 from predjax.radar.grid import Grid
 from predjax.radar.scratch import store_members
 from predjax.radar.windows.index import Window
 from predjax.radar.windows.provenance import find_other_sampling, is_trained_on
 
-NewestNowcast = Callable[..., Forecast]  # (feed, init, lead_time, num_steps, folder), see `continue_newest`
+NewestNowcast = Callable[..., Forecast]  # (feed, init, lead_time, num_steps, scratch), see `continue_newest`
 
 
 def continue_newest(nowcaster: Nowcaster, any_step: bool = False) -> NewestNowcast:
     """Return a nowcast of the frames of a feed.
 
     With `any_step` the time step and pixel size may differ from training. The nowcast takes the feed, the init time,
-    the lead time or number of frames (see `count_steps`), and a folder in which several members are kept: they are read
-    when they are used, so the folder must outlive the forecast.
+    the lead time or number of frames (see `count_steps`), and an empty file that keeps several members: they are read
+    when they are used, so the file must outlive the forecast.
     """
     sampling = nowcaster.record.get("sampling", {})
 
-    def run(feed: Feed, init: Any, lead_time: float | None, num_steps: int | None, folder: pathlib.Path) -> Forecast:
+    def run(feed: Feed, init: Any, lead_time: float | None, num_steps: int | None, scratch: BinaryIO) -> Forecast:
         step = choose_step(feed, init, sampling, any_step)
         count = count_steps(lead_time, num_steps, step, nowcaster.num_steps)
         movies, filled = feed.take(init, nowcaster.input_length, step, interpolate)
+        nowcast = nowcaster.make(movies)
         other = find_other_sampling(sampling, None, Grid.of(movies).pixel_size)
-        groups = nowcaster.draw(movies, count)
         if other and not any_step:
             raise ValueError(f"{movies.attrs['source']} has {other}: any_step takes it all the same")
+        groups = draw_groups(nowcast, movies["frames"].values, count)
         movies.attrs["step_seconds"] = step
         labels = movies, Window(0, 0, 0, 0, 0), nowcaster.input_length, nowcaster.name
         text = f"predjax {__version__}, {nowcaster.origin}"
         if nowcaster.members == 1:
             labelled = to_forecast(next(groups)[0], *labels, text)
         else:
-            members = store_members(folder / "members", groups)
+            members = store_members(scratch, groups)
             labelled = to_forecast(np.broadcast_to(np.float32(0), members.shape), *labels, text)
             name = next(iter(labelled.data_vars))
             members.attrs = labelled[name].attrs

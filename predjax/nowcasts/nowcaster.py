@@ -42,17 +42,6 @@ class Nowcaster(NamedTuple):
     make: Callable[[Movies], Nowcast]
     record: Mapping[str, Any] = MappingProxyType({})
 
-    def draw(self, movies: Movies, num_steps: int) -> Iterator[np.ndarray]:
-        """Continue the first movie: groups (e, num_steps, H, W, C) of members, one group of one for a single forecast.
-
-        Errors: as `make`.
-        """
-        nowcast, observed = self.make(movies), movies["frames"].values
-        if isinstance(nowcast, Drawing):
-            return (group[0] for group in nowcast.draw(observed, num_steps))
-        frames = nowcast(observed, num_steps)[0]
-        return iter([frames if frames.ndim == 5 else frames[None]])
-
 
 @runtime_checkable
 class Drawing(Protocol):
@@ -60,6 +49,15 @@ class Drawing(Protocol):
 
     def draw(self, observed: np.ndarray, num_steps: int) -> Iterator[np.ndarray]:
         """Continue observed (B, T_in, H, W, C): groups (B, e, num_steps, H, W, C) of the members, in their order."""
+
+
+def draw_groups(nowcast: Nowcast, observed: np.ndarray, num_steps: int) -> Iterator[np.ndarray]:
+    """Continue observed (1, T_in, H, W, C) by groups (e, num_steps, H, W, C) of members; a single forecast is one."""
+    if isinstance(nowcast, Drawing):
+        yield from (group[0] for group in nowcast.draw(observed, num_steps))
+    else:
+        frames = nowcast(observed, num_steps)[0]
+        yield frames if frames.ndim == 5 else frames[None]
 
 
 def find_nowcaster(checkpoint: str | os.PathLike, options: EnsembleOptions) -> Nowcaster:

@@ -7,7 +7,7 @@ from fake_ensemble import FakeEnsemble
 from predjax.nowcasts import nowcaster
 from predjax.nowcasts.baselines import BASELINES, Baseline
 from predjax.nowcasts.config import EnsembleOptions
-from predjax.nowcasts.nowcaster import find_nowcaster
+from predjax.nowcasts.nowcaster import draw_groups, find_nowcaster
 from predjax.radar.movies import build_movies
 
 
@@ -28,7 +28,7 @@ def find(name, **options):
 
 
 def draw(found, movies, steps=3):
-    return list(found.draw(movies, steps))
+    return list(draw_groups(found.make(movies), movies["frames"].values, steps))
 
 
 def test_a_baseline_needs_no_file(movies):
