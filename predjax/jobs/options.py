@@ -128,7 +128,7 @@ class ForecastOptions:
     lead_time: float | None = flag(
         None, "to forecast, a multiple of the time step (default: --num_steps)", metavar="MINUTES"
     )
-    num_steps: int | None = flag(None, "to forecast (default: as trained)", metavar="FRAMES")
+    num_steps: int | None = flag(None, "to forecast (default: as trained, or 12)", metavar="FRAMES")
     max_age: float | None = flag(None, "refuses newest frames that are older (default: takes any)", metavar="MINUTES")
     any_step: bool = flag(False, "takes another time step or pixel size than in training", switch=True)
     ensemble: EnsembleOptions = dataclasses.field(default_factory=EnsembleOptions)

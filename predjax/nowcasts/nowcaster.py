@@ -23,24 +23,15 @@ USUAL_INPUT, USUAL_STEPS = 4, 12  # frames, where no model says it
 
 
 class Nowcaster(NamedTuple):
-    """A nowcast with what is known of it.
+    """A nowcast with what is known of it; `make` raises a ValueError for frames that it cannot continue."""
 
-    Attributes:
-      name: what titles call it.
-      origin: the checkpoint, or what else tells how the same frames are made again.
-      input_length, num_steps: the observed frames, and the usual number of forecast frames.
-      members: the number of members; 1 for a single forecast.
-      make: returns the nowcast for the frames of movies. Errors: ValueError for frames that it cannot continue.
-      record: the record of the training data in the checkpoint; empty for a baseline.
-    """
-
-    name: str
-    origin: str
-    input_length: int
-    num_steps: int
-    members: int
-    make: Callable[[Movies], Nowcast]
-    record: Mapping[str, Any] = MappingProxyType({})
+    name: str  # in titles
+    origin: str  # the checkpoint, or what else is needed to make the same frames again
+    input_length: int  # observed frames
+    num_steps: int  # the usual number of forecast frames
+    members: int  # 1 for a single forecast
+    make: Callable[[Movies], Nowcast]  # for the frames of these movies
+    record: Mapping[str, Any] = MappingProxyType({})  # of the training data, in a checkpoint
 
 
 @runtime_checkable
@@ -113,6 +104,8 @@ def _take_baseline(name: str, options: EnsembleOptions) -> Nowcaster:
     members, draws = options.members or 1, BASELINES[name].ensemble
     if members > 1 and not draws:
         raise ValueError(f"--members {members}: {name} draws none")
+    if draws and options.members is None:
+        LOG.info("%s draws members: this is one of them, --members 24 gives an ensemble", name)
 
     @functools.cache
     def make_for(units: str) -> Nowcast:

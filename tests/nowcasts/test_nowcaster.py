@@ -38,7 +38,8 @@ def test_a_baseline_needs_no_file(movies):
     np.testing.assert_array_equal(frames, np.repeat(movies["frames"].values[:, -1:], 3, axis=1))
 
 
-def test_members_are_drawn_in_groups_from_the_seed(fake, movies):
+def test_members_are_drawn_in_groups_from_the_seed(fake, movies, caplog):
+    caplog.set_level("INFO", "predjax")
     found = find("fake", members=5, seed=3)
     assert (found.members, found.origin) == (5, "fake, seed 3")
     groups = draw(found, movies)
@@ -47,6 +48,7 @@ def test_members_are_drawn_in_groups_from_the_seed(fake, movies):
     np.testing.assert_array_equal(np.concatenate(groups), whole)
     (one,) = draw(find("fake", seed=3), movies)
     np.testing.assert_array_equal(one, whole[:1])
+    assert caplog.messages == ["fake draws members: this is one of them, --members 24 gives an ensemble"]
 
 
 def test_a_file_of_the_name_of_a_baseline_comes_first(tmp_path, monkeypatch, caplog):
