@@ -12,7 +12,7 @@ import numpy as np
 
 from predjax.messages import suggest
 from predjax.nowcasts.persistence import persist
-from predjax.nowcasts.pysteps import ENSEMBLES, NOWCASTS, make_pysteps
+from predjax.nowcasts.pysteps import ENSEMBLES, NOWCASTS, SAMPLING, Sampling, make_pysteps
 from predjax.nowcasts.regression import make_regression
 
 LOG = logging.getLogger("predjax")
@@ -22,12 +22,16 @@ Nowcast = Callable[..., np.ndarray]
 
 
 class Setting(NamedTuple):
-    """What a baseline may need: the unit, the regression that a sequence run fitted, members to draw and their seed."""
+    """The facts about the data that a baseline may need, and how many members an ensemble has.
+
+    `regression` is the one that a sequence run fitted; `sampling` the size of a pixel and the time step.
+    """
 
     units: str
     regression: list | None = None
     members: int = 24
     seed: int = 0
+    sampling: Sampling = SAMPLING
 
 
 class Baseline(NamedTuple):
@@ -60,19 +64,21 @@ def _make_linear(setting: Setting) -> Nowcast:
 
 
 def _make_pysteps(name: str, setting: Setting) -> Nowcast:
-    return make_pysteps(name, setting.units)
-
-
-def _make_steps(name: str, setting: Setting) -> Nowcast:
-    draw = functools.partial(make_pysteps(name, setting.units), members=max(setting.members, 2), seed=setting.seed)
-    return lambda observed, num_steps: draw(observed, num_steps)[:, : setting.members]  # `run_steps` draws two at least
+    nowcast = make_pysteps(name, setting.units)
+    if name not in ENSEMBLES:
+        return nowcast
+    members = max(setting.members, 2)  # the fewest that it draws
+    draw = functools.partial(nowcast, members=members, seed=setting.seed, sampling=setting.sampling)
+    return lambda observed, num_steps: draw(observed, num_steps)[:, : setting.members]
 
 
 BASELINES = {
     "persistence": Baseline(lambda setting: persist, usual=True),
     "extrapolation": Baseline(_make_extrapolation, moves_maps=True, usual=True),
-    **{name: Baseline(functools.partial(_make_pysteps, name), moves_maps=True) for name in NOWCASTS},
-    **{name: Baseline(functools.partial(_make_steps, name), moves_maps=True, ensemble=True) for name in ENSEMBLES},
+    **{
+        name: Baseline(functools.partial(_make_pysteps, name), moves_maps=True, ensemble=name in ENSEMBLES)
+        for name in (*NOWCASTS, *ENSEMBLES)
+    },
     "linear": Baseline(_make_linear, sequence=True, usual=True),
 }
 

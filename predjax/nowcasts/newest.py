@@ -31,12 +31,12 @@ def continue_newest(nowcaster: Nowcaster, any_step: bool = False) -> NewestNowca
         step = choose_step(feed, init, sampling, any_step)
         count = count_steps(lead_time, num_steps, step, nowcaster.num_steps)
         movies, filled = feed.take(init, nowcaster.input_length, step, interpolate)
+        movies.attrs["step_seconds"] = step
         nowcast = nowcaster.make(movies)
         other = find_other_sampling(sampling, None, Grid.of(movies).pixel_size)
         if other and not any_step:
             raise ValueError(f"{movies.attrs['source']} has {other}: any_step takes it all the same")
         groups = draw_groups(nowcast, movies["frames"].values, count)
-        movies.attrs["step_seconds"] = step
         labels = movies, Window(0, 0, 0, 0, 0), nowcaster.input_length, nowcaster.name
         text = f"predjax {__version__}, {nowcaster.origin}"
         if nowcaster.members == 1:

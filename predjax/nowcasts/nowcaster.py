@@ -16,6 +16,8 @@ from predjax.messages import suggest
 from predjax.nowcasts.baselines import BASELINES, Nowcast, Setting, choose_baselines
 from predjax.nowcasts.config import EnsembleOptions
 from predjax.nowcasts.model import TrainedModel, check_fits, count_seeds, load_model, make_nowcast
+from predjax.nowcasts.pysteps import SAMPLING, Sampling
+from predjax.radar.grid import Grid
 from predjax.radar.movies import Movies, is_series
 
 LOG = logging.getLogger("predjax")
@@ -108,12 +110,14 @@ def _take_baseline(name: str, options: EnsembleOptions) -> Nowcaster:
         LOG.info("%s draws members: this is one of them, --members 24 gives an ensemble", name)
 
     @functools.cache
-    def make_for(units: str) -> Nowcast:
-        return BASELINES[name].make(Setting(units, members=members, seed=options.seed))
+    def make_for(units: str, sampling: Sampling) -> Nowcast:
+        return BASELINES[name].make(Setting(units, members=members, seed=options.seed, sampling=sampling))
 
     def make(movies: Movies) -> Nowcast:
         choose_baselines([name], sequence=False, series=is_series(movies), source=movies.attrs["source"])
-        return make_for(movies["frames"].attrs["units"])
+        size, step = Grid.of(movies).pixel_size, movies.attrs.get("step_seconds")
+        sampling = Sampling(size / 1000 if size else SAMPLING.pixel_km, step / 60 if step else SAMPLING.step_minutes)
+        return make_for(movies["frames"].attrs["units"], sampling)
 
     origin = f"{name}, seed {options.seed}" if draws else name
     return Nowcaster(name, origin, USUAL_INPUT, USUAL_STEPS, members, make)

@@ -51,6 +51,17 @@ def test_members_are_drawn_in_groups_from_the_seed(fake, movies, caplog):
     assert caplog.messages == ["fake draws members: this is one of them, --members 24 gives an ensemble"]
 
 
+def test_a_baseline_knows_pixels_and_step(monkeypatch, movies):
+    made = []
+    monkeypatch.setitem(BASELINES, "fake", Baseline(made.append))
+    found = find("fake")
+    metres = {axis: (axis, 500.0 * np.arange(n), {"units": "m"}) for axis, n in (("y", 8), ("x", 9))}
+    for known in (movies, movies.assign_coords(metres).assign_attrs(step_seconds=600.0)):
+        found.make(known)
+        found.make(known)  # is made once for each
+    assert [setting.sampling for setting in made] == [(1.0, 5.0), (0.5, 10.0)]
+
+
 def test_a_file_of_the_name_of_a_baseline_comes_first(tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "persistence").mkdir()
