@@ -98,10 +98,7 @@ def _write(file: netCDF4.Dataset, forecast: xr.Dataset) -> None:
     auxiliary = _write_times(file, forecast)
     mapping = str(forecast[name].attrs.get("grid_mapping", ""))
     if series:
-        frames = forecast[name]
-        attrs = _find_attributes(frames, "", auxiliary)
-        dimensions = _name_dimensions(frames)[:-2]
-        _write_series(file, name, dimensions, frames.values[..., 0, 0, :], forecast["channel"].values, attrs)
+        _write_series(file, forecast, auxiliary)
         return
     pixels = {axis: _write_pixels(file, forecast[axis]) for axis in ("y", "x")}
     if mapping in forecast.variables:
@@ -114,8 +111,7 @@ def _write(file: netCDF4.Dataset, forecast: xr.Dataset) -> None:
     else:
         mapping = ""
     for key, frames in forecast.data_vars.items():
-        known = [one for one in auxiliary if one != "forecast_period" or "lead_time" in frames.dims]
-        attrs = _find_attributes(frames, mapping, known)
+        attrs = _find_attributes(frames, mapping, auxiliary)
         for number, channel in enumerate(_channel_names(str(key), forecast["channel"].values)):
             _write_maps(file, channel, frames.isel(channel=number), attrs)
 
@@ -129,7 +125,8 @@ def _find_attributes(frames: xr.DataArray, mapping: str, auxiliary: list[str]) -
     """Return the attributes of a variable in a file, with the names of its grid mapping and auxiliary coordinates."""
     attrs = {key: value for key, value in frames.attrs.items() if key != "grid_mapping"}
     attrs["units"] = CF_UNITS.get(attrs["units"], attrs["units"])
-    return attrs | ({"grid_mapping": mapping} if mapping else {}) | {"coordinates": " ".join(auxiliary)}
+    known = [one for one in auxiliary if one != "forecast_period" or "lead_time" in frames.dims]
+    return attrs | ({"grid_mapping": mapping} if mapping else {}) | {"coordinates": " ".join(known)}
 
 
 def _write_maps(file: netCDF4.Dataset, name: str, frames: xr.DataArray, attrs: dict[str, Any]) -> None:
@@ -145,18 +142,20 @@ def _write_maps(file: netCDF4.Dataset, name: str, frames: xr.DataArray, attrs: d
         variable[place] = np.where(np.isnan(values), FILL_VALUE, values)
 
 
-def _write_series(
-    file: netCDF4.Dataset, name: str, dimensions: tuple, values: np.ndarray, features: np.ndarray, attrs: dict
-) -> None:
-    """Write the values (..., feature) of a series, with the features' names or numbers."""
+def _write_series(file: netCDF4.Dataset, forecast: xr.Dataset, auxiliary: list[str]) -> None:
+    """Write the variables (..., feature) of a series, with the features' names or numbers."""
+    features = forecast["channel"].values
     file.createDimension("feature", len(features))
     kind = "i4" if features.dtype.kind in "iu" else "f8" if features.dtype.kind == "f" else str
     labels = file.createVariable("feature", kind, ("feature",))
     labels.long_name = "feature of the series"
     labels[:] = features.astype(object) if kind is str else features
-    variable = file.createVariable(name, "f4", (*dimensions, "feature"), **COMPRESSION, fill_value=FILL_VALUE)
-    variable.setncatts(attrs)
-    variable[:] = np.where(np.isnan(values), FILL_VALUE, values)
+    for name, frames in forecast.data_vars.items():
+        dimensions = (*_name_dimensions(frames)[:-2], "feature")
+        variable = file.createVariable(str(name), "f4", dimensions, **COMPRESSION, fill_value=FILL_VALUE)
+        variable.setncatts(_find_attributes(frames, "", auxiliary))
+        values = frames.values[..., 0, 0, :]
+        variable[:] = np.where(np.isnan(values), FILL_VALUE, values)
 
 
 def _write_axis(file: netCDF4.Dataset, coordinate: xr.DataArray) -> None:
