@@ -13,11 +13,11 @@ class FakeEnsemble:
     def of(cls, members, seed):
         return cls(Setting("mm/h", members=members, seed=seed))
 
-    def draw(self, observed, num_steps):
+    def groups(self, observed, num_steps):
         rng = np.random.default_rng(self._seed)
         factors = rng.lognormal(size=(self._members, num_steps)).astype(np.float32)
         for first in range(0, self._members, 2):
             yield observed[:, -1][:, None, None] * factors[None, first : first + 2, :, None, None, None]
 
     def __call__(self, observed, num_steps, forcings=None):
-        return np.concatenate(list(self.draw(observed, num_steps)), axis=1)
+        return np.concatenate(list(self.groups(observed, num_steps)), axis=1)

@@ -40,14 +40,14 @@ class Nowcaster(NamedTuple):
 class Drawing(Protocol):
     """A nowcast whose members can be drawn in groups, for ensembles that are larger than the memory."""
 
-    def draw(self, observed: np.ndarray, num_steps: int) -> Iterator[np.ndarray]:
+    def groups(self, observed: np.ndarray, num_steps: int) -> Iterator[np.ndarray]:
         """Continue observed (B, T_in, H, W, C): groups (B, e, num_steps, H, W, C) of the members, in their order."""
 
 
 def draw_groups(nowcast: Nowcast, observed: np.ndarray, num_steps: int) -> Iterator[np.ndarray]:
     """Continue observed (1, T_in, H, W, C) by groups (e, num_steps, H, W, C) of members; a single forecast is one."""
     if isinstance(nowcast, Drawing):
-        yield from (group[0] for group in nowcast.draw(observed, num_steps))
+        yield from (group[0] for group in nowcast.groups(observed, num_steps))
     else:
         frames = nowcast(observed, num_steps)[0]
         yield frames if frames.ndim == 5 else frames[None]
