@@ -40,7 +40,8 @@ def list_changed(command: Command, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the flags that repeat a run, as JSON values, with absolute paths."""
     kept = {flag.name: flag for flag in command.flags if not flag.metadata.get("place")}
     found = {name: values[name] for name in kept if values.get(name) is not None}
-    return {name: make_absolute(value) if kept[name].is_path else value for name, value in found.items()}
+    paths = {name: kept[name].metadata.get("completed", ()) for name in found if kept[name].is_path}
+    return found | {name: make_absolute(found[name], names) for name, names in paths.items()}
 
 
 def read_flags(path: str | os.PathLike, command: Command) -> list[str]:
@@ -78,9 +79,12 @@ def read_flags(path: str | os.PathLike, command: Command) -> list[str]:
     return found
 
 
-def make_absolute(paths: str) -> str:
-    """Return comma-separated paths as absolute paths; the name of the network in the package is unchanged."""
-    if paths == PRETRAINED_NAME and not os.path.exists(paths):
+def make_absolute(paths: str, names: Sequence[str] = ()) -> str:
+    """Return comma-separated paths as absolute paths.
+
+    The name of the network in the package and one of `names` are unchanged, unless there is a file of this name.
+    """
+    if paths in (PRETRAINED_NAME, *names) and not os.path.exists(paths):
         return paths
     parts = [paths] if os.path.exists(paths) else [part.strip() for part in paths.split(",") if part.strip()]
     return ",".join(os.path.abspath(os.path.expanduser(part)) for part in parts)

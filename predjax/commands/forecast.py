@@ -9,15 +9,17 @@ from predjax.files import refuse_existing
 from predjax.flags import Command, Group, select
 from predjax.jobs.options import ForecastFiles, ForecastOptions, RunFlags, WatchOptions
 from predjax.messages import SIGNAL_CODES, catch_signals, show_wait
+from predjax.nowcasts.config import EnsembleOptions
 from predjax.radar.config import FEED_OPTIONS, DataConfig
 
 COMMAND = Command(
     "predjax forecast",
-    "Continues the newest frames with a trained model.",
+    "Continues the newest frames with a trained model or a baseline.",
     (
         Group("forecast", ForecastOptions),
         Group("forecast", ForecastFiles),
         Group("forecast", RunFlags),
+        Group("ensemble", EnsembleOptions),
         Group("watching", WatchOptions),
         Group("reading", DataConfig, FEED_OPTIONS),
     ),
@@ -29,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Errors: see `one_line_errors`."""
     values = run_file.collect(COMMAND, arguments)
     reading = tuple(select(DataConfig, values).items())
-    options = ForecastOptions(**select(ForecastOptions, values), reading=reading)
+    ensemble = EnsembleOptions(**select(EnsembleOptions, values))
+    options = ForecastOptions(**select(ForecastOptions, values), ensemble=ensemble, reading=reading)
     files, watching = ForecastFiles(**select(ForecastFiles, values)), WatchOptions(**select(WatchOptions, values))
     output = pathlib.Path(files.output)
     beside = output.with_suffix(f".{run_file.NAME}")

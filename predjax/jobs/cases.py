@@ -9,6 +9,7 @@ from predjax.jobs.data import find_cases, read_sources, spread
 from predjax.jobs.options import Reading
 from predjax.models.config import ModelConfig
 from predjax.nowcasts.model import TrainedModel, check_fits, load_model
+from predjax.nowcasts.nowcaster import USUAL_INPUT, USUAL_STEPS
 from predjax.radar.config import DataConfig
 from predjax.radar.movies import Sources, check_together
 from predjax.radar.windows.provenance import count_overlaps, restore_periods
@@ -16,7 +17,6 @@ from predjax.radar.windows.runs import Period, find_longest, find_periods
 from predjax.verification.cases import Cases
 
 LOG = logging.getLogger("predjax")
-USUAL_INPUT, USUAL_STEPS = 4, 12  # frames, where no model says it
 
 
 class CaseRequest(NamedTuple):

@@ -2,9 +2,10 @@
 
 import datetime
 import pathlib
+import tempfile
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -12,10 +13,12 @@ from predjax.flags import select
 from predjax.jobs.options import ForecastFiles, ForecastOptions, read_keywords
 from predjax.jobs.train_options import describe_paths
 from predjax.messages import one_line_messages, show_wait
+from predjax.nowcasts.config import EnsembleOptions
 from predjax.nowcasts.forecast import Forecast
 from predjax.nowcasts.interpolation import interpolate
-from predjax.nowcasts.model import load_model
 from predjax.nowcasts.newest import NewestNowcast, continue_newest
+from predjax.nowcasts.nowcaster import find_nowcaster
+from predjax.nowcasts.products import make_products
 from predjax.radar.config import FEED_OPTIONS
 from predjax.radar.feed import Feed
 from predjax.radar.writers import write_forecast
@@ -30,51 +33,57 @@ class Forecasting(NamedTuple):
     feed: Feed
     nowcast: NewestNowcast
 
-    def run(self, init: Any) -> Forecast:
-        """Forecast from one init time."""
-        return self.nowcast(self.feed, init, self.options.lead_time, self.options.num_steps)
+    def run(self, init: Any, scratch: BinaryIO) -> Forecast:
+        """Forecast from one init time; several members are in the scratch file, and read when they are used."""
+        found = self.nowcast(self.feed, init, self.options.lead_time, self.options.num_steps, scratch)
+        return make_products(found, self.options.ensemble)
 
 
 class Outcome(NamedTuple):
-    """The result of a look at the newest frames: a line of text, and the forecast where there is one."""
+    """The result of a look at the newest frames: a line of text."""
 
     text: str
-    forecast: Forecast | None = None
 
 
 @one_line_messages()
 def forecast(checkpoint: Any, data: Any, *, init_time: Any = None, **options: Any) -> Forecast:
-    """Return the forecast of a trained model from the newest frames of `data`.
+    """Return the forecast of a trained model or a baseline from the newest frames of `data`.
 
     Args:
-      checkpoint: a file, or a run's folder.
+      checkpoint: a file, or a run's folder, or the name of a baseline.
       data: files, folders and globs, as text or a list; or a Dataset or DataArray of frames (time, y, x), in which
         names and labels are found as in netCDF files; or Movies.
       init_time: the time of the last observed frame, instead of the newest.
-      options: fields of `jobs.options.ForecastOptions`, such as `lead_time` in minutes, and of `read_movies`, where it
-        is not as in training: `variable`, `units`, `layout`, `path_length`.
+      options: fields of `jobs.options.ForecastOptions`, such as `lead_time` in minutes, of
+        `nowcasts.config.EnsembleOptions`, such as `members`, and of `read_movies`, where it is not as in training:
+        `variable`, `units`, `layout`, `path_length`.
 
     Returns:
-      One variable (lead_time, y, x, channel) with the coordinates and attributes of the data; ensembles have
-      `realization` before them. The attribute `comment` names a frame that was missing and made from its neighbours.
+      One variable (lead_time, y, x, channel) with the coordinates and attributes of the data; several members have
+      `realization` before them, and may have products (see `nowcasts.products.make_products`). The attribute `comment`
+      names a frame that was missing and made from its neighbours, and says where the frames are training data.
 
     Raises:
-      ValueError, OSError: one line: frames missing, another unit, grid or step, a lead time between two steps.
+      ValueError, OSError: one line: frames missing, another unit, grid or step, a lead time between two steps, members
+        that the model does not have.
     """
-    (own,) = read_keywords("forecast", (ForecastOptions,), select(ForecastOptions, options))
-    reading = tuple((name, value) for name, value in options.items() if name not in own)
-    chosen = ForecastOptions(checkpoint, data, **own, reading=reading)
+    classes = (ForecastOptions, EnsembleOptions)
+    keywords = {name: value for one in classes for name, value in select(one, options).items()}
+    own, ensemble = read_keywords("forecast", classes, keywords)
+    reading = tuple((name, value) for name, value in options.items() if name not in keywords)
+    chosen = ForecastOptions(checkpoint, data, **own, ensemble=EnsembleOptions(**ensemble), reading=reading)
     forecasting = open_forecasting(chosen)
     init = find_newest(forecasting)
     if init_time is not None:
         init, newest = np.datetime64(init_time, "ns"), init
         if init not in forecasting.feed.times():
             raise ValueError(f"init_time {init}: there is no frame of that time, the newest is of {newest}")
-    return forecasting.run(init)
+    with tempfile.TemporaryFile() as scratch:
+        return forecasting.run(init, scratch).load()
 
 
 def open_forecasting(options: ForecastOptions) -> Forecasting:
-    """Load the model and open the feed; frames are read as in training, unless the options say otherwise.
+    """Find the nowcast and open the feed; frames are read as in training, unless the options say otherwise.
 
     Raises:
       ValueError, OSError: the model cannot forecast from frames alone, or an option is not one of reading a feed.
@@ -82,9 +91,9 @@ def open_forecasting(options: ForecastOptions) -> Forecasting:
     unknown = next((name for name, _ in options.reading if name not in FEED_OPTIONS), None)
     if unknown:
         raise ValueError(f"{unknown!r} is no option of reading frames; there are {', '.join(FEED_OPTIONS)}")
-    model = load_model(options.checkpoint)
-    nowcast = continue_newest(model, options.any_step)
-    known = {name: value for name, value in model.record["data"]["config"].items() if name in FEED_OPTIONS}
+    nowcaster = find_nowcaster(options.checkpoint, options.ensemble)
+    nowcast = continue_newest(nowcaster, options.any_step)
+    known = {name: value for name, value in nowcaster.record.get("config", {}).items() if name in FEED_OPTIONS}
     return Forecasting(options, Feed(options.data_path, **{**known, **dict(options.reading)}), nowcast)
 
 
@@ -120,24 +129,33 @@ def write_nowcast(forecasting: Forecasting, init: Any, path: pathlib.Path, files
     """Forecast from one init time and write the files. Errors: see `forecast`, and ValueError for frames too old."""
     begin = time.perf_counter()
     _check_age(init, forecasting.options.max_age)
-    with show_wait("forecasting"):
-        found = forecasting.run(init)
-    parts = {path: found}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=path.parent) as scratch:
+        with show_wait("forecasting"):
+            found = forecasting.run(init, scratch)
+        with show_wait("writing"):
+            _write(path, found, files)
+        if files.pictures:
+            with show_wait("drawing"):
+                _draw(path, found, forecasting.feed, init, files.overwrite)
+    seconds = time.perf_counter() - begin
+    members = f" of {found.sizes['realization']} members" if "realization" in found.dims else ""
+    comment = f"; {found.attrs['comment']}" if "comment" in found.attrs else ""
+    what = f"{found.sizes['lead_time']} frames{members} after {_shown(init)}"
+    return Outcome(f"{path}: {what} in {seconds:.1f} s{comment}")
+
+
+def _write(path: pathlib.Path, forecast: Forecast, files: ForecastFiles) -> None:
+    parts = {path: forecast}
     if files.per_lead:
-        leads = found["lead_time"]
+        leads = forecast["lead_time"]
         digits = len(str(leads.values[-1]))
+        each = forecast.drop_dims("accumulation_period", errors="ignore")  # it belongs to the whole forecast
         for i, lead in enumerate(leads.values):
             name = path.with_name(f"{path.stem}_{lead:0{digits}d}{path.suffix}")
-            parts[name] = found.isel(lead_time=slice(i, i + 1))
+            parts[name] = each.isel(lead_time=slice(i, i + 1))
     for name, part in reversed(parts.items()):  # the whole one last: where it is, all are
         write_forecast(name, part, overwrite=files.overwrite, layout=files.format)
-    if files.pictures:
-        with show_wait("drawing"):
-            _draw(path, found, forecasting.feed, init, files.overwrite)
-    seconds = time.perf_counter() - begin
-    comment = f"; {found.attrs['comment']}" if "comment" in found.attrs else ""
-    text = f"{path}: {found.sizes['lead_time']} frames after {_shown(init)} in {seconds:.1f} s{comment}"
-    return Outcome(text, found)
 
 
 def _follow(
@@ -197,16 +215,7 @@ def _sleep(seconds: float, stopped: Callable[[], bool]) -> None:
 
 def _draw(path: pathlib.Path, forecast: Forecast, feed: Feed, init: Any, overwrite: bool) -> None:
     """Draw a strip of maps and an animation, after the last observed frame."""
-    from predjax.pictures.animation import write_gif
-    from predjax.pictures.maps import draw_strip
-    from predjax.pictures.panels import label_forecast
+    from predjax.pictures.nowcast import draw_nowcast
 
-    name = next(iter(forecast.data_vars))
-    frames = forecast[name]
-    if "realization" in frames.dims:
-        frames = frames.mean("realization")
     observed = feed.take(init, 1, feed.find_step(init) or 1.0, interpolate)[0]["frames"].values[0, ..., 0]
-    labels = label_forecast(forecast, forecast[name].attrs["units"], input_length=1)
-    rows = {"forecast": frames.values[..., 0]}
-    draw_strip(path.with_suffix(".png"), rows, labels, observed_input=observed, overwrite=overwrite)
-    write_gif(path.with_suffix(".gif"), observed, rows, labels, overwrite=overwrite)
+    draw_nowcast(path, forecast, observed, overwrite=overwrite)

@@ -5,14 +5,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from predjax import run_file
+from predjax.checkpoint_names import PRETRAINED_NAME
 from predjax.flags import REQUIRED, check_value, flag, list_flags, parse_values
 from predjax.messages import suggest
 from predjax.nowcasts.baselines import BASELINES, check_baselines, list_usual
+from predjax.nowcasts.config import EnsembleOptions
 
 Reading = tuple[tuple[str, Any], ...]  # the fields of `DataConfig` that were given, with their values
 FORMATS = ("cf", "pysteps")
 DTYPES = ("auto", "uint8", "uint16", "float32")
 ON_BAD_FILE = ("stop", "skip")
+FROM_FRAMES = [name for name, baseline in BASELINES.items() if not baseline.sequence]  # that go on from frames
 CHECKPOINT = "a checkpoint, or a run's folder"
 MOST_LISTED = 40  # names in a message
 SCHEDULER = "tcp://host:port of a dask cluster whose workers see the same files (default: here)"
@@ -114,14 +117,21 @@ class EvaluationFiles:
 class ForecastOptions:
     """The options of a forecast from the newest frames. `data_path` may also be Datasets, DataArrays or Movies."""
 
-    checkpoint: str = flag(REQUIRED, CHECKPOINT, metavar="FILE|DIR", kind="file")
+    checkpoint: str = flag(
+        REQUIRED,
+        f"{CHECKPOINT}, or a baseline: {', '.join(FROM_FRAMES)}",
+        metavar="FILE|DIR|NAME",
+        kind="file",
+        completed=(PRETRAINED_NAME, *FROM_FRAMES),
+    )
     data_path: str = flag(REQUIRED, "files, folders, globs in which frames arrive", metavar="PATHS", kind="paths")
     lead_time: float | None = flag(
         None, "to forecast, a multiple of the time step (default: --num_steps)", metavar="MINUTES"
     )
-    num_steps: int | None = flag(None, "to forecast (default: as trained)", metavar="FRAMES")
+    num_steps: int | None = flag(None, "to forecast (default: as trained, or 12)", metavar="FRAMES")
     max_age: float | None = flag(None, "refuses newest frames that are older (default: takes any)", metavar="MINUTES")
     any_step: bool = flag(False, "takes another time step or pixel size than in training", switch=True)
+    ensemble: EnsembleOptions = dataclasses.field(default_factory=EnsembleOptions)
     reading: Reading = ()
 
 

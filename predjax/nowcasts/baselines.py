@@ -12,7 +12,7 @@ import numpy as np
 
 from predjax.messages import suggest
 from predjax.nowcasts.persistence import persist
-from predjax.nowcasts.pysteps import ENSEMBLES, NOWCASTS, make_pysteps
+from predjax.nowcasts.pysteps import ENSEMBLES, NOWCASTS, SAMPLING, Sampling, make_pysteps
 from predjax.nowcasts.regression import make_regression
 
 LOG = logging.getLogger("predjax")
@@ -22,10 +22,16 @@ Nowcast = Callable[..., np.ndarray]
 
 
 class Setting(NamedTuple):
-    """The facts about the data that a baseline may need: the unit, and the regression that a sequence run fitted."""
+    """The facts about the data that a baseline may need, and how many members an ensemble has.
+
+    `regression` is the one that a sequence run fitted; `sampling` the size of a pixel and the time step.
+    """
 
     units: str
     regression: list | None = None
+    members: int = 24
+    seed: int = 0
+    sampling: Sampling = SAMPLING
 
 
 class Baseline(NamedTuple):
@@ -35,12 +41,14 @@ class Baseline(NamedTuple):
     `sequence`: predicts from the forcings alone, for sequence tasks; all others go on from observed frames.
     `moves_maps`: follows motion, so a vector series cannot have it.
     `usual`: is compared unless other baselines are named.
+    `ensemble`: draws the members that the setting asks for.
     """
 
     make: Callable[[Setting], Nowcast]
     sequence: bool = False
     moves_maps: bool = False
     usual: bool = False
+    ensemble: bool = False
 
 
 def _make_extrapolation(setting: Setting) -> Nowcast:
@@ -56,13 +64,21 @@ def _make_linear(setting: Setting) -> Nowcast:
 
 
 def _make_pysteps(name: str, setting: Setting) -> Nowcast:
-    return make_pysteps(name, setting.units)
+    nowcast = make_pysteps(name, setting.units)
+    if name not in ENSEMBLES:
+        return nowcast
+    members = max(setting.members, 2)  # the fewest that it draws
+    draw = functools.partial(nowcast, members=members, seed=setting.seed, sampling=setting.sampling)
+    return lambda observed, num_steps: draw(observed, num_steps)[:, : setting.members]
 
 
 BASELINES = {
     "persistence": Baseline(lambda setting: persist, usual=True),
     "extrapolation": Baseline(_make_extrapolation, moves_maps=True, usual=True),
-    **{name: Baseline(functools.partial(_make_pysteps, name), moves_maps=True) for name in (*NOWCASTS, *ENSEMBLES)},
+    **{
+        name: Baseline(functools.partial(_make_pysteps, name), moves_maps=True, ensemble=name in ENSEMBLES)
+        for name in (*NOWCASTS, *ENSEMBLES)
+    },
     "linear": Baseline(_make_linear, sequence=True, usual=True),
 }
 

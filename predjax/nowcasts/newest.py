@@ -1,50 +1,60 @@
 """A nowcast from the newest frames, which are checked against the training data of the model."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from predjax import __version__
 from predjax.nowcasts.forecast import Forecast, to_forecast
 from predjax.nowcasts.interpolation import interpolate
-from predjax.nowcasts.model import TrainedModel, check_fits, make_nowcast
+from predjax.nowcasts.nowcaster import Nowcaster, draw_groups
 from predjax.radar.feed import Feed
 from predjax.radar.grid import Grid
+from predjax.radar.scratch import store_members
 from predjax.radar.windows.index import Window
-from predjax.radar.windows.provenance import find_other_sampling
+from predjax.radar.windows.provenance import find_other_sampling, is_trained_on
 
-NewestNowcast = Callable[..., Forecast]  # (feed, init, lead_time=None, num_steps=None), see `count_steps`
+NewestNowcast = Callable[..., Forecast]  # (feed, init, lead_time, num_steps, scratch), see `continue_newest`
 
 
-def continue_newest(model: TrainedModel, any_step: bool = False) -> NewestNowcast:
-    """Return a nowcast of the frames of a feed, compiled once for each size of frames.
+def continue_newest(nowcaster: Nowcaster, any_step: bool = False) -> NewestNowcast:
+    """Return a nowcast of the frames of a feed.
 
-    With `any_step` the time step and pixel size may differ from training. Errors: ValueError for a model that
-    needs forcings.
+    With `any_step` the time step and pixel size may differ from training. The nowcast takes the feed, the init time,
+    the lead time or number of frames (see `count_steps`), and an empty file that keeps several members: they are read
+    when they are used, so the file must outlive the forecast.
     """
-    config, record = model.forecaster.config, model.record
-    if config.num_action_ch or config.sequence:
-        raise ValueError(f"{model.path} was trained with forcings, which the newest frames do not tell")
-    nowcast = make_nowcast(model.forecaster, model.params, batch_size=1)
-    sampling = record["data"].get("sampling", {})
+    sampling = nowcaster.record.get("sampling", {})
 
-    def run(feed: Feed, init: Any, lead_time: float | None = None, num_steps: int | None = None) -> Forecast:
+    def run(feed: Feed, init: Any, lead_time: float | None, num_steps: int | None, scratch: BinaryIO) -> Forecast:
         step = choose_step(feed, init, sampling, any_step)
-        count = count_steps(lead_time, num_steps, step, config.total_length - config.input_length)
-        movies, filled = feed.take(init, config.input_length, step, interpolate)
-        check_fits(movies, config)
+        count = count_steps(lead_time, num_steps, step, nowcaster.num_steps)
+        movies, filled = feed.take(init, nowcaster.input_length, step, interpolate)
+        movies.attrs["step_seconds"] = step
+        nowcast = nowcaster.make(movies)
         other = find_other_sampling(sampling, None, Grid.of(movies).pixel_size)
         if other and not any_step:
             raise ValueError(f"{movies.attrs['source']} has {other}: any_step takes it all the same")
-        observed = movies["frames"].values
-        frames = nowcast(observed, count)[0]
-        text = f"predjax {__version__}, {model.path.name}, SHA-256 {record['sha256']}"
-        movies.attrs["step_seconds"] = step
-        labelled = to_forecast(frames, movies, Window(0, 0, 0, 0, 0), config.input_length, config.model_name, text)
+        groups = draw_groups(nowcast, movies["frames"].values, count)
+        labels = movies, Window(0, 0, 0, 0, 0), nowcaster.input_length, nowcaster.name
+        text = f"predjax {__version__}, {nowcaster.origin}"
+        if nowcaster.members == 1:
+            labelled = to_forecast(next(groups)[0], *labels, text)
+        else:
+            members = store_members(scratch, groups)
+            labelled = to_forecast(np.broadcast_to(np.float32(0), members.shape), *labels, text)
+            name = next(iter(labelled.data_vars))
+            members.attrs = labelled[name].attrs
+            labelled[name] = members
+        remarks = []
         if filled:
             times = ", ".join(str(time).partition(".")[0] for time in filled)
-            labelled.attrs["comment"] = f"the frame of {times} was missing; it was interpolated from its neighbours"
+            remarks.append(f"the frame of {times} was missing; it was interpolated from its neighbours")
+        if is_trained_on(movies, nowcaster.record.get("train", [])):
+            remarks.append("the observed frames are training data of the network: its skill is not to be seen here")
+        if remarks:
+            labelled.attrs["comment"] = "; ".join(remarks)
         return labelled
 
     return run

@@ -19,6 +19,7 @@ NO_COVERAGE = "#c9c9c9"
 
 RAIN_RATE_LEVELS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)  # mm/h
 REFLECTIVITY_LEVELS = tuple(float(level) for level in range(5, 65, 5))  # dBZ
+PROBABILITY_LEVELS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 SEQUENTIAL_COLOURS = 128  # few enough for one palette of a GIF, too many to see a step
 
 
@@ -68,6 +69,20 @@ def choose_scale(units: str, frames: np.ndarray | Iterable[np.ndarray]) -> Colou
         label=f"value ({units})" if units not in ("1", "") else "value",
         extend={(False, False): "neither", (True, False): "min", (False, True): "max"}.get(ends, "both"),
         dry_label="",
+    )
+
+
+def probability_scale() -> ColourScale:
+    """Return the scale of probabilities from 0 to 1, in greens, which no rain has; below 0.05 they are white."""
+    count = len(PROBABILITY_LEVELS) - 1
+    greens = matplotlib.colormaps["YlGn"](np.linspace(0.1, 1.0, count))
+    return ColourScale(
+        colours=ListedColormap(greens).with_extremes(bad=NO_COVERAGE, under=DRY, over=greens[-1]),
+        norm=BoundaryNorm(PROBABILITY_LEVELS, count),
+        levels=PROBABILITY_LEVELS,
+        label="probability",
+        extend="neither",
+        dry_label=f"under {PROBABILITY_LEVELS[0]:g}",
     )
 
 

@@ -3,13 +3,13 @@
 import os
 import pathlib
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from predjax.files import refuse_existing
-from predjax.pictures.colours import choose_scale
+from predjax.pictures.colours import choose_scale, probability_scale
 from predjax.pictures.figures import new_figure, save_png
 from predjax.pictures.panels import (
     MapLabels,
@@ -52,6 +52,7 @@ class Row(NamedTuple):
     name: str
     frames: np.ndarray
     heads: list[str]
+    is_probability: bool = False
 
 
 def draw_strip(
@@ -60,17 +61,21 @@ def draw_strip(
     labels: MapLabels,
     *,
     observed_input: np.ndarray | None = None,
+    probabilities: Sequence[Row] = (),
     overwrite: bool = False,
 ) -> None:
     """Draw frames as a strip of maps (PNG): a row for each movie, a column for each lead time.
 
     Of more than ten lead times every second (third …) is drawn, the last always. One colour bar in physical units
-    serves all maps. Where the coordinates have a unit of length, north is up and a map shows distances in km from its
-    south-west corner. Without input labels, input frames are counted from the init time.
+    serves all maps of frames, another one from 0 to 1 all maps of probabilities. Where the coordinates have a unit of
+    length, north is up and a map shows distances in km from its south-west corner. Without input labels, input frames
+    are counted from the init time.
 
     Args:
       rows: frames (T, H, W) by name, such as "observed" and each nowcast, in `labels.units`; NaN = no coverage.
       observed_input: the frames (T_in, H, W) that the nowcasts were made from, drawn as a row above the others.
+      probabilities: rows to draw below the others. A row with heads is drawn with them, whole; a row without heads has
+        the lead times of the frames.
 
     Raises:
       ValueError: frames differ in shape, or labels in number.
@@ -78,11 +83,14 @@ def draw_strip(
     """
     refuse_existing(pathlib.Path(path), overwrite)  # before the work of drawing
     strip = _arrange_rows(rows, labels, observed_input)
+    bars = [choose_scale(labels.units, [row.frames for row in strip])]
+    strip += [_arrange_probability(row, labels) for row in probabilities]
+    bars += [probability_scale()] if probabilities else []
     grid = describe_grid(labels.x, labels.y, labels.xy_units)
-    scale = choose_scale(labels.units, [row.frames for row in strip])
     missing = any(not np.isfinite(row.frames).all() for row in strip)
     layout = _lay_out(strip, bool(grid.km), bool(labels.title))
-    figure = new_figure(layout.across, layout.bar_top + bar_inches(scale, missing) * DPI, DPI)
+    bars_height = sum(bar_inches(scale, missing) for scale in bars) * DPI
+    figure = new_figure(layout.across, layout.bar_top + bars_height, DPI)
 
     if labels.title:
         place_title(figure, 0.08 * DPI, labels.title)
@@ -92,13 +100,16 @@ def draw_strip(
         for column, (frame, head) in enumerate(zip(row.frames, row.heads)):
             left = layout.left + column * (layout.wide + GAP)
             axes = place_axes(figure, left, top, layout.wide, layout.high)
-            draw_frame(axes, frame, scale, grid)
+            draw_frame(axes, frame, bars[row.is_probability], grid)
             if head:
                 style = {"size": fit_size(head, layout.wide, DPI, 8), "ha": "center", "va": "bottom"}
                 place_text(figure, left + layout.wide / 2, top - 0.04 * DPI, head, **style)
             if grid.km and row is strip[-1] and column == 0:
                 mark_distances(axes, grid)  # once is enough: all maps have one size
-    draw_colour_bar(figure, scale, layout.bar_top, missing)
+    top = layout.bar_top
+    for scale in bars:
+        draw_colour_bar(figure, scale, top, missing)
+        top += bar_inches(scale, missing) * DPI
     save_png(figure, path, overwrite=overwrite)
 
 
@@ -131,6 +142,14 @@ def _arrange_rows(rows: Mapping[str, np.ndarray], labels: MapLabels, observed_in
         frames = check_frames(name, frames, shape)
         strip.append(Row(name, frames[chosen], [""] * len(chosen) if number else heads))
     return strip
+
+
+def _arrange_probability(row: Row, labels: MapLabels) -> Row:
+    """Return a row of probabilities with the chosen columns only."""
+    if any(row.heads):
+        return row._replace(is_probability=True)
+    chosen = choose_columns(len(labels.lead_labels))
+    return Row(row.name, row.frames[chosen], [""] * len(chosen), True)
 
 
 def _lay_out(strip: list[Row], distances: bool, title: bool) -> Layout:

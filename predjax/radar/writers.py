@@ -33,6 +33,9 @@ def write_forecast(
     - `lat` and `lon` give the places of the pixels where pyproj is installed and knows the projection.
     - A single channel is one variable with its name in the data; several channels are one variable each. A vector
       series is one variable ([realization,] time, feature).
+    - Further variables of a map, such as probabilities, may have dimensions of their own before those of the map. Each
+      of these is written with its coordinate, and a variable without lead times has no time. A variable that is read
+      when it is indexed is read map by map.
     - The layout "pysteps" has the names that pysteps' importer looks for: `precip_intensity` (mm/h) or `reflectivity`
       (dBZ), and `polar_stereographic` for this projection, the only one that it reads.
 
@@ -56,7 +59,7 @@ def write_forecast(
 
 def _rename_for_pysteps(path: str | os.PathLike, forecast: xr.Dataset) -> xr.Dataset:
     """Return the forecast with the names of the pysteps layout. Errors: a ValueError if the layout cannot hold it."""
-    name = next(iter(forecast.data_vars))
+    name, *others = forecast.data_vars
     units = forecast[name].attrs["units"]
     if units not in PYSTEPS_NAMES:
         raise ValueError(f"{path}: the pysteps layout holds {' or '.join(PYSTEPS_NAMES)}, not {units}")
@@ -72,32 +75,30 @@ def _rename_for_pysteps(path: str | os.PathLike, forecast: xr.Dataset) -> xr.Dat
         attrs = {"false_easting": 0.0, "false_northing": 0.0} | forecast[mapping].attrs  # CF's defaults, pysteps' need
         forecast = forecast.rename({mapping: "polar_stereographic"}) if mapping != "polar_stereographic" else forecast
         forecast["polar_stereographic"].attrs = attrs
-        forecast[PYSTEPS_NAMES[units]].attrs["grid_mapping"] = "polar_stereographic"
+        for one in (PYSTEPS_NAMES[units], *others):
+            forecast[one].attrs["grid_mapping"] = "polar_stereographic"
     return forecast
 
 
 def _write(file: netCDF4.Dataset, forecast: xr.Dataset) -> None:
     """Write a forecast into an empty file."""
     name = str(next(iter(forecast.data_vars)))
-    attrs = dict(forecast[name].attrs)
     if _is_projected(forecast["y"]) and forecast["y"].values[-1] > forecast["y"].values[0]:
         forecast = forecast.isel(y=slice(None, None, -1))
-    frames = forecast[name].values
     file.Conventions = CONVENTIONS
     file.setncatts({key: forecast.attrs[key] for key in GLOBAL_ATTRIBUTES if forecast.attrs.get(key)})
-    series = frames.shape[-3:-1] == (1, 1) and not _is_projected(forecast["y"])
-    dimensions = ("realization", "time", "y", "x")[-frames.ndim + 1 :]
-    for dimension, size in zip(dimensions[:-2] if series else dimensions, frames.shape):
-        file.createDimension(dimension, size)
-
-    if "realization" in dimensions:
-        _write_members(file, forecast["realization"])
+    sizes = forecast.sizes
+    series = sizes["y"] == sizes["x"] == 1 and not _is_projected(forecast["y"])
+    own = [str(axis) for axis in sizes if axis not in ("lead_time", "y", "x", "channel")]
+    maps = [("time", "lead_time")] if series else [("time", "lead_time"), ("y", "y"), ("x", "x")]
+    for dimension, axis in (*[(axis, axis) for axis in own], *maps):
+        file.createDimension(dimension, sizes[axis])
+    for axis in own:
+        _write_axis(file, forecast[axis])
     auxiliary = _write_times(file, forecast)
-    mapping = attrs.pop("grid_mapping", None)
-    attrs["units"] = CF_UNITS.get(attrs["units"], attrs["units"])
+    mapping = str(forecast[name].attrs.get("grid_mapping", ""))
     if series:
-        attrs["coordinates"] = " ".join(auxiliary)
-        _write_series(file, name, dimensions[:-2], frames[..., 0, 0, :], forecast["channel"].values, attrs)
+        _write_series(file, forecast, auxiliary)
         return
     pixels = {axis: _write_pixels(file, forecast[axis]) for axis in ("y", "x")}
     if mapping in forecast.variables:
@@ -107,41 +108,66 @@ def _write(file: netCDF4.Dataset, forecast: xr.Dataset) -> None:
         variable = file.createVariable(mapping, "i4", ())
         variable.setncatts(found)
         variable[...] = 0
-        attrs["grid_mapping"] = mapping
-    attrs["coordinates"] = " ".join(auxiliary)
-    for number, channel in enumerate(_channel_names(name, forecast["channel"].values)):
-        variable = file.createVariable(
-            channel,
-            "f4",
-            dimensions,
-            **COMPRESSION,
-            chunksizes=(*[1] * (len(dimensions) - 2), *frames.shape[-3:-1]),
-            fill_value=FILL_VALUE,
-        )
-        variable.setncatts(attrs)
-        values = frames[..., number]
-        variable[:] = np.where(np.isnan(values), FILL_VALUE, values)
+    else:
+        mapping = ""
+    for key, frames in forecast.data_vars.items():
+        attrs = _find_attributes(frames, mapping, auxiliary)
+        for number, channel in enumerate(_channel_names(str(key), forecast["channel"].values)):
+            _write_maps(file, channel, frames.isel(channel=number), attrs)
 
 
-def _write_series(
-    file: netCDF4.Dataset, name: str, dimensions: tuple, values: np.ndarray, features: np.ndarray, attrs: dict
-) -> None:
-    """Write the values (..., feature) of a series, with the features' names or numbers."""
+def _name_dimensions(frames: xr.DataArray) -> tuple[str, ...]:
+    """Return the dimensions of a variable in a file, without the channels."""
+    return tuple("time" if axis == "lead_time" else str(axis) for axis in frames.dims if axis != "channel")
+
+
+def _find_attributes(frames: xr.DataArray, mapping: str, auxiliary: list[str]) -> dict[str, Any]:
+    """Return the attributes of a variable in a file, with the names of its grid mapping and auxiliary coordinates."""
+    attrs = {key: value for key, value in frames.attrs.items() if key != "grid_mapping"}
+    attrs["units"] = CF_UNITS.get(attrs["units"], attrs["units"])
+    known = [one for one in auxiliary if one != "forecast_period" or "lead_time" in frames.dims]
+    return attrs | ({"grid_mapping": mapping} if mapping else {}) | {"coordinates": " ".join(known)}
+
+
+def _write_maps(file: netCDF4.Dataset, name: str, frames: xr.DataArray, attrs: dict[str, Any]) -> None:
+    """Write a variable (..., y, x), one map after another."""
+    chunks = (*[1] * (frames.ndim - 2), *frames.shape[-2:])
+    options = {**COMPRESSION, "chunksizes": chunks, "fill_value": FILL_VALUE}
+    if "realization" in frames.dims:
+        options["complevel"] = 1  # in half the time, and hardly larger
+    variable = file.createVariable(name, "f4", _name_dimensions(frames), **options)
+    variable.setncatts(attrs)
+    for place in np.ndindex(frames.shape[:-2]):
+        values = frames[place].values
+        variable[place] = np.where(np.isnan(values), FILL_VALUE, values)
+
+
+def _write_series(file: netCDF4.Dataset, forecast: xr.Dataset, auxiliary: list[str]) -> None:
+    """Write the variables (..., feature) of a series, with the features' names or numbers."""
+    features = forecast["channel"].values
     file.createDimension("feature", len(features))
     kind = "i4" if features.dtype.kind in "iu" else "f8" if features.dtype.kind == "f" else str
     labels = file.createVariable("feature", kind, ("feature",))
     labels.long_name = "feature of the series"
     labels[:] = features.astype(object) if kind is str else features
-    variable = file.createVariable(name, "f4", (*dimensions, "feature"), **COMPRESSION, fill_value=FILL_VALUE)
-    variable.setncatts(attrs)
-    variable[:] = np.where(np.isnan(values), FILL_VALUE, values)
+    for name, frames in forecast.data_vars.items():
+        dimensions = (*_name_dimensions(frames)[:-2], "feature")
+        variable = file.createVariable(str(name), "f4", dimensions, **COMPRESSION, fill_value=FILL_VALUE)
+        variable.setncatts(_find_attributes(frames, "", auxiliary))
+        values = frames.values[..., 0, 0, :]
+        variable[:] = np.where(np.isnan(values), FILL_VALUE, values)
 
 
-def _write_members(file: netCDF4.Dataset, members: xr.DataArray) -> None:
-    """Write the numbers of the members."""
-    variable = file.createVariable("realization", "i4", ("realization",))
-    variable.setncatts({"standard_name": "realization", "long_name": "member", "units": "1"})
-    variable[:] = members.values
+def _write_axis(file: netCDF4.Dataset, coordinate: xr.DataArray) -> None:
+    """Write the coordinate of a dimension that is neither time nor place: the numbers of the members, or thresholds."""
+    name = str(coordinate.name)
+    whole = coordinate.dtype.kind in "iu"
+    variable = file.createVariable(name, "i4" if whole else "f8", (name,))
+    attrs = dict(coordinate.attrs)
+    if name == "realization":
+        attrs = {"standard_name": name, "long_name": "member", "units": "1"}
+    variable.setncatts(attrs | {"units": CF_UNITS.get(attrs["units"], attrs["units"])})
+    variable[:] = coordinate.values
 
 
 def _write_times(file: netCDF4.Dataset, forecast: xr.Dataset) -> list[str]:

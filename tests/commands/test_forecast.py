@@ -1,5 +1,6 @@
 """`predjax forecast`: a nowcast from the newest frames, or a line that says why not."""
 
+import json
 import os
 import re
 import shutil
@@ -11,12 +12,14 @@ import time
 import numpy as np
 import pytest
 import xarray as xr
+from fake_ensemble import FakeEnsemble
 from tiny import ROOT, TINY
 
 import predjax
 from predjax.commands.evaluate import main as evaluate
 from predjax.commands.forecast import main
 from predjax.commands.train import main as train
+from predjax.nowcasts.baselines import BASELINES, Baseline
 
 START, STEP, SIZE = np.datetime64("2026-06-01T12:00", "ns"), np.timedelta64(300, "s"), 16
 
@@ -64,7 +67,8 @@ def forecast(run, feed, output, *flags):
 def test_the_newest_frames_become_a_nowcast(run, feed, tmp_path, capsys):
     path = tmp_path / "nowcast.nc"
     assert forecast(run, feed, path, "--lead_time", 20, "--per_lead", "--pictures") == 0
-    assert re.fullmatch(r".*nowcast\.nc: 4 frames after 2026-06-01T12:20:00 in \d+\.\d s\n", capsys.readouterr().out)
+    said = r".*nowcast\.nc: 4 frames after 2026-06-01T12:20:00 in \d+\.\d s; the observed frames are training data.*\n"
+    assert re.fullmatch(said, capsys.readouterr().out)
     with xr.open_dataset(path) as found:
         assert found["rain"].shape == (4, SIZE, SIZE) and found["rain"].attrs["units"] == "mm h-1"
         np.testing.assert_array_equal(found["time"].values, START + (5 + np.arange(4)) * STEP)
@@ -99,7 +103,7 @@ def test_a_missing_frame_is_filled_in_and_said(run, feed, tmp_path, capsys):
     said = "the frame of 2026-06-01T12:15:00 was missing; it was interpolated from its neighbours"
     assert said in capsys.readouterr().out
     with xr.open_dataset(tmp_path / "n.nc") as found:
-        assert found.attrs["comment"] == said
+        assert found.attrs["comment"].startswith(f"{said}; ")  # these are frames of the training too
 
 
 def refuse(message, capsys, *arguments):
@@ -189,6 +193,70 @@ def test_a_nowcast_is_repeated_by_the_flags_beside_it(run, feed, tmp_path, capsy
     capsys.readouterr()
     assert forecast(run, feed, again) == 2  # the flags are a file of the user's as any other
     assert f"{again.with_suffix('.run.json')} exists" in capsys.readouterr().err
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    """An ensemble among the baselines."""
+    monkeypatch.setitem(BASELINES, "fake", Baseline(FakeEnsemble, moves_maps=True, ensemble=True))
+
+
+def test_a_baseline_is_issued_by_its_name(feed, tmp_path, capsys):
+    path = tmp_path / "n.nc"
+    assert forecast("persistence", feed, path, "--lead_time", 10) == 0
+    with xr.open_dataset(path, decode_timedelta=False) as found:
+        assert found["rain"].dims == ("time", "y", "x") and found.attrs["source"].endswith(", persistence")
+        newest = xr.load_dataset(feed / "rain_04.nc")["rain"].values
+        np.testing.assert_array_equal(found["rain"].values[:, ::-1], np.repeat(newest, 2, axis=0))
+        whole = found["rain"].values
+    assert json.loads((tmp_path / "n.run.json").read_text())["checkpoint"] == "persistence"
+    again = ["--config", str(tmp_path / "n.run.json"), "--output", str(tmp_path / "again.nc")]
+    assert main(again) == 0
+    np.testing.assert_array_equal(xr.load_dataset(tmp_path / "again.nc")["rain"], whole)
+    refuse("--members 2: persistence draws none", capsys, "persistence", feed, tmp_path / "m.nc", "--members", 2)
+    refuse("--members must be at least 1, not 0", capsys, "persistence", feed, tmp_path / "m.nc", "--members", 0)
+    with pytest.raises(ValueError, match="members must be a whole number"):
+        predjax.forecast("persistence", str(feed), members=2.5)
+
+
+def test_members_and_their_products_are_one_file(fake, feed, tmp_path, capsys):
+    """The numbers that Python gives, in a file that nothing of the scratch space is left beside."""
+    folder, options = tmp_path / "out", {"members": 5, "seed": 2, "probability": [2.0], "radius": 3.0}
+    ask = ["--statistic", "members,mean", "--percentiles", "50", "--accumulation", "1", "--per_lead", "--pictures"]
+    ask += ["--members", 5, "--seed", 2, "--probability", "2", "--radius", 3, "--lead_time", 30]
+    assert forecast("fake", feed, folder / "n.nc", *ask) == 0
+    assert "6 frames of 5 members after 2026-06-01T12:20:00" in capsys.readouterr().out
+    parts = {f"n_{lead:02d}.nc" for lead in range(5, 31, 5)}
+    assert {path.name for path in folder.iterdir()} == {"n.nc", "n.png", "n.gif", "n.run.json", *parts}
+    same = predjax.forecast("fake", str(feed), lead_time=30, statistic=["members", "mean"], percentiles=[50],
+                            accumulation=[1], **options)  # fmt: skip
+    with xr.open_dataset(folder / "n.nc", decode_timedelta=False) as found:
+        assert list(found["realization"].values) == [1, 2, 3, 4, 5]
+        assert found["realization"].attrs["standard_name"] == "realization"
+        assert set(found.data_vars) == set(same.data_vars)
+        for name in same.data_vars:
+            np.testing.assert_array_equal(found[name].values[..., ::-1, :], same[name].values[..., 0], name)
+        whole = found["rain"].values
+    newest = xr.load_dataset(feed / "rain_04.nc")["rain"].values[None, :, :, :, None]
+    drawn = FakeEnsemble.of(5, 2)(newest, 6)[0, ..., 0]
+    np.testing.assert_array_equal(whole[..., ::-1, :], drawn)
+    with xr.open_dataset(folder / "n_10.nc", decode_timedelta=False) as part:
+        np.testing.assert_array_equal(part["rain"].values, whole[:, 1:2])
+        assert "probability_of_accumulation_above_threshold" not in part
+    (one,) = predjax.forecast("fake", str(feed), num_steps=1, seed=2).data_vars.values()
+    assert one.dims == ("lead_time", "y", "x", "channel")  # one drawn member, without its number
+    np.testing.assert_array_equal(one.values[0, ..., 0], FakeEnsemble.of(1, 2)(newest, 1)[0, 0, 0, ..., 0])
+
+
+def test_frames_of_the_training_are_remarked(run, feed, tmp_path, capsys):
+    remark = "the observed frames are training data of the network: its skill is not to be seen here"
+    assert forecast(run, feed, tmp_path / "n.nc") == 0
+    assert remark in capsys.readouterr().out
+    assert xr.open_dataset(tmp_path / "n.nc").attrs["comment"] == remark
+    other = write(tmp_path / "other.nc", range(5), size=SIZE + 1)
+    assert "comment" not in predjax.forecast(run, str(other)).attrs
+    late = write(tmp_path / "late.nc", range(900, 905))
+    assert "comment" not in predjax.forecast(run, str(late)).attrs
 
 
 def test_watching_leaves_the_run_json_of_a_training_alone(run, feed, monkeypatch):

@@ -5,11 +5,14 @@ import pathlib
 import numpy as np
 import pytest
 import xarray as xr
+from fake_ensemble import FakeEnsemble
 from tiny import ROOT
 
 import predjax
 from predjax.jobs import forecast as job
 from predjax.jobs.options import ForecastFiles, ForecastOptions
+from predjax.nowcasts.baselines import BASELINES, Baseline
+from predjax.nowcasts.config import EnsembleOptions
 
 SAMPLE = str(ROOT / "data" / "radar_movies.nc")
 MINUTE = np.timedelta64(1, "m")
@@ -95,6 +98,34 @@ def test_every_new_frame_has_one_outcome(monkeypatch, tmp_path):
         "nowcast_20260601T122000Z.nc is written",
     ]
     assert asked == [f"nowcast_20260601T12{minute:02d}00Z.nc" for minute in (5, 15, 20)]
+
+
+def test_every_new_frame_has_its_members(monkeypatch, tmp_path):
+    """A watched folder of an ensemble: a file for each frame, the same members again after a restart."""
+    monkeypatch.setitem(BASELINES, "fake", Baseline(FakeEnsemble, ensemble=True))
+    feed, output = tmp_path / "incoming", tmp_path / "nowcasts"
+    feed.mkdir()
+    texts = []
+
+    def arrive(number):
+        time = np.datetime64("2026-06-01T12:00", "ns") + 5 * number * MINUTE
+        frame = np.full((1, 4, 5), number, np.float32)
+        data = xr.DataArray(frame, {"time": [time]}, ("time", "y", "x"), "rain", {"units": "mm h-1"})
+        data.to_netcdf(feed / f"{number}.nc")
+
+    for number in range(4):
+        arrive(number)
+    options = ForecastOptions("fake", str(feed), num_steps=2, ensemble=EnsembleOptions(members=3, statistic=("mean",)))
+    for outcome in job.watch(options, ForecastFiles(str(output)), 0.0, lambda: len(texts) == 2):
+        texts.append(outcome.text)
+        if len(texts) == 1:
+            arrive(4)
+    assert [path.name for path in sorted(output.iterdir())] == [f"nowcast_20260601T12{m}00Z.nc" for m in (15, 20)]
+    for number, path in zip((3, 4), sorted(output.iterdir())):
+        newest = np.full((1, 1, 4, 5, 1), number, np.float32)
+        mean = FakeEnsemble.of(3, 0)(newest, 2)[0, ..., 0].mean(axis=0)
+        with xr.open_dataset(path, decode_timedelta=False) as found:
+            np.testing.assert_array_equal(found["rain"].values, mean)
 
 
 def test_a_signal_stops_before_the_next_frame(monkeypatch, tmp_path):

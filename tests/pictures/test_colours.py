@@ -8,9 +8,11 @@ from skimage.color import rgb2lab
 from predjax.pictures.colours import (
     DRY,
     NO_COVERAGE,
+    PROBABILITY_LEVELS,
     RAIN_RATE_LEVELS,
     REFLECTIVITY_LEVELS,
     choose_scale,
+    probability_scale,
     rain_colours,
 )
 
@@ -36,6 +38,14 @@ def see(colours, eye):
 def test_heavier_rain_is_darker_to_every_eye(eye, count):
     lightness = see([to_rgb(DRY), *rain_colours(count)], eye)[:, 0]
     assert np.diff(lightness).max() < -4  # a difference of 2 is just noticeable
+
+
+@pytest.mark.parametrize("eye", EYES)
+def test_a_higher_probability_is_darker_to_every_eye(eye):
+    scale = probability_scale()
+    shades = scale.paint(np.array([0.0, *PROBABILITY_LEVELS]))
+    np.testing.assert_array_equal(shades[-1], shades[-2])  # of one, and from 0.9 on
+    assert (shades[0] == 255).all() and np.diff(see(shades[:-1] / 255, eye)[:, 0]).max() < -2
 
 
 @pytest.mark.parametrize("eye", EYES)

@@ -110,5 +110,10 @@ def test_a_forecast_of_a_series_has_features_and_no_pixels(names, members, tmp_p
         assert written.level.dims == dims and written.feature.values.tolist() == names
         np.testing.assert_array_equal(written.level.values, given[..., 0, 0, :])
         assert written.time.values.tolist() == [5, 6] and "x" not in written.variables
+    last = forecast.assign(last=forecast["level"].isel(lead_time=-1))
+    write_forecast(tmp_path / "two.nc", last)
+    with xr.open_dataset(tmp_path / "two.nc") as written:
+        np.testing.assert_array_equal(written["last"].values, given[..., -1, 0, 0, :])
+        assert written["last"].dims == (("realization", "feature") if members else ("feature",))
     with pytest.raises(ValueError, match="the pysteps layout holds"):
         write_forecast(tmp_path / "other.nc", forecast, layout="pysteps")

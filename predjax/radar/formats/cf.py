@@ -59,11 +59,19 @@ def find_variable(dataset: xr.Dataset, wanted: str, ignored: Iterable[str], file
         raise ValueError(f"{file}: no variable has the dimensions time, y and x; found {', '.join(shapes) or 'none'}")
     if len(chosen) > 1:
         radar = [one for one in chosen if is_radar_name(_text(dataset.variables[one], "standard_name"))]
+        radar = radar if len(radar) == 1 else [one for one in radar if not _is_product(dataset, one)]
         if len(radar) != 1:
             listed = ", ".join(chosen)
             raise ValueError(f"{file}: several variables could be the frames: {listed}; choose one with --variable")
         chosen = radar
     return chosen[0]
+
+
+def _is_product(dataset: xr.Dataset, name: str) -> bool:
+    """Return whether a variable is a product of members: a statistic, or with a dimension that frames do not have."""
+    variable = dataset.variables[name]
+    roles = [_role(dataset, _group(name), str(dimension)) for dimension in variable.dims]
+    return not all(roles) or "realization:" in _text(variable, "cell_methods")
 
 
 def is_series(dataset: xr.Dataset, name: str) -> bool:

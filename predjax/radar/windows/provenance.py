@@ -92,6 +92,15 @@ def count_overlaps(sources: Sources, windows: Iterable[Window], length: int, rec
     return count
 
 
+def is_trained_on(movies: Movies, records: list[dict]) -> bool:
+    """Return whether frames of the first movie have a time and the pixels of a recorded period.
+
+    False where the frames have no times or coordinates: then it cannot be known.
+    """
+    window = Window(0, 0, 0, 0, 0)
+    return _is_georeferenced(movies) and count_overlaps(Sources([movies]), [window], movies.sizes["time"], records) > 0
+
+
 def _is_georeferenced(movies: Movies) -> bool:
     return has_times(movies) and movies["x"].attrs.get("units", "1") != "1"
 

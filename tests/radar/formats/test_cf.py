@@ -109,6 +109,15 @@ def test_of_several_the_one_with_a_radar_name(there):
         find(there, "snow")
 
 
+def test_products_of_members_are_not_the_members(there):
+    name = {"standard_name": "rainfall_rate"}
+    add(there, "mean", {"time": 2, "y": 3, "x": 4}, **name, cell_methods="realization: mean")
+    assert find(there) == "mean"  # alone
+    add(there, "rain", {"realization": 2, "time": 2, "y": 3, "x": 4}, **name)
+    add(there, "percentile", {"level": 3, "time": 2, "y": 3, "x": 4}, **name)
+    assert find(there) == "rain"
+
+
 def test_groups_are_named_and_read_when_asked_for(there):
     rain = add(there, "dataset1/rain", {"dataset1/time": 2, "dataset1/y": 3, "x": 4})
     with pytest.raises(ValueError, match=r"inside a group: there are dataset1/rain; choose with --variable"):
