@@ -12,7 +12,6 @@ import jax.numpy as jnp
 
 from predjax.kernels.shared import MakeKernel, Products
 
-
 ALL_STEPS = 2**31 - 1  # folded into a key, which so differs from the keys of steps, numbered from 0
 
 

@@ -1,5 +1,6 @@
 """The almost fair CRPS, worked out by sums over members, over outcomes and over squares."""
 
+import functools
 import itertools
 
 import jax
@@ -10,6 +11,14 @@ import pytest
 from predjax.models.config import ModelConfig
 from predjax.models.crps import ALPHA, almost_fair_crps, ensemble_error
 from predjax.models.losses import choose_error, global_mean
+
+compile_quickly = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+
+
+def average(members, observed, num_steps=2):
+    """The loss of one batch, and the weights of its means."""
+    totals, weights = ensemble_error(num_steps, members, observed)
+    return global_mean(totals, weights).sum(), (totals, weights)
 
 
 @pytest.mark.parametrize("count", [2, 3, 4])
@@ -61,7 +70,8 @@ def test_means_over_squares_and_time_count_by_their_coverage():
     observed[0, :, :4, :4] = np.nan  # a square of 4 x 4 without coverage
     observed[1, 1, 0, 1:3, 0] = observed[1, 3, 5, 4, 1] = np.nan
     drawn = np.where(np.isfinite(observed), members, np.nan)
-    totals, weights = ensemble_error(2, members, observed)
+    run = compile_quickly(jax.value_and_grad(average, has_aux=True))
+    (loss, (totals, weights)), gradient = run(members, observed)
     assert len(totals) == 4  # squares of 1, 2 and 4 pixels, and time; 8 and 16 are larger than the frame
     for number, side in enumerate((1, 2, 4)):
         (known, share), (given, _) = mean_squares(observed, side), mean_squares(drawn, side)
@@ -74,22 +84,21 @@ def test_means_over_squares_and_time_count_by_their_coverage():
     np.testing.assert_allclose(weights[3], share.sum(), rtol=1e-6)
     np.testing.assert_allclose(totals[3], (share * np.asarray(almost_fair_crps(given, known))).sum(), rtol=1e-5)
 
-    def loss(members):
-        return global_mean(*ensemble_error(2, members, observed)).sum()
-
-    gradient = jax.grad(loss)(members)
     assert not gradient[:, ~np.isfinite(observed)].any() and gradient[:, np.isfinite(observed)].any()
-    np.testing.assert_array_equal(loss(np.where(np.isfinite(observed), members, np.inf)), loss(members))
-    np.testing.assert_array_equal(global_mean(*ensemble_error(2, members, np.full_like(observed, np.nan))), 0)
+    (same, _), _ = run(np.where(np.isfinite(observed), members, np.inf), observed)
+    (nothing, _), none = run(members, np.full_like(observed, np.nan))
+    assert same == loss > 0 == nothing and not np.any(none)
 
 
 def test_squares_larger_than_the_frame_and_the_time_of_one_frame_are_left_out():
     """A series has pixels and time alone; a forecast of one frame has no mean over time beside it."""
-    members, series = jnp.ones((2, 3, 4, 1, 1, 2)), jnp.zeros((3, 4, 1, 1, 2))
-    assert [int(n) for n in ensemble_error(2, members, series)[1]] == [24, 6]
-    assert [int(n) for n in ensemble_error(1, members, series)[1]] == [24]
-    maps = jnp.zeros((1, 1, 16, 20, 1))
-    assert ensemble_error(9, maps[None], maps)[1].tolist() == [320, 80, 20, 5, 1.25]
+
+    def weigh(shape, num_steps):
+        frames = jnp.zeros(shape)
+        return compile_quickly(lambda x: average(x[None], x, num_steps)[1][1])(frames).tolist()
+
+    assert weigh((3, 4, 1, 1, 2), 2) == [24, 6] and weigh((3, 4, 1, 1, 2), 1) == [24]
+    assert weigh((1, 1, 16, 20, 1), 9) == [320, 80, 20, 5, 1.25]
 
 
 def test_shares_of_replicas_add_up():
@@ -98,5 +107,5 @@ def test_shares_of_replicas_add_up():
     members, observed = rng.random((2, 3, 1, 3, 4, 4, 1)), rng.random((3, 1, 3, 4, 4, 1))
     observed[0, :, :, :2] = observed[1] = np.nan
     shares = jax.vmap(lambda x, y: global_mean(*error(x, y), "replicas"), (1, 0), axis_name="replicas")
-    whole = global_mean(*error(members[:, :, 0], observed[:, 0]))
-    np.testing.assert_allclose(shares(members, observed).sum(0), whole, rtol=1e-5)
+    whole = compile_quickly(lambda x, y: global_mean(*error(x, y)))(members[:, :, 0], observed[:, 0])
+    np.testing.assert_allclose(compile_quickly(shares)(members, observed).sum(0), whole, rtol=1e-5)

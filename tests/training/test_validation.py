@@ -30,7 +30,7 @@ def test_crps_is_validated_with_the_same_draws_every_time_and_on_any_number_of_r
     measure = make_validation(forecaster)
     totals, counts = measure(params, frames, None)
     assert counts.tolist() == [9, 3]  # frames, and means over time, of three samples
-    shares = jax.vmap(lambda part: measure(params, part, None, "replica"), axis_name="replica")(
+    shares = jax.jit(jax.vmap(lambda part: measure(params, part, None, "replica"), axis_name="replica"))(
         frames.reshape(2, 2, *frames.shape[1:])
     )
     for share, whole in zip(shares, (totals, counts)):
