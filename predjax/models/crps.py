@@ -37,21 +37,25 @@ def ensemble_error(num_steps: int, members: jax.Array, observed: jax.Array) -> t
     """
     exists = jnp.isfinite(observed)
     known, drawn = (jnp.where(exists, frames, 0.0) for frames in (observed, members))
-    fields = squares = (drawn, known, exists.astype(drawn.dtype))
-    sums = [_score(*fields, 1)]
+    fields = squares = [drawn, known, exists.astype(drawn.dtype)]
+    sums = [_score(fields, 1)]
     for side in AREAS[1:]:
         if side <= min(observed.shape[2:4]):
-            squares = tuple(_add_squares(field) for field in squares)
-            sums.append(_score(*squares, side**2))
+            squares = [_add_squares(field) for field in squares]
+            sums.append(_score(squares, side**2))
     steps = min(num_steps, observed.shape[1])
     if steps > 1:
-        sums.append(_score(*(field[..., -steps:, :, :, :].sum(-4) for field in fields), steps))
+        sums.append(_score([field[..., -steps:, :, :, :].sum(-4) for field in fields], steps))
     totals, weights = zip(*sums)
     return jnp.stack(totals), jnp.stack(weights)
 
 
-def _score(drawn: jax.Array, known: jax.Array, number: jax.Array, largest: int) -> tuple[jax.Array, jax.Array]:
-    """Return the sum of the scores of means and that of their weights, from sums over `number` of `largest` pixels."""
+def _score(sums: list[jax.Array], largest: int) -> tuple[jax.Array, jax.Array]:
+    """Return the sum of the scores of means, and that of their weights.
+
+    The means follow from sums of members and of observations, and from the number of pixels in these, of `largest`.
+    """
+    drawn, known, number = sums
     present = jnp.maximum(number, 1.0)
     weights = number / largest
     return (weights * almost_fair_crps(drawn / present, known / present)).sum(), weights.sum()

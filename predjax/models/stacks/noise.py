@@ -35,9 +35,9 @@ class Noise(hk.Module):
             return hidden
         w = hk.get_parameter("w", (LATENTS, features), dtype, init=hk.initializers.RandomNormal(LATENTS**-0.5))
         m = hk.get_parameter("m", (features,), dtype, init=hk.initializers.Constant(1))
-        if z is None:
-            return hidden
         n = self.context.draw(lambda key: jax.random.normal(key, hidden.shape[1:], dtype), batch)
+        if z is None or n is None:
+            return hidden
         strength = (z @ w).reshape(batch, *[1] * (hidden.ndim - 2), features)
         return hidden + self.size * n * strength * m
 
