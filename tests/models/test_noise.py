@@ -26,7 +26,7 @@ def run_noise(params, batch_key, hidden, size=0.5):
         context = StepContext(first_sample=batch_key.first_sample, all_steps=batch_key.all_steps)
         return Noise(size, context, name="noise_0")(hidden)
 
-    return hk.transform(apply).apply(params, batch_key.key, hidden)
+    return compile_quickly(hk.transform(apply).apply)(params, batch_key.key, hidden)
 
 
 def test_noise_is_normal_of_the_strength_of_its_member_and_feature():
