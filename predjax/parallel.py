@@ -172,10 +172,10 @@ def compile_update(update: Any, *arguments: Any) -> Any:
 
 
 def sum_over(measure: Callable, devices: Sequence[jax.Device]) -> Callable:
-    """Run `measure(params, frames, forcings)`, whose results are sums over samples, on the shards of all devices."""
+    """Run `measure(params, frames, forcings, axis_name)`, whose results are sums over samples, on all devices."""
 
     def run(params: Any, frames: jax.Array, forcings: jax.Array | None) -> Any:
-        return jax.lax.psum(measure(params, frames, forcings), AXIS)
+        return jax.lax.psum(measure(params, frames, forcings, AXIS), AXIS)
 
     return _pmap(run, devices, in_axes=(None, 0, 0))
 

@@ -12,26 +12,35 @@ import jax.numpy as jnp
 
 from predjax.kernels.shared import MakeKernel, Products
 
+ALL_STEPS = 2**31 - 1  # folded into a key, which so differs from the keys of steps, numbered from 0
+
 
 class BatchKey(NamedTuple):
-    """The random key of a batch, and the number of its first sample in the global batch."""
+    """The random key of a batch, the number of its first sample in the global batch, and the key of all steps.
+
+    The key of all steps is known at a step alone, see `at`.
+    """
 
     key: jax.Array
     first_sample: jax.Array | int = 0
+    all_steps: jax.Array | None = None
 
     def at(self, step: jax.Array | int) -> "BatchKey":
         """Return the key of a step."""
-        return self._replace(key=jax.random.fold_in(self.key, step))
+        return BatchKey(jax.random.fold_in(self.key, step), self.first_sample, jax.random.fold_in(self.key, ALL_STEPS))
 
 
 def draw_samples(
-    draw: Callable[[jax.Array], jax.Array], batch_size: int, first_sample: jax.Array | int = 0
+    draw: Callable[[jax.Array], jax.Array],
+    batch_size: int,
+    first_sample: jax.Array | int = 0,
+    key: jax.Array | None = None,
 ) -> jax.Array | None:
-    """Return `draw(key)` of every sample, `(B, ...)`, or None where the Haiku function has no random key.
+    """Return `draw(key)` of every sample, `(B, ...)`, or None where there is no key: `key`, else the next of Haiku's.
 
     The key of a sample depends on its number in the global batch: draws do not change with the number of devices.
     """
-    key = hk.maybe_next_rng_key()
+    key = hk.maybe_next_rng_key() if key is None else key
     if key is None:
         return None
     numbers = first_sample + jnp.arange(batch_size)
@@ -50,6 +59,7 @@ class StepContext:
     products: Products = dataclasses.field(default_factory=Products)
     constants: dict[str, jax.Array] | None = None
     first_sample: jax.Array | int = 0  # the number of the batch's first sample in the global batch
+    all_steps: jax.Array | None = None  # the random key of what is the same at all steps; None without draws
 
     def apply_kernel(
         self, name: str, x: jax.Array, make_kernel: MakeKernel, kernel_shape: Sequence[int] = ()
@@ -86,6 +96,12 @@ class StepContext:
     def draw(self, draw: Callable[[jax.Array], jax.Array], batch_size: int) -> jax.Array | None:
         """Return the `draw_samples` of the batch."""
         return draw_samples(draw, batch_size, self.first_sample)
+
+    def draw_once(self, draw: Callable[[jax.Array], jax.Array], batch_size: int) -> jax.Array | None:
+        """Return the `draw_samples` of the batch that are the same at all steps, or None without random draws."""
+        if self.all_steps is None:
+            return None
+        return draw_samples(draw, batch_size, self.first_sample, self.all_steps)
 
     def drop(self, x: jax.Array, rate: float) -> jax.Array:
         """Return dropout of x `(B, ...)`: 0 with probability `rate`, else x / (1 - rate); x without a random key."""

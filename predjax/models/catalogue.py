@@ -37,6 +37,7 @@ class ModelSpec:
     decoupled: bool = False  # whether its loss decouples them
     linear: bool = False  # whether it is linear in time: training may compute all steps at once
     unrolls: bool = False  # whether its stack computes all steps with known inputs at once
+    random_option: str = ""  # the cell option which, if not 0, makes it draw at random
     # Functions of a `ModelConfig`; empty for most models
     forecaster: str = ""  # makes a `Forecaster` without a stack
     latents: str = ""  # makes the function that infers latent states
@@ -78,6 +79,7 @@ _LRU = ModelSpec(
     one_width=BLOCKS_ADD,
     linear=True,
     unrolls=True,
+    random_option="dropout",
 )
 MODELS = {
     "predrnn": _PREDRNN,
@@ -136,6 +138,7 @@ MODELS = {
     "ct_rnn": ModelSpec(
         "continuous-time rate network with noise (Sompolinsky et al. 1988, Song et al. 2016)",
         "cells.continuous_time.CTRNN",
+        random_option="noise",
     ),
     "simple_ct_rnn": ModelSpec(
         "rate network with a time constant for each neuron (Beer 1995)", "cells.continuous_time.SimpleCTRNN"
@@ -162,6 +165,7 @@ MODELS = {
             "task": ("forecast", "forecast: tidhy infers its states from frames"),
             "patch_size": (1, "1: tidhy is for series"),
             "coverage_channel": (False, "0: what is missing has no error"),
+            "noise": (0.0, "0: tidhy has no layers"),
         },
     ),
     "physical": ModelSpec(
@@ -179,6 +183,8 @@ MODELS = {
             "patch_size": (1, "1: physical takes one point of a map"),
             "img_channel": (3, "3, the stresses xx, yy and xy"),
             "num_action_ch": (3, "3, strains xx, yy, xy of --forcings"),
+            "loss": ("mse", "mse: a strain has one stress"),
+            "noise": (0.0, "0: a strain has one stress"),
         },
     ),
 }

@@ -13,7 +13,7 @@ from predjax.models.scaling import Scaling
 TASKS = ("forecast", "sequence")
 TEACHER_FORCINGS = ("scheduled", "steps", "parallel")
 COORDINATES = ("fixed", "moving")
-LOSSES = ("mse", "balanced", "quantile")
+LOSSES = ("mse", "balanced", "quantile", "crps")
 
 
 def find_spec(model_name: str) -> ModelSpec:
@@ -68,8 +68,13 @@ class ModelConfig:
     )
     loss: str = flag(
         "mse",
-        "balanced: squared and absolute errors, of more weight in heavier rain; quantile: of each rain rate its own",
+        "balanced: squared and absolute errors, of more weight in heavier rain; quantile: of each rain rate its own; "
+        "crps: of members that are drawn, also of means over areas and time; needs --noise",
         choices=LOSSES,
+    )
+    loss_members: int = flag(2, "members that are drawn for loss crps, 2 or more", metavar="M")
+    noise: float = flag(
+        0.0, "size of the noise in the features of each layer, so that members can be drawn; 0.1 is usual", metavar="F"
     )
     matching: float = flag(
         0.0,
@@ -102,6 +107,10 @@ class ModelConfig:
         _check(0 <= self.scales <= 8, "scales", self.scales, "from 0 to 8")
         _check(self.residual or not self.scales, "scales", self.scales, "0 without residual 1")
         _check(0 <= self.matching <= 1, "matching", self.matching, "from 0 to 1")
+        _check(self.loss_members >= 2, "loss_members", self.loss_members, "2 or more")
+        _check(self.noise >= 0, "noise", self.noise, "0 or positive")
+        if self.loss == "crps" and not self.draws:
+            raise ValueError(f"loss crps needs members that differ, {self.model_name} draws none: give --noise 0.1")
         if self.total_length <= self.input_length:
             raise ValueError(f"total_length {self.total_length} must be greater than input_length {self.input_length}")
         if self.conv_on_input and self.num_hidden[0] % 2:
@@ -127,7 +136,9 @@ class ModelConfig:
         if self.sequence or not spec.stack:
             for name in ("coordinates", "residual", "scales", "loss", "matching"):
                 usual = getattr(ModelConfig, name)
-                _check(getattr(self, name) == usual, name, getattr(self, name), f"{usual} for {self.model_name}")
+                possible = [usual, "crps"] if name == "loss" and spec.stack else [usual]
+                rule = f"{' or '.join(map(str, possible))} for {self.model_name}"
+                _check(getattr(self, name) in possible, name, getattr(self, name), rule)
         if not self.sequence:
             _check(self.input_length > 0, "input_length", self.input_length, "positive")
             return
@@ -153,6 +164,11 @@ class ModelConfig:
     def sampled(self) -> bool:
         """Whether training can choose at random between true frames and predictions as inputs."""
         return bool(self.spec.stack) and not self.sequence
+
+    @property
+    def draws(self) -> bool:
+        """Whether forecasts with different random keys differ."""
+        return bool(self.noise or self.options.get(self.spec.random_option))
 
     @property
     def moving(self) -> bool:

@@ -21,6 +21,8 @@ from predjax.models.sampling import forecast_mask
 from predjax.models.stacks import check_options
 from predjax.models.unroll import Unrolled, make_unroll
 
+MEMBERS = 2**31 - 2  # folded into a key, which so differs from the keys of steps and samples, numbered from 0
+
 
 class Forecaster(NamedTuple):
     """The functions of a model, for B samples of T frames H x W with C channels; NaN = no coverage.
@@ -32,8 +34,9 @@ class Forecaster(NamedTuple):
     loss(params, rng, frames, use_truth, forcings=None, axis_name=None) -> (scalar, metrics)
       The mean squared error (or `config.loss`) of the T - 1 scaled predictions over all pixels with coverage, plus the
       stack's penalty. Under a mapped axis each replica returns its share, and the shares add up to the loss of the
-      whole batch.
+      whole batch. The loss "crps" draws `config.loss_members` members; without rng one, whose score is its error.
     predict(params, rng, observed (B,T_in,H,W,C), num_steps, forcings=None) -> (B,num_steps,H,W,C)
+      With rng a random forecast where `config.draws`, else the forecast without noise.
 
     Forcings are `(B, T, A)` or `(B, T, H, W, A)`; forcings at t are input with frame t. `config` is the `ModelConfig`.
 
@@ -60,6 +63,7 @@ def make_forecaster(
         return load(config.spec.forecaster)(config)
     unroll = make_unroll(config, execution or Execution())
     name, error = ("own", error) if error else (config.loss, choose_error(config))
+    drawn = name == "crps"
 
     def init(rng: jax.Array, frames: Any, forcings: Any = None) -> dict:
         _check_frames(config, frames, forcings)
@@ -99,13 +103,25 @@ def make_forecaster(
         params: dict, rng: Any, frames: Any, use_truth: Any, forcings: Any = None, axis_name: str | None = None
     ) -> tuple[jax.Array, dict]:
         offset = 0 if axis_name is None else jax.lax.axis_index(axis_name) * len(frames)
-        key = None if rng is None else BatchKey(rng, offset)
-        scaled, out = unroll_window(params, key, frames, use_truth, forcings)
+
+        def run(rng: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
+            key = None if rng is None else BatchKey(rng, offset)
+            scaled, out = unroll_window(params, key, frames, use_truth, forcings)
+            return scaled, crop(out.patches, scaled), out.penalty
+
+        if drawn:
+            count = 1 if rng is None else config.loss_members
+            keys = None if rng is None else jax.random.split(jax.random.fold_in(rng, MEMBERS), count)
+            scaled, predicted, penalty = jax.vmap(run, out_axes=(None, 0, 0), axis_size=count)(keys)
+            penalty = penalty.mean()
+        else:
+            scaled, predicted, penalty = run(rng)
         observed = scaled if config.sequence else scaled[:, 1:]
-        total, count = error(crop(out.patches, scaled), observed)
+        total, count = error(predicted, observed)
         mean = global_mean(total, count, axis_name)
+        mean = mean.sum() if drawn else mean
         replicas = 1 if axis_name is None else jax.lax.axis_size(axis_name)
-        penalty = out.penalty / replicas
+        penalty /= replicas
         return mean + penalty, {name: mean, "penalty": penalty}
 
     def predict(params: dict, rng: Any, observed: Any, num_steps: int, forcings: Any = None) -> jax.Array:

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from predjax.models.config import ModelConfig
+from predjax.models.crps import ensemble_error
 from predjax.models.scaling import Scaling
 from predjax.units import rain_rate_to_dbz
 
@@ -40,10 +41,15 @@ def choose_error(config: ModelConfig) -> Callable[[jax.Array, jax.Array], tuple[
     consistent (Taggart, Loveday & Griffiths, 2022, https://doi.org/10.1002/qj.4266, with ranges in the place of warning
     levels).
 
+    "crps" is `ensemble_error`, of predictions with an axis of members in front, and has several sums and counts: the
+    loss is the sum of their ratios.
+
     Errors: ValueError where the unit of the frames is not one of rain.
     """
     if config.loss == "mse":
         return squared_error
+    if config.loss == "crps":
+        return functools.partial(ensemble_error, config.total_length - config.input_length)
     units = config.scaling.units
     if units not in ("mm/h", "dBZ"):
         raise ValueError(f"loss {config.loss} is for rain in mm/h or dBZ, not in {units}")

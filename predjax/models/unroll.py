@@ -22,6 +22,8 @@ from predjax.models.stacks.base import StackOutput
 from predjax.models.wrappers import make_network
 from predjax.models.wrappers.network import Network
 
+NO_KEY = (None, 0, None)  # in the place of a `BatchKey`: no random draws
+
 
 class Unrolled(NamedTuple):
     """Scaled predicted patches of all steps, the mean penalty, and where the last true input had coverage."""
@@ -61,8 +63,8 @@ def make_unroll(config: ModelConfig, execution: Execution) -> Unroll:
 
     def run_step(products: Products, shared: tuple[dict, dict], key: BatchKey | None, *arguments: Any) -> Any:
         params, constants = shared
-        own, first_sample = key or (None, 0)
-        context = StepContext(products, dict(constants), first_sample)
+        own, first_sample, all_steps = key or NO_KEY
+        context = StepContext(products, dict(constants), first_sample, all_steps)
         carry, output = step.apply(params, own, context, *arguments)
         return carry, (output.features, output.penalty)
 
@@ -75,8 +77,8 @@ def make_unroll(config: ModelConfig, execution: Execution) -> Unroll:
         known = (steps if config.sequence else window.known) if config.spec.unrolls else 0
         carry, outputs = begin.apply(params, None, take(inputs, 0), window.observed), []
         if known:
-            own, first_sample = key.at(steps) if key else (None, 0)
-            context = StepContext(first_sample=first_sample)
+            own, first_sample, all_steps = key.at(steps) if key else NO_KEY
+            context = StepContext(first_sample=first_sample, all_steps=all_steps)
             carry, output = encode.apply(params, own, context, carry, *take((inputs, masks), slice(known)))
             outputs.append((output.features, jnp.broadcast_to(output.penalty, known)))
         if known < steps:

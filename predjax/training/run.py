@@ -12,6 +12,7 @@ import optax
 from predjax import checkpoint, parallel
 from predjax.models.config import SamplingConfig
 from predjax.models.forecaster import Forecaster
+from predjax.models.stacks.noise import is_noise
 from predjax.motion.moving import into_moving
 from predjax.radar.windows.batches import Batch, BatchSource
 from predjax.radar.windows.codes import CodedFrames
@@ -95,12 +96,23 @@ class Run:
         return parallel.copy_to_each(np.int32(number), self.devices)
 
     def init(self, params: Any = None) -> TrainState:
-        """Return the state at iteration 0, of given or new parameters."""
+        """Return the state at iteration 0, of given or new parameters.
+
+        Noise that the model has and given parameters lack is new; noise that only the parameters have is left out.
+        """
+        noise = self.forecaster.config.noise
         if params is None:
-            # This runs once, so it is not worth an optimized compilation, nor the cache entry that a call of the jitted
-            # function would keep.
-            params = jax.jit(self._init_params).lower().compile({"xla_backend_optimization_level": "0"})()
+            params = self._compute_params()
+        elif noise and not any(map(is_noise, params)):
+            params = params | {name: new for name, new in self._compute_params().items() if is_noise(name)}
+        elif not noise:
+            params = {name: given for name, given in params.items() if not is_noise(name)}
         return self._init_state(params)
+
+    def _compute_params(self) -> Any:
+        # This runs once, so it is not worth an optimized compilation, nor the cache entry that a call of the jitted
+        # function would keep.
+        return jax.jit(self._init_params).lower().compile({"xla_backend_optimization_level": "0"})()
 
     def _init_state(self, params: Any) -> TrainState:
         seed, count = self.config.seed, self.config.num_seeds

@@ -1,5 +1,6 @@
 """The validation loss: the error of free forecasts, counted exactly over any number of devices."""
 
+import functools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -10,22 +11,38 @@ import numpy as np
 
 from predjax.models.forecaster import Forecaster
 from predjax.models.losses import choose_error
+from predjax.models.members import make_members
 from predjax.radar.windows.batches import Batch
 from predjax.radar.windows.index import Window
 
 
 def make_validation(forecaster: Forecaster, error: Callable | None = None) -> Callable:
-    """Return `(params, frames, forcings) -> (sum, count)` of the error of free forecasts.
+    """Return `(params, frames, forcings, axis_name=None) -> (sum, count)` of the error of free forecasts.
 
-    `error` is `(predicted, observed) -> (sum, count)` of scaled frames; None: the error of the model's loss.
+    `error` is `(predicted, observed) -> (sum, count)` of scaled frames; None: the error of the model's loss. For the
+    loss "crps" sample b of every batch draws `loss_members` members, the same at every validation and for any number of
+    replicas. For all others forecasts have no noise.
     """
     config = forecaster.config
+    last, num_steps = config.input_length, config.total_length - config.input_length
+    drawn = error is None and config.loss == "crps"
     error = error or choose_error(config)
 
-    @jax.jit
-    def measure(params: Any, frames: jax.Array, forcings: jax.Array | None) -> tuple[jax.Array, jax.Array]:
-        last, steps = config.input_length, config.total_length - config.input_length
-        predicted = forecaster.predict(params, None, frames[:, :last], steps, forcings)
+    def draw(params: Any, observed: jax.Array, forcings: Any, axis_name: str | None) -> jax.Array:
+        first = 0 if axis_name is None else jax.lax.axis_index(axis_name) * len(observed)
+        numbers = (first + jnp.arange(len(observed)))[:, None] * config.loss_members + jnp.arange(config.loss_members)
+        keys = jax.vmap(jax.vmap(jax.random.fold_in, (None, 0)), (None, 0))(jax.random.key(0), numbers)
+        return make_members(forecaster)(params, keys, observed, num_steps, forcings).swapaxes(0, 1)
+
+    @functools.partial(jax.jit, static_argnames="axis_name")
+    def measure(
+        params: Any, frames: jax.Array, forcings: jax.Array | None, axis_name: str | None = None
+    ) -> tuple[jax.Array, jax.Array]:
+        known = frames[:, :last]
+        if drawn:
+            predicted = draw(params, known, forcings, axis_name)
+        else:
+            predicted = forecaster.predict(params, None, known, num_steps, forcings)
         observed = frames[:, last:]
         if last:  # only what a forecast cannot know is left out: the NaN of a network that diverged must show
             observed = jnp.where(jnp.isfinite(frames[:, last - 1 : last]), observed, jnp.nan)
@@ -35,10 +52,13 @@ def make_validation(forecaster: Forecaster, error: Callable | None = None) -> Ca
 
 
 def validate(measure: Callable, params: Any, batches: Iterable[tuple]) -> float:
-    """Return the mean of `measure(params, frames, forcings)` over (frames, forcings); NaN without a pixel."""
+    """Return the mean of `measure(params, frames, forcings)` over (frames, forcings); NaN without a pixel.
+
+    Of several sums and counts each has its mean, and these are added.
+    """
     sums = [measure(params, *batch) for batch in batches]
-    count = sum(int(n) for _, n in sums)
-    return sum(float(s) for s, _ in sums) / count if count else math.nan
+    total, count = (sum(np.asarray(part, np.float64) for part in parts) for parts in zip(*sums))
+    return float(np.sum(total / count)) if np.all(count) else math.nan
 
 
 def read_parts(

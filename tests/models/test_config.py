@@ -12,6 +12,9 @@ from predjax.models.config import ModelConfig, with_usual
 from predjax.models.scaling import Scaling
 
 ACTION = {"model_name": "action_cond_predrnn", "num_action_ch": 2}
+TIDHY = with_usual({"model_name": "tidhy"})
+PHYSICAL = with_usual({"model_name": "physical", "img_channel": 3, "num_action_ch": 3})
+SEQUENCE = with_usual({"model_name": "gru", "task": "sequence", "num_action_ch": 1})
 
 
 @pytest.mark.parametrize(
@@ -41,12 +44,35 @@ ACTION = {"model_name": "action_cond_predrnn", "num_action_ch": 2}
         ({"model_name": "action_cond_predrnn"}, "needs forcings .*: num_action_ch is 0"),
         (ACTION | {"res_on_conv": True}, "res_on_conv 1 needs conv_on_input 1"),
         (ACTION | {"conv_on_input": True, "num_hidden": (3, 3)}, "conv_on_input halves num_hidden, got 3"),
+        ({"loss": "crps"}, "loss crps needs members that differ, predrnn_v2 draws none: give --noise 0.1"),
+        ({"model_name": "ct_rnn", "loss": "crps", "cell_options": '{"noise": 0}'}, "ct_rnn draws none"),
+        ({"loss_members": 1}, "loss_members must be 2 or more, got 1"),
+        ({"noise": -0.1}, "noise must be 0 or positive, got -0.1"),
+        (TIDHY | {"noise": 0.1}, "noise must be 0: tidhy has no layers, got 0.1"),
+        (TIDHY | {"loss": "crps"}, "loss must be mse for tidhy, got crps"),
+        (PHYSICAL | {"noise": 0.1}, "noise must be 0: a strain has one stress, got 0.1"),
+        (PHYSICAL | {"loss": "crps"}, "loss must be mse: a strain has one stress, got crps"),
+        (SEQUENCE | {"loss": "balanced"}, "loss must be mse or crps for gru, got balanced"),
     ],
 )
 def test_what_cannot_work_is_refused(fields, reason):
     with pytest.raises(ValueError, match=reason) as caught:
         ModelConfig(**fields)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"noise": 0.1},
+        {"model_name": "ct_rnn", "cell_options": '{"noise": 0.1}'},
+        {"model_name": "lru", "cell_options": '{"dropout": 0.1}'},
+        SEQUENCE | {"noise": 0.1},
+    ],
+    ids=str,
+)
+def test_a_model_that_draws_can_be_trained_by_crps(fields):
+    assert ModelConfig(**fields, loss="crps").draws and not ModelConfig().draws
 
 
 @pytest.mark.parametrize("name", MODELS)

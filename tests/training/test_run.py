@@ -1,5 +1,7 @@
 """What goes into an update, without waiting: frames as they are stored, on their devices."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -49,3 +51,16 @@ def test_an_update_takes_what_was_read_without_another_transfer_and_learns_the_s
     assert found["u1"][0] == found["f4"][0] and 0.01 < found["u1"][0] < 1
     for one, other in zip(found["u1"][1], found["f4"][1]):
         np.testing.assert_array_equal(one, other)
+
+
+def test_given_weights_start_with_the_noise_that_the_model_has(tmp_path):
+    """Weights without noise get new noise and keep the rest; noise that the model does not have is left out."""
+    run = make_run(tmp_path, "u1")
+    linear, noise = {"linear": {"w": np.float32(0.3)}}, {"x/noise_0": {"m": np.float32(1)}}
+    assert run.init(linear | noise).params == linear
+    noisy = dataclasses.replace(run.forecaster.config, noise=0.1)
+    init = lambda *_: {"linear": {"w": jnp.zeros(())}, "x/noise_0": {"m": jnp.ones(())}}  # noqa: E731
+    run.forecaster = run.forecaster._replace(config=noisy, init=init)
+    assert run.init(linear).params == linear | noise
+    trained = {"x/noise_0": {"m": np.float32(2)}}
+    assert run.init(linear | trained).params == linear | trained

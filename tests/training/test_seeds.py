@@ -49,7 +49,7 @@ def test_each_network_goes_the_way_it_goes_alone():
     bad = over_seeds(lambda state, *_: (state, {"bad": (state.params > 0).astype(float), "loss": state.params}))
     states = together._replace(params=jnp.array([-1.0, 3.0]))
     assert {k: float(v) for k, v in bad(states, None)[1].items()} == {"bad": 1.0, "loss": 1.0}
-    mean = measure_seeds(lambda params, frames, forcings: (params * frames.sum(), frames.size))
+    mean = measure_seeds(lambda params, frames, *_: (params * frames.sum(), frames.size))
     assert [float(x) for x in mean(jnp.array([1.0, 3.0]), jnp.ones(5), None)] == [10.0, 5.0]
 
 

@@ -12,6 +12,7 @@ from predjax.cells.linear import LinearMap
 from predjax.models.catalogue import load
 from predjax.models.config import ModelConfig
 from predjax.models.stacks.base import StackOutput
+from predjax.models.stacks.noise import make_noise
 
 
 def choose_kernel(config: ModelConfig) -> tuple[int, ...]:
@@ -32,6 +33,7 @@ class Layered(hk.RNNCore):
         self.embed = LinearMap(config.num_hidden[0], with_bias=True, context=context, name="embed")
         norm: dict[str, Any] = {"layer_norm": True} if config.layer_norm else {}
         self.cells = self.make_cells(config, grid, config.options | norm)
+        self.noise = make_noise(config, context)
         self.head = LinearMap(config.head_features, with_bias=True, context=context, name="head")
 
     @hk.transparent
@@ -49,8 +51,9 @@ class Layered(hk.RNNCore):
 
     def __call__(self, inputs: jax.Array, state: tuple) -> tuple[StackOutput, tuple]:
         hidden, states, penalty = self.embed(inputs), [], jnp.zeros(())
-        for cell, before in zip(self.cells, state):
+        for cell, noise, before in zip(self.cells, self.noise, state):
             hidden, after = cell(hidden, before)
+            hidden = noise(hidden)
             states.append(after)
             if hasattr(cell, "penalty"):
                 penalty += cell.penalty()

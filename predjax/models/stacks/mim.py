@@ -14,6 +14,7 @@ from predjax.cells.st_lstm import STLSTM, STLSTMState
 from predjax.models.config import ModelConfig
 from predjax.models.stacks.base import StackOutput
 from predjax.models.stacks.layered import choose_kernel
+from predjax.models.stacks.noise import make_noise
 
 
 class MIMStackState(NamedTuple):
@@ -48,6 +49,7 @@ class MIMStack(hk.RNNCore):
         options["forget_bias"] = config.options.get("forget_bias", 1.0)
         self.blocks = [MIMBlock(features, grid, kernel, **options, name=f"cell_{layer}") for layer in layers]
         self.mim_n = [MIMMemory(features, grid, kernel, **options, name=f"mim_n_{layer}") for layer in layers]
+        self.noise = make_noise(config, context)
         self.head = LinearMap(config.head_features, context=context, name="head")
 
     def initial_state(self, batch_size: int) -> MIMStackState:
@@ -66,14 +68,15 @@ class MIMStack(hk.RNNCore):
         started = state.started[:, None, None, None]
         hidden, cell = state.bottom
         bottom, _ = self.bottom.advance(inputs, STLSTMState(hidden, cell, state.memory))
-        hidden, memory = bottom.hidden, bottom.memory
-        difference = jnp.where(started, hidden - state.bottom[0], 0)
+        hidden, memory = self.noise[0](bottom.hidden), bottom.memory
+        difference = jnp.where(started, bottom.hidden - state.bottom[0], 0)
         blocks, mim_n = [], []
-        for block, cell, (h, c, s), of_cell in zip(self.blocks, self.mim_n, state.blocks, state.mim_n):
+        layers = zip(self.blocks, self.mim_n, self.noise[1:], state.blocks, state.mim_n)
+        for block, cell, noise, (h, c, s), of_cell in layers:
             difference, of_cell = cell(difference, of_cell)
             difference = jnp.where(started, difference, 0)
             new = block.advance(hidden, difference, MIMBlockState(h, c, memory, s))
-            hidden, memory = new.hidden, new.memory
+            hidden, memory = noise(new.hidden), new.memory
             blocks.append((new.hidden, new.cell, new.stationary))
             mim_n.append(of_cell)
         state = MIMStackState(

@@ -11,6 +11,7 @@ from predjax.cells.linear import Downsample, LinearMap, Upsample
 from predjax.cells.st_lstm import STLSTM, Increments, STLSTMState
 from predjax.models.config import ModelConfig
 from predjax.models.stacks.base import StackOutput
+from predjax.models.stacks.noise import make_noise
 
 VANISHED = 1e-12  # squared norm over space below which an increment has no direction: an all-dry field
 
@@ -62,6 +63,7 @@ class PredRNN(hk.RNNCore):
             STLSTM(features, spatial_shape, (k, k), **options, name=f"cell_{layer}")
             for layer in range(len(config.num_hidden))
         ]
+        self.noise = make_noise(config, context)
         if config.conv_on_input:
             narrowing, widening = (features // 2, features), (features // 2, config.head_features)
             self.encode = [Downsample(n, k, name=f"encode_{i}") for i, n in enumerate(narrowing)]
@@ -90,9 +92,9 @@ class PredRNN(hk.RNNCore):
             second = hidden = self.encode[1](first)
             action = self.encode_action[1](self.encode_action[0](action))
         memory, layers, increments = state.memory, [], []
-        for cell, (h, c) in zip(self.cells, state.layers):
+        for cell, noise, (h, c) in zip(self.cells, self.noise, state.layers):
             new, delta = cell.advance(hidden, STLSTMState(h, c, memory), action)
-            hidden, memory = new.hidden, new.memory
+            hidden, memory = noise(new.hidden), new.memory
             layers.append((new.hidden, new.cell))
             increments.append(delta)
         features = self._decode(hidden, first, second) if self.config.conv_on_input else self.head(hidden)

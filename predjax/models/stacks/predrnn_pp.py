@@ -13,6 +13,7 @@ from predjax.cells.linear import LinearMap
 from predjax.models.config import ModelConfig
 from predjax.models.stacks.base import StackOutput
 from predjax.models.stacks.layered import choose_kernel
+from predjax.models.stacks.noise import make_noise
 
 
 class PredRNNPPState(NamedTuple):
@@ -42,6 +43,7 @@ class PredRNNPP(hk.RNNCore):
             for layer in range(len(config.num_hidden))
         ]
         self.highway = GHU(features, grid, kernel, **options, name="highway")
+        self.noise = make_noise(config, context)
         self.head = LinearMap(config.head_features, context=context, name="head")
 
     def initial_state(self, batch_size: int) -> PredRNNPPState:
@@ -52,9 +54,9 @@ class PredRNNPP(hk.RNNCore):
 
     def __call__(self, inputs: jax.Array, state: PredRNNPPState) -> tuple[StackOutput, PredRNNPPState]:
         below, memory, highway, layers = inputs, state.memory, state.highway, []
-        for layer, (cell, (h, c)) in enumerate(zip(self.cells, state.layers)):
-            below, new = cell(below, CausalLSTMState(h, c, memory))
-            memory = new.memory
+        for layer, (cell, noise, (h, c)) in enumerate(zip(self.cells, self.noise, state.layers)):
+            _, new = cell(below, CausalLSTMState(h, c, memory))
+            below, memory = noise(new.hidden), new.memory
             layers.append((new.hidden, new.cell))
             if layer == 0:
                 below, highway = self.highway(below, highway)

@@ -70,7 +70,8 @@ class StateSpaceStack(Layered):
     def unroll(self, inputs: jax.Array, state: tuple) -> tuple[StackOutput, tuple]:
         """Run all steps at once, as `predjax.unroll` does."""
         hidden, states = self.embed(inputs), []
-        for block, before in zip(self.cells, state):
+        for block, noise, before in zip(self.cells, self.noise, state):
             hidden, after = block.unroll(hidden, before)
+            hidden = noise(hidden)
             states.append(after)
         return StackOutput(self.head(hidden), jnp.zeros(())), tuple(states)
