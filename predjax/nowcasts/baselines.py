@@ -12,7 +12,7 @@ import numpy as np
 
 from predjax.messages import suggest
 from predjax.nowcasts.persistence import persist
-from predjax.nowcasts.pysteps import ENSEMBLES, NOWCASTS, make_pysteps
+from predjax.nowcasts.pysteps import ENSEMBLES, NOWCASTS, SAMPLING, Sampling, make_pysteps
 from predjax.nowcasts.regression import make_regression
 
 LOG = logging.getLogger("predjax")
@@ -22,10 +22,16 @@ Nowcast = Callable[..., np.ndarray]
 
 
 class Setting(NamedTuple):
-    """The facts about the data that a baseline may need: the unit, and the regression that a sequence run fitted."""
+    """The facts about the data that a baseline may need, and how many members an ensemble has.
+
+    `regression` is the one that a sequence run fitted; `sampling` the size of a pixel and the time step.
+    """
 
     units: str
     regression: list | None = None
+    members: int = 24
+    seed: int = 0
+    sampling: Sampling = SAMPLING
 
 
 class Baseline(NamedTuple):
@@ -56,7 +62,10 @@ def _make_linear(setting: Setting) -> Nowcast:
 
 
 def _make_pysteps(name: str, setting: Setting) -> Nowcast:
-    return make_pysteps(name, setting.units)
+    nowcast = make_pysteps(name, setting.units)
+    if name not in ENSEMBLES:
+        return nowcast
+    return functools.partial(nowcast, members=setting.members, seed=setting.seed, sampling=setting.sampling)
 
 
 BASELINES = {
