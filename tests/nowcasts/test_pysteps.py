@@ -74,7 +74,7 @@ def test_what_was_not_covered_is_unknown_where_it_goes(rain, name):
 
 
 @needs_pysteps
-@pytest.mark.parametrize("name", [*NOWCASTS, *ENSEMBLES])
+@pytest.mark.parametrize("name", [*NOWCASTS, *QUICK])
 def test_a_dry_case_becomes_persistence_and_is_told_in_one_line(rain, name, caplog):
     observed = rain[:, :4].copy()
     observed[1] = 0.05
