@@ -180,7 +180,7 @@ def test_ensembles_get_their_members_seed_and_sampling(monkeypatch, rain, name):
 
 
 @needs_pysteps
-@pytest.mark.ci
+@pytest.mark.slow
 def test_linda_carries_cells_along_and_comes_back_with_the_seed(rain):
     observed = rain[:1, :4]
     forecast = run_linda(observed, 2, members=2, seed=5)
@@ -190,9 +190,6 @@ def test_linda_carries_cells_along_and_comes_back_with_the_seed(rain):
     error, still = (np.abs(f - rain[:1, 4:6])[inside].mean() for f in (forecast.mean(1), persist(observed, 2)))
     assert error < 0.6 * still
     np.testing.assert_array_equal(run_linda(observed, 2, members=2, seed=5), forecast)
-    decibels = run_linda(rain_rate_to_dbz(observed.astype(np.float64)), 2, units="dBZ", members=2, seed=5)
-    wet = forecast >= 0.1
-    np.testing.assert_allclose(dbz_to_rain_rate(decibels[wet]), forecast[wet], rtol=1e-4)
 
 
 @needs_pysteps
