@@ -11,7 +11,6 @@ from predjax.pictures.report.write import Report, write_report
 from predjax.verification.bootstrap import Draws, bootstrap
 from predjax.verification.case_blocks import stack_blocks, sum_blocks
 from predjax.verification.common_domain import keep_common
-from predjax.verification.ensembles import ensemble_skill, ensemble_statistics
 from predjax.verification.fields import Scoring
 from predjax.verification.measure import measure, score
 from predjax.verification.skill import compare
@@ -61,18 +60,22 @@ class Page(html.parser.HTMLParser):
 
 
 def fields(blocks=6, seed=0):
-    """By block the observation and two forecasts of rain (case, T, H, W, C); the model has gaps and the true rain."""
+    """By block the observation and three forecasts of rain (case, T, H, W, C), or (case, member, ...) of "steps".
+
+    The model has gaps and the true rain.
+    """
     draw = np.random.default_rng(seed)
     for _ in range(blocks):
         observed = draw.gamma(0.6, 3.0, (1, len(LEADS), 14, 14, 1)).astype(np.float32)
         model = observed + draw.normal(0, 0.5, observed.shape).astype(np.float32)
         model[:, :, :2] = np.nan
-        yield observed, {"predrnn_v2": model, "persistence": draw.permuted(observed, axis=2)}
+        members = np.stack([model, draw.permuted(observed, axis=2), 0.9 * observed], axis=1)
+        yield observed, {"predrnn_v2": model, "persistence": draw.permuted(observed, axis=2), "steps": members}
 
 
 def measure_all(blocks=6, windows=(1, 3)):
     """The comparisons on the common and on each method's own pixels as the verification makes them."""
-    sums = {where: {"predrnn_v2": {}, "persistence": {}} for where in ("common", "whole")}
+    sums = {where: {"predrnn_v2": {}, "persistence": {}, "steps": {}} for where in ("common", "whole")}
     for block, (observed, forecasts) in enumerate(fields(blocks)):
         for where, chosen in (("common", keep_common(forecasts, observed)), ("whole", forecasts)):
             for method, forecast in chosen.items():
@@ -81,15 +84,9 @@ def measure_all(blocks=6, windows=(1, 3)):
                 )
     stacked = {where: {m: stack_blocks(s) for m, s in of.items()} for where, of in sums.items()}
     common, whole = (compare({m: score(sum_blocks(s)) for m, s in of.items()}) for of in stacked.values())
-    names = ["rmse", "mae", "mean_error", "csi", "fss"]
+    names = ["rmse", "mae", "mean_error", "csi", "fss", "crps", "crps_accumulation", "spread_ratio", "brier"]
     intervals = bootstrap(stacked["common"], score, reference="persistence", names=names, draws=Draws(50))
     return xr.merge([common, intervals], join="exact", combine_attrs="no_conflicts"), whole
-
-
-def measure_ensemble():
-    observed, forecasts = next(fields())
-    members = np.stack([forecasts["predrnn_v2"], forecasts["persistence"], 0.9 * observed], axis=1)
-    return ensemble_skill(ensemble_statistics(members, observed, Scoring([0.1, 5.0], **LABELS)))
 
 
 def bare(comparison):

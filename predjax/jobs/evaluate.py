@@ -3,7 +3,6 @@
 import functools
 import logging
 import threading
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from predjax.jobs.options import EvaluateOptions, EvaluationFiles, read_keywords
 from predjax.messages import one_line_messages, show_wait
 from predjax.nowcasts.baselines import Setting, choose_baselines, make_baselines
 from predjax.nowcasts.model import TrainedModel, make_nowcast
+from predjax.nowcasts.pysteps import SAMPLING, Sampling
 from predjax.radar.config import DataConfig
 from predjax.radar.forecasts import match_forecasts, read_forecasts
 from predjax.radar.grid import Grid
@@ -130,7 +130,7 @@ def compare(options: EvaluateOptions) -> Comparison:
     if model:
         name = model.forecaster.config.model_name
         methods[name] = forecast_by(make_nowcast(model.forecaster, model.params), cases)
-    methods |= _find_baselines(options.baselines, cases, model)
+    methods |= _find_baselines(options, cases, model)
     if not methods:
         raise ValueError("nothing to evaluate: give --checkpoint, --forecasts or --baselines")
     return Comparison(model, methods, cases, overlaps)
@@ -161,13 +161,22 @@ def _add_scoring(cases: Cases, options: EvaluateOptions, model: TrainedModel | N
     return add_scoring(cases, options.thresholds, options.windows, scaling)
 
 
-def _find_baselines(names: Sequence[str] | None, cases: Cases, model: TrainedModel | None) -> dict[str, Method]:
-    """Return the baselines of these names, or the usual baselines, as methods to score on the cases."""
+def _find_baselines(options: EvaluateOptions, cases: Cases, model: TrainedModel | None) -> dict[str, Method]:
+    """Return the baselines that are asked for, or the usual baselines, as methods to score on the cases."""
     first = cases.sources[0]
     task = {"sequence": not cases.input_length, "series": is_series(first), "source": first.attrs["source"]}
-    setting = Setting(cases.units, model.record["data"].get("regression") if model else None)
-    found = make_baselines(choose_baselines(names, **task), setting)
+    regression = model.record["data"].get("regression") if model else None
+    setting = Setting(cases.units, regression, options.steps_members, options.seed, _find_sampling(cases))
+    found = make_baselines(choose_baselines(options.baselines, **task), setting)
     return {name: forecast_by(nowcast, cases) for name, nowcast in found.items()}
+
+
+def _find_sampling(cases: Cases) -> Sampling:
+    """Return the size of a pixel and the time step of the cases; the usual ones where they differ or are not known."""
+    size, steps = cases.scoring.pixel_size, {movies.attrs.get("step_seconds") for movies in cases.sources}
+    step = steps.pop() if len(steps) == 1 else None
+    pixel_km = SAMPLING.pixel_km if size is None else size / 1000
+    return Sampling(pixel_km, SAMPLING.step_minutes if step is None else step / 60)
 
 
 def _read_given(options: EvaluateOptions) -> tuple[Cases, Method]:

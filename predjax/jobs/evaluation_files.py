@@ -64,9 +64,7 @@ def write_page(path: pathlib.Path, evaluation: Evaluation, overwrite: bool) -> N
     facts = _describe_origin(evaluation) | {name: str(common.attrs[name]) for name in DESCRIBED if name in common.attrs}
     facts |= {"units": cases.units, "events": str(common.attrs["event_rule"])}
     title = f"Skill of {', '.join(methods)}"
-    page = Report(
-        title, facts, evaluation.warnings, common, verification.whole, chosen, ensemble=verification.ensembles
-    )
+    page = Report(title, facts, evaluation.warnings, common, verification.whole, chosen)
     write_report(path, page, overwrite=overwrite)
 
 

@@ -62,6 +62,8 @@ class EvaluateOptions:
     baselines: tuple[str, ...] | None = flag(
         None, f"of {', '.join(BASELINES)} (default {','.join(list_usual())})", metavar="NAMES"
     )
+    steps_members: int = flag(24, "members of the baselines that are ensembles", metavar="N")
+    seed: int = flag(0, "seed of the members", metavar="N")
     thresholds: tuple[float, ...] = flag(
         (), "event thresholds in the data's unit: dBZ, mm/h ... (default: usual ones)", metavar="X,X,..."
     )
@@ -84,6 +86,9 @@ class EvaluateOptions:
         if self.input_length is not None and self.input_length < 1:
             raise ValueError(f"input_length must be at least 1 frame, not {self.input_length}")
         _refuse_negative(self, "max_cases")
+        _refuse_negative(self, "seed")
+        if self.steps_members < 2:
+            raise ValueError(f"steps_members must be at least 2, not {self.steps_members}")
         check_baselines(self.baselines or ())
 
     @property

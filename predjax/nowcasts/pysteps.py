@@ -1,39 +1,44 @@
-"""The nowcasts of pysteps: Lucas-Kanade extrapolation, S-PROG, ANVIL, and the STEPS ensemble (extra `pysteps`).
+"""The nowcasts of pysteps: extrapolation, S-PROG, ANVIL, and the ensembles STEPS and LINDA (extra `pysteps`).
 
 All of them move the rain by the Lucas-Kanade motion of the last four frames and use the defaults of pysteps, one case
 and channel at a time. Pixels whose rain comes from outside the frame or its coverage are NaN. A case that pysteps
 cannot forecast, such as one without rain, becomes persistence, and a line of the log says so.
 
-  extrapolate   the last frame, moved (semi-Lagrangian, linear interpolation)
-  run_sprog     fine scales fade as fast as they lose their memory: Seed (2003), J. Appl. Meteor. 42, 381-388
-  run_anvil     each scale goes on to grow or decay: Pulkkinen et al. (2020), doi 10.1109/TGRS.2020.2984594
-  run_steps     S-PROG with noise in place of faded scales: Bowler et al. (2006), Q. J. R. Meteorol. Soc. 132, 2127
+  extrapolate      the last frame, moved (semi-Lagrangian, linear interpolation)
+  run_sprog        fine scales fade as fast as they lose their memory: Seed (2003), J. Appl. Meteor. 42, 381-388
+  run_anvil        each scale goes on to grow or decay: Pulkkinen et al. (2020), doi 10.1109/TGRS.2020.2984594
+  run_steps        S-PROG with noise in place of faded scales: Bowler et al. (2006), Q. J. R. Meteorol. Soc. 132, 2127
+  run_steps_auto   STEPS whose noise is scaled to the variance of the rain (`noise_stddev_adj="auto"` of pysteps)
+  run_linda        cells of rain, each with its own growth, blur and noise: Pulkkinen et al. (2021), J. Atmos. Oceanic
+                   Technol. 38, 2125-2145; takes minutes a case, where the others take seconds
 
 pysteps: Pulkkinen et al. (2019), Geosci. Model Dev. 12, 4185-4219.
 """
 
-import contextlib
 import functools
-import importlib
-import io
-import logging
-import warnings
 import zlib
-from collections.abc import Callable, Iterator
-from types import ModuleType
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from predjax.nowcasts.persistence import persist
-from predjax.units import dbz_to_rain_rate, rain_rate_to_dbz
+from predjax.nowcasts.pysteps_cases import (
+    RAIN,
+    THRESHOLD,
+    Task,
+    check_units,
+    find_method,
+    find_motion,
+    find_order,
+    forecast_all,
+    from_decibels,
+    refuse_dry,
+    require_pysteps,
+    to_decibels,
+    to_reflectivity,
+)
 
-LOG = logging.getLogger("predjax")
-RAIN = 0.1  # mm/h; less is dry, as in pysteps' examples
-THRESHOLD, DRY = -10.0, -15.0  # RAIN, and the value of dry pixels, in dB of 1 mm/h
-MOTION_FRAMES = 4
 CASCADE_LEVELS = 6
-RAIN_UNITS = ("mm/h", "dBZ")
 
 
 class Sampling(NamedTuple):
@@ -46,18 +51,6 @@ class Sampling(NamedTuple):
 SAMPLING = Sampling()
 
 
-class _Task(NamedTuple):
-    """The settings that all cases of a call share; `needed` is the least number of observed frames."""
-
-    name: str
-    units: str
-    needed: int = 2
-    members: tuple[int, ...] = ()
-
-
-_Forecast = Callable[[np.ndarray, Any], np.ndarray]  # (frames (T, H, W), rain rates or None) to ([E,] num_steps, H, W)
-
-
 def make_pysteps(name: str, units: str) -> Callable[..., np.ndarray]:
     """Return the nowcast of one of the names in NOWCASTS or ENSEMBLES, for frames in `units`.
 
@@ -66,8 +59,8 @@ def make_pysteps(name: str, units: str) -> Callable[..., np.ndarray]:
     """
     if name not in _METHODS:
         raise ValueError(f"baseline {name!r} is not one of {', '.join(_METHODS)}")
-    _check_units(name, units)
-    _require_pysteps(name)
+    check_units(name, units)
+    require_pysteps(name)
     return functools.partial(_METHODS[name], units=units)
 
 
@@ -85,11 +78,11 @@ def extrapolate(observed: np.ndarray, num_steps: int, *, units: str = "mm/h") ->
 
     def forecast(frames: np.ndarray, rates: Any) -> np.ndarray:
         if rates is not None:
-            _refuse_dry(rates)
-        velocity = _find_motion(frames if rates is None else rates, is_rain=rates is not None)
-        return _method("nowcasts", "extrapolation")(frames[-1], velocity, num_steps)
+            refuse_dry(rates)
+        velocity = find_motion(frames if rates is None else rates, is_rain=rates is not None)
+        return find_method("nowcasts", "extrapolation")(frames[-1], velocity, num_steps)
 
-    return _forecast_all(_Task("pysteps_lk", units), observed, num_steps, forecast)
+    return forecast_all(Task("pysteps_lk", units), observed, num_steps, forecast)
 
 
 def run_sprog(observed: np.ndarray, num_steps: int, *, units: str = "mm/h") -> np.ndarray:
@@ -101,18 +94,18 @@ def run_sprog(observed: np.ndarray, num_steps: int, *, units: str = "mm/h") -> n
     """
 
     def forecast(frames: np.ndarray, rates: Any) -> np.ndarray:
-        order = _find_order(rates)
-        result = _method("nowcasts", "sprog")(
-            _to_decibels(rates)[-order - 1 :],
-            _find_motion(rates),
+        order = find_order(rates)
+        result = find_method("nowcasts", "sprog")(
+            to_decibels(rates)[-order - 1 :],
+            find_motion(rates),
             num_steps,
             precip_thr=THRESHOLD,
             n_cascade_levels=CASCADE_LEVELS,
             ar_order=order,
         )
-        return _from_decibels(result, frames, units)
+        return from_decibels(result, frames, units)
 
-    return _forecast_all(_Task("pysteps_sprog", units), observed, num_steps, forecast)
+    return forecast_all(Task("pysteps_sprog", units), observed, num_steps, forecast)
 
 
 def run_anvil(observed: np.ndarray, num_steps: int, *, units: str = "mm/h") -> np.ndarray:
@@ -123,18 +116,18 @@ def run_anvil(observed: np.ndarray, num_steps: int, *, units: str = "mm/h") -> n
     """
 
     def forecast(frames: np.ndarray, rates: Any) -> np.ndarray:
-        _refuse_dry(rates[-1])
+        refuse_dry(rates[-1])
         order = min(2, len(rates) - 2)
-        result = _method("nowcasts", "anvil")(
+        result = find_method("nowcasts", "anvil")(
             rates[-order - 2 :],
-            _find_motion(rates),
+            find_motion(rates),
             num_steps,
             n_cascade_levels=CASCADE_LEVELS,
             ar_order=order,
         )
-        return result if units == "mm/h" else _to_reflectivity(np.where(result < RAIN, 0.0, result), frames)
+        return _from_rates(result, frames, units)
 
-    return _forecast_all(_Task("pysteps_anvil", units, needed=3), observed, num_steps, forecast)
+    return forecast_all(Task("pysteps_anvil", units, needed=3), observed, num_steps, forecast)
 
 
 def run_steps(
@@ -160,140 +153,107 @@ def run_steps(
     Raises:
       ValueError: as in `run_sprog`.
     """
-    if members < 2:
-        raise ValueError(f"an ensemble needs at least 2 members, not {members}")
+    drawing = _Drawing(Task("pysteps_steps", units), members, seed, sampling)
+    return _draw_all(drawing, observed, num_steps, functools.partial(_run_steps, units, None, num_steps))
 
-    def forecast(frames: np.ndarray, rates: Any) -> np.ndarray:
-        order = _find_order(rates)
-        kept = np.random.get_state()  # pysteps seeds numpy's global generator
-        try:
-            result = _method("nowcasts", "steps")(
-                _to_decibels(rates)[-order - 1 :],
-                _find_motion(rates),
-                num_steps,
-                n_ens_members=members,
-                n_cascade_levels=CASCADE_LEVELS,
-                precip_thr=THRESHOLD,
-                kmperpixel=sampling.pixel_km,
-                timestep=sampling.step_minutes,
-                ar_order=order,
-                seed=(seed + zlib.crc32(frames[-1].tobytes())) % 2**32,
-            )
-        finally:
-            np.random.set_state(kept)
-        return _from_decibels(result, frames, units)
 
-    return _forecast_all(_Task("pysteps_steps", units, members=(members,)), observed, num_steps, forecast)
+def run_steps_auto(
+    observed: np.ndarray,
+    num_steps: int,
+    *,
+    units: str = "mm/h",
+    members: int = 24,
+    seed: int = 0,
+    sampling: Sampling = SAMPLING,
+) -> np.ndarray:
+    """Forecast a STEPS ensemble whose noise is scaled to the variance of the rain; all else is as in `run_steps`."""
+    drawing = _Drawing(Task("pysteps_steps_auto", units), members, seed, sampling)
+    return _draw_all(drawing, observed, num_steps, functools.partial(_run_steps, units, "auto", num_steps))
+
+
+def run_linda(
+    observed: np.ndarray,
+    num_steps: int,
+    *,
+    units: str = "mm/h",
+    members: int = 24,
+    seed: int = 0,
+    sampling: Sampling = SAMPLING,
+) -> np.ndarray:
+    """Forecast a LINDA-P ensemble from observed (B, T_in >= 3, H, W, C): (B, members, num_steps, H, W, C).
+
+    It works on rain rates. Arguments and errors are as in `run_steps`.
+    """
+
+    def forecast(frames: np.ndarray, rates: Any, options: dict[str, Any]) -> np.ndarray:
+        refuse_dry(rates[-1])
+        result = find_method("nowcasts", "linda")(rates[-3:], find_motion(rates), num_steps, **options)
+        return _from_rates(result, frames, units)
+
+    drawing = _Drawing(Task("pysteps_linda", units, needed=3), members, seed, sampling)
+    return _draw_all(drawing, observed, num_steps, forecast)
 
 
 NOWCASTS = {"pysteps_lk": extrapolate, "pysteps_sprog": run_sprog, "pysteps_anvil": run_anvil}
-ENSEMBLES = {"pysteps_steps": run_steps}
+ENSEMBLES = {"pysteps_steps": run_steps, "pysteps_steps_auto": run_steps_auto, "pysteps_linda": run_linda}
 _METHODS = NOWCASTS | ENSEMBLES
 
 
-def _forecast_all(task: _Task, observed: np.ndarray, num_steps: int, forecast: _Forecast) -> np.ndarray:
-    """Return the forecast of every case and channel: (B, [E,] num_steps, H, W, C)."""
-    observed = np.asarray(observed)
-    last = persist(observed, num_steps)  # checks the shapes
-    if observed.shape[1] < task.needed:
-        raise ValueError(f"{task.name} needs at least {task.needed} observed frames, got {observed.shape[1]}")
-    _check_units(task.name, task.units)
-    _require_pysteps(task.name)
-    batch, steps, height, width, channels = last.shape
-    result = np.empty((batch, *task.members, steps, height, width, channels), observed.dtype)
-    reasons = []
-    for case, channel in np.ndindex(batch, channels):
-        frames = observed[case, -MOTION_FRAMES:, ..., channel].astype(np.float64)
-        try:
-            with _silence():
-                rates = _find_rain_rates(frames, task.units)
-                result[case, ..., channel] = _check_forecast(forecast(frames, rates))
-        except MemoryError:
-            raise
-        except Exception as error:  # pysteps may raise anything about one case; the other cases go on
-            result[case, ..., channel] = last[case, ..., channel]
-            reasons.append(" ".join(str(error).split()) or type(error).__name__)
-    if reasons:
-        LOG.info("%s: %d of %d cases are persistence (%s)", task.name, len(reasons), batch * channels, reasons[0])
-    return result
+class _Drawing(NamedTuple):
+    """The settings of an ensemble: see `run_steps`."""
+
+    task: Task
+    members: int
+    seed: int
+    sampling: Sampling
 
 
-def _find_rain_rates(frames: np.ndarray, units: str) -> Any:
-    """Return the frames in mm/h; None where the units are not of rain."""
-    if units == "dBZ":
-        return dbz_to_rain_rate(frames)
-    return frames if units == "mm/h" else None
+def _draw_all(
+    drawing: _Drawing,
+    observed: np.ndarray,
+    num_steps: int,
+    forecast: Callable[[np.ndarray, Any, dict[str, Any]], np.ndarray],
+) -> np.ndarray:
+    """Return the members of every case and channel.
 
-
-def _refuse_dry(rates: np.ndarray) -> None:
-    if not (rates >= RAIN).any():
-        raise ValueError("no rain")
-
-
-def _find_order(rates: Any) -> int:
-    """Return the order of the autoregression: one less than the number of last frames that all have rain, at most 2."""
-    wet = (rates[-3:] >= RAIN).any(axis=(1, 2))
-    count = int(np.cumprod(wet[::-1]).sum())
-    if count < 2:
-        raise ValueError("rain in the last frame only" if count else "no rain")
-    return count - 1
-
-
-def _check_forecast(frames: np.ndarray) -> np.ndarray:
-    if not np.isfinite(frames).any():
-        raise ValueError("nothing of the forecast is known")
-    return frames
-
-
-def _find_motion(frames: np.ndarray, is_rain: bool = True) -> np.ndarray:
-    """Return the motion (2, H, W), x and y, in pixels a step.
-
-    Pixels without coverage stay NaN: otherwise the edge of the coverage would be tracked like rain.
+    `forecast` makes (members, num_steps, H, W) from frames, rain rates, and the options that the ensembles of pysteps
+    share.
     """
-    return _method("motion", "LK")(_to_decibels(frames) if is_rain else frames)
+    if drawing.members < 2:
+        raise ValueError(f"an ensemble needs at least 2 members, not {drawing.members}")
+
+    def draw(frames: np.ndarray, rates: Any) -> np.ndarray:
+        options = {
+            "n_ens_members": drawing.members,
+            "kmperpixel": drawing.sampling.pixel_km,
+            "timestep": drawing.sampling.step_minutes,
+            "seed": (drawing.seed + zlib.crc32(frames[-1].tobytes())) % 2**32,
+        }
+        kept = np.random.get_state()  # pysteps seeds numpy's global generator
+        try:
+            return forecast(frames, rates, options)
+        finally:
+            np.random.set_state(kept)
+
+    return forecast_all(drawing.task._replace(members=(drawing.members,)), observed, num_steps, draw)
 
 
-def _to_decibels(rates: np.ndarray) -> np.ndarray:
-    """Return 10 log10(R / (1 mm/h)), DRY below RAIN, NaN without coverage."""
-    decibels = np.where(rates >= RAIN, 10.0 * np.log10(np.maximum(rates, RAIN)), DRY)
-    return np.where(np.isnan(rates), np.nan, decibels)
+def _run_steps(
+    units: str, noise_adjustment: str | None, num_steps: int, frames: np.ndarray, rates: Any, options: dict[str, Any]
+) -> np.ndarray:
+    order = find_order(rates)
+    result = find_method("nowcasts", "steps")(
+        to_decibels(rates)[-order - 1 :],
+        find_motion(rates),
+        num_steps,
+        n_cascade_levels=CASCADE_LEVELS,
+        precip_thr=THRESHOLD,
+        ar_order=order,
+        noise_stddev_adj=noise_adjustment,
+        **options,
+    )
+    return from_decibels(result, frames, units)
 
 
-def _from_decibels(decibels: np.ndarray, frames: np.ndarray, units: str) -> np.ndarray:
-    rates = np.where(decibels < THRESHOLD, 0.0, 10.0 ** (decibels / 10.0))
-    return rates if units == "mm/h" else _to_reflectivity(rates, frames)
-
-
-def _to_reflectivity(rates: np.ndarray, frames: np.ndarray) -> np.ndarray:
-    """Return dBZ; dry pixels get the smallest observed value, which stands for no echo in the data."""
-    return np.where(rates == 0, np.nanmin(frames), rain_rate_to_dbz(rates))
-
-
-def _check_units(name: str, units: str) -> None:
-    if name != "pysteps_lk" and units not in RAIN_UNITS:
-        raise ValueError(f"baseline {name} is for rain in {' or '.join(RAIN_UNITS)}, the frames are in {units!r}")
-
-
-def _require_pysteps(name: str) -> None:
-    try:
-        _import_pysteps()
-        importlib.import_module("cv2")  # without OpenCV pysteps has no Lucas-Kanade motion
-    except ImportError as error:
-        raise ValueError(f"baseline {name} needs the extra: pip install 'predjax[pysteps]'") from error
-
-
-def _import_pysteps() -> ModuleType:
-    with _silence():
-        return importlib.import_module("pysteps")
-
-
-def _method(module: str, name: str) -> Callable[..., np.ndarray]:
-    return getattr(_import_pysteps(), module).get_method(name)
-
-
-@contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    """Hide what pysteps prints at import and at every step, and its warnings of divisions by zero outside the rain."""
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+def _from_rates(rates: np.ndarray, frames: np.ndarray, units: str) -> np.ndarray:
+    return rates if units == "mm/h" else to_reflectivity(np.where(rates < RAIN, 0.0, rates), frames)

@@ -1,4 +1,4 @@
-"""The reliability of ensembles: reliability diagrams and rank histograms."""
+"""What the probabilities of ensembles are worth: reliability diagrams, ROC curves and rank histograms."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -52,6 +52,36 @@ def draw_reliability(
     lower.set_xlabel("forecast probability", **name_style, labelpad=1)
     figure.align_ylabels((upper, lower))
     upper.legend(loc="upper left", fontsize=7.5, frameon=False, labelcolor=INK)
+    return figure
+
+
+def draw_roc(
+    ensemble: xr.Dataset, leads: Sequence[int], labels: Sequence[str], size: tuple[int, int], dpi: int
+) -> Figure:
+    """Draw the probability of detection against that of false detection, a point for each number of members that warns.
+
+    Args:
+      ensemble: roc_pod and roc_pofd over (lead_time, members_above) and roc_area (lead_time), for one method and
+        threshold.
+      leads, labels, size, dpi: as for `draw_reliability`.
+    """
+    figure = new_figure(size[0], size[1], dpi)
+    axes = figure.add_axes((0.125, 0.125, 0.845, 0.845))
+    style_axes(axes)
+    axes.plot((0, 1), (0, 1), color=FAINT, linewidth=1.0, label="luck: area 0.5")
+    for number, (lead, label) in enumerate(zip(leads, labels)):
+        now = ensemble.isel(lead_time=lead)
+        x, y = (np.append(now[name].values, 0.0) for name in ("roc_pofd", "roc_pod"))
+        if not np.isfinite(x + y).all():
+            continue
+        style = {**_style_lead(number), "linewidth": 1.3, "markersize": 3.4}
+        axes.plot(x, y, **style, label=f"{label}: area {now['roc_area'].item():.3f}")
+    ticks = np.linspace(0, 1, 6)
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=ticks, yticks=ticks)
+    name_style: dict[str, Any] = {"fontsize": 7.5, "color": FAINT}
+    axes.set_xlabel("probability of false detection", **name_style, labelpad=1)
+    axes.set_ylabel("probability of detection", **name_style)
+    axes.legend(loc="lower right", fontsize=7.5, frameon=False, labelcolor=INK)
     return figure
 
 

@@ -26,10 +26,13 @@ TITLES = {
     "variance_ratio": "variance, forecast / observed",
     "q99_ratio": "99 % quantile, forecast / observed",
     "crps": "CRPS",
+    "crps_area": "CRPS of means over 16 × 16 pixels",
+    "brier": "Brier score",
+    "roc_area": "ROC area",
     "spread_ratio": "spread / error of the ensemble",
 }
-WITH_UNIT = ("rmse", "mae", "mean_error", "crps")
-FROM_ZERO = ("rmse", "mae", "csi", "crps")
+WITH_UNIT = ("rmse", "mae", "mean_error", "crps", "crps_area")
+FROM_ZERO = ("rmse", "mae", "csi", "crps", "crps_area", "brier")
 
 
 class LeadPanel(NamedTuple):
@@ -75,6 +78,13 @@ def make_panel(
     """Make the panel of a score over (method, lead_time), with the interval where the comparison has `<name>_low`."""
     low, high = (comparison.get(f"{name}_{end}") for end in ("low", "high"))
     return LeadPanel(title, comparison[name], low, high, note, level)
+
+
+def find_ensembles(comparison: xr.Dataset) -> list[str]:
+    """Return the methods that have more than one member."""
+    if "members" not in comparison:
+        return []
+    return [str(m) for m, n in zip(comparison["method"].values, comparison["members"].values) if n > 1]
 
 
 def name_score(name: str, units: str) -> str:
@@ -140,7 +150,7 @@ def _limit_scores(axes: Axes, panel: LeadPanel) -> None:
     finite = scores[np.isfinite(scores)]
     if not finite.size:
         axes.set_yticks([])
-        text = "undefined: no event" if name in ("csi", "fss") else "undefined"
+        text = "undefined: no event" if name in ("csi", "fss", "roc_area") else "undefined"
         axes.text(0.5, 0.5, text, transform=axes.transAxes, fontsize=8, ha="center", color=FAINT)
         return
     ends = np.concatenate([end.values.ravel() for end in (panel.low, panel.high) if end is not None] or [np.zeros(1)])
@@ -154,6 +164,9 @@ def _limit_scores(axes: Axes, panel: LeadPanel) -> None:
     elif name.endswith("_ratio"):
         axes.set_ylim(0, max(1.2, reach))
         axes.axhline(1, color=FAINT, linewidth=0.8)
+    elif name == "roc_area":
+        axes.set_ylim(min(0.45, finite.min()), 1.02)
+        axes.axhline(0.5, color=FAINT, linewidth=0.8)
     elif name in ("fss", "coverage"):
         axes.set_ylim(0, 104 if name == "coverage" else 1.04)
 

@@ -15,7 +15,7 @@ import xarray as xr
 from scipy.special import ndtr, stdtrit
 
 from predjax.verification.case_blocks import sum_blocks
-from predjax.verification.sums import check_same_labels
+from predjax.verification.sums import MEMBER_DIMS, check_same_labels
 
 FEWEST_BLOCKS = 5
 UNDEFINED_ALLOWED = 0.01  # a draw misses k of many blocks with the chance exp(-k): about five blocks have the event
@@ -135,7 +135,7 @@ def _check_request(statistics: Mapping[str, xr.Dataset], reference: str | None) 
             f"the statistics of {first_name} have no dimension block but {', '.join(map(str, first.dims))}"
         )
     for name, other in others:
-        check_same_labels(first, other, (first_name, name))
+        check_same_labels(first, other, (first_name, name), free=MEMBER_DIMS)
     if reference is not None and reference not in statistics:
         raise ValueError(f"the reference {reference!r} is not among the methods {', '.join(statistics)}")
 

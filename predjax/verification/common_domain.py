@@ -22,18 +22,29 @@ def keep_common(forecasts: Mapping[str, np.ndarray], observed: np.ndarray) -> di
 
     Errors: ValueError, a forecast of another shape, with its name.
     """
+    lacking = find_lacking(forecasts, observed)
+    return {name: drop_pixels(frames, lacking) for name, frames in forecasts.items()}
+
+
+def find_lacking(forecasts: Mapping[str, np.ndarray], observed: np.ndarray) -> np.ndarray:
+    """Return where a forecast or the observation has no value, (case, T, H, W, C). Args, errors: as `keep_common`."""
     lacking = np.isnan(observed)
     for name, values in forecasts.items():
         shape = values.shape[:1] + values.shape[2:] if values.ndim == 6 else values.shape
         if shape != observed.shape:
             raise ValueError(f"{name} has forecasts of the shape {values.shape} but observed has {observed.shape}")
-        missing = np.isnan(values)
-        lacking |= missing.any(axis=1) if values.ndim == 6 else missing
-    result = {}
-    for name, values in forecasts.items():
-        nowhere = lacking[:, None] if values.ndim == 6 else lacking
-        result[name] = np.where(nowhere, values.dtype.type(np.nan), values)
-    return result
+        lacking |= find_missing(values)
+    return lacking
+
+
+def find_missing(frames: np.ndarray) -> np.ndarray:
+    """Return where a forecast, or any of its members, is NaN: (case, T, H, W, C)."""
+    return np.isnan(frames).any(axis=1) if frames.ndim == 6 else np.isnan(frames)
+
+
+def drop_pixels(frames: np.ndarray, lacking: np.ndarray) -> np.ndarray:
+    """Return a copy of a forecast, or of all members, with NaN where `lacking` (case, T, H, W, C) is true."""
+    return np.where(lacking[:, None] if frames.ndim == 6 else lacking, frames.dtype.type(np.nan), frames)
 
 
 def coverage_statistics(forecast: np.ndarray, observed: np.ndarray, scoring: Scoring = PLAIN) -> xr.Dataset:

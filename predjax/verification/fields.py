@@ -83,6 +83,15 @@ def check_field(name: str, values: np.ndarray, axes: Sequence[str] = ("case", "T
     return values
 
 
+def check_members(members: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the members as (case, member, T, H, W, C) and the observation as (case, T, H, W, C), as `check_fields`."""
+    members = check_field("members", members, ("case", "member", "T", "H", "W", "C"))
+    observed = check_field("observed", observed)
+    if members.shape[:1] + members.shape[2:] != observed.shape:
+        raise ValueError(f"members has the shape {members.shape} but observed has {observed.shape}")
+    return members, observed
+
+
 def find_valid(forecast: np.ndarray, observed: np.ndarray, frame: int) -> np.ndarray:
     """Return where both have a value, as a Boolean array.
 

@@ -1,4 +1,4 @@
-"""All families of scores of deterministic forecasts: one table, their sums together, their scores together."""
+"""All families of scores: one table, their sums together, their scores together."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -6,8 +6,10 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from predjax.verification.amounts import amount_skill, amount_statistics
 from predjax.verification.common_domain import coverage_skill, coverage_statistics
 from predjax.verification.distribution import distribution_skill, histogram_statistics
+from predjax.verification.ensembles import ensemble_skill, ensemble_statistics
 from predjax.verification.fields import Scoring
 from predjax.verification.scores import skill, statistics
 from predjax.verification.spatial import fss_skill, fss_statistics
@@ -19,12 +21,14 @@ class Family(NamedTuple):
 
     `statistics`: the additive sums of (forecast, observed, scoring). `skill`: the scores of summed statistics.
     `of_maps`: frames of a single pixel, which are vector series, do not have them.
+    `of_members`: the forecast has an axis of members, also a deterministic one; the others score the ensemble mean.
     `compared`: the differences between methods are tested; of all families that would take most of the time.
     """
 
     statistics: Callable[[np.ndarray, np.ndarray, Scoring], xr.Dataset]
     skill: Callable[[xr.Dataset], xr.Dataset]
     of_maps: bool = False
+    of_members: bool = False
     compared: bool = False
 
 
@@ -34,6 +38,8 @@ FAMILIES = (
     Family(coverage_statistics, coverage_skill),
     Family(fss_statistics, fss_skill, of_maps=True, compared=True),
     Family(spectrum_statistics, spectrum_skill, of_maps=True),
+    Family(ensemble_statistics, ensemble_skill, of_members=True, compared=True),
+    Family(amount_statistics, amount_skill, of_maps=True, of_members=True, compared=True),
 )
 
 
@@ -44,12 +50,15 @@ def measure(forecast: np.ndarray, observed: np.ndarray, scoring: Scoring) -> xr.
     `scoring.side`.
 
     Args:
-      forecast, observed: (case, T, H, W, C), as for `scores.statistics`.
+      forecast: (case, T, H, W, C), or (case, member, T, H, W, C) of an ensemble.
+      observed: (case, T, H, W, C), as for `scores.statistics`.
 
     Errors: ValueError, what any of the functions raises.
     """
-    maps = forecast.shape[2:4] != (1, 1)
-    return _join([family.statistics(forecast, observed, scoring) for family in FAMILIES if maps or not family.of_maps])
+    maps = forecast.shape[-3:-1] != (1, 1)
+    mean, members = (forecast.mean(1), forecast) if forecast.ndim == 6 else (forecast, forecast[:, None])
+    families = [family for family in FAMILIES if maps or not family.of_maps]
+    return _join([f.statistics(members if f.of_members else mean, observed, scoring) for f in families])
 
 
 def score(statistics: xr.Dataset) -> xr.Dataset:

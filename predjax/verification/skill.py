@@ -12,7 +12,7 @@ import xarray as xr
 
 from predjax.files import appearing, refuse_existing
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
-from predjax.verification.sums import check_same_labels
+from predjax.verification.sums import MEMBER_DIMS, check_same_labels
 
 FILE_ATTRS = {"Conventions": "CF-1.11", "title": "Skill of nowcasts by lead time"}
 ERROR_SCORES = ("mae", "mse", "rmse")  # 0 is perfect and smaller is better, so a skill is defined
@@ -21,7 +21,8 @@ ERROR_SCORES = ("mae", "mse", "rmse")  # 0 is perfect and smaller is better, so 
 def compare(skills: Mapping[str, xr.Dataset]) -> xr.Dataset:
     """Return the scores of several methods along the dimension `method`, in the order given.
 
-    Select one by `.sel({"method": name})`; the keyword `method` is an option of xarray's `sel`.
+    Select one by `.sel({"method": name})`; the keyword `method` is an option of xarray's `sel`. Scores by number of
+    members or by rank are NaN beyond the members of a method.
 
     Errors: ValueError, no methods, or methods with different lead times, thresholds, scores, event rule or units.
     """
@@ -29,9 +30,10 @@ def compare(skills: Mapping[str, xr.Dataset]) -> xr.Dataset:
         raise ValueError("no scores to compare")
     (first, of_first), *others = skills.items()
     for name, of_other in others:
-        check_same_labels(of_first, of_other, (first, name))
+        check_same_labels(of_first, of_other, (first, name), free=MEMBER_DIMS)
     methods = xr.Variable("method", np.array(list(skills)), {"long_name": "nowcast method"})
-    how: dict[str, Any] = {"join": "exact", "data_vars": "all", "coords": "minimal", "compat": "override"}
+    # All labels are equal but MEMBER_DIMS, which the outer join fills up.
+    how: dict[str, Any] = {"join": "outer", "data_vars": "all", "coords": "minimal", "compat": "override"}
     together = xr.concat(list(skills.values()), dim="method", combine_attrs="override", **how)
     return together.assign_coords(method=methods)
 
@@ -91,20 +93,22 @@ def _as_json(dataset: xr.Dataset) -> dict:
     result["methods"] = {}
     for method in dataset.method.values:
         scores = {}
-        for name, values in dataset.sel({"method": method}).data_vars.items():
-            values = values.transpose(..., "lead_time")
-            scores[name] = _nest(values.values, [values[dim].values for dim in values.dims[:-1]])
+        one = dataset.sel({"method": method})
+        if "members" in one:
+            own = slice(int(one.members) + 1)
+            one = one.isel({dim: own for dim in MEMBER_DIMS}, missing_dims="ignore")
+        for name, values in one.data_vars.items():
+            values = values.transpose(..., "lead_time", missing_dims="ignore")
+            scores[name] = _nest(values.values, [values[dim].values for dim in values.dims if dim != "lead_time"])
         result["methods"][str(method)] = scores
     return result
 
 
-def _nest(values: np.ndarray, labels: list[np.ndarray]) -> dict | list:
-    """Return {label: {...: [values by lead time]}} with one level for each axis before the last."""
-    if not labels:
-        return _null(values)
-    return {f"{label:.12g}": _nest(part, labels[1:]) for label, part in zip(labels[0], values)}
-
-
-def _null(values: np.ndarray) -> list:
-    """Return the values as a list with None where JSON has no number."""
-    return [None if isinstance(v, float) and not math.isfinite(v) else v for v in values.tolist()]
+def _nest(values: np.ndarray, labels: list[np.ndarray]) -> Any:
+    """Return {label: {...: values}} with one level for each axis with labels; values by lead time are a list."""
+    if labels:
+        return {f"{label:.12g}": _nest(part, labels[1:]) for label, part in zip(labels[0], values)}
+    if values.ndim:
+        return [_nest(value, []) for value in values]
+    value = values.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value  # JSON has no NaN

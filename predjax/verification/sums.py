@@ -1,8 +1,10 @@
 """Sums of cases: how they add, which labels must be equal, and how labels pass from the sums to the scores."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import xarray as xr
+
+MEMBER_DIMS = ("members_above", "rank")  # as long as an ensemble has members, which may differ between methods
 
 
 def add_statistics(a: xr.Dataset, b: xr.Dataset) -> xr.Dataset:
@@ -16,11 +18,14 @@ def add_statistics(a: xr.Dataset, b: xr.Dataset) -> xr.Dataset:
     return xr.Dataset(sums, a.coords, a.attrs)
 
 
-def check_same_labels(a: xr.Dataset, b: xr.Dataset, names: Sequence[str] = ("one", "the other")) -> None:
+def check_same_labels(
+    a: xr.Dataset, b: xr.Dataset, names: Sequence[str] = ("one", "the other"), free: Collection[str] = ()
+) -> None:
     """Check that two sets of statistics or scores have equal lead times, thresholds, variables, event rule and units.
 
     The other coordinates (windows, wave numbers, ...) must be equal too; their attributes say by which rules they were
-    made. The arithmetic of xarray would drop a lead time that only one of the two has.
+    made; those named in `free` may differ. The arithmetic of xarray would drop a lead time that only one of the two
+    has.
 
     Errors: ValueError, what differs, and both values, in one line.
     """
@@ -28,7 +33,7 @@ def check_same_labels(a: xr.Dataset, b: xr.Dataset, names: Sequence[str] = ("one
     for dim, plural in (("lead_time", "lead times"), ("threshold", "thresholds")):
         labels[plural] = [_list(d, dim) for d in (a, b)]
         labels[f"units of the {plural}"] = [d[dim].attrs.get("units") if dim in d.coords else None for d in (a, b)]
-    for name in sorted({*a.coords, *b.coords} - {"lead_time", "threshold"}):
+    for name in sorted({*a.coords, *b.coords} - {"lead_time", "threshold", *free}):
         labels[f"values of {name}"] = [_list(d, name) for d in (a, b)]
         labels[f"attributes of {name}"] = [d[name].attrs if name in d.coords else None for d in (a, b)]
     labels["variables"] = [sorted(d.data_vars) for d in (a, b)]

@@ -20,9 +20,12 @@ BETTER = {  # what the stars and the closing lines compare; smaller is better
     "bias": lambda value: abs(math.log(value)) if value > 0 else math.inf,
     "ssim": lambda value: -value,
     "psnr": lambda value: -value,
+    "crps": lambda value: value,
+    "spread_ratio": lambda value: abs(math.log(value)) if value > 0 else math.inf,
 }
 HEADINGS = {"rmse": "RMSE", "mae": "MAE", "mean_error": "ME", "rmse_skill": "skill", "bias": "bias"}
-HEADINGS |= {name: name.upper() for name in ("csi", "pod", "far", "ssim", "psnr")}
+HEADINGS |= {name: name.upper() for name in ("csi", "pod", "far", "ssim", "psnr", "crps")}
+HEADINGS |= {"spread_ratio": "spread/err"}
 
 
 class Column(NamedTuple):
@@ -35,8 +38,9 @@ class Column(NamedTuple):
 def format_table(comparison: xr.Dataset, *, reference: str = "persistence", width: int = 110) -> str:
     """Return a plain-text table of the scores by lead time, at most `width` wide, with a group of columns a method.
 
-    The first part has the errors, and the skill in RMSE against `reference` where it is among the methods; then there
-    is a part for each threshold. A star marks the best method of a score. The closing lines say at which lead times a
+    The first part has the errors, and the skill in RMSE against `reference` where it is among the methods. Where one of
+    the methods is an ensemble, the next part has the CRPS and the spread over the error; then there is a part for each
+    threshold. A star marks the best method of a score. The closing lines say at which lead times a
     method is not better than the reference.
     """
     methods = comparison.method.values.tolist()
@@ -64,6 +68,10 @@ def format_table(comparison: xr.Dataset, *, reference: str = "persistence", widt
     errors = [name for name in errors if name in comparison] + ["rmse_skill"] * with_reference
     lines += ["", f"errors{f', {units}' if unit_text else ''}"]
     lines += _lay_out([lead, *shared], _groups(comparison, errors, own, reference), width)
+    if _has_ensembles(comparison):
+        sizes = ", ".join(f"{m} {n}" for m, n in zip(methods, comparison.members.values) if n > 1)
+        lines += ["", f"CRPS{f', {units}' if unit_text else ''} (a single forecast: MAE); members: {sizes}"]
+        lines += _lay_out([lead], _groups(comparison, ["crps", "spread_ratio"], [], reference), width)
     for threshold in comparison.threshold.values:
         part = comparison.sel(threshold=threshold)
         part = part.assign(events=part.hits + part.misses)
@@ -77,6 +85,10 @@ def format_table(comparison: xr.Dataset, *, reference: str = "persistence", widt
     # Only sentences are folded at the width, not the rows of a table.
     folded = [line if " | " in line else textwrap.fill(line, width, subsequent_indent="  ") for line in lines]
     return "\n".join(folded) + "\n"
+
+
+def _has_ensembles(comparison: xr.Dataset) -> bool:
+    return "members" in comparison and bool((comparison.members > 1).any())
 
 
 def _rules(comparison: xr.Dataset, unit_text: str) -> str:
@@ -115,7 +127,7 @@ def _is_best(data: xr.Dataset, name: str, method: str) -> list[bool]:
 
 def _decimals(name: str, values: np.ndarray) -> int:
     """Return the number of decimals that shows the largest value with four digits; three decimals for ratios."""
-    if name in ("csi", "pod", "far", "bias", "rmse_skill", "ssim"):
+    if name in ("csi", "pod", "far", "bias", "rmse_skill", "ssim", "spread_ratio"):
         return 3
     largest = np.max(np.abs(values), initial=0, where=np.isfinite(values))
     return int(np.clip(3 - np.floor(np.log10(largest)), 0, 9)) if largest > 0 else 3
@@ -153,6 +165,8 @@ def _closing_lines(comparison: xr.Dataset, reference: str, unit_text: str, unit:
         return [legend, f"No {reference} among the methods: no skill is given."]
     lines = [f"{legend}; skill = 1 - RMSE / RMSE of {reference}"]
     scores = [("RMSE", "rmse", comparison.rmse)]
+    if _has_ensembles(comparison):
+        scores.append(("CRPS", "crps", comparison.crps))
     for threshold in comparison.threshold.values:
         scores.append((f"CSI at {threshold:g}{unit_text}", "csi", comparison.csi.sel(threshold=threshold)))
     for method in [name for name in methods if name != reference]:

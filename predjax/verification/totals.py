@@ -13,13 +13,13 @@ from predjax.radar.windows.prefetch import prefetch
 from predjax.verification.bootstrap import bootstrap
 from predjax.verification.case_blocks import assign_blocks, stack_blocks, sum_blocks
 from predjax.verification.cases import Cases, Method, find_baseline
-from predjax.verification.common_domain import keep_common
-from predjax.verification.ensembles import ensemble_skill, ensemble_statistics
+from predjax.verification.common_domain import drop_pixels, find_lacking, find_missing
 from predjax.verification.measure import measure, score, score_compared
 from predjax.verification.skill import compare, skill_against
 from predjax.verification.sums import add_statistics
 
 INTERVALS = ("rmse", "mae", "mean_error", "csi", "fss")
+INTERVALS += ("crps", "crps_area", "crps_accumulation", "brier", "spread_ratio", "roc_area")
 
 
 class Verification(NamedTuple):
@@ -27,18 +27,16 @@ class Verification(NamedTuple):
 
     `common`: on the pixels that all methods forecast, with intervals and verdicts.
     `whole`: on each method's own pixels.
-    `ensembles`: of the methods that have members; None where no method has.
     `errors`: the RMSE of the first method over all lead times, for each window in the order of the windows.
     """
 
     common: xr.Dataset
     whole: xr.Dataset
-    ensembles: xr.Dataset | None
     errors: np.ndarray
 
 
 class Part(NamedTuple):
-    """The name of a set of statistics: domain ("common", "whole" or "ensembles"), method, and block of cases."""
+    """The name of a set of statistics: domain ("common" or "whole"), method, and block of cases."""
 
     domain: str
     method: str
@@ -77,11 +75,9 @@ class Totals:
         intervals = bootstrap(stacked, score_compared, reference=reference, names=names)
         common = xr.merge([common, intervals], join="exact", compat="no_conflicts", combine_attrs="drop_conflicts")
         whole = compare({name: score(sum_blocks(blocks)) for name, blocks in self._stack("whole").items()})
-        members = {name: ensemble_skill(sum_blocks(blocks)) for name, blocks in self._stack("ensembles").items()}
         return Verification(
             common.assign_attrs(described | {"domain": "pixels that all methods forecast"}),
             whole.assign_attrs(described | {"domain": "pixels that the method forecasts"}),
-            compare(members).assign_attrs(described) if members else None,
             np.array([self.errors[number] for number in range(len(cases.windows))]),
         )
 
@@ -118,23 +114,17 @@ def measure_cases(
 def _measure(
     forecasts: dict[str, np.ndarray], observed: np.ndarray, blocks: np.ndarray, cases: Cases
 ) -> dict[Part, xr.Dataset]:
-    """Return the statistics of some cases in the given blocks (case,); an ensemble is also scored by its mean."""
-    members = {name: frames for name, frames in forecasts.items() if frames.ndim == 6}
-    forecasts = forecasts | {name: frames.mean(1) for name, frames in members.items()}
-    shared, missing = keep_common(forecasts, observed), np.isnan(observed)
+    """Return the statistics of some cases in the given blocks (case,)."""
+    lacking, unseen = find_lacking(forecasts, observed), np.isnan(observed)
     sums: dict[Part, xr.Dataset] = {}
     for name, frames in forecasts.items():
-        same = (np.isnan(shared[name]) == (np.isnan(frames) | missing)).all()
+        same = (lacking == (find_missing(frames) | unseen)).all()
         for block in np.unique(blocks).tolist():
             chosen = blocks == block
-            new = measure(shared[name][chosen], observed[chosen], cases.scoring)
+            own, seen = frames[chosen], observed[chosen]
+            new = measure(drop_pixels(own, lacking[chosen]), seen, cases.scoring)
             sums[Part("common", name, block)] = new
-            if not same:
-                new = measure(frames[chosen], observed[chosen], cases.scoring)
-            sums[Part("whole", name, block)] = new
-            if name in members:
-                new = ensemble_statistics(members[name][chosen], observed[chosen], cases.scoring)
-                sums[Part("ensembles", name, block)] = new
+            sums[Part("whole", name, block)] = new if same else measure(own, seen, cases.scoring)
     return sums
 
 

@@ -1,5 +1,6 @@
 """The nowcasts of pysteps through the common signature, and what happens without it."""
 
+import contextlib
 import functools
 import importlib.util
 import json
@@ -11,8 +12,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from predjax.nowcasts import pysteps
 from predjax.nowcasts.persistence import persist
-from predjax.nowcasts.pysteps import ENSEMBLES, NOWCASTS, make_pysteps, run_steps
+from predjax.nowcasts.pysteps import ENSEMBLES, NOWCASTS, Sampling, make_pysteps, run_linda, run_steps, run_steps_auto
 from predjax.radar.readers import read_movies
 from predjax.units import dbz_to_rain_rate, rain_rate_to_dbz
 from predjax.verification.fields import Scoring
@@ -24,6 +26,7 @@ needs_pysteps = pytest.mark.skipif(
     reason="pysteps is not installed (extra pysteps)",
 )
 STEPS = 3
+QUICK = ("pysteps_steps", "pysteps_steps_auto")  # LINDA takes half a minute
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +53,7 @@ def test_rain_is_carried_along(rain, name):
 
 
 @needs_pysteps
-@pytest.mark.parametrize("name", [*NOWCASTS, *ENSEMBLES])
+@pytest.mark.parametrize("name", [*NOWCASTS, *QUICK])
 def test_a_case_does_not_depend_on_its_batch_nor_a_channel_on_the_others(rain, name):
     observed = rain[:, :4]
     nowcast = functools.partial(make_pysteps(name, "mm/h"), **({"members": 2} if name in ENSEMBLES else {}))
@@ -71,7 +74,7 @@ def test_what_was_not_covered_is_unknown_where_it_goes(rain, name):
 
 
 @needs_pysteps
-@pytest.mark.parametrize("name", [*NOWCASTS, *ENSEMBLES])
+@pytest.mark.parametrize("name", [*NOWCASTS, *QUICK])
 def test_a_dry_case_becomes_persistence_and_is_told_in_one_line(rain, name, caplog):
     observed = rain[:, :4].copy()
     observed[1] = 0.05
@@ -142,9 +145,57 @@ def test_members_differ_and_come_back_with_the_seed(rain):
 
 
 @needs_pysteps
+def test_the_noise_of_steps_auto_is_scaled(rain):
+    plain, scaled = (run(rain[:1, :4], 2, members=4)[0] for run in (run_steps, run_steps_auto))
+    inside = np.s_[:, -1, 12:-12, 20:-12]
+    assert not np.array_equal(plain[inside], scaled[inside])
+    spread = [np.mean(np.var(one[inside], axis=0)) for one in (plain, scaled)]
+    assert 0.2 < spread[1] / spread[0] < 5
+
+
+@pytest.mark.parametrize("name", ENSEMBLES)
+def test_ensembles_get_their_members_seed_and_sampling(monkeypatch, rain, name):
+    asked = []
+
+    def find_method(room, of):
+        def forecast(frames, velocity, num_steps, **options):
+            asked.append((of, frames.shape, options))
+            return np.zeros((options["n_ens_members"], num_steps, *frames.shape[1:]))
+
+        return forecast
+
+    monkeypatch.setattr(pysteps, "find_method", find_method)
+    monkeypatch.setattr(pysteps, "find_motion", lambda frames: np.zeros((2, *frames.shape[1:])))
+    monkeypatch.setattr("predjax.nowcasts.pysteps_cases.require_pysteps", lambda name: None)
+    monkeypatch.setattr("predjax.nowcasts.pysteps_cases.silence", contextlib.nullcontext)
+    for seed in (0, 1):
+        found = ENSEMBLES[name](rain[:, :4], 2, members=5, seed=seed, sampling=Sampling(0.5, 10.0))
+        assert found.shape == (2, 5, 2, 64, 56, 1)
+    assert {(of, frames) for of, frames, _ in asked} == {(name.split("_")[1], (3, 64, 56))}
+    options = [one for _, _, one in asked]
+    assert all((one["n_ens_members"], one["kmperpixel"], one["timestep"]) == (5, 0.5, 10.0) for one in options)
+    assert len({one["seed"] for one in options}) == 4  # two cases, two seeds
+    adjusted = {"pysteps_steps": None, "pysteps_steps_auto": "auto"}
+    assert name not in adjusted or {one["noise_stddev_adj"] for one in options} == {adjusted[name]}
+
+
+@needs_pysteps
+@pytest.mark.slow
+def test_linda_carries_cells_along_and_comes_back_with_the_seed(rain):
+    observed = rain[:1, :4]
+    forecast = run_linda(observed, 2, members=2, seed=5)
+    assert forecast.shape == (1, 2, 2, 64, 56, 1) and not np.isnan(forecast[0, 0, 0, 12:-4, 20:-4]).any()
+    assert np.nanmax(np.ptp(forecast[0], axis=0)) > 1
+    inside = np.s_[:, -1, 12:-4, 20:-4]
+    error, still = (np.abs(f - rain[:1, 4:6])[inside].mean() for f in (forecast.mean(1), persist(observed, 2)))
+    assert error < 0.6 * still
+    np.testing.assert_array_equal(run_linda(observed, 2, members=2, seed=5), forecast)
+
+
+@needs_pysteps
 def test_nothing_is_printed_and_nothing_of_the_process_changes(rain, capfd):
     filters, state = list(warnings.filters), np.random.get_state()
-    for name in (*NOWCASTS, *ENSEMBLES):
+    for name in (*NOWCASTS, *QUICK):
         make_pysteps(name, "mm/h")(rain[:1, :4], 2)
     assert capfd.readouterr() == ("", "")
     assert warnings.filters == filters

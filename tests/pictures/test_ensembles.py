@@ -1,9 +1,9 @@
-"""Reliability and ranks as drawn: the numbers of the ensemble's scores."""
+"""Reliability, ROC and ranks as drawn: the numbers of the ensemble's scores."""
 
 import numpy as np
 import xarray as xr
 
-from predjax.pictures.ensembles import draw_ranks, draw_reliability
+from predjax.pictures.ensembles import draw_ranks, draw_reliability, draw_roc
 
 LABELS = ["+5 min", "+30 min"]
 SIZE = (760, 660)
@@ -49,6 +49,25 @@ def test_ranks_are_steps_with_the_flat_line(assert_readable):
     np.testing.assert_allclose(steps, data.rank_histogram)
     np.testing.assert_allclose(lines_of(axes)["flat: 1/5"][:, 1], 0.2)
     assert axes.get_ylim()[1] > 0.5
+
+
+def test_roc_curves_go_from_corner_to_corner(assert_readable):
+    pod, pofd = np.array([1.0, 0.9, 0.7, 0.4, 0.1]), np.array([1.0, 0.4, 0.2, 0.1, 0.0])
+    by = ("lead_time", "members_above")
+    undefined = np.full(5, np.nan)
+    data = xr.Dataset(
+        {
+            "roc_pod": (by, np.stack([pod, undefined])),
+            "roc_pofd": (by, np.stack([pofd, undefined])),
+            "roc_area": ("lead_time", [0.83, np.nan]),
+        },
+        {"lead_time": [5, 30], "members_above": range(5)},
+    )
+    figure = draw_roc(data, [0, 1], LABELS, SIZE, 200)
+    assert_readable(figure)
+    lines = lines_of(figure.axes[0])
+    assert list(lines) == ["luck: area 0.5", "+5 min: area 0.830"]  # no event at the second lead time: no curve
+    np.testing.assert_array_equal(lines["+5 min: area 0.830"], np.c_[[*pofd, 0], [*pod, 0]])
 
 
 def test_a_lead_time_without_observations_has_no_ranks():

@@ -32,6 +32,15 @@ def test_a_pixel_that_one_method_lacks_counts_for_none(methods):
     np.testing.assert_array_equal(forecasts["model"], field([1, 2, NAN, 4, 5]))  # the caller's stay
 
 
+def test_all_members_lack_a_pixel_that_one_lacks():
+    observed = field([1, 2, 3, NAN])
+    members = np.stack([field([1, NAN, 3, 4]), field([2, 2, 2, 2])], axis=1)
+    common = keep_common({"members": members, "one": field([1, 2, NAN, 4])}, observed)
+    for member, first in zip(common["members"][0], (1, 2)):
+        np.testing.assert_array_equal(member[None], field([first, NAN, NAN, NAN]))
+    np.testing.assert_array_equal(common["one"], field([1, NAN, NAN, NAN]))
+
+
 def test_all_methods_have_the_same_pairs_and_windows_on_the_common_domain():
     rng = np.random.default_rng(0)
     observed = rng.random((3, 2, 12, 12, 1))

@@ -1,5 +1,7 @@
 """Scores of ensembles: by hand, against the definitions, and for ensembles that are right by construction."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -46,7 +48,7 @@ def test_scores_of_a_hand_computed_example():
     assert k.spread_ratio.item() == pytest.approx((4 / 3 * 3.5) ** 0.5)
     np.testing.assert_array_equal(k.forecast_share.squeeze(), [0, 0.5, 0.5, 0])
     np.testing.assert_array_equal(k.observed_frequency.squeeze(), [NAN, 0, 0, NAN])
-    assert k.ensemble_pairs.item() == 2 and k.attrs["members"] == 3
+    assert k.ensemble_pairs.item() == 2 and k.members.item() == 3
 
 
 def test_the_crps_is_that_of_all_pairs_of_members():
@@ -116,7 +118,9 @@ def test_pixels_without_all_members_do_not_count():
     s = ensemble_statistics(x, y, Scoring([1.0]))
     np.testing.assert_array_equal(s.ensemble_pairs, valid.sum(axis=(0, 2, 3, 4)))
     assert (s.member_events.sum("members_above").isel(threshold=0) == s.ensemble_pairs).all()
-    assert (s.ranks.sum(("members_below", "members_equal")) == s.ensemble_pairs).all()
+    told = valid & ((y >= 1) | (x >= 1).any(axis=1))
+    np.testing.assert_array_equal(s.rank_pixels, told.sum(axis=(0, 2, 3, 4)))
+    np.testing.assert_allclose(s.ranks.sum("rank"), s.rank_pixels, rtol=1e-12)
     nothing = ensemble_skill(ensemble_statistics(np.full_like(x, NAN), y, Scoring([1.0])))
     assert all(np.isnan(nothing[name]).all() for name in ("crps", "brier", "rank_histogram", "spread_ratio"))
 
@@ -143,6 +147,45 @@ def test_halves_add_to_the_whole_and_order_does_not_matter(monkeypatch):
             tolerance = 0 if values.dtype == np.int64 else 1e-13
             np.testing.assert_allclose(other[name], values, rtol=tolerance, err_msg=name)
         assert other.attrs == whole.attrs and other[name].dtype == values.dtype
+
+
+def test_ranks_of_exchangeable_values_are_equally_frequent():
+    """In every order of the values, with and without ties, each of them is once the observation."""
+    for values in ([1, 2, 3, 4], [0, 0, 1, 2], [0, 0, 0, 5], [3, 3, 3, 3]):
+        orders = np.array(list(itertools.permutations(values)), float).T  # (4, order)
+        k = ensemble_skill(ensemble_statistics(members(*orders[1:]), observed(orders[0]), Scoring([])))
+        np.testing.assert_allclose(k.rank_histogram[0], 0.25, rtol=1e-14)
+
+
+def test_pixels_that_are_dry_everywhere_have_no_rank():
+    x, y = members([0, 0, 0.05, 0.1, 0], [0, 0, 0, 0, 0]), observed([0, 0.05, 0, 0, 0.1])
+    k = ensemble_skill(ensemble_statistics(x, y, Scoring([0.1, 1.0]))).isel(lead_time=0)
+    # pixel 4: 0 equals one member and is below the other; pixel 5: 0.1 is above both; the others are below 0.1
+    np.testing.assert_allclose(k.rank_histogram, np.array([0.5, 0.5, 1]) / 2)
+    assert k.rank_pixels.item() == 2 and k.ensemble_pairs.item() == 5
+    every = ensemble_skill(ensemble_statistics(x, y, Scoring([]))).isel(lead_time=0)
+    assert every.rank_pixels.item() == 5
+
+
+def test_the_roc_area_is_the_chance_to_give_an_event_the_higher_probability():
+    """Mann & Whitney: P(p of an event > p of a non-event) + P(equal) / 2."""
+    x, y = random_ensemble(number=4)
+    k = ensemble_skill(ensemble_statistics(x, y, Scoring([1.0, 3.0])))
+    for lead, (j, threshold) in itertools.product(range(2), enumerate((1.0, 3.0))):
+        share, happened = (x[:, :, lead] >= threshold).mean(axis=1), y[:, lead] >= threshold
+        pairs = share[happened][:, None] - share[~happened][None]
+        expected = (pairs > 0).mean() + (pairs == 0).mean() / 2
+        assert k.roc_area[lead, j].item() == pytest.approx(expected, rel=1e-12)
+        for count in range(5):
+            warned = share >= count / 4
+            assert k.roc_pod[lead, j, count].item() == pytest.approx(warned[happened].mean())
+            assert k.roc_pofd[lead, j, count].item() == pytest.approx(warned[~happened].mean())
+
+
+def test_an_event_that_never_or_always_happens_has_no_roc_area():
+    x, y = random_ensemble()
+    k = ensemble_skill(ensemble_statistics(x, y, Scoring([-1.0, 99.0])))
+    assert np.isnan(k.roc_area).all()
 
 
 def test_ensembles_of_different_sizes_do_not_add():

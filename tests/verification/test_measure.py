@@ -65,10 +65,32 @@ def test_without_a_valid_pair_every_score_is_undefined(missing):
     for name, values in k.data_vars.items():
         if name == "coverage" and missing == "apart":
             assert (values == 0).all()
+        elif name == "members":
+            assert values == 1
         elif values.dtype == np.int64:
             assert (values == 0).all(), name
         else:
             assert np.isnan(values).all(), name
+
+
+def test_a_deterministic_forecast_is_an_ensemble_of_one():
+    forecast, observed = rain(), rain(seed=1)
+    k = score(measure(forecast, observed, Scoring([0.1, 1], [3, 7], **LABELS)))
+    np.testing.assert_allclose(k.crps, k.mae, rtol=1e-12)
+    np.testing.assert_allclose(k.ensemble_rmse, k.rmse, rtol=1e-12)
+    np.testing.assert_allclose(k.brier, (k.misses + k.false_alarms) / k.pairs, rtol=1e-12)
+    pofd = k.false_alarms / (k.false_alarms + k.correct_negatives)
+    np.testing.assert_allclose(k.roc_area, (1 + k.pod - pofd) / 2, rtol=1e-12)
+    assert k.members == 1 and np.isnan(k.spread_ratio).all()
+
+
+def test_an_ensemble_has_the_scores_of_its_mean_and_of_its_members():
+    members, observed = np.stack([rain(seed=n) for n in range(3)], axis=1), rain(seed=9)
+    scoring = Scoring([0.1, 1], [3, 7], **LABELS)
+    k, of_mean = (score(measure(frames, observed, scoring)) for frames in (members, members.mean(axis=1)))
+    xr.testing.assert_identical(k[["rmse", "csi", "fss", "coverage"]], of_mean[["rmse", "csi", "fss", "coverage"]])
+    np.testing.assert_allclose(k.ensemble_rmse, k.rmse, rtol=1e-6)  # the mean in float64 and in float32
+    assert (k.crps < of_mean.crps).all() and k.members == 3 and k.sizes["rank"] == 4
 
 
 def test_memory_does_not_grow_with_the_number_of_cases():

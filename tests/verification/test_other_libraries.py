@@ -102,7 +102,17 @@ def test_ensemble_scores_equal_those_of_scores(number):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that there are missing values
         ranks = probability.rank_histogram(*pair, "member")
-    np.testing.assert_allclose(k.rank_histogram, ranks, rtol=1e-12)  # ties shared among the ranks
+    every = ensemble_skill(ensemble_statistics(x, y, Scoring([]))).squeeze()  # dry pixels have a rank too
+    np.testing.assert_allclose(every.rank_histogram, ranks, rtol=1e-12)  # ties shared among the ranks
+    thresholds = np.maximum(np.arange(number + 1) - 0.5, 0) / number  # between the shares, which are not exact
+    for threshold in (1.0, 3.0):
+        share = (pair[0] >= threshold).where(pair[0].notnull()).mean("member", skipna=False)
+        happened = (pair[1] >= threshold).where(pair[1].notnull())
+        roc = probability.roc_curve_data(share, happened, thresholds)
+        one = k.sel(threshold=threshold)
+        np.testing.assert_allclose(one.roc_pod, roc.POD.values[:-1], rtol=1e-12)  # theirs ends in (0, 0)
+        np.testing.assert_allclose(one.roc_pofd, roc.POFD.values[:-1], rtol=1e-12)
+        assert one.roc_area.item() == pytest.approx(roc.AUC.item(), rel=1e-12)
 
 
 @pytest.mark.parametrize("window", [1, 3, 9])
@@ -141,6 +151,30 @@ def test_crps_without_ties_equals_that_of_pysteps():
     s = ensemble_statistics(x[None, :, None, :, :, None], plane(y), Scoring([]))
     plain = (s.member_error - s.member_difference * (5 / 6) / 2) / s.ensemble_pairs  # theirs is not the fair one
     assert plain.item() == pytest.approx(probscores.CRPS(x, y), rel=1e-12)
+
+
+def test_ranks_without_ties_equal_those_of_pysteps():
+    ensscores = load("pysteps", "verification.ensscores")
+    rng = np.random.default_rng(0)
+    x, y = 1 + rng.random((6, 20, 20)), 1 + rng.random((20, 20))
+    x[:, :5], y[:5] = 0, 0  # dry in all fields
+    s = ensemble_statistics(x[None, :, None, :, :, None], plane(y), Scoring([0.1]))
+    np.testing.assert_array_equal(s.ranks[0], ensscores.rankhist(x, y, 0.1, normalize=False))
+
+
+def test_reliability_and_roc_equal_those_of_pysteps():
+    probscores = load("pysteps", "verification.probscores")
+    x, y = rain(4, 40, 40, seed=3), rain(40, 40, seed=4)
+    x = 0.5 * (x + y)  # some skill
+    share = (x >= 1).mean(axis=0)
+    k = ensemble_skill(ensemble_statistics(x[None, :, None, :, :, None], plane(y), Scoring([1.0]))).squeeze()
+    probability, frequency = probscores.reldiag(share, y, 1.0, n_bins=5, min_count=1)  # 0, 1/4 ... 1, a bin each
+    np.testing.assert_allclose(probability, k.members_above / 4, atol=1e-12)
+    np.testing.assert_allclose(k.observed_frequency, frequency, rtol=1e-12)
+    false, detection, area = probscores.ROC_curve(share, y, 1.0, n_prob_thrs=5, compute_area=True)
+    np.testing.assert_allclose(k.roc_pod, detection, rtol=1e-12)
+    np.testing.assert_allclose(k.roc_pofd, false, rtol=1e-12)
+    assert 0.5 < area < 1 and k.roc_area.item() == pytest.approx(area, rel=1e-12)
 
 
 # --- where they are wrong ---

@@ -106,6 +106,24 @@ def test_scores_of_windows_and_wave_numbers_are_written_with_their_intervals(tmp
     assert set(half["rapsd_ratio"]) == {"1", "2", "3", "4"} and half["coverage"] == [1, 1]
 
 
+def test_methods_of_several_numbers_of_members_stand_in_one_file(tmp_path):
+    rng = np.random.default_rng(0)
+    members, observed = rng.random((2, 3, 2, 9, 9, 1)), rng.random((2, 2, 9, 9, 1))
+    fields = {"three": members, "two": members[:, :2], "one": members[:, 0]}
+    scores = {name: score(measure(frames, observed, Scoring([0.5], [3]))) for name, frames in fields.items()}
+    together = compare(scores)
+    assert together.members.values.tolist() == [3, 2, 1]
+    write_skill(tmp_path, together)
+    with xr.open_dataset(tmp_path / "skill.nc") as found:
+        xr.testing.assert_equal(found.load(), together)
+    written = json.loads((tmp_path / "skill.json").read_text())["methods"]
+    for name, own in scores.items():
+        assert written[name]["members"] == own.members.item()
+        assert written[name]["crps"] == own.crps.values.tolist()
+        assert list(written[name]["rank_histogram"]) == [str(rank) for rank in range(own.members.item() + 1)]
+        assert written[name]["roc_pod"]["0.5"]["1"] == own.roc_pod[:, 0, 1].values.tolist()
+
+
 def test_scores_without_thresholds_are_written_and_printed(tmp_path):
     comparison = compare({"persistence": scored([0.1, 0.2, 0.3], thresholds=[])})
     write_skill(tmp_path, comparison)

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+import xarray as xr
 from scored import LEADS, scored
 
 from predjax.verification.fields import Scoring
@@ -91,6 +92,19 @@ def test_methods_scored_on_different_pairs_are_marked():
     table = format_table(compare({k: skill(statistics(v, observed, Scoring([0.5]))) for k, v in sets.items()}))
     assert "scored on different pairs: compare with care" in table
     assert words(table.splitlines()[8]).startswith("2 3 ")
+
+
+def test_an_ensemble_among_the_methods_adds_crps_and_spread(comparison):
+    assert "CRPS" not in format_table(comparison)
+    crps = xr.DataArray([[0.1, 0.3, 0.8], [0.2, 0.4, 0.6]], dims=("method", "lead_time"))
+    spread = xr.DataArray([[0.8, 1.0, 1.25], [np.nan] * 3], dims=("method", "lead_time"))
+    with_members = comparison.assign(crps=crps, spread_ratio=spread, members=("method", [24, 1]))
+    table = format_table(with_members)
+    part = table.split("CRPS, mm/h (a single forecast: MAE); members: predrnn_v2 24\n")[1].splitlines()
+    assert words(part[1]) == "min CRPS spread/err CRPS spread/err"
+    assert words(part[2]) == "5 0.1000* 0.800* 0.2000 -" and words(part[4]) == "15 0.8000 1.250* 0.6000* -"
+    assert "predrnn_v2: not better than persistence at lead time 15 min: CRPS." in table
+    assert "CRPS" not in format_table(with_members.assign(members=("method", [1, 1])))
 
 
 def test_many_methods_fold_at_the_width():

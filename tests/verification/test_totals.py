@@ -25,7 +25,7 @@ def whole(cases):
 
 
 def assert_equal(one, other):
-    for a, b in zip(one[:3], other[:3]):
+    for a, b in zip(one[:2], other[:2]):
         xr.testing.assert_identical(a, b)
     np.testing.assert_array_equal(one.errors, other.errors)
 
@@ -65,14 +65,16 @@ def test_the_scores_are_those_of_all_pixels_of_all_cases(cases, whole):
     batch = read_windows(cases.sources, cases.windows, cases.length)
     observed = batch.frames[:, 2:]
     forecasts = {name: method(batch) for name, method in make_methods(cases).items()}
-    forecasts["members"] = forecasts["members"].mean(1)
     found, common = whole.skill(cases), keep_common(forecasts, observed)
     for name, frames in forecasts.items():
         for scores, fields in ((found.common, common[name]), (found.whole, frames)):
             expected = score(measure(fields, observed, cases.scoring))
             for variable, values in expected.items():
                 kept = scores[variable].sel({"method": name})
-                np.testing.assert_allclose(kept, values, rtol=1e-9, err_msg=f"{name} {variable}")
+                if {"members_above", "rank"} & set(kept.dims):  # NaN beyond the members of the method
+                    kept, beyond = (kept[..., part] for part in (np.s_[: values.shape[-1]], np.s_[values.shape[-1] :]))
+                    assert np.isnan(beyond).all()
+                np.testing.assert_allclose(kept, values, rtol=1e-9, atol=1e-12, err_msg=f"{name} {variable}")
     assert (found.whole.pairs.sel({"method": "holed"}) < found.whole.pairs.sel({"method": "members"})).all()
     assert (found.common.pairs == found.common.pairs[0]).all()
 
@@ -84,11 +86,30 @@ def test_the_error_of_a_case_is_that_of_the_first_method(cases, whole):
     np.testing.assert_allclose(whole.skill(cases).errors, expected, rtol=1e-5)
 
 
-def test_only_methods_with_members_have_ensemble_scores(cases, whole):
+def test_all_methods_have_the_scores_of_ensembles_on_the_common_pixels(cases, whole):
     found = whole.skill(cases)
-    assert found.ensembles.method.values.tolist() == ["members"] and found.ensembles.attrs["members"] == 3
+    assert found.common.members.values.tolist() == found.whole.members.values.tolist() == [1, 3, 1]
+    assert (found.common.ensemble_pairs == found.common.pairs).all()
+    assert (found.common.pairs == found.common.pairs[0]).all()
+    assert (found.whole.ensemble_pairs == found.whole.pairs).all()
+    alone = found.common.members == 1
+    np.testing.assert_allclose(found.common.crps[alone], found.common.mae[alone], rtol=1e-12)
+    assert np.isfinite(found.common.spread_ratio[~alone]).all()
+
+
+def test_scores_of_ensembles_have_intervals():
+    cases = make_cases(rain(movies=6, size=16))
+    found = measure_cases(make_methods(cases), cases, split(cases)).skill(cases).common
+    for name in ("crps", "crps_area", "crps_accumulation", "brier", "roc_area"):
+        assert ((found[f"{name}_low"] <= found[name]) & (found[name] <= found[f"{name}_high"])).all(), name
+        assert {"resolved", "reference"} <= set(found[f"{name}_verdict"].values.ravel().tolist()), name
+    assert (found.spread_ratio_low[1] < found.spread_ratio[1]).all()
+    np.testing.assert_allclose(found.crps_difference[0], found.mae_difference[0], rtol=1e-9)
+
+
+def test_without_a_reference_there_are_no_differences(cases):
     alone = measure_cases({"holed": make_methods(cases)["holed"]}, cases, split(cases)).skill(cases)
-    assert alone.ensembles is None and "rmse_skill" not in alone.common and "rmse_low" in alone.common
+    assert "rmse_skill" not in alone.common and "rmse_low" in alone.common
 
 
 def test_the_result_says_what_was_verified(cases, whole):

@@ -28,4 +28,4 @@ def test_a_verification_is_the_skill_of_the_totals():
     found, expected = verify(methods, cases), measure_cases(methods, cases, split(cases)).skill(cases)
     xr.testing.assert_identical(found.common, expected.common)
     assert found.common.rmse_verdict.sel({"method": "members"}).values.tolist() == ["resolved"] * 2
-    xr.testing.assert_identical(found.ensembles, expected.ensembles)
+    xr.testing.assert_identical(found.whole, expected.whole)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from predjax.pictures.ensembles import draw_ranks, draw_reliability
+from predjax.pictures.ensembles import draw_ranks, draw_reliability, draw_roc
 from predjax.pictures.figures import encode_png, new_figure
 from predjax.pictures.lead_times import LeadPanel, draw_lead_panel, name_event, name_lead_unit
 from predjax.pictures.panels import FAINT, label_lead_times
@@ -67,7 +67,7 @@ def picture_spectra(comparison: xr.Dataset, styles: Mapping[str, Mapping]) -> li
 
 
 def picture_ensemble(ensemble: xr.Dataset, method: str) -> list[Picture]:
-    """Draw the rank histogram of an ensemble and the reliability of each threshold, at a few lead times."""
+    """Draw the rank histogram, and the reliability and ROC curves of each threshold, at a few lead times."""
     leads = _choose_leads(ensemble)
     labels = [_label_lead(ensemble, lead) for lead in leads]
     pictures = []
@@ -76,12 +76,15 @@ def picture_ensemble(ensemble: xr.Dataset, method: str) -> list[Picture]:
         alt = f"rank histogram of {method} at {', '.join(labels)}"
         note = "line: flat, as it should be"
         pictures.append(embed_picture(png, alt, "rank histogram", note, scale=SCALE))
-    if "observed_frequency" in ensemble:
-        for number, threshold in enumerate(ensemble["threshold"].values):
-            part = ensemble.isel(threshold=number)
-            png = encode_png(draw_reliability(part, leads, labels, TALL, DPI))
-            title = f"reliability, {name_event(ensemble, threshold)}"
-            alt = f"{title}: observed frequency against forecast probability of {method} at {', '.join(labels)}"
+    kinds = {
+        "observed_frequency": (draw_reliability, "reliability", "observed frequency against forecast probability"),
+        "roc_pod": (draw_roc, "ROC", "probability of detection against probability of false detection"),
+    }
+    for score, (draw, name, content) in kinds.items():
+        for number, threshold in enumerate(ensemble["threshold"].values if score in ensemble else ()):
+            png = encode_png(draw(ensemble.isel(threshold=number), leads, labels, TALL, DPI))
+            title = f"{name}, {name_event(ensemble, threshold)}"
+            alt = f"{title}: {content} of {method} at {', '.join(labels)}"
             pictures.append(embed_picture(png, alt, title, scale=SCALE))
     return pictures
 

@@ -9,15 +9,15 @@ import xarray as xr
 from predjax.pictures.lead_times import (
     LeadPanel,
     choose_panels,
+    find_ensembles,
     make_panel,
     name_event,
     name_lead_unit,
     name_score,
-    style_methods,
 )
 from predjax.pictures.report.page import Picture, Section, embed_picture
 from predjax.pictures.report.pictures import Legend, make_legend, picture_ensemble, picture_panel, picture_spectra
-from predjax.pictures.report.words import spell_lead
+from predjax.pictures.report.words import spell_lead, spell_list
 from predjax.pictures.spectra import has_spectra
 
 RATIOS = ("mean_ratio", "variance_ratio", "q99_ratio")
@@ -120,20 +120,32 @@ def show_scales(common: xr.Dataset, styles: Mapping) -> Section | None:
     return _show_pictures("scales", "Is the forecast blurred?", legend, groups)
 
 
-def show_ensemble(ensemble: xr.Dataset | None) -> Section | None:
-    """Show CRPS, spread, reliability and rank histograms of ensembles (method, ...)."""
-    if ensemble is None:
+def show_ensembles(common: xr.Dataset, styles: Mapping) -> Section | None:
+    """Show CRPS, spread, Brier score and ROC area, and of each ensemble its ranks, reliability and ROC curves."""
+    ensembles = find_ensembles(common)
+    if not ensembles:
         return None
-    styles = style_methods(map(str, ensemble["method"].values))
-    units, members = ensemble.attrs.get("units", "1"), ensemble.attrs.get("members")
-    text = f"{members} members. " if members else ""
-    text += "On the diagonal, forecast probabilities come true; a U-shaped rank histogram is an ensemble too narrow."
-    names = [name for name in ("crps", "spread_ratio") if name in ensemble]
-    curves = [picture_panel(make_panel(ensemble, name, name_score(name, units)), styles) for name in names]
-    groups = [PictureGroup(curves)]
-    for number, method in enumerate(styles):
-        groups.append(PictureGroup(picture_ensemble(ensemble.isel(method=number), method), method))
-    return _show_pictures("ensemble", "Ensemble", make_legend(styles), groups, text)
+    units = common.attrs.get("units", "1")
+    members = {str(method): int(n) for method, n in zip(common["method"].values, common["members"].values)}
+    text = f"{spell_list([f'{name} has {members[name]} members' for name in ensembles])}. A single forecast is an "
+    text += "ensemble of one member: its CRPS is its MAE. On the diagonal, forecast probabilities come true; a "
+    text += "U-shaped rank histogram is an ensemble too narrow, and a ROC curve on the diagonal is luck."
+    panels = [make_panel(common, "crps", name_score("crps", units))]
+    if common["crps_area"].notnull().any() if "crps_area" in common else False:
+        title = name_score("crps_area", common["crps_area"].attrs.get("units", "1"))
+        panels.append(make_panel(common, "crps_area", title))
+    panels.append(make_panel(common.sel({"method": ensembles}), "spread_ratio", name_score("spread_ratio", units)))
+    for number, threshold in enumerate(common["threshold"].values):
+        for name in ("brier", "roc_area"):
+            title = f"{name_score(name, units)}, {name_event(common, threshold)}"
+            panels.append(make_panel(common.isel(threshold=number), name, title))
+    groups = [PictureGroup([picture_panel(panel, styles) for panel in panels], text=_describe_totals(common))]
+    for method in ensembles:
+        own = slice(members[method] + 1)
+        one = common.sel({"method": method}).isel(members_above=own, rank=own)
+        groups.append(PictureGroup(picture_ensemble(one, method), method))
+    legend = make_legend(styles, bands=_name_bands(common))
+    return _show_pictures("ensemble", "Ensembles", legend, groups, text)
 
 
 def show_cases(cases: Sequence[ReportCase]) -> Section | None:
@@ -168,6 +180,22 @@ def _describe_blur(common: xr.Dataset) -> str:
         text = f"{method} has {_percent(variance[number])} of the observed variance"
         texts.append(text if quantile is None else f"{text} and {_percent(quantile[number])} of the 99 % quantile")
     return f"At {spell_lead(common['lead_time'].values[last], name_lead_unit(common))} {'; '.join(texts)}."
+
+
+def _describe_totals(common: xr.Dataset) -> str:
+    """Say the CRPS of the accumulation of each method, with its interval; "" where rain does not accumulate."""
+    if "crps_accumulation" not in common:
+        return ""
+    score = common["crps_accumulation"]
+    texts = []
+    for number, method in enumerate(map(str, common["method"].values)):
+        text = f"{method} {float(score[number]):.3g}"
+        if "crps_accumulation_low" in common:
+            low, high = (float(common[f"crps_accumulation_{end}"][number]) for end in ("low", "high"))
+            text += f" ({low:.3g} to {high:.3g})" if np.isfinite(low) and np.isfinite(high) else ""
+        texts.append(text)
+    last = spell_lead(common["lead_time"].values[-1], name_lead_unit(common))
+    return f"CRPS of the accumulation until {last}, in {score.attrs.get('units', '1')}: {', '.join(texts)}."
 
 
 def _percent(ratio: float) -> str:

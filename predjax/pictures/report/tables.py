@@ -6,12 +6,12 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from predjax.pictures.lead_times import name_event, name_lead_unit, spell_range
+from predjax.pictures.lead_times import find_ensembles, name_event, name_lead_unit, spell_range
 from predjax.pictures.report.page import Section
 from predjax.pictures.report.words import SIGNS, find_reference, judge, mark_finding, spell_finding, spell_lead
 
 COUNTS = ("hits", "misses", "false_alarms", "pairs")
-IN_UNITS = ("rmse", "mae", "mean_error", "crps", "spread", "ensemble_rmse")  # share their number of decimals
+IN_UNITS = ("rmse", "mae", "mean_error", "crps", "crps_area", "spread", "ensemble_rmse")  # have as many decimals
 AMOUNTS = ("mean_forecast", "mean_observed", "q99_forecast", "q99_observed", "psnr")
 _CAPITALS = ("rmse", "mae", "ssim", "psnr", "csi", "pod", "far", "ets", "hss", "fss", "crps")
 HEADINGS = {name: name.upper() for name in _CAPITALS}  # a score without an entry has its own name
@@ -25,18 +25,20 @@ HEADINGS |= {
     "variance_ratio": "variance, fcst / obs",
     "q99_forecast": "99 % quantile, forecast",
     "q99_observed": "99 % quantile, observed",
+    "crps_area": "CRPS of areas",
     "ensemble_rmse": "RMSE of the mean",
     "spread_ratio": "spread / error",
     "brier": "Brier",
     "brier_reliability": "reliability",
     "brier_resolution": "resolution",
     "brier_uncertainty": "uncertainty",
+    "roc_area": "ROC area",
 }
 ERRORS = ("rmse", "mae", "mean_error", "correlation", "ssim", "psnr")
 EVENTS = ("hits", "misses", "false_alarms", "csi", "pod", "far", "bias", "ets", "hss")
 DISTRIBUTION = ("mean_forecast", "mean_observed", "variance_ratio", "q99_forecast", "q99_observed")
-ENSEMBLE = ("crps", "spread", "ensemble_rmse", "spread_ratio")
-BRIER = ("brier", "brier_reliability", "brier_resolution", "brier_uncertainty")
+ENSEMBLE = ("crps", "crps_area", "spread", "ensemble_rmse", "spread_ratio")
+PROBABILITIES = ("brier", "brier_reliability", "brier_resolution", "brier_uncertainty", "roc_area")
 ON_COMMON, ON_OWN = "pixels that all methods forecast", "each method's own pixels"
 
 
@@ -71,7 +73,7 @@ class Table(NamedTuple):
     methods: list[str]
 
 
-def show_numbers(common: xr.Dataset, whole: xr.Dataset, ensemble: xr.Dataset | None) -> Section:
+def show_numbers(common: xr.Dataset, whole: xr.Dataset) -> Section:
     """Show errors, events by threshold, FSS by threshold and window, amounts, and the scores of ensembles."""
     reference = find_reference(common)
     same = all(name in whole and common[name].equals(whole[name]) for name in ("pairs", "rmse") if name in common)
@@ -95,12 +97,13 @@ def show_numbers(common: xr.Dataset, whole: xr.Dataset, ensemble: xr.Dataset | N
         ]
         tables.append(_make_table(f"FSS by window, {name_event(common, threshold)}", one, groups, _name_useful))
     tables.append(_make_table(f"Amounts{suffix}", common, [_group(common, DISTRIBUTION, "")]))
-    if ensemble is not None:
-        groups = [ColumnGroup("all values", _score_columns(ensemble, ENSEMBLE))]
-        for number, threshold in enumerate(ensemble["threshold"].values if "brier" in ensemble else ()):
-            columns = _score_columns(ensemble.isel(threshold=number), BRIER)
-            groups.append(ColumnGroup(f"Brier score, {name_event(ensemble, threshold)}", columns))
-        tables.append(_make_table(f"Ensemble{suffix}", ensemble, groups))
+    if find_ensembles(common):
+        own = [] if same else _score_columns(_bare(whole), ("crps", "crps_area", "spread_ratio"))
+        groups = [_group(common, ENSEMBLE, reference), ColumnGroup(ON_OWN, own)]
+        tables.append(_make_table(f"Ensembles{suffix}", common, groups))
+        for number, threshold in enumerate(common["threshold"].values):
+            groups = [_group(common.isel(threshold=number), PROBABILITIES, reference)]
+            tables.append(_make_table(f"Probabilities, {name_event(common, threshold)}", common, groups))
 
     text = "In small print below a number: its interval. ME: mean error, forecast − observed. –: undefined (0/0)."
     text += " On their own pixels all methods have the same numbers." if same else ""

@@ -7,10 +7,13 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from predjax.pictures.lead_times import name_event, name_lead_unit
+from predjax.pictures.lead_times import find_ensembles, name_event, name_lead_unit
 
 SIGNS = {"rmse": -1, "mae": -1, "csi": 1, "fss": 1, "ssim": 1, "psnr": 1}  # 1: more is better
 SHORT = {name: name.upper() for name in SIGNS}
+OF_ENSEMBLES = ("crps", "crps_area", "brier")  # without an ensemble among the methods they tell nothing new
+SIGNS |= dict.fromkeys(OF_ENSEMBLES, -1)
+SHORT |= {"crps": "CRPS", "crps_area": "CRPS of areas", "brier": "Brier"}
 BETTER, EQUAL, WORSE, UNDEFINED = "better", "equal", "worse", "undefined"
 
 
@@ -174,7 +177,8 @@ def _name_outcome(gain: float) -> str:
 
 def _list_scores(comparison: xr.Dataset) -> Iterator[tuple[str, str, dict]]:
     """Yield each score in words, its name, and the positions of its threshold and window."""
-    for score in (name for name in SIGNS if name in comparison):
+    left_out = () if find_ensembles(comparison) else OF_ENSEMBLES
+    for score in (name for name in SIGNS if name in comparison and name not in left_out):
         dims = comparison[score].dims
         if "threshold" not in dims:
             if comparison[score].notnull().any():

@@ -14,7 +14,7 @@ from predjax.pictures.report.sections import (
     ReportCase,
     show_cases,
     show_coverage,
-    show_ensemble,
+    show_ensembles,
     show_fss,
     show_scales,
     show_scores,
@@ -34,11 +34,10 @@ class Report:
       facts: name and text of what a reader must know (data, split, cases, blocks, event rule, versions), in order.
       warnings: the reasons to doubt the scores, such as verified windows that overlap the training data.
       common: the comparison on the pixels that all methods forecast: scores (method, lead_time), (method, lead_time,
-        threshold), (method, lead_time, threshold, window) and spectra (method, lead_time, wavenumber), with the
-        intervals `<score>_low`, `_high`, `_difference`, `_difference_low`, `_difference_high` and `_verdict` of the
-        bootstrap; `attrs["units"]` is the unit of the data.
+        threshold), (method, lead_time, threshold, window), spectra (method, lead_time, wavenumber) and scores of
+        ensembles, with the intervals `<score>_low`, `_high`, `_difference`, `_difference_low`, `_difference_high` and
+        `_verdict` of the bootstrap; `attrs["units"]` is the unit of the data.
       whole: the comparison on each method's own pixels; its intervals are not shown.
-      ensemble: scores of ensembles, with or without a dimension method.
     """
 
     title: str
@@ -47,7 +46,6 @@ class Report:
     common: xr.Dataset
     whole: xr.Dataset
     cases: Sequence[ReportCase]
-    ensemble: xr.Dataset | None = None
 
 
 def write_report(path: str | os.PathLike, report: Report, *, overwrite: bool = False) -> None:
@@ -58,10 +56,8 @@ def write_report(path: str | os.PathLike, report: Report, *, overwrite: bool = F
       FileExistsError: `path` exists and `overwrite` is False.
     """
     refuse_existing(pathlib.Path(path), overwrite)  # before the work of drawing
-    common, whole, ensemble = report.common, report.whole, report.ensemble
+    common, whole = report.common, report.whole
     _check_labels(common, whole)
-    if ensemble is not None and "method" not in ensemble.dims:
-        ensemble = ensemble.expand_dims(method=["ensemble"])
     styles = style_methods(map(str, common["method"].values))
     sections = [
         show_warnings(report.warnings),
@@ -71,9 +67,9 @@ def write_report(path: str | os.PathLike, report: Report, *, overwrite: bool = F
         show_fss(common, styles),
         show_coverage(common, whole, styles),
         show_scales(common, styles),
-        show_ensemble(ensemble),
+        show_ensembles(common, styles),
         show_cases(report.cases),
-        show_numbers(common, whole, ensemble),
+        show_numbers(common, whole),
     ]
     page = render_page(report.title, [section for section in sections if section])
     with appearing(path, overwrite=overwrite) as partial:

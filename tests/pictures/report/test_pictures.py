@@ -1,5 +1,7 @@
 """The pictures of the report: captions, texts for readers who cannot see them, legends."""
 
+import itertools
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -48,18 +50,24 @@ def test_spectra_are_drawn_at_three_lead_times_that_have_any():
     assert [(picture.title, picture.note) for picture in pictures] == [("+5 min", "1 frame"), ("+25 min", "5 frames")]
 
 
-@pytest.mark.parametrize("missing", ["rank_histogram", "observed_frequency"])
+@pytest.mark.parametrize("missing", ["rank_histogram", "observed_frequency", "roc_pod"])
 def test_an_ensemble_has_a_picture_for_each_kind_of_score(missing):
     share = np.full((1, 4), 0.25)
     data = {
         "rank_histogram": (("lead_time", "rank"), share),
         "observed_frequency": (("lead_time", "members_above", "threshold"), np.stack([share, share], -1)),
         "forecast_share": (("lead_time", "members_above", "threshold"), np.stack([share, share], -1)),
+        "roc_pod": (("lead_time", "members_above", "threshold"), np.stack([share, share], -1)),
+        "roc_pofd": (("lead_time", "members_above", "threshold"), np.stack([share, share], -1)),
+        "roc_area": (("lead_time", "threshold"), np.full((1, 2), 0.5)),
     }
     coords = {"lead_time": ("lead_time", [5], {"units": "minutes"}), "threshold": [0.1, 5.0]}
     coords |= {"rank": np.arange(4), "members_above": np.arange(4)}
     ensemble = xr.Dataset(data, coords, {"units": "mm/h"})
     titles = [picture.title for picture in picture_ensemble(ensemble, "net")]
-    assert titles == ["rank histogram", "reliability, ≥ 0.1 mm/h", "reliability, ≥ 5 mm/h"]
-    kept = titles[1:] if missing == "rank_histogram" else titles[:1]
+    kinds = {"rank_histogram": ["rank histogram"]}
+    for score, name in {"observed_frequency": "reliability", "roc_pod": "ROC"}.items():
+        kinds[score] = [f"{name}, ≥ 0.1 mm/h", f"{name}, ≥ 5 mm/h"]
+    assert titles == list(itertools.chain(*kinds.values()))
+    kept = list(itertools.chain(*(own for score, own in kinds.items() if score != missing)))
     assert [picture.title for picture in picture_ensemble(ensemble.drop_vars(missing), "net")] == kept

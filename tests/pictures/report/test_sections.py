@@ -35,3 +35,24 @@ def test_an_animation_that_is_none_is_named(tmp_path, small):
         ValueError, match=r"the picture of the best case, 05:00 is neither GIF nor PNG: it starts with b'hello'"
     ):
         write(tmp_path / "a.html", *small, cases=[ReportCase("best case", "05:00", "", b"hello")])
+
+
+def test_an_ensemble_has_its_curves_and_its_own_ranks_reliability_and_roc(full, measured):
+    common, _ = measured
+    _, page = full
+    titles = [f"{name}, ≥ {threshold} mm/h" for name in ("reliability", "ROC") for threshold in ("0.1", "5")]
+    text = " ".join(page.texts)
+    for title in ("CRPS (mm/h)", "spread / error of the ensemble", "ROC area, ≥ 5 mm/h", "rank histogram", *titles):
+        assert page.texts.count(title) == 1, title
+    assert "steps has 3 members. A single forecast is an ensemble of one member" in text
+    score, low, high = (
+        common[f"crps_accumulation{end}"].sel({"method": "steps"}).item() for end in ("", "_low", "_high")
+    )
+    assert f"steps {score:.3g} ({low:.3g} to {high:.3g})" in text
+    assert "CRPS of means" not in text  # the frames are smaller than an area
+
+
+def test_without_an_ensemble_there_is_no_section_of_ensembles(tmp_path, measured):
+    alone = [part.isel(method=[0, 1]) for part in measured]
+    _, page = write(tmp_path / "a.html", *alone)
+    assert "ensemble" not in page.sections and not {"CRPS", "Brier ≥ 5 mm/h"} & set(page.texts)

@@ -21,6 +21,7 @@ def test_the_score_card_marks_every_finding(full, measured):
     assert [row[0] for row in card[1:]] == [
         *("RMSE", "MAE", "CSI ≥ 0.1 mm/h", "CSI ≥ 5 mm/h"),
         *("FSS ≥ 0.1 mm/h, 1 px", "FSS ≥ 0.1 mm/h, 3 px", "FSS ≥ 5 mm/h, 1 px", "FSS ≥ 5 mm/h, 3 px"),
+        *("CRPS", "Brier ≥ 0.1 mm/h", "Brier ≥ 5 mm/h"),
     ]
     own = common.sel({"method": "predrnn_v2"})
     for lead, cell in enumerate(card[3][1:]):
