@@ -10,17 +10,18 @@ from predjax.flags import from_dict, to_dict
 from predjax.jobs.data import DataSet
 from predjax.jobs.scaling import make_scaling, standardise
 from predjax.jobs.train_options import Given, TrainOptions
-from predjax.models.config import ModelConfig, find_spec, with_usual
+from predjax.models.config import USUAL_FOR_RAIN, ModelConfig, find_spec, with_usual
 from predjax.models.interop.torch_weights import read_checkpoint
 from predjax.models.stacks import check_options
 from predjax.nowcasts.model import load_model
+from predjax.radar.movies import is_series
+from predjax.units import RAIN_UNITS
 
 LOG = logging.getLogger("predjax")
 
 # What weights are made for; the other fields of a model may change when it is trained further.
 ARCHITECTURE = "model_name num_hidden filter_size patch_size layer_norm img_channel conv_on_input res_on_conv".split()
 ARCHITECTURE += "num_action_ch coverage_channel cell_options coordinates residual scales task".split()
-
 
 class Origin(NamedTuple):
     """The start of a training: a new network, given weights, or the checkpoint of a run that goes on."""
@@ -100,6 +101,8 @@ def choose_model(given: Given, options: TrainOptions, data: DataSet, origin: Ori
             raise ValueError(f"{origin.path} has {name} {show_value(had)}, not {show_value(given.model[name])}")
     values = with_usual({**origin.fields, **given.model})
     _agree_with_frames(values, data, given)
+    if not origin.fields and _moves_with_rain(values, data):
+        values = {**USUAL_FOR_RAIN, **values}
     source = data.sources[0].attrs["source"]
     spec = find_spec(values.get("model_name", ModelConfig.model_name))
     automatic = options.forcing_scaling == "auto" and spec.scales_forcings
@@ -111,6 +114,13 @@ def choose_model(given: Given, options: TrainOptions, data: DataSet, origin: Ori
         trained = values["scaling"]["units"]
         raise ValueError(f"{source} is in {data.units}, {origin.path} was trained on {trained}: give --units")
     return from_dict(ModelConfig, values)
+
+
+def _moves_with_rain(values: dict[str, Any], data: DataSet) -> bool:
+    """Return whether frames are maps of rain and the only input of a network that goes on from them."""
+    spec = find_spec(values.get("model_name", ModelConfig.model_name))
+    goes_on = spec.stack and values.get("task") != "sequence" and not values["num_action_ch"]
+    return bool(goes_on) and data.units in RAIN_UNITS and not is_series(data.sources[0])
 
 
 def _agree_with_frames(values: dict[str, Any], data: DataSet, given: Given) -> None:

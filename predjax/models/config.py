@@ -13,6 +13,8 @@ from predjax.models.scaling import Scaling
 TASKS = ("forecast", "sequence")
 TEACHER_FORCINGS = ("scheduled", "steps", "parallel")
 COORDINATES = ("fixed", "moving")
+# The fields of a new model for maps of rain: the network gives the changes of frames that move with the rain.
+USUAL_FOR_RAIN = {"coordinates": "moving", "residual": True}
 LOSSES = ("mse", "balanced", "quantile")
 
 
