@@ -10,7 +10,7 @@ from predjax.commands import one_line_errors
 from predjax.flags import Command, Group, flag, select
 from predjax.jobs.train_options import Given, Processes, TrainOptions, TrainRequest
 from predjax.messages import SIGNAL_CODES, show_wait
-from predjax.models.config import USUAL_FOR_RAIN, ModelConfig, SamplingConfig
+from predjax.models.config import ModelConfig, SamplingConfig
 from predjax.radar.config import DataConfig
 from predjax.training.config import TrainConfig
 
@@ -112,7 +112,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _write_flags(plan: "TrainingPlan", values: dict[str, Any]) -> None:
     """Write the flags that repeat the run, with the choices that the data made; a resumed run adds its flags."""
-    values |= {name: value for name, value in USUAL_FOR_RAIN.items() if getattr(plan.model, name) == value}
+    for name in ("coordinates", "residual", "scales", "matching"):
+        if getattr(plan.model, name) != getattr(ModelConfig, name):
+            values[name] = getattr(plan.model, name)
     for name in ("train_data_paths", "valid_data_paths"):
         if paths := plan.record["data"][name]:
             values[name] = run_file.make_absolute(paths)

@@ -10,11 +10,11 @@ from predjax.flags import from_dict, to_dict
 from predjax.jobs.data import DataSet
 from predjax.jobs.scaling import make_scaling, standardise
 from predjax.jobs.train_options import Given, TrainOptions
-from predjax.models.config import USUAL_FOR_RAIN, ModelConfig, find_spec, with_usual
+from predjax.models.config import ModelConfig, find_spec, with_usual, with_usual_for_rain
 from predjax.models.interop.torch_weights import read_checkpoint
 from predjax.models.stacks import check_options
+from predjax.motion.optical_flow import MIN_SIZE
 from predjax.nowcasts.model import load_model
-from predjax.radar.movies import is_series
 from predjax.units import RAIN_UNITS
 
 LOG = logging.getLogger("predjax")
@@ -22,6 +22,7 @@ LOG = logging.getLogger("predjax")
 # What weights are made for; the other fields of a model may change when it is trained further.
 ARCHITECTURE = "model_name num_hidden filter_size patch_size layer_norm img_channel conv_on_input res_on_conv".split()
 ARCHITECTURE += "num_action_ch coverage_channel cell_options coordinates residual scales task".split()
+
 
 class Origin(NamedTuple):
     """The start of a training: a new network, given weights, or the checkpoint of a run that goes on."""
@@ -101,8 +102,8 @@ def choose_model(given: Given, options: TrainOptions, data: DataSet, origin: Ori
             raise ValueError(f"{origin.path} has {name} {show_value(had)}, not {show_value(given.model[name])}")
     values = with_usual({**origin.fields, **given.model})
     _agree_with_frames(values, data, given)
-    if not origin.fields and _moves_with_rain(values, data):
-        values = {**USUAL_FOR_RAIN, **values}
+    if not origin.fields and _is_rain(values, data):
+        values = with_usual_for_rain(values)
     source = data.sources[0].attrs["source"]
     spec = find_spec(values.get("model_name", ModelConfig.model_name))
     automatic = options.forcing_scaling == "auto" and spec.scales_forcings
@@ -116,11 +117,11 @@ def choose_model(given: Given, options: TrainOptions, data: DataSet, origin: Ori
     return from_dict(ModelConfig, values)
 
 
-def _moves_with_rain(values: dict[str, Any], data: DataSet) -> bool:
-    """Return whether frames are maps of rain and the only input of a network that goes on from them."""
-    spec = find_spec(values.get("model_name", ModelConfig.model_name))
-    goes_on = spec.stack and values.get("task") != "sequence" and not values["num_action_ch"]
-    return bool(goes_on) and data.units in RAIN_UNITS and not is_series(data.sources[0])
+def _is_rain(values: dict[str, Any], data: DataSet) -> bool:
+    """Return whether the model goes on from maps of rain alone, which are large enough to have a motion."""
+    spec, sizes = find_spec(values.get("model_name", ModelConfig.model_name)), data.sources[0].frames.sizes
+    from_maps = spec.stack and values.get("task") != "sequence" and not values["num_action_ch"]
+    return bool(from_maps) and data.units in RAIN_UNITS and min(sizes["y"], sizes["x"]) >= MIN_SIZE
 
 
 def _agree_with_frames(values: dict[str, Any], data: DataSet, given: Given) -> None:

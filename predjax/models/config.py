@@ -13,8 +13,6 @@ from predjax.models.scaling import Scaling
 TASKS = ("forecast", "sequence")
 TEACHER_FORCINGS = ("scheduled", "steps", "parallel")
 COORDINATES = ("fixed", "moving")
-# The fields of a new model for maps of rain: the network gives the changes of frames that move with the rain.
-USUAL_FOR_RAIN = {"coordinates": "moving", "residual": True}
 LOSSES = ("mse", "balanced", "quantile")
 
 
@@ -251,6 +249,19 @@ def with_usual(values: dict) -> dict:
     if spec.action:
         values.setdefault("conv_on_input", True)
         values.setdefault("res_on_conv", values["conv_on_input"])
+    return values
+
+
+def with_usual_for_rain(values: dict) -> dict:
+    """Return fields of a `ModelConfig`, completed by those that forecast maps of rain best (docs/skill.md).
+
+    The scales of the frames go on along the motion of the rain, with gains by the network, and forecasts have the
+    distribution of the newest frame. `coordinates` "fixed" and `residual` 0 are the bare network.
+    """
+    values = {"coordinates": "moving", "residual": True, **values}
+    values.setdefault("scales", 6 if values["residual"] else 0)
+    matched = values["coordinates"] == "moving" and values.get("loss", "mse") == "mse"
+    values.setdefault("matching", 1.0 if matched else 0.0)
     return values
 
 
