@@ -12,6 +12,7 @@ import numpy as np
 ZR_A, ZR_B = 200.0, 1.6
 # "No rain" in dBZ, where the logarithm has no value: below 0.0004 mm/h by the relation above.
 DRY_DBZ = -32.0
+RAIN_UNITS = ("mm/h", "dBZ")
 
 
 class Ranges(NamedTuple):

@@ -70,7 +70,7 @@ def test_the_wheel_holds_the_package_and_the_sample_movies_alone(source, wheel):
     package = {path.relative_to(source).as_posix() for path in (source / "predjax").rglob("*") if path.is_file()}
     assert {name for name in names if name.startswith("predjax/")} == package
     data = {name.partition("/data/share/predjax/")[2] for name in names if ".data/" in name}
-    assert data == {"radar_movies.nc", "radar_movies.npy", "README.md"}
+    assert data == {"fmi_20160928.nc", "radar_movies.nc", "radar_movies.npy", "README.md"}
     assert {name.partition("/")[0].partition(".")[2] for name in names} == {"", "1.0.data", "1.0.dist-info"}
 
 

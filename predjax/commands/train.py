@@ -111,7 +111,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _write_flags(plan: "TrainingPlan", values: dict[str, Any]) -> None:
-    """Write the flags that repeat the run, with the data that it found; a resumed run adds its flags."""
+    """Write the flags that repeat the run, with the choices that the data made; a resumed run adds its flags."""
+    for name in ("coordinates", "residual", "scales", "matching"):
+        if getattr(plan.model, name) != getattr(ModelConfig, name):
+            values[name] = getattr(plan.model, name)
     for name in ("train_data_paths", "valid_data_paths"):
         if paths := plan.record["data"][name]:
             values[name] = run_file.make_absolute(paths)

@@ -16,6 +16,7 @@ from predjax.models.sampling import forecast_mask
 from predjax.nowcasts.baselines import Setting, list_usual, make_baselines
 from predjax.nowcasts.model import TrainedModel, make_nowcast
 from predjax.pictures.decoupling import draw_decoupling as draw
+from predjax.radar.movies import is_series
 from predjax.training.run import Run
 from predjax.verification.cases import Cases, add_scoring, forecast_by
 from predjax.verification.totals import Verification
@@ -43,7 +44,7 @@ def verify_held_out(plan: TrainingPlan, options: TrainOptions, model: TrainedMod
     cases = add_scoring(cases, options.thresholds, scaling=config.scaling)
     nowcasts = {config.model_name: make_nowcast(model.forecaster, model.params)}
     setting = Setting(cases.units, plan.record["data"].get("regression"))
-    nowcasts |= make_baselines(list_usual(sequence=config.sequence)[:1], setting)
+    nowcasts |= make_baselines(list_usual(sequence=config.sequence, series=is_series(data.sources[0])), setting)
     methods = {name: forecast_by(nowcast, cases) for name, nowcast in nowcasts.items()}
     verification = verify(methods, cases)
     table, exported = write_scores(verification, plan.folder, overwrite=True), ""

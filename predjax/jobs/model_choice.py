@@ -10,10 +10,12 @@ from predjax.flags import from_dict, to_dict
 from predjax.jobs.data import DataSet
 from predjax.jobs.scaling import make_scaling, standardise
 from predjax.jobs.train_options import Given, TrainOptions
-from predjax.models.config import ModelConfig, find_spec, with_usual
+from predjax.models.config import ModelConfig, find_spec, with_usual, with_usual_for_rain
 from predjax.models.interop.torch_weights import read_checkpoint
 from predjax.models.stacks import check_options
+from predjax.motion.optical_flow import MIN_SIZE
 from predjax.nowcasts.model import load_model
+from predjax.units import RAIN_UNITS
 
 LOG = logging.getLogger("predjax")
 
@@ -100,6 +102,8 @@ def choose_model(given: Given, options: TrainOptions, data: DataSet, origin: Ori
             raise ValueError(f"{origin.path} has {name} {show_value(had)}, not {show_value(given.model[name])}")
     values = with_usual({**origin.fields, **given.model})
     _agree_with_frames(values, data, given)
+    if not origin.fields and _is_rain(values, data):
+        values = with_usual_for_rain(values)
     source = data.sources[0].attrs["source"]
     spec = find_spec(values.get("model_name", ModelConfig.model_name))
     automatic = options.forcing_scaling == "auto" and spec.scales_forcings
@@ -111,6 +115,13 @@ def choose_model(given: Given, options: TrainOptions, data: DataSet, origin: Ori
         trained = values["scaling"]["units"]
         raise ValueError(f"{source} is in {data.units}, {origin.path} was trained on {trained}: give --units")
     return from_dict(ModelConfig, values)
+
+
+def _is_rain(values: dict[str, Any], data: DataSet) -> bool:
+    """Return whether the model goes on from maps of rain alone, which are large enough to have a motion."""
+    spec, sizes = find_spec(values.get("model_name", ModelConfig.model_name)), data.sources[0].frames.sizes
+    from_maps = spec.stack and values.get("task") != "sequence" and not values["num_action_ch"]
+    return bool(from_maps) and data.units in RAIN_UNITS and min(sizes["y"], sizes["x"]) >= MIN_SIZE
 
 
 def _agree_with_frames(values: dict[str, Any], data: DataSet, given: Given) -> None:

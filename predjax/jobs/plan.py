@@ -51,6 +51,8 @@ def plan_training(request: TrainRequest) -> TrainingPlan:
     options = request.options
     folder = choose_folder(options, request.given.model)
     given = leave_out_unused(request.given)
+    if request.loss is not None:  # the loss decides what a forecast is like
+        given = given._replace(model={"matching": 0.0, **given.model})
     if not options.pretrained_model and not options.resume:
         given = check_new_model(given, options)
     origin = find_origin(options, given.model, folder)

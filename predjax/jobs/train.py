@@ -189,6 +189,9 @@ def _describe(run: Run, plan: TrainingPlan, cost: loop.Estimate, first: int) -> 
         f"{config.input_length or 'none'} observed -> {config.total_length - config.input_length} predicted",
         "held out": plan.data.split.rule,
         "scaling": str(config.scaling),
+        **(
+            {"motion": "frames move with the observed rain (--coordinates fixed: they do not)"} if config.moving else {}
+        ),
         "device": f"{parallel.describe(run.devices)}, batch {run.config.batch_size}, about "
         f"{cost.bytes / 2**20:,.0f} MB a device",
         "time": f"{cost.iteration_seconds:.2f} s an iteration, {left} iterations: about {duration} (compiled in "

@@ -268,6 +268,19 @@ def with_usual(values: dict) -> dict:
     return values
 
 
+def with_usual_for_rain(values: dict) -> dict:
+    """Return fields of a `ModelConfig`, completed by those that forecast maps of rain best (docs/skill.md).
+
+    The scales of the frames go on along the motion of the rain, with gains by the network, and forecasts have the
+    distribution of the newest frame. `coordinates` "fixed" and `residual` 0 are the bare network.
+    """
+    values = {"coordinates": "moving", "residual": True, **values}
+    values.setdefault("scales", 6 if values["residual"] else 0)
+    matched = values["coordinates"] == "moving" and values.get("loss", "mse") == "mse"
+    values.setdefault("matching", 1.0 if matched else 0.0)
+    return values
+
+
 def order_options(options: str | dict) -> str:
     """Return options, or their JSON, as JSON that is the same for the same options; empty for none."""
     try:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from predjax.models.config import ModelConfig
 from predjax.models.crps import ensemble_error
 from predjax.models.scaling import Scaling
-from predjax.units import rain_rate_to_dbz
+from predjax.units import RAIN_UNITS, rain_rate_to_dbz
 
 # Weights of Shi et al. (2017, https://arxiv.org/abs/1706.03458, section 4.2): from each rain rate in mm/h on.
 RAIN_RATES, WEIGHTS = (2.0, 5.0, 10.0, 30.0), (1.0, 2.0, 5.0, 10.0, 30.0)
@@ -51,7 +51,7 @@ def choose_error(config: ModelConfig) -> Callable[[jax.Array, jax.Array], tuple[
     if config.loss == "crps":
         return functools.partial(ensemble_error, config.total_length - config.input_length)
     units = config.scaling.units
-    if units not in ("mm/h", "dBZ"):
+    if units not in RAIN_UNITS:
         raise ValueError(f"loss {config.loss} is for rain in mm/h or dBZ, not in {units}")
     rates = jnp.asarray(RAIN_RATES if config.loss == "balanced" else QUANTILE_RATES)
     edges = config.scaling.scale(rain_rate_to_dbz(rates) if units == "dBZ" else rates)

@@ -18,7 +18,7 @@ this one gives a dense field at once, with these differences:
 import numpy as np
 from scipy import fft, ndimage
 
-from predjax.units import canonical_unit, rain_rate_to_dbz
+from predjax.units import RAIN_UNITS, canonical_unit, rain_rate_to_dbz
 
 MAX_FRAMES = 4
 # 0.1 mm/h by the relation of Marshall & Palmer: weaker echoes are mostly noise. The ceiling is the strongest rain.
@@ -86,7 +86,7 @@ def _to_intensity(frames: np.ndarray, covered: np.ndarray, units: str) -> np.nda
         return np.zeros(frames.shape, np.float32)
     unit = canonical_unit(units)
     values = frames[covered].astype(np.float32)
-    if unit in ("mm/h", "dBZ"):
+    if unit in RAIN_UNITS:
         low, high = FLOOR_DBZ, CEILING_DBZ
         values = rain_rate_to_dbz(values) if unit == "mm/h" else values
     else:

@@ -83,9 +83,10 @@ BASELINES = {
 }
 
 
-def list_usual(*, sequence: bool = False) -> list[str]:
-    """Return the names of the default baselines, for sequence tasks or for all other tasks."""
-    return [name for name, baseline in BASELINES.items() if baseline.usual and baseline.sequence == sequence]
+def list_usual(*, sequence: bool = False, series: bool = False) -> list[str]:
+    """Return the names of the default baselines, for sequence tasks or for all other tasks; series have no motion."""
+    usual = {name: baseline for name, baseline in BASELINES.items() if baseline.usual and baseline.sequence == sequence}
+    return [name for name, baseline in usual.items() if not (series and baseline.moves_maps)]
 
 
 def check_baselines(names: Sequence[str]) -> None:

@@ -15,13 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from predjax.nowcasts.persistence import persist
-from predjax.units import dbz_to_rain_rate, rain_rate_to_dbz
+from predjax.units import RAIN_UNITS, dbz_to_rain_rate, rain_rate_to_dbz
 
 LOG = logging.getLogger("predjax")
 RAIN = 0.1  # mm/h; less is dry, as in pysteps' examples
 THRESHOLD, DRY = -10.0, -15.0  # RAIN, and the value of dry pixels, in dB of 1 mm/h
 MOTION_FRAMES = 4
-RAIN_UNITS = ("mm/h", "dBZ")
 
 
 class Task(NamedTuple):
