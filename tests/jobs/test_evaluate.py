@@ -13,6 +13,7 @@ from predjax.commands.evaluate import COMMAND
 from predjax.commands.evaluate import main as evaluate_command
 from predjax.flags import list_flags
 from predjax.jobs.options import EvaluateOptions, EvaluationFiles, RunFlags
+from predjax.nowcasts.baselines import BASELINES, Baseline
 from predjax.radar.config import DataConfig
 
 SAMPLE = str(ROOT / "data" / "radar_movies.nc")
@@ -66,6 +67,8 @@ def test_evaluate_without_data_or_without_a_model(tiny_run, sample):
         ({"num_steps": 0}, "num_steps must be positive"),
         ({"input_length": 0}, "input_length must be at least 1"),
         ({"max_cases": -1}, "max_cases must not be negative"),
+        ({"steps_members": 1}, "steps_members must be at least 2, not 1"),
+        ({"seed": -1}, "seed must not be negative"),
         ({"stride": 3}, "has no stride; it has"),
         ({"crop": -1}, "crop must be 0"),
         ({"crop": "x"}, "crop"),
@@ -77,6 +80,23 @@ def test_evaluate_refuses_in_one_line(sample, arguments, message):
     with pytest.raises(ValueError, match=message) as error:
         predjax.evaluate(None, **{"data": sample.isel(movie=[0]), **arguments})
     assert "\n" not in str(error.value)
+
+
+def test_baselines_get_the_members_the_seed_and_the_sampling_of_the_data(sample, monkeypatch):
+    asked = []
+
+    def make(setting):
+        asked.append(setting)
+        return lambda observed, num_steps: np.stack([predjax.persist(observed, num_steps)] * setting.members, axis=1)
+
+    monkeypatch.setitem(BASELINES, "pysteps_steps", Baseline(make))
+    options = {"baselines": ["pysteps_steps"], "steps_members": 3, "seed": 7, "num_steps": 2, "max_cases": 1}
+    found = predjax.evaluate(None, sample.isel(movie=[0]), **options)
+    assert found.members.item() == 3 and (found.spread == 0).all()
+    np.testing.assert_allclose(found.crps, found.mae, rtol=1e-6)
+    [setting] = asked
+    pixel_km = abs(float(sample.x[1] - sample.x[0])) / 1000
+    assert (setting.members, setting.seed, setting.sampling) == (3, 7, (pixel_km, 5.0))
 
 
 def test_the_fields_are_the_flags_and_the_keywords(sample):
