@@ -22,10 +22,14 @@ Nowcast = Callable[..., np.ndarray]
 
 
 class Setting(NamedTuple):
-    """The facts about the data that a baseline may need: the unit, and the regression that a sequence run fitted."""
+    """What a baseline may need: the unit of the data, the regression that a sequence run fitted, and of ensembles the
+    number of members and the seed.
+    """
 
     units: str
     regression: list | None = None
+    members: int = 24
+    seed: int = 0
 
 
 class Baseline(NamedTuple):
@@ -35,18 +39,26 @@ class Baseline(NamedTuple):
     `sequence`: predicts from the forcings alone, for sequence tasks; all others go on from observed frames.
     `moves_maps`: follows motion, so a vector series cannot have it.
     `usual`: is compared unless other baselines are named.
+    `forcings`: its nowcast has an argument for forcings.
     """
 
     make: Callable[[Setting], Nowcast]
     sequence: bool = False
     moves_maps: bool = False
     usual: bool = False
+    forcings: bool = False
 
 
 def _make_extrapolation(setting: Setting) -> Nowcast:
     from predjax.nowcasts.extrapolation import extrapolate  # scipy is slow to import
 
     return functools.partial(extrapolate, units=setting.units)
+
+
+def _make_stochastic_scales(setting: Setting) -> Nowcast:
+    from predjax.nowcasts.ensembles import make_ensemble_nowcast  # jax is slow to import
+
+    return make_ensemble_nowcast(setting.units, setting.members, setting.seed)
 
 
 def _make_linear(setting: Setting) -> Nowcast:
@@ -62,8 +74,9 @@ def _make_pysteps(name: str, setting: Setting) -> Nowcast:
 BASELINES = {
     "persistence": Baseline(lambda setting: persist, usual=True),
     "extrapolation": Baseline(_make_extrapolation, moves_maps=True, usual=True),
+    "stochastic_scales": Baseline(_make_stochastic_scales, moves_maps=True, forcings=True),
     **{name: Baseline(functools.partial(_make_pysteps, name), moves_maps=True) for name in (*NOWCASTS, *ENSEMBLES)},
-    "linear": Baseline(_make_linear, sequence=True, usual=True),
+    "linear": Baseline(_make_linear, sequence=True, usual=True, forcings=True),
 }
 
 
@@ -110,7 +123,7 @@ def choose_baselines(names: Sequence[str] | None, *, sequence: bool, series: boo
 def make_baselines(names: Sequence[str], setting: Setting) -> dict[str, Nowcast]:
     """Return the nowcasts of these names; the nowcasts that start from frames accept forcings and ignore them."""
     made = {name: BASELINES[name].make(setting) for name in names}
-    return {name: nowcast if BASELINES[name].sequence else _ignore_forcings(nowcast) for name, nowcast in made.items()}
+    return {name: nowcast if BASELINES[name].forcings else _ignore_forcings(nowcast) for name, nowcast in made.items()}
 
 
 def _ignore_forcings(nowcast: Nowcast) -> Nowcast:
