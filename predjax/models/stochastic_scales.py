@@ -260,7 +260,7 @@ def _make_filters(newest: jax.Array, covered: jax.Array, count: int) -> jax.Arra
     return filters * jnp.where(alone, np.sqrt(2.0), 1.0) * (height * width * np.sqrt(6.0) / 65536)
 
 
-def _respond(shape: tuple[int, int], count: int) -> np.ndarray:
+def _respond(shape: tuple[int, ...], count: int) -> np.ndarray:
     """Return the response `(count - 1, H, W//2+1)` of each scale but the coarsest at every frequency."""
     rows, columns = np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])
     scales, left = [], np.ones((shape[0], shape[1] // 2 + 1))
@@ -271,7 +271,8 @@ def _respond(shape: tuple[int, int], count: int) -> np.ndarray:
             blurred = blurred * (3 / 8 + np.cos(angle) / 2 + np.cos(2 * angle) / 8)  # of the B3 spline
         scales.append(left - blurred)
         left = blurred
-    return np.stack(scales)
+    # Below it is rounding, whose products with the spectrum may be denormal numbers, which are slow.
+    return np.where(np.stack(scales) < 1e-9, 0.0, np.stack(scales))
 
 
 def _find_growth(rates: jax.Array, known: jax.Array) -> jax.Array:

@@ -5,10 +5,11 @@ batches, groups or devices changes them. A case is known by its newest frame: th
 the key. So a case has the same members alone and in any batch.
 """
 
+import dataclasses
 import functools
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -25,7 +26,8 @@ GROUP_PIXELS = 2**21  # of all lead times of the members that a device draws at 
 RAIN_UNITS = ("mm/h", "dBZ")
 
 
-class EnsembleNowcast(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class EnsembleNowcast:
     """A nowcast of members: (observed (B,T_in,H,W,1), num_steps, forcings=None) -> (B,E,num_steps,H,W,1).
 
     Frames are in the unit of the data; NaN where the air comes from outside the frame or its coverage. `groups` takes
