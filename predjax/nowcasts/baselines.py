@@ -42,6 +42,7 @@ class Baseline(NamedTuple):
     `moves_maps`: follows motion, so a vector series cannot have it.
     `usual`: is compared unless other baselines are named.
     `ensemble`: draws the members that the setting asks for.
+    `forcings`: its nowcast has an argument for forcings.
     """
 
     make: Callable[[Setting], Nowcast]
@@ -49,12 +50,19 @@ class Baseline(NamedTuple):
     moves_maps: bool = False
     usual: bool = False
     ensemble: bool = False
+    forcings: bool = False
 
 
 def _make_extrapolation(setting: Setting) -> Nowcast:
     from predjax.nowcasts.extrapolation import extrapolate  # scipy is slow to import
 
     return functools.partial(extrapolate, units=setting.units)
+
+
+def _make_stochastic_scales(setting: Setting) -> Nowcast:
+    from predjax.nowcasts.ensembles import make_ensemble_nowcast  # jax is slow to import
+
+    return make_ensemble_nowcast(setting.units, setting.members, setting.seed)
 
 
 def _make_linear(setting: Setting) -> Nowcast:
@@ -75,11 +83,12 @@ def _make_pysteps(name: str, setting: Setting) -> Nowcast:
 BASELINES = {
     "persistence": Baseline(lambda setting: persist, usual=True),
     "extrapolation": Baseline(_make_extrapolation, moves_maps=True, usual=True),
+    "stochastic_scales": Baseline(_make_stochastic_scales, moves_maps=True, ensemble=True, forcings=True),
     **{
         name: Baseline(functools.partial(_make_pysteps, name), moves_maps=True, ensemble=name in ENSEMBLES)
         for name in (*NOWCASTS, *ENSEMBLES)
     },
-    "linear": Baseline(_make_linear, sequence=True, usual=True),
+    "linear": Baseline(_make_linear, sequence=True, usual=True, forcings=True),
 }
 
 
@@ -126,7 +135,7 @@ def choose_baselines(names: Sequence[str] | None, *, sequence: bool, series: boo
 def make_baselines(names: Sequence[str], setting: Setting) -> dict[str, Nowcast]:
     """Return the nowcasts of these names; the nowcasts that start from frames accept forcings and ignore them."""
     made = {name: BASELINES[name].make(setting) for name in names}
-    return {name: nowcast if BASELINES[name].sequence else _ignore_forcings(nowcast) for name, nowcast in made.items()}
+    return {name: nowcast if BASELINES[name].forcings else _ignore_forcings(nowcast) for name, nowcast in made.items()}
 
 
 def _ignore_forcings(nowcast: Nowcast) -> Nowcast:

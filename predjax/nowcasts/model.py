@@ -15,6 +15,7 @@ from predjax.messages import one_line_messages
 from predjax.models.config import ModelConfig
 from predjax.models.ensemble import Ensemble, make_ensemble
 from predjax.models.forecaster import Forecaster, make_forecaster
+from predjax.nowcasts.ensembles import make_ensemble_nowcast
 from predjax.nowcasts.matching import match_newest
 from predjax.nowcasts.moving import move_with_rain
 from predjax.radar.movies import Movies
@@ -67,13 +68,22 @@ def check_fits(movies: Movies, config: ModelConfig) -> None:
         raise ValueError(f"{source} has {channels} channels, the model was trained on {config.img_channel}")
 
 
-def make_nowcast(forecaster: Forecaster | Ensemble, params: Any, batch_size: int = 8) -> Callable[..., np.ndarray]:
+def make_nowcast(
+    forecaster: Forecaster | Ensemble, params: Any, batch_size: int = 8, *, members: int = 1, seed: int = 0
+) -> Callable[..., np.ndarray]:
     """Return a nowcast: (observed (B,T_in,H,W,C), num_steps, forcings=None) -> (B,num_steps,H,W,C), numpy in and out.
 
     B is free: all devices of this process share the samples, with at most `batch_size` at once on each. The last batch
     is filled up with missing frames, so that each frame size is compiled once. Around the network stand `match_newest`
     and `move_with_rain`, where the configuration has them.
+
+    With more `members` than 1, an `EnsembleNowcast` draws stochastic scales around the network, by `seed`.
+
+    Raises:
+      ValueError: members around a model that does not forecast in moving coordinates, or around several networks.
     """
+    if members != 1:
+        _check_centre(forecaster, members)
     devices, config = parallel.choose_local(), forecaster.config
 
     def predict(params: Any, inputs: tuple, num_steps: int) -> jax.Array:
@@ -95,8 +105,20 @@ def make_nowcast(forecaster: Forecaster | Ensemble, params: Any, batch_size: int
             parts.append(frames[: len(observed) - start])
         return np.concatenate(parts)
 
+    if members > 1:
+        return make_ensemble_nowcast(config.scaling.units, members, seed, centre=run)
     nowcast = match_newest(run, config.matching, cores=config.moving) if config.matching else run
     return move_with_rain(nowcast, config.scaling.units) if config.moving else nowcast
+
+
+def _check_centre(forecaster: Forecaster | Ensemble, members: int) -> None:
+    if members < 1:
+        raise ValueError(f"members must be at least 1, not {members}")
+    if isinstance(forecaster, Ensemble):
+        raise ValueError(f"members {members}: these are several networks, each of which is a member: members must be 1")
+    if not forecaster.config.moving:
+        name = forecaster.config.model_name
+        raise ValueError(f"members {members}: {name} does not forecast in moving coordinates, members must be 1")
 
 
 def _take(array: np.ndarray, start: int, size: int) -> np.ndarray:

@@ -1,0 +1,136 @@
+"""Stochastic scales: the equations in plain numpy, the noise, and the limits."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from predjax.models.stochastic_scales import (
+    Scalars,
+    draw,
+    draw_waves,
+    prepare,
+    sample,
+    to_log,
+    to_rate,
+    weigh_noise,
+)
+
+RNG = np.random.default_rng(0)
+SMALL = Scalars(noise=(1.0, 1.0), noise_growth=(0.0, 0.0), typical=((0.5, 0.1),) * 2)
+SILENT = SMALL._replace(noise=(0.0, 0.0), motion_along=0.0, motion_across=0.0, matching=0.0)
+STEPS, SHAPE = 3, (17, 20)
+FRAMES = np.exp(np.cumsum(RNG.normal(size=(4, *SHAPE)), 1) / 2).astype(np.float32)
+PATHS = np.stack([np.mgrid[:17, :20].astype(np.float32)] * STEPS)
+MOTION = np.array([0.5, 1.0], np.float32)
+KEY = jax.random.key(1)
+
+
+@jax.jit
+def forecast(scalars, frames, key=KEY):
+    case = prepare(scalars, frames, PATHS, MOTION)
+    return draw(scalars, case, key), case
+
+
+def test_noise_lives_on_by_the_autoregression_and_keeps_its_variance():
+    p1, p2 = 0.7, 0.2
+    g1 = p1 / (1 - p2)
+    p0 = np.sqrt(1 - p1 * g1 - p2 * (p1 * g1 + p2))
+    fitted = jnp.asarray([[p1], [p2], [p0]])
+    weights = np.asarray(weigh_noise(Scalars(noise=(1.0,), noise_growth=(0.0,)), fitted, 80))[:, 0]
+    np.testing.assert_allclose(weights[:3, 0], [p0, p1 * p0, (p1 * p1 + p2) * p0], rtol=1e-5)
+    assert not np.triu(weights, 1).any()
+    np.testing.assert_allclose((weights[-1] ** 2).sum(), 1, rtol=1e-3)
+
+
+def test_noise_has_the_spectrum_of_its_scale_and_variance_1():
+    _, case = forecast(SMALL, FRAMES)
+    waves = draw_waves(case.filters.shape[1:], 400, KEY)
+    noise = np.fft.irfft2(np.asarray(case.filters) * np.asarray(waves)[:, None], s=SHAPE)
+    np.testing.assert_allclose(noise.var((0, 2, 3)), 1, rtol=0.05)
+    power = (np.abs(np.fft.rfft2(noise)) ** 2).mean(0)
+    inside = np.s_[:, :, 1:-1]  # columns that stand for two coefficients
+    expected = np.asarray(case.filters)[inside] ** 2 * 65536**2 / 6
+    assert np.corrcoef(power[inside].ravel(), expected.ravel())[0, 1] > 0.98
+    np.testing.assert_allclose(power[inside].sum(), expected.sum(), rtol=0.05)
+
+
+def test_without_noise_and_motion_it_is_the_autoregression_of_the_scales():
+    member, case = forecast(SILENT, FRAMES)
+    p1, p2, _ = np.asarray(case.fitted)
+
+    def split(frame):
+        left, scales = np.log1p(frame / 0.2), []
+        for distance in (1, 2):
+            blurred = left
+            for axis in (0, 1):
+                padded = np.pad(blurred, [(2 * distance,) * 2 if n == axis else (0, 0) for n in (0, 1)], mode="edge")
+                taps = [np.take(padded, np.arange(n, n + SHAPE[axis]), axis) for n in distance * np.arange(5)]
+                blurred = sum(weight * tap for weight, tap in zip((1, 4, 6, 4, 1), taps)) / 16
+            scales.append(left - blurred)
+            left = blurred
+        return scales, left
+
+    (now, rest), (before, _) = split(FRAMES[-1]), split(FRAMES[-2])
+    for found in np.asarray(member):
+        following = [a * x + b * y for a, b, x, y in zip(p1, p2, now, before)]
+        now, before = following, now
+        expected = 0.2 * np.expm1(np.maximum(sum(following) + rest, 0))
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_noise_is_added_by_the_local_amplitude():
+    quiet, case = forecast(SILENT, FRAMES)
+    loud, _ = forecast(SILENT._replace(noise=(1.0, 1.0)), FRAMES)
+    noise_key = jax.random.split(KEY, 3)[0]
+    waves = np.asarray(draw_waves(case.filters.shape[1:], STEPS, noise_key))
+    fields = np.fft.irfft2(np.asarray(case.filters) * waves[0], s=SHAPE)
+    expected = np.asarray(case.centre)[0] + (np.asarray(case.fitted)[2, :, None, None] * case.amplitude * fields).sum(0)
+    np.testing.assert_allclose(loud[0], to_rate(expected), rtol=1e-3, atol=1e-3)
+    assert np.abs(loud - quiet).max() > 0.1
+
+
+def test_dry_frames_stay_dry_and_missing_pixels_stay_missing():
+    dry = np.zeros_like(FRAMES)
+    dry[:, :, :4] = np.nan
+    member = np.asarray(forecast(SMALL, dry)[0])
+    assert np.isnan(member[:, :, :4]).all() and np.isnan(forecast(SMALL, np.full_like(dry, np.nan))[0]).all()
+    assert not member[np.isfinite(member)].any() and np.isfinite(member).mean() > 0.5
+
+
+def test_one_frame_takes_the_typical_autoregression():
+    member, case = forecast(SMALL, FRAMES[-1:])
+    np.testing.assert_allclose(case.fitted[:2], np.transpose(SMALL.typical), rtol=1e-6)
+    assert np.isfinite(member).any() and float(case.growth) == 0
+
+
+def test_the_rain_factor_follows_the_trend():
+    growing = FRAMES * 1.5 ** np.arange(4, dtype=np.float32)[:, None, None]
+    growing = growing / FRAMES * FRAMES[-1]
+    scalars = SILENT._replace(trend=1.0, trend_memory=0.5)
+    grown, case = forecast(scalars, growing)
+    np.testing.assert_allclose(case.growth, np.log(1.5), rtol=1e-4)
+    kept = forecast(SILENT, growing)[0]
+    np.testing.assert_allclose(grown[1], kept[1] * 1.5**0.75, rtol=1e-3)
+
+
+def test_every_scalar_has_a_finite_gradient():
+    holes = FRAMES.copy()
+    holes[:, :3] = np.nan
+    start = SMALL._replace(shrinkage=(0.1, 0.1), matching=0.5, rain_spread=0.1, trend=0.1)
+
+    @jax.jit
+    @jax.grad
+    def slope(scalars):
+        member = draw(scalars, prepare(scalars, holes, PATHS, MOTION), KEY)
+        return jnp.sum(jnp.square(member), where=jnp.isfinite(member))
+
+    slopes = slope(jax.tree.map(jnp.float32, start))
+    assert all(np.isfinite(slope) for slope in jax.tree.leaves(slopes))
+    assert all(np.any(np.asarray(getattr(slopes, name))) for name in Scalars._fields)
+
+
+def test_the_logarithm_has_its_inverse_and_points_between_pixels_are_interpolated():
+    np.testing.assert_allclose(to_rate(to_log(FRAMES)), FRAMES, rtol=1e-4)
+    points = np.array([[[0.5]], [[1.25]]], np.float32)
+    np.testing.assert_allclose(sample(jnp.arange(20.0).reshape(4, 5), points), [[3.75]])
+    assert np.isnan(sample(jnp.zeros((4, 5)), points - 1)).all()
