@@ -29,12 +29,11 @@ def match_distribution(field: jax.Array, covered: jax.Array, wanted: Distributio
     """Return Q(F(z)) of a field z `(H, W)`, with F its own distribution and Q the quantiles of the wanted one.
 
     F is known at NODES values between the extremes of z. Each pixel counts for the two nodes around it by its distance,
-    so F, and with it the result, has a gradient. Where many pixels share a node, the gradient knows that a constant
-    added to z changes nothing. Equal values stay equal. Pixels without coverage are in no distribution; what they
-    become has no meaning.
+    so F, and with it the result, has a gradient: by it, too, a constant added to z changes nothing. Equal values stay
+    equal. Pixels without coverage are in no distribution; what they become has no meaning.
     """
-    low = jax.lax.stop_gradient(jnp.min(field, where=covered, initial=jnp.inf))
-    high = jax.lax.stop_gradient(jnp.max(field, where=covered, initial=-jnp.inf))
+    low = jnp.min(field, where=covered, initial=jnp.inf)
+    high = jnp.max(field, where=covered, initial=-jnp.inf)
     width = jnp.where(high > low, (high - low) / (NODES - 1), 1.0)
     place = jnp.where(covered, (field - low) / width, 0.0)
     node = jnp.clip(place.astype(jnp.int32), 0, NODES - 2)

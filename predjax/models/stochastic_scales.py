@@ -135,13 +135,14 @@ def draw(scalars: Scalars, case: Case, key: jax.Array) -> jax.Array:
     shifts = _draw_shifts(scalars, case.motion, leads, motion_key)
     factors = _draw_factors(scalars, case.growth, leads, rain_key)
     waves = draw_waves(case.filters.shape[1:], len(leads), noise_key)
+    # The scales are added one by one: a sum over an axis takes the compiler's slow path.
     keep = jax.lax.optimization_barrier  # else the compiler computes a field anew wherever a pixel of it is read
 
     def step(inputs: tuple) -> jax.Array:
         centre, weights, path, shift, factor = inputs
         coefficients = case.filters * jnp.tensordot(weights.astype(waves.dtype), waves, 1)
         noise = jnp.fft.irfft2(coefficients, s=case.covered.shape)
-        z = keep(centre + (case.amplitude * noise).sum(0))
+        z = keep(sum((s * e for s, e in zip(case.amplitude, keep(noise))), centre))
         matched = match_distribution(z, case.covered, case.wanted)
         rate = factor * to_rate(z + scalars.matching * (matched - z))
         return sample(keep(jnp.where(case.covered, rate, MISSING)), path - shift[:, None, None])

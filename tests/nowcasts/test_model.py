@@ -42,3 +42,9 @@ def test_a_smaller_batch_is_not_compiled_again(model):
     for count in (8, 5, 1, 11):
         assert nowcast(frames[:count, :3], 2).shape == (count, 2, 8, 8, 1)
     assert len(traced) == 1
+
+
+@pytest.mark.parametrize(("members", "message"), [(0, "at least 1, not 0"), (3, "does not forecast in moving")])
+def test_members_are_refused_where_nothing_can_draw_them(model, members, message):
+    with pytest.raises(ValueError, match=message):
+        make_nowcast(*model[:2], members=members)
