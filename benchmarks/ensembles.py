@@ -36,7 +36,7 @@ from tqdm import tqdm
 from predjax.files import appearing
 from predjax.nowcasts.baselines import BASELINES, Setting
 from predjax.nowcasts.model import load_model, make_nowcast
-from predjax.nowcasts.pysteps import ENSEMBLES, Sampling
+from predjax.nowcasts.pysteps import Sampling
 from predjax.pictures.figures import save_png
 
 METHODS = (*STEPS, "stochastic_scales", "pysteps_sprog", "extrapolation", "persistence")
@@ -69,7 +69,8 @@ def main() -> None:
         sums, seconds[event] = measure_event(event, makers, options)
         scores[event] = {name: find_scores(one) for name, one in sums.items()}
     main_events = {event: one for event, one in scores.items() if event in EVENTS}
-    rows = judge(main_events, options.judge) if main_events and options.judge in [*methods, "network"] else []
+    judged = main_events and all(options.judge in one for one in main_events.values())
+    rows = judge(main_events, options.judge) if judged else []
     print(make_tables(scores, seconds))
     if rows:
         print(f"\n{options.judge}, events {', '.join(main_events)}:\n\n| | target | found | met |\n|---|---|---|---|")
@@ -99,10 +100,8 @@ def measure_event(
 
 def forecast_by(name: str, case: Case) -> np.ndarray:
     """Return the forecast of a baseline: (E, T, H, W) or (T, H, W)."""
-    nowcast = BASELINES[name].make(Setting("mm/h", members=MEMBERS))
-    if name in ENSEMBLES:
-        nowcast = functools.partial(nowcast, sampling=Sampling(case.pixel_km, case.step_minutes))
-    return nowcast(case.observed[None, ..., None], len(case.future))[0, ..., 0]
+    setting = Setting("mm/h", members=MEMBERS, sampling=Sampling(case.pixel_km, case.step_minutes))
+    return BASELINES[name].make(setting)(case.observed[None, ..., None], len(case.future))[0, ..., 0]
 
 
 def make_network(path: str) -> Callable[[Case], np.ndarray]:
