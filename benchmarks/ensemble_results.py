@@ -37,7 +37,8 @@ def find_scores(sums: Sums) -> xr.Dataset:
     the counts said and came (threshold, members_above) of the reliability diagram, of all lead times together; pixels.
     """
     pixels, near, power = ensemble_skill(sums["pixels"]), ensemble_skill(sums["near"]), sums["power"]
-    counts, chosen = sums["pixels"].sum("lead_time"), {"threshold": list(THRESHOLDS)}
+    counts, ranks = (sums[name].sum("lead_time") for name in ("pixels", "ranks"))
+    chosen = {"threshold": list(THRESHOLDS)}
     return xr.Dataset(
         {name: pixels[name] for name in ("crps", "spread_ratio")}
         | {name: amount_skill(sums["amounts"])[name] for name in ("crps_area", "crps_accumulation")}
@@ -48,7 +49,7 @@ def find_scores(sums: Sums) -> xr.Dataset:
             "mae_median": skill(sums["median"]).mae,
             "csi_matched": skill(sums["matched"]).csi.sel(chosen),
             "power": power.power_members / power.power_observed.where(power.power_observed > 0),
-            "rank_histogram": counts.ranks / counts.rank_pixels,
+            "rank_histogram": ranks.ranks / ranks.rank_pixels,
             "said": counts.member_events.sel(chosen),
             "came": counts.member_events_observed.sel(chosen),
             "pixels": pixels.ensemble_pairs,

@@ -42,8 +42,9 @@ class Fields(NamedTuple):
 def score_case(fields: Fields) -> Sums:
     """Return the sums of `fields` by the name of what is scored.
 
-    `pixels`: the members; `amounts`: areas and the accumulation; `near`: 0 or the largest of EVENTS that is reached
-    within REACH_KM; `median` of the members; `matched`: their mean with the distribution of all their values; `power`.
+    `pixels`: the members; `ranks` of the observation; `amounts`: areas and the accumulation; `near`: 0 or the largest of
+    EVENTS that is reached within REACH_KM; `median` of the members; `matched`: their mean with the distribution of all
+    their values; `power`.
     """
     members, domain, scoring = fields.members, fields.domain, fields.scoring
     observed = np.where(domain, fields.observed, np.nan)
@@ -51,12 +52,23 @@ def score_case(fields: Fields) -> Sums:
     matched = np.stack([match_pool(lead.mean(0), lead) for lead in members.swapaxes(0, 1)])
     return {
         "pixels": ensemble_statistics(*_add_axes(members, observed), scoring),
+        "ranks": sum_ranks(fields),
         "amounts": amount_statistics(*_add_axes(members, observed), scoring),
         "near": ensemble_statistics(*_add_axes(near[0], np.where(domain, near[1], np.nan)), scoring),
         "median": statistics(*_add_axes(np.median(members, 0), observed), scoring),
         "matched": statistics(*_add_axes(matched, observed), scoring),
         "power": measure_power(fields),
     }
+
+
+def sum_ranks(fields: Fields) -> xr.Dataset:
+    """Return the sums of the ranks of the observation among the members.
+
+    Rain below DRY is no rain, so that a dry observation and dry members are equal also where files have dBZ.
+    """
+    observed = np.where(fields.domain, fields.observed, np.nan)
+    floored = [np.where(values < DRY, 0, values) for values in (fields.members, observed)]
+    return ensemble_statistics(*_add_axes(*floored), fields.scoring)[["ranks", "rank_pixels"]]
 
 
 def add_sums(a: Sums, b: Sums) -> Sums:

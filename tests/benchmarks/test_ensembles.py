@@ -45,6 +45,13 @@ def test_a_pixel_that_does_not_count_changes_nothing():
     assert found.pixels.values.tolist() == [1, 1] and np.isnan(found.crps_area).all() and np.isnan(found.power).all()
 
 
+def test_members_that_are_dry_like_the_observation_are_ties():
+    members, observed = np.full((3, 1, 16, 16), 1e-3, np.float32), np.full((1, 16, 16), 2e-3, np.float32)
+    members[2, 0, 5, 5] = 1
+    found = results.find_scores(scores.score_case(make_fields(members, observed)))
+    np.testing.assert_allclose(found.rank_histogram, [1 / 3, 1 / 3, 1 / 3, 0])
+
+
 def test_rain_nearby_counts_within_ten_kilometres():
     members, observed = np.zeros((2, 1, 48, 48), np.float32), np.zeros((1, 48, 48), np.float32)
     observed[0, 24, 24] = 5
