@@ -1,5 +1,6 @@
 """The scores of `ensembles.py`, and what they say about an ensemble: the table of its targets."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
@@ -64,6 +65,19 @@ def find_steps(scores: Scores) -> dict[str, str]:
         variants = [name for name in STEPS if name in by_method]
         found[event] = min(variants, key=lambda name: float(by_method[name].crps.mean()))
     return found
+
+
+def choose_by_others(scores: Scores, candidates: list[str], trained: Collection[str]) -> dict[str, str]:
+    """Return for each event the candidate with the smallest geometric mean of CRPS on the other `trained` events."""
+    crps = {
+        event: np.log([by_method[name].crps.mean() for name in candidates])
+        for event, by_method in scores.items()
+        if event in trained
+    }
+    return {
+        event: candidates[int(np.argmin(sum(values for other, values in crps.items() if other != event)))]
+        for event in scores
+    }
 
 
 def find_ratios(scores: Scores, name: str, method: str, other: dict[str, str]) -> dict[str, float]:

@@ -9,6 +9,9 @@ have 5 minutes and 1 km; bom_20201031, of 10 minutes and 0.5 km, stands beside t
 adds a network: a file or a folder, in which {event} stands for the event, so that each event can have the network that
 did not see it (`skill.py` trains them).
 
+`--scalars noise=0.9 matching=0.5,rain_spread=0.2` adds variants of stochastic_scales, and the method `chosen`: in each
+event that one of them (or stochastic_scales itself) that has the smallest CRPS in the other events.
+
 Every forecast and every case's sums of scores is kept in the cache, so that a run that was stopped goes on, and a
 further method does not forecast the others again: about 1.2 GB an ensemble. A method whose code has changed is forecast
 again when its folder in `FOLDER/forecasts` is removed.
@@ -28,13 +31,15 @@ import numpy as np
 import xarray as xr
 from ensemble_cases import ALONGSIDE, EVENTS, Case, find_cases, keep_forecast, keep_sums
 from ensemble_picture import draw_ensembles
-from ensemble_results import STEPS, Scores, find_scores, judge
+from ensemble_results import STEPS, Scores, choose_by_others, find_scores, judge
 from ensemble_scores import EVENTS as THRESHOLDS
 from ensemble_scores import MINUTES, Sums, add_sums
 from tqdm import tqdm
 
 from predjax.files import appearing
+from predjax.models.stochastic_scales import Scalars
 from predjax.nowcasts.baselines import BASELINES, Setting
+from predjax.nowcasts.ensembles import make_ensemble_nowcast
 from predjax.nowcasts.model import load_model, make_nowcast
 from predjax.nowcasts.pysteps import Sampling
 from predjax.pictures.figures import save_png
@@ -54,6 +59,7 @@ def main() -> None:
     add("--methods", default=",".join(METHODS), metavar="NAMES", help=f"default: {','.join(METHODS)}")
     add("--checkpoint", default="", metavar="FILE|DIR", help="adds the method `network`; {event} may stand in it")
     add("--every", type=int, default=1, metavar="N", help="take every N-th case only")
+    add("--scalars", nargs="*", default=[], metavar="NAME=X,...", help="variants of stochastic_scales, see above")
     add("--judge", default="stochastic_scales", metavar="NAME", help="the method that the targets are for")
     options = parser.parse_args()
     events, methods = options.events.split(","), options.methods.split(",")
@@ -61,13 +67,22 @@ def main() -> None:
         for name in names:
             if name not in known:
                 parser.error(f"{kind} {name!r} is not one of {', '.join(known)}")
+    for name in (pair.partition("=")[0] for text in options.scalars for pair in text.split(",")):
+        if name not in Scalars._fields:
+            parser.error(f"number {name!r} is not one of {', '.join(Scalars._fields)}")
     scores, seconds = {}, {}
     for event in events:
         makers = {name: functools.partial(forecast_by, name) for name in methods}
+        makers |= {text: functools.partial(forecast_scales, text) for text in options.scalars}
         if options.checkpoint:
             makers["network"] = make_network(options.checkpoint.replace("{event}", event))
         sums, seconds[event] = measure_event(event, makers, options)
         scores[event] = {name: find_scores(one) for name, one in sums.items()}
+    if options.scalars:
+        chosen = choose_by_others(scores, ["stochastic_scales", *options.scalars], EVENTS)
+        print("\n".join(f"chosen for {event} on the other events: {name}" for event, name in chosen.items()), "\n")
+        for event, name in chosen.items():
+            scores[event]["chosen"], seconds[event]["chosen"] = scores[event][name], seconds[event][name]
     main_events = {event: one for event, one in scores.items() if event in EVENTS}
     judged = main_events and all(options.judge in one for one in main_events.values())
     rows = judge(main_events, options.judge) if judged else []
@@ -102,6 +117,17 @@ def forecast_by(name: str, case: Case) -> np.ndarray:
     """Return the forecast of a baseline: (E, T, H, W) or (T, H, W)."""
     setting = Setting("mm/h", members=MEMBERS, sampling=Sampling(case.pixel_km, case.step_minutes))
     return BASELINES[name].make(setting)(case.observed[None, ..., None], len(case.future))[0, ..., 0]
+
+
+def forecast_scales(text: str, case: Case) -> np.ndarray:
+    """Return the forecast of stochastic scales with other numbers, such as "matching=0.5,noise=0.9"."""
+    changes = {}
+    for pair in text.split(","):
+        name, _, value = pair.partition("=")
+        usual = getattr(Scalars(), name)
+        changes[name] = (float(value),) * len(usual) if isinstance(usual, tuple) else float(value)
+    nowcast = make_ensemble_nowcast("mm/h", MEMBERS, scalars=Scalars()._replace(**changes))
+    return nowcast(case.observed[None, ..., None], len(case.future))[0, ..., 0]
 
 
 def make_network(path: str) -> Callable[[Case], np.ndarray]:

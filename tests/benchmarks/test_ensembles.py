@@ -174,6 +174,16 @@ def test_targets_are_held_against_the_better_steps(tmp_path):
     assert ensembles.make_tables(few, {event: dict.fromkeys(few[event], 1.0) for event in few}).count("| own |") == 4
 
 
+def test_an_event_has_no_voice_in_its_own_choice():
+    def make(crps):
+        return xr.Dataset({"crps": ("lead_time", np.full(3, crps))})
+
+    values = {"one": (1, 9), "two": (3, 2), "three": (3, 2), "beside": (1, 9)}
+    events = {event: {name: make(crps) for name, crps in zip(("a", "b"), pair)} for event, pair in values.items()}
+    chosen = results.choose_by_others(events, ["a", "b"], ("one", "two", "three"))
+    assert chosen == {"one": "b", "two": "a", "three": "a", "beside": "a"}
+
+
 def test_a_deterministic_forecast_is_an_ensemble_of_one():
     observed = draw_rain(0, 2, 16, 16)
     sums = scores.score_case(make_fields(observed[None] + 1, observed))
