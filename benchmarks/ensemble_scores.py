@@ -42,9 +42,9 @@ class Fields(NamedTuple):
 def score_case(fields: Fields) -> Sums:
     """Return the sums of `fields` by the name of what is scored.
 
-    `pixels`: the members; `ranks` of the observation; `amounts`: areas and the accumulation; `near`: 0 or the largest of
-    EVENTS that is reached within REACH_KM; `median` of the members; `matched`: their mean with the distribution of all
-    their values; `power`.
+    `pixels`: the members; `ranks` of the observation; `amounts`: areas and the accumulation; `near`: 0 or the largest
+    of EVENTS that is reached within REACH_KM; `median` of the members; `matched`: their mean with the distribution of
+    all their values; `power`.
     """
     members, domain, scoring = fields.members, fields.domain, fields.scoring
     observed = np.where(domain, fields.observed, np.nan)

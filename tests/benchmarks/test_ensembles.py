@@ -151,12 +151,13 @@ def test_what_is_kept_is_not_made_again(event, monkeypatch):
 
 def test_targets_are_held_against_the_better_steps(tmp_path):
     def make(factor):
-        observed = draw_rain(7, 2, 16, 16)
-        observed = np.concatenate([observed[:1], observed])
-        noise = np.random.default_rng(3).normal(0, factor, (6, 3, 16, 16))
-        fields = make_fields(np.maximum(observed + noise, 0), observed)._replace(step_minutes=20.0)
-        sums = scores.score_case(fields)
-        return results.find_scores({k: v.assign_coords(lead_time=[10, 30, 60]) for k, v in sums.items()})
+        values = factor * np.array([0.1, 0.2, 0.3])
+        by_lead = dict.fromkeys(("crps", "crps_area", "rmse", "mae_median", "spread_ratio"), ("lead_time", values))
+        both = dict.fromkeys(("brier", "brier_near", "csi_matched"), (("threshold", "lead_time"), [values, values]))
+        counts = dict.fromkeys(("said", "came"), (("threshold", "members_above"), np.ones((2, 4))))
+        others = {"crps_accumulation": factor, "power": ("lead_time", [np.nan] * 3), "pixels": ("lead_time", [9] * 3)}
+        others["rank_histogram"] = "rank", np.full(4, 1 / 4)
+        return xr.Dataset(by_lead | both | counts | others, {"lead_time": [10, 30, 60], "threshold": [1.0, 5.0]})
 
     near, middle, far = (make(factor) for factor in (0.5, 1, 2))
     events = {f"event_{n}": {"pysteps_steps": far, "pysteps_steps_auto": middle, "own": near} for n in range(5)}
