@@ -56,14 +56,16 @@ class ModelConfig:
     coverage_channel: bool = flag(False, "1: shows the network which pixels have coverage", metavar="0|1")
     coordinates: str = flag(
         "fixed",
-        "moving: frames go in and come out in coordinates that move with the observed rain",
+        "moving: frames go in and come out moving with the observed rain (default: moving for rain, else fixed)",
         choices=COORDINATES,
     )
-    residual: bool = flag(False, "1: what the network gives is added to the frame that goes in", metavar="0|1")
+    residual: bool = flag(
+        False, "1: the frame that goes in is added to the output (default: 1 for rain, else 0)", metavar="0|1"
+    )
     scales: int = flag(
         0,
         "with residual: the input's scales, as many as given (6), go on as in the observed frames, with gains by the "
-        "network; 0: the input stays as it is",
+        "network; 0: the input stays as it is (default: 6 for rain, else 0)",
         metavar="SCALES",
     )
     loss: str = flag(
@@ -78,7 +80,8 @@ class ModelConfig:
     )
     matching: float = flag(
         0.0,
-        "how far the distribution of a forecast is drawn to that of the newest frame, from 0 to 1 (wholly)",
+        "how far the distribution of a forecast is drawn to that of the newest frame, from 0 to 1 (wholly) (default: 1 "
+        "for rain in moving coordinates with loss mse, else 0)",
         metavar="WEIGHT",
     )
     scaling: Scaling = field(default=Scaling())
@@ -271,14 +274,12 @@ def with_usual(values: dict) -> dict:
 def with_usual_for_rain(values: dict) -> dict:
     """Return fields of a `ModelConfig`, completed by those that forecast maps of rain best (docs/skill.md).
 
-    The scales of the frames go on along the motion of the rain, with gains by the network, and forecasts have the
-    distribution of the newest frame. `coordinates` "fixed" and `residual` 0 are the bare network.
+    Scales go on along the motion of the rain, with gains by the network, and forecasts have the distribution of the
+    newest frame. `coordinates` "fixed" and `residual` 0 are the bare network.
     """
     values = {"coordinates": "moving", "residual": True, **values}
-    values.setdefault("scales", 6 if values["residual"] else 0)
     matched = values["coordinates"] == "moving" and values.get("loss", "mse") == "mse"
-    values.setdefault("matching", 1.0 if matched else 0.0)
-    return values
+    return {"scales": 6 if values["residual"] else 0, "matching": 1.0 if matched else 0.0, **values}
 
 
 def order_options(options: str | dict) -> str:

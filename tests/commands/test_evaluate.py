@@ -87,7 +87,7 @@ def test_baselines_alone(capsys):
 
 
 def test_evaluating_the_best_checkpoint_repeats_the_table(tiny_run, tmp_path):
-    flags = ["--crop", "16", "--output", str(tmp_path), "--baselines", "persistence"]
+    flags = ["--crop", "16", "--output", str(tmp_path)]
     assert evaluate(["--checkpoint", str(tiny_run), *flags]) == 0
     one, other = (json.loads((folder / "skill.json").read_text()) for folder in (tiny_run, tmp_path))
     assert one["methods"] == other["methods"]

@@ -56,7 +56,7 @@ def test_training_writes_model_log_curve_and_table(tiny_run):
     assert [r["iteration"] for r in records if "loss" in r] == [1, 2, 3, 4]
     assert all(r["loss"] > 0 for r in records if "loss" in r)
     skill = json.loads((tiny_run / "skill.json").read_text())
-    assert set(skill["methods"]) == {"predrnn_v2", "persistence"}
+    assert set(skill["methods"]) == {"predrnn_v2", "persistence", "extrapolation"}
     config = json.loads((tiny_run / "config.json").read_text())
     assert config["model"]["scaling"] == {"kind": "dBZ", "low": 0.0, "high": 60.0, "units": "dBZ"}
 

@@ -91,3 +91,21 @@ def test_data_tell_what_is_not_said(tmp_path):
 )
 def test_a_checkpoint_names_paths_and_not_arrays(data, text):
     assert describe_paths(data) == text
+
+
+def test_a_network_for_maps_of_rain_goes_on_from_extrapolation():
+    def choose(**fields):
+        return plan_training(TrainRequest(SAMPLE, None, TrainOptions(), Given({**SMALL, **fields}))).model
+
+    model = choose()
+    assert (model.coordinates, model.residual, model.scales, model.matching) == ("moving", True, 6, 1.0)
+    plain = choose(coordinates="fixed", residual=False)
+    assert (plain.coordinates, plain.residual, plain.scales, plain.matching) == ("fixed", False, 0, 0.0)
+    assert choose(loss="balanced").matching == 0.0 and choose(scales=0).matching == 1.0
+
+
+def test_frames_that_are_no_rain_meet_the_bare_network(tmp_path):
+    path = tmp_path / "movies.npy"
+    np.save(path, np.zeros((4, 16, 16, 8), np.float32))
+    model = plan_training(TrainRequest(path, None, TrainOptions(), Given(SMALL))).model
+    assert (model.coordinates, model.residual, model.scales, model.matching) == ("fixed", False, 0, 0.0)

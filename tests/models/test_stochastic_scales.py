@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from predjax.models.stochastic_scales import (
     Scalars,
@@ -97,6 +98,7 @@ def test_dry_frames_stay_dry_and_missing_pixels_stay_missing():
     assert not member[np.isfinite(member)].any() and np.isfinite(member).mean() > 0.5
 
 
+@pytest.mark.ci
 def test_one_frame_takes_the_typical_autoregression():
     member, case = forecast(SMALL, FRAMES[-1:])
     np.testing.assert_allclose(case.fitted[:2], np.transpose(SMALL.typical), rtol=1e-6)
@@ -113,6 +115,7 @@ def test_the_rain_factor_follows_the_trend():
     np.testing.assert_allclose(grown[1], kept[1] * 1.5**0.75, rtol=1e-3)
 
 
+@pytest.mark.ci
 def test_every_scalar_has_a_finite_gradient():
     holes = FRAMES.copy()
     holes[:, :3] = np.nan
