@@ -129,7 +129,8 @@ def compare(options: EvaluateOptions) -> Comparison:
         cases = _add_scoring(cases, options, model)
     if model:
         name = model.forecaster.config.model_name
-        methods[name] = forecast_by(make_nowcast(model.forecaster, model.params), cases)
+        drawn = {"members": options.members, "seed": options.seed}
+        methods[name] = forecast_by(make_nowcast(model.forecaster, model.params, **drawn), cases)
     methods |= _find_baselines(options, cases, model)
     if not methods:
         raise ValueError("nothing to evaluate: give --checkpoint, --forecasts or --baselines")

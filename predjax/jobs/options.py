@@ -62,6 +62,7 @@ class EvaluateOptions:
     baselines: tuple[str, ...] | None = flag(
         None, f"of {', '.join(BASELINES)} (default {','.join(list_usual())})", metavar="NAMES"
     )
+    members: int = flag(1, "members that the network of --checkpoint draws, or that are drawn around it", metavar="N")
     steps_members: int = flag(24, "members of the baselines that are ensembles", metavar="N")
     seed: int = flag(0, "seed of the members", metavar="N")
     thresholds: tuple[float, ...] = flag(
@@ -87,6 +88,8 @@ class EvaluateOptions:
             raise ValueError(f"input_length must be at least 1 frame, not {self.input_length}")
         _refuse_negative(self, "max_cases")
         _refuse_negative(self, "seed")
+        if self.members < 1 or (self.members > 1 and not self.checkpoint):
+            raise ValueError(f"members must be at least 1, and more than 1 needs --checkpoint, not {self.members}")
         if self.steps_members < 2:
             raise ValueError(f"steps_members must be at least 2, not {self.steps_members}")
         check_baselines(self.baselines or ())

@@ -80,10 +80,8 @@ def make_ensemble_nowcast(
         observed = _check_frames(observed, num_steps)
         cases = _prepare_cases(functools.partial(prepared, scalars), observed, num_steps, unit, centre, forcings)
         least = [_find_least(frames[-1], unit) for frames in observed]
-        keys = [_make_key(seed, frames[-1]) for frames in observed]
-        share = -(-members // len(devices))
-        share = max(1, min(share, GROUP_PIXELS // (num_steps * observed[0, 0].size)))
-        size = share * len(devices)
+        keys = [make_key(seed, frames[-1]) for frames in observed]
+        size = find_group(members, len(devices), num_steps * observed[0, 0].size)
         for start in range(0, members, size):
             # Numbers beyond the last member are a surplus that keeps the program the same.
             numbers = np.arange(start, start + size)
@@ -133,7 +131,13 @@ def _find_mean(motion: np.ndarray) -> np.ndarray:
     return mean * (np.hypot(*motion).mean() / speed) if speed > 0 else mean
 
 
-def _make_key(seed: int, newest: np.ndarray) -> jax.Array:
+def find_group(members: int, devices: int, pixels: int) -> int:
+    """Return how many members are drawn at once by all devices, where a member has `pixels` over all lead times."""
+    return max(1, min(-(-members // devices), GROUP_PIXELS // pixels)) * devices
+
+
+def make_key(seed: int, newest: np.ndarray) -> jax.Array:
+    """Return the random key of a case, which its newest frame and the seed tell."""
     canonical = np.where(np.isnan(newest), np.float32(np.nan), newest)
     return jax.random.fold_in(jax.random.key(seed), zlib.crc32(canonical.tobytes()))
 

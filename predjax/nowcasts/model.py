@@ -18,6 +18,7 @@ from predjax.models.forecaster import Forecaster, make_forecaster
 from predjax.nowcasts.ensembles import make_ensemble_nowcast
 from predjax.nowcasts.matching import match_newest
 from predjax.nowcasts.moving import move_with_rain
+from predjax.nowcasts.noise import draw_by_network
 from predjax.radar.movies import Movies
 
 
@@ -77,13 +78,13 @@ def make_nowcast(
     is filled up with missing frames, so that each frame size is compiled once. Around the network stand `match_newest`
     and `move_with_rain`, where the configuration has them.
 
-    With more `members` than 1, an `EnsembleNowcast` draws stochastic scales around the network, by `seed`.
+    With more `members` than 1 the nowcast is an `EnsembleNowcast`, by `seed`: the network draws the members where its
+    configuration has noise, else stochastic scales are drawn around it in moving coordinates.
 
-    Raises:
-      ValueError: members around a model that does not forecast in moving coordinates, or around several networks.
+    Errors: ValueError, members of a model that can do neither, or of several networks.
     """
     if members != 1:
-        _check_centre(forecaster, members)
+        _check_members(forecaster, members)
     devices, config = parallel.choose_local(), forecaster.config
 
     def predict(params: Any, inputs: tuple, num_steps: int) -> jax.Array:
@@ -105,20 +106,25 @@ def make_nowcast(
             parts.append(frames[: len(observed) - start])
         return np.concatenate(parts)
 
-    if members > 1:
-        return make_ensemble_nowcast(config.scaling.units, members, seed, centre=run)
-    nowcast = match_newest(run, config.matching, cores=config.moving) if config.matching else run
-    return move_with_rain(nowcast, config.scaling.units) if config.moving else nowcast
+    def finish(nowcast: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+        nowcast = match_newest(nowcast, config.matching, cores=config.moving) if config.matching else nowcast
+        return move_with_rain(nowcast, config.scaling.units) if config.moving else nowcast
+
+    if members > 1 and isinstance(forecaster, Forecaster) and config.draws:
+        return draw_by_network(forecaster, params, members, seed, finish)
+    return make_ensemble_nowcast(config.scaling.units, members, seed, centre=run) if members > 1 else finish(run)
 
 
-def _check_centre(forecaster: Forecaster | Ensemble, members: int) -> None:
+def _check_members(forecaster: Forecaster | Ensemble, members: int) -> None:
     if members < 1:
         raise ValueError(f"members must be at least 1, not {members}")
     if isinstance(forecaster, Ensemble):
         raise ValueError(f"members {members}: these are several networks, each of which is a member: members must be 1")
-    if not forecaster.config.moving:
-        name = forecaster.config.model_name
-        raise ValueError(f"members {members}: {name} does not forecast in moving coordinates, members must be 1")
+    config = forecaster.config
+    if not (config.draws or config.moving):
+        raise ValueError(
+            f"members {members}: {config.model_name} has no noise and fixed coordinates, members must be 1"
+        )
 
 
 def _take(array: np.ndarray, start: int, size: int) -> np.ndarray:

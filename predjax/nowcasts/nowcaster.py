@@ -69,36 +69,42 @@ def find_nowcaster(checkpoint: str | os.PathLike, options: EnsembleOptions) -> N
     else:
         if name in BASELINES:
             LOG.info("%s is a file or folder here: its checkpoint is taken, not the baseline", name)
-        found = _take_model(checkpoint, options.members)
+        found = _take_model(checkpoint, options)
     if options.product and found.members == 1:
         raise ValueError(f"{options.product} needs several members, {found.name} gives one forecast: see --members")
     return found
 
 
-def _take_model(path: str | os.PathLike, members: int | None) -> Nowcaster:
-    model = load_model(path)
+def _take_model(path: str | os.PathLike, options: EnsembleOptions) -> Nowcaster:
+    model, members = load_model(path), options.members
     networks = count_seeds(model.record)
+    if networks == 1:
+        return _continue_model(model, members or 1, drawn=members or 1, seed=options.seed)
     if members and members > networks:
-        text = f"holds {networks} networks" if networks > 1 else "is of one network, which draws none"
-        raise ValueError(f"--members {members}: {model.path} {text}")
+        raise ValueError(f"--members {members}: {model.path} holds {networks} networks")
     if members == 1:
-        model = load_model(path, member=0) if networks > 1 else model
+        model = load_model(path, member=0)
     elif members:
         model = model._replace(params=jax.tree.map(lambda a: a[:members], model.params))
     return _continue_model(model, members or networks)
 
 
-def _continue_model(model: TrainedModel, members: int) -> Nowcaster:
+def _continue_model(model: TrainedModel, members: int, drawn: int = 1, seed: int = 0) -> Nowcaster:
+    """Return the nowcaster of a model with some members, of which it draws some."""
     config, record = model.forecaster.config, model.record
     if config.num_action_ch or config.sequence:
         raise ValueError(f"{model.path} was trained with forcings, which the newest frames do not tell")
-    nowcast = make_nowcast(model.forecaster, model.params, batch_size=1)
+    try:
+        nowcast = make_nowcast(model.forecaster, model.params, batch_size=1, members=drawn, seed=seed)
+    except ValueError as error:
+        raise ValueError(f"{model.path}, --{error}") from error
 
     def make(movies: Movies) -> Nowcast:
         check_fits(movies, config)
         return nowcast
 
     origin, steps = f"{model.path.name}, SHA-256 {record['sha256']}", config.total_length - config.input_length
+    origin = f"{origin}, seed {seed}" if drawn > 1 else origin
     return Nowcaster(config.model_name, origin, config.input_length, steps, members, make, record["data"])
 
 

@@ -44,7 +44,7 @@ def test_a_smaller_batch_is_not_compiled_again(model):
     assert len(traced) == 1
 
 
-@pytest.mark.parametrize(("members", "message"), [(0, "at least 1, not 0"), (3, "does not forecast in moving")])
+@pytest.mark.parametrize(("members", "message"), [(0, "at least 1, not 0"), (3, "has no noise and fixed coordinates")])
 def test_members_are_refused_where_nothing_can_draw_them(model, members, message):
     with pytest.raises(ValueError, match=message):
         make_nowcast(*model[:2], members=members)

@@ -80,12 +80,16 @@ def test_a_file_of_the_name_of_a_baseline_comes_first(tmp_path, monkeypatch, cap
             {"probability": (1.0,)},
             "--probability needs several members, fake gives one .*--members",
         ),
-        ("pretrained", {"members": 2}, r"--members 2: .*\.npz is of one network, which draws none"),
     ],
 )
 def test_members_that_are_not_there_are_refused(fake, name, options, message):
     with pytest.raises(ValueError, match=message):
         find(name, **options)
+
+
+def test_members_are_drawn_around_the_network_of_the_package():
+    found = find("pretrained", members=3, seed=5)
+    assert found.members == 3 and found.origin.endswith("seed 5")
 
 
 def test_a_name_that_is_neither_suggests_a_baseline():
