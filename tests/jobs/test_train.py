@@ -18,6 +18,7 @@ from predjax.models.scaling import Scaling
 
 SAMPLE = ROOT / "data" / "radar_movies.nc"
 TINY = {"num_hidden": (4, 4), "filter_size": 3, "total_length": 6, "input_length": 3, "batch_size": 4, "n_gpu": 1}
+TINY |= {"coordinates": "fixed", "residual": False}
 
 
 @pytest.fixture(scope="module")
