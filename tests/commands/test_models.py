@@ -16,6 +16,7 @@ from predjax.models.catalogue import MODELS
 
 SAMPLE = ROOT / "data" / "radar_movies.nc"
 OF_DIFFERENT_KINDS = ("action_cond_predrnn_v2", "predrnn_pp", "mim", "gru", "unitary", "conv_s5")
+SHORT = ("gru", "conv_s5", "action_cond_predrnn_v2")  # in the default suite
 ELSEWHERE = {"physical": "test_sequence_commands", "tidhy": "test_tidhy_commands"}  # they are not for maps
 OPTIONS = {
     "lru": {"dropout": 0.1},
@@ -37,7 +38,9 @@ def movies(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("name", OF_DIFFERENT_KINDS)
+@pytest.mark.parametrize(
+    "name", [name if name in SHORT else pytest.param(name, marks=pytest.mark.ci) for name in OF_DIFFERENT_KINDS]
+)
 def test_models_of_each_kind_train_go_on_forecast_and_export(name, movies, tmp_path, capsys):
     use(name, movies, tmp_path, capsys)
 
