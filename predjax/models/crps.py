@@ -51,9 +51,10 @@ def ensemble_error(num_steps: int, members: jax.Array, observed: jax.Array) -> t
 
 
 def _score(sums: list[jax.Array], largest: int) -> tuple[jax.Array, jax.Array]:
-    """Return the sum of the scores of means, and that of their weights.
+    """Return the weighted sum of the scores of means, and the sum of the weights.
 
-    The means follow from sums of members and of observations, and from the number of pixels in these, of `largest`.
+    `sums` are sums of members, sums of observations, and the number of pixels in each. A mean is a sum over its number
+    of pixels; its weight is this number over the `largest` possible one.
     """
     drawn, known, number = sums
     present = jnp.maximum(number, 1.0)

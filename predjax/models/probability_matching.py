@@ -13,7 +13,7 @@ NODES = 1024  # values between the smallest and the largest of a field at which 
 
 
 class Distribution(NamedTuple):
-    """The values of a field in rising order `(N,)`; the first `number` are those of pixels with coverage."""
+    """The values of a field in rising order `(N,)`; the first `number` belong to pixels with coverage."""
 
     values: jax.Array
     number: jax.Array

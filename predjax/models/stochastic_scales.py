@@ -62,7 +62,7 @@ class Scalars(NamedTuple):
 
 
 class Case(NamedTuple):
-    """What all members of a case share, for K scales and L lead times.
+    """The parts that all members of a case share, for K scales and L lead times.
 
     centre: z without noise `(L, H, W)`. covered `(H, W)`: where the newest frame is known; wanted: its distribution.
     amplitude: s_k `(K-1, H, W)`. fitted: p1, p2, p0 `(3, K-1)`. filters: the amplitudes of the noise's Fourier
@@ -169,7 +169,7 @@ def weigh_noise(scalars: Scalars, fitted: jax.Array, num_steps: int) -> jax.Arra
 
 
 def draw_waves(shape: tuple[int, ...], num_steps: int, key: jax.Array) -> jax.Array:
-    """Draw the Fourier coefficients of white noise, `(num_steps, *shape)`; those of a step do not depend on num_steps.
+    """Draw the Fourier coefficients of white noise, `(num_steps, *shape)`; no step depends on `num_steps`.
 
     They are drawn from a uniform distribution, which is faster; their sums, the pixels, are normal by the central limit
     theorem.
@@ -197,7 +197,7 @@ def sample(field: jax.Array, points: jax.Array) -> jax.Array:
 
 
 def _fit(scalars: Scalars, z: jax.Array) -> jax.Array:
-    """Return p1, p2 and p0 `(3, K-1)` of the case; those of `typical` where one frame tells none."""
+    """Return p1, p2 and p0 `(3, K-1)` of the case; p1 and p2 are `typical` where there is only one frame."""
     typical = jnp.asarray(scalars.typical, z.dtype).T
     if len(z) == 1:
         p1, p2 = typical

@@ -1,4 +1,4 @@
-"""What the members of an ensemble say together at one lead time: pure functions of arrays.
+"""Statistics of the members of an ensemble at one lead time: pure functions of arrays.
 
 Members are (E, H, W) in physical units. A pixel has a value where all members have one, else it is NaN.
 """

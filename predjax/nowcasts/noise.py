@@ -15,10 +15,11 @@ from predjax.nowcasts.ensembles import EnsembleNowcast, find_group, make_key
 def draw_by_network(
     forecaster: Forecaster, params: Any, members: int, seed: int, finish: Callable[[Callable], Callable]
 ) -> EnsembleNowcast:
-    """Make the nowcast whose members a network draws; they belong to the same as those of `nowcasts.ensembles`.
+    """Make the nowcast whose members a network draws.
 
-    `finish` puts around a nowcast what the configuration says: the motion of the rain, the distribution of the newest
-    frame.
+    A draw depends on the seed, the case and the number of the member alone, as in `nowcasts.ensembles`. `finish` puts a
+    nowcast into coordinates that move with the rain, and gives its frames the distribution of the newest one, where the
+    configuration of the network says so.
     """
     devices, draw_each = parallel.choose_local(), make_members(forecaster)
 

@@ -43,7 +43,7 @@ class Noise(hk.Module):
 
 
 def is_noise(module: str) -> bool:
-    """Return whether the name of a module in the parameters of a model is that of a `Noise`."""
+    """Return whether a module in the parameters of a model is a `Noise`, by its name."""
     return re.fullmatch(r"(.*/)?noise_\d+", module) is not None
 
 
