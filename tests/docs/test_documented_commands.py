@@ -23,6 +23,7 @@ from docs.documented import BLOCKS, EXECUTED, PAGES, WITHOUT_COMMANDS, Block, fi
 from tiny import ROOT
 
 from docs import placeholders
+from predjax.nowcasts.baselines import BASELINES
 from predjax.pictures import animation
 from predjax.synthetic.systems import SYSTEMS
 
@@ -145,7 +146,7 @@ class Page:
     def _prepare(self, options: dict[str, str]) -> None:
         """What a command takes for granted: runs and data."""
         for flag in RUNS:
-            if options.get(flag, "pretrained") != "pretrained":  # that one comes with the package
+            if options.get(flag, "pretrained") not in ("pretrained", *BASELINES):  # these come with the package
                 self._want(options[flag], make_run=True)
         how = {name: options.get(f"--{name}", "") for name in ("forcings", "layout", "model_name", "img_width")}
         for flag in READ:
