@@ -83,7 +83,8 @@ def test_training_on_arrays(tmp_path, capsys):
     assert (result.reason, result.iteration) == ("finished", 3) and result.checkpoint.parent == tmp_path / "run"
     record = result.model.record
     assert record["own"] == ["loss", "optimizer"] and record["data"]["train_data_paths"] == "data in memory"
-    assert names["values"].shape == (4, 32, 32) and np.isnan(names["values"][:, :6, :6]).all()
+    # The corner without coverage moves with the rain.
+    assert names["values"].shape == (4, 32, 32) and np.isnan(names["values"][:, :3, :3]).all()
     assert "RMSE" in capsys.readouterr().out
     assert_picture(tmp_path / "train_on_arrays.png")
 
