@@ -1,4 +1,4 @@
-"""What continues the newest frames: a trained model, or a baseline by its name."""
+"""Nowcasters: a trained model, or a baseline by its name, that continues the newest frames."""
 
 import functools
 import logging
@@ -90,7 +90,7 @@ def _take_model(path: str | os.PathLike, options: EnsembleOptions) -> Nowcaster:
 
 
 def _continue_model(model: TrainedModel, members: int, drawn: int = 1, seed: int = 0) -> Nowcaster:
-    """Return the nowcaster of a model with some members, of which it draws some."""
+    """Return the nowcaster of a model. One network draws `drawn` members; of several, each is one of the `members`."""
     config, record = model.forecaster.config, model.record
     if config.num_action_ch or config.sequence:
         raise ValueError(f"{model.path} was trained with forcings, which the newest frames do not tell")

@@ -1,4 +1,4 @@
-"""What the probabilities of ensembles are worth: reliability diagrams, ROC curves and rank histograms."""
+"""Pictures of the scores of ensembles: reliability diagrams, ROC curves and rank histograms."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -58,7 +58,7 @@ def draw_reliability(
 def draw_roc(
     ensemble: xr.Dataset, leads: Sequence[int], labels: Sequence[str], size: tuple[int, int], dpi: int
 ) -> Figure:
-    """Draw the probability of detection against that of false detection, a point for each number of members that warns.
+    """Draw ROC curves: detections against false detections, a point for each number of members that warns.
 
     Args:
       ensemble: roc_pod and roc_pofd over (lead_time, members_above) and roc_area (lead_time), for one method and
