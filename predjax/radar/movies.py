@@ -3,9 +3,11 @@
 `Movies` is an `xarray.Dataset` of one grid: `frames (movie, time, y, x, channel)` float32 with NaN = no
 coverage, the coordinates `time (movie, time)`, `y`, `x`, `channel`, and optionally
 `forcings (movie, time, forcing)` or `(movie, time, y, x, forcing)`. `frames.attrs["units"]` is "mm/h", "dBZ", "1"
-or the file's own string. A vector series is a movie of one pixel, whose channels are the features.
+or the file's own string. The attribute `remarks` has one line for each label that was taken for something: the layout
+of an array, the unit of a file without one. A vector series is a movie of one pixel, whose channels are the features.
 """
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NewType
 
@@ -15,6 +17,8 @@ import xarray as xr
 from predjax.messages import one_line
 from predjax.radar.step import Step
 from predjax.units import RANGES, find_ranges
+
+_LOG = logging.getLogger("predjax")
 
 Movies = xr.Dataset
 # A data set: Movies that were checked one by one and together, by `check_sources` or `check_together`.
@@ -26,11 +30,18 @@ SAMPLED_FRAMES = 8
 
 
 def build_movies(
-    frames: Any, coords: Mapping[str, Any] | None = None, *, attrs: dict, source: str, files: Sequence[str]
+    frames: Any,
+    coords: Mapping[str, Any] | None = None,
+    *,
+    attrs: dict,
+    source: str,
+    files: Sequence[str],
+    remarks: Iterable[str] = (),
 ) -> Movies:
     """Put labels on frames; return Movies, not yet checked, whose texts are one line each.
 
-    Where there are times, the attribute `step_seconds` is their most frequent difference. `source` is a short name.
+    Where there are times, the attribute `step_seconds` is their most frequent difference. `source` is a short name,
+    `remarks` are lines without it.
 
     Args:
       frames: (movie, time, y, x, channel) float32, an array or anything that xarray indexes lazily.
@@ -47,6 +58,7 @@ def build_movies(
     given = {name: label for name, label in (coords or {}).items() if label is not None}
     time, channel = given.pop("time", None), given.pop("channel", None)
     dataset_attrs: dict[str, Any] = {"source": one_line(source), "files": [str(file) for file in files]}
+    dataset_attrs["remarks"] = [one_line(remark) for remark in dict.fromkeys(remarks)]
     if time is None:
         numbers = np.broadcast_to(np.arange(sizes["time"], dtype=np.int64), (sizes["movie"], sizes["time"]))
         time_variable = xr.Variable(("movie", "time"), numbers.copy(), {"units": "1", "long_name": "frame number"})
@@ -66,6 +78,12 @@ def build_movies(
 def _show(value: Any) -> Any:
     """Return a label as messages and figures can show it."""
     return one_line(value) if isinstance(value, str) else value
+
+
+def log_remarks(movies: Movies) -> None:
+    """Log what was taken for what in reading the movies, one line each."""
+    for remark in movies.attrs.get("remarks", ()):
+        _LOG.info("%s: %s", movies.attrs["source"], remark)
 
 
 def has_times(movies: Movies) -> bool:

@@ -17,7 +17,7 @@ from predjax.radar.formats.joining import join_files, warn_of_duplicates
 from predjax.radar.formats.labels import Header, read_header
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.formats.npy import label_array
-from predjax.radar.movies import Movies, Sources, check_sources
+from predjax.radar.movies import Movies, Sources, check_sources, log_remarks
 from predjax.radar.store.reading import is_store, read_store
 
 Paths = str | os.PathLike | Sequence
@@ -60,6 +60,8 @@ def read_movies(paths: Any, **options: Any) -> Sources:
         datasets = list_datasets(paths)
         files = expand_paths(paths, reading.engine) if datasets is None else []
         found = _read_datasets(datasets, reading) if datasets else _read_files(files, reading)
+    for one in found:
+        log_remarks(one)
     return check_sources(found)
 
 

@@ -92,6 +92,7 @@ def _join(headers: list[Header], source: str) -> Joined:
         attrs=dict(first.conversion.attrs) | first.attrs,
         source=source,
         files=[headers[part].file for part in dict.fromkeys(places[:, 0].tolist())],
+        remarks=[*_describe_conversion(first), *(remark for header in headers for remark in header.remarks)],
     )
     # Only a history has lines.
     movies.attrs |= {
@@ -103,7 +104,7 @@ def _join(headers: list[Header], source: str) -> Joined:
         shape = (*(shape if maps else shape[:2]), len(first.forcings))
         movies["forcings"] = read_later(FORCING_DIMENSIONS[maps], FileFrames(forcings, places, shape))
         movies = movies.assign_coords(forcing=("forcing", list(first.forcing_names)))
-    _remark(first, source)
+    _warn_of_chunks(first, source)
     spare = FileFrames(parts, spare_places, (1, len(spare_places), *first.grid.shape, len(first.fields)))
     files = [header.file for header in headers]
     return Joined(movies, files, places, read_later(DIMENSIONS, spare), spare_times, spare_places)
@@ -136,13 +137,17 @@ def warn_of_duplicates(joined: Joined) -> None:
         _LOG.warning("%s and %s both hold a frame of %s%s: the first file's is used", one, other, when, more)
 
 
-def _remark(header: Header, source: str) -> None:
-    """Log the decisions that were made for the user and could be wrong."""
+def _describe_conversion(header: Header) -> list[str]:
+    """Return the remark on the conversion between rain and reflectivity, if there is one."""
     conversion = header.conversion
-    if conversion.to:
-        whose = "the file's own" if conversion.own_zr else "Marshall and Palmer's, the file has none"
-        units = "mm/h to dBZ" if conversion.to == "dBZ" else "dBZ to mm/h"
-        _LOG.info("%s: %s by Z = %g R^%g (%s)", source, units, conversion.zr_a, conversion.zr_b, whose)
+    if not conversion.to:
+        return []
+    whose = "the file's own" if conversion.own_zr else "Marshall and Palmer's, the file has none"
+    units = "mm/h to dBZ" if conversion.to == "dBZ" else "dBZ to mm/h"
+    return [f"{units} by Z = {conversion.zr_a:g} R^{conversion.zr_b:g} ({whose})"]
+
+
+def _warn_of_chunks(header: Header, source: str) -> None:
     if header.chunk > _LONG_CHUNK and header.grid.shape != (1, 1):
         text = "%s: one compressed chunk holds %d frames, so that reading a window reads far more than it needs"
         _LOG.warning(text, source, header.chunk)

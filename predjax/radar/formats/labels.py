@@ -57,6 +57,7 @@ class Header:
     attrs: dict  # more attributes of the frames
     file_attrs: dict  # global attributes to keep
     chunk: int  # frames in one compressed chunk
+    remarks: tuple[str, ...] = ()  # a line for each label that was taken for something
 
     @property
     def step(self) -> Step | None:

@@ -17,7 +17,7 @@ from predjax.radar.formats.labels import Header
 from predjax.radar.formats.npy import read_npy
 from predjax.radar.formats.npz import read_npz
 from predjax.radar.formats.open_files import OPEN_FILES
-from predjax.radar.movies import Movies, check_movies, check_together, has_times
+from predjax.radar.movies import Movies, check_movies, check_together, has_times, log_remarks
 
 FORMATS = (*GRID_SUFFIXES, ".npy", ".npz")
 SCANNED_TOGETHER = 16  # files, by another process
@@ -81,7 +81,8 @@ def scan_archive(
                 sources.remove(source)
     if not sources:
         raise ValueError(f"none of {len(files)} files can be read: {bad[0][1]}")
-    check_together(map(_labels, sources))
+    for movies in check_together(map(_labels, sources)):
+        log_remarks(movies)
     return sources, bad
 
 

@@ -41,7 +41,6 @@ clipped         number of values outside of the ladder, which became its ends
 
 import functools
 import json
-import logging
 import os
 import pathlib
 from collections.abc import Callable, Sequence
@@ -56,7 +55,6 @@ from predjax.radar.formats.npy import open_npy
 from predjax.radar.formats.quantity import plan_conversion
 from predjax.radar.movies import DIMENSIONS, Movies, build_movies
 
-_LOG = logging.getLogger("predjax")
 FORMAT, VERSION = "predjax store", 1
 INDEX = "index.json"
 
@@ -148,11 +146,12 @@ def read_grid(path: pathlib.Path, grid: dict, variable: str = "", units: str = "
         )
     table = np.array(open_npy(folder / "values.npy")) if "values.npy" in grid["files"] else None
     decode: Callable | None = None
+    remarks = list(grid["movie_attrs"].get("remarks", ()))
     if units not in ("file", attrs["units"]):
         conversion = plan_conversion(attrs, {}, units, str(path))
         decoder, attrs = conversion.apply(Decoder(dtype="<f4"), None), attrs | dict(conversion.attrs)
         whose = "the store's own" if conversion.own_zr else "Marshall and Palmer's, the store has none"
-        _LOG.info("%s: %s by Z = %g R^%g (%s)", path, units, conversion.zr_a, conversion.zr_b, whose)
+        remarks.append(f"converted to {units} by Z = {conversion.zr_a:g} R^{conversion.zr_b:g} ({whose})")
         if table is None:
             decode = functools.partial(decoder, name=str(folder / "frames.npy"))
         else:
@@ -177,7 +176,7 @@ def read_grid(path: pathlib.Path, grid: dict, variable: str = "", units: str = "
         source=grid["movie_attrs"]["source"],
         files=grid["sources"],
     )
-    movies.attrs |= grid["movie_attrs"]
+    movies.attrs |= grid["movie_attrs"] | {"remarks": remarks}
     return movies
 
 

@@ -14,7 +14,7 @@ from predjax.radar.formats import open_files
 from predjax.radar.formats.catalogue import Reading
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.movies import check_movies
-from predjax.radar.readers import read_gridded
+from predjax.radar.readers import read_gridded, read_movies
 
 RNG = np.random.default_rng(0)
 SECONDS = "seconds since 2020-01-01"
@@ -324,14 +324,14 @@ def test_growing_accumulations_are_an_error(tmp_path, frames):
 
 
 @pytest.mark.parametrize("where", ["rain", None])
-def test_reflectivity_becomes_rain_by_the_files_own_relation(tmp_path, frames, caplog, where):
+def test_reflectivity_becomes_rain_by_the_files_own_relation(tmp_path, frames, where):
     path = write(tmp_path / "a.nc", frames / 2, units="DBZ")
     annotate(path, where, zr_a=300.0, zr_b=np.float32(1.5))
     (movies,) = read(path)
-    assert movies.frames.attrs["units"] == "dBZ" and movies.frames.attrs["zr_a"] == 300 and not caplog.records
-    with caplog.at_level(logging.INFO, "predjax"):
-        (movies,) = read(path, units="mm/h")
-    assert caplog.messages == ["a.nc: dBZ to mm/h by Z = 300 R^1.5 (the file's own)"]
+    assert movies.frames.attrs["units"] == "dBZ" and movies.frames.attrs["zr_a"] == 300
+    assert movies.attrs["remarks"] == []
+    (movies,) = read(path, units="mm/h")
+    assert movies.attrs["remarks"] == ["dBZ to mm/h by Z = 300 R^1.5 (the file's own)"]
     expected = (10 ** (frames.astype("f8") / 20) / 300) ** (1 / 1.5)
     np.testing.assert_array_equal(movies.frames.values[0, ..., 0], expected.astype("f4"))
     assert movies.frames.attrs["standard_name"] == "rainfall_rate" and movies.frames.attrs["zr_b"] == 1.5
@@ -342,7 +342,7 @@ def test_rain_becomes_reflectivity_by_marshall_and_palmers_relation(tmp_path, ca
     rain[:, 1] = 1.0
     path = write(tmp_path / "a.nc", rain)
     with caplog.at_level(logging.INFO, "predjax"):
-        (movies,) = read(path, units="dBZ")
+        (movies,) = read_movies([path], units="dBZ")
     assert caplog.messages == ["a.nc: mm/h to dBZ by Z = 200 R^1.6 (Marshall and Palmer's, the file has none)"]
     values = movies.frames.values[0, 0, :2, 0, 0]
     np.testing.assert_allclose(values, [-32, 23.0103], rtol=1e-6)
