@@ -10,6 +10,7 @@ from typing import Any
 
 from predjax import flags
 from predjax.checkpoint_names import PRETRAINED_NAME, holds_checkpoint
+from predjax.files import write_text
 from predjax.flags import Command, Flag
 from predjax.messages import suggest
 
@@ -104,8 +105,7 @@ def refuse_given(config: str | None, folder: str | os.PathLike, overwrite: bool)
 
 def write(path: pathlib.Path, values: Mapping[str, Any]) -> None:
     """Write flags as `read_flags` takes them."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(values, indent=1) + "\n", "utf-8")
+    write_text(path, json.dumps(values, indent=1) + "\n")
 
 
 def update(path: pathlib.Path, values: Mapping[str, Any]) -> None:
