@@ -1,36 +1,63 @@
 """Files that are written whole or not at all, and replace no other file unasked."""
 
 import contextlib
+import errno
 import os
 import pathlib
+import secrets
 from collections.abc import Iterator
+
+# What a file system without hard links answers to a link.
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK}
 
 
 @contextlib.contextmanager
 def appearing(path: str | os.PathLike, *, overwrite: bool = False) -> Iterator[pathlib.Path]:
-    """Give a temporary path in the same folder, and rename it to `path` when the block ends without an error.
+    """Give the path of a new empty file in the same folder, and rename it to `path` when the block ends in no error.
 
-    Readers see the old file or the whole new one, never a part, even if the process is killed. A missing folder is
-    made. Errors: FileExistsError where `path` exists and `overwrite` is False.
+    Readers see the old file or the whole new one, never a part, even if the process is killed. The name of the new file
+    is random and no link is followed, so that any number of processes on any number of machines write one `path`. A
+    missing folder is made. Errors: FileExistsError where `path` exists and `overwrite` is False.
     """
     path = pathlib.Path(path)
     refuse_existing(path, overwrite)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".predjax-{secrets.token_hex(8)}.tmp")
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         yield temporary
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
-        refuse_existing(path, overwrite)  # another process may have written it in the meantime
-        os.replace(temporary, path)
+        _give_name(temporary, path, overwrite)
         flush_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Write a UTF-8 file whole or not at all; an older file, or a link of this name, is replaced."""
+    with appearing(path, overwrite=True) as temporary:
+        temporary.write_text(text, "utf-8")
+
+
+def _give_name(temporary: pathlib.Path, path: pathlib.Path, overwrite: bool) -> None:
+    """Rename a file; without `overwrite` only where no other process has written `path` in the meantime."""
+    if not overwrite:
+        try:
+            os.link(temporary, path)  # which never replaces a file
+            return
+        except FileExistsError:
+            refuse_existing(path, overwrite)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            refuse_existing(path, overwrite)
+    os.replace(temporary, path)
+
+
 def refuse_existing(path: pathlib.Path, overwrite: bool) -> None:
     """Raise a FileExistsError that names `path` where it exists and must not be replaced."""
-    if path.exists() and not overwrite:
+    if os.path.lexists(path) and not overwrite:
         raise FileExistsError(f"{path} exists; --overwrite replaces it")
 
 

@@ -33,6 +33,7 @@ class Metadata(typing.TypedDict, total=False):
     switch: bool  # whether the flag alone means true, without a value
     positional: str  # "*" (any number) or "+" (at least one) for values without a flag before them
     place: bool  # whether a repeated run chooses the value anew (where it writes, which of several processes it is)
+    typed: bool  # whether a file of flags never sets the value, because programs at that address are trusted
     completed: Sequence[str]  # values that a shell completes although others are possible
     finite: bool  # False for a number that may be infinite or NaN
 
@@ -255,14 +256,19 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 
 def from_dict(config_class: type, values: Mapping[str, Any]) -> Any:
-    """Return the configuration of `to_dict`. Errors: ValueError for an unknown name, with the known ones."""
+    """Return the configuration of `to_dict`. Errors: ValueError for an unknown name, or a value of another type."""
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{config_class.__name__} must be values by name, not {values!r}")
     hints = typing.get_type_hints(config_class)
+    metadata = {field.name: field.metadata for field in dataclasses.fields(config_class)}
     unknown = set(values) - set(hints)
     if unknown:
         raise ValueError(f"{config_class.__name__} has no {', '.join(sorted(unknown))}; it has {', '.join(hints)}")
     fields = {}
     for name, value in values.items():
         element, is_tuple = _element_type(hints[name])
+        if element in KINDS and value is not None:
+            value = check_value(Flag(name, element, is_tuple, None, metadata[name]), value)
         if isinstance(element, type) and dataclasses.is_dataclass(element) and isinstance(value, dict):
             value = from_dict(element, value)
         elif is_tuple and value is not None:

@@ -58,7 +58,9 @@ def join_processes(found: Mapping) -> None:
     Errors: ValueError where the others do not come, or processes have different numbers of devices.
     """
     try:
-        jax.distributed.initialize(**found, heartbeat_timeout_seconds=HEARTBEAT_SECONDS)
+        # The chief listens where the others look for it, and not on every interface, as jax would.
+        bind = {"coordinator_bind_address": found["coordinator_address"]} if found else {}
+        jax.distributed.initialize(**found, **bind, heartbeat_timeout_seconds=HEARTBEAT_SECONDS)
     except RuntimeError as error:
         where = found.get("coordinator_address", "the first process")
         raise ValueError(f"the processes did not come together at {where}: {error}") from error

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import os
 import pathlib
 import sys
@@ -10,10 +11,12 @@ from typing import Any
 
 from predjax import flags
 from predjax.checkpoint_names import PRETRAINED_NAME, holds_checkpoint
+from predjax.files import write_text
 from predjax.flags import Command, Flag
 from predjax.messages import suggest
 
 NAME = "run.json"
+_LOG = logging.getLogger("predjax")
 HELP = f"JSON object with flags, such as the {NAME} that a run writes; flags that are typed win (default: none)"
 # The types in JSON of the values of a type.
 _JSON_TYPES: dict[type, tuple[type, ...]] = {str: (str,), int: (int,), float: (int, float), bool: (bool, int)}
@@ -47,8 +50,9 @@ def list_changed(command: Command, values: Mapping[str, Any]) -> dict[str, Any]:
 def read_flags(path: str | os.PathLike, command: Command) -> list[str]:
     """Return the flags of a file as a user would type them.
 
-    The keys are the names of flags. Numbers, text, true and false are their values, a list stands for values with
-    commas between them, and the value of --cell_options may be an object.
+    The keys are the names of flags; a flag that must be typed is left out with a warning. Numbers, text, true and false
+    are their values, a list stands for values with commas between them, and the value of --cell_options may be an
+    object.
 
     Raises:
       OSError: the file cannot be read.
@@ -68,6 +72,9 @@ def read_flags(path: str | os.PathLike, command: Command) -> list[str]:
     for key, value in values.items():
         if key not in by_name:
             raise ValueError(f"{path}: {key!r} is no flag of {command.name}{suggest(key, by_name)}")
+        if by_name[key].metadata.get("typed"):
+            _LOG.warning("%s: %s is not taken from a file: type --%s, if you trust that address", path, key, key)
+            continue
         try:
             text = _read_value(by_name[key], value)
         except (ValueError, argparse.ArgumentTypeError) as error:
@@ -104,8 +111,7 @@ def refuse_given(config: str | None, folder: str | os.PathLike, overwrite: bool)
 
 def write(path: pathlib.Path, values: Mapping[str, Any]) -> None:
     """Write flags as `read_flags` takes them."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(values, indent=1) + "\n", "utf-8")
+    write_text(path, json.dumps(values, indent=1) + "\n")
 
 
 def update(path: pathlib.Path, values: Mapping[str, Any]) -> None:

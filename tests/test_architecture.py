@@ -11,12 +11,13 @@ import pytest
 PACKAGE = pathlib.Path(__file__).resolve().parents[1] / "predjax"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 
-TOOLS = {"units", "flags", "files", "messages"}
+TOOLS = {"units", "flags", "files", "locks", "messages"}
 ROOMS = {  # what each room may import, besides itself
     "units": set(),
     "flags": {"messages"},
-    "run_file": {"flags", "messages", "checkpoint_names"},
+    "run_file": {"flags", "files", "messages", "checkpoint_names"},
     "files": set(),
+    "locks": set(),
     "messages": set(),
     "parallel": set(),
     "checkpoint": {"files", "checkpoint_names"},

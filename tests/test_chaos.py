@@ -62,7 +62,7 @@ def disturb(process, folder, kind: str, seconds: float) -> int | None:
     wait_until(lambda: find_newest(folder), process)
     time.sleep(seconds)
     if kind == "killed during a save":
-        wait_until(lambda: any(folder.glob(".step_*.tmp")), process, 20)
+        wait_until(lambda: any(folder.glob(".predjax-*.tmp")), process, 20)
     before, children = find_newest(folder), find_children(process.pid)
     place = 1 if kind.startswith("worker") else 0
     if before == ITERATIONS or place not in children:

@@ -1,8 +1,12 @@
 """Files appear whole or not at all, and replace no other file unasked."""
 
+import errno
+import multiprocessing
+import os
+
 import pytest
 
-from predjax.files import appearing, refuse_existing, refuse_files
+from predjax.files import appearing, refuse_existing, refuse_files, write_text
 
 
 def test_a_file_appears_when_its_block_ends(tmp_path):
@@ -45,3 +49,55 @@ def test_what_exists_is_refused_unless_it_may_be_replaced(tmp_path):
         refuse_files(tmp_path, ("*.png", "skill.*"), False)
     refuse_existing(path, True)
     refuse_files(tmp_path, ("skill.*",), True)
+
+
+def test_a_file_is_not_replaced_where_the_file_system_has_no_links(tmp_path, monkeypatch):
+    def no_links(*paths):
+        raise OSError(errno.EPERM, "no links")
+
+    monkeypatch.setattr(os, "link", no_links)
+    path = tmp_path / "a.txt"
+    with appearing(path) as temporary:
+        temporary.write_text("mine")
+    with pytest.raises(FileExistsError), appearing(path) as temporary:
+        pass
+    assert path.read_text() == "mine" and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_link_is_never_followed(tmp_path, overwrite):
+    target, path = tmp_path / "target.txt", tmp_path / "a.txt"
+    target.write_text("theirs")
+    path.symlink_to(target)
+    if overwrite:
+        write_text(path, "mine")
+        assert path.read_text() == "mine" and not path.is_symlink()
+    else:
+        with pytest.raises(FileExistsError), appearing(path):
+            pass
+    assert target.read_text() == "theirs"
+
+
+def _write_often(path, letter, failures):
+    """Writes 150 files of one name with the number that the other writer has, too."""
+    os.getpid = lambda: 7
+    for _ in range(150):
+        try:
+            write_text(path, letter * 10_000)
+        except OSError as error:
+            failures.put(str(error))
+
+
+def test_two_writers_of_equal_number_do_not_meet(tmp_path):
+    path, failures = tmp_path / "best.npz", multiprocessing.get_context("spawn").SimpleQueue()
+    path.write_text("a" * 10_000)
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_write_often, args=(path, letter, failures)) for letter in "ab"]
+    for writer in writers:
+        writer.start()
+    reads = 0
+    while any(writer.is_alive() for writer in writers):
+        reads += path.read_text() in ("a" * 10_000, "b" * 10_000) or pytest.fail("half a file")
+    for writer in writers:
+        writer.join()
+    assert reads > 0 and failures.empty() and list(tmp_path.iterdir()) == [path]

@@ -46,6 +46,13 @@ def test_processes_are_found_from_flags_and_launchers(flags, environment, found)
     assert parallel.find_processes(*flags, environment) == found
 
 
+def test_the_chief_listens_on_the_interface_that_the_others_are_told(monkeypatch):
+    given = {}
+    monkeypatch.setattr(parallel.jax.distributed, "initialize", lambda **arguments: given.update(arguments))
+    parallel.join_processes(parallel.find_processes("127.0.0.1:4711", 1, 0, {}))
+    assert given["coordinator_bind_address"] == given["coordinator_address"] == "127.0.0.1:4711"
+
+
 @pytest.mark.parametrize(
     ("flags", "environment", "message"),
     [

@@ -1,5 +1,6 @@
 """Forecast from the newest frames, once or for every frame that arrives, and write the forecasts."""
 
+import contextlib
 import datetime
 import pathlib
 import tempfile
@@ -12,6 +13,7 @@ import numpy as np
 from predjax.flags import select
 from predjax.jobs.options import ForecastFiles, ForecastOptions, read_keywords
 from predjax.jobs.train_options import describe_paths
+from predjax.locks import hold
 from predjax.messages import one_line_messages, show_wait
 from predjax.nowcasts.config import EnsembleOptions
 from predjax.nowcasts.forecast import Forecast
@@ -119,10 +121,13 @@ def watch(
 
     The first forecast starts from the newest frame that exists at the start. A frame without a forecast yields an
     outcome with the reason. A feed that cannot be read yields one outcome for each new reason.
+
+    Errors: see `open_forecasting`; and a ValueError where another process watches into the same folder.
     """
     forecasting = open_forecasting(options)
-    pathlib.Path(files.output).mkdir(parents=True, exist_ok=True)
-    return _follow(forecasting, files, poll, stopped)
+    writing = contextlib.ExitStack()
+    writing.enter_context(hold(files.output))
+    return _hold(writing, _follow(forecasting, files, poll, stopped))
 
 
 def write_nowcast(forecasting: Forecasting, init: Any, path: pathlib.Path, files: ForecastFiles) -> Outcome:
@@ -156,6 +161,12 @@ def _write(path: pathlib.Path, forecast: Forecast, files: ForecastFiles) -> None
             parts[name] = each.isel(lead_time=slice(i, i + 1))
     for name, part in reversed(parts.items()):  # the whole one last: where it is, all are
         write_forecast(name, part, overwrite=files.overwrite, layout=files.format)
+
+
+def _hold(writing: contextlib.ExitStack, outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
+    """Yield outcomes; the folder that they are written to is held until the last one."""
+    with writing:
+        yield from outcomes
 
 
 def _follow(

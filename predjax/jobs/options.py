@@ -74,7 +74,7 @@ class EvaluateOptions:
     )
     input_length: int | None = flag(None, "observed (default: the model's, or 4)", metavar="FRAMES")
     max_cases: int = flag(0, "windows to verify, evenly spread; 0 takes all", metavar="N")
-    dask_scheduler: str | None = flag(None, SCHEDULER, metavar="ADDRESS")
+    dask_scheduler: str | None = flag(None, SCHEDULER, metavar="ADDRESS", place=True, typed=True)
     reading: Reading = ()
 
     def __post_init__(self) -> None:
@@ -226,7 +226,7 @@ class PrepareOptions:
         None, "a pixel is wet from X on, in the data's unit (default: 0.1 mm/h or 10 dBZ)", metavar="X", finite=False
     )
     on_bad_file: str = flag("stop", "what damaged files do: stop, or are left out and listed", choices=ON_BAD_FILE)
-    dask_scheduler: str | None = flag(None, SCHEDULER, metavar="ADDRESS")
+    dask_scheduler: str | None = flag(None, SCHEDULER, metavar="ADDRESS", place=True, typed=True)
     reading: Reading = ()
 
 

@@ -17,6 +17,7 @@ from predjax.radar.store.archive import FORMATS, Share, scan_archive
 from predjax.radar.store.convert import StoreOptions
 from predjax.radar.store.grids import write_grids
 from predjax.radar.store.reading import is_store
+from predjax.radar.store.removal import refuse_foreign
 from predjax.radar.store.writing import Journal
 
 READING = ("layout", "variable", "units", "engine")  # the fields of `DataConfig` that decide what a store holds
@@ -35,7 +36,7 @@ def prepare(options: PrepareOptions, resumed: Callable[[pathlib.Path], object] =
 
     Raises:
       ValueError, OSError: one line: forcings, which a store does not keep; files that cannot be read or belong to a
-        store; an output that exists.
+        store; an output that exists; files in it that are not of a store; another process writes it.
     """
     config = from_dict(DataConfig, dict(options.reading))
     if config.forcings:
@@ -114,6 +115,7 @@ def _refuse_output(output: pathlib.Path, overwrite: bool) -> None:
         raise ValueError(f"{output} exists and is no store of predjax: choose another --output")
     if not overwrite:
         raise FileExistsError(f"{output} exists; --overwrite replaces it")
+    refuse_foreign(output)
 
 
 def _find_files(paths: str, output: pathlib.Path, engine: str) -> list[pathlib.Path]:

@@ -17,14 +17,16 @@ from predjax import parallel
 from predjax.jobs.train_options import Processes
 from predjax.messages import report_error
 
+LOG = logging.getLogger("predjax")
 BEAT_SECONDS = 1.0
 
 
 def start(device: str = "auto") -> None:
     """Choose the platform, and keep compiled programs in the user's cache folder.
 
-    PREDJAX_COMPILATION_CACHE names another folder, or switches the cache off when it is 0. PREDJAX_HEARTBEAT names a
-    file to touch every second, by which `predjax launch` sees that this process is alive.
+    PREDJAX_COMPILATION_CACHE names another folder, or switches the cache off when it is 0. The cache holds machine
+    code, so a folder that other users can write to is not used. PREDJAX_HEARTBEAT names a file to touch every second,
+    by which `predjax launch` sees that this process is alive.
     """
     if os.environ.get("PREDJAX_HEARTBEAT"):
         beat = threading.Thread(target=_beat, args=(pathlib.Path(os.environ["PREDJAX_HEARTBEAT"]),), daemon=True)
@@ -36,9 +38,23 @@ def start(device: str = "auto") -> None:
         return
     if not folder:
         folder = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "predjax"
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o700)
+    if not is_private(pathlib.Path(folder)):
+        LOG.warning("%s: other users can write to this folder, so no compiled programs are kept there", folder)
+        return
     jax.config.update("jax_compilation_cache_dir", str(folder))
     # jax keeps programs that took a second to compile; small networks take less, and run in far less.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
+def is_private(folder: pathlib.Path) -> bool:
+    """Return whether only this user can write to a folder; true where it is missing or nothing tells."""
+    if not hasattr(os, "getuid") or not folder.is_dir():
+        return True
+    status = folder.stat()
+    return status.st_uid == os.getuid() and not status.st_mode & 0o022
 
 
 @contextlib.contextmanager
@@ -55,7 +71,7 @@ def join(processes: Processes | None) -> Iterator[bool]:
         parallel.join_processes(found)
         chief = parallel.is_chief()
         if not chief:
-            logging.getLogger("predjax").setLevel(logging.WARNING)
+            LOG.setLevel(logging.WARNING)
         yield chief
         parallel.leave_processes()
     except BaseException as error:

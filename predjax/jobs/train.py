@@ -1,5 +1,6 @@
 """Train a model: data in; checkpoints, the trained model and its skill on held-out data out."""
 
+import contextlib
 import datetime
 import functools
 import json
@@ -12,12 +13,14 @@ import optax
 
 from predjax import checkpoint, parallel
 from predjax.checkpoint_names import best_path, list_steps
+from predjax.files import write_text
 from predjax.jobs import session
 from predjax.jobs.data import find_cases, spread
 from predjax.jobs.held_out import Verified, draw_decoupling, verify_held_out
 from predjax.jobs.plan import TrainingPlan, plan_training
 from predjax.jobs.train_options import TrainRequest, read_values
 from predjax.kernels.execution import Execution
+from predjax.locks import hold
 from predjax.messages import one_line_messages, show_wait
 from predjax.models.ensemble import Ensemble, make_ensemble
 from predjax.models.forecaster import Forecaster, make_forecaster
@@ -108,10 +111,18 @@ def train(
 
 def run_training(request: TrainRequest, listener: Listener = SILENT) -> TrainResult:
     """Train and verify, or only verify, as a request says; report to the listener. Errors: see `train`."""
+    with contextlib.ExitStack() as writing:
+        return _run(request, listener, writing)
+
+
+def _run(request: TrainRequest, listener: Listener, writing: contextlib.ExitStack) -> TrainResult:
+    """Run a training; `writing` holds the folder that it writes to until all is written."""
     options = request.options
     with session.join(request.processes) as chief:
         with show_wait("reading the data"):
             plan = plan_training(request)
+        if chief and not options.dry_run:
+            writing.enter_context(hold(plan.folder))
         if not options.is_training:
             result = TrainResult(plan.folder, 0, NOT_TRAINED, plan.data.split.rule)
             if chief:
@@ -207,8 +218,7 @@ def _prepare_folder(plan: TrainingPlan, overwrite: bool) -> None:
         old = (*list_steps(folder), best_path(folder), folder / "log.jsonl", folder / SCHEDULE)
         for path in old:
             path.unlink(missing_ok=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(plan.record, indent=1) + "\n")
+    write_text(folder / "config.json", json.dumps(plan.record, indent=1) + "\n")
 
 
 def _draw_schedule(plan: TrainingPlan) -> None:

@@ -13,6 +13,7 @@ from predjax.models.scaling import Scaling
 TASKS = ("forecast", "sequence")
 TEACHER_FORCINGS = ("scheduled", "steps", "parallel")
 COORDINATES = ("fixed", "moving")
+MOST_FRAMES = 10**6  # of a window: more is no window, but a mistake or a damaged file
 LOSSES = ("mse", "balanced", "quantile", "crps")
 
 
@@ -114,6 +115,7 @@ class ModelConfig:
         _check(self.noise >= 0, "noise", self.noise, "0 or positive")
         if self.loss == "crps" and not self.draws:
             raise ValueError(f"loss crps needs members that differ, {self.model_name} draws none: give --noise 0.1")
+        _check(self.total_length <= MOST_FRAMES, "total_length", self.total_length, f"at most {MOST_FRAMES} frames")
         if self.total_length <= self.input_length:
             raise ValueError(f"total_length {self.total_length} must be greater than input_length {self.input_length}")
         if self.conv_on_input and self.num_hidden[0] % 2:

@@ -15,6 +15,7 @@ from predjax.messages import one_line_messages
 from predjax.models.config import ModelConfig
 from predjax.models.ensemble import Ensemble, make_ensemble
 from predjax.models.forecaster import Forecaster, make_forecaster
+from predjax.models.parameters import check_parameters
 from predjax.nowcasts.ensembles import make_ensemble_nowcast
 from predjax.nowcasts.matching import match_newest
 from predjax.nowcasts.moving import move_with_rain
@@ -41,23 +42,28 @@ def load_model(path: str | os.PathLike, member: int | None = None) -> TrainedMod
     """
     path = checkpoint.find(path)
     arrays, record = checkpoint.load(path)
+    params = checkpoint.nest(arrays, "params")
     try:
-        config = from_dict(ModelConfig, record["model"])
+        config, networks = from_dict(ModelConfig, record["model"]), count_seeds(record)
+        check_parameters(config, params, networks)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} holds no model that this predjax knows: {error}") from error
-    params, one = checkpoint.nest(arrays, "params"), make_forecaster(config)
-    if count_seeds(record) > 1:
+    one = make_forecaster(config)
+    if networks > 1:
         if member is None:
             return TrainedModel(make_ensemble(one), params, path, record)
-        if not 0 <= member < count_seeds(record):
-            raise ValueError(f"{path}: member must be from 0 to {count_seeds(record) - 1}, not {member}")
+        if not 0 <= member < networks:
+            raise ValueError(f"{path}: member must be from 0 to {networks - 1}, not {member}")
         params = jax.tree.map(lambda a: a[member], params)
     return TrainedModel(one, params, path, record)
 
 
 def count_seeds(record: dict) -> int:
-    """Return how many networks a checkpoint holds."""
-    return record.get("training", {}).get("num_seeds", 1)
+    """Return how many networks a checkpoint holds. Errors: ValueError, the record says no number."""
+    count = record.get("training", {}).get("num_seeds", 1)
+    if type(count) is not int or count < 1:
+        raise ValueError(f"num_seeds must be a whole number from 1 on, not {count!r}")
+    return count
 
 
 def check_fits(movies: Movies, config: ModelConfig) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from predjax.files import write_text
 from predjax.radar.windows.index import Window
 from predjax.training.run import Run
 
@@ -19,8 +20,7 @@ class Log:
     def __init__(self, path: str | os.PathLike, iteration: int) -> None:
         self.path = pathlib.Path(path)
         kept = [r for r in read_log(path) if r["iteration"] <= iteration] if iteration else []
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text("".join(json.dumps(r) + "\n" for r in kept))
+        write_text(self.path, "".join(json.dumps(r) + "\n" for r in kept))
 
     def add(self, **record: Any) -> None:
         """Append a record. Errors: OSError naming the file, where the disk is full for instance."""
@@ -32,13 +32,15 @@ class Log:
 
 
 def read_log(path: str | os.PathLike) -> list[dict[str, Any]]:
-    """Return the records of a log, without a line that a dying process left half written."""
+    """Return the records of a log; a line that a dying process left half written, or that is none, is left out."""
     records = []
-    for line in pathlib.Path(path).read_text().splitlines() if pathlib.Path(path).is_file() else []:
+    for line in pathlib.Path(path).read_bytes().splitlines() if pathlib.Path(path).is_file() else []:
         try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
             continue
+        if isinstance(record, dict) and type(record.get("iteration")) is int:
+            records.append(record)
     return records
 
 

@@ -18,6 +18,7 @@ from tiny import ROOT, TINY
 from predjax.commands.evaluate import main as evaluate
 from predjax.commands.prepare import main as prepare
 from predjax.commands.train import main as train
+from predjax.locks import hold
 from predjax.radar.formats.open_files import OPEN_FILES
 from predjax.radar.readers import read_movies
 from predjax.radar.store import convert
@@ -289,12 +290,23 @@ def test_a_full_disk_is_one_line_and_no_loss(archive, tmp_path, capsys, monkeypa
 
 
 def test_a_store_in_the_making_belongs_to_one_process(archive, broken, capsys):
-    journal = open(broken.parent / ".store.part" / "journal.jsonl", "ab")  # noqa: SIM115
-    fcntl = pytest.importorskip("fcntl")
-    with contextlib.closing(journal):
-        fcntl.flock(journal, fcntl.LOCK_EX)
-        assert ".store.part: another process writes this store" in refusal(capsys, archive, broken)
+    with hold(broken.parent / ".store.part"):
+        assert f".store.part: process {os.getpid()} on " in refusal(capsys, archive, broken)
     assert run(archive, broken) == 0
+
+
+def test_files_that_no_store_wrote_are_never_removed(archive, broken, capsys):
+    own, inside = broken.parent / ".store.part" / "notes.txt", broken / "grid_0" / "notes.txt"
+    own.write_text("mine")
+    for flags in ((), ("--overwrite",)):
+        assert "notes.txt is no part of a store in the making" in refusal(capsys, archive, broken, *flags)
+    own.unlink()
+    assert run(archive, broken) == 0
+    inside.write_text("mine")
+    assert "notes.txt is no part of the store: move it" in refusal(capsys, archive, broken, "--overwrite")
+    assert inside.read_text() == "mine"
+    inside.unlink()
+    assert run(archive, broken, "--overwrite") == 0
 
 
 def test_damaged_files_stop_the_run_or_are_skipped(archive, frames, tmp_path, capsys):

@@ -11,7 +11,7 @@ from tiny import ROOT
 from predjax.__main__ import COMMANDS
 
 EXECUTED = ("sh", "python")
-WITHOUT_COMMANDS = ("", "text", "json", "diff")  # other languages that a block may have
+WITHOUT_COMMANDS = ("", "text", "json", "yaml", "diff")  # other languages that a block may have
 # By the comment before a block, or by its place: blocks that another test executes.
 TESTED_ELSEWHERE = {
     "main job": ".ci/run",

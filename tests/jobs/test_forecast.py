@@ -137,3 +137,12 @@ def test_a_signal_stops_before_the_next_frame(monkeypatch, tmp_path):
     for outcome in job.watch(ForecastOptions("run", "feed"), files, 0.0, lambda: len(texts) == 2):
         texts.append(outcome.text[11:16])
     assert texts == ["12:00", "12:05"]
+
+
+def test_a_folder_of_nowcasts_has_one_watcher(monkeypatch, tmp_path):
+    monkeypatch.setattr(job, "open_forecasting", lambda options: job.Forecasting(None, ScriptedFeed([[0]]), None))
+    watch = (ForecastOptions("run", "feed"), ForecastFiles(str(tmp_path)), 0.0, lambda: True)
+    first = job.watch(*watch)
+    with pytest.raises(ValueError, match=r"process \d+ on .* writes to this folder"):
+        job.watch(*watch)
+    assert list(first) == [] == list(job.watch(*watch)) and list(tmp_path.iterdir()) == []

@@ -13,6 +13,7 @@ import predjax
 from predjax import checkpoint
 from predjax.checkpoint_names import best_path, list_steps, step_path
 from predjax.jobs.train_options import read_values
+from predjax.locks import hold
 from predjax.models.losses import make_error, squared_error
 from predjax.models.scaling import Scaling
 
@@ -87,6 +88,12 @@ def test_weights_alone_are_verified(tiny_run, tmp_path):
     assert (result.reason, result.iteration) == ("not trained", 0) and not list_steps(tmp_path / "run")
     skill = json.loads((tiny_run / "skill.json").read_text())["methods"]["predrnn_v2"]["rmse"]
     np.testing.assert_allclose(result.verified.verification.common["rmse"][0], skill, rtol=1e-6)
+
+
+def test_a_folder_has_one_training(tmp_path):
+    with hold(tmp_path / "run"), pytest.raises(ValueError, match=r"run: process \d+ on .* writes to this folder"):
+        predjax.train(SAMPLE, save_dir=tmp_path / "run", **TINY)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,15 @@ def test_metrics_are_read_when_the_next_iteration_is_under_way(tmp_path):
     assert len(read_log(log.path)) == 2
 
 
+@pytest.mark.parametrize("line", [b"[1]", b"5", b'{"a": 1}', b'{"iteration": "4"}', b"\xff\x00\x9f", b"[" * 10**5])
+def test_lines_that_are_no_records_are_left_out(line, tmp_path):
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(b'{"iteration": 1, "loss": 2.0}\n' + line + b'\n{"iteration": 3}\n{"iteration": 5, "lo')
+    assert [record["iteration"] for record in read_log(path)] == [1, 3]
+    Log(path, 2).add(iteration=3, loss=1.0)
+    assert read_log(path) == [{"iteration": 1, "loss": 2.0}, {"iteration": 3, "loss": 1.0}]
+
+
 def test_bad_updates_count_in_a_row(tmp_path):
     run = make_run(tmp_path, "u1")
     watch, read = Monitor(run, Log(tmp_path / "log.jsonl", 0), Bar(), 0), []

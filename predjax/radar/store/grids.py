@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import shutil
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -13,6 +12,7 @@ from predjax.radar.store.archive import Bad, Share, Source
 from predjax.radar.store.convert import Part, Readers, StoreOptions, convert
 from predjax.radar.store.packing import Packing
 from predjax.radar.store.reading import FORMAT, VERSION, describe_movies, read_grid
+from predjax.radar.store.removal import remove_grid
 from predjax.radar.store.statistics import STATISTICS, WET_THRESHOLDS
 from predjax.radar.store.writing import GrowingArray, Journal, write_values
 from predjax.radar.windows.runs import find_periods
@@ -106,7 +106,7 @@ def _write_grid(
         if rows:
             files = {array.path.name: array.finish() for array in arrays}
             return _describe_grid(journal, number, source, packing, files, rows)
-    shutil.rmtree(folder)
+    remove_grid(folder)
     return None
 
 

@@ -10,15 +10,16 @@ import io
 import json
 import os
 import pathlib
-import shutil
 from collections.abc import Iterator
 
 import numpy as np
 
 from predjax.files import flush_folder
+from predjax.locks import LOCK, hold
 from predjax.radar.store.reading import FORMAT, INDEX, VERSION, is_store
+from predjax.radar.store.removal import refuse_foreign, remove_store
 
-JOURNAL = "journal.jsonl"
+JOURNAL, OLD = "journal.jsonl", "old"
 
 
 class GrowingArray:
@@ -89,22 +90,28 @@ class Journal:
           archive: [file, size, time of change in ns] of every file.
           overwrite: begin anew where arguments or archive differ from the journal.
 
-        Errors: ValueError, which names the first difference; or another process writes this store.
+        Errors: ValueError, which names the first difference; another process writes this store; the hidden folder holds
+        files that are no part of a store.
         """
         self.folder = output.with_name(f".{output.name}.part")
         self.store = self.folder / "store"
         self.slabs: dict[int, list[dict]] = {}
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / JOURNAL
-        self._file = open(path, "a+b", buffering=0)  # noqa: SIM115
+        self._held = contextlib.ExitStack()
+        self._held.enter_context(hold(self.folder))
         try:
-            _lock(self._file, self.folder)
+            foreign = sorted(set(os.listdir(self.folder)) - {JOURNAL, LOCK, self.store.name, OLD})
+            if foreign:
+                raise ValueError(f"{self.folder / foreign[0]} is no part of a store in the making: move it away first")
+            self._file = open(self.folder / JOURNAL, "a+b", buffering=0)  # noqa: SIM115
+            self._held.callback(self._file.close)
+            if is_store(output):
+                remove_store(self.folder / OLD)  # of a process that was killed at its very end
             lines, end = self._read()
             difference = _find_difference(lines[0], arguments, archive) if len(lines) > 1 else ""
             if difference and not overwrite:
                 raise ValueError(f"{self.folder} was begun {difference}: --overwrite starts anew")
             if difference or len(lines) < 2 or not self.store.is_dir():
-                shutil.rmtree(self.store, ignore_errors=True)
+                remove_store(self.store)
                 lines, end = [], 0
             self._file.truncate(end)
             if not lines:
@@ -113,7 +120,7 @@ class Journal:
                 self.slabs.setdefault(line["grid"], []).append(line)
             self.store.mkdir(exist_ok=True)
         except BaseException:
-            self._file.close()
+            self._held.close()
             raise
 
     def _read(self) -> tuple[list[dict], int]:
@@ -144,7 +151,10 @@ class Journal:
             os.fsync(self._file.fileno())
 
     def finish(self, output: pathlib.Path, index: dict) -> None:
-        """Write the index and give the store its name; an older store of that name is replaced."""
+        """Write the index and give the store its name; an older store of that name is replaced.
+
+        Errors: ValueError, the older store holds other files; it stays, and so does the new one under its hidden name.
+        """
         path = self.store / INDEX
         with _named(path), open(path, "wb") as file:
             file.write(_format_index(index).encode())
@@ -152,21 +162,30 @@ class Journal:
             os.fsync(file.fileno())
         for folder in (*(self.store / grid["folder"] for grid in index["grids"]), self.store):
             flush_folder(folder)
-        old = self.folder / "old"
+        old = self.folder / OLD
         if is_store(output):
+            refuse_foreign(output)
             os.rename(output, old)
         os.rename(self.store, output)
         flush_folder(output.parent)
-        self._file.close()
-        shutil.rmtree(self.folder)
+        remove_store(old)
+        self._remove()
 
     def __enter__(self) -> "Journal":
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._file.close()
         if not self.slabs:  # nothing to go on with
-            shutil.rmtree(self.folder, ignore_errors=True)
+            with contextlib.suppress(ValueError, OSError):
+                self._remove()
+        self._held.close()
+
+    def _remove(self) -> None:
+        """Remove the hidden folder, which is done with."""
+        remove_store(self.store)
+        self._held.close()
+        (self.folder / JOURNAL).unlink(missing_ok=True)
+        self.folder.rmdir()
 
 
 def write_values(path: pathlib.Path, values: np.ndarray) -> int:
@@ -221,17 +240,3 @@ def _write(file: io.FileIO, data: bytes | memoryview) -> None:
     view = memoryview(data).cast("B")
     while len(view):
         view = view[file.write(view) :]
-
-
-def _lock(file: io.FileIO, folder: pathlib.Path) -> None:
-    """Keep other processes out until the file is closed. Errors: ValueError, another process is in already."""
-    try:
-        import fcntl
-    except ImportError:  # not there on Windows
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise ValueError(f"{folder}: another process writes this store") from None
-    except OSError:
-        return  # a file system without locks

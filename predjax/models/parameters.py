@@ -1,0 +1,56 @@
+"""The parameters that a configuration needs, and given parameters held against them before anything is built."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from predjax.models.config import ModelConfig
+from predjax.models.forecaster import make_forecaster
+
+# The patches of the frames of which shapes are found; only layer norm has parameters that depend on them.
+_PATCHES = 16
+_BUILD_ERRORS = (ValueError, TypeError, OverflowError, MemoryError, RecursionError, ArithmeticError, LookupError)
+
+
+def check_parameters(config: ModelConfig, params: Mapping[str, Mapping[str, np.ndarray]], networks: int = 1) -> None:
+    """Check the names, shapes, types and values of parameters `{module: {name: array}}`.
+
+    With several `networks` the first axis of every array is theirs.
+
+    Errors: ValueError, one line: a parameter that is missing or unknown, of another shape, no real numbers or not
+    finite; or a configuration of which nothing can be built.
+    """
+    given = {f"{module}/{name}": array for module, arrays in params.items() for name, array in arrays.items()}
+    for name, array in given.items():
+        if array.dtype.kind != "f":
+            raise ValueError(f"the parameter {name} must be real numbers, found {array.dtype}")
+        if not np.isfinite(array).all():
+            raise ValueError(f"the parameter {name} holds {array[~np.isfinite(array)].flat[0]}")
+    if len(config.num_hidden) > len(given):
+        raise ValueError(f"num_hidden has {len(config.num_hidden)} layers, there are {len(given)} parameters")
+    needed = _find_shapes(config)
+    for name in sorted(given.keys() ^ needed.keys()):
+        raise ValueError(f"the parameter {name} is {'unknown to the model' if name in given else 'missing'}")
+    for name, shape in needed.items():
+        found = given[name].shape
+        expected = shape if networks == 1 else (networks, *shape)
+        tied = config.layer_norm and name.split("/")[-2].startswith("norm")  # to the size of the frames
+        if (found[-1:], len(found)) != (expected[-1:], len(expected)) if tied else found != expected:
+            raise ValueError(f"the parameter {name} has the shape {found}, the model needs {expected}")
+
+
+def _find_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of all parameters by name; nothing is computed."""
+    side = 1 if config.spec.forecaster else config.patch_size * _PATCHES
+    frames = jax.ShapeDtypeStruct((1, config.total_length, side, side, config.img_channel), np.float32)
+    forcings: Any = None
+    if config.num_action_ch:
+        forcings = jax.ShapeDtypeStruct((1, config.total_length, config.num_action_ch), np.float32)
+    try:
+        found = jax.eval_shape(make_forecaster(config).init, jax.random.key(0), frames, forcings)
+    except _BUILD_ERRORS as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0][:200]
+        raise ValueError(f"its configuration gives no model ({reason})") from None
+    return {f"{module}/{name}": x.shape for module, group in found.items() for name, x in group.items()}
