@@ -22,7 +22,7 @@ _INTERVAL = re.compile(r"\binterval:\s*([\d.]+\s*[a-z]+)")
 _ADVERBS = {"hourly": 3600.0, "daily": 86400.0}
 DIFFERENCES = (
     'make sums of one step of them first, rise = ds.{0}.diff("time"); '
-    'ds["{0}"] = rise.where(~(rise < 0), ds.{0}[1:]) with xarray'
+    'ds["{0}"] = rise.where(rise.sum(rise.dims[1:]) >= 0, ds.{0}[1:]) with xarray'
 )
 
 
@@ -105,8 +105,8 @@ def settle_period(period: Period | None, named: dict[str, float], step: float | 
                     f"{name}: {text!r} speaks of {show_duration(seconds)}, and frames are {show_duration(step)} apart: "
                     f"state the period of the sums, --accumulation_period {show_duration(seconds)} or another"
                 )
-        return Period(step, "the time step, which alone tells it")
-    if step and not period.declared and period.seconds > step and not Step(step).fits(period.seconds):
+        return Period(step, "the time step, as nothing else tells it")
+    if step and not period.declared and _overlaps(period, step):
         shown = show_duration(period.seconds)
         raise ValueError(
             f"{name}: sums of {shown} (by {period.found}) every {show_duration(step)} overlap: "
@@ -129,8 +129,12 @@ def convert_unlabelled(
 
 def describe_period(period: Period, step: float | None) -> str:
     """Return the remark on the period of accumulations."""
-    overlap = f", every {show_duration(step)}: they overlap" if step and period.seconds > 1.01 * step else ""
-    return f"sums of {show_duration(period.seconds)}{overlap}, by {period.found}, are read as mean rain rates"
+    overlap = f"; there is one every {show_duration(step)}, so they overlap" if step and _overlaps(period, step) else ""
+    return f"sums of {show_duration(period.seconds)} (by {period.found}) are read as mean rain rates{overlap}"
+
+
+def _overlaps(period: Period, step: float) -> bool:
+    return period.seconds > step and not Step(step).fits(period.seconds)
 
 
 def check_sums(movies: Movies, name: str) -> list[str]:

@@ -219,7 +219,7 @@ def _measure_period(dataset: xr.Dataset, chosen: str, time: str, roles: dict, si
         found = "start_time"
     if starts.ndim and starts.shape[-1] > 1 and (starts == starts[..., :1]).all():
         raise ValueError(
-            f"{label}: all sums begin at {starts.flat[0]:s}, so they run on: "
+            f"{label}: all sums begin at {np.datetime_as_string(starts.flat[0], unit='s')}, so they run on: "
             f"{DIFFERENCES.format(chosen.rpartition('/')[2])}"
         )
     return Period(times.one_period((ends - starts) / np.timedelta64(1, "s"), label), found)
