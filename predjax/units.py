@@ -1,9 +1,8 @@
-"""Units of rain and radar: their names and possible values, conversions of reflectivity, rain rate and accumulation.
+"""Units of rain and radar: their possible values, conversions of reflectivity, rain rate and accumulation.
 
 Every conversion takes arrays of numpy or jax and returns the same kind; numbers become numpy values.
 """
 
-import re
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,70 +32,10 @@ RANGES = {
 }
 _UNLIMITED = Ranges(*[(-np.inf, np.inf)] * 3)
 
-_NAMES = {
-    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), "h"),
-    **dict.fromkeys(("s", "sec", "second", "seconds"), "s"),
-    **dict.fromkeys(("min", "minute", "minutes"), "min"),
-    **dict.fromkeys(("d", "day", "days"), "day"),
-    **dict.fromkeys(("mm", "millimeter", "millimeters", "millimetre", "millimetres"), "mm"),
-    **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), "m"),
-    **dict.fromkeys(("cm", "kg"), None),
-}
 _METRES = {
     **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), 1.0),
     **dict.fromkeys(("km", "kilometer", "kilometers", "kilometre", "kilometres"), 1000.0),
 }
-_LENGTHS = {"mm": 1.0, "cm": 10.0, "m": 1000.0}  # in mm
-_SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "day": 86400.0}
-_POWER = re.compile(r"([a-z]+)\^?\{?([+-]?\d+)?\}?$")
-
-
-def canonical_unit(text: str | None) -> str:
-    """Return the one spelling of a known unit ("mm/h", "dBZ", "1", "mm", "mm/s", ...), or any other text as it is.
-
-    A mass of water per area is its depth: "kg m-2" is "mm" and "kg m-2 s-1" is "mm/s".
-
-    >>> [canonical_unit(text) for text in ("mm h-1", "kg m**-2 s^-1", "DBZ", "", "furlong")]
-    ['mm/h', 'mm/s', 'dBZ', '1', 'furlong']
-    """
-    text = "" if text is None else str(text).strip()
-    if text.lower() in ("", "1", "none", "-", "unitless", "dimensionless"):
-        return "1"
-    if text.lower() in ("dbz", "dbze"):
-        return "dBZ"
-    powers = _powers(text)
-    if powers is None:
-        return text
-    if (powers.get("kg"), powers.get("m")) == (1, -2):
-        powers = {"mm": 1} | {name: power for name, power in powers.items() if name not in ("kg", "m")}
-    length = [name for name in _LENGTHS if powers.get(name) == 1]
-    rest = {name: power for name, power in powers.items() if name not in length}
-    if len(length) == 1 and not rest:
-        return length[0]
-    if len(length) == 1 and len(rest) == 1 and next(iter(rest)) in _SECONDS and set(rest.values()) == {-1}:
-        return f"{length[0]}/{next(iter(rest))}"
-    return text
-
-
-def rate_factor(unit: str) -> float | None:
-    """Return the factor from `unit` to mm/h; None where `unit` is not a depth per time.
-
-    >>> rate_factor("mm h-1"), rate_factor("kg m-2 s-1"), rate_factor("m s-1"), rate_factor("dBZ")
-    (1.0, 3600.0, 3600000.0, None)
-    """
-    length, _, time = canonical_unit(unit).partition("/")
-    if length not in _LENGTHS or time not in _SECONDS:
-        return None
-    return _LENGTHS[length] * 3600.0 / _SECONDS[time]
-
-
-def amount_factor(unit: str) -> float | None:
-    """Return the factor from `unit` to mm; None where `unit` is not a depth.
-
-    >>> amount_factor("kg m-2"), amount_factor("m"), amount_factor("mm/h")
-    (1.0, 1000.0, None)
-    """
-    return _LENGTHS.get(canonical_unit(unit))
 
 
 def metre_factor(unit: str | None) -> float | None:
@@ -138,17 +77,3 @@ def accumulation_to_rain_rate(amount: Any, seconds: float) -> Any:
 def _namespace(array: Any) -> Any:
     """Return the module of an array's functions (numpy or jax.numpy), by the Python array API standard."""
     return array.__array_namespace__() if hasattr(array, "__array_namespace__") else np
-
-
-def _powers(text: str) -> dict[str, int] | None:
-    """Return the powers of the units in a product, "kg m**-2/h" -> {"kg": 1, "m": -2, "h": -1}, or None."""
-    text = re.sub(r"\s*/\s*", " /", text.lower().replace("**", "^"))
-    powers: dict[str, int] = {}
-    for token in re.split(r"[\s*.·]+", text.strip()):
-        sign = -1 if token.startswith("/") else 1
-        match = _POWER.match(token.lstrip("/"))
-        if match is None or match[1] not in _NAMES:
-            return None
-        name = _NAMES[match[1]] or match[1]
-        powers[name] = powers.get(name, 0) + sign * int(match[2] or 1)
-    return powers

@@ -11,7 +11,7 @@ import pytest
 PACKAGE = pathlib.Path(__file__).resolve().parents[1] / "predjax"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 
-TOOLS = {"units", "flags", "files", "locks", "messages"}
+TOOLS = {"units", "unit_names", "flags", "files", "locks", "messages"}
 ROOMS = {  # what each room may import, besides itself
     "units": set(),
     "flags": {"messages"},

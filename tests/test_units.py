@@ -1,4 +1,4 @@
-"""Unit names, the Z-R relation and accumulations."""
+"""The Z-R relation, accumulations and possible values."""
 
 import jax
 import jax.numpy as jnp
@@ -6,30 +6,6 @@ import numpy as np
 import pytest
 
 from predjax import units
-
-
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [
-        *((text, "mm/h") for text in ("mm/h", "mm h-1", "mm/hr", "mm hr^-1", "mm hour-1", "mm h**-1", "mm.h-1")),
-        *((text, "mm/h") for text in ("kg m-2 h-1", "kg m**-2 h**-1", "kg/m2/h", "kg m^-2 h^-1", " MM/H ")),
-        *((text, "mm/s") for text in ("kg m-2 s-1", "kg m**-2 s**-1", "mm/s", "kg/m^2/s", "mm s^{-1}")),
-        *((text, "m/s") for text in ("m s-1", "m/s", "m s**-1")),
-        *((text, "mm") for text in ("mm", "kg m-2", "kg/m2", "millimetres")),
-        *((text, "dBZ") for text in ("dBZ", "dbz", "DBZ", "dBZe")),
-        *((text, "1") for text in ("", "1", "none", None, " ")),
-        *((text, text) for text in ("K", "m2 s-2", "mm2/h", "kg m-3", "10 mm", "percent", "m s-2", "kg")),
-    ],
-)
-def test_a_unit_has_one_spelling_and_an_unknown_one_is_kept(text, name):
-    assert units.canonical_unit(text) == name
-
-
-def test_rates_are_multiplied_into_mm_per_hour():
-    factors = {"mm/h": 1, "kg m-2 s-1": 3600, "m s-1": 3.6e6, "mm/day": 1 / 24, "mm min-1": 60, "cm/h": 10}
-    assert {unit: units.rate_factor(unit) for unit in factors} == pytest.approx(factors, rel=1e-15)
-    assert [units.rate_factor(unit) for unit in ("dBZ", "1", "mm", "K")] == [None] * 4
-    assert [units.amount_factor(unit) for unit in ("mm", "kg m-2", "m", "mm/h")] == [1.0, 1.0, 1000.0, None]
 
 
 def test_marshall_palmer_has_its_textbook_values():

@@ -15,7 +15,11 @@ COMMAND = Command(
     (
         Group("store", PrepareOptions),
         Group("store", RunFlags, ("config",)),
-        Group("reading", DataConfig, ("layout", "variable", "units", "forcings", "engine")),
+        Group(
+            "reading",
+            DataConfig,
+            ("layout", "variable", "units", "source_units", "accumulation_period", "forcings", "engine"),
+        ),
     ),
 )
 

@@ -20,7 +20,8 @@ from predjax.radar.store.reading import is_store
 from predjax.radar.store.removal import refuse_foreign
 from predjax.radar.store.writing import Journal
 
-READING = ("layout", "variable", "units", "engine")  # the fields of `DataConfig` that decide what a store holds
+# The fields of `DataConfig` that decide what a store holds.
+READING = ("layout", "variable", "units", "source_units", "accumulation_period", "engine")
 MOST_SHOWN = 5, 10  # grids and skipped files that a summary names
 
 

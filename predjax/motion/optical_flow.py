@@ -18,7 +18,8 @@ this one gives a dense field at once, with these differences:
 import numpy as np
 from scipy import fft, ndimage
 
-from predjax.units import RAIN_UNITS, canonical_unit, rain_rate_to_dbz
+from predjax.unit_names import canonical_unit
+from predjax.units import RAIN_UNITS, rain_rate_to_dbz
 
 MAX_FRAMES = 4
 # 0.1 mm/h by the relation of Marshall & Palmer: weaker echoes are mostly noise. The ceiling is the strongest rain.

@@ -19,7 +19,8 @@ from predjax.models.stochastic_scales import Case, Scalars, draw, prepare
 from predjax.motion.advection import trace
 from predjax.motion.moving import to_moving
 from predjax.motion.optical_flow import estimate_motion
-from predjax.units import RAIN_UNITS, canonical_unit, dbz_to_rain_rate, rain_rate_to_dbz
+from predjax.unit_names import canonical_unit
+from predjax.units import RAIN_UNITS, dbz_to_rain_rate, rain_rate_to_dbz
 
 MEMBERS = 24
 GROUP_PIXELS = 2**21  # of all lead times of the members that a device draws at once

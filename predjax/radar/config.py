@@ -4,6 +4,7 @@ import dataclasses
 
 from predjax.flags import flag
 from predjax.messages import suggest
+from predjax.unit_names import is_known, read_duration
 
 LAYOUTS = ("auto", "movie,y,x,time", "movie,time,y,x", "movie,time,y,x,channel", "time,y,x")
 LAYOUTS += ("movie,time,feature", "time,feature")  # series
@@ -11,7 +12,16 @@ UNITS = ("file", "mm/h", "dBZ")
 CROP_MODES = ("random", "grid", "centre")
 SPLITS = ("auto", "movie", "time")
 ON_BAD_WINDOW = ("stop", "skip")
-FEED_OPTIONS = ("layout", "variable", "units", "path_length", "engine")  # of reading frames that arrive
+# Of reading frames that arrive.
+FEED_OPTIONS = ("layout", "variable", "units", "source_units", "accumulation_period", "path_length", "engine")
+
+
+def check_unit_options(source_units: str, accumulation_period: str) -> None:
+    """Refuse a unit that is none of rain or reflectivity, and a period that is no time. Errors: ValueError."""
+    if source_units and not is_known(source_units):
+        raise ValueError(f"source_units must be like mm/h, mm, mm/5min, kg m-2 s-1 or dBZ, not {source_units!r}")
+    if accumulation_period and read_duration(accumulation_period) is None:
+        raise ValueError(f"accumulation_period must be a time such as 5min, 1h or day, not {accumulation_period!r}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +38,12 @@ class DataConfig:
         metavar="NAME",
     )
     units: str = flag("file", "unit of the frames: as in the file, mm/h or dBZ (by the file's own Z-R)", choices=UNITS)
+    source_units: str = flag(
+        "", "unit of rain or reflectivity in data that state none, such as mm/5min (default: --units)", metavar="UNIT"
+    )
+    accumulation_period: str = flag(
+        "", "period of sums of rain, such as 60min (default: what the files state, else the time step)", metavar="TIME"
+    )
     forcings: tuple[str, ...] = flag(
         (), "netCDF variables that are known ahead (default: none)", metavar="NAME,NAME,..."
     )
@@ -63,6 +79,7 @@ class DataConfig:
             if getattr(self, name) not in known:
                 rule, hint = f"one of {', '.join(map(repr, known))}", suggest(str(getattr(self, name)), known)
                 raise ValueError(f"{name} must be {rule}, not {getattr(self, name)!r}{hint}")
+        check_unit_options(self.source_units, self.accumulation_period)
         if self.path_length < 0:
             raise ValueError(f"path_length must be a number of lines, not {self.path_length}")
         if self.crop < 0:

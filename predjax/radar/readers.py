@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from predjax.messages import one_line_messages
-from predjax.radar.config import LAYOUTS, UNITS
+from predjax.radar.config import LAYOUTS, UNITS, check_unit_options
 from predjax.radar.formats.catalogue import FOLDER_SUFFIXES, Reading, find_format, list_suffixes, read_labels
 from predjax.radar.formats.datasets import check_engine, encode_dataset, is_movies, list_datasets, name_dataset
 from predjax.radar.formats.decode import check_dtype
@@ -17,6 +17,8 @@ from predjax.radar.formats.joining import join_files, warn_of_duplicates
 from predjax.radar.formats.labels import Header, read_header
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.formats.npy import label_array
+from predjax.radar.formats.open_files import read_start
+from predjax.radar.formats.polar import check_not_nexrad
 from predjax.radar.movies import Movies, Sources, check_sources, log_remarks
 from predjax.radar.store.reading import is_store, read_store
 
@@ -33,8 +35,11 @@ def read_movies(paths: Any, **options: Any) -> Sources:
         are checked and not changed. Or a numpy array, with its `layout`.
       layout: axes of arrays and of arrays in .npy and .npz files, one of LAYOUTS.
       variable: the netCDF variable or the composite's quantity with the frames; empty: the only possible one.
-      units: the unit of the frames: "file", "mm/h" or "dBZ". Files with units are converted to it. Arrays have no unit
-        of their own: it says which unit they are in.
+      units: the unit of the frames: "file", "mm/h" or "dBZ". Files with units are converted to it; data without a unit
+        are taken to be in it.
+      source_units: the unit of data that state none or an unknown one, such as "mm/5min" or "kg m-2 s-1".
+      accumulation_period: the period of sums of rain, such as "60min", where files do not state it or where it is
+        longer than the time step.
       forcings: netCDF variables that are known ahead; "strain" for tables.
       path_length: the number of lines of a path in tables of strains and stresses.
       engine: the engine of xarray to open the files with; empty: the formats that predjax knows.
@@ -50,12 +55,13 @@ def read_movies(paths: Any, **options: Any) -> Sources:
     for name, value, choices in (("layout", reading.layout, LAYOUTS), ("units", reading.units, UNITS)):
         if value not in choices:
             raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
+    check_unit_options(reading.source_units, reading.accumulation_period)
     check_engine(reading.engine)
     if isinstance(paths, np.ndarray):
         if reading.layout == "auto":
             raise ValueError(f"an array of the shape {paths.shape} needs its layout, one of {'; '.join(LAYOUTS[1:])}")
         check_dtype(paths.dtype, "array")
-        found = [label_array(paths, "array", reading.layout, reading.units)]
+        found = [label_array(paths, "array", reading.layout, reading.unit_options)]
     else:
         datasets = list_datasets(paths)
         files = expand_paths(paths, reading.engine) if datasets is None else []
@@ -73,7 +79,7 @@ def _read_datasets(datasets: list, reading: Reading) -> list[Movies]:
         name = name_dataset(one, "dataset" if len(others) == 1 else f"dataset {number}")
         with NETCDF_LOCK:  # it may be in a file
             encoded = encode_dataset(one, name)
-            headers.append(read_header(encoded, name, reading.variable, reading.units, reading.forcings))
+            headers.append(read_header(encoded, name, reading.variable, reading.unit_options, reading.forcings))
     return [*filter(is_movies, datasets), *_join(headers)]
 
 
@@ -81,6 +87,7 @@ def _read_files(files: list[pathlib.Path], reading: Reading) -> list[Movies]:
     formats = {file: find_format(file) for file in files}
     unknown = next((file for file, one in formats.items() if not (one or reading.engine or file.is_dir())), None)
     if unknown is not None:
+        check_not_nexrad(read_start(os.fspath(unknown)), os.fspath(unknown))
         known = ", ".join(list_suffixes())
         raise ValueError(f"{unknown}: the format {unknown.suffix!r} is unknown; known are {known}")
     gridded = {file: None for file, one in formats.items() if reading.engine or (one and one.open)}
@@ -93,7 +100,7 @@ def _read_files(files: list[pathlib.Path], reading: Reading) -> list[Movies]:
         elif one and one.read:
             found.append(one.read(file, reading))
         else:
-            found += read_store(file, reading.variable, reading.units, reading.forcings)
+            found += read_store(file, reading.variable, reading.unit_options, reading.forcings)
     return found
 
 

@@ -18,6 +18,7 @@ from predjax.radar.formats.odim import is_odim, open_odim
 from predjax.radar.formats.open_files import read_start
 from predjax.radar.formats.pgm import SUFFIXES as PGM_SUFFIXES
 from predjax.radar.formats.pgm import is_pgm, open_pgm
+from predjax.radar.formats.quantity import UnitOptions
 from predjax.radar.formats.table import read_table
 from predjax.radar.formats.zarr import is_zarr, open_zarr
 from predjax.radar.movies import Movies
@@ -31,9 +32,16 @@ class Reading(NamedTuple):
     layout: str = "auto"
     variable: str = ""
     units: str = "file"
+    source_units: str = ""
+    accumulation_period: str = ""
     forcings: tuple[str, ...] = ()
     path_length: int = 0
     engine: str = ""
+
+    @property
+    def unit_options(self) -> UnitOptions:
+        """The options of units."""
+        return UnitOptions(self.units, self.source_units, self.accumulation_period)
 
 
 class Format(NamedTuple):
@@ -55,7 +63,7 @@ def _read_array(file: pathlib.Path, reading: Reading) -> Movies:
     if reading.forcings:
         raise ValueError(f"{file}: an array has no variable {reading.forcings[0]!r}; forcings need netCDF files")
     read = read_npy if file.suffix.lower() == ".npy" else read_npz
-    return read(file, reading.layout, reading.units)
+    return read(file, reading.layout, reading.unit_options)
 
 
 def _read_table(file: pathlib.Path, reading: Reading) -> Movies:
@@ -108,7 +116,7 @@ def read_labels(file: str, reading: Reading) -> Header:
     with NETCDF_LOCK:
         try:
             dataset, variable = _open(file, reading)
-            return read_header(dataset, file, variable, reading.units, reading.forcings)
+            return read_header(dataset, file, variable, reading.unit_options, reading.forcings)
         except UnicodeDecodeError as error:
             raise ValueError(f"{file}: a name in the file is no text ({error}): is the file damaged?") from None
         except AttributeError as error:

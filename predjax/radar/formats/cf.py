@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import xarray as xr
 
+from predjax.radar.formats.polar import check_none_polar, check_not_polar
 from predjax.radar.formats.quantity import is_radar_name
 
 ROLES = ("movie", "time", "y", "x", "channel")
@@ -49,14 +50,18 @@ def find_variable(dataset: xr.Dataset, wanted: str, ignored: Iterable[str], file
         name = wanted.strip("/")
         if name not in dataset.variables:
             raise ValueError(f"{file}: there is no variable {wanted!r}; there {_listed(found)}")
+        check_not_polar(dataset, name, file)
         return name
     chosen = [name for name in found if "/" not in name and name not in ignored]
     if not chosen:
         if found:
             raise ValueError(f"{file}: the frames are inside a group: there {_listed(found)}; choose with --variable")
+        check_none_polar(dataset, file)
         top = {name: one for name, one in dataset.variables.items() if "/" not in str(name)}
         shapes = [f"{name} ({', '.join(map(str, one.dims))})" for name, one in top.items() if one.ndim >= 2]
         raise ValueError(f"{file}: no variable has the dimensions time, y and x; found {', '.join(shapes) or 'none'}")
+    for name in chosen:
+        check_not_polar(dataset, name, file)
     if len(chosen) > 1:
         radar = [one for one in chosen if is_radar_name(_text(dataset.variables[one], "standard_name"))]
         radar = radar if len(radar) == 1 else [one for one in radar if not _is_product(dataset, one)]

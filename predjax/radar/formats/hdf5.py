@@ -7,6 +7,7 @@ import numpy as np
 
 from predjax.radar.formats.classic import check_classic_size
 from predjax.radar.formats.open_files import FileArray, read_start
+from predjax.radar.formats.polar import check_not_nexrad
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 _CLASSIC = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
@@ -25,6 +26,7 @@ def open_hdf5(path: str) -> netCDF4.Dataset:
     if start[:4] in _CLASSIC:
         check_classic_size(path)
     elif start != HDF5:
+        check_not_nexrad(start, path)
         raise ValueError(f"{path}: not a netCDF file (it starts with {start!r})")
     try:
         dataset = netCDF4.Dataset(pathlib.Path(path))

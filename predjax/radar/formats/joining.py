@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from predjax.messages import one_line
+from predjax.radar.formats.accumulation import Period, check_sums, describe_period, settle_period
 from predjax.radar.formats.frames import FileFrames
 from predjax.radar.formats.labels import Field, Header
 from predjax.radar.formats.lazy import read_later
@@ -83,7 +84,9 @@ def _join(headers: list[Header], source: str) -> Joined:
         left = left[np.argsort(times[left], kind="stable")]
         time, spare_times, spare_places, places = time[None], times[left], places[left], places[kept]
     step = None if time is None else Step.of_times(time)
-    parts = [(header.file, _with_units(header, step.seconds if step else None)) for header in headers]
+    periods = [_find_period(header, step.seconds if step else None) for header in headers]
+    parts = [(header.file, _with_units(header, period)) for header, period in zip(headers, periods)]
+    sums = {period: describe_period(period, step.seconds if step else None) for period in periods if period}
     forcings = [(header.file, header.forcings) for header in headers]
     shape = (first.movies, len(places), *first.grid.shape)
     movies = build_movies(
@@ -92,8 +95,10 @@ def _join(headers: list[Header], source: str) -> Joined:
         attrs=dict(first.conversion.attrs) | first.attrs,
         source=source,
         files=[headers[part].file for part in dict.fromkeys(places[:, 0].tolist())],
-        remarks=[*_describe_conversion(first), *(remark for header in headers for remark in header.remarks)],
+        remarks=[*(remark for header in headers for remark in header.remarks), *sums.values()],
     )
+    if any(period and header.period is None for header, period in zip(headers, periods)):
+        movies.attrs["remarks"] += check_sums(movies, f"{first.file}: {first.attrs['variable']}")
     # Only a history has lines.
     movies.attrs |= {
         key: one_line(value) if key != "history" and isinstance(value, str) else value
@@ -110,14 +115,16 @@ def _join(headers: list[Header], source: str) -> Joined:
     return Joined(movies, files, places, read_later(DIMENSIONS, spare), spare_times, spare_places)
 
 
-def _with_units(header: Header, step: float | None) -> tuple[Field, ...]:
+def _find_period(header: Header, step: float | None) -> Period | None:
+    """Return the period of accumulations, or None of other values."""
+    if not header.conversion.accumulation:
+        return None
+    return settle_period(header.period, header.named, step, f"{header.file}: {header.attrs['variable']}")
+
+
+def _with_units(header: Header, period: Period | None) -> tuple[Field, ...]:
     """Return the fields of a file with the conversion to the unit of the movie."""
-    seconds = header.period or step
-    if header.conversion.accumulation and seconds is None:
-        raise ValueError(
-            f"{header.file}: {header.attrs['variable']} is an accumulation, and nothing tells its period: "
-            "there are no time bounds, no start_time, no accumulation_minutes and no time step"
-        )
+    seconds = period.seconds if period else None
     return tuple(field._replace(decoder=header.conversion.apply(field.decoder, seconds)) for field in header.fields)
 
 
@@ -135,16 +142,6 @@ def warn_of_duplicates(joined: Joined) -> None:
         when = np.datetime_as_string(min(found), unit="s")
         more = f" and {len(found) - 1} more times" if len(found) > 1 else ""
         _LOG.warning("%s and %s both hold a frame of %s%s: the first file's is used", one, other, when, more)
-
-
-def _describe_conversion(header: Header) -> list[str]:
-    """Return the remark on the conversion between rain and reflectivity, if there is one."""
-    conversion = header.conversion
-    if not conversion.to:
-        return []
-    whose = "the file's own" if conversion.own_zr else "Marshall and Palmer's, the file has none"
-    units = "mm/h to dBZ" if conversion.to == "dBZ" else "dBZ to mm/h"
-    return [f"{units} by Z = {conversion.zr_a:g} R^{conversion.zr_b:g} ({whose})"]
 
 
 def _warn_of_chunks(header: Header, source: str) -> None:

@@ -8,10 +8,11 @@ import numpy as np
 import xarray as xr
 
 from predjax.radar.formats import cf, times
+from predjax.radar.formats.accumulation import DIFFERENCES, Period, choose_period, name_durations
 from predjax.radar.formats.decode import Decoder, read_number, read_packing, with_code_values
 from predjax.radar.formats.lazy import find_source
 from predjax.radar.formats.open_files import FileArray
-from predjax.radar.formats.quantity import Conversion, plan_conversion
+from predjax.radar.formats.quantity import Conversion, UnitOptions, plan_conversion
 from predjax.radar.grid import Grid
 from predjax.radar.step import Step
 
@@ -53,7 +54,8 @@ class Header:
     forcing_names: tuple[str, ...]
     channel: tuple | None  # labels of the channels, or None to number them
     conversion: Conversion
-    period: float | None  # length of the accumulations in seconds where the file says so
+    period: Period | None  # of accumulations, where the file or the user states it
+    named: dict[str, float]  # durations that the names of accumulations speak of; see `accumulation.name_durations`
     attrs: dict  # more attributes of the frames
     file_attrs: dict  # global attributes to keep
     chunk: int  # frames in one compressed chunk
@@ -65,7 +67,7 @@ class Header:
         return None if self.time is None else Step.of_times(self.time)
 
 
-def read_header(dataset: xr.Dataset, file: str, variable: str, units: str, forcings: Sequence[str]) -> Header:
+def read_header(dataset: xr.Dataset, file: str, variable: str, units: UnitOptions, forcings: Sequence[str]) -> Header:
     """Read the labels of a Dataset that a format opened, with its numbers undecoded; called under NETCDF_LOCK.
 
     The `variable` holds the frames; empty: the only one that can be meant. `forcings` are variables as well.
@@ -98,11 +100,13 @@ def read_header(dataset: xr.Dataset, file: str, variable: str, units: str, forci
     known = [_find_forcing(dataset, path, sizes, f"{file}: {path}") for path in forcings]
     period = None
     if conversion.accumulation:
-        period = None if time is None else _measure_period(dataset, chosen, time, roles, sizes, file)
+        measured = None if time is None else _measure_period(dataset, chosen, time, roles, sizes, file)
         minutes = attrs.get("accumulation_minutes", global_attrs.get("accumulation_minutes"))
         minutes = read_number(minutes, "accumulation_minutes", name)
-        if period is None and minutes is not None:
-            period = times.one_period(np.float64(minutes) * 60, f"{name}: accumulation_minutes")
+        if measured is None and minutes is not None:
+            label = "accumulation_minutes"
+            measured = Period(times.one_period(np.float64(minutes) * 60, f"{name}: {label}"), label)
+        period = choose_period(measured, conversion.source_units, units.accumulation_period, name)
     chunks = dict(zip(roles.values(), frames.encoding.get("chunksizes") or frames.encoding.get("chunks") or ()))
     more = {key: attrs[key] for key in ("proj4",) if key in attrs and not grid.mapping}
     return Header(
@@ -117,10 +121,12 @@ def read_header(dataset: xr.Dataset, file: str, variable: str, units: str, forci
         channel=_name_channels(dataset, chosen, roles),
         conversion=conversion,
         period=period,
+        named=name_durations(attrs, chosen.rpartition("/")[2]) if conversion.accumulation else {},
         attrs={"variable": chosen.rpartition("/")[2], "dtype_on_disk": str(frames.dtype)}
         | ({"grid_mapping": grid.mapping_name} if grid.mapping else more),
         file_attrs={key: global_attrs[key] for key in _FILE_ATTRS if key in global_attrs},
         chunk=chunks.get("time", 1),
+        remarks=conversion.remarks,
     )
 
 
@@ -194,8 +200,8 @@ def _read_dates(dataset: xr.Dataset, name: str, roles: dict, sizes: dict, file: 
     return np.broadcast_to(values, (sizes.get("movie", 1), sizes.get("time", 1)))
 
 
-def _measure_period(dataset: xr.Dataset, chosen: str, time: str, roles: dict, sizes: dict, file: str) -> float | None:
-    """Return the accumulation period in seconds, from time bounds or from start_time and time; else None."""
+def _measure_period(dataset: xr.Dataset, chosen: str, time: str, roles: dict, sizes: dict, file: str) -> Period | None:
+    """Return the accumulation period, from time bounds or from start_time and time; else None."""
     variable = dataset.variables[time]
     bounds = cf.lookup(dataset, time, str(cf.attributes(variable).get("bounds", "")))
     if bounds is not None:
@@ -203,12 +209,20 @@ def _measure_period(dataset: xr.Dataset, chosen: str, time: str, roles: dict, si
         if one.shape != (*variable.shape, 2):
             raise ValueError(f"{label}: bounds must have the shape {(*variable.shape, 2)}, found {one.shape}")
         dates = times.decode_times(one.values, cf.attributes(variable) | cf.attributes(one), label)
-        return times.one_period((dates[..., 1] - dates[..., 0]) / np.timedelta64(1, "s"), label)
-    start = cf.lookup(dataset, chosen, "start_time")
-    if start is None or " since " not in str(cf.attributes(dataset.variables[start]).get("units", "")):
-        return None
-    ends, starts = (_read_dates(dataset, name, roles, sizes, file) for name in (time, start))
-    return times.one_period((ends - starts) / np.timedelta64(1, "s"), f"{file}: start_time")
+        starts, ends, found = dates[..., 0], dates[..., 1], "time bounds"
+    else:
+        start = cf.lookup(dataset, chosen, "start_time")
+        if start is None or " since " not in str(cf.attributes(dataset.variables[start]).get("units", "")):
+            return None
+        starts, ends = (_read_dates(dataset, name, roles, sizes, file) for name in (start, time))
+        label = f"{file}: start_time"
+        found = "start_time"
+    if starts.ndim and starts.shape[-1] > 1 and (starts == starts[..., :1]).all():
+        raise ValueError(
+            f"{label}: all sums begin at {np.datetime_as_string(starts.flat[0], unit='s')}, so they run on: "
+            f"{DIFFERENCES.format(chosen.rpartition('/')[2])}"
+        )
+    return Period(times.one_period((ends - starts) / np.timedelta64(1, "s"), label), found)
 
 
 def _read_grid(dataset: xr.Dataset, name: str, roles: dict[str, str], sizes: dict[str, int], file: str) -> Grid:

@@ -10,14 +10,15 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from predjax.radar.config import LAYOUTS
+from predjax.radar.formats.accumulation import convert_unlabelled
 from predjax.radar.formats.decode import Decoder, check_dtype
 from predjax.radar.formats.lazy import read_later
+from predjax.radar.formats.quantity import AS_STATED, UnitOptions, plan_conversion
 from predjax.radar.movies import DIMENSIONS, Movies, build_movies
 
 _LOG = logging.getLogger("predjax")
 _MAGIC = b"\x93NUMPY"
 _VERSIONS = ((1, 0), (2, 0), (3, 0))
-_QUANTITIES = {"mm/h": "rain", "dBZ": "reflectivity"}
 
 
 class ArrayFrames:
@@ -53,18 +54,18 @@ class ArrayFrames:
         return self._decoder.codes(np.array(part), self._name) if self._coded else self._decoder(part, self._name)
 
 
-def read_npy(file: str | os.PathLike, layout: str = "auto", units: str = "file") -> Movies:
+def read_npy(file: str | os.PathLike, layout: str = "auto", units: UnitOptions = AS_STATED) -> Movies:
     """Read the array of a .npy file as Movies without dates, not yet checked; pixels are read when they are indexed.
 
-    An array has no unit to convert from, so `units` says what it is in: "file" (the frames get units "1"), "mm/h" or
-    "dBZ". The layout is one of LAYOUTS.
+    An array states no unit: `source_units` tells it, else `units`; without both the frames get units "1". The layout is
+    one of LAYOUTS.
 
     Errors: ValueError or OSError, one line with the file, the rule and what was found.
     """
     return label_array(open_npy(file), file, layout, units)
 
 
-def label_array(array: np.ndarray, file: str | os.PathLike, layout: str, units: str) -> Movies:
+def label_array(array: np.ndarray, file: str | os.PathLike, layout: str, units: UnitOptions) -> Movies:
     """Label an array whose axes are `layout`; see `read_npy`."""
     if array.size == 0:
         raise ValueError(f"{file}: the array is empty, its shape is {array.shape}")
@@ -79,15 +80,17 @@ def label_array(array: np.ndarray, file: str | os.PathLike, layout: str, units: 
     return label_frames(ordered, file, units)
 
 
-def label_frames(array: Any, file: str | os.PathLike, units: str) -> Movies:
+def label_frames(array: Any, file: str | os.PathLike, units: UnitOptions) -> Movies:
     """Label anything that is indexed like an array (movie, time, y, x, channel)."""
-    decoder = Decoder(dtype=array.dtype.str, quantity=_QUANTITIES.get(units, ""))
+    conversion = plan_conversion({}, {}, units, str(file))
+    decoder, remarks = convert_unlabelled(conversion, Decoder(dtype=array.dtype.str), units, str(file))
     name = pathlib.Path(file).name
     return build_movies(
         read_later(DIMENSIONS, ArrayFrames(array, decoder, str(file))),
-        attrs={"units": "1" if units == "file" else units, "dtype_on_disk": str(array.dtype)},
+        attrs=dict(conversion.attrs) | {"dtype_on_disk": str(array.dtype)},
         source=name,
         files=[str(file)],
+        remarks=remarks,
     )
 
 

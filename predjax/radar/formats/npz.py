@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from predjax.radar.formats.npy import label_array, label_frames, read_array_header
+from predjax.radar.formats.quantity import AS_STATED, UnitOptions
 from predjax.radar.movies import Movies
 
 _KEYS = ("clips", "dims", "input_raw_data")
@@ -36,7 +37,7 @@ class ClipFrames:
         return frames[(..., y, x, channel)]
 
 
-def read_npz(file: str | os.PathLike, layout: str = "auto", units: str = "file") -> Movies:
+def read_npz(file: str | os.PathLike, layout: str = "auto", units: UnitOptions = AS_STATED) -> Movies:
     """Read a .npz file: the clips of a Moving-MNIST file of PredRNN, or the only array in the file (see `read_npy`).
 
     A Moving-MNIST file has `dims` (1, 3) = (C, H, W), or (2, 3) for inputs and outputs, `input_raw_data`

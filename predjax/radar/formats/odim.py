@@ -21,10 +21,12 @@ from predjax.radar.formats.hdf5 import HDF5, attributes_at, find_array, number, 
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.formats.open_files import OPEN_FILES
 from predjax.radar.formats.placement import place_corners
+from predjax.radar.formats.polar import ADVICE
 from predjax.radar.grid import Grid
 
 QUANTITIES = {**dict.fromkeys(("DBZH", "DBZV", "TH", "TV"), REFLECTIVITY), "RATE": RATE, "ACRR": AMOUNT}
 _OBJECTS = ("COMP", "IMAGE")
+_POLAR = ("PVOL", "SCAN", "ELEV", "AZIM", "RAY")
 _CORNERS = ("UL", "UR", "LL", "LR")
 
 
@@ -52,7 +54,8 @@ def _read_composite(file: netCDF4.Dataset, path: str, variable: str) -> Composit
     what = attributes_at(file, "what")
     kind = text(what, "object", f"{path}: what")
     if kind not in _OBJECTS:
-        raise ValueError(f"{path}: the object must be a composite ({', '.join(_OBJECTS)}), found {kind}")
+        polar = f", which is polar: {ADVICE}" if kind in _POLAR else ""
+        raise ValueError(f"{path}: the object must be a composite ({', '.join(_OBJECTS)}), found {kind}{polar}")
     group, described = _find_data(file, path, variable)
     name = f"{path}: {group}"
     parent = group.split("/")[0]

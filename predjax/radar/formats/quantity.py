@@ -1,9 +1,9 @@
 """The quantity that a variable measures, and its conversion to the requested unit."""
 
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
-from predjax import units
+from predjax import unit_names, units
 from predjax.radar.formats.decode import Decoder
 
 _REFLECTIVITY = "equivalent_reflectivity_factor"
@@ -15,6 +15,19 @@ _RATES = {
     "precipitation_flux": "lwe_precipitation_rate",
     "lwe_thickness_of_precipitation_amount": "lwe_precipitation_rate",
 }
+# Words in names of a quantity, and its usual unit.
+_QUANTITIES = {("reflectivity", "dbz"): "dBZ", ("amount", "accumul"): "mm", ("rain", "precip"): "mm/h"}
+
+
+class UnitOptions(NamedTuple):
+    """What a user says of units: the options of these names, see `radar.config.DataConfig`."""
+
+    units: str = "file"
+    source_units: str = ""
+    accumulation_period: str = ""
+
+
+AS_STATED = UnitOptions()  # a user says nothing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +43,8 @@ class Conversion:
     zr_b: float
     own_zr: bool  # whether zr_a and zr_b are the file's own
     attrs: tuple[tuple[str, object], ...]  # the attributes of the frames after the conversion
+    source_units: str  # the unit of the values before the conversion
+    remarks: tuple[str, ...]  # a line for each unit that was taken for something
 
     def apply(self, packing: Decoder, seconds: float | None) -> Decoder:
         """Return the decoder with this conversion; `seconds` is the period of an accumulation."""
@@ -51,33 +66,42 @@ def is_radar_name(standard_name: str) -> bool:
     return " " not in standard_name and (_is_rain_name(standard_name) or standard_name == _REFLECTIVITY)
 
 
-def plan_conversion(attrs: dict, global_attrs: dict, wanted: str, name: str) -> Conversion:
-    """Decide how the variable with `attrs` becomes `wanted`: "file", "mm/h" or "dBZ".
+def plan_conversion(attrs: dict, global_attrs: dict, wanted: UnitOptions, name: str) -> Conversion:
+    """Decide how the variable with `attrs` becomes the wanted unit: "file", "mm/h" or "dBZ".
 
     Rain rates and accumulations of any unit become mm/h even when the file's unit is kept. A speed (m s-1) is
-    rain only when the standard name says so, and a mass per area that has another standard name is no accumulation.
+    rain only when the standard name or the user says so, and a mass per area that has another standard name is no
+    accumulation.
 
-    Errors: ValueError, the unit cannot be converted, or the file's Z-R relation is not a pair of positive numbers.
+    Errors: ValueError, the unit cannot be converted, it is not what the user says, or the file's Z-R relation is not a
+    pair of positive numbers.
     """
-    unit = units.canonical_unit(attrs.get("units"))
+    text, declared, remarks = _choose_unit(attrs, wanted, name)
+    unit, depth = unit_names.canonical_unit(text), unit_names.read_depth(text)
     standard_name = str(attrs.get("standard_name", ""))
-    rain = _is_rain_name(standard_name)
-    rate, amount = units.rate_factor(unit), units.amount_factor(unit)
+    rain = declared or _is_rain_name(standard_name)
+    accumulation = False
+    quantity, factor, own = "", 1.0, unit
     if unit == "dBZ":
-        quantity, factor, own = "reflectivity", 1.0, "dBZ"
-    elif rate is not None and (rain or unit.startswith("mm/")):
-        quantity, factor, own = "rain", rate, "mm/h"
-    elif amount is not None and (rain if standard_name else unit == "mm"):
-        quantity, factor, own = "rain", amount, "mm/h"
-    else:
-        quantity, factor, own = "", 1.0, unit
-    target = own if wanted == "file" else wanted
+        quantity = "reflectivity"
+    elif depth and depth.seconds and not depth.counted and (rain or depth.is_small):
+        quantity, factor, own = "rain", unit_names.rate_factor(text) or 0.0, "mm/h"
+    elif depth and (rain or (depth.is_small and (depth.counted or not standard_name))):
+        quantity, factor, own, accumulation = "rain", depth.mm, "mm/h", depth.counted or not depth.seconds
+    target = own if wanted.units == "file" else wanted.units
     if not quantity and target != own:
-        raise ValueError(f"{name}: the unit {attrs.get('units', '')!r} cannot be converted to {target}")
+        hint = "" if unit_names.is_known(text) else "; --source_units states the one that it stands for"
+        raise ValueError(f"{name}: the unit {text!r} cannot be converted to {target}{hint}")
+    if wanted.accumulation_period and not accumulation:
+        if not quantity:
+            raise ValueError(
+                f"{name}: --accumulation_period {wanted.accumulation_period} is of sums, but the unit is {text!r}: "
+                "--source_units mm states that they are sums"
+            )
+        remarks.append(f"the values are in {text}, no sums: --accumulation_period is not used")
     to = target if target != own else ""
     zr = _zr(attrs, global_attrs, name)
     zr_a, zr_b = zr or (units.ZR_A, units.ZR_B)
-    accumulation = quantity == "rain" and amount is not None
     frames_attrs = {key: attrs[key] for key in ("standard_name", "long_name") if key in attrs}
     frames_attrs["units"] = target
     if to:
@@ -89,9 +113,63 @@ def plan_conversion(attrs: dict, global_attrs: dict, wanted: str, name: str) -> 
         frames_attrs["long_name"] = "rain rate"
     if zr or to:
         frames_attrs |= {"zr_a": zr_a, "zr_b": zr_b}
+    if to:
+        whose = "the file's own" if zr else "Marshall and Palmer's, the file has none"
+        remarks.append(f"{'mm/h to dBZ' if to == 'dBZ' else 'dBZ to mm/h'} by Z = {zr_a:g} R^{zr_b:g} ({whose})")
     return Conversion(
-        quantity, target, factor, accumulation, to, zr_a, zr_b, zr is not None, tuple(frames_attrs.items())
+        quantity=quantity,
+        units=target,
+        factor=factor,
+        accumulation=accumulation,
+        to=to,
+        zr_a=zr_a,
+        zr_b=zr_b,
+        own_zr=zr is not None,
+        attrs=tuple(frames_attrs.items()),
+        source_units=text,
+        remarks=tuple(remarks),
     )
+
+
+def _choose_unit(attrs: dict, wanted: UnitOptions, name: str) -> tuple[str, bool, list[str]]:
+    """Return the unit of stored values as a text, whether the user states it, and remarks on what was taken for it."""
+    stated, remarks = _find_unit(attrs)
+    is_none, source = unit_names.canonical_unit(stated) == "1", wanted.source_units
+    found = "no unit is stated" if is_none else f"the unit {stated!r} is not known"
+    if unit_names.is_known(stated):
+        if source and not unit_names.is_same(stated, source):
+            raise ValueError(f"{name}: the unit is {stated}, not {source} as --source_units says")
+        return stated, False, remarks
+    if source:
+        return source, True, [f"{found}: values are taken as {source}, as --source_units says"]
+    if is_none and wanted.units != "file":
+        word, meant = _find_quantity(attrs)
+        if meant and meant != wanted.units:
+            hint = f"state it, such as --source_units {meant}"
+            raise ValueError(f"{name}: {found}, and {word!r} is not in {wanted.units}: {hint}")
+        text = f"{found}: values are taken as {wanted.units}, as --units says; --source_units would state another unit"
+        return wanted.units, True, [text]
+    if is_radar_name(str(attrs.get("standard_name", ""))):
+        remarks = [f"{found}: values are kept as they are; --source_units would state their unit"]
+    return stated, False, remarks
+
+
+def _find_quantity(attrs: dict) -> tuple[str, str]:
+    """Return the first name of values that tells their quantity, and the usual unit of that; two "" without any."""
+    for text in (str(attrs.get(key, "")) for key in ("standard_name", "long_name")):
+        for words, unit in _QUANTITIES.items():
+            if any(word in text.lower() for word in words):
+                return text, unit
+    return "", ""
+
+
+def _find_unit(attrs: dict) -> tuple[str, list[str]]:
+    """Return the unit that the attribute `units` states, else `unit`, and a remark in that case; "" without any."""
+    texts = {key.lower(): str(value).strip() for key, value in attrs.items() if key.lower() in ("units", "unit")}
+    own, other = texts.get("units", ""), texts.get("unit", "")
+    if unit_names.canonical_unit(own) == "1" and unit_names.canonical_unit(other) != "1":
+        return other, [f"the unit {other} is that of the attribute 'unit'"]
+    return own, []
 
 
 def _is_rain_name(standard_name: str) -> bool:

@@ -119,7 +119,7 @@ def _try_headers(config: DataConfig, files: Sequence[str]) -> list[Header | None
 
 
 def _reading(config: DataConfig) -> Reading:
-    return Reading(variable=config.variable, units=config.units, engine=config.engine)
+    return Reading(**{name: getattr(config, name) for name in Reading._fields})._replace(forcings=())
 
 
 def _note(bad: list[Bad], file: str, error: Exception, skip: bool) -> None:
@@ -141,7 +141,7 @@ def _give(movies: Movies) -> Movies:
 
 def _array_source(file: pathlib.Path, config: DataConfig) -> Source:
     mapped = file.suffix.lower() == ".npy"
-    open_array = functools.partial(read_npy if mapped else read_npz, file, config.layout, config.units)
+    open_array = functools.partial(read_npy if mapped else read_npz, file, config.layout, _reading(config).unit_options)
     movies = check_movies(open_array())
     return Source(movies.attrs["source"], movies["frames"].shape, open_array, None, mapped)
 

@@ -49,11 +49,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from predjax.radar.formats.accumulation import convert_unlabelled
 from predjax.radar.formats.decode import Decoder
 from predjax.radar.formats.lazy import read_later
 from predjax.radar.formats.npy import open_npy
-from predjax.radar.formats.quantity import plan_conversion
+from predjax.radar.formats.quantity import AS_STATED, UnitOptions, plan_conversion
 from predjax.radar.movies import DIMENSIONS, Movies, build_movies
+from predjax.units import RAIN_UNITS
 
 FORMAT, VERSION = "predjax store", 1
 INDEX = "index.json"
@@ -106,13 +108,13 @@ def is_store(path: str | os.PathLike) -> bool:
 
 
 def read_store(
-    path: str | os.PathLike, variable: str = "", units: str = "file", forcings: Sequence[str] = ()
+    path: str | os.PathLike, variable: str = "", units: UnitOptions = AS_STATED, forcings: Sequence[str] = ()
 ) -> list[Movies]:
     """Read the Movies that a store was made of, one for each grid, not yet checked; the frames stay in the file.
 
     The `variable` is empty or the one that the store holds; `forcings` must be empty. The units "file" are those of the
     store; "mm/h" or "dBZ" converts by the store's own Z-R relation, or, without one, by the relation of Marshall and
-    Palmer.
+    Palmer. The other options of units are those of the files that it was made of, and count where it has no unit.
 
     Errors: ValueError or OSError, one line with the file, the rule and what was found.
     """
@@ -128,7 +130,7 @@ def read_store(
         raise ValueError(f"{path / INDEX}: the index is damaged ({error})") from None
 
 
-def read_grid(path: pathlib.Path, grid: dict, variable: str = "", units: str = "file") -> Movies:
+def read_grid(path: pathlib.Path, grid: dict, variable: str = "", units: UnitOptions = AS_STATED) -> Movies:
     """Read the Movies of one entry of the index; see `read_store`."""
     folder, attrs = path / grid["folder"], {**grid["attrs"], "units": grid["units"]}
     # Arrays have no names; and a name is kept without its group.
@@ -147,11 +149,12 @@ def read_grid(path: pathlib.Path, grid: dict, variable: str = "", units: str = "
     table = np.array(open_npy(folder / "values.npy")) if "values.npy" in grid["files"] else None
     decode: Callable | None = None
     remarks = list(grid["movie_attrs"].get("remarks", ()))
-    if units not in ("file", attrs["units"]):
+    if attrs["units"] in RAIN_UNITS:  # what a user says of the files that it was made of is not about the store
+        units = UnitOptions(units.units)
+    if units._replace(units="file") != AS_STATED or units.units not in ("file", attrs["units"]):
         conversion = plan_conversion(attrs, {}, units, str(path))
-        decoder, attrs = conversion.apply(Decoder(dtype="<f4"), None), attrs | dict(conversion.attrs)
-        whose = "the store's own" if conversion.own_zr else "Marshall and Palmer's, the store has none"
-        remarks.append(f"converted to {units} by Z = {conversion.zr_a:g} R^{conversion.zr_b:g} ({whose})")
+        decoder, found = convert_unlabelled(conversion, Decoder(dtype="<f4"), units, str(path))
+        attrs, remarks = attrs | dict(conversion.attrs), remarks + found
         if table is None:
             decode = functools.partial(decoder, name=str(folder / "frames.npy"))
         else:

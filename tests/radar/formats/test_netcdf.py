@@ -278,7 +278,7 @@ def test_what_is_no_rain_keeps_its_unit(tmp_path, frames):
 
 
 def with_bounds(path):
-    add(path, "bounds", 300.0 * np.arange(4)[:, None] + [-600, 0], ("time", "nv"))
+    add(path, "bounds", 1800.0 * np.arange(4)[:, None] + [-600, 0], ("time", "nv"))
     annotate(path, "time", bounds="bounds")
 
 
@@ -286,17 +286,18 @@ def with_bounds(path):
     ("prepare", "minutes"),
     [
         (with_bounds, 10),
-        (lambda path: add(path, "start_time", 300.0 * np.arange(4) - 900, ("time",), units=SECONDS), 15),
+        (lambda path: add(path, "start_time", 1800.0 * np.arange(4) - 900, ("time",), units=SECONDS), 15),
         (lambda path: annotate(path, "rain", accumulation_minutes=20), 20),
         (lambda path: annotate(path, None, accumulation_minutes=np.float32(30)), 30),
-        (lambda path: None, 5),
+        (lambda path: None, 30),
     ],
 )
 @pytest.mark.parametrize("attrs", [{"units": "mm"}, {"units": "kg m-2", "standard_name": "rainfall_amount"}])
 def test_accumulations_become_rates_by_their_period(tmp_path, frames, prepare, minutes, attrs):
-    path = write(tmp_path / "a.nc", frames, **attrs)
+    path = write(tmp_path / "a.nc", frames, seconds=1800, **attrs)
     prepare(path)
     (movies,) = read(path)
+    assert movies.attrs["remarks"][0].startswith(f"sums of {minutes}min (by ")
     np.testing.assert_array_equal(movies.frames.values[0, ..., 0], (frames.astype("f8") * (60 / minutes)).astype("f4"))
     assert movies.frames.attrs["units"] == "mm/h" and movies.frames.attrs["long_name"] == "rain rate"
     assert movies.frames.attrs.get("standard_name", "rainfall_rate") == "rainfall_rate"
@@ -312,14 +313,17 @@ def test_the_period_of_single_frames_is_their_own_or_the_step_of_the_series(tmp_
         with netCDF4.Dataset(path) as file:
             end = file["valid_time"][...].item()
         add(path, "start_time", np.int64(end - 3600), units=SECONDS)
-    np.testing.assert_array_equal(read(*paths)[0].frames.values[0, ..., 0], frames)
+    with pytest.raises(ValueError, match=r"f000\.nc: rain: sums of 60min \(by start_time\) every 10min overlap"):
+        read(*paths)
+    stated = read(*paths, accumulation_period="1h")[0]
+    np.testing.assert_array_equal(stated.frames.values[0, ..., 0], frames)
     np.testing.assert_array_equal(read(paths[1])[0].frames.values[0, 0, ..., 0], frames[1])
 
 
 def test_growing_accumulations_are_an_error(tmp_path, frames):
     path = write(tmp_path / "a.nc", frames, units="mm", start=300)
     add(path, "start_time", 0.0, (), units=SECONDS)
-    with pytest.raises(ValueError, match=r"a\.nc: start_time: .* all the same, found 300 to 1200 seconds"):
+    with pytest.raises(ValueError, match=r"a\.nc: start_time: all sums begin at 2020-01-01T00:00:00, so they run on"):
         read(path)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from predjax.radar.formats.npy import infer_layout, read_npy
+from predjax.radar.formats.quantity import UnitOptions
 from predjax.radar.movies import check_movies
 
 
@@ -82,13 +83,13 @@ def test_every_number_type_becomes_float32(dtype, save):
 def test_missing_values_stay_missing_and_a_unit_can_be_told(save):
     frames = np.ones((2, 3, 4, 4), np.float32)
     frames[0, :, 1] = np.nan
-    movies = check_movies(read_npy(save(frames), units="mm/h"))
+    movies = check_movies(read_npy(save(frames), units=UnitOptions("mm/h")))
     assert movies.frames.attrs["units"] == "mm/h"
     np.testing.assert_array_equal(movies.frames.values[..., 0], frames)
     frames[1, 2, 3, 3] = -9999
     path = save(frames)
     with pytest.raises(ValueError, match=r"a\.npy: holds -9999, .* _FillValue"):
-        check_movies(read_npy(path, units="mm/h"))
+        check_movies(read_npy(path, units=UnitOptions("mm/h")))
     check_movies(read_npy(path))
 
 
@@ -157,3 +158,19 @@ def test_what_is_no_real_number_is_refused(array, found, save):
 def test_an_empty_array_is_refused(shape, save):
     with pytest.raises(ValueError, match=r"a\.npy: the array is empty"):
         read_npy(save(np.zeros(shape)))
+
+
+def test_a_user_states_the_unit_and_the_period(save):
+    path = save(np.full((2, 3, 4, 4), 0.5, np.float32))
+    for options, value in (
+        (UnitOptions(source_units="mm/5min"), 6),
+        (UnitOptions(source_units="mm", accumulation_period="15min"), 2),
+        (UnitOptions(source_units="1e-6 m", accumulation_period="1h"), 0.0005),
+    ):
+        movies = check_movies(read_npy(path, "movie,time,y,x", units=options))
+        assert movies.frames.attrs["units"] == "mm/h" and len(movies.attrs["remarks"]) == 2
+        np.testing.assert_allclose(movies.frames.values, value, rtol=1e-6)
+    dbz = read_npy(path, "movie,time,y,x", units=UnitOptions("mm/h", "dBZ"))
+    np.testing.assert_allclose(dbz.frames.values, (10**0.05 / 200) ** (1 / 1.6), rtol=1e-6)
+    with pytest.raises(ValueError, match=r"a\.npy is an accumulation, and nothing tells its period"):
+        read_npy(path, "movie,time,y,x", units=UnitOptions(source_units="mm"))
