@@ -23,6 +23,7 @@ from predjax.radar.config import DataConfig
 from predjax.radar.forecasts import match_forecasts, read_forecasts
 from predjax.radar.grid import Grid
 from predjax.radar.movies import is_series
+from predjax.radar.remarks import list_changes
 from predjax.radar.windows.batches import Batch
 from predjax.radar.windows.provenance import find_other_sampling
 from predjax.verification.cases import Cases, Method, add_scoring, forecast_by, split
@@ -107,6 +108,7 @@ def run(options: EvaluateOptions, files: EvaluationFiles | None = None) -> Evalu
         verification.common.attrs["warning"] = "; ".join(warnings)
     if "unreadable" in verification.common.attrs:
         warnings.append(verification.common.attrs["unreadable"])
+    warnings += list_changes(cases.sources)
     return Evaluation(options, comparison, verification, warnings)
 
 
@@ -185,7 +187,7 @@ def _read_given(options: EvaluateOptions) -> tuple[Cases, Method]:
     assert options.forecasts is not None, "they are asked for"
     data = from_dict(DataConfig, dict(options.reading))
     sources = read_sources(options.data_path, data)
-    forecasts = read_forecasts(options.forecasts, units=data.units)
+    forecasts = read_forecasts(options.forecasts, units=data.units, first_lead=options.first_lead)
     input_length = options.input_length or USUAL_INPUT
     matches = match_forecasts(forecasts, sources, input_length)
     by_window = {match.window: match for match in matches}

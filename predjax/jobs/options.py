@@ -55,9 +55,12 @@ class EvaluateOptions:
     )
     forecasts: str | None = flag(
         None,
-        "netCDF forecasts of anybody; the observations are in --data_path (default: none)",
+        "forecasts of anybody; the observations are in --data_path (default: none)",
         metavar="PATHS",
         kind="paths",
+    )
+    first_lead: float | None = flag(
+        None, "of the first frame of --forecasts that do not say their init time", metavar="MINUTES"
     )
     baselines: tuple[str, ...] | None = flag(
         None, f"of {', '.join(BASELINES)} (default {','.join(list_usual())})", metavar="NAMES"
@@ -82,6 +85,8 @@ class EvaluateOptions:
             raise ValueError("evaluate needs --checkpoint, --data_path or both")
         if self.forecasts and (self.checkpoint or self.data is None):
             raise ValueError("--forecasts needs --data_path, and excludes --checkpoint")
+        if self.first_lead is not None and not (self.forecasts and self.first_lead >= 0):
+            raise ValueError(f"first_lead {self.first_lead:g} must be 0 or more minutes, and is for --forecasts alone")
         if self.dask_scheduler and not isinstance(self.data_path, str | None):
             raise ValueError("dask_scheduler needs data that the workers can read: paths, as text")
         if self.input_length is not None and self.input_length < 1:

@@ -12,6 +12,7 @@ from predjax.jobs.cluster import map_parts
 from predjax.jobs.options import PrepareOptions
 from predjax.radar.config import DataConfig
 from predjax.radar.formats.catalogue import is_gridded
+from predjax.radar.formats.possible_values import add_counts, describe_counts
 from predjax.radar.readers import expand_paths
 from predjax.radar.store.archive import FORMATS, Share, scan_archive
 from predjax.radar.store.convert import StoreOptions
@@ -88,8 +89,10 @@ def summarise(store: Store) -> str:
     }
     if total["clipped"]:
         lines["clipped"] = f"{total['clipped']} values beyond the range of the codes"
+    changed = describe_counts(add_counts(grid["changed"] for grid in grids))
+    changed = [f"{'changed' if not number else '':12}{line}" for number, line in enumerate(changed)]
     named = [f"  {one['file']}: {one['reason']}" for one in skipped[:most_files]]
-    return "\n".join([*(f"{name:12}{text}" for name, text in lines.items()), *named])
+    return "\n".join([*(f"{name:12}{text}" for name, text in lines.items()), *changed, *named])
 
 
 def _measure_wet(store: Store) -> float:

@@ -4,6 +4,7 @@ import contextlib
 import datetime
 import functools
 import json
+import logging
 import pathlib
 from collections.abc import Callable
 from concurrent import futures
@@ -27,6 +28,7 @@ from predjax.models.forecaster import Forecaster, make_forecaster
 from predjax.models.losses import make_error
 from predjax.nowcasts.model import TrainedModel
 from predjax.pictures.curves import draw_losses
+from predjax.radar.remarks import list_changes
 from predjax.radar.windows.batches import BatchSource, read_windows
 from predjax.radar.windows.index import WindowIndex
 from predjax.training import loop
@@ -34,6 +36,7 @@ from predjax.training.monitor import read_log
 from predjax.training.run import Progress, Run
 from predjax.training.validation import read_parts
 
+LOG = logging.getLogger("predjax")
 DRY_RUN, NOT_TRAINED = "dry run", "not trained"
 SCHEDULE = "schedule.png"
 
@@ -130,6 +133,8 @@ def _run(request: TrainRequest, listener: Listener, writing: contextlib.ExitStac
                 model = _as_trained(make_forecaster(plan.model), plan, plan.origin.params, plan.origin.path)
         else:
             run, result = _train(plan, request, listener)
+            for line in list_changes(plan.data.sources):
+                LOG.info("%s", line)
     if not chief or options.dry_run:
         return result._replace(chief=chief)
     if options.is_training:

@@ -7,6 +7,7 @@ or the file's own string. The attribute `remarks` has one line for each label th
 of an array, the unit of a file without one. A vector series is a movie of one pixel, whose channels are the features.
 """
 
+import itertools
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NewType
@@ -99,7 +100,8 @@ def is_series(movies: Movies) -> bool:
 def check_movies(movies: Movies) -> Movies:
     """Return `movies` when they keep the rules of this module.
 
-    Values are checked in a few frames spread over the movies: a data set may be larger than memory.
+    Values are checked in a few frames spread over the movies, because a data set may be larger than memory; in more
+    where none of these has a finite value.
 
     Errors: ValueError, one line with the source, the rule and the value found.
     """
@@ -173,17 +175,22 @@ def _check_times(movies: Movies, source: str) -> None:
 
 
 def _check_values(frames: xr.DataArray, source: str) -> None:
-    """Raise a ValueError when a frame of the sample has an impossible value, or none has a finite one."""
+    """Raise a ValueError when a frame of the sample has an impossible value, or no frame at all has a finite one.
+
+    The sample is a warning before hours of work; what a value means is decided where it is decoded.
+    """
     movies, length = frames.shape[:2]
-    sampled = np.unique(np.linspace(0, movies * length - 1, SAMPLED_FRAMES).astype(int))
+    sampled = np.unique(np.linspace(0, movies * length - 1, SAMPLED_FRAMES).astype(int)).tolist()
     any_finite = False
-    for number in sampled:
-        movie, frame = divmod(int(number), length)
+    for turn, number in enumerate(itertools.chain(sampled, range(movies * length))):
+        if any_finite and turn >= len(sampled):
+            break
+        movie, frame = divmod(number, length)
         values = frames[movie, frame].values
         any_finite |= not np.isnan(values).all()
         check_range(values, frames.attrs["units"], source, f"frame {frame} of movie {movie} holds")
     if not any_finite:
-        raise ValueError(f"{source}: no finite value in any of {len(sampled)} frames looked at")
+        raise ValueError(f"{source}: no finite value in any of {movies * length} frames looked at")
 
 
 def check_range(values: np.ndarray, units: str, source: str, where: str) -> None:

@@ -15,11 +15,12 @@ from predjax.radar.formats.datasets import check_engine, encode_dataset, is_movi
 from predjax.radar.formats.decode import check_dtype
 from predjax.radar.formats.joining import join_files, warn_of_duplicates
 from predjax.radar.formats.labels import Header, read_header
+from predjax.radar.formats.lazy import find_source
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.formats.npy import label_array
 from predjax.radar.formats.open_files import read_start
 from predjax.radar.formats.polar import check_not_nexrad
-from predjax.radar.movies import Movies, Sources, check_sources, log_remarks
+from predjax.radar.movies import Movies, Sources, check_range, check_sources, log_remarks
 from predjax.radar.store.reading import is_store, read_store
 
 Paths = str | os.PathLike | Sequence
@@ -80,7 +81,12 @@ def _read_datasets(datasets: list, reading: Reading) -> list[Movies]:
         with NETCDF_LOCK:  # it may be in a file
             encoded = encode_dataset(one, name)
             headers.append(read_header(encoded, name, reading.variable, reading.unit_options, reading.forcings))
-    return [*filter(is_movies, datasets), *_join(headers)]
+    given = [one for one in datasets if is_movies(one)]
+    for one in given:
+        frames = one["frames"]
+        if find_source(frames) is None and frames.chunks is None:  # nothing decodes it, and it is in memory
+            check_range(frames.values, str(frames.attrs.get("units")), one.attrs["source"], "one is")
+    return [*given, *_join(headers)]
 
 
 def _read_files(files: list[pathlib.Path], reading: Reading) -> list[Movies]:

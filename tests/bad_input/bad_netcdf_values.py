@@ -41,9 +41,14 @@ def unwritten_integers_are_missing(folder):
     return packed(folder, np.where(np.isnan(HOLES), -32767, CODES).astype("i2")), HOLES
 
 
-@refused("movies", "holds -9999, which cannot be weather: .* declare it as _FillValue")
+@repaired()
 def undeclared_9999(folder):
-    return write(folder, np.where(np.isnan(HOLES), -9999, FRAMES).astype("f4"))
+    return write(folder, np.where(np.isnan(HOLES), -9999, FRAMES).astype("f4")), HOLES
+
+
+@refused("movies", "holds -8888, which cannot be weather: .* declare it as _FillValue")
+def undeclared_8888(folder):
+    return write(folder, np.where(np.isnan(HOLES), -8888, FRAMES).astype("f4"))
 
 
 @repaired()

@@ -187,10 +187,10 @@ def npy_with_infinity(folder):
     return write(folder, frames)
 
 
-@refused("movies", "holds -9999, which cannot be weather", units="mm/h")
-def npy_with_undeclared_9999(folder):
+@refused("movies", "holds -8888, which cannot be weather", units="mm/h")
+def npy_with_undeclared_8888(folder):
     frames = FRAMES.copy()
-    frames[3, 0, 0] = -9999
+    frames[3, 0, 0] = -8888
     return write(folder, frames)
 
 

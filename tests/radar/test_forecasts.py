@@ -99,3 +99,65 @@ def test_forecasts_without_observations_are_named_and_left_out(tmp_path, caplog)
     matches = match_forecasts(read_forecasts(tmp_path), [source.isel(time=slice(3, None))], 3)
     assert [match.forecast.path for match in matches] == [str(tmp_path / "a.nc")]
     assert "b.nc" in caplog.text
+
+
+def save(path, times, reference=True, since=None, values=None):
+    """A forecast of 8 x 6 pixels at `times`, whose numbers count from the date `since`."""
+    values = np.ones((len(times), 8, 6), np.float32) if values is None else values
+    dims = ("realization", "time", "y", "x")[-values.ndim :]
+    grid = {
+        "y": ("y", np.linspace(7000, 0, 8), {"units": "m", "standard_name": "projection_y_coordinate"}),
+        "x": ("x", np.arange(6) * 1000.0, {"units": "m", "standard_name": "projection_x_coordinate"}),
+    }
+    attrs = {"standard_name": "rainfall_rate", "units": "mm/h"}
+    dataset = xr.Dataset({"rain": (dims, values, attrs)}, {"time": times, **grid})
+    if reference:
+        name = {"standard_name": "forecast_reference_time"}
+        dataset = dataset.assign_coords(forecast_reference_time=((), TIMES[4], name))
+    dataset.to_netcdf(path, encoding={"time": {"units": f"seconds since {since}"}} if since else {})
+    return path
+
+
+def test_a_frame_of_the_init_time_is_left_out(tmp_path, caplog):
+    caplog.set_level("INFO")
+    values = np.arange(4, dtype=np.float32)[:, None, None] * np.ones((8, 6), np.float32)
+    (forecast,) = read_forecasts(save(tmp_path / "a.nc", TIMES[4:8], values=values))
+    assert forecast.init_time == TIMES[4] and forecast.movies.sizes["time"] == 3
+    assert "1 of 1 forecasts begin with a frame of their init time (lead time 0), which is left out" in caplog.text
+    (match,) = match_forecasts([forecast], [movies()], 3)
+    assert match.window == Window(0, 0, 2, 0, 0)
+    np.testing.assert_array_equal(match.read(3, (8, 6))[0, :, 0, 0, 0], [1, 2, 3])
+    with pytest.raises(ValueError, match="the only frame is of the init time"):
+        read_forecasts(save(tmp_path / "b.nc", TIMES[4:5]))
+    with pytest.raises(ValueError, match="init time 2020-05-01T12:20 is after the first valid time, 2020-05-01T12:15"):
+        read_forecasts(save(tmp_path / "c.nc", TIMES[3:8]))
+
+
+@pytest.mark.parametrize("since", [None, "1970-01-01", "2020-05-01 12:25:00", "2020-05-01"])
+def test_an_init_time_that_nothing_says_is_asked_for(tmp_path, since):
+    path = save(tmp_path / "a.nc", TIMES[5:8], reference=False, since=since)
+    with pytest.raises(ValueError, match=r"a\.nc: nothing says its init time: .* --first_lead 5 .*--first_lead 0"):
+        read_forecasts(path)
+    assert read_forecasts(path, first_lead=5)[0].init_time == TIMES[4]
+    (forecast,) = read_forecasts(path, first_lead=0)
+    assert forecast.init_time == TIMES[5] and forecast.movies.sizes["time"] == 2
+
+
+def test_times_that_count_from_one_step_before_the_first_tell_the_init_time(tmp_path):
+    path = save(tmp_path / "a.nc", TIMES[5:8], reference=False, since="2020-05-01 12:20:00")
+    for lead in (None, 0):  # which is for files that do not say it
+        assert read_forecasts(path, first_lead=lead)[0].init_time == TIMES[4]
+
+
+def test_a_member_without_values_is_named(tmp_path):
+    """A pixel counts as forecast where all members are, so that nothing would be left to score."""
+    values = np.ones((3, 3, 8, 6), np.float32)
+    values[1, 2] = np.nan
+    values[:, :, 0] = np.nan
+    (match,) = match_forecasts(read_forecasts(save(tmp_path / "a.nc", TIMES[5:8], values=values)), [movies()], 3)
+    assert match.read(2, (8, 6)).shape == (3, 2, 8, 6, 1)
+    with pytest.raises(ValueError, match=r"a\.nc: member 2 of 3 has no value at lead time 3 of 3, others have"):
+        match.read(3, (8, 6))
+    values[:, 2] = np.nan  # no member has one: nothing is forecast there, which the coverage says
+    (match,) = match_forecasts(read_forecasts(save(tmp_path / "b.nc", TIMES[5:8], values=values)), [movies()], 3)
+    assert np.isnan(match.read(3, (8, 6))[:, 2]).all()

@@ -36,6 +36,12 @@ def test_no_coverage_in_some_frames_is_fine_and_in_all_is_an_error():
         check_movies(make(frames))
     frames[0, 1, 2, 2] = 0
     check_movies(make(frames))
+    many = np.full((1, 50, 2, 2, 1), np.nan, np.float32)
+    times = tuple(range(50))
+    with pytest.raises(ValueError, match="in any of 50 frames"):
+        check_movies(make(many, minutes=times))
+    many[0, 20] = 0  # none of the frames that are looked at first
+    check_movies(make(many, minutes=times))
 
 
 @pytest.mark.parametrize(

@@ -158,3 +158,14 @@ def test_an_array_is_read_with_its_layout():
 def test_an_array_that_cannot_be_read_is_one_line(array, layout, message):
     with pytest.raises(ValueError, match=message):
         read_movies(array, layout=layout)
+
+
+def test_movies_in_memory_are_looked_at_in_every_frame():
+    """Nothing decodes them, so that nothing knows what -3 means."""
+    array = np.ones((30, 4, 4), np.float32)
+    (movies,) = read_movies(array, layout="time,y,x", units="mm/h")
+    movies = movies.load()
+    assert read_movies(movies)[0] is movies
+    movies.frames[0, 5, 0, 0] = -3
+    with pytest.raises(ValueError, match=r"array: values in mm/h must be between -0\.01 and 2000, but one is -3"):
+        read_movies(movies)

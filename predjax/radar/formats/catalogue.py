@@ -126,6 +126,15 @@ def read_labels(file: str, reading: Reading) -> Header:
             raise ValueError(f"{file}: the netCDF library cannot read an attribute ({error})") from None
 
 
+def open_undecoded(file: str) -> xr.Dataset:
+    """Open a file of frames, whose content says which format it is, as a lazy Dataset of undecoded numbers.
+
+    Errors: ValueError or OSError, one line with the file, the rule and what was found.
+    """
+    with NETCDF_LOCK:
+        return _open(file, Reading())[0]
+
+
 def _open(file: str, reading: Reading) -> tuple[xr.Dataset, str]:
     """Open a file; return its Dataset and the variable to choose in it."""
     if reading.engine:

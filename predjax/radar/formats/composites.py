@@ -1,6 +1,6 @@
-"""Composites, which are one image with its own labels a file, as CF Datasets."""
+"""Composites, which are one image with its own labels a file, or the images of a forecast, as CF Datasets."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -16,31 +16,73 @@ AMOUNT = {"units": "mm", "standard_name": "rainfall_amount", "long_name": "accum
 _CLOCK = {"units": "nanoseconds since 1970-01-01", "calendar": "proleptic_gregorian", "standard_name": "time"}
 
 
+class ImageSeries(NamedTuple):
+    """Images (y, x) of one file as one array (time, y, x); a `lazy.Readable`."""
+
+    images: tuple[FileArray, ...]
+
+    @property
+    def path(self) -> str:
+        """The file."""
+        return self.images[0].path
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of all images."""
+        return len(self.images), *self.images[0].shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of their numbers."""
+        return self.images[0].dtype
+
+    @property
+    def reads_lists(self) -> bool:
+        """Not in the netCDF library."""
+        return False
+
+    def read(self, key: tuple) -> np.ndarray:
+        """Read a part; see `lazy.Readable`."""
+        if isinstance(key[0], slice):
+            return np.stack([image.read(key[1:]) for image in self.images[key[0]]])
+        return self.images[key[0]].read(key[1:])
+
+
 class Composite(NamedTuple):
-    """One image and its labels."""
+    """One image and its labels, or the images of a forecast."""
 
     name: str  # of the quantity
-    pixels: FileArray  # the array (y, x)
+    pixels: FileArray | ImageSeries  # the array (y, x) or (time, y, x)
     attrs: dict  # the attributes of the pixels: units, packing, names; see `decode.read_packing`
     grid: Grid  # where the pixels lie
-    time: np.datetime64
-    period: tuple[np.datetime64, np.datetime64] | None  # start and end of an accumulation, or None
+    time: Any  # datetime64 () or (time,)
+    period: Any  # start and end of accumulations, datetime64 (2,) or (time, 2), or None
     file_attrs: dict  # of the whole file
+    init_time: np.datetime64 | None = None  # of a forecast
+    remarks: tuple[str, ...] = ()  # lines on what was taken for what
 
 
 def label_composite(composite: Composite) -> xr.Dataset:
     """Return the lazy Dataset of a composite: undecoded pixels, time, y, x, and the grid mapping where it is known."""
     grid, time = composite.grid, dict(_CLOCK)
-    variables = {composite.name: read_later(("y", "x"), composite.pixels, dict(composite.attrs))}
-    if composite.period:
-        variables["time_bounds"] = xr.Variable(("bounds",), np.array(composite.period, "datetime64[ns]").view("i8"))
+    dims = ("time",) if composite.time.ndim else ()
+    variables = {composite.name: read_later((*dims, "y", "x"), composite.pixels, dict(composite.attrs))}
+    if composite.period is not None:
+        bounds = np.array(composite.period, "datetime64[ns]").view("i8")
+        variables["time_bounds"] = xr.Variable((*dims, "bounds"), bounds)
         time["bounds"] = "time_bounds"
-    variables["time"] = xr.Variable((), composite.time.astype("datetime64[ns]").view("i8"), time)
+    variables["time"] = xr.Variable(dims, composite.time.astype("datetime64[ns]").view("i8"), time)
+    if composite.init_time is not None:
+        init = composite.init_time.astype("datetime64[ns]").view("i8")
+        name = "forecast_reference_time"
+        variables[name] = xr.Variable((), init, _CLOCK | {"standard_name": name})
     variables |= {axis: one for axis, one in (("y", grid.y), ("x", grid.x)) if one is not None}
     if grid.mapping:
         variables[grid.mapping_name] = xr.Variable((), 0, grid.mapping)
         variables[composite.name].attrs["grid_mapping"] = grid.mapping_name
-    return build_dataset(variables, composite.file_attrs, composite.pixels.path)
+    dataset = build_dataset(variables, composite.file_attrs, composite.pixels.path)
+    dataset.encoding["remarks"] = composite.remarks
+    return dataset
 
 
 def as_code(number: float, dtype: np.dtype) -> float | np.generic:

@@ -1,20 +1,26 @@
 """Stored numbers to values: packing, missing values and units, in one place.
 
 The decoders of netCDF4 and xarray are not used: they forget masks, ignore the valid range, and let fill values that
-nobody declared pass for weather.
+nobody declared pass for weather. Which values are possible: `possible_values`.
 """
 
 import dataclasses
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import netCDF4
 import numpy as np
 
 from predjax import units
+from predjax.radar.formats.possible_values import (
+    FINE,
+    IMPOSSIBLE,
+    Judged,
+    apply_rule,
+    refuse_impossible,
+    sort_values,
+)
 
-# Outside the range of files a value is a fill value that nobody declared (-9999, 1e20): said, not guessed.
-_RANGES = {"reflectivity": units.RANGES["dBZ"].files, "rain": units.RANGES["mm/h"].files, "": (-np.inf, np.inf)}
 # The netCDF library writes 9.96921e36 where nothing was written; any float near it is that.
 _UNWRITTEN = 9.9e36
 
@@ -40,50 +46,56 @@ class Decoder:
     values: bytes = b""  # float64 of each code where the scale is not linear; scale and offset are not used then
 
     def __call__(self, stored: np.ndarray, name: str) -> np.ndarray:
+        """Return the values of `stored`; see `decode`."""
+        return self.decode(stored, name)[0]
+
+    def decode(self, stored: np.ndarray, name: str) -> tuple[np.ndarray, Judged | None]:
         """Return the values of `stored` as float32 with NaN = no data; arithmetic in float64, rounded once.
 
-        Errors: ValueError, an infinite value, or one that must be a fill value that was not declared.
+        Also returns which of them are no weather and were changed (see `possible_values`), or None where none was.
+
+        Errors: ValueError, an infinite value, or another one that cannot be weather.
         """
         if self.table is not None:
             # Few numbers can be stored, so each is decoded once: the same values, several times faster.
-            return self.table[self.codes(stored, name)]
-        return self._values(self._native(stored), name)
+            codes, judged = self.codes(stored, name)
+            return np.take(self.table, codes), judged  # faster than an index
+        values = self._unpack(self._native(stored))
+        kinds = self._sort(values)
+        if kinds is None:
+            return self._convert_checked(values, name), None
+        refuse_impossible(values, kinds, self.quantity, self.factor, name)
+        return self._convert_checked(apply_rule(values, kinds), name), Judged(kinds, values, self.factor)
 
     @property
     def table(self) -> np.ndarray | None:
         """The float32 value of each of the 256 or 65536 codes of 8 or 16 bit integers; None for other types."""
         dtype = np.dtype(self.dtype)
-        return _table(self)[0] if dtype.kind in "iu" and dtype.itemsize <= 2 else None
+        return _table(self).values if dtype.kind in "iu" and dtype.itemsize <= 2 else None
 
-    def codes(self, stored: np.ndarray, name: str) -> np.ndarray:
-        """Return the bits of `stored`, uint8 or uint16: places in `table`, which must not be None; errors of a call."""
-        stored = self._native(stored)
+    def codes(self, stored: np.ndarray, name: str) -> tuple[np.ndarray, Judged | None]:
+        """Return the bits of `stored`, uint8 or uint16: places in `table`, which must not be None.
+
+        For the rest and for the errors see `decode`. Where no code can be of a value that is changed, this costs
+        nothing.
+        """
+        stored, table = self._native(stored), _table(self)
         codes = stored.view(f"u{stored.itemsize}")
-        wrong = _table(self)[1]
-        if wrong is not None and wrong[codes].any():
-            self._values(stored, name)
-        return codes
+        if table.kinds is None or not any(_hold(codes, *run) for run in table.runs):
+            return codes, None
+        kinds, found = table.kinds[codes], self._unpack(stored)
+        refuse_impossible(found, kinds, self.quantity, self.factor, name)
+        return codes, Judged(kinds, found, self.factor)
 
     def _native(self, stored: np.ndarray) -> np.ndarray:
         return np.asarray(stored, np.dtype(self.dtype).newbyteorder("="), order="C")
 
-    def _values(self, stored: np.ndarray, name: str) -> np.ndarray:
-        values, missing, wrong = self._value_and_fault(stored)
-        if wrong.any():
-            worst = values[wrong].flat[0]
-            if np.isinf(worst):
-                raise ValueError(f"{name}: holds an infinite value ({worst})")
-            raise ValueError(
-                f"{name}: holds {worst:g}, which cannot be weather: if it marks missing data, declare it as _FillValue"
-            )
-        converted = self._convert(np.where(missing, np.nan, values))
-        wrong = np.isinf(converted)
-        if wrong.any():
-            raise ValueError(f"{name}: holds {values[wrong].flat[0]:g}, too large for a number of 32 bits")
-        return converted
+    def _sort(self, values: np.ndarray) -> np.ndarray | None:
+        step = abs(self.scale) if np.dtype(self.dtype).kind in "iu" else 0.0
+        return sort_values(values, self.quantity, self.factor, step)
 
-    def _value_and_fault(self, stored: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return values before conversion, a mask of missing values, and a mask of other values that are impossible."""
+    def _unpack(self, stored: np.ndarray) -> np.ndarray:
+        """Return the values before conversion in float64; NaN for missing ones."""
         if self.unsigned:
             stored = stored.view(f"u{stored.dtype.itemsize}")
         missing = np.zeros(stored.shape, bool)
@@ -94,11 +106,9 @@ class Decoder:
                 values = np.frombuffer(self.values)[stored.view(f"u{stored.dtype.itemsize}")]
             else:
                 values = stored.astype(np.float64) * self.scale + self.offset
-        missing |= np.isnan(values) & bool(self.values)
         for number in self.dry:
             values = np.where(stored == number, self.dry_value, values)
         if stored.dtype.kind == "f":
-            missing |= np.isnan(stored)
             if stored.dtype.itemsize >= 4:
                 missing |= (np.abs(stored) > _UNWRITTEN) & np.isfinite(stored)
             if self.quantity == "reflectivity":
@@ -106,9 +116,16 @@ class Decoder:
         for numbers, (low, high) in ((stored, self.stored_range), (values, self.value_range)):
             if (low, high) != (-np.inf, np.inf):
                 missing |= (numbers < low) | (numbers > high)
-        low, high = _RANGES[self.quantity]
-        wrong = np.isinf(values) | (values < low) | (values > high)
-        return values, missing, wrong & ~missing
+        return np.where(missing, np.nan, values)
+
+    def _convert_checked(self, values: np.ndarray, name: str) -> np.ndarray:
+        """Convert values; raise a ValueError where one becomes infinite."""
+        converted = self._convert(values)
+        if not self.quantity or self.to:  # other values have a range
+            wrong = np.isinf(converted)
+            if wrong.any():
+                raise ValueError(f"{name}: holds {values[wrong].flat[0]:g}, too large for a number of 32 bits")
+        return converted
 
     @np.errstate(over="ignore")
     def _convert(self, values: np.ndarray) -> np.ndarray:
@@ -121,16 +138,40 @@ class Decoder:
         return values.astype(np.float32)
 
 
+class _Table(NamedTuple):
+    """What each number of 8 or 16 bits means, by its bit pattern."""
+
+    values: np.ndarray  # float32
+    kinds: np.ndarray | None  # as of `possible_values.sort_values`
+    runs: tuple[tuple[int, int], ...]  # first and last code of each run of codes that are not FINE
+
+
 @functools.lru_cache(maxsize=16)
-def _table(decoder: Decoder) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the value of every 8 or 16 bit number, by bit pattern, and a mask of the impossible ones, or None."""
+def _table(decoder: Decoder) -> _Table:
+    """Return the meaning of every 8 or 16 bit number."""
     dtype = np.dtype(decoder.dtype).newbyteorder("=")
     bits = np.arange(2 ** (8 * dtype.itemsize), dtype=f"u{dtype.itemsize}")
-    values, missing, wrong = decoder._value_and_fault(bits.view(dtype))
-    table = decoder._convert(np.where(missing | wrong, np.nan, values))
-    wrong |= np.isinf(table)
-    table.flags.writeable = False  # all frames of this packing share it
-    return table, wrong if wrong.any() else None
+    found = decoder._unpack(bits.view(dtype))
+    kinds = decoder._sort(found)
+    values = decoder._convert(found if kinds is None else apply_rule(found, kinds))
+    values.flags.writeable = False  # all frames of this packing share it
+    too_large = np.isinf(values)
+    if too_large.any():
+        kinds = np.where(too_large, np.uint8(IMPOSSIBLE), np.uint8(FINE) if kinds is None else kinds)
+    if kinds is None:
+        return _Table(values, None, ())
+    changed = np.flatnonzero(kinds)
+    ends = np.flatnonzero(np.diff(changed) > 1)
+    runs = zip(changed[[0, *(ends + 1)]].tolist(), changed[[*ends, -1]].tolist())
+    return _Table(values, kinds, tuple(runs))
+
+
+def _hold(codes: np.ndarray, first: int, last: int) -> bool:
+    """Return whether a code from `first` to `last` is there; several times faster than a look-up of each code."""
+    if last == np.iinfo(codes.dtype).max:
+        return bool(codes.max(initial=0) >= first)
+    # Unsigned numbers wrap around, so that smaller ones become the largest.
+    return bool(np.subtract(codes, codes.dtype.type(first)).min(initial=last - first + 1) <= last - first)
 
 
 def read_packing(dtype: np.dtype, attrs: dict, name: str) -> Decoder:

@@ -7,24 +7,34 @@ import numpy as np
 
 from predjax.radar.formats.labels import Field
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
+from predjax.radar.formats.possible_values import Judged, Tally
 
 _UNREADABLE = (RuntimeError, OSError, IndexError)
 
 
 class FileFrames:
-    """Frames (movie, time, y, x, field) that lie in one or many files, or (movie, time, field) without pixels."""
+    """Frames (movie, time, y, x, field) that lie in one or many files, or (movie, time, field) without pixels.
+
+    The `tally` counts the values that `possible_values` changed in what was read.
+    """
 
     reads_lists = False
 
     def __init__(
-        self, parts: list[tuple[str, tuple[Field, ...]]], frames: np.ndarray, shape: tuple, dtype: Any = np.float32
+        self,
+        parts: list[tuple[str, tuple[Field, ...]]],
+        frames: np.ndarray,
+        shape: tuple,
+        dtype: Any = None,
+        tally: Tally | None = None,
     ) -> None:
         """Take path and fields of every file, and for every frame in time its file's number and its place in it.
 
-        The decoders of the fields return `dtype`: float32, or the type of the codes.
+        With the `dtype` of codes, frames are codes instead of values.
         """
-        self._parts, self._frames = parts, frames
-        self.shape, self.dtype = shape, np.dtype(dtype)
+        self._parts, self._frames, self._coded = parts, frames, dtype is not None
+        self.shape, self.dtype = shape, np.dtype(dtype or np.float32)
+        self.tally = tally or Tally()
 
     def codes(self) -> tuple["FileFrames", np.ndarray] | None:
         """Return the same frames as codes and the table that decodes them, or None where no single table does."""
@@ -32,19 +42,15 @@ class FileFrames:
         table = decoders.pop().table if len(decoders) == 1 else None
         if table is None:
             return None
-        parts = [
-            # The codes are read as values are, by one function of (stored, name).
-            (file, tuple(field._replace(decoder=field.decoder.codes) for field in fields))  # type: ignore[arg-type]
-            for file, fields in self._parts
-        ]
-        return FileFrames(parts, self._frames, self.shape, np.min_scalar_type(len(table) - 1)), table
+        code = np.min_scalar_type(len(table) - 1)
+        return FileFrames(self._parts, self._frames, self.shape, code, self.tally), table
 
     def cut(self, start: int, stop: int) -> "FileFrames":
         """Return the frames from `start` to `stop` alone, which know nothing of other files."""
         parts, numbers = np.unique(self._frames[start:stop, 0], return_inverse=True)
         frames = np.stack([numbers, self._frames[start:stop, 1]], axis=1)
         shape = (self.shape[0], len(frames), *self.shape[2:])
-        return FileFrames([self._parts[part] for part in parts], frames, shape, self.dtype)
+        return FileFrames([self._parts[part] for part in parts], frames, shape, self.dtype if self._coded else None)
 
     def read(self, key: tuple) -> np.ndarray:
         """Read and decode a part; see `lazy.Readable`."""
@@ -61,9 +67,30 @@ class FileFrames:
             file, all_fields = self._parts[part]
             where = {"movie": movies, "time": range(first, first + end - begin), "y": y, "x": x}
             for number, field in enumerate(fields):
-                values[:, begin:end, ..., number] = read_field(file, all_fields[field], where)
+                one = all_fields[field]
+                place = values[:, begin:end, ..., number]
+                place[...], judged = read_field(file, one, where, self._coded)
+                if judged:
+                    self._check_rare(file, one, where, judged)
+                self.tally.add(place.size, judged, f"{file}: {one.array.name}")
         values = values.reshape([len(one) for one in ranges])
         return values[tuple(slice(None) if isinstance(k, slice) else 0 for k in key)]
+
+    def _check_rare(self, file: str, field: Field, where: dict[str, range], judged: Judged) -> None:
+        """Refuse frames in which too much rain is negative; see `Tally.check_rare`."""
+        full = {"y": range(self.shape[2]), "x": range(self.shape[3])}
+        shape = tuple(map(len, where.values()))
+        judged = judged.change(lambda array: np.broadcast_to(array, shape).reshape(-1, *shape[2:]))
+        name = f"{file}: {field.array.name}"
+        frames = [(name, movie, time, field.axes) for movie in where["movie"] for time in where["time"]]
+
+        def read_frame(frame: tuple) -> Judged | None:
+            _, movie, time, _ = frame
+            place = {"movie": range(movie, movie + 1), "time": range(time, time + 1)}
+            return read_field(file, field, place | full)[1]
+
+        whole = all(len(where[axis]) == len(full[axis]) for axis in full)
+        self.tally.check_rare(judged, frames, whole, read_frame)
 
     def _runs(self, times: range) -> list[tuple[int, int]]:
         """Return the pieces [begin, end) of `times` whose frames follow each other in one file."""
@@ -73,11 +100,14 @@ class FileFrames:
         return [(begin, end) for begin, end in itertools.pairwise(edges) if end > begin]
 
 
-def read_field(file: str, field: Field, where: dict[str, range]) -> np.ndarray:
+def read_field(
+    file: str, field: Field, where: dict[str, range], as_codes: bool = False
+) -> tuple[np.ndarray, Judged | None]:
     """Read and decode a piece of one field; `where` has the ranges along "movie", "time", "y" and "x".
 
     Returns:
-      An array that broadcasts to (movie, time, y, x): float32, or codes where the decoder gives codes.
+      An array that broadcasts to (movie, time, y, x): float32, or codes. And which values were changed, in the same
+      shape; see `Decoder.decode`.
 
     Errors: ValueError, the data are damaged, or a value is impossible.
     """
@@ -95,8 +125,13 @@ def read_field(file: str, field: Field, where: dict[str, range]) -> np.ndarray:
             raise ValueError(f"{name}: {frame} cannot be read ({error}): is the file damaged?") from None
     roles = [axis for axis in field.axes if not isinstance(axis, int)]
     order = [role for role in where if role in roles]
-    values = field.decoder(stored, name).transpose([roles.index(role) for role in order])
-    return values.reshape([len(where[role]) if role in roles else 1 for role in where])
+    values, judged = (field.decoder.codes if as_codes else field.decoder.decode)(stored, name)
+
+    def place(array: np.ndarray) -> np.ndarray:
+        ordered = array.transpose([roles.index(role) for role in order])
+        return ordered.reshape([len(where[role]) if role in roles else 1 for role in where])
+
+    return place(values), judged and judged.change(place)
 
 
 def _find_unreadable(field: Field, where: dict[str, range]) -> str:

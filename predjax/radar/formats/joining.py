@@ -89,8 +89,9 @@ def _join(headers: list[Header], source: str) -> Joined:
     sums = {period: describe_period(period, step.seconds if step else None) for period in periods if period}
     forcings = [(header.file, header.forcings) for header in headers]
     shape = (first.movies, len(places), *first.grid.shape)
+    frames = FileFrames(parts, places, (*shape, len(first.fields)))
     movies = build_movies(
-        read_later(DIMENSIONS, FileFrames(parts, places, (*shape, len(first.fields)))),
+        read_later(DIMENSIONS, frames),
         {"time": time, "channel": first.channel, **first.grid.coords},
         attrs=dict(first.conversion.attrs) | first.attrs,
         source=source,
@@ -110,7 +111,8 @@ def _join(headers: list[Header], source: str) -> Joined:
         movies["forcings"] = read_later(FORCING_DIMENSIONS[maps], FileFrames(forcings, places, shape))
         movies = movies.assign_coords(forcing=("forcing", list(first.forcing_names)))
     _warn_of_chunks(first, source)
-    spare = FileFrames(parts, spare_places, (1, len(spare_places), *first.grid.shape, len(first.fields)))
+    shape = (1, len(spare_places), *first.grid.shape, len(first.fields))
+    spare = FileFrames(parts, spare_places, shape, tally=frames.tally)
     files = [header.file for header in headers]
     return Joined(movies, files, places, read_later(DIMENSIONS, spare), spare_times, spare_places)
 

@@ -1,5 +1,7 @@
 """Composites in the HDF5 layout of KNMI, the Dutch weather service: rain accumulations and reflectivities.
 
+A file is one image, or the images of a forecast, each with its own time.
+
 Roozekrans and Holleman (2003), KNMI HDF5 data format specification. The earth of its projections is often in
 kilometres, which is turned into metres.
 """
@@ -14,7 +16,15 @@ import xarray as xr
 from predjax import units
 from predjax.messages import warn_once
 from predjax.radar.formats import times
-from predjax.radar.formats.composites import AMOUNT, RATE, REFLECTIVITY, Composite, as_code, label_composite
+from predjax.radar.formats.composites import (
+    AMOUNT,
+    RATE,
+    REFLECTIVITY,
+    Composite,
+    ImageSeries,
+    as_code,
+    label_composite,
+)
 from predjax.radar.formats.decode import check_dtype
 from predjax.radar.formats.hdf5 import HDF5, attributes_at, find_array, number, open_hdf5, text
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
@@ -48,34 +58,57 @@ def open_knmi(path: str, variable: str = "") -> xr.Dataset:
 
 
 def _read_composite(file: netCDF4.Dataset, path: str, variable: str) -> Composite:
-    group, parameter, unit = _find_image(file, path, variable)
-    name = f"{path}: {group}"
-    array = file[group].variables.get("image_data")
-    if array is None:
-        raise ValueError(f"{name}: there is no array 'image_data'")
-    check_dtype(array.dtype, name)
+    groups, parameter, unit = _find_images(file, path, variable)
+    arrays, packings = [], []
+    for group in groups:
+        name = f"{path}: {group}"
+        array = file[group].variables.get("image_data")
+        if array is None:
+            raise ValueError(f"{name}: there is no array 'image_data'")
+        check_dtype(array.dtype, name)
+        arrays.append(find_array(path, array))
+        packings.append(_describe_packing(file, group, array.dtype, unit, name))
+        if (array.shape, array.dtype, packings[-1]) != (arrays[0].shape, arrays[0].dtype, packings[0]):
+            raise ValueError(f"{name}: its shape, type or calibration is not the one of {groups[0]}")
     overview = attributes_at(file, "overview")
     start, end = (_date(overview, f"product_datetime_{which}", f"{path}: overview") for which in ("start", "end"))
-    grid = _grid(file, array.shape, path)
-    attrs = QUANTITIES[unit] | _describe_packing(file, group, array.dtype, unit, name)
+    attrs, is_forecast = QUANTITIES[unit] | packings[0], len(groups) > 1
+    time, period = _date_images(file, groups, path) if is_forecast else (end, np.array([start, end]))
+    remarks: tuple[str, ...] = ()
     if attrs["units"] == "mm":
-        seconds = (end - start) / np.timedelta64(1, "s")
-        times.one_period(seconds, f"{path}: overview: product_datetime_start to product_datetime_end")
+        names = "image_datetime_valid" if is_forecast else "overview: product_datetime_start to product_datetime_end"
+        seconds = times.one_period((period[..., 1] - period[..., 0]) / np.timedelta64(1, "s"), f"{path}: {names}")
+        if is_forecast:
+            remarks = (f"forecast sums do not say their period: the step of {seconds / 60:g} minutes is taken",)
     group_name = overview.get("product_group_name")
     return Composite(
         name=parameter,
-        pixels=find_array(path, array),
+        pixels=ImageSeries(tuple(arrays)) if is_forecast else arrays[0],
         attrs=attrs,
-        grid=grid,
-        time=end,
-        period=(start, end) if attrs["units"] == "mm" else None,
+        grid=_grid(file, arrays[0].shape, path),
+        time=time,
+        period=period if attrs["units"] == "mm" else None,
         file_attrs={"institution": "Royal Netherlands Meteorological Institute (KNMI)"}
         | ({"title": str(group_name)} if group_name else {}),
+        init_time=start if is_forecast else None,
+        remarks=remarks,
     )
 
 
-def _find_image(dataset: netCDF4.Dataset, file: str, wanted: str) -> tuple[str, str, str]:
-    """Return the group, parameter and unit of the wanted image; image_geo_parameter is, for example, "PRECIP_[MM]"."""
+def _date_images(file: netCDF4.Dataset, groups: list[str], path: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the times of the images of a forecast (image,), and start and end of each (image, 2): a step apart."""
+    attrs = {group: attributes_at(file, group) for group in groups}
+    time = np.array([_date(attrs[group], "image_datetime_valid", f"{path}: {group}") for group in groups])
+    times.check_increasing(time[None], f"{path}: image_datetime_valid")
+    steps = np.diff(time)
+    return time, np.stack([time - np.append(steps[:1], steps), time], axis=-1)
+
+
+def _find_images(dataset: netCDF4.Dataset, file: str, wanted: str) -> tuple[list[str], str, str]:
+    """Return the groups of the wanted image, and its parameter and unit; image_geo_parameter is like "PRECIP_[MM]".
+
+    Several groups, which all have an `image_datetime_valid`, are the images of a forecast.
+    """
     found = {}
     for group in filter(re.compile(r"image\d+").fullmatch, dataset.groups):
         said = text(attributes_at(dataset, group), "image_geo_parameter", f"{file}: {group}")
@@ -90,11 +123,11 @@ def _find_image(dataset: netCDF4.Dataset, file: str, wanted: str) -> tuple[str, 
     if not chosen:
         raise ValueError(f"{file}: there is no image {wanted!r} of rain or reflectivity; there are {listed}")
     same = [group for group, one in found.items() if one == found[chosen[0]]]
-    if len(same) > 1:
-        raise ValueError(f"{file}: forecasts and other files of several images of one kind are not read: {listed}")
-    if len(chosen) > 1:
+    if len({found[group] for group in chosen}) > 1:
         raise ValueError(f"{file}: several images could be the frames: {listed}; choose one with --variable")
-    return chosen[0], *found[chosen[0]]
+    if len(same) > 1 and not all("image_datetime_valid" in attributes_at(dataset, group) for group in same):
+        raise ValueError(f"{file}: several images of one kind need an image_datetime_valid each: {listed}")
+    return sorted(same, key=lambda group: int(group.removeprefix("image"))), *found[chosen[0]]
 
 
 def _date(overview: dict, key: str, name: str) -> np.datetime64:

@@ -9,6 +9,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from predjax.messages import one_line_messages
+from predjax.radar.formats.possible_values import Tally
 
 
 class Readable(Protocol):
@@ -87,6 +88,11 @@ def find_source(variable: xr.Variable | xr.DataArray) -> Readable | None:
     """
     origin = getattr(variable[:0].data, "origin", None) if variable.ndim else None
     return origin and origin[0]
+
+
+def find_tally(variable: xr.Variable | xr.DataArray) -> Tally | None:
+    """Return the counts of the values that were changed when a lazy variable was read; None for data in memory."""
+    return getattr(find_source(variable), "tally", None)
 
 
 def _find_part(variable: xr.Variable | xr.DataArray) -> tuple | None:

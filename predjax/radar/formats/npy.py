@@ -13,6 +13,7 @@ from predjax.radar.config import LAYOUTS
 from predjax.radar.formats.accumulation import convert_unlabelled
 from predjax.radar.formats.decode import Decoder, check_dtype
 from predjax.radar.formats.lazy import read_later
+from predjax.radar.formats.possible_values import Judged, Tally
 from predjax.radar.formats.quantity import AS_STATED, UnitOptions, plan_conversion
 from predjax.radar.movies import DIMENSIONS, Movies, build_movies
 
@@ -24,20 +25,25 @@ _VERSIONS = ((1, 0), (2, 0), (3, 0))
 class ArrayFrames:
     """An array (movie, time, y, x, channel) of any number type as frames: decoded to float32 where it is indexed.
 
-    With `coded`, the decoder's codes instead of values.
+    With `coded`, the decoder's codes instead of values. The `tally` counts the values that `possible_values` changed.
     """
 
     reads_lists = False
 
-    def __init__(self, array: np.ndarray, decoder: Decoder, name: str, coded: bool = False) -> None:
+    def __init__(
+        self, array: np.ndarray, decoder: Decoder, name: str, coded: bool = False, tally: Tally | None = None
+    ) -> None:
         self._array, self._decoder, self._name, self._coded = array, decoder, name, coded
         self.shape = array.shape
         self.dtype = np.dtype(f"u{array.dtype.itemsize}" if coded else np.float32)
+        self.tally = tally or Tally()
 
     def codes(self) -> tuple["ArrayFrames", np.ndarray] | None:
         """Return the same frames as codes and the table that decodes them, or None where no table does."""
         table = self._decoder.table
-        return None if table is None else (ArrayFrames(self._array, self._decoder, self._name, coded=True), table)
+        if table is None:
+            return None
+        return ArrayFrames(self._array, self._decoder, self._name, True, self.tally), table
 
     def cut(self, start: int, stop: int) -> "ArrayFrames":
         """Return frames [start, stop), counted through the movies, as one movie in memory."""
@@ -51,7 +57,24 @@ class ArrayFrames:
         """Read and decode a part; see `lazy.Readable`."""
         part = self._array[key]
         # Codes are the array itself, and a memory map would tie those that are kept to the file.
-        return self._decoder.codes(np.array(part), self._name) if self._coded else self._decoder(part, self._name)
+        decode, part = (self._decoder.codes, np.array(part)) if self._coded else (self._decoder.decode, part)
+        values, judged = decode(part, self._name)
+        if judged:
+            self._check_rare(key, judged)
+        self.tally.add(values.size, judged, self._name)
+        return values
+
+    def _check_rare(self, key: tuple, judged: Judged) -> None:
+        """Refuse frames in which too much rain is negative; see `Tally.check_rare`."""
+        ranges = [range(size)[k] if isinstance(k, slice) else [k] for k, size in zip(key, self.shape)]
+        shape = tuple(map(len, ranges))
+        frames = [(self._name, int(movie), int(time)) for movie in ranges[0] for time in ranges[1]]
+        self.tally.check_rare(
+            judged.change(lambda array: array.reshape(-1, *shape[2:])),
+            frames,
+            shape[2:] == self.shape[2:],
+            lambda frame: self._decoder.decode(self._array[frame[1:]], self._name)[1],
+        )
 
 
 def read_npy(file: str | os.PathLike, layout: str = "auto", units: UnitOptions = AS_STATED) -> Movies:

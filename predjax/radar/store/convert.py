@@ -28,7 +28,7 @@ class Converted(NamedTuple):
     numbers: np.ndarray | None  # (frame, y, x, channel); None skips the source: its movies must keep one length
     statistics: np.ndarray | None  # (frame, of `statistics.STATISTICS`)
     kept: np.ndarray | None  # (frame,) the places of the frames in the slab
-    counts: dict  # for the journal: "differing", "clipped" and "bad"
+    counts: dict  # for the journal: "differing", "clipped", "bad" and "changed"
 
 
 class Part(NamedTuple):
@@ -47,8 +47,8 @@ def convert_slab(reader: Reader, options: StoreOptions, start: int, stop: int) -
         if not options.skip or reader.source.divisible:
             raise
         bad = [(reader.source.open().attrs["files"][0], " ".join(str(error).split()))]
-        return Converted(None, None, None, {"differing": 0, "clipped": 0, "bad": bad})
-    counts = {"differing": slab.differing, "clipped": slab.clipped, "bad": slab.bad}
+        return Converted(None, None, None, {"differing": 0, "clipped": 0, "bad": bad, "changed": {}})
+    counts = {"differing": slab.differing, "clipped": slab.clipped, "bad": slab.bad, "changed": slab.changed}
     return Converted(slab.numbers, measure_frames(slab.values, options.wet_threshold), slab.kept - start, counts)
 
 

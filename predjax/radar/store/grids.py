@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from tqdm import tqdm
 
+from predjax.radar.formats.possible_values import add_counts
 from predjax.radar.movies import check_sources, has_times
 from predjax.radar.store.archive import Bad, Share, Source
 from predjax.radar.store.convert import Part, Readers, StoreOptions, convert
@@ -132,6 +133,7 @@ def _describe_grid(journal: Journal, number: int, source: Source, packing: Packi
         **describe_movies(source.open()),
         "duplicates": len(source.joined.spare_times) if source.joined else 0,
         **{name: sum(line[name] for line in lines) for name in ("differing", "clipped")},
+        "changed": add_counts(line["changed"] for line in lines),
     }
     (movies,) = written = check_sources([read_grid(journal.store, entry)])
     entry["step_seconds"] = movies.attrs.get("step_seconds")

@@ -36,6 +36,8 @@ segments        runs of frames without a gap: [movie, start, stop, time of the f
 sources         the files that the frames come from
 duplicates      frames left out because an earlier file had their time; `differing`: those with other values
 clipped         number of values outside of the ladder, which became its ends
+changed         counts of values that are no weather: "pixels" read, undeclared marks such as "-3" (no coverage),
+                "negative" rain (became 0) and the "least" of it in mm/h; stores of before have none
 ==============  ======================================================================================================
 """
 
@@ -53,6 +55,7 @@ from predjax.radar.formats.accumulation import convert_unlabelled
 from predjax.radar.formats.decode import Decoder
 from predjax.radar.formats.lazy import read_later
 from predjax.radar.formats.npy import open_npy
+from predjax.radar.formats.possible_values import QUANTITIES, apply_rule, describe_counts, sort_values
 from predjax.radar.formats.quantity import AS_STATED, UnitOptions, plan_conversion
 from predjax.radar.movies import DIMENSIONS, Movies, build_movies
 from predjax.units import RAIN_UNITS
@@ -149,6 +152,14 @@ def read_grid(path: pathlib.Path, grid: dict, variable: str = "", units: UnitOpt
     table = np.array(open_npy(folder / "values.npy")) if "values.npy" in grid["files"] else None
     decode: Callable | None = None
     remarks = list(grid["movie_attrs"].get("remarks", ()))
+    remarks += describe_counts(grid.get("changed", {}))
+    quantity = QUANTITIES.get(attrs["units"], "")
+    if "changed" not in grid:  # an older store, whose values were not judged when they were decoded
+        kinds = None if table is None else sort_values(table, quantity)
+        if table is None:
+            decode = functools.partial(Decoder("<f4", quantity=quantity), name=str(folder / "frames.npy"))
+        elif kinds is not None:
+            table = apply_rule(table, kinds).astype(np.float32)
     if attrs["units"] in RAIN_UNITS:  # what a user says of the files that it was made of is not about the store
         units = UnitOptions(units.units)
     if units._replace(units="file") != AS_STATED or units.units not in ("file", attrs["units"]):

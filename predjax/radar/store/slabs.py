@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from predjax.radar.formats.lazy import cut_frames, find_codes
-from predjax.radar.movies import check_range
+from predjax.radar.formats.lazy import cut_frames, find_codes, find_tally
 from predjax.radar.store.archive import Bad, Source
 from predjax.radar.store.packing import Packing, choose_packing
 
@@ -31,6 +30,7 @@ class Slab(NamedTuple):
     differing: int  # the number of frames for which another file has the same time but other values
     clipped: int  # the number of values outside of the range of the packing
     bad: list[Bad]  # the files of frames that cannot be read; such a frame is in `kept` only if another file has it
+    changed: dict  # the counts of values that were no weather, as of `possible_values.Tally.counts`
 
 
 def open_reader(source: Source, dtype: str) -> Reader:
@@ -86,19 +86,23 @@ def read_slab(reader: Reader, start: int, stop: int, skip: bool) -> Slab:
       ValueError: a frame cannot be read, and `skip` is not set or the source is not divisible.
       OSError: from the operating system.
     """
-    kept, bad = np.arange(start, stop), list[Bad]()
+    kept, bad, tally = np.arange(start, stop), list[Bad](), find_tally(reader.frames)
+    assert tally is not None, "a reader decodes the frames"
+    tally.clear()
     try:
         found, values = _read(reader, reader.frames, start, stop)
     except ValueError:
         if not (skip and reader.source.divisible):
             raise
+        tally.clear()
         found, values, kept, bad = _read_one_by_one(reader, start, stop)
+    changed = tally.counts()
     differing, more = _compare(reader, values, kept, skip)
     if reader.packing.values is None:
-        return Slab(found, values, kept, differing, 0, bad + more)
+        return Slab(found, values, kept, differing, 0, bad + more, changed)
     assert reader.packing.table is not None, "a ladder has one"
     numbers, clipped = reader.packing.encode(values)
-    return Slab(numbers, reader.packing.table[numbers], kept, differing, clipped, bad + more)
+    return Slab(numbers, reader.packing.table[numbers], kept, differing, clipped, bad + more, changed)
 
 
 def _read(reader: Reader, frames: xr.Variable, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
@@ -113,7 +117,6 @@ def _read(reader: Reader, frames: xr.Variable, start: int, stop: int) -> tuple[n
     if reader.packing.description["kind"] == "source codes":
         assert reader.packing.table is not None, "codes have one"
         values = reader.packing.table[found]
-    check_range(values, reader.units, reader.source.name, "one is")
     return found, values
 
 

@@ -104,7 +104,7 @@ class BatchSource:
 
     def _decode(self, frames: np.ndarray, window: Window) -> np.ndarray:
         table = self._arrays[window.source].table
-        return frames if table is None else table[frames]
+        return frames if table is None else np.take(table, frames)
 
     def _draw(self, step: int, slot: int) -> tuple[np.ndarray, np.ndarray | None, Window]:
         """Return the window of one global slot, or its first replacement with enough coverage: frames, forcings, place.
@@ -144,8 +144,8 @@ class BatchSource:
         for length in (1, self._index.length) if least else (self._index.length,):
             frames = _cut(arrays.frames, window, length, *self.frame_shape[:2], arrays.dtype)
             if least:
-                finite = np.isfinite(frames) if arrays.table is None else np.isfinite(arrays.table)[frames]
-                coverage = float(finite.mean())
+                finite = np.isfinite(frames) if arrays.table is None else np.take(np.isfinite(arrays.table), frames)
+                coverage = np.count_nonzero(finite) / finite.size
             if coverage < least:
                 return None, coverage
         return frames, coverage

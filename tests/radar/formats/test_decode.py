@@ -1,5 +1,7 @@
 """Stored numbers to values: the CF rules, exactly, and what must not pass silently."""
 
+import dataclasses
+
 import netCDF4
 import numpy as np
 import pytest
@@ -38,10 +40,11 @@ def test_small_integers_by_table_equal_the_arithmetic(dtype):
     decoder = Decoder(
         np.dtype(dtype).str, 0.5, -32.0, (every.max,), (every.min + 3, np.inf), to="mm/h", quantity="reflectivity"
     )
-    stored = stored[np.abs(stored * 0.5 - 32) <= 200]
-    table, arithmetic = decoder(stored, ""), decoder._values(stored, "")
+    stored = stored[np.abs(stored * 0.5 - 42) <= 78]
+    table = decoder(stored, "")
+    arithmetic = dataclasses.replace(decoder, dtype="<i4")(stored.astype("i4"), "")
     np.testing.assert_array_equal(table, arithmetic)
-    assert np.isfinite(table[:-1]).sum() > 100
+    assert np.isfinite(table[:-1]).sum() > 90
 
 
 def test_fill_values_and_missing_values_are_missing():
@@ -86,7 +89,7 @@ def test_signed_numbers_may_stand_for_unsigned_ones():
 
 
 @pytest.mark.parametrize(
-    ("quantity", "value"), [("rain", -9999), ("rain", -999), ("reflectivity", -9999), ("reflectivity", 999)]
+    ("quantity", "value"), [("rain", -1000), ("rain", -8888), ("reflectivity", -9000), ("reflectivity", 999)]
 )
 @pytest.mark.parametrize("dtype", ["f4", "f8", "i2", "i4"])
 def test_a_fill_value_that_was_not_declared_is_refused_and_declared_is_missing(quantity, value, dtype):

@@ -149,7 +149,7 @@ def test_other_images_of_a_file_are_passed_over(tmp_path, rain, dbz):
     assert read(write(tmp_path / "b.h5", (rain, RAIN, RAIN_CODES), (dbz, quality, None))).frames.shape[-1] == 1
     forecast = write(tmp_path / "c.h5", (rain, RAIN, RAIN_CODES), (rain, RAIN, None))
     for wanted in ("", "image2"):
-        with pytest.raises(ValueError, match="several images of one kind are not read"):
+        with pytest.raises(ValueError, match="several images of one kind need an image_datetime_valid each"):
             read(forecast, variable=wanted)
 
 
@@ -222,3 +222,20 @@ def test_xarray_opens_them_by_the_backend(tmp_path, rain):
     with xr.open_dataset(path, engine=KnmiBackend) as found:
         np.testing.assert_allclose(found["PRECIP"], np.where(rain == 65535, np.nan, rain * 0.01), rtol=1e-6)
         assert found["PRECIP"].attrs["units"] == "mm" and found.attrs["title"] == "RAD_NL25_RAC_5M"
+
+
+def test_the_images_of_a_forecast_are_frames_of_their_own_times(tmp_path, rain):
+    end = "01-JUN-2026;02:{:02d}:00.000".format
+    images = [(np.roll(rain, n, axis=1), RAIN | {"image_datetime_valid": end(5 * n)}, RAIN_CODES) for n in range(11)]
+    overview = {"product_datetime_start": end(0), "product_datetime_end": end(50)}
+    movies = read(write(tmp_path / "a.h5", *images, overview=overview))
+    assert movies.sizes["time"] == 11 and movies.attrs["step_seconds"] == 300
+    assert str(movies.time.values[0, 10]) == "2026-06-01T02:50:00.000000000"  # image11, which is not after image1
+    assert movies.attrs["remarks"][0] == "forecast sums do not say their period: the step of 5 minutes is taken"
+    single = read(write(tmp_path / "b.h5", images[10]))
+    np.testing.assert_array_equal(movies.frames[0, 10].values, single.frames[0, 0].values)
+    np.testing.assert_array_equal(movies.frames[0, 2:4, 5, 3:9, 0].values, movies.frames.values[0, 2:4, 5, 3:9, 0])
+    other = RAIN_CODES | {"calibration_formulas": "GEO=0.02*PV+0.0"}
+    images[4] = (*images[4][:2], other)
+    with pytest.raises(ValueError, match="image5: its shape, type or calibration is not the one of image1"):
+        read(write(tmp_path / "c.h5", *images, overview=overview))

@@ -499,11 +499,11 @@ def test_numbers_that_are_not_real_are_refused(tmp_path, frames):
 
 
 def test_an_undeclared_fill_value_is_an_error_in_any_frame(tmp_path, frames):
-    frames[1, 2, 3] = -9999
+    frames[1, 2, 3] = -8888
     path = write(tmp_path / "a.nc", frames)
-    with pytest.raises(ValueError, match=r"a\.nc: rain: holds -9999, .* declare it as _FillValue"):
+    with pytest.raises(ValueError, match=r"a\.nc: rain: holds -8888, .* declare it as _FillValue"):
         read(path)
-    annotate(path, "rain", missing_value=np.float32(-9999))
+    annotate(path, "rain", missing_value=np.float32(-8888))
     assert np.isnan(read(path)[0].frames[0, 1, 2, 3, 0])
 
 
@@ -515,9 +515,9 @@ def test_a_window_reads_its_own_files_and_pixels_alone(tmp_path, frames, monkeyp
     calls = []
     read_field = file_frames.read_field
 
-    def spy(file, field, where):
+    def spy(file, field, where, *options):
         calls.append((file.rpartition("/")[2], where["y"], where["x"]))
-        return read_field(file, field, where)
+        return read_field(file, field, where, *options)
 
     monkeypatch.setattr(file_frames, "read_field", spy)
     window = movies.frames[0, 7:10, 1:3, 2:5]

@@ -86,9 +86,9 @@ def test_missing_values_stay_missing_and_a_unit_can_be_told(save):
     movies = check_movies(read_npy(save(frames), units=UnitOptions("mm/h")))
     assert movies.frames.attrs["units"] == "mm/h"
     np.testing.assert_array_equal(movies.frames.values[..., 0], frames)
-    frames[1, 2, 3, 3] = -9999
+    frames[1, 2, 3, 3] = -8888
     path = save(frames)
-    with pytest.raises(ValueError, match=r"a\.npy: holds -9999, .* _FillValue"):
+    with pytest.raises(ValueError, match=r"a\.npy: holds -8888, .* _FillValue"):
         check_movies(read_npy(path, units=UnitOptions("mm/h")))
     check_movies(read_npy(path))
 

@@ -264,3 +264,49 @@ def test_only_windows_are_read_of_a_store_larger_than_memory(store, tmp_path):
     assert movies.frames[0, ::100_000, 3:5, [0, 511]].values.shape == (4, 2, 2, 1)
     assert movies.frames[0, [5, number - 1], 4, ::-1, 0].values.shape == (2, side)
     assert resident() - before < 2**29
+
+
+def write_rain(path, values):
+    """A file of rain (time, 8, 8) every 5 minutes; nothing declares what is missing."""
+    time = np.datetime64("2020-01-01", "ns") + np.arange(len(values)) * np.timedelta64(5, "m")
+    rain = (("time", "y", "x"), values.astype("f4"), {"standard_name": "rainfall_rate", "units": "mm/h"})
+    xr.Dataset({"rain": rain}, {"time": time}).to_netcdf(path)
+    return path
+
+
+def test_a_store_keeps_what_values_were_taken_for(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("predjax.radar.store.grids.SLAB_BYTES", 4 * 64)  # a frame
+    values = np.ones((20, 8, 8))
+    values[5:8, 0] = -3
+    values[13, 4, 4] = -0.25
+    store = make_store(write_rain(tmp_path / "a.nc", values), tmp_path / "s", "--dtype", "float32")
+    lines = [
+        "-3 is taken as no coverage, though nothing declares it: 24 of 1280 pixels",
+        "negative rain, down to -0.25 mm/h, is taken as 0: 1 of 1280 pixels",
+    ]
+    assert f"changed     {lines[0]}\n            {lines[1]}\n" in capsys.readouterr().out + "\n"
+    (movies,) = read_movies(store)
+    assert movies.attrs["remarks"] == lines
+    expected = np.where(values == -3, np.nan, np.maximum(values, 0))
+    np.testing.assert_array_equal(movies.frames.values[0, ..., 0], expected.astype("f4"))
+    (grid,) = json.loads((store / "index.json").read_text())["grids"]
+    assert grid["changed"] == {"pixels": 1280, "-3": 24, "negative": 1, "least": -0.25}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint16"])
+def test_the_values_of_older_stores_are_judged_when_they_are_read(tmp_path, dtype):
+    values = np.full((3, 12, 12), 20.0)
+    values[1, 0] = np.nan
+    frames = np.where(values == 20, 2000, MISSING).astype("i2")
+    store = make_store(
+        write(tmp_path / "a.nc", frames, [0, 5, 10], scale_factor=0.01), tmp_path / "s", "--dtype", dtype
+    )
+    index = json.loads((store / "index.json").read_text())
+    del index["grids"][0]["changed"]
+    (store / "index.json").write_text(json.dumps(index))
+    name = "frames.npy" if dtype == "float32" else "values.npy"
+    array = np.load(store / "grid_0" / name)
+    array[np.isnan(array)] = -99
+    np.save(store / "grid_0" / name, array)
+    found = read_movies(store)[0].frames.values[0, ..., 0]
+    np.testing.assert_array_equal(found, np.where(values == 20, np.float32(20), np.nan))

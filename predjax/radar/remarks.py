@@ -1,0 +1,35 @@
+"""What was taken for what when movies were read: labels that were inferred, values that are no weather."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from predjax.radar.formats.lazy import find_tally
+from predjax.radar.formats.possible_values import describe_counts
+from predjax.radar.movies import Movies
+
+
+def list_remarks(movies: Movies) -> list[str]:
+    """Return a line for each label that was taken for something, and for each kind of value that was changed so far."""
+    tally = find_tally(movies["frames"])
+    return [*movies.attrs.get("remarks", ()), *(describe_counts(tally.counts()) if tally else ())]
+
+
+def list_changes(sources: Iterable[Movies]) -> list[str]:
+    """Return a line, with the name of its source, for each kind of value that was changed so far."""
+    tallies = [(movies.attrs["source"], find_tally(movies["frames"])) for movies in sources]
+    return [f"{name}: {line}" for name, tally in tallies if tally for line in describe_counts(tally.counts())]
+
+
+def count_values(movies: Movies) -> dict[str, Any]:
+    """Read every frame once; return the counts of changed values, as of `possible_values.Tally.counts`.
+
+    Errors: ValueError, a frame cannot be read or holds what cannot be weather.
+    """
+    tally = find_tally(movies["frames"])
+    if tally is None:
+        return {}
+    tally.clear()
+    for movie in movies["frames"].variable:
+        for frame in movie:
+            frame.load()
+    return tally.counts()
