@@ -11,12 +11,13 @@ import pytest
 PACKAGE = pathlib.Path(__file__).resolve().parents[1] / "predjax"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 
-TOOLS = {"units", "flags", "files", "messages"}
+TOOLS = {"units", "flags", "files", "messages", "paths"}
 ROOMS = {  # what each room may import, besides itself
     "units": set(),
-    "flags": {"messages"},
-    "run_file": {"flags", "messages", "checkpoint_names"},
+    "flags": {"messages", "paths"},
+    "run_file": {"flags", "messages", "paths", "checkpoint_names"},
     "files": set(),
+    "paths": set(),
     "messages": set(),
     "parallel": set(),
     "checkpoint": {"files", "checkpoint_names"},

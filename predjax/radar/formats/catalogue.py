@@ -54,8 +54,9 @@ class Format(NamedTuple):
 def _read_array(file: pathlib.Path, reading: Reading) -> Movies:
     if reading.forcings:
         raise ValueError(f"{file}: an array has no variable {reading.forcings[0]!r}; forcings need netCDF files")
-    read = read_npy if file.suffix.lower() == ".npy" else read_npz
-    return read(file, reading.layout, reading.units)
+    if file.suffix.lower() == ".npy":
+        return read_npy(file, reading.layout, reading.units)
+    return read_npz(file, reading.layout, reading.units, reading.variable)
 
 
 def _read_table(file: pathlib.Path, reading: Reading) -> Movies:
