@@ -6,7 +6,7 @@ import json
 import logging
 import pathlib
 import sysconfig
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from predjax.checkpoint_names import holds_checkpoint
@@ -24,6 +24,7 @@ from predjax.jobs.model_choice import (
 from predjax.jobs.train_options import TrainOptions, TrainRequest, describe_paths
 from predjax.models.config import ModelConfig, SamplingConfig, list_models
 from predjax.radar.config import DataConfig
+from predjax.radar.formats.objects import keep
 from predjax.training.config import TrainConfig
 
 LOG = logging.getLogger("predjax")
@@ -154,6 +155,4 @@ def _check_same(now: dict[str, Any], before: dict[str, Any], path: pathlib.Path 
 
 def _given(data: Any) -> Any:
     """Return data that can be read twice; None for an empty text, as for None."""
-    if isinstance(data, str) and not data:
-        return None
-    return list(data) if isinstance(data, Iterator) else data
+    return None if isinstance(data, str) and not data else keep(data)

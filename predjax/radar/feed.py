@@ -2,13 +2,13 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
-from predjax.radar.formats.objects import holds_paths
+from predjax.radar.formats.objects import holds_paths, keep
 from predjax.radar.grid import Grid
 from predjax.radar.movies import Movies, build_movies, has_times
 from predjax.radar.readers import expand_paths, read_movies
@@ -43,7 +43,7 @@ class Feed:
     """
 
     def __init__(self, paths: Any, **options: Any):
-        self._paths, self._options = list(paths) if isinstance(paths, Iterator) else paths, options
+        self._paths, self._options = keep(paths), options
         self._known: dict[str, tuple[tuple, list[Movies]]] = {}
         self._places: dict[Any, Place] = {}
         self._said: set[tuple] = set()

@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import pathlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from predjax.radar.formats.joining import join_files, warn_of_duplicates
 from predjax.radar.formats.labels import Header, read_header
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.formats.npy import label_array
-from predjax.radar.formats.objects import Named, holds_paths, list_objects
+from predjax.radar.formats.objects import Named, holds_paths, keep, list_objects
 from predjax.radar.movies import Movies, Sources, check_sources, log_remarks
 from predjax.radar.store.reading import is_store, read_store
 
@@ -56,7 +56,7 @@ def read_movies(paths: Any, **options: Any) -> Sources:
     if reading.units not in UNITS:
         raise ValueError(f"units must be one of {', '.join(map(repr, UNITS))}, not {reading.units!r}")
     check_engine(reading.engine)
-    paths = list(paths) if isinstance(paths, Iterator) else paths
+    paths = keep(paths)
     if holds_paths(paths):
         found = _read_files(expand_paths(paths, reading.engine), reading)
     else:

@@ -1,7 +1,8 @@
 """Python objects that hold frames, as named Datasets and arrays: of xarray, numpy and pandas, and several of them."""
 
+import io
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import netCDF4
@@ -28,6 +29,11 @@ class Named(NamedTuple):
     @property
     def is_movies(self) -> bool:
         return isinstance(self.data, xr.Dataset) and is_movies(self.data)
+
+
+def keep(data: Any) -> Any:
+    """Return data that can be read twice: what an iterator gives, such as the paths of `Path.glob`, as a list."""
+    return list(data) if isinstance(data, Iterator) and not isinstance(data, io.IOBase) else data
 
 
 def holds_paths(data: Any) -> bool:
@@ -106,11 +112,12 @@ def _label_table(table: pd.DataFrame, name: str) -> Named:
     if wrong is not None:
         kind = table.dtypes[wrong]
         raise ValueError(
-            f"{name}: the column {wrong!r} of a DataFrame holds {kind}, no numbers: leave it out or index by it"
+            f"{name}: the column {wrong!r} of a DataFrame holds {kind}, no numbers: leave it out, or set_index"
         )
-    remarks, coords = [], {"feature": [str(column) for column in table.columns]}
+    remarks: list[str] = []
+    coords: dict[str, Any] = {"feature": ("feature", [str(column) for column in table.columns])}
     if isinstance(index, pd.DatetimeIndex):
-        coords["time"] = index.tz_convert("UTC").tz_localize(None) if index.tz else index
+        coords["time"] = ("time", index.tz_convert("UTC").tz_localize(None).values if index.tz else index.values)
     elif pd.api.types.is_any_real_numeric_dtype(index.dtype):
         remarks.append(f"the index of the DataFrame ({index.dtype}) has no dates: its rows are numbered")
     else:
