@@ -228,6 +228,8 @@ def check_value(flag: Flag, value: Any) -> Any:
         value = os.fspath(value)
     if flag.metadata.get("kind") in ("file", "folder") and isinstance(value, str):
         value = expand_home(value)
+    if flag.metadata.get("kind") == "paths" and isinstance(value, list | tuple) and value:
+        return tuple(check_value(flag, one) for one in value)
     parts = value if flag.is_tuple and isinstance(value, Sequence) and not isinstance(value, str) else [value]
     kind, rule = KINDS[flag.element]
     right = (not flag.is_tuple or parts is value) and all(isinstance(one, kind) for one in parts)

@@ -62,8 +62,7 @@ def read_movies(paths: Any, **options: Any) -> Sources:
     else:
         with NETCDF_LOCK:  # Datasets may be in a file
             found = _read_objects(list_objects(paths), reading)
-    for one in found:
-        log_remarks(one)
+    log_remarks(found)
     return check_sources(found)
 
 

@@ -15,7 +15,8 @@ PUBLISHED = {
     "mnist_cifar_test_seq.npy": "time,movie,y,x,channel",
 }
 _CHANNELS = range(1, 5)  # usual numbers of channels
-_ALIKE = 2  # the largest ratio of height and width of frames that is usual
+_ALIKE = 2.0  # the largest ratio of height and width of frames that is usual
+_NEARLY = 1.2  # where two axes are so alike, they may be height and width
 # A layout is in doubt where neighbours along the first axis differ less than this fraction of what they do along the
 # second: frames change less from one time to the next than from movie to movie, and alike along y and x.
 _DOUBTS = {("movie", "time"): 0.8, ("y", "x"): 1 / 3, ("x", "y"): 1 / 3, ("feature", "time"): 0.8}
@@ -36,7 +37,7 @@ def find_layout(array: np.ndarray, file: str | os.PathLike) -> tuple[str, list[s
         return published, [f"axes {shape} taken as {published}, as in the published file of this name"]
     layout = infer_layout(shape, file)
     if doubt := _find_doubt(array, layout):
-        raise ValueError(f"{file}: the shape {shape} looks like {layout}, but {doubt}: give --layout")
+        raise ValueError(f"{file}: the shape {shape} looks like {layout}, but {doubt}")
     return layout, [f"axes {shape} taken as {layout}"]
 
 
@@ -44,7 +45,7 @@ def infer_layout(shape: tuple[int, ...], file: str | os.PathLike = "array") -> s
     """Return the only layout that the shape of an array fits.
 
     Telling are equal sizes of y and x, and 1 to 4 channels; a movie has more than one frame. Two axes are time,feature.
-    Three are time,y,x where y and x are equal, or differ by a factor of two at most and no other two axes are equal.
+    Three are time,y,x where y and x differ by a factor of two at most, and the first two axes are not as alike.
 
     >>> infer_layout((3000, 40, 40, 5)), infer_layout((3000, 5, 40, 40)), infer_layout((200, 10, 1, 64, 64))
     ('movie,y,x,time', 'movie,time,y,x', 'movie,time,channel,y,x')
@@ -65,10 +66,14 @@ def _fit_two(*_: int) -> list[str]:
 
 
 def _fit_three(first: int, second: int, third: int) -> list[str]:
-    alike = max(second, third) <= _ALIKE * min(second, third)
-    if second == third or (alike and first != second):
+    rows, pixels = _ratio(first, second), _ratio(second, third)
+    if pixels <= _ALIKE and not rows <= min(pixels, _NEARLY):
         return ["time,y,x"]
-    return ["time,y,x", "y,x,time" if first == second else "movie,time,feature"]
+    return ["time,y,x", "y,x,time", "movie,time,feature"]
+
+
+def _ratio(one: int, other: int) -> float:
+    return max(one, other) / min(one, other)
 
 
 def _fit_four(_: int, second: int, third: int, fourth: int) -> list[str]:
@@ -97,25 +102,23 @@ def _find_doubt(array: np.ndarray, layout: str) -> str:
     sizes = dict(zip(axes, array.shape))
     if array.size < _FEWEST or ("feature" in axes and sizes["feature"] <= sizes["time"]):
         return ""
-    for one, other in [("movie", "time")] if "movie" in axes else [("y", "x"), ("x", "y"), ("feature", "time")]:
+    for (one, other), fraction in _DOUBTS.items():
         if {one, other} <= sizes.keys():
-            first, second = _measure_changes(array, axes, [axes.index(one), axes.index(other)])
-            if first < _DOUBTS[one, other] * second:
-                return (
-                    f"neighbours along {one} differ less than along {other}, as in {_swap(layout, one, sizes['time'])}"
-                )
+            calm, rough = axes.index(one), axes.index(other)
+            first, second = _measure_changes(array, axes, [calm, rough])
+            if first < fraction * second:
+                choices = " or ".join([layout, *_list_with_time(axes, calm, rough)])
+                found = f"neighbours along axis {calm} differ less than along axis {rough}, as if axis {calm} were time"
+                return f"{found}: give --layout {choices}"
     return ""
 
 
-def _swap(layout: str, calm: str, frames: int) -> str:
-    """Return the layout whose time is the `calm` axis of another one, which has a number of `frames`."""
-    names = {
-        "movie": {"movie": "time", "time": "channel" if frames in _CHANNELS and "channel" not in layout else "movie"},
-        "feature": {"feature": "time", "time": "feature"},
-        "y": {"time": "movie", "y": "time", "x": "feature"},
-        "x": {"time": "movie", "y": "feature", "x": "time"},
-    }[calm]
-    return ",".join(names.get(axis, axis) for axis in layout.split(","))
+def _list_with_time(axes: list[str], time: int, other: int) -> list[str]:
+    """Return the usual layouts whose time is an axis, or else the layout in which this axis and another one swap."""
+    usual = [one for one in LAYOUTS if one.count(",") == len(axes) - 1 and one.split(",")[time] == "time"]
+    swapped = list(axes)
+    swapped[time], swapped[other] = axes[other], axes[time]
+    return usual or [",".join(swapped)]
 
 
 @np.errstate(all="ignore")
