@@ -109,7 +109,16 @@ def find_roles(dataset: xr.Dataset, name: str, label: str, *, unknown: str = "")
                 raise ValueError(f"{label}: two of the dimensions {dims} look like {role}")
             role = ""
         roles[dimension] = role
+    _refuse_matrix(dataset, name, roles, label)
     return roles
+
+
+def _refuse_matrix(dataset: xr.Dataset, name: str, roles: dict[str, str], label: str) -> None:
+    """Raise a ValueError for dimensions (i, j): rows and columns of a matrix, or columns and rows of a model."""
+    plain = [_plain(dimension) for dimension in roles]
+    pair = [one for one in plain if one in ("i", "j")]
+    if pair == ["i", "j"] and not any(lookup(dataset, name, one) for one in pair):
+        raise ValueError(f"{label}: nothing tells whether i or j are the rows: name the dimensions y and x")
 
 
 def lookup(dataset: xr.Dataset, name: str, wanted: str) -> str | None:
