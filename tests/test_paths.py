@@ -1,16 +1,18 @@
 """Paths mean the same wherever they are given."""
 
+import importlib
 import os
 import pathlib
 
 import pytest
 
+from predjax.commands import COMMANDS
 from predjax.flags import check_value, list_flags
 from predjax.jobs.options import EvaluateOptions
-from predjax.jobs.train_options import TrainOptions
 from predjax.paths import find_matches, join_absolute, split_paths
 from predjax.radar.readers import expand_paths
 from predjax.run_file import collect, make_absolute
+from predjax.synthetic.movie_file import MovieFile
 
 
 @pytest.fixture
@@ -55,10 +57,20 @@ def test_what_is_not_there_keeps_its_place(folder):
     assert join_absolute("gone.npy") == str(folder / "gone.npy")
 
 
-def test_the_home_folder_is_known_to_every_flag_of_one_path(folder):
-    home = str(folder / "home")
-    for flag in (*list_flags(TrainOptions), *list_flags(EvaluateOptions)):
-        if flag.metadata.get("kind") in ("file", "folder"):
+def list_path_flags():
+    commands = [importlib.import_module(f"predjax.commands.{name.replace('-', '_')}").COMMAND for name in COMMANDS]
+    flags = [flag for command in commands for flag in command.flags] + list_flags(MovieFile)
+    return [
+        flag for flag in flags if set(flag.metadata.get("metavar", "").split("|")) & {"FILE", "DIR", "PATH", "PATHS"}
+    ]
+
+
+def test_the_home_folder_is_known_to_every_flag_of_a_path(folder):
+    home, flags = str(folder / "home"), list_path_flags()
+    assert len(flags) > 25
+    for flag in flags:
+        assert flag.is_path, flag.name
+        if flag.metadata["kind"] != "paths":  # these are expanded one by one
             assert flag.parse("~/run") == f"{home}/run" == check_value(flag, "~/run")
             assert check_value(flag, pathlib.Path("~/run")) == f"{home}/run"
     assert make_absolute("~/h.npy,c.npy") == f"{home}/h.npy,{folder}/c.npy"

@@ -48,6 +48,8 @@ def choose_cases(request: CaseRequest, model: TrainedModel | None) -> tuple[Case
     given = dict(request.reading)
     data = from_dict(DataConfig, {**record.get("config", {}), "crop": 0, **given})
     input_length, num_steps = _choose_lengths(request, config)
+    if request.data is not None and "layout" not in given and data.layout != "auto":
+        LOG.info("arrays are read with the layout of the training, %s", data.layout)
     sources, periods = _find_data(request.data, model, data)
     if config:
         check_fits(sources[0], config)

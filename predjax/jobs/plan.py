@@ -137,6 +137,8 @@ def _combine(config_class: type, given: Mapping[str, Any], before: dict[str, Any
         return from_dict(config_class, given)
     known = to_dict(from_dict(config_class, before))  # with the defaults of what is newer than the run
     for name, value in given.items():
+        if (name, known[name]) == ("layout", "auto"):
+            continue  # what was taken then may have to be named now; other frames are found by `_check_same`
         if name not in RESUMABLE and value != known[name]:
             was, now = show_value(known[name]), show_value(value)
             raise ValueError(f"{origin.path} was made with {name} {was}, a resumed run cannot have {now}")

@@ -244,7 +244,15 @@ def find_coordinate(dataset: xr.Dataset, name: str, dimension: str, role: str) -
     return places[0] if len(places) == 1 else None
 
 
-def describe_places(dataset: xr.Dataset, name: str, roles: dict[str, str]) -> list[str]:
+def describe_dimensions(dataset: xr.Dataset, name: str, roles: dict[str, str]) -> list[str]:
+    """Return remarks on the dimension of a series that is taken for its features, and on latitudes and longitudes."""
+    features = [one for one, role in roles.items() if role == "channel" and not _role(dataset, _group(name), one)]
+    if features and not _plain(features[0]).lower().startswith("feature"):
+        return [f"the dimension {_plain(features[0])} taken as the features of a series"]
+    return _describe_places(dataset, name, roles)
+
+
+def _describe_places(dataset: xr.Dataset, name: str, roles: dict[str, str]) -> list[str]:
     """Return remarks on the latitudes and longitudes that are taken for coordinates, and on those that are left out."""
     dims = {dimension: role for dimension, role in roles.items() if role in ("y", "x")}
     found = {dimension: find_coordinate(dataset, name, dimension, role) for dimension, role in dims.items()}

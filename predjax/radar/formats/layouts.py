@@ -18,7 +18,7 @@ _CHANNELS = range(1, 5)  # usual numbers of channels
 _ALIKE = 2.0  # the largest ratio of height and width of frames that is usual
 _NEARLY = 1.2  # where two axes are so alike, they may be height and width
 # A layout is in doubt where neighbours along the first axis differ less than this fraction of what they do along the
-# second. Of twelve radar archives, cut into movies, the fractions are 1.9 to 3.3 and, of y and x, 0.6 to 1.8.
+# second. The fractions are 1.9 to 3.3 for movies and time in nine radar archives, and 0.9 to 1.8 for y and x.
 _DOUBTS = {("movie", "time"): 0.8, ("y", "x"): 1 / 3, ("x", "y"): 1 / 3, ("feature", "time"): 0.8}
 _PLACES = 8  # looked at, evenly spread
 _FEWEST = 2**14  # numbers of an array that is large enough to tell

@@ -26,10 +26,6 @@ class Named(NamedTuple):
     data: xr.Dataset | np.ndarray
     remarks: tuple[str, ...] = ()
 
-    @property
-    def is_movies(self) -> bool:
-        return isinstance(self.data, xr.Dataset) and is_movies(self.data)
-
 
 def keep(data: Any) -> Any:
     """Return data that can be read twice: what an iterator gives, such as the paths of `Path.glob`, as a list."""

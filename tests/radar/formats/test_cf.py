@@ -193,9 +193,9 @@ def test_latitudes_and_longitudes_that_nothing_names_are_no_frames(there, units)
         add(there, name, maps, **({"units": unit} if unit else {}))
     assert cf.find_variable(there.dataset, "", (), "a.nc") == "rain"
     remark = f"{names[0]} and {names[1]} of each pixel are left out: rows and columns are numbered"
-    assert cf.describe_places(there.dataset, "rain", {"time": "time", "y": "y", "x": "x"}) == [remark]
+    assert cf.describe_dimensions(there.dataset, "rain", {"time": "time", "y": "y", "x": "x"}) == [remark]
     add(there, "y", {"y": 3}, units="m")
-    assert cf.describe_places(there.dataset, "rain", {"time": "time", "y": "y", "x": "x"}) == []
+    assert cf.describe_dimensions(there.dataset, "rain", {"time": "time", "y": "y", "x": "x"}) == []
 
 
 def test_a_latitude_along_a_dimension_of_another_name_is_its_coordinate(there):
@@ -205,4 +205,4 @@ def test_a_latitude_along_a_dimension_of_another_name_is_its_coordinate(there):
     known = {"time": "time", "y": "y", "x": "x"}
     assert cf.find_coordinate(there.dataset, "rain", "y", "y") == "lat"
     assert cf.find_coordinate(there.dataset, "rain", "x", "x") is None
-    assert cf.describe_places(there.dataset, "rain", known) == ["lat taken as the coordinate of y"]
+    assert cf.describe_dimensions(there.dataset, "rain", known) == ["lat taken as the coordinate of y"]
