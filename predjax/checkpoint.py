@@ -185,7 +185,7 @@ def find(path: str | os.PathLike) -> pathlib.Path:
     PRETRAINED_NAME stands for the checkpoint in the package, unless there is a file or folder of that name. Errors:
     FileNotFoundError where there is no such file, or the folder holds no checkpoint.
     """
-    path = pathlib.Path(path)
+    path = pathlib.Path(path).expanduser()
     if path == pathlib.Path(PRETRAINED_NAME) and not path.exists():
         path = PRETRAINED
     if path.is_dir():

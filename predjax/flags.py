@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from predjax.messages import one_line, suggest
+from predjax.paths import expand_home
 
 REQUIRED: Any = dataclasses.MISSING  # the default of a flag that must be given
 KINDS: dict[type, tuple[Any, str]] = {  # what is a value of each type, and how it is called
@@ -75,6 +76,8 @@ class Flag:
             return _named(self._parse_several, f"{self.element.__name__},...")
         if self.element is float and self.metadata.get("finite", True):
             return _named(parse_finite, "float")
+        if self.metadata.get("kind") in ("file", "folder"):
+            return _named(expand_home, "path")
         return parse_bool if self.element is bool else self.element
 
     def _parse_several(self, text: str) -> tuple:
@@ -224,6 +227,10 @@ def check_value(flag: Flag, value: Any) -> Any:
         return None
     if flag.element is str and isinstance(value, os.PathLike):
         value = os.fspath(value)
+    if flag.metadata.get("kind") in ("file", "folder") and isinstance(value, str):
+        value = expand_home(value)
+    if flag.metadata.get("kind") == "paths" and isinstance(value, list | tuple) and value:
+        return tuple(check_value(flag, one) for one in value)
     parts = value if flag.is_tuple and isinstance(value, Sequence) and not isinstance(value, str) else [value]
     kind, rule = KINDS[flag.element]
     right = (not flag.is_tuple or parts is value) and all(isinstance(one, kind) for one in parts)

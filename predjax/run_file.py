@@ -14,6 +14,7 @@ from predjax.checkpoint_names import PRETRAINED_NAME, holds_checkpoint
 from predjax.files import write_text
 from predjax.flags import Command, Flag
 from predjax.messages import suggest
+from predjax.paths import expand_home, join_absolute
 
 NAME = "run.json"
 _LOG = logging.getLogger("predjax")
@@ -59,6 +60,7 @@ def read_flags(path: str | os.PathLike, command: Command) -> list[str]:
       ValueError: it is not JSON, a key is no flag, or a value is of another type or none of the choices; names the
         file, the key, the rule and the value.
     """
+    path = expand_home(path)
     try:
         values = json.loads(pathlib.Path(path).read_text("utf-8"), object_pairs_hook=_refuse_twice)
     except (ValueError, RecursionError) as error:
@@ -93,8 +95,7 @@ def make_absolute(paths: str, names: Sequence[str] = ()) -> str:
     """
     if paths in (PRETRAINED_NAME, *names) and not os.path.exists(paths):
         return paths
-    parts = [paths] if os.path.exists(paths) else [part.strip() for part in paths.split(",") if part.strip()]
-    return ",".join(os.path.abspath(os.path.expanduser(part)) for part in parts)
+    return join_absolute(paths)
 
 
 def find_own(folder: str | os.PathLike) -> pathlib.Path | None:

@@ -11,13 +11,15 @@ import pytest
 PACKAGE = pathlib.Path(__file__).resolve().parents[1] / "predjax"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 
-TOOLS = {"units", "unit_names", "flags", "files", "locks", "messages"}
+TOOLS = {"units", "unit_names", "flags", "files", "locks", "messages", "paths"}
 ROOMS = {  # what each room may import, besides itself
     "units": set(),
-    "flags": {"messages"},
-    "run_file": {"flags", "files", "messages", "checkpoint_names"},
+    "unit_names": set(),
+    "flags": {"messages", "paths"},
+    "run_file": {"flags", "files", "messages", "paths", "checkpoint_names"},
     "files": set(),
     "locks": set(),
+    "paths": set(),
     "messages": set(),
     "parallel": set(),
     "checkpoint": {"files", "checkpoint_names"},
@@ -26,7 +28,7 @@ ROOMS = {  # what each room may import, besides itself
     "cells": {"kernels", "units"},
     "models": {"cells", "kernels", "units", "flags", "messages"},
     "models/interop": {"models", "messages"},
-    "motion": {"units"},
+    "motion": {"units", "unit_names"},
     "radar": TOOLS,
     "radar/formats": {"radar"} | TOOLS,
     "radar/windows": {"radar", "radar/formats"} | TOOLS,
@@ -48,7 +50,8 @@ ROOMS["commands"] = set(ROOMS)
 ROOMS["completion"] = {"commands", "flags", "models"}
 ROOMS["__main__"] = {"commands", "completion", "messages", "__init__"}
 RADAR_BASE = ("movies", "grid", "step", "config", "projection")  # what formats, windows and the store rest on
-NO_JAX = ("radar", "synthetic", "verification", "pictures", "flags.py", "units.py", "files.py", "messages.py", "motion")
+NO_JAX = ("radar", "synthetic", "verification", "pictures", "motion", "flags.py", "units.py", "unit_names.py")
+NO_JAX += ("files.py", "locks.py", "paths.py", "messages.py")
 BY_JAX = "synthetic/micromodel.py"  # follows its own equations by those of the cells
 NO_XARRAY = ("kernels", "cells", "models", "motion", "radar/windows/codes.py")
 DEVICE_WORDS = ("pmap", "jax.devices", "local_devices", "process_index", "jax.distributed", "device_count")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from predjax.commands import one_line_errors
 from predjax.flags import REQUIRED, Command, Group, flag, parse
+from predjax.paths import split_paths
 
 FORMATS = (".npz", ".safetensors")
 
@@ -62,7 +63,7 @@ def _without_folders(record: dict) -> dict:
     data = dict(record["data"])
     for key in ("train_data_paths", "valid_data_paths"):
         if data.get(key):
-            data[key] = ",".join(pathlib.Path(part).name for part in data[key].split(","))
+            data[key] = ",".join(pathlib.Path(part).name for part in split_paths(data[key]))
     return {**record, "data": data}
 
 

@@ -95,7 +95,7 @@ def find_folder(command: Sequence[str]) -> pathlib.Path:
     given = find_value(COMMAND.name, "save_dir", command)
     if not given:
         raise ValueError("the command needs --save_dir, from which it can be started again")
-    return pathlib.Path(given)
+    return pathlib.Path(given).expanduser()
 
 
 def find_checkpoints(folder: pathlib.Path) -> set[tuple[int, int]]:

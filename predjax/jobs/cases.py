@@ -1,11 +1,12 @@
 """The cases that a model is verified on or analysed from: windows of data that it was not trained on."""
 
+import itertools
 import logging
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from predjax.flags import from_dict
-from predjax.jobs.data import find_cases, read_sources, spread
+from predjax.jobs.data import check_recorded, find_cases, read_sources, spread
 from predjax.jobs.options import Reading
 from predjax.models.config import ModelConfig
 from predjax.nowcasts.model import TrainedModel, check_fits, load_model
@@ -47,7 +48,9 @@ def choose_cases(request: CaseRequest, model: TrainedModel | None) -> tuple[Case
     given = dict(request.reading)
     data = from_dict(DataConfig, {**record.get("config", {}), "crop": 0, **given})
     input_length, num_steps = _choose_lengths(request, config)
-    sources, periods = _find_data(request.data, record, data)
+    if request.data is not None and "layout" not in given and data.layout != "auto":
+        LOG.info("arrays are read with the layout of the training, %s", data.layout)
+    sources, periods = _find_data(request.data, model, data)
     if config:
         check_fits(sources[0], config)
     length = input_length + num_steps
@@ -78,14 +81,16 @@ def _choose_lengths(request: CaseRequest, config: ModelConfig | None) -> tuple[i
     return input_length, num_steps
 
 
-def _find_data(data: Any, record: Mapping[str, Any], config: DataConfig) -> tuple[Sources, list[Period]]:
+def _find_data(data: Any, model: TrainedModel | None, config: DataConfig) -> tuple[Sources, list[Period]]:
     """Return the movies (the given ones, else the movies of the run), and the periods to verify on."""
     if data is not None:
         sources = read_sources(data, config)
         return sources, find_periods(sources)
+    assert model, "without a model there are data"
+    record: Mapping[str, Any] = model.record["data"]
     part = "test" if record["test"] else "valid"
-    sources = read_sources(record["train_data_paths"], config)
-    if record["valid_data_paths"]:
-        sources = check_together([*sources, *read_sources(record["valid_data_paths"], config)])
+    paths = [record[name] for name in ("train_data_paths", "valid_data_paths") if record[name]]
+    found = [read_sources(check_recorded(one, model.path, config), config) for one in paths]
+    sources = check_together(itertools.chain(*found))
     LOG.info("the run's %s data: %s", part, record["rule"])
     return sources, restore_periods(sources, record[part])

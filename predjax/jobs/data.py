@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from predjax.flags import to_dict
-from predjax.jobs.train_options import describe_paths
+from predjax.jobs.train_options import IN_MEMORY, describe_paths
 from predjax.nowcasts.regression import fit_regression
 from predjax.radar.config import DataConfig
 from predjax.radar.formats.catalogue import Reading
 from predjax.radar.movies import Sources, check_together, is_series
-from predjax.radar.readers import read_movies
+from predjax.radar.readers import expand_paths, read_movies
 from predjax.radar.windows.bad_windows import tolerate
 from predjax.radar.windows.batches import Batch, read_windows
 from predjax.radar.windows.index import Window, WindowIndex
@@ -41,6 +41,17 @@ class DataSet(NamedTuple):
 def read_sources(data: Any, config: DataConfig) -> Sources:
     """Read the movies of paths or Datasets as `config` says."""
     return read_movies(data, **{name: getattr(config, name) for name in Reading._fields})
+
+
+def check_recorded(paths: str, origin: Any, config: DataConfig) -> str:
+    """Return the paths of data that the checkpoint `origin` remembers. Errors: FileNotFoundError, which says whose."""
+    try:
+        if paths == IN_MEMORY:
+            raise FileNotFoundError("they were in memory")
+        expand_paths(paths, config.engine)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"the training data of {origin} are not there ({error}): give --data_path") from None
+    return paths
 
 
 def read_data(train_data: Any, valid_data: Any, config: DataConfig, length: int) -> DataSet:

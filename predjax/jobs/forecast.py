@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import logging
 import pathlib
 import tempfile
 import time
@@ -25,6 +26,7 @@ from predjax.radar.config import FEED_OPTIONS
 from predjax.radar.feed import Feed
 from predjax.radar.writers import write_forecast
 
+LOG = logging.getLogger("predjax")
 LONGEST_SLEEP = 0.2  # seconds until a signal is heard
 
 
@@ -96,7 +98,10 @@ def open_forecasting(options: ForecastOptions) -> Forecasting:
     nowcaster = find_nowcaster(options.checkpoint, options.ensemble)
     nowcast = continue_newest(nowcaster, options.any_step)
     known = {name: value for name, value in nowcaster.record.get("config", {}).items() if name in FEED_OPTIONS}
-    return Forecasting(options, Feed(options.data_path, **{**known, **dict(options.reading)}), nowcast)
+    reading = {**known, **dict(options.reading)}
+    if "layout" not in dict(options.reading) and known.get("layout", "auto") != "auto":
+        LOG.info("arrays are read with the layout of the training, %s", reading["layout"])
+    return Forecasting(options, Feed(options.data_path, **reading), nowcast)
 
 
 def find_newest(forecasting: Forecasting) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from predjax.checkpoint_names import holds_checkpoint
 from predjax.flags import from_dict, to_dict
-from predjax.jobs.data import DataSet, describe_data, read_data
+from predjax.jobs.data import DataSet, check_recorded, describe_data, read_data
 from predjax.jobs.model_choice import (
     Origin,
     check_new_model,
@@ -24,6 +24,7 @@ from predjax.jobs.model_choice import (
 from predjax.jobs.train_options import TrainOptions, TrainRequest, describe_paths
 from predjax.models.config import ModelConfig, SamplingConfig, list_models
 from predjax.radar.config import DataConfig
+from predjax.radar.formats.objects import keep
 from predjax.training.config import TrainConfig
 
 LOG = logging.getLogger("predjax")
@@ -48,7 +49,7 @@ class TrainingPlan(NamedTuple):
 
 def plan_training(request: TrainRequest) -> TrainingPlan:
     """Return the plan of a training. Errors: ValueError or OSError, one line, for what does not agree."""
-    options = request.options
+    options, train_data, valid_data = request.options, _given(request.data), _given(request.valid_data)
     folder = choose_folder(options, request.given.model)
     given = leave_out_unused(request.given)
     if request.loss is not None:  # the loss decides what a forecast is like
@@ -60,9 +61,11 @@ def plan_training(request: TrainRequest) -> TrainingPlan:
     training = _combine(TrainConfig, given.training, before.get("training"), origin).resolve()
     read_before = before.get("data", {})
     data_config = _combine(DataConfig, given.data, read_before.get("config"), origin)
-    train_data = _first(request.data, read_before.get("train_data_paths"))
+    train_data, valid_data = (
+        check_recorded(read_before[name], origin.path, data_config) if data is None and read_before.get(name) else data
+        for name, data in (("train_data_paths", train_data), ("valid_data_paths", valid_data))
+    )
     train_data = str(find_sample()) if train_data is None else train_data
-    valid_data = _first(request.valid_data, read_before.get("valid_data_paths"))
     data = read_data(train_data, valid_data, data_config, find_length({**origin.fields, **given.model}))
     model = choose_model(given, options, data, origin)
     sampling = _combine(SamplingConfig, given.sampling, before.get("sampling"), origin)
@@ -134,6 +137,8 @@ def _combine(config_class: type, given: Mapping[str, Any], before: dict[str, Any
         return from_dict(config_class, given)
     known = to_dict(from_dict(config_class, before))  # with the defaults of what is newer than the run
     for name, value in given.items():
+        if (name, known[name]) == ("layout", "auto"):
+            continue  # what was taken then may have to be named now; other frames are found by `_check_same`
         if name not in RESUMABLE and value != known[name]:
             was, now = show_value(known[name]), show_value(value)
             raise ValueError(f"{origin.path} was made with {name} {was}, a resumed run cannot have {now}")
@@ -150,6 +155,6 @@ def _check_same(now: dict[str, Any], before: dict[str, Any], path: pathlib.Path 
             raise ValueError(f"{path}: a run with {'a' if name == 'loss' else 'an'} {name} of its own goes on with it")
 
 
-def _first(*data: Any) -> Any:
-    """Return the first of some data that is neither None nor an empty text, else None."""
-    return next((one for one in data if one is not None and not (isinstance(one, str) and not one)), None)
+def _given(data: Any) -> Any:
+    """Return data that can be read twice; None for an empty text, as for None."""
+    return None if isinstance(data, str) and not data else keep(data)

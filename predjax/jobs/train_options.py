@@ -9,6 +9,7 @@ from predjax.flags import flag, select
 from predjax.jobs.options import read_keywords
 from predjax.models.config import ModelConfig, SamplingConfig, order_options
 from predjax.models.scaling import KINDS
+from predjax.paths import expand_home, join_absolute
 from predjax.radar.config import DataConfig
 from predjax.training.config import TrainConfig
 
@@ -72,6 +73,7 @@ class TrainOptions:
             raise ValueError("is_training 0 needs --pretrained_model")
 
 
+IN_MEMORY = "data in memory"
 CONFIGURATIONS = (ModelConfig, TrainConfig, SamplingConfig, DataConfig)
 
 
@@ -129,8 +131,9 @@ def read_values(values: Mapping[str, Any]) -> tuple[TrainOptions, Given]:
 
 
 def describe_paths(data: Any) -> str:
-    """Return data as a checkpoint names them: paths with commas between them, or that they were in memory."""
-    items = data if isinstance(data, list | tuple) else [data]
-    if all(isinstance(one, str | os.PathLike) for one in items):
-        return ",".join(map(os.fspath, items))
-    return "data in memory"
+    """Return data as a checkpoint names them: absolute paths with commas between them, or that they were in memory."""
+    if isinstance(data, str | os.PathLike):
+        return join_absolute(data)
+    if isinstance(data, list | tuple) and all(isinstance(one, str | os.PathLike) for one in data):
+        return ",".join(os.path.abspath(expand_home(one)) for one in data)
+    return IN_MEMORY

@@ -61,7 +61,7 @@ def find_nowcaster(checkpoint: str | os.PathLike, options: EnsembleOptions) -> N
         members where there is one.
     """
     name = str(checkpoint)
-    exists = pathlib.Path(name).exists()
+    exists = pathlib.Path(name).expanduser().exists()
     if name in BASELINES and not exists:
         found = _take_baseline(name, options)
     elif not exists and (hint := suggest(name, [PRETRAINED_NAME, *BASELINES])) and name != PRETRAINED_NAME:

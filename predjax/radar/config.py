@@ -7,7 +7,10 @@ from predjax.messages import suggest
 from predjax.unit_names import is_known, read_duration
 
 LAYOUTS = ("auto", "movie,y,x,time", "movie,time,y,x", "movie,time,y,x,channel", "time,y,x")
+LAYOUTS += ("time,movie,y,x", "movie,time,channel,y,x", "movie,channel,time,y,x", "time,y,x,channel")
+LAYOUTS += ("time,channel,y,x", "y,x,time")
 LAYOUTS += ("movie,time,feature", "time,feature")  # series
+_FRAMES, _SERIES = {"time", "y", "x"}, {"time", "feature"}  # the axes that frames and series must have
 UNITS = ("file", "mm/h", "dBZ")
 CROP_MODES = ("random", "grid", "centre")
 SPLITS = ("auto", "movie", "time")
@@ -31,7 +34,11 @@ class DataConfig:
     Errors: ValueError, a value outside its choices or its range.
     """
 
-    layout: str = flag("auto", f"axes of a .npy array, by its shape or one of {'; '.join(LAYOUTS[1:])}", metavar="AXES")
+    layout: str = flag(
+        "auto",
+        f"axes of arrays in their order: {'; '.join(LAYOUTS[1:])} ... (default auto: by the shape where one fits)",
+        metavar="AXES",
+    )
     variable: str = flag(
         "",
         "name (group/name inside a group) or quantity of the frames (default: the only one there is)",
@@ -73,7 +80,8 @@ class DataConfig:
     test_fraction: float = flag(0.15, "fraction of the data to verify on at the end, 0 to 1", metavar="FRACTION")
 
     def __post_init__(self) -> None:
-        choices: dict[str, tuple[str, ...]] = {"layout": LAYOUTS, "units": UNITS, "crop_mode": CROP_MODES}
+        check_layout(self.layout)
+        choices: dict[str, tuple[str, ...]] = {"units": UNITS, "crop_mode": CROP_MODES}
         choices |= {"split": SPLITS, "on_bad_window": ON_BAD_WINDOW}
         for name, known in choices.items():
             if getattr(self, name) not in known:
@@ -92,3 +100,17 @@ class DataConfig:
         if self.valid_fraction + self.test_fraction >= 1:
             held_out = f"valid_fraction {self.valid_fraction} and test_fraction {self.test_fraction}"
             raise ValueError(f"{held_out} leave nothing for training")
+
+
+def check_layout(layout: str) -> None:
+    """Raise a ValueError unless a layout is "auto" or names each axis once, in any order.
+
+    Frames have time, y and x, and may have movie and channel; series have time and feature, and may have movie.
+    """
+    axes = layout.split(",")
+    complete = any(
+        needed <= set(axes) <= needed | more for needed, more in ((_FRAMES, {"movie", "channel"}), (_SERIES, {"movie"}))
+    )
+    if layout != "auto" and not (complete and len(set(axes)) == len(axes)):
+        rule, hint = f"one of {', '.join(map(repr, LAYOUTS))}, or their axes in another order", suggest(layout, LAYOUTS)
+        raise ValueError(f"layout must be {rule}, not {layout!r}{hint}")

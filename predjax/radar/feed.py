@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from predjax.radar.formats.datasets import list_datasets
+from predjax.radar.formats.objects import holds_paths, keep
 from predjax.radar.grid import Grid
 from predjax.radar.movies import Movies, build_movies, has_times
 from predjax.radar.readers import expand_paths, read_movies
@@ -39,11 +39,11 @@ class Feed:
     instance, is named once and left out until it changes; `errors` has the reasons by path. Of two frames of one time,
     the frame of the first file by name is taken. Frames of files without times are numbered.
 
-    Paths may be datasets or Movies too; they and the options are those of `radar.readers.read_movies`.
+    Paths and options are those of `radar.readers.read_movies`, which takes objects in memory as well.
     """
 
     def __init__(self, paths: Any, **options: Any):
-        self._paths, self._options = paths, options
+        self._paths, self._options = keep(paths), options
         self._known: dict[str, tuple[tuple, list[Movies]]] = {}
         self._places: dict[Any, Place] = {}
         self._said: set[tuple] = set()
@@ -52,8 +52,7 @@ class Feed:
     def scan(self) -> None:
         """Look for new and changed files. Errors: FileNotFoundError where there are no files at all."""
         found: dict[str, tuple[tuple, list[Movies]]] = {}
-        datasets = list_datasets(self._paths)
-        for one in read_movies(datasets, **self._options) if datasets else ():
+        for one in () if holds_paths(self._paths) else read_movies(self._paths, **self._options):
             found.setdefault(one.attrs["source"], ((), []))[1].append(one)
         paths = [] if found else list(map(str, expand_paths(self._paths, self._options.get("engine", ""))))
         for path in tqdm(paths, desc="reading", unit="file", leave=False, disable=None, delay=1):

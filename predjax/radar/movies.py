@@ -81,10 +81,15 @@ def _show(value: Any) -> Any:
     return one_line(value) if isinstance(value, str) else value
 
 
-def log_remarks(movies: Movies) -> None:
-    """Log what was taken for what in reading the movies, one line each."""
-    for remark in movies.attrs.get("remarks", ()):
-        _LOG.info("%s: %s", movies.attrs["source"], remark)
+def log_remarks(sources: Iterable[Movies]) -> None:
+    """Log what was taken for what in reading movies: a line for each remark, with the first source that has it."""
+    found: dict[str, list[str]] = {}
+    for movies in sources:
+        for remark in movies.attrs.get("remarks", ()):
+            found.setdefault(remark, []).append(movies.attrs["source"])
+    for remark, names in found.items():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        _LOG.info("%s%s: %s", names[0], more, remark)
 
 
 def has_times(movies: Movies) -> bool:

@@ -1,6 +1,6 @@
 """Read files of any known format as a data set: a list of Movies."""
 
-import glob
+import dataclasses
 import os
 import pathlib
 from collections.abc import Iterable, Sequence
@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 
 from predjax.messages import one_line_messages
-from predjax.radar.config import LAYOUTS, UNITS, check_unit_options
+from predjax.paths import expand_home, find_matches, split_paths
+from predjax.radar.config import UNITS, check_layout, check_unit_options
 from predjax.radar.formats.catalogue import FOLDER_SUFFIXES, Reading, find_format, list_suffixes, read_labels
-from predjax.radar.formats.datasets import check_engine, encode_dataset, is_movies, list_datasets, name_dataset
+from predjax.radar.formats.datasets import check_engine, is_movies
 from predjax.radar.formats.decode import check_dtype
 from predjax.radar.formats.joining import join_files, warn_of_duplicates
 from predjax.radar.formats.labels import Header, read_header
 from predjax.radar.formats.lazy import find_source
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.formats.npy import label_array
+from predjax.radar.formats.objects import Named, holds_paths, keep, list_objects
 from predjax.radar.formats.open_files import read_start
 from predjax.radar.formats.polar import check_not_nexrad
 from predjax.radar.movies import Movies, Sources, check_range, check_sources, log_remarks
@@ -31,11 +33,14 @@ def read_movies(paths: Any, **options: Any) -> Sources:
     """Read a data set lazily: pixels of .npy and netCDF files, composites and stores are read when they are indexed.
 
     Args:
-      paths: files, folders, globs, stores of predjax or of Zarr, as a sequence or as text with commas between them; or
-        a Dataset or DataArray of xarray, or a sequence of these, in which frames are found as in netCDF files. Movies
-        are checked and not changed. Or a numpy array, with its `layout`.
-      layout: axes of arrays and of arrays in .npy and .npz files, one of LAYOUTS.
-      variable: the netCDF variable or the composite's quantity with the frames; empty: the only possible one.
+      paths: files, folders, globs, stores of predjax or of Zarr, as a list or as text with commas between them. Or
+        objects, or a list or dict of them: a Dataset, DataArray or DataTree of xarray, in which frames are found as in
+        netCDF files and their groups; a numpy array; a DataFrame or Series of pandas, whose index is time and whose
+        columns are features. Movies are checked and not changed.
+      layout: axes of arrays, also in .npy and .npz files, such as "movie,time,y,x"; "auto": by the shape (see
+        `formats.layouts.find_layout`).
+      variable: the netCDF variable, the composite's quantity or the array of a .npz file with the frames; empty: the
+        only possible one.
       units: the unit of the frames: "file", "mm/h" or "dBZ". Files with units are converted to it; data without a unit
         are taken to be in it.
       source_units: the unit of data that state none or an unknown one, such as "mm/5min" or "kg m-2 s-1".
@@ -53,40 +58,40 @@ def read_movies(paths: Any, **options: Any) -> Sources:
       ValueError, OSError: one line with the file, the rule and what was found.
     """
     reading = Reading(**options)
-    for name, value, choices in (("layout", reading.layout, LAYOUTS), ("units", reading.units, UNITS)):
-        if value not in choices:
-            raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
+    check_layout(reading.layout)
+    if reading.units not in UNITS:
+        raise ValueError(f"units must be one of {', '.join(map(repr, UNITS))}, not {reading.units!r}")
     check_unit_options(reading.source_units, reading.accumulation_period)
     check_engine(reading.engine)
-    if isinstance(paths, np.ndarray):
-        if reading.layout == "auto":
-            raise ValueError(f"an array of the shape {paths.shape} needs its layout, one of {'; '.join(LAYOUTS[1:])}")
-        check_dtype(paths.dtype, "array")
-        found = [label_array(paths, "array", reading.layout, reading.unit_options)]
+    paths = keep(paths)
+    if holds_paths(paths):
+        found = _read_files(expand_paths(paths, reading.engine), reading)
     else:
-        datasets = list_datasets(paths)
-        files = expand_paths(paths, reading.engine) if datasets is None else []
-        found = _read_datasets(datasets, reading) if datasets else _read_files(files, reading)
-    for one in found:
-        log_remarks(one)
+        with NETCDF_LOCK:  # Datasets may be in a file
+            found = _read_objects(list_objects(paths), reading)
+    log_remarks(found)
     return check_sources(found)
 
 
-def _read_datasets(datasets: list, reading: Reading) -> list[Movies]:
-    """Return the given Movies unchanged, then the Movies made of the other Datasets."""
-    others = [one for one in datasets if not is_movies(one)]
-    headers = []
-    for number, one in enumerate(others, 1):
-        name = name_dataset(one, "dataset" if len(others) == 1 else f"dataset {number}")
-        with NETCDF_LOCK:  # it may be in a file
-            encoded = encode_dataset(one, name)
-            headers.append(read_header(encoded, name, reading.variable, reading.unit_options, reading.forcings))
-    given = [one for one in datasets if is_movies(one)]
-    for one in given:
-        frames = one["frames"]
-        if find_source(frames) is None and frames.chunks is None:  # nothing decodes it, and it is in memory
-            check_range(frames.values, str(frames.attrs.get("units")), one.attrs["source"], "one is")
-    return [*given, *_join(headers)]
+def _read_objects(objects: list[Named], reading: Reading) -> list[Movies]:
+    """Return the given Movies unchanged and Movies of the arrays, then Movies of the Datasets, joined in time."""
+    found, headers = [], []
+    for name, data, remarks in objects:
+        if isinstance(data, np.ndarray):
+            if reading.forcings or reading.variable:
+                wanted = reading.variable or reading.forcings[0]
+                raise ValueError(f"{name}: an array has no variable {wanted!r}: give a Dataset")
+            check_dtype(data.dtype, name)
+            found.append(label_array(data, name, reading.layout, reading.unit_options))
+        elif is_movies(data):
+            frames = data["frames"]
+            if find_source(frames) is None and frames.chunks is None:  # nothing decodes it, and it is in memory
+                check_range(frames.values, str(frames.attrs.get("units")), data.attrs["source"], "one is")
+            found.append(data)
+        else:
+            header = read_header(data, name, reading.variable, reading.unit_options, reading.forcings)
+            headers.append(dataclasses.replace(header, remarks=(*header.remarks, *remarks)))
+    return [*found, *_join(headers)]
 
 
 def _read_files(files: list[pathlib.Path], reading: Reading) -> list[Movies]:
@@ -130,13 +135,10 @@ def expand_paths(paths: Paths, engine: str = "") -> list[pathlib.Path]:
 
     Errors: FileNotFoundError, which names the path or pattern that matches no file.
     """
-    if isinstance(paths, str | os.PathLike):
-        text = os.fspath(paths)
-        # A comma may also be part of a name.
-        paths = [text] if os.path.exists(text) else [part.strip() for part in text.split(",") if part.strip()]
-    if not paths:
+    given = split_paths(paths) if isinstance(paths, str | os.PathLike) else list(map(expand_home, paths))
+    if not given:
         raise FileNotFoundError("no data path was given")
-    files = [file for path in paths for file in _expand(os.path.expanduser(os.fspath(path)), engine)]
+    files = [file for path in given for file in _expand(path, engine)]
     once: dict[str, pathlib.Path] = {}
     for file in files:
         once.setdefault(os.path.realpath(file), file)
@@ -153,7 +155,7 @@ def _expand(path: str, engine: str) -> list[pathlib.Path]:
         if not files:
             raise FileNotFoundError(f"the folder {path} has no file of a known format ({', '.join(FOLDER_SUFFIXES)})")
         return files
-    files = sorted(pathlib.Path(file) for file in glob.glob(path, recursive=True) if _is_one(file))
+    files = sorted(pathlib.Path(file) for file in find_matches(path) if _is_one(file))
     if not files:
         raise FileNotFoundError(f"no file matches {path}")
     return files

@@ -14,7 +14,7 @@ from predjax.flags import REQUIRED, flag
 class MovieFile:
     """A file of the movies 0 .. num_movies-1 of a seed to write."""
 
-    output: str = flag(REQUIRED, "the file to write", metavar="FILE")
+    output: str = flag(REQUIRED, "the file to write", metavar="FILE", kind="file")
     num_movies: int = flag(160, "number of movies", metavar="N")
     seed: int = flag(0, "the same seed gives the same movies", metavar="N")
     overwrite: bool = flag(False, "replace an existing file", switch=True)

@@ -127,7 +127,7 @@ print([name for name in {HEAVY} if name in sys.modules])
         (train, ["--model_name", "conv_lstmm"], "conv_lstmm", "conv_lstm"),
         (train, ["--loss", "balancd"], "balancd", "balanced"),
         (train, ["--scaling", "dbz"], "dbz", "dBZ"),
-        (train, ["--layout", "movie,time,x,y"], "movie,time,x,y", "movie,time,y,x"),
+        (train, ["--layout", "movie,time,y,z"], "movie,time,y,z", "movie,time,y,x"),
         (train, ["--model_name", "gru", "--cell_options", '{"reset_afer": true}'], "reset_afer", "reset_after"),
         (evaluate, ["--data_path", SAMPLE, "--baselines", "persistance"], "persistance", "persistence"),
         (synthetic, ["rosler", "--output", "a.nc"], "rosler", "rossler"),

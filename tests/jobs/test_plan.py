@@ -81,16 +81,21 @@ def test_data_tell_what_is_not_said(tmp_path):
 @pytest.mark.parametrize(
     ("data", "text"),
     [
-        ("a.nc,b.nc", "a.nc,b.nc"),
-        (pathlib.Path("a") / "b.nc", "a/b.nc"),
-        (["a.nc", pathlib.Path("b.nc")], "a.nc,b.nc"),
+        ("a.nc,b.nc", "HERE/a.nc,HERE/b.nc"),
+        ("~/a.nc", "HOME/a.nc"),
+        ("/c/*.nc", "/c/*.nc"),
+        (pathlib.Path("a") / "b.nc", "HERE/a/b.nc"),
+        (["a.nc", pathlib.Path("~/b.nc")], "HERE/a.nc,HOME/b.nc"),
         (xr.DataArray(np.zeros(3)), "data in memory"),
         (np.zeros(3), "data in memory"),
         ([xr.Dataset(), xr.Dataset()], "data in memory"),
+        ({"a.nc": np.zeros(3)}, "data in memory"),
     ],
 )
-def test_a_checkpoint_names_paths_and_not_arrays(data, text):
-    assert describe_paths(data) == text
+def test_a_checkpoint_names_absolute_paths_and_not_arrays(data, text, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert describe_paths(data) == text.replace("HERE", str(tmp_path)).replace("HOME", "/home/somebody")
 
 
 def test_a_network_for_maps_of_rain_goes_on_from_extrapolation():

@@ -4,7 +4,8 @@ import netCDF4
 import numpy as np
 import pytest
 
-from predjax.radar.readers import LAYOUTS, expand_paths, read_movies
+from predjax.radar.config import LAYOUTS
+from predjax.radar.readers import expand_paths, read_movies
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ def test_different_units_need_a_choice(tmp_path):
 @pytest.mark.parametrize(
     ("options", "rule"),
     [
-        ({"layout": "time,x,y"}, "layout must be one of 'auto', 'movie,y,x,time'"),
+        ({"layout": "time,x,z"}, "layout must be one of 'auto', 'movie,y,x,time'"),
         ({"units": "kg"}, "units must be one of 'file', 'mm/h', 'dBZ', not 'kg'"),
         ({"forcings": ("wind",)}, r"a\.npy: an array has no variable 'wind'; forcings need netCDF files"),
     ],
@@ -149,7 +150,7 @@ def test_an_array_is_read_with_its_layout():
 @pytest.mark.parametrize(
     ("array", "layout", "message"),
     [
-        (np.zeros((3, 4, 4)), "auto", r"an array of the shape \(3, 4, 4\) needs its layout, one of movie,y,x,time; "),
+        (np.zeros((3, 4, 4, 4)), "auto", r"array: the shape \(3, 4, 4, 4\) does not tell the axes"),
         (np.zeros((3, 4, 4)), "movie,time,y,x", r"array: the layout movie,time,y,x has 4 axes"),
         (np.zeros((3, 4, 4), complex), "time,y,x", "array: values must be integers or real numbers, found complex"),
         (np.zeros((0, 4, 4)), "time,y,x", "array: the array is empty"),

@@ -62,8 +62,9 @@ class Format(NamedTuple):
 def _read_array(file: pathlib.Path, reading: Reading) -> Movies:
     if reading.forcings:
         raise ValueError(f"{file}: an array has no variable {reading.forcings[0]!r}; forcings need netCDF files")
-    read = read_npy if file.suffix.lower() == ".npy" else read_npz
-    return read(file, reading.layout, reading.unit_options)
+    if file.suffix.lower() == ".npy":
+        return read_npy(file, reading.layout, reading.unit_options)
+    return read_npz(file, reading.layout, reading.unit_options, reading.variable)
 
 
 def _read_table(file: pathlib.Path, reading: Reading) -> Movies:

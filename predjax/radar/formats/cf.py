@@ -4,6 +4,7 @@ By CF attributes first (axis, standard_name, units), then by names. Datasets are
 file is called "group/name", and sees the coordinates of its own group and of the groups above it.
 """
 
+import re
 from collections.abc import Iterable
 
 import xarray as xr
@@ -27,6 +28,11 @@ _NAMES = {
     "channel": "channel channels band bands",
 }
 _ROLE_OF = {name: role for role, names in _NAMES.items() for name in names.split()}
+_PLACE_UNITS = {"y": re.compile(r"degrees?_?(north|n)", re.I), "x": re.compile(r"degrees?_?(east|e)", re.I)}
+_PLACE_NAMES = {
+    **dict.fromkeys("lat lats latitude latitudes nav_lat xlat lat2d".split(), "y"),
+    **dict.fromkeys("lon lons long longitude longitudes nav_lon xlong xlon lon2d".split(), "x"),
+}
 
 
 def attributes(item: xr.Dataset | xr.Variable) -> dict:
@@ -108,7 +114,16 @@ def find_roles(dataset: xr.Dataset, name: str, label: str, *, unknown: str = "")
                 raise ValueError(f"{label}: two of the dimensions {dims} look like {role}")
             role = ""
         roles[dimension] = role
+    _refuse_matrix(dataset, name, roles, label)
     return roles
+
+
+def _refuse_matrix(dataset: xr.Dataset, name: str, roles: dict[str, str], label: str) -> None:
+    """Raise a ValueError for dimensions (i, j): rows and columns of a matrix, or columns and rows of a model."""
+    plain = [_plain(dimension) for dimension in roles]
+    pair = [one for one in plain if one in ("i", "j")]
+    if pair == ["i", "j"] and not any(lookup(dataset, name, one) for one in pair):
+        raise ValueError(f"{label}: nothing tells whether i or j are the rows: name the dimensions y and x")
 
 
 def lookup(dataset: xr.Dataset, name: str, wanted: str) -> str | None:
@@ -158,7 +173,7 @@ def _find_maps(dataset: xr.Dataset) -> list[str]:
     """Return the variables with a y and an x dimension that are not coordinates, variables in groups as well."""
     named, found = _named_by_others(dataset), []
     for name, one in dataset.variables.items():
-        if one.ndim < 2 or name in named or _STANDARD_NAMES.get(_text(one, "standard_name")):
+        if one.ndim < 2 or name in named or _find_place(str(name), one):
             continue
         roles = [_role(dataset, _group(str(name)), str(dimension)) for dimension in one.dims]
         if "y" in roles and "x" in roles:
@@ -209,9 +224,51 @@ def _role_by_attributes(variable: xr.Variable) -> str:
     standard_name = _text(variable, "standard_name")
     role = _AXES.get(_text(variable, "axis").upper()) or _STANDARD_NAMES.get(standard_name, "")
     if not role and variable.ndim == 1 and standard_name != "forecast_reference_time":
-        units = {"degrees_north": "y", "degrees_east": "x"}
-        role = "time" if is_date(variable) else units.get(_text(variable, "units"), "")
+        role = "time" if is_date(variable) else _place_of_units(variable)
     return role
+
+
+def _place_of_units(variable: xr.Variable) -> str:
+    units = _text(variable, "units")
+    return next((role for role, pattern in _PLACE_UNITS.items() if pattern.fullmatch(units)), "")
+
+
+def _find_place(name: str, variable: xr.Variable) -> str:
+    """Return "y" or "x" for latitudes and longitudes: by standard name, unit or name; else ""."""
+    role = _STANDARD_NAMES.get(_text(variable, "standard_name"), "") or _place_of_units(variable)
+    return role or _PLACE_NAMES.get(_plain(name).lower(), "")
+
+
+def find_coordinate(dataset: xr.Dataset, name: str, dimension: str, role: str) -> str | None:
+    """Return the coordinate variable of a dimension, else the only latitude or longitude along it alone, or None."""
+    own = lookup(dataset, name, _plain(dimension))
+    if own is not None:
+        return own
+    paths = [path for path in _visible(dataset, _group(name)).values() if dataset.variables[path].dims == (dimension,)]
+    places = [path for path in paths if _find_place(path, dataset.variables[path]) == role]
+    return places[0] if len(places) == 1 else None
+
+
+def describe_dimensions(dataset: xr.Dataset, name: str, roles: dict[str, str]) -> list[str]:
+    """Return remarks on the dimension of a series that is taken for its features, and on latitudes and longitudes."""
+    features = [one for one, role in roles.items() if role == "channel" and not _role(dataset, _group(name), one)]
+    if features and not _plain(features[0]).lower().startswith("feature"):
+        return [f"the dimension {_plain(features[0])} taken as the features of a series"]
+    return _describe_places(dataset, name, roles)
+
+
+def _describe_places(dataset: xr.Dataset, name: str, roles: dict[str, str]) -> list[str]:
+    """Return remarks on the latitudes and longitudes that are taken for coordinates, and on those that are left out."""
+    dims = {dimension: role for dimension, role in roles.items() if role in ("y", "x")}
+    found = {dimension: find_coordinate(dataset, name, dimension, role) for dimension, role in dims.items()}
+    if any(found.values()):
+        pairs = {_plain(path): _plain(dimension) for dimension, path in found.items() if path}
+        return [
+            f"{path} taken as the coordinate of {dimension}" for path, dimension in pairs.items() if path != dimension
+        ]
+    seen = {path: dataset.variables[path] for path in _visible(dataset, _group(name)).values()}
+    maps = [_plain(path) for path, one in seen.items() if {*one.dims} == {*dims} and _find_place(path, one)]
+    return [f"{' and '.join(maps)} of each pixel are left out: rows and columns are numbered"] if maps else []
 
 
 def _visible(dataset: xr.Dataset, group: str) -> dict[str, str]:

@@ -18,18 +18,9 @@ _LIMITS = ("valid_min", "valid_max", "valid_range")
 _OPTIONS = {"cfgrib": {"indexpath": ""}}  # it would write an index beside each file
 
 
-def list_datasets(data: Any) -> list[xr.Dataset] | None:
-    """Return the Datasets of a Dataset, a DataArray or a sequence of these; None of anything else.
-
-    Errors: ValueError for a sequence of datasets and paths.
-    """
-    items = [data] if isinstance(data, xr.Dataset | xr.DataArray) else data
-    if not isinstance(items, list | tuple) or not any(isinstance(one, xr.Dataset | xr.DataArray) for one in items):
-        return None
-    other = next((one for one in items if not isinstance(one, xr.Dataset | xr.DataArray)), None)
-    if other is not None:
-        raise ValueError(f"datasets and paths cannot be read together, found {other} among datasets")
-    return [one.to_dataset(name=_choose_name(one)) if isinstance(one, xr.DataArray) else one for one in items]
+def wrap_array(array: xr.DataArray) -> xr.Dataset:
+    """Return a DataArray as the variable of a Dataset."""
+    return array.to_dataset(name=_choose_name(array))
 
 
 def _choose_name(array: xr.DataArray) -> Hashable:

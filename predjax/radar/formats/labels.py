@@ -126,7 +126,11 @@ def read_header(dataset: xr.Dataset, file: str, variable: str, units: UnitOption
         | ({"grid_mapping": grid.mapping_name} if grid.mapping else more),
         file_attrs={key: global_attrs[key] for key in _FILE_ATTRS if key in global_attrs},
         chunk=chunks.get("time", 1),
-        remarks=(*dataset.encoding.get("remarks", ()), *conversion.remarks),
+        remarks=(
+            *dataset.encoding.get("remarks", ()),
+            *cf.describe_dimensions(dataset, chosen, roles),
+            *conversion.remarks,
+        ),
     )
 
 
@@ -238,7 +242,7 @@ def _read_grid(dataset: xr.Dataset, name: str, roles: dict[str, str], sizes: dic
 def _read_coordinate(dataset: xr.Dataset, name: str, roles: dict[str, str], role: str, file: str) -> xr.Variable | None:
     """Return the one-dimensional coordinate of y or x, or None where the file has none."""
     dimension = next((one for one, found in roles.items() if found == role), None)
-    path = cf.lookup(dataset, name, dimension.rpartition("/")[2]) if dimension else None
+    path = cf.find_coordinate(dataset, name, dimension, role) if dimension else None
     if path is None:
         return None
     coordinate = dataset.variables[path]

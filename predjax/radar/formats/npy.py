@@ -5,13 +5,14 @@ import math
 import os
 import pathlib
 import warnings
+from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from predjax.radar.config import LAYOUTS
 from predjax.radar.formats.accumulation import convert_unlabelled
 from predjax.radar.formats.decode import Decoder, check_dtype
+from predjax.radar.formats.layouts import find_layout
 from predjax.radar.formats.lazy import read_later
 from predjax.radar.formats.possible_values import Judged, Tally
 from predjax.radar.formats.quantity import AS_STATED, UnitOptions, plan_conversion
@@ -80,8 +81,8 @@ class ArrayFrames:
 def read_npy(file: str | os.PathLike, layout: str = "auto", units: UnitOptions = AS_STATED) -> Movies:
     """Read the array of a .npy file as Movies without dates, not yet checked; pixels are read when they are indexed.
 
-    An array states no unit: `source_units` tells it, else `units`; without both the frames get units "1". The layout is
-    one of LAYOUTS.
+    An array states no unit: `source_units` tells it, else `units`; without both the frames get units "1". The layout
+    names the axes (see `radar.config.check_layout`), or is "auto" (see `layouts.find_layout`).
 
     Errors: ValueError or OSError, one line with the file, the rule and what was found.
     """
@@ -92,7 +93,7 @@ def label_array(array: np.ndarray, file: str | os.PathLike, layout: str, units: 
     """Label an array whose axes are `layout`; see `read_npy`."""
     if array.size == 0:
         raise ValueError(f"{file}: the array is empty, its shape is {array.shape}")
-    layout = infer_layout(array.shape, file) if layout == "auto" else layout
+    layout, remarks = (layout, []) if layout != "auto" else find_layout(array, file)
     axes = ["channel" if name == "feature" else name for name in layout.split(",")]
     if len(axes) != array.ndim:
         raise ValueError(f"{file}: the layout {layout} has {len(axes)} axes, the array has the shape {array.shape}")
@@ -100,48 +101,21 @@ def label_array(array: np.ndarray, file: str | os.PathLike, layout: str, units: 
         _LOG.info("%s: the array is in Fortran order, reading windows of it is slow", file)
     ordered = array.transpose([axes.index(name) for name in DIMENSIONS if name in axes])
     ordered = np.expand_dims(ordered, [i for i, name in enumerate(DIMENSIONS) if name not in axes])
-    return label_frames(ordered, file, units)
+    return label_frames(ordered, file, units, remarks)
 
 
-def label_frames(array: Any, file: str | os.PathLike, units: UnitOptions) -> Movies:
+def label_frames(array: Any, file: str | os.PathLike, units: UnitOptions, remarks: Sequence[str] = ()) -> Movies:
     """Label anything that is indexed like an array (movie, time, y, x, channel)."""
     conversion = plan_conversion({}, {}, units, str(file))
-    decoder, remarks = convert_unlabelled(conversion, Decoder(dtype=array.dtype.str), units, str(file))
+    decoder, found = convert_unlabelled(conversion, Decoder(dtype=array.dtype.str), units, str(file))
     name = pathlib.Path(file).name
     return build_movies(
         read_later(DIMENSIONS, ArrayFrames(array, decoder, str(file))),
         attrs=dict(conversion.attrs) | {"dtype_on_disk": str(array.dtype)},
         source=name,
         files=[str(file)],
-        remarks=remarks,
+        remarks=[*remarks, *found],
     )
-
-
-def infer_layout(shape: tuple[int, ...], file: str | os.PathLike = "array") -> str:
-    """Return the layout of an array with square frames, from its shape.
-
-    Five axes are movie,time,y,x,channel, three are time,y,x and two time,feature. Of four the two equal ones are y and
-    x.
-
-    >>> infer_layout((3000, 40, 40, 5)), infer_layout((3000, 5, 40, 40))
-    ('movie,y,x,time', 'movie,time,y,x')
-
-    Errors: ValueError, the shape fits no layout, or more than one; lists the choices.
-    """
-    if len(shape) == 5:
-        return "movie,time,y,x,channel"
-    if len(shape) == 3:
-        return "time,y,x"
-    if len(shape) == 2:
-        return "time,feature"
-    if len(shape) == 4 and shape[1] == shape[2] != shape[3]:
-        return "movie,y,x,time"
-    if len(shape) == 4 and shape[2] == shape[3] != shape[1]:
-        return "movie,time,y,x"
-    choices = " or ".join(choice for choice in LAYOUTS[1:] if len(choice.split(",")) == len(shape))
-    if not choices:
-        raise ValueError(f"{file}: an array needs 2 to 5 axes ({'; '.join(LAYOUTS[1:])}), its shape is {shape}")
-    raise ValueError(f"{file}: the shape {shape} does not tell the axes: give --layout {choices}")
 
 
 def open_npy(file: str | os.PathLike) -> np.ndarray:

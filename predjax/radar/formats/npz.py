@@ -37,8 +37,12 @@ class ClipFrames:
         return frames[(..., y, x, channel)]
 
 
-def read_npz(file: str | os.PathLike, layout: str = "auto", units: UnitOptions = AS_STATED) -> Movies:
-    """Read a .npz file: the clips of a Moving-MNIST file of PredRNN, or the only array in the file (see `read_npy`).
+def read_npz(
+    file: str | os.PathLike, layout: str = "auto", units: UnitOptions = AS_STATED, variable: str = ""
+) -> Movies:
+    """Read a .npz file: the clips of a Moving-MNIST file of PredRNN, or an array (see `read_npy`).
+
+    The array is the `variable`; empty: the only one in the file.
 
     A Moving-MNIST file has `dims` (1, 3) = (C, H, W), or (2, 3) for inputs and outputs, `input_raw_data`
     (frame, C, H, W), optionally `output_raw_data`, and `clips` (2, N, 2): for the input and the output of every
@@ -53,14 +57,16 @@ def read_npz(file: str | os.PathLike, layout: str = "auto", units: UnitOptions =
         with _damage_named(f"{file}: the .npz file is truncated, or it"):
             archive = zipfile.ZipFile(stream)
         keys = [name.removesuffix(".npy") for name in archive.namelist()]
-        if set(_KEYS) <= set(keys):
+        if variable and variable not in keys:
+            raise ValueError(f"{file}: there is no array {variable!r}; there are {', '.join(keys) or 'none'}")
+        if not variable and set(_KEYS) <= set(keys):
             output = _array(archive, "output_raw_data", file) if "output_raw_data" in keys else np.empty(0)
             clips, dims, frames = (_array(archive, key, file) for key in _KEYS)
             return label_frames(_clips(clips, dims, frames, output, file), file, units)
-        if len(keys) != 1:
-            found = ", ".join(keys) or "none"
+        if not variable and len(keys) != 1:
+            found = f"{', '.join(keys)}: choose one with --variable" if keys else "none"
             raise ValueError(f"{file}: a .npz file needs {', '.join(_KEYS)} or one array, found {found}")
-        return label_array(_array(archive, keys[0], file), file, layout, units)
+        return label_array(_array(archive, variable or keys[0], file), file, layout, units)
 
 
 def _array(archive: zipfile.ZipFile, key: str, file: str | os.PathLike) -> np.ndarray:

@@ -81,8 +81,7 @@ def scan_archive(
                 sources.remove(source)
     if not sources:
         raise ValueError(f"none of {len(files)} files can be read: {bad[0][1]}")
-    for movies in check_together(map(_labels, sources)):
-        log_remarks(movies)
+    log_remarks(check_together(map(_labels, sources)))
     return sources, bad
 
 

@@ -172,3 +172,37 @@ def test_an_attribute_that_cannot_be_read_is_an_error_where_it_is_wanted(there):
     assert find(there) == "rain"
     with pytest.raises(AttributeError, match="no such type"):
         cf.attributes(there.dataset.variables["quality"])
+
+
+def test_rows_and_columns_called_i_and_j_are_told_by_their_order_or_their_coordinates(there):
+    assert roles(there, add(there, "rain", {"time": 2, "j": 3, "i": 4})) == ("time", "y", "x")
+    add(there, "rain", {"time": 2, "i": 3, "j": 4})
+    with pytest.raises(ValueError, match=r"a\.nc: rain: nothing tells whether i or j are the rows: name"):
+        roles(there, "rain")
+    add(there, "i", {"i": 3}, axis="Y")
+    add(there, "j", {"j": 4}, axis="X")
+    assert roles(there, "rain") == ("time", "y", "x")
+
+
+@pytest.mark.parametrize("units", ["degrees_north", "degree_N", "degreesN", ""])
+def test_latitudes_and_longitudes_that_nothing_names_are_no_frames(there, units):
+    maps = {"y": 3, "x": 4}
+    add(there, "rain", {"time": 2, **maps})
+    names = ("a", "b") if units else ("XLAT", "lon")
+    for name, unit in zip(names, (units, units.replace("north", "east").replace("N", "E"))):
+        add(there, name, maps, **({"units": unit} if unit else {}))
+    assert cf.find_variable(there.dataset, "", (), "a.nc") == "rain"
+    remark = f"{names[0]} and {names[1]} of each pixel are left out: rows and columns are numbered"
+    assert cf.describe_dimensions(there.dataset, "rain", {"time": "time", "y": "y", "x": "x"}) == [remark]
+    add(there, "y", {"y": 3}, units="m")
+    assert cf.describe_dimensions(there.dataset, "rain", {"time": "time", "y": "y", "x": "x"}) == []
+
+
+def test_a_latitude_along_a_dimension_of_another_name_is_its_coordinate(there):
+    add(there, "rain", {"time": 2, "y": 3, "x": 4})
+    add(there, "lat", {"y": 3})
+    add(there, "quality", {"y": 3})
+    known = {"time": "time", "y": "y", "x": "x"}
+    assert cf.find_coordinate(there.dataset, "rain", "y", "y") == "lat"
+    assert cf.find_coordinate(there.dataset, "rain", "x", "x") is None
+    assert cf.describe_dimensions(there.dataset, "rain", known) == ["lat taken as the coordinate of y"]

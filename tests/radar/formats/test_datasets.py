@@ -4,6 +4,8 @@ import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from tiny import ROOT
 
 import predjax
@@ -134,3 +136,32 @@ def test_a_scale_that_is_not_linear_is_a_variable():
         read_movies(dataset.drop_vars("rates"))
     with pytest.raises(ValueError, match=r"rain: code_values must be of all codes of uint8 or uint16, found \(4,\)"):
         read_movies(dataset.drop_vars("rates").assign(rates=("code", values[:4])))
+
+
+SPELLINGS = {  # of dimensions, those that nothing tells among them
+    "movie": ("movie", "Sample", "event", "member", "realization", "batch", "n"),
+    "time": ("time", "Time", "t", "valid_time", "frame", "nt", "step", "lead"),
+    "y": ("y", "lat", "Latitude", "rows", "ny", "south_north", "yc", "j", "i", "h"),
+    "x": ("x", "lon", "Longitude", "cols", "nx", "west_east", "xc", "i", "j", "w"),
+    "channel": ("channel", "band", "c"),
+}
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.data())
+def test_dimensions_of_any_spelling_and_order_give_the_frames_or_are_refused(data):
+    axes = data.draw(st.permutations(["time", "y", "x", *data.draw(st.sets(st.sampled_from(["movie", "channel"])))]))
+    names = [data.draw(st.sampled_from(SPELLINGS[axis])) for axis in axes]
+    assume(len(set(names)) == len(names))
+    # Who calls the rows i means the rows of a matrix, which come before the columns.
+    assume("i" not in names or names[axes.index("y")] == "j" or axes.index("y") < axes.index("x"))
+    sizes = {"movie": 2, "time": 3, "y": 4, "x": 5, "channel": 2}
+    frames = np.arange(np.prod([sizes[axis] for axis in axes]), dtype="f4").reshape([sizes[axis] for axis in axes])
+    try:
+        (movies,) = read_movies(xr.Dataset({"rain": (names, frames, {"units": "K"})}))
+    except ValueError as error:
+        assert "dimension" in str(error)
+        return
+    kept = [axis for axis in ("movie", "time", "y", "x", "channel") if axis in axes]
+    expected = frames.transpose([axes.index(axis) for axis in kept])
+    np.testing.assert_array_equal(movies.frames.values.squeeze(), expected)

@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import pytest
 
-from predjax.radar.formats.npy import infer_layout, read_npy
+from predjax.radar.formats.npy import read_npy
 from predjax.radar.formats.quantity import UnitOptions
 from predjax.radar.movies import check_movies
 
@@ -17,20 +17,6 @@ def save(tmp_path):
         return tmp_path / name
 
     return write
-
-
-@pytest.mark.parametrize(
-    ("shape", "layout"),
-    [
-        ((7, 40, 40, 5), "movie,y,x,time"),
-        ((7, 5, 40, 40), "movie,time,y,x"),
-        ((7, 5, 40, 30, 2), "movie,time,y,x,channel"),
-        ((7, 40, 30), "time,y,x"),
-        ((7, 40), "time,feature"),
-    ],
-)
-def test_the_layout_follows_from_square_frames(shape, layout):
-    assert infer_layout(shape) == layout
 
 
 @pytest.mark.parametrize("shape", [(7, 40, 40, 40), (7, 5, 40, 30), (7, 40, 5, 40)])

@@ -80,7 +80,7 @@ FILES = {
 def test_stored_frames_are_the_frames(kind, units, limit, tmp_path, monkeypatch):
     """Whatever turns the numbers into values, also a Z-R relation: to the bit, and half or a quarter of the bytes."""
     monkeypatch.setattr(batches, "MEMORY_LIMIT", limit)
-    sources = read_movies(FILES[kind](tmp_path), units=units)
+    sources = read_movies(FILES[kind](tmp_path), units=units, layout="time,y,x")
     source = open_source(sources)
     for step in range(3):
         stored, plain = source.batch(step, as_codes=True), source.batch(step)
@@ -153,7 +153,7 @@ def test_a_part_of_the_movies_stays_stored(tmp_path):
 
 @pytest.mark.parametrize("dtype", ["f4", "f2", "i4"])
 def test_other_types_have_no_table(dtype, tmp_path):
-    sources = read_movies(save(tmp_path / "a.npy", count().astype(dtype)))
+    sources = read_movies(save(tmp_path / "a.npy", count().astype(dtype)), layout="time,y,x")
     assert open_source(sources).table is None
     assert open_source(sources).batch(0, as_codes=True).frames.dtype == np.float32
 
@@ -172,7 +172,7 @@ def test_an_undeclared_fill_value_is_an_error(limit, tmp_path, monkeypatch):
 
 def test_what_is_kept_does_not_follow_the_file(tmp_path):
     array = count(dtype=np.uint8)
-    source = open_source(read_movies(save(tmp_path / "a.npy", array)))
+    source = open_source(read_movies(save(tmp_path / "a.npy", array), layout="time,y,x"))
     before = source.batch(0).frames
     with open(tmp_path / "a.npy", "r+b") as file:
         file.seek(-array.nbytes, 2)
