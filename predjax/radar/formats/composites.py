@@ -13,7 +13,7 @@ from predjax.radar.grid import Grid
 REFLECTIVITY = {"units": "dBZ", "standard_name": "equivalent_reflectivity_factor", "long_name": "radar reflectivity"}
 RATE = {"units": "mm/h", "standard_name": "rainfall_rate", "long_name": "rain rate"}
 AMOUNT = {"units": "mm", "standard_name": "rainfall_amount", "long_name": "accumulated rain"}
-_CLOCK = {"units": "nanoseconds since 1970-01-01", "calendar": "proleptic_gregorian", "standard_name": "time"}
+CLOCK = {"units": "nanoseconds since 1970-01-01", "calendar": "proleptic_gregorian", "standard_name": "time"}
 
 
 class Composite(NamedTuple):
@@ -30,7 +30,7 @@ class Composite(NamedTuple):
 
 def label_composite(composite: Composite) -> xr.Dataset:
     """Return the lazy Dataset of a composite: undecoded pixels, time, y, x, and the grid mapping where it is known."""
-    grid, time = composite.grid, dict(_CLOCK)
+    grid, time = composite.grid, dict(CLOCK)
     variables = {composite.name: read_later(("y", "x"), composite.pixels, dict(composite.attrs))}
     if composite.period:
         variables["time_bounds"] = xr.Variable(("bounds",), np.array(composite.period, "datetime64[ns]").view("i8"))

@@ -126,7 +126,7 @@ def read_header(dataset: xr.Dataset, file: str, variable: str, units: UnitOption
         | ({"grid_mapping": grid.mapping_name} if grid.mapping else more),
         file_attrs={key: global_attrs[key] for key in _FILE_ATTRS if key in global_attrs},
         chunk=chunks.get("time", 1),
-        remarks=conversion.remarks,
+        remarks=(*dataset.encoding.get("remarks", ()), *conversion.remarks),
     )
 
 
