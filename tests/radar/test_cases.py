@@ -4,6 +4,7 @@ import runpy
 import sys
 from unittest import mock
 
+import numpy as np
 import pytest
 import xarray as xr
 
@@ -77,3 +78,20 @@ def test_the_unit_of_grib_decoders_is_none(make, options):
         (movies,) = read_movies(dataset.load().isel(longitude=slice(3, None)), **options)
     assert movies.frames.attrs["units"] == "mm/h" and float(movies.frames.max()) == 6
     assert "taken as mm/h" in movies.attrs["remarks"][0]
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "units", "step", "greatest"),
+    [
+        ("sevir_h5", (4, 49, 48, 48, 1), "digital VIL", None, 0),
+        ("meteonet_npz", (1, 36, 24, 20, 1), "mm/h", 300, 4.8),
+        ("taxibj_npz", (25, 8, 32, 32, 2), "1", None, 1),
+        ("rydl_h5", (1, 12, 90, 90, 1), "mm/h", 300, 0),
+    ],
+)
+def test_published_archives_are_read(make, name, shape, units, step, greatest):
+    (movies,) = read_movies(make(name))
+    assert (movies.frames.shape, movies.frames.attrs["units"]) == (shape, units)
+    assert movies.attrs.get("step_seconds") == step
+    assert np.nanmax(movies.frames.values) == pytest.approx(greatest, rel=1e-3)
+    assert movies.attrs["remarks"]
