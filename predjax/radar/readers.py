@@ -11,8 +11,9 @@ import numpy as np
 from predjax.messages import one_line_messages
 from predjax.radar.config import LAYOUTS, UNITS, check_unit_options
 from predjax.radar.formats.catalogue import FOLDER_SUFFIXES, Reading, find_format, list_suffixes, read_labels
-from predjax.radar.formats.datasets import check_engine, encode_dataset, is_movies, list_datasets, name_dataset
+from predjax.radar.formats.datasets import encode_dataset, is_movies, list_datasets, name_dataset
 from predjax.radar.formats.decode import check_dtype
+from predjax.radar.formats.engines import check_engine, suggest_engine
 from predjax.radar.formats.joining import join_files, warn_of_duplicates
 from predjax.radar.formats.labels import Header, read_header
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
@@ -89,7 +90,9 @@ def _read_files(files: list[pathlib.Path], reading: Reading) -> list[Movies]:
     if unknown is not None:
         check_not_nexrad(read_start(os.fspath(unknown)), os.fspath(unknown))
         known = ", ".join(list_suffixes())
-        raise ValueError(f"{unknown}: the format {unknown.suffix!r} is unknown; known are {known}")
+        raise ValueError(
+            f"{unknown}: the format {unknown.suffix!r} is unknown; known are {known}{suggest_engine(unknown.name)}"
+        )
     gridded = {file: None for file, one in formats.items() if reading.engine or (one and one.open)}
     found: list[Movies] = []
     for file, one in formats.items():
