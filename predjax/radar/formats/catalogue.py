@@ -7,9 +7,17 @@ from typing import NamedTuple
 
 import xarray as xr
 
+from predjax.radar.formats.archives.diffcast import is_diffcast, open_diffcast
+from predjax.radar.formats.archives.meteonet import is_meteonet, open_meteonet
+from predjax.radar.formats.archives.rydl import is_rydl, open_rydl
+from predjax.radar.formats.archives.sevir import is_sevir, open_sevir
+from predjax.radar.formats.archives.taxibj import is_taxibj, open_taxibj
 from predjax.radar.formats.datasets import open_with
+from predjax.radar.formats.images import SUFFIXES as IMAGE_SUFFIXES
+from predjax.radar.formats.images import is_image, is_image_folder, open_image, open_image_folder
 from predjax.radar.formats.knmi import is_knmi, open_knmi
 from predjax.radar.formats.labels import Header, read_header
+from predjax.radar.formats.meteoswiss import is_meteoswiss, open_meteoswiss
 from predjax.radar.formats.netcdf import open_netcdf
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.formats.npy import read_npy
@@ -49,13 +57,13 @@ class Format(NamedTuple):
 
     suffixes: tuple[str, ...]  # the suffixes of its files, in lower case; a format without suffixes is a folder
     # The first kind: `holds` tells the format from a path and the first 8 bytes of the file; `open` opens a path with
-    # the wanted variable ("": the only one) as a lazy Dataset of undecoded numbers with CF attributes. Files of one
-    # grid are joined in time.
+    # the wanted variable ("": the only one) as a lazy Dataset of undecoded numbers with CF attributes, with what was
+    # taken for what as `encoding["remarks"]`. Files of one grid are joined in time.
     holds: Callable[[str, bytes], bool] | None = None
     open: Callable[[str, str], xr.Dataset] | None = None
     # The second kind, arrays and tables: reads a path as Movies, each file by itself.
     read: Callable[[pathlib.Path, Reading], Movies] | None = None
-    is_composite: bool = False  # whether a file is one image, without forcings
+    is_composite: bool = False  # whether `open` gives the frames alone, without forcings
     in_folders: bool = True  # whether such files are read when a user names their folder; else each must be named
 
 
@@ -79,7 +87,16 @@ FORMATS = (
     Format(_HDF5_SUFFIXES, is_odim, open_odim, is_composite=True),
     Format(_HDF5_SUFFIXES, is_knmi, open_knmi, is_composite=True),
     Format(PGM_SUFFIXES, is_pgm, open_pgm, is_composite=True),
+    Format(_HDF5_SUFFIXES, is_sevir, open_sevir, is_composite=True),
+    Format(_HDF5_SUFFIXES, is_rydl, open_rydl, is_composite=True),
+    Format(_HDF5_SUFFIXES, is_diffcast, open_diffcast, is_composite=True),
+    Format((".npz",), is_meteonet, open_meteonet, is_composite=True),
+    Format((".npz",), is_taxibj, open_taxibj, is_composite=True),
+    # Pictures may lie beside data in a folder, so there each must be named.
+    Format(IMAGE_SUFFIXES, is_image, open_image, is_composite=True, in_folders=False),
+    Format((".gif",), is_meteoswiss, open_meteoswiss, is_composite=True, in_folders=False),
     Format((), is_zarr, open_zarr),
+    Format((), is_image_folder, open_image_folder, is_composite=True, in_folders=False),
     Format((".txt", ".dat", ".data"), read=_read_table, in_folders=False),  # in folders these may be anything
 )
 
@@ -94,13 +111,16 @@ GRID_SUFFIXES = list_suffixes(one for one in FORMATS if one.open)  # of files th
 
 
 def find_format(file: str | os.PathLike) -> Format | None:
-    """Return the format of a file by its suffix, of a folder by its content; None where it is none of them."""
+    """Return the format of a file by its suffix, of a folder or .npz file by its content; None: it is none of them."""
     if os.path.isdir(file):
         return next(
             (one for one in FORMATS if one.holds and not one.suffixes and one.holds(os.fspath(file), b"")), None
         )
     name = os.path.basename(os.fspath(file)).lower()
-    return next((one for one in FORMATS if one.suffixes and name.endswith(one.suffixes)), None)
+    found = [one for one in FORMATS if one.suffixes and name.endswith(one.suffixes)]
+    if found and found[0].read:  # an array of its own, or an archive whose frames are joined in time
+        found = [one for one in found if one.holds and one.holds(os.fspath(file), b"")] or found
+    return next(iter(found), None)
 
 
 def is_gridded(file: str | os.PathLike) -> bool:
@@ -145,5 +165,5 @@ def _open(file: str, reading: Reading) -> tuple[xr.Dataset, str]:
     assert found.open is not None, "it is one of those"
     dataset = found.open(file, reading.variable)
     if found.is_composite and reading.forcings:
-        raise ValueError(f"{file}: a composite has no variable {reading.forcings[0]!r}; forcings need netCDF files")
+        raise ValueError(f"{file}: its format has no variable {reading.forcings[0]!r}; forcings need netCDF files")
     return dataset, "" if found.is_composite else reading.variable  # a composite has one

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from predjax.radar.config import DataConfig
 from predjax.radar.formats.catalogue import GRID_SUFFIXES, Reading, is_gridded, read_labels
-from predjax.radar.formats.datasets import check_engine
+from predjax.radar.formats.engines import check_engine
 from predjax.radar.formats.joining import Joined, join_files
 from predjax.radar.formats.labels import Header
 from predjax.radar.formats.npy import read_npy
@@ -19,7 +19,7 @@ from predjax.radar.formats.npz import read_npz
 from predjax.radar.formats.open_files import OPEN_FILES
 from predjax.radar.movies import Movies, check_movies, check_together, has_times, log_remarks
 
-FORMATS = (*GRID_SUFFIXES, ".npy", ".npz")
+FORMATS = tuple(dict.fromkeys((*GRID_SUFFIXES, ".npy", ".npz")))
 SCANNED_TOGETHER = 16  # files, by another process
 Bad = tuple[str, str]  # a file that cannot be read, and why
 # Share(function, options, parts) yields function(options, part) of every part in order, computed by other processes.
