@@ -94,11 +94,20 @@ def write_gif(
     scale = choose_scale(labels.units, list(movies.values()))
     phase = _lay_out(movies, scale, grid, labels.title, input_length)
     palette = _make_palette(scale)
+    canvas, changing = phase.figure.canvas, [phase.header, phase.valid, phase.timeline, *phase.axes, *phase.texts]
+    assert isinstance(canvas, FigureCanvasAgg), "which `new_figure` gives"
+    for artist in changing:
+        artist.set_animated(True)
+    canvas.draw()  # the parts that stay
+    background = canvas.copy_from_bbox(phase.figure.bbox)
     pictures = []
     for index, (time, valid) in enumerate(zip(times, valid_times)):
         painted = [paint_panel(frames[index], scale, grid, *phase.size) for frames in movies.values()]
         _show(phase, painted, index < input_length, time, valid, index)
-        pictures.append(_quantise(phase.figure, palette))
+        canvas.restore_region(background)
+        for artist in changing:
+            phase.figure.draw_artist(artist)
+        pictures.append(_quantise(canvas, palette))
     durations = [round(1000 * seconds[0])] * (len(pictures) - 1) + [round(1000 * seconds[1])]
     with appearing(path, overwrite=overwrite) as partial:
         pictures[0].save(
@@ -179,9 +188,6 @@ def _make_palette(scale: ColourScale) -> Image.Image:
     return picture
 
 
-def _quantise(figure: Figure, palette: Image.Image) -> Image.Image:
-    canvas = figure.canvas
-    assert isinstance(canvas, FigureCanvasAgg), "which `new_figure` gives"
-    canvas.draw()
+def _quantise(canvas: FigureCanvasAgg, palette: Image.Image) -> Image.Image:
     pixels = np.asarray(canvas.buffer_rgba())[..., :3]
     return Image.fromarray(np.ascontiguousarray(pixels)).quantize(palette=palette, dither=Image.Dither.NONE)

@@ -4,7 +4,7 @@ import io
 import os
 
 from matplotlib.artist import Artist
-from matplotlib.axis import Tick
+from matplotlib.axis import Axis
 from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -30,10 +30,11 @@ class _Figure(Figure):
 
 
 def _show_plainly(artist: Artist) -> None:
-    for child in artist.get_children():
+    # The children of an axis are also its ticks, which would be made anew.
+    for child in [artist.label, artist.get_offset_text()] if isinstance(artist, Axis) else artist.get_children():
         if isinstance(child, Text):
             child.set_parse_math(False)
-        elif not isinstance(child, Tick):
+        else:
             _show_plainly(child)
 
 

@@ -71,9 +71,9 @@ def amount_skill(statistics: xr.Dataset) -> xr.Dataset:
       crps_accumulation: of accumulations over all lead times, in mm; accumulations: how many pixels counted. Both are
       there for rain alone.
     """
-    s = statistics
-    units = "mm/h" if s.attrs.get("units") == "dBZ" else s.attrs.get("units", "1")
-    scores: dict[str, xr.DataArray] = {}
+    s, units = statistics.variables, statistics.attrs.get("units", "1")
+    units = "mm/h" if units == "dBZ" else units
+    scores: dict[str, xr.Variable] = {}
     attrs: dict[str, dict[str, str]] = {}
     kinds = {"area": (f"means over {SIDE} x {SIDE} pixels", units), "accumulation": ("accumulations", "mm")}
     for kind, (text, unit) in kinds.items():
@@ -82,7 +82,7 @@ def amount_skill(statistics: xr.Dataset) -> xr.Dataset:
             scores |= {f"crps_{kind}": error - difference / 2, f"{kind}s": s[f"{kind}s"]}
             attrs[f"crps_{kind}"] = {"long_name": f"CRPS (fair) of {text}", "units": unit}
             attrs[f"{kind}s"] = {"long_name": f"{text} that counted", "units": "1"}
-    result = keep_labels(s, xr.Dataset(scores))
+    result = keep_labels(statistics, scores)
     for name, own in attrs.items():
         result[name].attrs = own
     return result

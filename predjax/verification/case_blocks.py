@@ -1,7 +1,7 @@
 """Blocks of cases that belong together, which a bootstrap draws, and their statistics."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -60,16 +60,14 @@ def stack_blocks(totals: Mapping[int, xr.Dataset]) -> xr.Dataset:
         names = [f"block {n}" for n in (numbers[0], number)]
         check_same_labels(totals[numbers[0]], totals[number], names)
     block = xr.Variable("block", np.array(numbers), {"long_name": "block of cases", "units": "1"})
-    how: dict[str, Any] = {
-        "join": "exact",
-        "data_vars": "all",
-        "coords": "minimal",
-        "compat": "override",
-        "combine_attrs": "override",
-    }
-    return xr.concat([totals[number] for number in numbers], dim="block", **how).assign_coords(block=block)
+    first = totals[numbers[0]]
+    stacked = {}
+    for name, one in first.data_vars.items():
+        values = [totals[number].variables[name].transpose(*one.dims).values for number in numbers]
+        stacked[name] = ("block", *one.dims), np.stack(values)
+    return xr.Dataset(stacked, first.coords, first.attrs).assign_coords(block=block)
 
 
 def sum_blocks(statistics: xr.Dataset) -> xr.Dataset:
     """Return the sums of the statistics over all blocks, equal to the statistics of all cases."""
-    return keep_labels(statistics, statistics.sum("block"))
+    return keep_labels(statistics, {name: values.variable.sum("block") for name, values in statistics.items()})

@@ -67,7 +67,7 @@ def coverage_statistics(forecast: np.ndarray, observed: np.ndarray, scoring: Sco
 
 def coverage_skill(statistics: xr.Dataset) -> xr.Dataset:
     """Return coverage (lead_time): the part of the observed pixels that is forecast; NaN where nothing is observed."""
-    result = xr.Dataset({"coverage": ratio(statistics.covered_pixels, statistics.observed_pixels)})
-    result = keep_labels(statistics, result)
+    s = statistics.variables
+    result = keep_labels(statistics, {"coverage": ratio(s["covered_pixels"], s["observed_pixels"])})
     result.coverage.attrs = {"long_name": "part of the observed pixels that is forecast", "units": "1"}
     return result

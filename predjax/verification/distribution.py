@@ -4,7 +4,7 @@ A forecast that is right on average but blurred has too little variance and too 
 histograms with fixed bins, which add exactly; its error is half a bin at most.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -84,21 +84,20 @@ def distribution_skill(statistics: xr.Dataset) -> xr.Dataset:
       have no meaning, because dBZ is a logarithm: they are left out. A quantile is the lowest bin up to which at least
       99 % of the values lie. NaN where there are no values, or where the observed one of a ratio is 0.
     """
-    s = statistics
-    units = s.attrs.get("units", "1")
+    s, units = statistics.variables, statistics.attrs.get("units", "1")
     scores = {}
     for name in ("forecast", "observed"):
-        mean = ratio(s[name], s.pairs)
-        square = ratio(s[f"{name}_squared"], s.pairs)
+        mean = ratio(s[name], s["pairs"])
+        square = ratio(s[f"{name}_squared"], s["pairs"])
         variance = square - mean**2
         scores[f"mean_{name}"] = mean
         # A smaller difference is rounding: the field is constant.
-        scores[f"variance_{name}"] = variance.where((variance > 1e-12 * square) | variance.isnull(), 0)
-        scores[f"q99_{name}"] = find_quantile(s[f"histogram_{name}"])
+        scores[f"variance_{name}"] = variance.where((variance > 1e-12 * square) | np.isnan(variance), 0)
+        scores[f"q99_{name}"] = find_quantile(statistics[f"histogram_{name}"])
     for name in ("mean", "variance", "q99"):
         if name == "variance" or units != "dBZ":
             scores[f"{name}_ratio"] = ratio(scores[f"{name}_forecast"], scores[f"{name}_observed"])
-    result = keep_labels(s, xr.Dataset(scores))
+    result = keep_labels(statistics, scores)
     long_names = {"mean": "mean", "variance": "variance", "q99": "99 % quantile"}
     for name, values in result.data_vars.items():
         what, _, of = str(name).partition("_")
@@ -112,8 +111,8 @@ def distribution_skill(statistics: xr.Dataset) -> xr.Dataset:
     return result
 
 
-def find_quantile(histogram: xr.DataArray, share: float = QUANTILE) -> xr.DataArray:
+def find_quantile(histogram: xr.DataArray, share: float = QUANTILE) -> xr.Variable:
     """Return the value of the first bin up to which at least `share` of the counts lie; NaN without counts."""
-    up_to, total = histogram.cumsum("bin"), histogram.sum("bin")
-    place = (up_to >= share * total * (1 - 1e-12)).argmax("bin")  # 0.99 is not exact in binary
-    return histogram["bin"].drop_attrs()[place].drop_vars("bin").where(total > 0)
+    up_to, total = histogram.variable.cumsum("bin"), histogram.variable.sum("bin")
+    place: Any = (up_to >= share * total * (1 - 1e-12)).argmax("bin")  # 0.99 is not exact in binary
+    return xr.Variable(place.dims, histogram["bin"].values[place.values]).where(total > 0)

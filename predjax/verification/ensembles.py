@@ -110,12 +110,11 @@ def ensemble_skill(statistics: xr.Dataset) -> xr.Dataset:
       ensemble_rmse, 1 when the members are as far apart as they should be.
       ensemble_pairs (lead_time): the pixels that counted.
     """
-    s = statistics
-    number = s.sizes["members_above"] - 1
-    error, difference, variance, squared = (ratio(s[name], s.ensemble_pairs) for name in SUMS)
-    share = s.members_above.drop_attrs() / number
-    said, came = s.member_events.astype(np.float64), s.member_events_observed.astype(np.float64)
-    pairs = s.ensemble_pairs
+    s = statistics.variables
+    number, pairs = statistics.sizes["members_above"] - 1, s["ensemble_pairs"]
+    error, difference, variance, squared = (ratio(s[name], pairs) for name in SUMS)
+    share = s["members_above"] / number
+    said, came = (s[name].astype(np.float64) for name in ("member_events", "member_events_observed"))
     plain = ratio(((1 - share) ** 2 * came + share**2 * (said - came)).sum("members_above"), pairs)
     luck = share * (1 - share) / max(number - 1, 1)
     base, frequency = ratio(came.sum("members_above"), pairs), ratio(came, said)
@@ -123,7 +122,7 @@ def ensemble_skill(statistics: xr.Dataset) -> xr.Dataset:
     spread: Any = np.sqrt(variance.where(number > 1))
     rmse: Any = np.sqrt(squared)
     scores = {
-        "members": xr.DataArray(number),
+        "members": xr.Variable((), number),
         "crps": error - difference / 2,
         "brier": plain - ratio((luck * said).sum("members_above"), pairs),
         "brier_reliability": ratio((said * (share - frequency) ** 2).sum("members_above"), pairs),
@@ -134,16 +133,16 @@ def ensemble_skill(statistics: xr.Dataset) -> xr.Dataset:
         "roc_pod": pod,
         "roc_pofd": pofd,
         "roc_area": _find_area(pod, pofd),
-        "rank_histogram": ratio(s.ranks, s.rank_pixels),
+        "rank_histogram": ratio(s["ranks"], s["rank_pixels"]),
         "spread": spread,
         "ensemble_rmse": rmse,
         "spread_ratio": ratio(np.sqrt((number + 1) / number) * spread, rmse),
-        "rank_pixels": s.rank_pixels,
+        "rank_pixels": s["rank_pixels"],
         "ensemble_pairs": pairs,
     }
-    result = keep_labels(s, xr.Dataset(scores))
-    for name, (text, unit) in _describe(s.attrs.get("units", "1")).items():
-        result[name].attrs = {"long_name": text, "units": unit}
+    result = keep_labels(statistics, scores)
+    for name, (text, unit) in _describe(statistics.attrs.get("units", "1")).items():
+        result.variables[name].attrs = {"long_name": text, "units": unit}
     return result
 
 
@@ -183,13 +182,13 @@ def _count_ranks(x: np.ndarray, y: np.ndarray, threshold: float) -> tuple[np.nda
     return np.tensordot(table, ((first <= rank) & (rank <= first + ties)) / (ties + 1.0)), int(table.sum())
 
 
-def _detect(counts: xr.DataArray) -> xr.DataArray:
+def _detect(counts: xr.Variable) -> xr.Variable:
     """Return by members_above which part of all counts has at least this number of members."""
     total = counts.sum("members_above")
     return ratio(total - counts.cumsum("members_above") + counts, total)
 
 
-def _find_area(pod: xr.DataArray, pofd: xr.DataArray) -> xr.DataArray:
+def _find_area(pod: xr.Variable, pofd: xr.Variable) -> xr.Variable:
     """Return the area below the points (pofd, pod), which begin at (1, 1), with (0, 0) as their last point."""
     higher, left = (values.shift(members_above=-1, fill_value=0) for values in (pod, pofd))
     return ((pofd - left) * (pod + higher) / 2).sum("members_above", skipna=False)

@@ -68,8 +68,7 @@ def score(statistics: xr.Dataset) -> xr.Dataset:
 
 def score_compared(statistics: xr.Dataset) -> xr.Dataset:
     """Return the scores whose differences between methods are tested."""
-    parts = [family.skill(statistics) for family in _find_families(statistics) if family.compared]
-    return xr.merge(parts, join="exact", combine_attrs="drop_conflicts")
+    return _join([family.skill(statistics) for family in _find_families(statistics) if family.compared])
 
 
 def _find_families(statistics: xr.Dataset) -> list[Family]:
@@ -78,4 +77,7 @@ def _find_families(statistics: xr.Dataset) -> list[Family]:
 
 
 def _join(parts: list[xr.Dataset]) -> xr.Dataset:
-    return xr.merge(parts, join="exact", compat="no_conflicts", combine_attrs="no_conflicts")
+    """Return the variables of all parts, whose labels are of the same cases: what two of them have is equal."""
+    variables = {name: part.variables[name] for part in parts for name in part.data_vars}
+    coords = {name: part.variables[name] for part in parts for name in part.coords}
+    return xr.Dataset(variables, coords, {name: value for part in parts for name, value in part.attrs.items()})

@@ -9,7 +9,7 @@ stand beside it.
 Formulas: Wilks (2019), Statistical Methods in the Atmospheric Sciences, 4th edition, chapter 9.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -105,16 +105,16 @@ def skill(statistics: xr.Dataset) -> xr.Dataset:
     mean_error (forecast - observed), mae, mse, rmse, correlation come from the sums over pairs; ssim, psnr from the
     sums over frames, where the statistics hold them; all (lead_time).
     """
-    s = statistics
+    s = statistics.variables
     # Products of counts leave the range of int64; float64 holds each count exactly (up to 2^53).
     hits, misses, false_alarms, correct_negatives = (s[name].astype(np.float64) for name in COUNTS)
     observed, forecast, events = hits + misses, hits + false_alarms, hits + misses + false_alarms
     chance = ratio(observed * forecast, events + correct_negatives)
     scores = {
-        "mean_error": ratio(s.error, s.pairs),
-        "mae": ratio(s.absolute_error, s.pairs),
-        "mse": ratio(s.squared_error, s.pairs),
-        "rmse": np.sqrt(ratio(s.squared_error, s.pairs)),
+        "mean_error": ratio(s["error"], s["pairs"]),
+        "mae": ratio(s["absolute_error"], s["pairs"]),
+        "mse": ratio(s["squared_error"], s["pairs"]),
+        "rmse": np.sqrt(ratio(s["squared_error"], s["pairs"])),
         "correlation": _correlation(s),
         "csi": ratio(hits, events),
         "pod": ratio(hits, observed),
@@ -130,10 +130,10 @@ def skill(statistics: xr.Dataset) -> xr.Dataset:
         if f"{name}_sum" in s:
             scores[name] = ratio(s[f"{name}_sum"], s[f"{name}_cases"])
     counts = {name: s[name] for name in (*COUNTS, "cases", "pairs", "ssim_cases", "psnr_cases") if name in s}
-    result = keep_labels(s, xr.Dataset(scores | counts))
-    for name, attrs in _describe(s.attrs.get("units", "1")).items():
+    result = keep_labels(statistics, scores | counts)
+    for name, attrs in _describe(statistics.attrs.get("units", "1")).items():
         if name in result:
-            result[name].attrs = attrs
+            result.variables[name].attrs = attrs
     return result
 
 
@@ -175,11 +175,11 @@ def _psnr(f: np.ndarray, o: np.ndarray, data_range: float) -> np.ndarray:
     return 10 * np.log10(data_range**2 / np.maximum(mse, data_range**2 * 10 ** (-PSNR_CAP / 10)))
 
 
-def _correlation(s: xr.Dataset) -> xr.DataArray:
-    covariance = s.pairs * s["product"] - s.forecast * s.observed
+def _correlation(s: Mapping[Any, xr.Variable]) -> xr.Variable:
+    covariance = s["pairs"] * s["product"] - s["forecast"] * s["observed"]
     variances = []
     for name in ("forecast", "observed"):
-        square = s.pairs * s[f"{name}_squared"]
+        square = s["pairs"] * s[f"{name}_squared"]
         variance = square - s[name] ** 2
         variances.append(variance.where(variance > 1e-12 * square))  # less is rounding: the field is constant
     return covariance / np.sqrt(variances[0] * variances[1])

@@ -97,9 +97,10 @@ def _as_json(dataset: xr.Dataset) -> dict:
         if "members" in one:
             own = slice(int(one.members) + 1)
             one = one.isel({dim: own for dim in MEMBER_DIMS}, missing_dims="ignore")
-        for name, values in one.data_vars.items():
-            values = values.transpose(..., "lead_time", missing_dims="ignore")
-            scores[name] = _nest(values.values, [values[dim].values for dim in values.dims if dim != "lead_time"])
+        for name in one.data_vars:
+            values = one.variables[name].transpose(..., "lead_time", missing_dims="ignore")
+            labels = [one.variables[dim].values for dim in values.dims if dim != "lead_time"]
+            scores[name] = _nest(values.values, labels)
         result["methods"][str(method)] = scores
     return result
 

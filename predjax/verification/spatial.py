@@ -112,15 +112,15 @@ def fss_skill(statistics: xr.Dataset) -> xr.Dataset:
       score of a forecast of f0 everywhere and a perfect one. A window whose fss is above is useful.
       fss_windows (lead_time, window): the windows that counted.
     """
-    s = statistics
+    s = statistics.variables
     difference, forecast, observed = (s[name] for name in SUMS)
-    frequency = ratio(s.fss_observed_events, s.fss_pixels)
+    frequency = ratio(s["fss_observed_events"], s["fss_pixels"])
     scores = {
         "fss": 1 - ratio(difference, forecast + observed),
         "fss_useful": 0.5 + frequency / 2,
-        "fss_windows": s.fss_windows,
+        "fss_windows": s["fss_windows"],
     }
-    result = keep_labels(s, xr.Dataset(scores))
+    result = keep_labels(statistics, scores)
     result.fss.attrs = {"long_name": "fractions skill score", "units": "1"}
     result.fss_useful.attrs = {"long_name": "FSS above which a window is useful: 0.5 + f0/2", "units": "1"}
     result.fss_windows.attrs = {"long_name": "windows in the fractions skill score", "units": "1"}

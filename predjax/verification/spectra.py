@@ -81,15 +81,15 @@ def spectrum_skill(statistics: xr.Dataset) -> xr.Dataset:
       rapsd_ratio: forecast / observed; a ratio below 1 at large wave numbers is blur.
       spectrum_frames (lead_time).
     """
-    s = statistics
+    s = statistics.variables
     scores = {
-        "rapsd_forecast": ratio(s.spectrum_forecast, s.spectrum_frames),
-        "rapsd_observed": ratio(s.spectrum_observed, s.spectrum_frames),
-        "rapsd_ratio": ratio(s.spectrum_forecast, s.spectrum_observed),
-        "spectrum_frames": s.spectrum_frames,
+        "rapsd_forecast": ratio(s["spectrum_forecast"], s["spectrum_frames"]),
+        "rapsd_observed": ratio(s["spectrum_observed"], s["spectrum_frames"]),
+        "rapsd_ratio": ratio(s["spectrum_forecast"], s["spectrum_observed"]),
+        "spectrum_frames": s["spectrum_frames"],
     }
-    result = keep_labels(s, xr.Dataset(scores))
-    units = s.attrs.get("units", "1")
+    result = keep_labels(statistics, scores)
+    units = statistics.attrs.get("units", "1")
     squared = units if units == "1" else f"({units})^2"
     for name in ("forecast", "observed"):
         result[f"rapsd_{name}"].attrs = {"long_name": f"radially averaged power of the {name}", "units": squared}

@@ -1,6 +1,7 @@
 """Sums of cases: how they add, which labels must be equal, and how labels pass from the sums to the scores."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import xarray as xr
 
@@ -45,17 +46,20 @@ def check_same_labels(
             raise ValueError(f"{what} differ: {texts[0]} in {names[0]}, {texts[1]} in {names[1]}")
 
 
-def keep_labels(source: xr.Dataset, result: xr.Dataset) -> xr.Dataset:
-    """Return `result` with the attributes of `source` and its coordinates; its own variables get none."""
-    result = result.copy()  # `source` may hold the same variables and keeps their attributes
-    result.attrs = dict(source.attrs)
-    for name, variable in result.variables.items():
-        variable.attrs = dict(source.variables[name].attrs) if name in source.coords else {}
-    return result
+def keep_labels(source: xr.Dataset, result: Mapping[Any, Any]) -> xr.Dataset:
+    """Return a Dataset of the variables in `result`, without attributes of their own, with the labels of `source`.
+
+    The labels are the attributes of `source` and its coordinates along the dimensions of the result. Scores are
+    computed from variables without coordinates, because xarray would compare the labels at every operation.
+    """
+    variables = {name: (values.dims, values.data) for name, values in result.items()}
+    dims = {dim for values in result.values() for dim in values.dims}
+    coords = {name: source.variables[name] for name, c in source.coords.items() if dims.issuperset(c.dims)}
+    return xr.Dataset(variables, coords, source.attrs)
 
 
-def ratio(a: xr.DataArray, b: xr.DataArray) -> xr.DataArray:
-    """Return a / b, NaN where b is 0."""
+def ratio(a: Any, b: Any) -> Any:
+    """Return a / b of two variables or arrays of xarray, NaN where b is 0."""
     return a / b.where(b != 0)
 
 

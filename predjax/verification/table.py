@@ -98,31 +98,32 @@ def _rules(comparison: xr.Dataset, unit_text: str) -> str:
 
 def _groups(data: xr.Dataset, scores: list[str], counts: list[str], reference: str) -> list[tuple[str, list[Column]]]:
     """Return a group of columns for each method."""
-    decimals = {name: _decimals(name, data[name].values) for name in scores}
+    values = {name: data[name].transpose("method", "lead_time").values for name in (*scores, *counts)}
+    best = {name: _find_best(name, values[name]) for name in scores}
+    decimals = {name: _decimals(name, values[name]) for name in scores}
     decimals |= {name: decimals["rmse"] for name in ("mae", "mean_error") if name in decimals}  # in one unit
     groups = []
-    for method in data.method.values:
-        one = data.sel({"method": method})
-        columns = [Column("observed" if n == "events" else n, [str(v) for v in one[n].values]) for n in counts]
+    for row, method in enumerate(data.method.values):
+        columns = [Column("observed" if n == "events" else n, [str(v) for v in values[n][row]]) for n in counts]
         for name in scores:
             if name == "rmse_skill" and method == reference:
                 continue
-            stars = _is_best(data, name, method) if name in BETTER else [False] * data.sizes["lead_time"]
-            numbers = ("-" if math.isnan(v) else f"{v:.{decimals[name]}f}" for v in one[name].values)
-            cells = [number + "* "[not star] for number, star in zip(numbers, stars)]
+            numbers = ("-" if math.isnan(v) else f"{v:.{decimals[name]}f}" for v in values[name][row])
+            cells = [number + "* "[not star] for number, star in zip(numbers, best[name][row])]
             columns.append(Column(HEADINGS[name] + " ", cells))
         groups.append((method, columns))
     return groups
 
 
-def _is_best(data: xr.Dataset, name: str, method: str) -> list[bool]:
-    """Return by lead time whether this method alone has the best value; never where there is no other method."""
-    rank = xr.apply_ufunc(BETTER[name], data[name].fillna(np.inf), vectorize=True, output_dtypes=[float])
-    rank = rank.where(data[name].notnull(), np.inf)
-    others = rank.drop_sel(method=method)
-    if not others.sizes["method"]:
-        return [False] * data.sizes["lead_time"]
-    return (rank.sel({"method": method}) < others.min("method")).values.tolist()
+def _find_best(name: str, values: np.ndarray) -> np.ndarray:
+    """Return (method, lead_time): has this method alone the best value? Never where there is no other method."""
+    if name not in BETTER or len(values) == 1:
+        return np.zeros(values.shape, bool)
+    missing = np.isnan(values)
+    rank = np.vectorize(BETTER[name], otypes=[float])(np.where(missing, np.inf, values))
+    rank[missing] = np.inf
+    first, second = np.sort(rank, axis=0)[:2]
+    return (rank == first) & (first < second)
 
 
 def _decimals(name: str, values: np.ndarray) -> int:

@@ -80,10 +80,10 @@ def count_overlaps(sources: Sources, windows: Iterable[Window], length: int, rec
         movies = sources[window.source]
         grid, last = Grid.of(movies).extent, window.start + length - 1
         first, last = (_label(movies, window.movie, i) for i in (window.start, last))
-        place = (movies.attrs["source"], window.movie)
+        place, georeferenced = (movies.attrs["source"], window.movie), _is_georeferenced(movies)
         count += any(
             record["grid"] == grid
-            and (_is_georeferenced(movies) or (record["name"], record["movie"]) == place)
+            and (georeferenced or (record["name"], record["movie"]) == place)
             and type(record["first"]) is type(first)
             and record["first"] <= last
             and first <= record["last"]
