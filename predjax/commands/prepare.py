@@ -8,6 +8,7 @@ from predjax.flags import Command, Group, select
 from predjax.jobs.options import PrepareOptions, RunFlags
 from predjax.radar.config import DataConfig
 
+TIMES = ("time", "time_pattern", "step")
 COMMAND = Command(
     "predjax prepare",
     "Turns an archive of netCDF files, radar composites, Zarr stores or arrays into one store, a folder that every "
@@ -15,7 +16,7 @@ COMMAND = Command(
     (
         Group("store", PrepareOptions),
         Group("store", RunFlags, ("config",)),
-        Group("reading", DataConfig, ("layout", "variable", "units", "forcings", "engine")),
+        Group("reading", DataConfig, ("layout", "variable", "units", "forcings", "engine", *TIMES)),
     ),
 )
 

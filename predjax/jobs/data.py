@@ -11,6 +11,7 @@ from predjax.flags import to_dict
 from predjax.jobs.train_options import describe_paths
 from predjax.nowcasts.regression import fit_regression
 from predjax.radar.config import DataConfig
+from predjax.radar.formats.catalogue import Reading
 from predjax.radar.movies import Sources, check_together, is_series
 from predjax.radar.readers import read_movies
 from predjax.radar.windows.bad_windows import tolerate
@@ -39,8 +40,7 @@ class DataSet(NamedTuple):
 
 def read_sources(data: Any, config: DataConfig) -> Sources:
     """Read the movies of paths or Datasets as `config` says."""
-    names = ("layout", "variable", "units", "forcings", "path_length", "engine")
-    return read_movies(data, **{name: getattr(config, name) for name in names})
+    return read_movies(data, **{name: getattr(config, name) for name in Reading._fields})
 
 
 def read_data(train_data: Any, valid_data: Any, config: DataConfig, length: int) -> DataSet:

@@ -19,7 +19,8 @@ from predjax.radar.store.grids import write_grids
 from predjax.radar.store.reading import is_store
 from predjax.radar.store.writing import Journal
 
-READING = ("layout", "variable", "units", "engine")  # the fields of `DataConfig` that decide what a store holds
+# The fields of `DataConfig` that decide what a store holds.
+READING = ("layout", "variable", "units", "engine", "time", "time_pattern", "step")
 MOST_SHOWN = 5, 10  # grids and skipped files that a summary names
 
 

@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 
 from predjax.messages import one_line_messages
-from predjax.radar.config import LAYOUTS, UNITS
+from predjax.radar.config import LAYOUTS, UNITS, check_time_options
 from predjax.radar.formats.catalogue import FOLDER_SUFFIXES, Reading, find_format, list_suffixes, read_labels
 from predjax.radar.formats.datasets import check_engine, encode_dataset, is_movies, list_datasets, name_dataset
+from predjax.radar.formats.dating import AS_IN_FILE
 from predjax.radar.formats.decode import check_dtype
 from predjax.radar.formats.joining import join_files, warn_of_duplicates
 from predjax.radar.formats.labels import Header, read_header
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.formats.npy import label_array
-from predjax.radar.movies import Movies, Sources, check_sources, log_remarks
+from predjax.radar.movies import Movies, Sources, check_sources, give_step, log_remarks
 from predjax.radar.store.reading import is_store, read_store
 
 Paths = str | os.PathLike | Sequence
@@ -38,6 +39,10 @@ def read_movies(paths: Any, **options: Any) -> Sources:
       forcings: netCDF variables that are known ahead; "strain" for tables.
       path_length: the number of lines of a path in tables of strains and stresses.
       engine: the engine of xarray to open the files with; empty: the formats that predjax knows.
+      time: "auto" dates frames as the files say; "none" ignores their times and numbers the frames.
+      time_pattern: the pattern of strptime, such as "%Y%m%d%H%M", of the date in the names of files of one frame
+        without a time of their own.
+      step: the time step of the frames, such as "5min"; empty: by their times (see `Step.of_times`).
 
     Returns:
       One Movies for each grid or array, in the order of the paths; checked, with one unit and the same channels.
@@ -51,6 +56,7 @@ def read_movies(paths: Any, **options: Any) -> Sources:
         if value not in choices:
             raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
     check_engine(reading.engine)
+    check_time_options(*reading.time_options)
     if isinstance(paths, np.ndarray):
         if reading.layout == "auto":
             raise ValueError(f"an array of the shape {paths.shape} needs its layout, one of {'; '.join(LAYOUTS[1:])}")
@@ -60,6 +66,7 @@ def read_movies(paths: Any, **options: Any) -> Sources:
         datasets = list_datasets(paths)
         files = expand_paths(paths, reading.engine) if datasets is None else []
         found = _read_datasets(datasets, reading) if datasets else _read_files(files, reading)
+    found = [give_step(one, reading.step) for one in found]
     for one in found:
         log_remarks(one)
     return check_sources(found)
@@ -73,7 +80,8 @@ def _read_datasets(datasets: list, reading: Reading) -> list[Movies]:
         name = name_dataset(one, "dataset" if len(others) == 1 else f"dataset {number}")
         with NETCDF_LOCK:  # it may be in a file
             encoded = encode_dataset(one, name)
-            headers.append(read_header(encoded, name, reading.variable, reading.units, reading.forcings))
+            options = reading.units, reading.forcings, reading.time_options
+            headers.append(read_header(encoded, name, reading.variable, *options))
     return [*filter(is_movies, datasets), *_join(headers)]
 
 
@@ -93,6 +101,8 @@ def _read_files(files: list[pathlib.Path], reading: Reading) -> list[Movies]:
         elif one and one.read:
             found.append(one.read(file, reading))
         else:
+            if reading.time_options[:2] != AS_IN_FILE[:2]:
+                raise ValueError(f"{file}: a store keeps the times it was made with: give --time to predjax prepare")
             found += read_store(file, reading.variable, reading.units, reading.forcings)
     return found
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import xarray as xr
 
 from predjax.radar.formats.datasets import open_with
+from predjax.radar.formats.dating import TimeOptions
 from predjax.radar.formats.knmi import is_knmi, open_knmi
 from predjax.radar.formats.labels import Header, read_header
 from predjax.radar.formats.netcdf import open_netcdf
@@ -34,6 +35,14 @@ class Reading(NamedTuple):
     forcings: tuple[str, ...] = ()
     path_length: int = 0
     engine: str = ""
+    time: str = "auto"
+    time_pattern: str = ""
+    step: str = ""
+
+    @property
+    def time_options(self) -> TimeOptions:
+        """The options of times."""
+        return TimeOptions(self.time, self.time_pattern, self.step)
 
 
 class Format(NamedTuple):
@@ -54,11 +63,20 @@ class Format(NamedTuple):
 def _read_array(file: pathlib.Path, reading: Reading) -> Movies:
     if reading.forcings:
         raise ValueError(f"{file}: an array has no variable {reading.forcings[0]!r}; forcings need netCDF files")
+    refuse_pattern(file, reading.time_pattern)
     read = read_npy if file.suffix.lower() == ".npy" else read_npz
     return read(file, reading.layout, reading.units)
 
 
+def refuse_pattern(file: pathlib.Path, time_pattern: str) -> None:
+    """Refuse dates in the names of files that are not joined in time. Errors: ValueError."""
+    if time_pattern:
+        rule = "--time_pattern dates frames of files that are joined in time, and this file is a movie of its own"
+        raise ValueError(f"{file}: {rule}")
+
+
 def _read_table(file: pathlib.Path, reading: Reading) -> Movies:
+    refuse_pattern(file, reading.time_pattern)
     return read_table(file, reading.path_length, reading.variable, reading.forcings)
 
 
@@ -108,7 +126,7 @@ def read_labels(file: str, reading: Reading) -> Header:
     with NETCDF_LOCK:
         try:
             dataset, variable = _open(file, reading)
-            return read_header(dataset, file, variable, reading.units, reading.forcings)
+            return read_header(dataset, file, variable, reading.units, reading.forcings, reading.time_options)
         except UnicodeDecodeError as error:
             raise ValueError(f"{file}: a name in the file is no text ({error}): is the file damaged?") from None
         except AttributeError as error:

@@ -66,7 +66,7 @@ def _group_key(header: Header, grid: int, number: int, groups: dict) -> tuple:
     )
     step = header.step
     same = [one for one in groups if one[:-1] == key]
-    fitting = [one for one in same if step is None or one[-1] is None or step.fits(one[-1].seconds)]
+    fitting = [one for one in same if step is None or one[-1] is None or step.agrees(one[-1])]
     return fitting[0] if fitting else (*key, step)
 
 
@@ -82,7 +82,7 @@ def _join(headers: list[Header], source: str) -> Joined:
         left = np.setdiff1d(np.arange(len(times)), kept)
         left = left[np.argsort(times[left], kind="stable")]
         time, spare_times, spare_places, places = time[None], times[left], places[left], places[kept]
-    step = None if time is None else Step.of_times(time)
+    step = first.given_step or (None if time is None else Step.of_times(time))
     parts = [(header.file, _with_units(header, step.seconds if step else None)) for header in headers]
     forcings = [(header.file, header.forcings) for header in headers]
     shape = (first.movies, len(places), *first.grid.shape)
