@@ -8,6 +8,7 @@ from predjax.flags import Command, Group, select
 from predjax.jobs.options import PrepareOptions, RunFlags
 from predjax.radar.config import DataConfig
 
+UNITS, TIMES = ("source_units", "accumulation_period"), ("time", "time_pattern", "step")
 COMMAND = Command(
     "predjax prepare",
     "Turns an archive of netCDF files, radar composites, Zarr stores or arrays into one store, a folder that every "
@@ -15,11 +16,7 @@ COMMAND = Command(
     (
         Group("store", PrepareOptions),
         Group("store", RunFlags, ("config",)),
-        Group(
-            "reading",
-            DataConfig,
-            ("layout", "variable", "units", "source_units", "accumulation_period", "forcings", "engine"),
-        ),
+        Group("reading", DataConfig, ("layout", "variable", "units", "forcings", "engine", *UNITS, *TIMES)),
     ),
 )
 

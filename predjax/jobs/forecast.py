@@ -24,6 +24,7 @@ from predjax.nowcasts.nowcaster import find_nowcaster
 from predjax.nowcasts.products import make_products
 from predjax.radar.config import FEED_OPTIONS
 from predjax.radar.feed import Feed
+from predjax.radar.step import Step
 from predjax.radar.writers import write_forecast
 
 LOG = logging.getLogger("predjax")
@@ -60,7 +61,7 @@ def forecast(checkpoint: Any, data: Any, *, init_time: Any = None, **options: An
       init_time: the time of the last observed frame, instead of the newest.
       options: fields of `jobs.options.ForecastOptions`, such as `lead_time` in minutes, of
         `nowcasts.config.EnsembleOptions`, such as `members`, and of `read_movies`, where it is not as in training:
-        `variable`, `units`, `layout`, `path_length`.
+        `variable`, `units`, `layout`, `path_length`, `time_pattern`, `step`.
 
     Returns:
       One variable (lead_time, y, x, channel) with the coordinates and attributes of the data; several members have
@@ -233,5 +234,5 @@ def _draw(path: pathlib.Path, forecast: Forecast, feed: Feed, init: Any, overwri
     """Draw a strip of maps and an animation, after the last observed frame."""
     from predjax.pictures.nowcast import draw_nowcast
 
-    observed = feed.take(init, 1, feed.find_step(init) or 1.0, interpolate)[0]["frames"].values[0, ..., 0]
+    observed = feed.take(init, 1, feed.find_step(init) or Step(1.0), interpolate)[0]["frames"].values[0, ..., 0]
     draw_nowcast(path, forecast, observed, overwrite=overwrite)

@@ -23,6 +23,7 @@ from predjax.radar.store.writing import Journal
 
 # The fields of `DataConfig` that decide what a store holds.
 READING = ("layout", "variable", "units", "source_units", "accumulation_period", "engine")
+READING += ("time", "time_pattern", "step")
 MOST_SHOWN = 5, 10  # grids and skipped files that a summary names
 
 

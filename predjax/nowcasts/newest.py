@@ -12,6 +12,7 @@ from predjax.nowcasts.nowcaster import Nowcaster, draw_groups
 from predjax.radar.feed import Feed
 from predjax.radar.grid import Grid
 from predjax.radar.scratch import store_members
+from predjax.radar.step import Step
 from predjax.radar.windows.index import Window
 from predjax.radar.windows.provenance import find_other_sampling, is_trained_on
 
@@ -29,9 +30,9 @@ def continue_newest(nowcaster: Nowcaster, any_step: bool = False) -> NewestNowca
 
     def run(feed: Feed, init: Any, lead_time: float | None, num_steps: int | None, scratch: BinaryIO) -> Forecast:
         step = choose_step(feed, init, sampling, any_step)
-        count = count_steps(lead_time, num_steps, step, nowcaster.num_steps)
+        count = count_steps(lead_time, num_steps, step.seconds, nowcaster.num_steps)
         movies, filled = feed.take(init, nowcaster.input_length, step, interpolate)
-        movies.attrs["step_seconds"] = step
+        movies.attrs |= step.attrs
         nowcast = nowcaster.make(movies)
         other = find_other_sampling(sampling, None, Grid.of(movies).pixel_size)
         if other and not any_step:
@@ -60,12 +61,18 @@ def continue_newest(nowcaster: Nowcaster, any_step: bool = False) -> NewestNowca
     return run
 
 
-def choose_step(feed: Feed, init: Any, sampling: dict, any_step: bool) -> float:
-    """Return the time step of the frames in seconds. Errors: ValueError unless the model was trained on it."""
+def choose_step(feed: Feed, init: Any, sampling: dict, any_step: bool) -> Step:
+    """Return the time step of the frames: of times that jitter, the step of training where it fits.
+
+    Errors: ValueError unless the model was trained on it.
+    """
     found = feed.find_step(init)
     if found is None:
         raise ValueError(f"there is one frame only, of {init}")
-    other = find_other_sampling(sampling, found, None) if isinstance(init, np.datetime64) else ""
+    if found.jitters:
+        trained = {abs(one - found.seconds): one for one in sampling.get("steps", ()) if found.fits(one)}
+        found = found._replace(seconds=trained[min(trained)] if trained else found.seconds)
+    other = find_other_sampling(sampling, found.seconds, None) if isinstance(init, np.datetime64) else ""
     if other and not any_step:
         raise ValueError(f"the newest frames have {other}: any_step takes them all the same")
     return found

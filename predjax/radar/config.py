@@ -1,6 +1,8 @@
 """Options of data: how to read them, cut them into windows, and hold parts of them out."""
 
 import dataclasses
+import datetime
+import re
 
 from predjax.flags import flag
 from predjax.messages import suggest
@@ -15,8 +17,38 @@ UNITS = ("file", "mm/h", "dBZ")
 CROP_MODES = ("random", "grid", "centre")
 SPLITS = ("auto", "movie", "time")
 ON_BAD_WINDOW = ("stop", "skip")
+TIMES = ("auto", "none")
 # Of reading frames that arrive.
 FEED_OPTIONS = ("layout", "variable", "units", "source_units", "accumulation_period", "path_length", "engine")
+FEED_OPTIONS += ("time", "time_pattern", "step")
+_SECONDS = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600}
+
+
+def read_step(step: str) -> float | None:
+    """Return the seconds of a time step such as "5min", "300s" or "1h"; None for "". Errors: ValueError."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([a-z]+?)s?", step.strip().lower())
+    seconds = float(match[1]) * _SECONDS.get(match[2], 0) if match else 0
+    if step and not seconds:
+        raise ValueError(f"step must be a time such as 5min, 300s or 1h, not {step!r}")
+    return seconds or None
+
+
+def check_time_options(time: str, time_pattern: str, step: str) -> None:
+    """Refuse an unknown choice, a pattern that does not tell a day, and a step that is no time. Errors: ValueError."""
+    if time not in TIMES:
+        raise ValueError(f"time must be one of {', '.join(map(repr, TIMES))}, not {time!r}")
+    if time_pattern and time == "none":
+        raise ValueError(f"time none ignores times, and time_pattern {time_pattern!r} reads them: give one of them")
+    if time_pattern:
+        date = datetime.datetime(2001, 2, 3, 4, 5, 6, tzinfo=datetime.UTC)
+        try:
+            known = datetime.datetime.strptime(date.strftime(time_pattern), time_pattern).date() == date.date()
+        except ValueError:
+            known = False
+        if not known:
+            text = "of year, month and day, such as %Y%m%d%H%M"
+            raise ValueError(f"time_pattern must be a pattern {text}, not {time_pattern!r}")
+    read_step(step)
 
 
 def check_unit_options(source_units: str, accumulation_period: str) -> None:
@@ -60,6 +92,11 @@ class DataConfig:
     engine: str = flag(
         "", "engine of xarray to open the files with, such as cfgrib (default: by their content)", metavar="NAME"
     )
+    time: str = flag("auto", "how frames are dated: as the files say, or not at all (they are numbered)", choices=TIMES)
+    time_pattern: str = flag(
+        "", "date in the names of files without times, such as %Y%m%d%H%M (default: none)", metavar="PATTERN"
+    )
+    step: str = flag("", "time step of the frames, such as 5min (default: by their times)", metavar="TIME")
     crop: int = flag(0, "side of square crops in pixels; 0 takes whole frames", metavar="PIXELS")
     crop_mode: str = flag("random", "where training crops lie in the frame", choices=CROP_MODES)
     window_stride: int = flag(1, "frames between the starts of two windows", metavar="FRAMES")
@@ -88,6 +125,7 @@ class DataConfig:
                 rule, hint = f"one of {', '.join(map(repr, known))}", suggest(str(getattr(self, name)), known)
                 raise ValueError(f"{name} must be {rule}, not {getattr(self, name)!r}{hint}")
         check_unit_options(self.source_units, self.accumulation_period)
+        check_time_options(self.time, self.time_pattern, self.step)
         if self.path_length < 0:
             raise ValueError(f"path_length must be a number of lines, not {self.path_length}")
         if self.crop < 0:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from predjax.radar.config import read_step
 from predjax.radar.formats.objects import holds_paths, keep
 from predjax.radar.grid import Grid
 from predjax.radar.movies import Movies, build_movies, has_times
@@ -100,16 +101,19 @@ class Feed:
         """Return the times of all frames, rising."""
         return sorted(self._places)
 
-    def find_step(self, init: Any) -> float | None:
-        """Return the most frequent step of the last frames up to `init` in seconds; None for one frame."""
+    def find_step(self, init: Any) -> Step | None:
+        """Return the step of the last frames up to `init`, or the step given; None for one frame."""
         times = np.array([time for time in self.times() if time <= init][-RECENT:])
         if not np.issubdtype(times.dtype, np.datetime64):
-            return 1.0  # frames are counted
-        step = Step.of_times(times)
-        return step.seconds if step else None
+            return Step(1.0)  # frames are counted
+        given = read_step(self._options.get("step", ""))
+        step = Step.given(given) if given else Step.of_times(times)
+        if step and not given and step.describe():
+            self._say("%s", step.describe())
+        return step
 
-    def take(self, init: Any, count: int, step: float, fill: Fill) -> tuple[Movies, list]:
-        """Return the `count` frames up to `init`, `step` seconds apart, as one movie; and the times that were filled.
+    def take(self, init: Any, count: int, step: Step, fill: Fill) -> tuple[Movies, list]:
+        """Return the `count` frames up to `init`, one `step` apart, as one movie; and the times that were filled.
 
         One missing frame is made from its neighbours by `fill(before, after, units)`.
 
@@ -117,8 +121,11 @@ class Feed:
           ValueError: more frames are missing, or the first one and the frame before it; grids, units or channels
             differ. Names the times.
         """
-        times = _count_back(init, count + 1, step)
-        chosen = {time: self._find(time, Step(step)) for time in times}
+        if isinstance(init, np.datetime64):
+            times = step.count_back(list(self._places), init, count + 1)
+        else:
+            times = [init - back for back in range(count, -1, -1)]
+        chosen = {time: self._places.get(time) for time in times}
         missing = [time for time in times[1:] if chosen[time] is None]
         if len(missing) > 1 or (missing and (missing[0] == init or chosen[times[times.index(missing[0]) - 1]] is None)):
             raise ValueError(
@@ -142,19 +149,6 @@ class Feed:
             frames[time] = fill(frames[before], frames[after], first.movies.frames.attrs["units"])
         sources = [places[time].movies for time in times[1:] if time in places]
         return _join({time: frames[time] for time in times[1:]}, sources, first.movies), missing
-
-    def _find(self, time: Any, step: Step) -> Place | None:
-        """Return the frame of a time, which may be off by the tolerance of the step."""
-        if time in self._places or not isinstance(time, np.datetime64):
-            return self._places.get(time)
-        near = min(self._places, key=lambda other: abs(other - time))
-        return self._places[near] if step.allows((near - time) / np.timedelta64(1, "s")) else None
-
-
-def _count_back(init: Any, count: int, step: float) -> list:
-    """Return `count` times up to `init`, `step` seconds apart, or frame numbers."""
-    apart = np.timedelta64(round(step * 1e9), "ns") if isinstance(init, np.datetime64) else 1
-    return [init - apart * back for back in range(count - 1, -1, -1)]
 
 
 def _are_alike(one: Movies, other: Movies) -> bool:

@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 
 from predjax.messages import one_line
+from predjax.radar.config import read_step
 from predjax.radar.step import Step
 from predjax.units import RANGES, find_ranges
 
@@ -41,8 +42,8 @@ def build_movies(
 ) -> Movies:
     """Put labels on frames; return Movies, not yet checked, whose texts are one line each.
 
-    Where there are times, the attribute `step_seconds` is their most frequent difference. `source` is a short name,
-    `remarks` are lines without it.
+    Where there are times, the attributes `step_seconds` and `step_tolerance` are their step (`Step.of_times`), and a
+    remark says where it is not the same everywhere. `source` is a short name, `remarks` are lines without it.
 
     Args:
       frames: (movie, time, y, x, channel) float32, an array or anything that xarray indexes lazily.
@@ -59,7 +60,6 @@ def build_movies(
     given = {name: label for name, label in (coords or {}).items() if label is not None}
     time, channel = given.pop("time", None), given.pop("channel", None)
     dataset_attrs: dict[str, Any] = {"source": one_line(source), "files": [str(file) for file in files]}
-    dataset_attrs["remarks"] = [one_line(remark) for remark in dict.fromkeys(remarks)]
     if time is None:
         numbers = np.broadcast_to(np.arange(sizes["time"], dtype=np.int64), (sizes["movie"], sizes["time"]))
         time_variable = xr.Variable(("movie", "time"), numbers.copy(), {"units": "1", "long_name": "frame number"})
@@ -67,7 +67,9 @@ def build_movies(
         time_variable = xr.Variable(("movie", "time"), np.asarray(time).astype("datetime64[ns]"))
         step = Step.of_times(time)
         if step is not None:
-            dataset_attrs["step_seconds"] = step.seconds
+            dataset_attrs |= step.attrs
+            remarks = [*remarks, *filter(None, [step.describe()])]
+    dataset_attrs["remarks"] = [one_line(remark) for remark in dict.fromkeys(remarks)]
     pixels = {
         name: xr.Variable((name,), np.arange(sizes[name], dtype=np.float64), {"units": "1"}) for name in ("y", "x")
     }
@@ -79,6 +81,24 @@ def build_movies(
 def _show(value: Any) -> Any:
     """Return a label as messages and figures can show it."""
     return one_line(value) if isinstance(value, str) else value
+
+
+def give_step(movies: Movies, given: str) -> Movies:
+    """Return movies with a step that a user states, such as "5min"; unchanged where none is given.
+
+    Without dates it is the step of their numbered frames.
+
+    Errors: ValueError, there are dates, and none is this step after the date before it.
+    """
+    if not (seconds := read_step(given)):
+        return movies
+    step, found, attrs = Step.given(seconds), Step.of(movies), movies.attrs
+    if found and not any(step.follows(time).any() for time in movies["time"].values):
+        rule = f"no two frames are {step.seconds:g} s apart, as --step says: the step found is {found.seconds:g} s"
+        raise ValueError(f"{attrs['source']}: {rule}")
+    remarks = [remark for remark in attrs.get("remarks", ()) if not (found and remark == found.describe())]
+    off = f", times may be off by {step.tolerance * step.seconds:g} s" if found else ""
+    return movies.assign_attrs(step.attrs, remarks=[*remarks, f"the step is {step.seconds:g} s as given{off}"])
 
 
 def log_remarks(sources: Iterable[Movies]) -> None:

@@ -10,9 +10,10 @@ import numpy as np
 
 from predjax.messages import one_line_messages
 from predjax.paths import expand_home, find_matches, split_paths
-from predjax.radar.config import UNITS, check_layout, check_unit_options
+from predjax.radar.config import UNITS, check_layout, check_time_options, check_unit_options
 from predjax.radar.formats.catalogue import FOLDER_SUFFIXES, Reading, find_format, list_suffixes, read_labels
 from predjax.radar.formats.datasets import is_movies
+from predjax.radar.formats.dating import AS_IN_FILE
 from predjax.radar.formats.decode import check_dtype
 from predjax.radar.formats.engines import check_engine, suggest_engine
 from predjax.radar.formats.joining import join_files, warn_of_duplicates
@@ -23,7 +24,7 @@ from predjax.radar.formats.npy import label_array
 from predjax.radar.formats.objects import Named, holds_paths, keep, list_objects
 from predjax.radar.formats.open_files import read_start
 from predjax.radar.formats.polar import check_not_nexrad
-from predjax.radar.movies import Movies, Sources, check_range, check_sources, log_remarks
+from predjax.radar.movies import Movies, Sources, check_range, check_sources, give_step, log_remarks
 from predjax.radar.store.reading import is_store, read_store
 
 Paths = str | os.PathLike | Sequence
@@ -50,6 +51,10 @@ def read_movies(paths: Any, **options: Any) -> Sources:
       forcings: netCDF variables that are known ahead; "strain" for tables.
       path_length: the number of lines of a path in tables of strains and stresses.
       engine: the engine of xarray to open the files with; empty: the formats that predjax knows.
+      time: "auto" dates frames as the files say; "none" ignores their times and numbers the frames.
+      time_pattern: the pattern of strptime, such as "%Y%m%d%H%M", of the date in the names of files of one frame
+        without a time of their own.
+      step: the time step of the frames, such as "5min"; empty: by their times (see `Step.of_times`).
 
     Returns:
       One Movies for each grid or array, in the order of the paths; checked, with one unit and the same channels.
@@ -64,12 +69,14 @@ def read_movies(paths: Any, **options: Any) -> Sources:
         raise ValueError(f"units must be one of {', '.join(map(repr, UNITS))}, not {reading.units!r}")
     check_unit_options(reading.source_units, reading.accumulation_period)
     check_engine(reading.engine)
+    check_time_options(*reading.time_options)
     paths = keep(paths)
     if holds_paths(paths):
         found = _read_files(expand_paths(paths, reading.engine), reading)
     else:
         with NETCDF_LOCK:  # Datasets may be in a file
             found = _read_objects(list_objects(paths), reading)
+    found = [give_step(one, reading.step) for one in found]
     log_remarks(found)
     return check_sources(found)
 
@@ -90,7 +97,8 @@ def _read_objects(objects: list[Named], reading: Reading) -> list[Movies]:
                 check_range(frames.values, str(frames.attrs.get("units")), data.attrs["source"], "one is")
             found.append(data)
         else:
-            header = read_header(data, name, reading.variable, reading.unit_options, reading.forcings)
+            options = reading.unit_options, reading.forcings, reading.time_options
+            header = read_header(data, name, reading.variable, *options)
             headers.append(dataclasses.replace(header, remarks=(*header.remarks, *remarks)))
     return [*found, *_join(headers)]
 
@@ -114,6 +122,8 @@ def _read_files(files: list[pathlib.Path], reading: Reading) -> list[Movies]:
         elif one and one.read:
             found.append(one.read(file, reading))
         else:
+            if reading.time_options[:2] != AS_IN_FILE[:2]:
+                raise ValueError(f"{file}: a store keeps the times it was made with: give --time to predjax prepare")
             found += read_store(file, reading.variable, reading.unit_options, reading.forcings)
     return found
 

@@ -1,27 +1,55 @@
 """The time step of frames: the seconds from one frame to the next, and how far a time may be off."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
+
+_EXACT = 0.01  # times are rounded to seconds in some archives
+_JITTER = 0.15  # scans that end when they end: 45 seconds of 5 minutes
+_ROUND = (3600, 1800, 900, 600, 300, 150, 120, 60, 30, 10, 5, 1)  # seconds; a step is a multiple of one of them
 
 
 class Step(NamedTuple):
     """A time step in seconds."""
 
     seconds: float
-    # The part of the step by which a time may be off: times are rounded to seconds in some archives.
-    tolerance: float = 0.01
+    # The part of the step by which a time may be off.
+    tolerance: float = _EXACT
 
     @classmethod
     def of_times(cls, time: np.ndarray) -> "Step | None":
-        """Return the most frequent difference of `time` (..., frames) datetime64, or None for a single frame."""
-        times = np.asarray(time).astype("datetime64[ns]").astype(np.int64)
-        differences = np.diff(times, axis=-1).ravel()
+        """Return the step of `time` (..., frames) datetime64, or None for a single frame.
+
+        Most differences are near to the step, and all others are gaps. The step is the difference that more than half
+        of those near are exactly, as in regular archives; else their mean, rounded as far as its uncertainty allows.
+        A time may be off by 1 % of the step where all that are near are within 1 %, and else, as the times jitter, by
+        15 %.
+        """
+        times = np.atleast_2d(np.asarray(time).astype("datetime64[ns]").astype(np.int64))
+        differences = np.diff(times, axis=-1)
         if differences.size == 0:
             return None
-        steps, counts = np.unique(differences, return_counts=True)
-        return cls(float(steps[np.argmax(counts)]) / 1e9)
+        ordered = np.sort(differences, axis=None)
+        last = np.searchsorted(ordered, ordered * (1 + _JITTER), "right")
+        centre = ordered[np.argmax(last - np.searchsorted(ordered, ordered * (1 - _JITTER)))]
+        near = np.abs(differences - centre) <= _JITTER * centre
+        steps, counts = np.unique(differences[near], return_counts=True)
+        if not steps.size:
+            return cls(float(centre) / 1e9)
+        seconds = float(steps[np.argmax(counts)]) / 1e9
+        if 2 * counts.max() <= counts.sum():
+            # Inside a run the jitter of the times cancels in the mean, but for the jitter of both ends.
+            runs = np.count_nonzero(np.diff(near, axis=-1, prepend=False) & near)
+            seconds = _round(differences[near].mean() / 1e9, float(np.ptp(steps)) * runs / counts.sum() / 1e9)
+        jitters = (np.abs(steps / 1e9 - seconds) > _EXACT * seconds).any()
+        return cls(seconds, _JITTER if jitters else _EXACT)
+
+    @classmethod
+    def given(cls, seconds: float) -> "Step":
+        """Return a step that a user states: times may be off as much as times that jitter."""
+        return cls(seconds, _JITTER)
 
     @classmethod
     def of(cls, movies: xr.Dataset) -> "Step | None":
@@ -29,12 +57,55 @@ class Step(NamedTuple):
         if not np.issubdtype(movies["time"].dtype, np.datetime64):
             return None
         known = movies.attrs.get("step_seconds")
-        return cls(known) if known else cls.of_times(movies["time"].values)
+        tolerance = movies.attrs.get("step_tolerance", _EXACT)
+        return cls(known, tolerance) if known else cls.of_times(movies["time"].values)
+
+    @property
+    def attrs(self) -> dict[str, float]:
+        """The attributes of Movies that tell this step."""
+        return {"step_seconds": self.seconds} | ({"step_tolerance": self.tolerance} if self.jitters else {})
+
+    @property
+    def jitters(self) -> bool:
+        """Whether times may be off by more than rounding."""
+        return self.tolerance > _EXACT
+
+    def describe(self) -> str:
+        """Return a line on a step whose times jitter; "" for times that are equally spaced."""
+        if not self.jitters:
+            return ""
+        allowed = f"times may be off by {self.tolerance * self.seconds:g} s"
+        return f"the times are not equally spaced: a step of {self.seconds:g} s is taken, {allowed}; --step sets it"
 
     def fits(self, seconds: Any) -> Any:
         """Return whether durations in seconds (a number or an array) are this step."""
         return self.allows(seconds - self.seconds)
 
+    def agrees(self, other: "Step") -> bool:
+        """Return whether two steps are the same, as far as times may be off."""
+        return bool(self.fits(other.seconds) or other.fits(self.seconds))
+
     def allows(self, seconds: Any) -> Any:
         """Return whether a time that is off by `seconds` (a number or an array) still counts as exact."""
         return np.abs(seconds) <= self.tolerance * self.seconds
+
+    def follows(self, time: np.ndarray) -> np.ndarray:
+        """Return for each of `time` (frames,) datetime64 but the first whether it is one step after the one before."""
+        return self.fits(np.diff(time).astype("timedelta64[ns]").astype(np.float64) / 1e9)
+
+    def count_back(self, times: Sequence[np.datetime64], init: np.datetime64, count: int) -> list[np.datetime64]:
+        """Return `count` times up to `init`, each one step before the next: of `times` where one is there."""
+        apart = np.timedelta64(round(self.seconds * 1e9), "ns")
+        found = [init]
+        while len(found) < count:
+            wanted = found[-1] - apart
+            near = min(times, key=lambda time: abs(time - wanted))
+            found.append(near if self.allows((near - wanted) / np.timedelta64(1, "s")) else wanted)
+        return found[::-1]
+
+
+def _round(seconds: float, uncertainty: float) -> float:
+    """Return the roundest number of seconds within the uncertainty or 0.2 %; else the seconds themselves."""
+    multiples = [unit * round(seconds / unit) for unit in _ROUND]
+    allowed = max(uncertainty, 0.002 * seconds)
+    return float(next((one for one in multiples if one and abs(one - seconds) <= allowed), seconds))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from predjax.nowcasts.newest import choose_step, count_steps
+from predjax.radar.step import Step
 
 INIT = np.datetime64("2026-06-01T12:00", "ns")
 
@@ -11,8 +12,8 @@ INIT = np.datetime64("2026-06-01T12:00", "ns")
 class Feed:
     """Frames with one time step, or a single frame."""
 
-    def __init__(self, step):
-        self.step = step
+    def __init__(self, seconds, **tolerance):
+        self.step = Step(seconds, **tolerance) if seconds else None
 
     def find_step(self, init):
         return self.step
@@ -42,10 +43,17 @@ def test_a_lead_time_between_two_steps_is_refused(lead_time, num_steps, message)
 
 def test_the_step_must_be_one_of_the_training_unless_any_is_taken():
     sampling = {"steps": [300], "pixels": [1000.0]}
-    assert choose_step(Feed(300.0), INIT, sampling, False) == 300.0
+    assert choose_step(Feed(300.0), INIT, sampling, False).seconds == 300.0
     with pytest.raises(ValueError, match="a step of 600 s where the model was trained on 300: any_step takes them"):
         choose_step(Feed(600.0), INIT, sampling, False)
-    assert choose_step(Feed(600.0), INIT, sampling, True) == 600.0
-    assert choose_step(Feed(1), 7, sampling, False) == 1  # frames without times are counted
+    assert choose_step(Feed(600.0), INIT, sampling, True).seconds == 600.0
+    assert choose_step(Feed(1), 7, sampling, False).seconds == 1  # frames without times are counted
     with pytest.raises(ValueError, match="there is one frame only, of 2026-06-01"):
         choose_step(Feed(None), INIT, sampling, True)
+
+
+def test_of_times_that_jitter_the_step_of_training_is_taken_where_it_fits():
+    sampling = {"steps": [300.0, 600.0], "pixels": []}
+    assert choose_step(Feed(312.0, tolerance=0.15), INIT, sampling, False) == Step(300.0, 0.15)
+    with pytest.raises(ValueError, match="a step of 450 s"):
+        choose_step(Feed(450.0, tolerance=0.15), INIT, sampling, False)

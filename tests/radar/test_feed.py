@@ -6,6 +6,7 @@ import xarray as xr
 
 from predjax.radar.feed import Feed
 from predjax.radar.readers import read_movies
+from predjax.radar.step import Step
 
 START, STEP = np.datetime64("2026-06-01T12:00", "ns"), np.timedelta64(300, "s")
 
@@ -33,7 +34,7 @@ def values(movies):
 
 
 def take(feed, number, count=3):
-    return feed.take(START + number * STEP, count, 300.0, mean)
+    return feed.take(START + number * STEP, count, Step(300.0), mean)
 
 
 def test_files_arrive_and_change(tmp_path, caplog):
@@ -41,7 +42,7 @@ def test_files_arrive_and_change(tmp_path, caplog):
         write(tmp_path, number)
     feed = Feed(tmp_path)
     feed.scan()
-    assert feed.times() == [START + n * STEP for n in (0, 1, 3)] and feed.find_step(START + 3 * STEP) == 300
+    assert feed.times() == [START + n * STEP for n in (0, 1, 3)] and feed.find_step(START + 3 * STEP) == Step(300.0)
     half = write(tmp_path, 2).read_bytes()
     (tmp_path / "frame_02.nc").write_bytes(half[: len(half) // 2])  # still being written
     feed.scan()
@@ -120,7 +121,7 @@ def test_movies_and_arrays_are_feeds_too(tmp_path):
     np.save(tmp_path / "a.npy", np.arange(5.0)[:, None, None] * np.ones((8, 8)))
     feed = Feed(tmp_path / "a.npy")
     feed.scan()
-    assert feed.times() == list(range(5)) and values(feed.take(4, 3, 1.0, mean)[0]) == [2, 3, 4]
+    assert feed.times() == list(range(5)) and values(feed.take(4, 3, Step(1.0), mean)[0]) == [2, 3, 4]
     write(tmp_path, 0)
     feed = Feed(read_movies(tmp_path / "frame_00.nc"))
     feed.scan()

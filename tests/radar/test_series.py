@@ -42,7 +42,7 @@ def test_a_netcdf_series_has_one_further_dimension_of_any_name(feature, tmp_path
     assert is_series(movies) and movies.frames.attrs["units"] == "m" and movies.frames.attrs["variable"] == "level"
     assert movies.channel.values.tolist() == ["north", "south"]
     said = [] if feature == "feature" else [f"the dimension {feature} taken as the features of a series"]
-    assert movies.attrs["remarks"] == said
+    assert movies.attrs["remarks"] == [*said, "there are no times, the frames are numbered"]
     np.testing.assert_array_equal(movies.frames[:, :, 0, 0], VALUES)
 
 

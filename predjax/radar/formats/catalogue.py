@@ -13,6 +13,7 @@ from predjax.radar.formats.archives.rydl import is_rydl, open_rydl
 from predjax.radar.formats.archives.sevir import is_sevir, open_sevir
 from predjax.radar.formats.archives.taxibj import is_taxibj, open_taxibj
 from predjax.radar.formats.datasets import open_with
+from predjax.radar.formats.dating import TimeOptions
 from predjax.radar.formats.images import SUFFIXES as IMAGE_SUFFIXES
 from predjax.radar.formats.images import is_image, is_image_folder, open_image, open_image_folder
 from predjax.radar.formats.knmi import is_knmi, open_knmi
@@ -45,6 +46,14 @@ class Reading(NamedTuple):
     forcings: tuple[str, ...] = ()
     path_length: int = 0
     engine: str = ""
+    time: str = "auto"
+    time_pattern: str = ""
+    step: str = ""
+
+    @property
+    def time_options(self) -> TimeOptions:
+        """The options of times."""
+        return TimeOptions(self.time, self.time_pattern, self.step)
 
     @property
     def unit_options(self) -> UnitOptions:
@@ -70,12 +79,21 @@ class Format(NamedTuple):
 def _read_array(file: pathlib.Path, reading: Reading) -> Movies:
     if reading.forcings:
         raise ValueError(f"{file}: an array has no variable {reading.forcings[0]!r}; forcings need netCDF files")
+    refuse_pattern(file, reading.time_pattern)
     if file.suffix.lower() == ".npy":
         return read_npy(file, reading.layout, reading.unit_options)
     return read_npz(file, reading.layout, reading.unit_options, reading.variable)
 
 
+def refuse_pattern(file: pathlib.Path, time_pattern: str) -> None:
+    """Refuse dates in the names of files that are not joined in time. Errors: ValueError."""
+    if time_pattern:
+        rule = "--time_pattern dates frames of files that are joined in time, and this file is a movie of its own"
+        raise ValueError(f"{file}: {rule}")
+
+
 def _read_table(file: pathlib.Path, reading: Reading) -> Movies:
+    refuse_pattern(file, reading.time_pattern)
     return read_table(file, reading.path_length, reading.variable, reading.forcings)
 
 
@@ -137,7 +155,7 @@ def read_labels(file: str, reading: Reading) -> Header:
     with NETCDF_LOCK:
         try:
             dataset, variable = _open(file, reading)
-            return read_header(dataset, file, variable, reading.unit_options, reading.forcings)
+            return read_header(dataset, file, variable, reading.unit_options, reading.forcings, reading.time_options)
         except UnicodeDecodeError as error:
             raise ValueError(f"{file}: a name in the file is no text ({error}): is the file damaged?") from None
         except AttributeError as error:

@@ -11,6 +11,8 @@ import xarray as xr
 
 from predjax.radar.formats.polar import check_none_polar, check_not_polar
 from predjax.radar.formats.quantity import is_radar_name
+from predjax.radar.formats.time_labels import DAYS
+from predjax.radar.formats.times import SINCE
 
 ROLES = ("movie", "time", "y", "x", "channel")
 _AXES = {"T": "time", "Y": "y", "X": "x"}
@@ -138,35 +140,44 @@ def lookup(dataset: xr.Dataset, name: str, wanted: str) -> str | None:
         group = _group(group)
 
 
-def find_time(dataset: xr.Dataset, name: str, roles: dict[str, str]) -> str | None:
-    """Return the variable that dates the frames: along the time dimension, or a single value without one.
+def find_times(dataset: xr.Dataset, name: str, roles: dict[str, str]) -> list[str]:
+    """Return the variables that may date the frames, best first: along the time dimension, or single values.
 
-    It has units "... since ...". Among several: the coordinate variable of the dimension, then the standard name
-    "time", then the name valid_time or time. Starts of periods and reference times are never meant.
+    First come those with units "... since ...": the coordinate variable of the dimension, then the standard name
+    "time", then the name valid_time or time. Then come texts and other numbers that one of these labels calls a time.
+    Starts of periods and reference times are never meant.
     """
     dimension = next((one for one, role in roles.items() if role == "time"), None)
     movie = next((one for one, role in roles.items() if role == "movie"), None)
     found: list[tuple] = []
     for key, path in _visible(dataset, _group(name)).items():
         one = dataset.variables[path]
-        standard_name = _text(one, "standard_name")
-        if not is_date(one) or standard_name == "forecast_reference_time" or key.startswith(("start", "forecast_ref")):
+        standard_name, plain = _text(one, "standard_name"), key.lower()
+        if standard_name == "forecast_reference_time" or plain.startswith(("start", "forecast_ref")) or path == name:
             continue
+        dims = [str(dim) for dim in one.dims]
+        if one.dtype == "S1" and dims and dims[-1] not in (dimension, movie):
+            dims.pop()  # the characters of a text
         own = dimension is not None and key == _plain(dimension)
-        rank = (not own, standard_name != "time", key not in ("valid_time", "time"))
+        # Dates by their units come first, then texts, then numbers.
+        kind = 0 if is_date(one) else 1 + (one.dtype.kind in "iuf")
+        rank = (kind, not own, standard_name != "time", plain not in ("valid_time", "time", "times"))
+        if kind and all(rank[1:]):
+            continue
         if dimension:
-            meant = dimension in one.dims and set(one.dims) <= {dimension, movie}
+            meant = dimension in dims and set(dims) <= {dimension, movie}
         else:
             # Many dates of a single frame are not its own: when it was made, when the radar was built.
-            meant = one.size == 1 and not all(rank)
+            meant = not all(rank[1:]) and (one.size == 1 or not dims)
         if meant:
             found.append((rank, len(found), path))
-    return min(found)[-1] if found else None
+    return [path for _, _, path in sorted(found)]
 
 
 def is_date(variable: xr.Variable) -> bool:
-    """Return whether a variable holds numbers with units like "seconds since 1970-01-01"."""
-    return " since " in _text(variable, "units") and variable.dtype.kind in "iuf"
+    """Return whether a variable holds numbers with units like "seconds since 1970-01-01", or like days as %Y%m%d.%f."""
+    units = _text(variable, "units")
+    return variable.dtype.kind in "iuf" and bool(SINCE.search(units) or DAYS.fullmatch(units))
 
 
 def _find_maps(dataset: xr.Dataset) -> list[str]:

@@ -91,10 +91,21 @@ def _encode(variable: xr.Variable, coordinates: str) -> xr.Variable:
             if key in attrs and np.asarray(attrs[key]).dtype.kind in "iu":
                 attrs[key] = _unpack_limits(attrs[key], key, scale, offset)
     plain.attrs, plain.encoding = attrs, {}
-    if variable.dtype.kind in "mMO":
+    if _has_zone(variable):  # neither numpy nor CF numbers know one: texts with offsets from UTC do
+        texts = [date.isoformat() for date in np.asarray(variable.values, object).flat]
+        plain = xr.Variable(variable.dims, np.array(texts, object).reshape(variable.shape), attrs)
+    elif variable.dtype.kind in "mMO":
         with contextlib.suppress(ValueError, TypeError):  # what cannot be encoded is refused where it is needed
             plain = xr.conventions.encode_cf_variable(plain)
     return plain
+
+
+def _has_zone(variable: xr.Variable) -> bool:
+    """Return whether a variable holds dates with a time zone."""
+    if isinstance(variable.dtype, np.dtype) and variable.dtype.kind != "O":
+        return False
+    first = variable[(slice(1),) * variable.ndim].values
+    return any(getattr(one, "tzinfo", None) is not None for one in np.asarray(first, object).flat)
 
 
 def _unpack_limits(limits: Any, key: str, scale: float, offset: float) -> np.ndarray:

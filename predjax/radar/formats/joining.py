@@ -67,7 +67,7 @@ def _group_key(header: Header, grid: int, number: int, groups: dict) -> tuple:
     )
     step = header.step
     same = [one for one in groups if one[:-1] == key]
-    fitting = [one for one in same if step is None or one[-1] is None or step.fits(one[-1].seconds)]
+    fitting = [one for one in same if step is None or one[-1] is None or step.agrees(one[-1])]
     return fitting[0] if fitting else (*key, step)
 
 
@@ -83,7 +83,7 @@ def _join(headers: list[Header], source: str) -> Joined:
         left = np.setdiff1d(np.arange(len(times)), kept)
         left = left[np.argsort(times[left], kind="stable")]
         time, spare_times, spare_places, places = time[None], times[left], places[left], places[kept]
-    step = None if time is None else Step.of_times(time)
+    step = first.given_step or (None if time is None else Step.of_times(time))
     periods = [_find_period(header, step.seconds if step else None) for header in headers]
     parts = [(header.file, _with_units(header, period)) for header, period in zip(headers, periods)]
     sums = {period: describe_period(period, step.seconds if step else None) for period in periods if period}

@@ -7,12 +7,15 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from predjax.radar.config import read_step
 from predjax.radar.formats import cf, times
 from predjax.radar.formats.accumulation import DIFFERENCES, Period, choose_period, name_durations
+from predjax.radar.formats.dating import AS_IN_FILE, HELP, FrameLabels, TimeOptions, date_frames
 from predjax.radar.formats.decode import Decoder, read_number, read_packing, with_code_values
 from predjax.radar.formats.lazy import find_source
 from predjax.radar.formats.open_files import FileArray
 from predjax.radar.formats.quantity import Conversion, UnitOptions, plan_conversion
+from predjax.radar.formats.time_labels import read_dates
 from predjax.radar.grid import Grid
 from predjax.radar.step import Step
 
@@ -60,14 +63,22 @@ class Header:
     file_attrs: dict  # global attributes to keep
     chunk: int  # frames in one compressed chunk
     remarks: tuple[str, ...] = ()  # a line for each label that was taken for something
+    given_step: Step | None = None  # that the user states
 
     @property
     def step(self) -> Step | None:
-        """The time step, or None for single frames or without dates."""
-        return None if self.time is None else Step.of_times(self.time)
+        """The time step, given or found; or None for single frames or without dates."""
+        return self.given_step or (None if self.time is None else Step.of_times(self.time))
 
 
-def read_header(dataset: xr.Dataset, file: str, variable: str, units: UnitOptions, forcings: Sequence[str]) -> Header:
+def read_header(
+    dataset: xr.Dataset,
+    file: str,
+    variable: str,
+    units: UnitOptions,
+    forcings: Sequence[str],
+    time_options: TimeOptions = AS_IN_FILE,
+) -> Header:
     """Read the labels of a Dataset that a format opened, with its numbers undecoded; called under NETCDF_LOCK.
 
     The `variable` holds the frames; empty: the only one that can be meant. `forcings` are variables as well.
@@ -86,12 +97,11 @@ def read_header(dataset: xr.Dataset, file: str, variable: str, units: UnitOption
     if "y" not in sizes or "x" not in sizes:
         raise ValueError(f"{name}: frames need the dimensions y and x, found {', '.join(map(str, frames.dims))}")
     _check_sizes(sizes, name)
-    time = cf.find_time(dataset, chosen, roles)
-    if time is None and "time" not in sizes:
-        raise ValueError(f"{name}: there is neither a time dimension nor a single time (valid_time)")
-    dates = None if time is None else _read_dates(dataset, time, roles, sizes, file)
-    if dates is not None:
-        times.check_increasing(dates, f"{file}: {str(time).rpartition('/')[2]}")
+    labels = FrameLabels(dataset, chosen, roles, sizes, file)
+    dates, time, remarks = date_frames(labels, time_options)
+    if dates is None and "time" not in sizes and time_options.time == "auto":
+        rule = f"there is neither a time dimension nor a single time (valid_time): {HELP}"
+        raise ValueError(f"{name}: {rule}")
     conversion = plan_conversion(attrs, global_attrs, units, name)
     grid = _read_grid(dataset, chosen, roles, sizes, file)
     length = sizes.get("time", 1)
@@ -100,7 +110,7 @@ def read_header(dataset: xr.Dataset, file: str, variable: str, units: UnitOption
     known = [_find_forcing(dataset, path, sizes, f"{file}: {path}") for path in forcings]
     period = None
     if conversion.accumulation:
-        measured = None if time is None else _measure_period(dataset, chosen, time, roles, sizes, file)
+        measured = _measure_period(labels, time) if time else None
         minutes = attrs.get("accumulation_minutes", global_attrs.get("accumulation_minutes"))
         minutes = read_number(minutes, "accumulation_minutes", name)
         if measured is None and minutes is not None:
@@ -129,8 +139,10 @@ def read_header(dataset: xr.Dataset, file: str, variable: str, units: UnitOption
         remarks=(
             *dataset.encoding.get("remarks", ()),
             *cf.describe_dimensions(dataset, chosen, roles),
+            *remarks,
             *conversion.remarks,
         ),
+        given_step=Step.given(seconds) if (seconds := read_step(time_options.step)) else None,
     )
 
 
@@ -191,40 +203,27 @@ def _find_forcing(
     return fields, [f"{wanted} {channel}" for channel in channels] if channels else numbered
 
 
-def _read_dates(dataset: xr.Dataset, name: str, roles: dict, sizes: dict, file: str) -> np.ndarray:
-    """Return dates (movie, time) from a variable along none, one or both of these dimensions."""
-    variable = dataset.variables[name]
-    values = times.decode_times(variable.values, cf.attributes(variable), f"{file}: {name.rpartition('/')[2]}")
-    there = [roles[str(one)] for one in variable.dims if roles.get(str(one)) in ("movie", "time")]
-    values = np.asarray(values).reshape([sizes[role] for role in there])
-    if there == ["time", "movie"]:
-        values = values.T
-    elif there == ["movie"]:
-        values = values[:, None]
-    return np.broadcast_to(values, (sizes.get("movie", 1), sizes.get("time", 1)))
-
-
-def _measure_period(dataset: xr.Dataset, chosen: str, time: str, roles: dict, sizes: dict, file: str) -> Period | None:
+def _measure_period(labels: FrameLabels, time: str) -> Period | None:
     """Return the accumulation period, from time bounds or from start_time and time; else None."""
+    dataset, file = labels.dataset, labels.file
     variable = dataset.variables[time]
     bounds = cf.lookup(dataset, time, str(cf.attributes(variable).get("bounds", "")))
     if bounds is not None:
         label, one = f"{file}: {bounds.rpartition('/')[2]}", dataset.variables[bounds]
         if one.shape != (*variable.shape, 2):
             raise ValueError(f"{label}: bounds must have the shape {(*variable.shape, 2)}, found {one.shape}")
-        dates = times.decode_times(one.values, cf.attributes(variable) | cf.attributes(one), label)
+        dates, _ = read_dates(one.values, cf.attributes(variable) | cf.attributes(one), label)
         starts, ends, found = dates[..., 0], dates[..., 1], "time bounds"
     else:
-        start = cf.lookup(dataset, chosen, "start_time")
-        if start is None or " since " not in str(cf.attributes(dataset.variables[start]).get("units", "")):
+        start = cf.lookup(dataset, labels.name, "start_time")
+        if start is None or not cf.is_date(dataset.variables[start]):
             return None
-        starts, ends = (_read_dates(dataset, name, roles, sizes, file) for name in (start, time))
-        label = f"{file}: start_time"
-        found = "start_time"
+        (ends, _), (starts, _) = labels.read_dates(time), labels.read_dates(start)
+        label, found = f"{file}: start_time", "start_time"
     if starts.ndim and starts.shape[-1] > 1 and (starts == starts[..., :1]).all():
         raise ValueError(
             f"{label}: all sums begin at {np.datetime_as_string(starts.flat[0], unit='s')}, so they run on: "
-            f"{DIFFERENCES.format(chosen.rpartition('/')[2])}"
+            f"{DIFFERENCES.format(labels.name.rpartition('/')[2])}"
         )
     return Period(times.one_period((ends - starts) / np.timedelta64(1, "s"), label), found)
 

@@ -12,6 +12,11 @@ from predjax.radar.formats.decode import read_numbers
 
 _CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
 _STAMP = ((0, 4), (4, 6), (6, 8), (8, 10), (10, 12), (12, 14))  # of YYYYmmddHHMMSS
+SINCE = re.compile(r"\s+since\s+", re.IGNORECASE)  # in the units of CF times
+# The date from which CF times count, as it is read in full: cftime leaves out zones by name and hours without minutes.
+_ORIGIN = re.compile(
+    r"[+-]?\d{1,4}-\d{1,2}-\d{1,2}([T ]+\d{1,2}:\d{1,2}(:\d{1,2}(\.\d*)?)?)?\s*(Z|UTC|GMT|[+-]\d{1,2}(:?\d\d)?)?", re.I
+)
 _RANGE = 8.26e18  # nanoseconds: 261 years to either side of 2000 fit in datetime64[ns]
 
 
@@ -29,21 +34,27 @@ def decode_times(numbers: np.ndarray, attrs: dict, name: str) -> np.ndarray:
     packed = [key for key in ("scale_factor", "add_offset") if key in attrs]
     if packed:
         raise ValueError(f"{name}: times must not be packed, found the attribute {packed[0]}")
-    missing = [number for key in ("_FillValue", "missing_value") for number in read_numbers(attrs.get(key), key, name)]
-    if not np.isfinite(numbers).all() or any((numbers == number).any() for number in missing):
-        raise ValueError(f"{name}: a time is missing")
+    check_present(numbers, attrs, name)
     try:
-        zero, unit = _clock(str(attrs["units"]), calendar)
+        unit, since, origin = SINCE.sub(" since ", str(attrs["units"])).partition(" since ")
+        zero, length = _clock(unit.strip().lower() + since + origin, calendar)
     except (ValueError, TypeError, OverflowError) as error:
         reason = str(error).splitlines()[0][:200]
         raise ValueError(f"{name}: times in {attrs['units']!r} cannot be dates ({reason})") from None
-    if (np.abs(numbers.astype(np.float64) - zero) > _RANGE / unit).any():
+    if (np.abs(numbers.astype(np.float64) - zero) > _RANGE / length).any():
         raise ValueError(f"{name}: times in {attrs['units']!r} cannot be dates (outside 1739-2261)")
     if numbers.dtype.kind == "f" or zero != int(zero):
-        since = np.rint((numbers - zero) * (unit / 1e6)).astype(np.int64) * 10**6
+        elapsed = np.rint((numbers - zero) * (length / 1e6)).astype(np.int64) * 10**6
     else:
-        since = (numbers.astype(np.int64) - int(zero)) * unit
-    return np.datetime64("2000-01-01", "ns") + since.astype("timedelta64[ns]")
+        elapsed = (numbers.astype(np.int64) - int(zero)) * length
+    return np.datetime64("2000-01-01", "ns") + elapsed.astype("timedelta64[ns]")
+
+
+def check_present(numbers: np.ndarray, attrs: dict, name: str) -> None:
+    """Refuse times of which one is missing: infinite, NaN, or a declared fill value. Errors: ValueError."""
+    missing = [number for key in ("_FillValue", "missing_value") for number in read_numbers(attrs.get(key), key, name)]
+    if not np.isfinite(numbers).all() or any((numbers == number).any() for number in missing):
+        raise ValueError(f"{name}: a time is missing")
 
 
 @functools.lru_cache(maxsize=64)
@@ -56,6 +67,8 @@ def _clock(units: str, calendar: str) -> tuple[float, int]:
     if units.lower().startswith("nanoseconds "):
         zero, _ = _clock(f"microseconds {units.partition(' ')[2]}", calendar)
         return zero * 1000, 1  # xarray writes these, the netCDF library does not know them
+    if not _ORIGIN.fullmatch(units.partition(" since ")[2].strip()):
+        raise ValueError("need a date, hour:minute and offset from UTC, such as 2026-06-01 12:00:00 +00:00")
     first, second = (datetime.datetime(2000, 1, n) for n in (1, 2))
     start: Any = netCDF4.date2num(first, units, calendar)
     day: Any = netCDF4.date2num(second, units, calendar)

@@ -10,14 +10,14 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from predjax.radar.config import DataConfig
-from predjax.radar.formats.catalogue import GRID_SUFFIXES, Reading, is_gridded, read_labels
+from predjax.radar.formats.catalogue import GRID_SUFFIXES, Reading, is_gridded, read_labels, refuse_pattern
 from predjax.radar.formats.engines import check_engine
 from predjax.radar.formats.joining import Joined, join_files
 from predjax.radar.formats.labels import Header
 from predjax.radar.formats.npy import read_npy
 from predjax.radar.formats.npz import read_npz
 from predjax.radar.formats.open_files import OPEN_FILES
-from predjax.radar.movies import Movies, check_movies, check_together, has_times, log_remarks
+from predjax.radar.movies import Movies, check_movies, check_together, give_step, has_times, log_remarks
 
 FORMATS = tuple(dict.fromkeys((*GRID_SUFFIXES, ".npy", ".npz")))
 SCANNED_TOGETHER = 16  # files, by another process
@@ -65,7 +65,7 @@ def scan_archive(
         for file in files:
             if file in gridded[:1]:
                 joined = join_files(_read_headers(gridded, config, skip, bad, bar, share))
-                sources += [_joined_source(one) for one in joined]
+                sources += [_joined_source(one._replace(movies=give_step(one.movies, config.step))) for one in joined]
             elif not (config.engine or is_gridded(file)):
                 bar.update()
                 try:
@@ -140,9 +140,15 @@ def _give(movies: Movies) -> Movies:
 
 def _array_source(file: pathlib.Path, config: DataConfig) -> Source:
     mapped = file.suffix.lower() == ".npy"
-    open_array = functools.partial(read_npy if mapped else read_npz, file, config.layout, _reading(config).unit_options)
+    open_array = functools.partial(_open_array, file, config)
     movies = check_movies(open_array())
     return Source(movies.attrs["source"], movies["frames"].shape, open_array, None, mapped)
+
+
+def _open_array(file: pathlib.Path, config: DataConfig) -> Movies:
+    refuse_pattern(file, config.time_pattern)
+    read = read_npy if file.suffix.lower() == ".npy" else read_npz
+    return give_step(read(file, config.layout, _reading(config).unit_options), config.step)
 
 
 def _labels(source: Source) -> Movies:

@@ -198,12 +198,12 @@ def describe_movies(movies: Movies) -> dict:
     """Return the labels of the frames as a part of an index entry, from which `read_grid` makes the same Movies."""
     attrs = {name: _plain(value) for name, value in movies["frames"].attrs.items()}
     mapping = movies["frames"].attrs.get("grid_mapping")
+    # The step of frames that are equally spaced is found in their times again.
+    left_out = ("files",) if "step_tolerance" in movies.attrs else ("files", "step_seconds")
     return {
         "units": attrs.pop("units"),
         "attrs": attrs,
-        "movie_attrs": {
-            name: _plain(value) for name, value in movies.attrs.items() if name not in ("files", "step_seconds")
-        },
+        "movie_attrs": {name: _plain(value) for name, value in movies.attrs.items() if name not in left_out},
         **{
             axis: {
                 "values": movies[axis].values.astype(np.float64).tolist(),

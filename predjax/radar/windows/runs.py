@@ -35,8 +35,7 @@ def find_periods(sources: Sources) -> list[Period]:
         for movie, time in enumerate(movies["time"].values):
             edges = [0, len(time)]
             if step:
-                seconds = np.diff(time).astype("timedelta64[ns]").astype(np.float64) / 1e9
-                edges[1:1] = (np.flatnonzero(~step.fits(seconds)) + 1).tolist()
+                edges[1:1] = (np.flatnonzero(~step.follows(time)) + 1).tolist()
             periods += [Period(source, movie, start, stop) for start, stop in itertools.pairwise(edges)]
     return periods
 

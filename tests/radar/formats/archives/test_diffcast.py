@@ -28,7 +28,7 @@ def test_movies_come_in_order_of_their_numbers_to_train_first(tmp_path, name):
     assert movies.frames.shape == (15, 3, 4, 5, 1)
     assert movies.frames.values[:, 2, 3, 4, 0].tolist() == [*range(12), 14, 12, 13]
     assert movies.frames.attrs["units"] == "1"
-    order, grey = movies.attrs["remarks"]
+    order, grey, *_ = movies.attrs["remarks"]
     assert order == (
         "movies in the order of DiffCast's parts: 12 of train, 1 of valid, 2 of test; --variable train takes one part "
         "alone"
