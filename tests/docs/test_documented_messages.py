@@ -42,6 +42,12 @@ CASES = [
     ({"fill.nc": lambda: replace(rain(), -9999, declared=False, time=3, y=slice(3))}, ["fill.nc"]),
     ({"high.nc": lambda: rain(value=150, **DBZ)}, ["high.nc"]),
     ({"sum.nc": lambda: rain(1, units="mm", standard_name="rainfall_amount")}, ["sum.nc"]),
+    ({"hourly.nc": lambda: rain(units="mm", long_name="1-hour accumulation")}, ["hourly.nc"]),
+    (
+        {"sweep.nc": lambda: xr.Dataset({"DBZH": (("azimuth", "range"), np.zeros((36, 20), np.float32), DBZ)})},
+        ["sweep.nc"],
+    ),
+    ({"level.nc": lambda: rain(units="dB")}, ["level.nc", "--units", "mm/h"]),
     ({"kelvin.nc": lambda: rain(units="K", standard_name="air_temperature")}, ["kelvin.nc", "--units", "mm/h"]),
     ({"rain.nc": rain, "dbz.nc": lambda: rain(**DBZ)}, ["rain.nc,dbz.nc"]),
     ({"rain.nc": rain, "large.nc": lambda: rain(size=48)}, ["rain.nc,large.nc"]),

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from predjax.radar.config import DataConfig
+from predjax.radar.config import FEED_OPTIONS, DataConfig
+from predjax.radar.formats.catalogue import Reading
 
 
 def test_every_field_says_what_it_is():
@@ -14,11 +15,18 @@ def test_every_field_says_what_it_is():
     assert DataConfig().layout == "auto" and DataConfig().min_coverage == 0.5
 
 
+def test_options_of_reading_have_one_name_everywhere():
+    assert {*FEED_OPTIONS, "forcings"} == set(Reading._fields)
+    assert Reading(**{name: getattr(DataConfig(), name) for name in Reading._fields}) == Reading()
+
+
 @pytest.mark.parametrize(
     ("options", "rule"),
     [
         ({"layout": "x,y"}, "layout must be one of 'auto', .*, not 'x,y'"),
         ({"units": "kg"}, "units must be one of"),
+        ({"source_units": "furlong"}, "source_units must be like mm/h, .* not 'furlong'"),
+        ({"accumulation_period": "60"}, "accumulation_period must be a time such as 5min, .* not '60'"),
         ({"crop_mode": "corner"}, "crop_mode must be one of 'random', 'grid', 'centre'"),
         ({"split": "day"}, "split must be one of 'auto', 'movie', 'time'"),
         ({"crop": -1}, "crop must be 0"),

@@ -90,7 +90,12 @@ def plan_conversion(attrs: dict, global_attrs: dict, wanted: UnitOptions, name: 
         quantity, factor, own, accumulation = "rain", depth.mm, "mm/h", depth.counted or not depth.seconds
     target = own if wanted.units == "file" else wanted.units
     if not quantity and target != own:
-        hint = "" if unit_names.is_known(text) else "; --source_units states the one that it stands for"
+        may_be_rain = is_radar_name(standard_name) or standard_name in ("", "unknown")
+        hint = (
+            "; --source_units states the one that it stands for"
+            if may_be_rain and not unit_names.is_known(text)
+            else ""
+        )
         raise ValueError(f"{name}: the unit {text!r} cannot be converted to {target}{hint}")
     if wanted.accumulation_period and not accumulation:
         if not quantity:

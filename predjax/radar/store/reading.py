@@ -168,8 +168,10 @@ def read_grid(path: pathlib.Path, grid: dict, variable: str = "", units: UnitOpt
         attrs, remarks = attrs | dict(conversion.attrs), remarks + found
         if table is None:
             decode = functools.partial(decoder, name=str(folder / "frames.npy"))
-        else:
+        elif quantity:
             table = decoder(table, str(folder / "values.npy"))
+        else:  # only values that occur are judged
+            decode, table = functools.partial(_convert, table, decoder, str(folder / "frames.npy")), None
     if table is not None:
         table.flags.writeable = False
     shape = (grid["movies"], -1, *array.shape[1:])
@@ -192,6 +194,11 @@ def read_grid(path: pathlib.Path, grid: dict, variable: str = "", units: UnitOpt
     )
     movies.attrs |= grid["movie_attrs"] | {"remarks": remarks}
     return movies
+
+
+def _convert(table: np.ndarray, decoder: Decoder, name: str, codes: np.ndarray) -> np.ndarray:
+    """Return the converted values of codes."""
+    return decoder(table[codes], name)
 
 
 def describe_movies(movies: Movies) -> dict:

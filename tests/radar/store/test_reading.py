@@ -181,6 +181,19 @@ def test_units_are_converted_at_the_door(dtype, tmp_path, archive):
     np.testing.assert_allclose(found.frames.values, expected.frames.values, rtol=1e-5)
 
 
+def test_a_unit_that_the_user_states_is_that_of_the_files(tmp_path):
+    """Where a store is made, or where it is read and has none; a store with a unit is past that."""
+    np.save(tmp_path / "a.npy", np.full((4, 6, 6), 2, np.uint8))
+    none = make_store(tmp_path / "a.npy", tmp_path / "none")
+    rate = make_store(tmp_path / "a.npy", tmp_path / "rate", "--source_units", "mm/5min")
+    for path in (none, rate):
+        (movies,) = read_movies(path, source_units="mm/5min")
+        assert movies.frames.attrs["units"] == "mm/h" and (movies.frames.values == 24).all()
+        assert sum("mm/5min" in remark for remark in movies.attrs["remarks"]) == 2
+    (movies,) = read_movies(none, source_units="mm", accumulation_period="15min")
+    assert (movies.frames.values == 8).all()
+
+
 def test_files_of_several_packings_become_one_ladder(tmp_path):
     frames = count(4)
     write(tmp_path / "a.nc", frames[:2], [0, 5], scale_factor=0.01)
