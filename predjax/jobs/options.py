@@ -60,7 +60,9 @@ class EvaluateOptions:
         kind="paths",
     )
     first_lead: float | None = flag(
-        None, "of the first frame of --forecasts that do not say their init time", metavar="MINUTES"
+        None,
+        "to the first frame of --forecasts that do not say their init time (default: they must)",
+        metavar="MINUTES",
     )
     baselines: tuple[str, ...] | None = flag(
         None, f"of {', '.join(BASELINES)} (default {','.join(list_usual())})", metavar="NAMES"

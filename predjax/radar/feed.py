@@ -12,7 +12,8 @@ from predjax.radar.config import read_step
 from predjax.radar.formats.objects import holds_paths, keep
 from predjax.radar.grid import Grid
 from predjax.radar.movies import Movies, build_movies, has_times
-from predjax.radar.readers import expand_paths, read_movies
+from predjax.radar.readers import expand_paths, read_movies, read_unsaid
+from predjax.radar.remarks import log_changes
 from predjax.radar.step import Step
 
 _LOG = logging.getLogger("predjax")
@@ -48,6 +49,7 @@ class Feed:
         self._known: dict[str, tuple[tuple, list[Movies]]] = {}
         self._places: dict[Any, Place] = {}
         self._said: set[tuple] = set()
+        self._remarks: set[str] = set()
         self.errors: dict[str, str] = {}
 
     def scan(self) -> None:
@@ -75,7 +77,14 @@ class Feed:
         """Read a file; nothing of a file that cannot be read."""
         self.errors.pop(path, None)
         try:
-            return read_movies([path], **self._options)
+            found = read_unsaid([path], **self._options)
+            for movies in found:
+                for remark in movies.attrs["remarks"]:
+                    if remark not in self._remarks:  # of thousands of files the first
+                        self._remarks.add(remark)
+                        _LOG.info("%s: %s", path, remark)
+                log_changes(movies, self._remarks)
+            return found
         except (ValueError, OSError) as error:
             self.errors[path] = str(error)
             self._say("%s; left out", error)

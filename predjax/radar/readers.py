@@ -25,6 +25,7 @@ from predjax.radar.formats.objects import Named, holds_paths, keep, list_objects
 from predjax.radar.formats.open_files import read_start
 from predjax.radar.formats.polar import check_not_nexrad
 from predjax.radar.movies import Movies, Sources, check_range, check_sources, give_step, log_remarks
+from predjax.radar.remarks import log_changes
 from predjax.radar.store.reading import is_store, read_store
 
 Paths = str | os.PathLike | Sequence
@@ -63,6 +64,15 @@ def read_movies(paths: Any, **options: Any) -> Sources:
       FileNotFoundError: a path or pattern that matches nothing.
       ValueError, OSError: one line with the file, the rule and what was found.
     """
+    found = read_unsaid(paths, **options)
+    log_remarks(found)
+    for one in found:
+        log_changes(one)
+    return found
+
+
+def read_unsaid(paths: Any, **options: Any) -> Sources:
+    """Read a data set as `read_movies` does, without a word on what was taken for what."""
     reading = Reading(**options)
     check_layout(reading.layout)
     if reading.units not in UNITS:
@@ -77,7 +87,6 @@ def read_movies(paths: Any, **options: Any) -> Sources:
         with NETCDF_LOCK:  # Datasets may be in a file
             found = _read_objects(list_objects(paths), reading)
     found = [give_step(one, reading.step) for one in found]
-    log_remarks(found)
     return check_sources(found)
 
 

@@ -14,6 +14,15 @@ def list_remarks(movies: Movies) -> list[str]:
     return [*movies.attrs.get("remarks", ()), *(describe_counts(tally.counts()) if tally else ())]
 
 
+def log_changes(movies: Movies, said: set[str] | None = None) -> None:
+    """Log the values that were changed so far, and from now on what is met for the first time.
+
+    Movies that share `said` log each kind of change once.
+    """
+    if tally := find_tally(movies["frames"]):
+        tally.announce(movies.attrs["source"], said)
+
+
 def list_changes(sources: Iterable[Movies]) -> list[str]:
     """Return a line, with the name of its source, for each kind of value that was changed so far."""
     tallies = [(movies.attrs["source"], find_tally(movies["frames"])) for movies in sources]

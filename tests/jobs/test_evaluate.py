@@ -42,6 +42,15 @@ def test_evaluate_gives_what_the_command_writes(tiny_run, sample, tmp_path, capl
     xr.testing.assert_identical(of_dataset, found)
 
 
+def test_values_that_were_changed_are_named_at_the_end(caplog):
+    frames = np.ones((8, 8, 8), np.float32)
+    frames[:, 0] = -3
+    options = {"layout": "time,y,x", "units": "mm/h", "input_length": 2, "num_steps": 1, "windows": (3,)}
+    predjax.evaluate(None, frames, baselines="persistence", **options)
+    line = "array: -3 is taken as no coverage, though nothing declares it: "
+    assert [record.getMessage().startswith(line) for record in caplog.records][-1]
+
+
 def test_evaluate_without_data_or_without_a_model(tiny_run, sample):
     held_out = predjax.evaluate(tiny_run, max_cases=2, baselines=["persistence"], windows=(5,))
     assert held_out.method.values.tolist() == ["predrnn_v2", "persistence"] and "warning" not in held_out.attrs

@@ -83,14 +83,14 @@ def test_unsampled_negative(make, caplog):
         values = read_movies(folder / f"{name}.nc")[0].frames.values
         assert np.isnan(values).mean() == pytest.approx(part)
         assert np.nanmin(values) == 0
-        assert f"{name}.nc: rain: -3 is taken as no coverage" in caplog.text
+        assert f"{name}.nc: -3 is taken as no coverage" in caplog.text
 
 
 def test_undershoot(make, caplog):
     folder = make("lead_zero_and_undershoot")
     for name, least in (("accepted", -0.5), ("refused", -0.02)):
         assert read_movies(folder / f"{name}.nc")[0].frames.values.min() == 0
-        assert f"{name}.nc: rain: negative rain, down to {least} mm/h, is taken as 0" in caplog.text
+        assert f"{name}.nc: negative rain, down to {least} mm/h, is taken as 0" in caplog.text
 
 
 THEIRS = {  # None: read, and scored as the one that says all

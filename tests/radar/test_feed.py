@@ -126,3 +126,14 @@ def test_movies_and_arrays_are_feeds_too(tmp_path):
     feed = Feed(read_movies(tmp_path / "frame_00.nc"))
     feed.scan()
     assert feed.times() == [START]
+
+
+def test_what_many_files_are_taken_for_is_said_once(tmp_path, caplog):
+    for number in range(3):
+        write(tmp_path, number, value=np.where(np.arange(8) == 0, -3.0, number))
+    feed = Feed(tmp_path)
+    feed.scan()
+    feed.scan()
+    said = "frame_00.nc: -3 is taken as no coverage, though nothing declares it: 8 of 64 pixels so far"
+    assert [record.getMessage() for record in caplog.records] == [said]
+    assert np.isnan(take(feed, 2)[0]["frames"].values).sum() == 24

@@ -72,7 +72,7 @@ class FileFrames:
                 place[...], judged = read_field(file, one, where, self._coded)
                 if judged:
                     self._check_rare(file, one, where, judged)
-                self.tally.add(place.size, judged, f"{file}: {one.array.name}")
+                self.tally.add(place.size, judged)
         values = values.reshape([len(one) for one in ranges])
         return values[tuple(slice(None) if isinstance(k, slice) else 0 for k in key)]
 

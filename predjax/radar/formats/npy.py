@@ -62,7 +62,7 @@ class ArrayFrames:
         values, judged = decode(part, self._name)
         if judged:
             self._check_rare(key, judged)
-        self.tally.add(values.size, judged, self._name)
+        self.tally.add(values.size, judged)
         return values
 
     def _check_rare(self, key: tuple, judged: Judged) -> None:

@@ -124,22 +124,33 @@ class Tally:
     """Counts of the values of one source that the rule changed, for any number of threads.
 
     A count is a dictionary of JSON values: "pixels" that were read (a pixel that is read twice counts twice), each
-    marker that was found, such as "-3", "negative" for rain that became 0, and "least" of it in mm/h. What is met for
-    the first time is logged.
+    marker that was found, such as "-3", "negative" for rain that became 0, and "least" of it in mm/h. After `announce`,
+    what is met for the first time is logged.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: Counter = Counter()
         self._least = 0.0
-        self._said: set[str] = set()
+        self._source = ""
+        self._said: set[str] | None = None  # before `announce`: nothing is logged
         self._checked: set[tuple] = set()  # frames whose negative rain is rare
 
     def __reduce__(self) -> tuple:
         return Tally, ()  # what another process reads is counted there
 
-    def add(self, pixels: int, judged: Judged | None = None, name: str = "") -> None:
-        """Count `pixels` that were read, and those of them that were judged; `name` is the file and variable."""
+    def announce(self, source: str, said: set[str] | None = None) -> None:
+        """Log what was met so far, with the name of the `source`, and from now on what is met for the first time.
+
+        Sources that share `said` log each kind once.
+        """
+        with self._lock:
+            self._source, self._said = source, set() if said is None else said
+            lines = self._find_new()
+        self._log(lines)
+
+    def add(self, pixels: int, judged: Judged | None = None) -> None:
+        """Count `pixels` that were read, and those of them that were judged."""
         found, least = Counter({"pixels": pixels}), 0.0
         if judged:
             numbers, counts = np.unique(judged.found[judged.kinds == MARKER].astype(np.float32), return_counts=True)
@@ -148,13 +159,22 @@ class Tally:
             if below.size:
                 found["negative"], least = below.size, float(below.min() * judged.factor)
         with self._lock:
-            new = found.keys() - self._said - {"pixels"}
-            self._said |= new
             self._counts.update(found)
             self._least = min(self._least, least)
-            said = describe_counts({key: self._counts[key] for key in (*new, "pixels")} | {"least": self._least})
-        for line in said:
-            _LOG.warning("%s: %s so far", name, line)
+            lines = self._find_new()
+        self._log(lines)
+
+    def _find_new(self) -> list[str]:
+        """Return the lines of kinds that were not said, and remember that they are; called under the lock."""
+        if self._said is None:
+            return []
+        new = self._counts.keys() - self._said - {"pixels"}
+        self._said |= new
+        return describe_counts({key: self._counts[key] for key in (*new, "pixels")} | {"least": self._least})
+
+    def _log(self, lines: list[str]) -> None:
+        for line in lines:
+            _LOG.warning("%s: %s so far", self._source, line)
 
     def check_rare(
         self, judged: Judged, frames: Iterable[tuple], whole: bool, read_frame: Callable[[tuple], Judged | None]

@@ -42,6 +42,8 @@ def open_reader(source: Source, dtype: str) -> Reader:
         coded = find_codes(spare)
         assert coded is not None, "they have the decoders of the frames"
         spare, _ = coded
+    if tally := find_tally(frames):
+        tally.announce(source.name)
     return Reader(source, packing, frames, spare, movies["frames"].attrs["units"])
 
 

@@ -99,13 +99,21 @@ def test_accumulations_and_other_units_follow_the_rule_in_their_own_numbers():
 
 
 def test_every_kind_is_said_once_and_counted(caplog):
-    frames = make(-3, 20, 5)
-    frames.read((slice(None),) * 5)
-    frames.read((slice(None),) * 5)
-    said = "a.npy: -3 is taken as no coverage, though nothing declares it: 20 of 3000 pixels so far"
-    assert [record.getMessage() for record in caplog.records] == [said]
+    frames, said = make(-3, 20, 5), set()
+    frames.read((0, slice(None, 8), *(slice(None),) * 3))
+    assert not caplog.records  # as long as nobody asks
+    for _ in range(2):
+        frames.tally.announce("a.npy", said)
+        frames.read((0, slice(8, None), *(slice(None),) * 3))
+    line = "a.npy: -3 is taken as no coverage, though nothing declares it: 20 of 800 pixels so far"
+    assert [record.getMessage() for record in caplog.records] == [line]
+    other = make(-3, 20, 5)
+    other.tally.announce("b.npy", said)
+    other.read((slice(None),) * 5)
+    assert len(caplog.records) == 1
+    frames.read((0, slice(None, 16), *(slice(None),) * 3))
     assert describe_counts(frames.tally.counts()) == [
-        "-3 is taken as no coverage, though nothing declares it: 40 of 6000 pixels"
+        "-3 is taken as no coverage, though nothing declares it: 40 of 6800 pixels"
     ]
     frames.tally.clear()
     make(-0.25, 2, 5, tally=frames.tally).read((slice(None),) * 5)
