@@ -35,6 +35,8 @@ def _find_variables(path: str, group: netCDF4.Dataset) -> Iterator[tuple[str, xr
     for one in group.variables.values():
         array = find_array(path, one)
         dims = [(f"{of.group().path.strip('/')}/{of.name}").lstrip("/") for of in one.get_dims()]
+        # A covariance (station, station) is valid netCDF, of which xarray warns.
+        dims = [name if name not in dims[:place] else f"{name} {place}" for place, name in enumerate(dims)]
         variable = read_later(dims, array, _attributes(one))
         chunks = one.chunking()
         variable.encoding = {} if chunks in (None, "contiguous") else {"chunksizes": tuple(chunks)}

@@ -632,3 +632,15 @@ def test_every_event_is_one_checked_movie_a_grid(shared):
         "mch_20160711.nc": (40, 640, 710),
     }
     assert known.items() <= sizes.items()
+
+
+def test_a_variable_with_one_dimension_twice_is_no_frames_and_no_warning(tmp_path):
+    with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
+        for name, size in (("time", 3), ("y", 4), ("x", 5)):
+            file.createDimension(name, size)
+        file.createVariable("covariance", "f4", ("y", "y"))[:] = 1
+        file.createVariable("rain", "f4", ("time", "y", "x"))[:] = 2
+    (movies,) = read_movies(tmp_path / "a.nc")
+    assert movies.frames.attrs["variable"] == "rain" and (movies.frames.values == 2).all()
+    with pytest.raises(ValueError, match=r"covariance: .*'y 1'"):
+        read_movies(tmp_path / "a.nc", variable="covariance")
