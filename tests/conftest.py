@@ -6,7 +6,7 @@ import pathlib
 import jax
 import numpy as np
 import pytest
-from tiny import ROOT, TINY
+from tiny import ROOT, TINY, without_scores
 
 SHARED = pathlib.Path(os.environ.get("PREDJAX_SHARED", ROOT.parent / "shared"))
 
@@ -53,9 +53,26 @@ def tiny_run(tmp_path_factory) -> pathlib.Path:
 
 
 @pytest.fixture
-def unverified(monkeypatch):
-    """Trainings end without scores of the held-out data, which cost a tiny run most of its time."""
-    monkeypatch.setattr("predjax.jobs.train.verify_held_out", lambda plan, options, model: None)
+def unverified():
+    """Trainings end without scores of the held-out data."""
+    with without_scores():
+        yield
+
+
+@pytest.fixture
+def one_animation(monkeypatch):
+    """Animations take half of the time of a report: the first is drawn, the others are it."""
+    from predjax.pictures.animation import write_gif as draw
+
+    drawn = []
+
+    def write_gif(path, *frames, **how):
+        if not drawn:
+            draw(path, *frames, **how)
+            drawn.append(pathlib.Path(path).read_bytes())
+        pathlib.Path(path).write_bytes(drawn[0])
+
+    monkeypatch.setattr("predjax.jobs.export.write_gif", write_gif)
 
 
 def pytest_terminal_summary(terminalreporter):

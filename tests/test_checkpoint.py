@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 import pytest
-from tiny import ROOT, TINY
+from tiny import QUICK, ROOT
 
 from predjax import checkpoint
 from predjax.checkpoint_names import list_steps, step_path
@@ -35,7 +35,7 @@ def test_checkpoints_of_every_format_forecast_the_same(version):
 
 
 @pytest.mark.parametrize("version", range(1, checkpoint.VERSION + 1))
-def test_runs_go_on_from_checkpoints_of_every_format(version, tmp_path, monkeypatch):
+def test_runs_go_on_from_checkpoints_of_every_format(version, unverified, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)  # the data are named as seen from there
     step_path(tmp_path, 4).write_bytes((GOLDEN / f"checkpoint_{version}.npz").read_bytes())
     assert main(["--resume", "--save_dir", str(tmp_path), "--max_iterations", "5"]) == 0
@@ -100,7 +100,7 @@ def test_where_nothing_can_be_written_the_old_one_stays(tmp_path):
 
 
 def test_a_run_whose_disk_is_full_stops_and_goes_on_later(unverified, tmp_path, monkeypatch, capsys):
-    flags = [*TINY, "--save_dir", str(tmp_path), "--max_iterations", "4", "--snapshot_interval", "2"]
+    flags = [*QUICK, "--save_dir", str(tmp_path), "--max_iterations", "4", "--snapshot_interval", "2"]
     save = np.savez
 
     def fail(file, **arrays):
@@ -120,7 +120,7 @@ def test_a_run_whose_disk_is_full_stops_and_goes_on_later(unverified, tmp_path, 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, capsys):
     (tmp_path / "file").write_text("not a folder")
-    assert main([*TINY, "--save_dir", str(tmp_path / "file" / "run"), "--max_iterations", "1"]) == 2
+    assert main([*QUICK, "--save_dir", str(tmp_path / "file" / "run"), "--max_iterations", "1"]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "file/run" in error and "Traceback" not in error
 

@@ -76,7 +76,7 @@ def write_hostile_names(path, dims, shape):
 @pytest.mark.parametrize(
     ("dims", "shape"), [(("time", "y", "x"), (8, 24, 24)), (("time", "channel"), (8, 3))], ids=["movies", "series"]
 )
-def test_hostile_names_stay_inside_the_page_the_line_and_the_folder(dims, shape, tmp_path, capsys):
+def test_hostile_names_stay_inside_the_page_the_line_and_the_folder(dims, shape, one_animation, tmp_path, capsys):
     deep = tmp_path / "a" / "b" / "c"
     deep.mkdir(parents=True)
     path = write_hostile_names(tmp_path / "in\x1b[31m\n<img src=x onerror=alert(1)>.nc", dims, shape)

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from sequences import apply_method, draw, follow, make_params
+from sequences import apply_method, compile_quickly, draw, follow, make_params
 
 from predjax.cells import ExpRNN, NnRNN, Unitary, unroll
 from predjax.cells.unitary import make_skew, rectify_modulus, rotate_unitary
@@ -58,13 +58,13 @@ def test_the_norm_stays_for_a_thousand_steps(double):
 
 def test_rectified_moduli(double):
     """The phase stays, the modulus is moved by b and cut at zero; at z = 0 there is a finite gradient."""
-    z, b = draw_complex(50), draw(50, seed=4)
-    y = rectify_modulus(z, b)
-    np.testing.assert_allclose(jnp.abs(y), np.maximum(np.abs(z) + b, 0), atol=1e-12)
+    z, b, rectify = np.asarray(draw_complex(50)), np.asarray(draw(50, seed=4)), jax.jit(rectify_modulus)
+    y = np.asarray(rectify(z, b))
+    np.testing.assert_allclose(np.abs(y), np.maximum(np.abs(z) + b, 0), atol=1e-12)
     np.testing.assert_allclose(y * np.abs(z), np.abs(y) * z, atol=1e-12)
-    assert 0 < (np.asarray(y) == 0).sum() < 50
-    x = draw(50, seed=5)
-    np.testing.assert_allclose(rectify_modulus(x, b), rectify_modulus(x + 0j, b).real, atol=1e-12)
+    assert 0 < (y == 0).sum() < 50
+    x = np.asarray(draw(50, seed=5))
+    np.testing.assert_allclose(rectify(x, b), np.real(rectify(x + 0j, b)), atol=1e-12)
 
     def size(parts):
         return jnp.square(jnp.abs(rectify_modulus(jax.lax.complex(*parts), 0.5))).sum()
@@ -167,7 +167,7 @@ def test_nn_rnn_against_a_loop(double):
     params = make_params(make, x[:, 0])
     params["cell"] |= {"lower": draw(4), "b": -0.3 * jnp.abs(draw(4))}
     outputs, _ = follow(make, params, x, h)
-    v, u = apply_method(make, params, NnRNN.matrix), params["cell/~/input"]["w"]
+    v, u, x, h = map(np.asarray, (apply_method(make, params, NnRNN.matrix), params["cell/~/input"]["w"], x, h))
     for t in range(5):
         z = h @ v.T + x[:, t] @ u
         h = np.sign(z) * np.maximum(np.abs(z) + params["cell"]["b"], 0)
@@ -188,10 +188,10 @@ def test_exp_a_is_made_once_for_all_steps():
 
     pure = hk.without_apply_rng(hk.transform(run))
     inputs = draw(2, 5, 3)
-    params = pure.init(jax.random.key(0), inputs)
+    params = compile_quickly(pure.init)(jax.random.key(0), inputs)
     jaxpr = jax.make_jaxpr(pure.apply)(params, inputs)
     loops = [equation for equation in jaxpr.eqns if equation.primitive.name == "scan"]
     assert len(loops) == 1 and "triangular_solve" in str(jaxpr)
     assert "triangular_solve" not in str(loops[0].params["jaxpr"])
     by_hand, _ = follow(lambda: ExpRNN(6, name="cell"), params, inputs)
-    np.testing.assert_allclose(pure.apply(params, inputs), by_hand, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(compile_quickly(pure.apply)(params, inputs), by_hand, rtol=1e-5, atol=1e-6)

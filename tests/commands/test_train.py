@@ -15,6 +15,9 @@ from tiny import ROOT, TINY
 from predjax import __main__ as predjax_command
 from predjax.commands.evaluate import main as evaluate
 from predjax.commands.train import main as train
+from predjax.jobs.held_out import Verified
+from predjax.jobs.train import NOT_TRAINED, TrainResult
+from predjax.nowcasts.model import TrainedModel
 
 SAMPLE = str(ROOT / "data" / "radar_movies.nc")
 
@@ -68,11 +71,17 @@ def test_dry_run_writes_nothing(tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
-def test_weights_alone_are_verified(tiny_run, tmp_path, capsys):
-    arguments = [*TINY, "--is_training", "0", "--pretrained_model", str(tiny_run), "--save_dir", str(tmp_path)]
-    assert train([*arguments, "--gen_frm_dir", str(tmp_path / "frames"), "--num_save_samples", "1"]) == 0
-    assert "verified on the test data" in capsys.readouterr().out
-    assert not list(tmp_path.glob("step_*")) and len(list((tmp_path / "frames").glob("*.nc"))) == 1
+@pytest.mark.parametrize(("part", "remark"), [("test", ""), ("valid", " (the model was chosen on them)")])
+def test_scores_are_told_at_the_end(part, remark, tmp_path, monkeypatch, capsys):
+    def run_training(request, listener):
+        assert not request.options.is_training and request.options.gen_frm_dir == "frames"
+        model = TrainedModel(None, None, tmp_path / "best.npz", {})
+        return TrainResult(tmp_path, 0, NOT_TRAINED, "", model=model, verified=Verified(part, None, "scores", "frames"))
+
+    monkeypatch.setattr("predjax.jobs.train.run_training", run_training)
+    monkeypatch.chdir(tmp_path)
+    assert train(["--is_training", "0", "--pretrained_model", "best.npz", "--gen_frm_dir", "frames"]) == 0
+    assert capsys.readouterr().out == f"\nverified on the {part} data{remark}\nscores\nframes\n"
 
 
 def test_fine_tuning_starts_from_given_weights(tiny_run, unverified, frames_of_numbers, tmp_path):
@@ -213,9 +222,8 @@ def test_existing_run(capsys, tiny_run):
     assert "--resume" in message and "--overwrite" in message
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate"])
-def test_help_and_refusal_in_a_process_of_their_own(command, tmp_path):
-    shown = run_alone(f"{command}.py", "--help")
+def test_help_and_refusal_in_a_process_of_their_own(tmp_path):
+    shown = run_alone("evaluate.py", "--help")
     assert shown.returncode == 0 and "--data_path" in shown.stdout and not shown.stderr
-    refused = run_alone(f"{command}.py", "--data_path", tmp_path / "none.nc")
+    refused = run_alone("train.py", "--data_path", tmp_path / "none.nc")
     assert refused.returncode == 2 and refused.stderr.count("\n") == 1 and "none.nc" in refused.stderr

@@ -24,7 +24,6 @@ from tiny import ROOT
 
 from docs import placeholders
 from predjax.nowcasts.baselines import BASELINES
-from predjax.pictures import animation
 from predjax.synthetic.systems import SYSTEMS
 
 # Pages with any of these take longer than the tests that are run by default should.
@@ -51,12 +50,13 @@ LARGEST = {
 }  # fmt: skip
 ADDED = {
     "train": {"--max_iterations": "2", "--batch_size": "2", "--num_hidden": "4,4", "--max_valid_cases": "2",
-              "--num_save_samples": "1", "--n_gpu": "1"},
+              "--num_save_samples": "1", "--n_gpu": "1", "--valid_fraction": "0.04", "--test_fraction": "0.04"},
     "evaluate": {"--max_cases": "2", "--num_save_samples": "1"},
     "synthetic": {"--num_movies": "8"},
     **{f"synthetic {system}": {"--length": "300"} for system in SYSTEMS},
     "synthetic stress_strain": {"--length": "20", "--pixels": "9", "--num_fibres": "1"},
 }  # fmt: skip
+FIXED = {"--num_hidden", "--valid_fraction", "--test_fraction"}
 READ = ("--data_path", "--train_data_paths", "--valid_data_paths", "--forecasts", "--digits")
 RUNS = ("--checkpoint", "--pretrained_model")
 WRITTEN = ("--save_dir", "--output", "--export", "--latents", "--gen_frm_dir")
@@ -72,7 +72,7 @@ def shorten(name: str, arguments: Sequence[str]) -> list[str]:
             value = ",".join(str(min(int(number), LARGEST[flag])) for number in value.split(","))
         short.append(value.lstrip("/"))
     # What a checkpoint fixes stays as it is there.
-    fixed = {"--num_hidden"} if {"--resume", "--pretrained_model"} & set(arguments) else set()
+    fixed = FIXED if {"--resume", "--pretrained_model"} & set(arguments) else set()
     wanted = ADDED.get(name, {}) | (ADDED.get(f"synthetic {arguments[0]}", {}) if name == "synthetic" else {})
     added = {flag: value for flag, value in wanted.items() if flag not in {*short, *fixed}}
     return [*short, *(part for item in added.items() for part in item)]
@@ -181,20 +181,6 @@ def stop_watching(folder: str):
         ended.set()
         watcher.join()
         signal.signal(signal.SIGTERM, before)
-
-
-@pytest.fixture
-def one_animation(monkeypatch):
-    """Animations take half of the time of a report: the first is drawn, the others are it."""
-    drawn, draw = [], animation.write_gif
-
-    def write_gif(path, *frames, **how):
-        if not drawn:
-            draw(path, *frames, **how)
-            drawn.append(pathlib.Path(path).read_bytes())
-        pathlib.Path(path).write_bytes(drawn[0])
-
-    monkeypatch.setattr("predjax.jobs.export.write_gif", write_gif)
 
 
 @pytest.mark.parametrize(

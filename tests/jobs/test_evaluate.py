@@ -12,6 +12,8 @@ import predjax
 from predjax.commands.evaluate import COMMAND
 from predjax.commands.evaluate import main as evaluate_command
 from predjax.flags import list_flags
+from predjax.jobs import evaluate as jobs
+from predjax.jobs.evaluation_files import write_scores
 from predjax.jobs.options import EvaluateOptions, EvaluationFiles, RunFlags
 from predjax.nowcasts.baselines import BASELINES, Baseline
 from predjax.radar.config import DataConfig
@@ -25,14 +27,15 @@ def sample():
         yield dataset
 
 
-def test_evaluate_gives_what_the_command_writes(tiny_run, sample, tmp_path, caplog):
-    flags = ["--max_cases", "4", "--num_steps", "2", "--thresholds", "10,30", "--windows", "5", "--crop", "24"]
-    paths = ["--checkpoint", str(tiny_run), "--data_path", SAMPLE, "--output", str(tmp_path / "skill")]
-    assert evaluate_command([*paths, *flags]) == 0
-    options = {"max_cases": 4, "num_steps": 2, "thresholds": (10, 30), "windows": (5,), "crop": 24}
-    caplog.clear()
-    found = predjax.evaluate(tiny_run, SAMPLE, **options)
-    with xr.open_dataset(tmp_path / "skill" / "skill.nc") as written:
+def test_evaluate_gives_what_the_command_writes(tiny_run, sample, tmp_path, monkeypatch, caplog):
+    flags = ["--max_cases", "4", "--num_steps", "2", "--thresholds", "10,30", "--windows", "5", "--crop", "16"]
+    options = {"max_cases": 4, "num_steps": 2, "thresholds": (10, 30), "windows": (5,), "crop": 16}
+    evaluations, run = [], jobs.run
+    monkeypatch.setattr(jobs, "run", lambda *given: evaluations.append(run(*given)) or evaluations[-1])
+    found = predjax.evaluate(str(tiny_run), SAMPLE, **options)
+    [evaluation] = evaluations
+    write_scores(evaluation.verification, tmp_path)  # as the command does
+    with xr.open_dataset(tmp_path / "skill.nc") as written:
         xr.testing.assert_equal(found, written)
         assert found.attrs.keys() == written.attrs.keys()
         assert all(np.array_equal(value, written.attrs[name]) for name, value in found.attrs.items())
@@ -40,6 +43,11 @@ def test_evaluate_gives_what_the_command_writes(tiny_run, sample, tmp_path, capl
     assert [record.levelno for record in caplog.records if "overlap" in record.message] == [logging.WARNING]
     of_dataset = predjax.evaluate(tiny_run, sample, **options)
     xr.testing.assert_identical(of_dataset, found)
+
+    monkeypatch.setattr(jobs, "run", lambda options, files: evaluations.append(options))
+    monkeypatch.setattr("predjax.jobs.evaluation_files.write_files", lambda *given: [])
+    assert evaluate_command(["--checkpoint", str(tiny_run), "--data_path", SAMPLE, *flags]) == 0
+    assert evaluations[-1] == evaluation.options
 
 
 def test_values_that_were_changed_are_named_at_the_end(caplog):

@@ -11,15 +11,19 @@ from tiny import ROOT
 
 import predjax
 from predjax import checkpoint
-from predjax.checkpoint_names import best_path, list_steps, step_path
-from predjax.jobs.train_options import read_values
+from predjax.checkpoint_names import best_path, list_steps
+from predjax.commands.train import main as command
+from predjax.jobs.train import TrainResult
+from predjax.jobs.train_options import Processes, read_values
 from predjax.locks import hold
 from predjax.models.losses import make_error, squared_error
 from predjax.models.scaling import Scaling
 
 SAMPLE = ROOT / "data" / "radar_movies.nc"
-TINY = {"num_hidden": (4, 4), "filter_size": 3, "total_length": 6, "input_length": 3, "batch_size": 4, "n_gpu": 1}
+TINY = {"num_hidden": (4,), "filter_size": 3, "total_length": 6, "input_length": 3, "batch_size": 4, "n_gpu": 1}
 TINY |= {"coordinates": "fixed", "residual": False}
+COMMON = "--num_hidden 4 --filter_size 3 --total_length 6 --input_length 3 --batch_size 4 --n_gpu 1".split()
+COMMON += "--coordinates fixed --residual 0".split()  # the same as flags
 
 
 @pytest.fixture(scope="module")
@@ -32,23 +36,24 @@ def params_of(path):
     return {name: array for name, array in checkpoint.load(path)[0].items() if name.startswith("params/")}
 
 
-def test_it_is_the_command(tiny_run, tmp_path, capsys):
-    """The same parameters, scores and record as the run of the command, and nothing is printed."""
-    capsys.readouterr()
-    result = predjax.train(crop=16, max_iterations=4, lr_schedule="constant", save_dir=tmp_path / "run", **TINY)
-    assert capsys.readouterr() == ("", "")
-    assert (result.reason, result.iteration, result.folder) == ("finished", 4, tmp_path / "run")
-    assert result.checkpoint == best_path(result.folder) and result.held_out.startswith("split by movie")
-    one, other = (params_of(step_path(folder, 4)) for folder in (tiny_run, result.folder))
-    for name, array in one.items():
-        np.testing.assert_array_equal(other[name], array, err_msg=name)
-    for name in ("config.json", "skill.json"):
-        assert (tiny_run / name).read_text() == (result.folder / name).read_text()
-    written = json.loads((tiny_run / "skill.json").read_text())["methods"]["predrnn_v2"]["rmse"]
-    np.testing.assert_allclose(result.verified.verification.common["rmse"][0], written, rtol=1e-6)
+def test_it_is_the_command(tmp_path, monkeypatch):
+    """Both ask for the same training."""
+    asked, folder = [], tmp_path / "run"
+
+    def run_training(request, listener=None):
+        asked.append(request)
+        return TrainResult(folder, 4, "finished", "", chief=False)
+
+    monkeypatch.setattr("predjax.jobs.train.run_training", run_training)
+    flags = [*COMMON, "--crop", "16", "--max_iterations", "4", "--lr_schedule", "constant", "--thresholds", "10,30"]
+    assert command([*flags, "--data_path", str(SAMPLE), "--save_dir", str(folder)]) == 0
+    options = {"crop": 16, "max_iterations": 4, "lr_schedule": "constant", "thresholds": (10, 30)}
+    predjax.train(str(SAMPLE), save_dir=folder, **TINY, **options)
+    by_command, by_function = asked
+    assert by_command._replace(processes=None) == by_function and by_command.processes == Processes()
 
 
-def test_arrays_with_a_loss_and_an_optimizer_of_ones_own(dataset, unverified, tmp_path):
+def test_arrays_with_a_loss_and_an_optimizer_of_ones_own(dataset, unverified, tmp_path, capsys):
     """The mean square in the unit of the data is that of scaled frames, times the square of the scale."""
     frames = xr.DataArray(dataset["reflectivity"].values, dims=("movie", "time", "y", "x"), attrs={"units": "dBZ"})
     options = {**TINY, "model_name": "conv_lstm", "max_iterations": 2, "optimizer": optax.sgd(0.0)}
@@ -61,6 +66,9 @@ def test_arrays_with_a_loss_and_an_optimizer_of_ones_own(dataset, unverified, tm
     own = predjax.train(frames, loss=loss, save_dir=tmp_path / "own", **options)
     reading = {"layout": "movie,time,y,x", "units": "dBZ"}
     usual = predjax.train(frames.values, save_dir=tmp_path / "usual", **reading, **options)
+    assert capsys.readouterr() == ("", "")
+    assert (own.reason, own.iteration, own.folder) == ("finished", 2, tmp_path / "own")
+    assert own.checkpoint == best_path(own.folder) and own.held_out.startswith("split by movie")
     assert (4, 5, 16, 16, 1) in calls
     one, other = (
         [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
@@ -84,8 +92,13 @@ def test_arrays_with_a_loss_and_an_optimizer_of_ones_own(dataset, unverified, tm
 
 
 def test_weights_alone_are_verified(tiny_run, tmp_path):
-    result = predjax.train(SAMPLE, pretrained_model=tiny_run, is_training=False, crop=16, save_dir=tmp_path / "run")
+    """The scores are those of the run itself; its frames are written too."""
+    options = {"crop": 16, "valid_fraction": 0.04, "test_fraction": 0.04, "save_dir": tmp_path / "run"}
+    frames = {"gen_frm_dir": tmp_path / "frames", "num_save_samples": 1}
+    result = predjax.train(SAMPLE, pretrained_model=tiny_run, is_training=False, **options, **frames)
     assert (result.reason, result.iteration) == ("not trained", 0) and not list_steps(tmp_path / "run")
+    assert result.verified.part == "test" and len(list((tmp_path / "frames").glob("*.nc"))) == 1
+    assert (tmp_path / "run" / "skill.json").read_text() == (tiny_run / "skill.json").read_text()
     skill = json.loads((tiny_run / "skill.json").read_text())["methods"]["predrnn_v2"]["rmse"]
     np.testing.assert_allclose(result.verified.verification.common["rmse"][0], skill, rtol=1e-6)
 

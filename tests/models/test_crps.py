@@ -8,11 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from predjax.models import crps
 from predjax.models.config import ModelConfig
-from predjax.models.crps import ALPHA, almost_fair_crps, ensemble_error
+from predjax.models.crps import ALPHA, ensemble_error
 from predjax.models.losses import choose_error, global_mean
 
 compile_quickly = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+almost_fair_crps = jax.jit(crps.almost_fair_crps)
 
 
 def average(members, observed, num_steps=2):
@@ -30,7 +32,7 @@ def test_score_and_gradient_are_those_of_the_formula(count):
     pairs = [(j, k) for j in range(count) for k in range(count) if j != k]
     expected = sum(abs(x[j] - y) for j in range(count)) / count - weight * sum(abs(x[j] - x[k]) for j, k in pairs)
     np.testing.assert_allclose(almost_fair_crps(x, y), expected, rtol=1e-5)
-    gradient = jax.grad(lambda x: almost_fair_crps(x, y).sum())(x)
+    gradient = jax.jit(jax.grad(lambda x: almost_fair_crps(x, y).sum()))(x)
     for j in range(count):
         others = sum(np.sign(x[j] - x[k]) for k in range(count) if k != j)
         np.testing.assert_allclose(gradient[j], np.sign(x[j] - y) / count - 2 * weight * others, atol=1e-6)

@@ -47,13 +47,9 @@ def test_quantile_loss_is_least_where_its_quantile_is():
         # Rain at both ends of the range with this probability, just less otherwise.
         edges = np.float32([low * 0.99, low * 1.01, high * 0.99])
         shares = np.array([1 - probability, probability / 2, probability / 2])
-        losses = [
-            sum(
-                s * error(*(jnp.full(1, scaling.scale(np.float32(v))) for v in (c, e)))[0]
-                for s, e in zip(shares, edges)
-            )
-            for c in candidates
-        ]
+        scaled, observed = (scaling.scale(np.float32(rates))[:, None] for rates in (candidates, edges))
+        by_edge = jax.vmap(jax.vmap(lambda c, e: error(c, e)[0], (0, None)), (None, 0))(scaled, observed)
+        losses = shares @ by_edge
         best = candidates[int(np.argmin(losses))]
         # The forecast reaches the rate above which rain has a probability of more than 1 - q.
         if probability > 1 - quantile:

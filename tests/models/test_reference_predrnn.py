@@ -40,6 +40,9 @@ REPEATED = {
     "A_action_cond_predrnn_ln0_res1",
     "A_action_cond_predrnn_v2_ln0_res1",
 }
+# Of the models with actions by default one has norms and skips, the other neither; the opposite ones take longer.
+LONGER = {"A_action_cond_predrnn_ln1_res1", "A_action_cond_predrnn_v2_ln0_res0"}
+MARKS = {name: [pytest.mark.slow] for name in REPEATED} | {name: [pytest.mark.ci] for name in LONGER}
 TRAJECTORY, PATCHES, SCHEDULES = "A_train_trajectory_predrnn_v2", "A_reshape_patch", "A_schedules"
 RNG = jax.random.PRNGKey  # nothing in these models is random; the functions want a key
 compile_quickly = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
@@ -140,9 +143,7 @@ def test_a_step_of_a_cell(read, name):
         np.testing.assert_allclose(given[key], reference, rtol=0, atol=1e-5, err_msg=key)
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in REPEATED else []) for name in MODELS]
-)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS.get(name, [])) for name in MODELS])
 def test_frames_losses_and_gradients_of_a_model(read, describe, name):
     arrays, config = read(name), make_config(describe(name))
     params = from_state_dict(read_group(arrays, "param/"), config)

@@ -253,7 +253,7 @@ def test_the_penalty_of_a_cell_is_that_of_its_stack():
     params = forecaster.init(KEY, frames)
     for layer, r in enumerate(([1.0, 1.2], [0.7, 1.0])):
         params[f"nn_rnn/~/cell_{layer}"]["radii"] = jnp.asarray(r)
-    _, metrics = forecaster.loss(params, None, frames, np.ones((1, 5), bool))
+    _, metrics = compile_quickly(forecaster.loss)(params, None, frames, np.ones((1, 5), bool))
     np.testing.assert_allclose(metrics["penalty"], 0.5 * (0.04 + 0.09), rtol=1e-5)
 
 

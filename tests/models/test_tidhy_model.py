@@ -44,11 +44,13 @@ def test_a_prediction_knows_what_came_before_it_alone():
 
 @pytest.mark.parametrize("radius", [None, 0.5])
 def test_a_forecast_is_a_rollout_that_sees_nothing_more(radius):
-    options = CONFIG.options | ({"radius": radius} if radius else {})
-    forecaster = make_forecaster(dataclasses.replace(CONFIG, cell_options=options))
+    forecaster, roll = FORECASTER, rollout
+    if radius:
+        forecaster = make_forecaster(dataclasses.replace(CONFIG, cell_options=CONFIG.options | {"radius": radius}))
+        roll = compile_quickly(forecaster.rollout)
     hidden = FRAMES.copy()
     hidden[:, 4:] = np.nan
-    rolled = compile_quickly(forecaster.rollout)(PARAMS, None, hidden, forecast_mask(2, 4, 7))[:, 3:]
+    rolled = roll(PARAMS, None, hidden, forecast_mask(2, 4, 7))[:, 3:]
     forecast = compile_quickly(forecaster.predict, static_argnums=3)(PARAMS, None, FRAMES[:, :4], 3)
     np.testing.assert_allclose(forecast, rolled, rtol=1e-4, atol=1e-5)
     assert np.abs(forecast[:, 0] - forecast[:, 1]).max() > 1e-4
@@ -83,8 +85,7 @@ def test_what_is_missing_is_inferred_from_the_rest():
     codes = infer(PARAMS, some)
     assert np.isfinite(codes.r).all() and np.isfinite(codes.r2).all()
     np.testing.assert_array_equal(codes.r[0, :2], infer(PARAMS, FRAMES).r[0, :2])
-    value, _ = FORECASTER.loss(PARAMS, None, some, None)
-    gradient = jax.grad(lambda params: FORECASTER.loss(params, None, some, None)[0])(PARAMS)
+    value, gradient = compile_quickly(jax.value_and_grad(lambda p: FORECASTER.loss(p, None, some, None)[0]))(PARAMS)
     assert np.isfinite(value) and all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
 
 

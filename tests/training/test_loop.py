@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from tiny import TINY
+from tiny import QUICK
 from training.linear_run import make_run
 
 from predjax import checkpoint, parallel
@@ -14,13 +14,15 @@ from predjax.training.loop import estimate
 
 
 def run(folder, *flags):
-    return main([*TINY, "--save_dir", str(folder), *map(str, flags)])
+    return main([*QUICK, "--save_dir", str(folder), *map(str, flags)])
 
 
 def test_patience_stops_and_keeps_the_best(unverified, tmp_path, capsys):
     flags = ["--lr", 1e-12, "--patience", 2, "--test_interval", 1, "--max_iterations", 20]
     assert run(tmp_path, *flags) == 0
-    assert "no better validation loss for 2 checks" in capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert "no better validation loss for 2 checks" in shown.out
+    assert shown.err == "" and not {"\r", "\x1b"} & set(shown.out)  # no bars into a pipe
     last = checkpoint.load_latest(tmp_path)[2]
     assert last["iteration"] < 20
     assert last["iteration"] == last["progress"]["best_iteration"] + 2

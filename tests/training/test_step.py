@@ -1,6 +1,7 @@
 """The update: the same on any number of devices, deterministic, and unmoved by bad batches."""
 
 import dataclasses
+import functools
 import re
 
 import jax
@@ -14,9 +15,11 @@ from predjax.models.forecaster import make_forecaster
 from predjax.training.config import TrainConfig
 from predjax.training.step import AUGMENTATION, augment, init_state, make_optimizer, make_update, scale_by_adam
 
-FORECASTER = make_forecaster(ModelConfig(num_hidden=(4, 4), filter_size=3, input_length=2, total_length=4))
+FORECASTER = make_forecaster(ModelConfig(num_hidden=(3,), filter_size=3, input_length=2, total_length=4))
 OPTIMIZER = make_optimizer(TrainConfig())
 SAMPLING = SamplingConfig().resolve(100)
+UPDATE = make_update(FORECASTER, OPTIMIZER, SAMPLING)
+update_here = jax.jit(UPDATE)
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +36,14 @@ def params(frames):
     return FORECASTER.init(jax.random.key(1), frames)
 
 
-def run(params, frames, devices, steps=3):
-    devices = parallel.choose_devices(devices)
-    update = parallel.parallelise(make_update(FORECASTER, OPTIMIZER, SAMPLING), devices)
+@functools.cache
+def parallelise(count):
+    devices = parallel.choose_devices(count)
+    return devices, parallel.parallelise(UPDATE, devices)
+
+
+def run(params, frames, count, steps=3):
+    devices, update = parallelise(count)
     state = parallel.replicate(init_state(jax.tree.map(jnp.copy, params), OPTIMIZER, 5), devices)
     losses = []
     for _ in range(steps):
@@ -63,8 +71,7 @@ def test_replicas_stay_equal(params, frames):
 
 def test_the_state_is_changed_in_its_place(params, frames):
     """No array of it is copied: a choice between the old state and the new one would keep both."""
-    devices = parallel.choose_devices(1)
-    update = parallel.parallelise(make_update(FORECASTER, OPTIMIZER, SAMPLING), devices)
+    devices, update = parallelise(1)
     state = parallel.replicate(init_state(jax.tree.map(jnp.copy, params), OPTIMIZER, 5), devices)
     program = update.lower(state, parallel.shard(frames, devices), None, None).compile().as_text()
     entry = program[program.index("ENTRY") :]
@@ -75,21 +82,19 @@ def test_the_state_is_changed_in_its_place(params, frames):
 
 
 def test_a_batch_that_is_not_finite_changes_nothing_but_the_step(params, frames):
-    update = jax.jit(make_update(FORECASTER, OPTIMIZER, SAMPLING))
     state = init_state(params, OPTIMIZER, 0)
     bad = np.where(np.arange(8)[:, None, None, None, None] == 2, 1e30, frames)
-    new, metrics = update(state, bad)
+    new, metrics = update_here(state, bad)
     assert metrics["bad"] == 1 and new.step == 1
     for a, b in zip(jax.tree.leaves((state.params, state.opt_state)), jax.tree.leaves((new.params, new.opt_state))):
         np.testing.assert_array_equal(a, b)
-    good, metrics = update(new, frames)
+    good, metrics = update_here(new, frames)
     assert metrics["bad"] == 0 and good.step == 2
 
 
 def test_draws_depend_on_seed_and_iteration(params, frames):
-    update = jax.jit(make_update(FORECASTER, OPTIMIZER, SAMPLING))
     losses = {
-        (seed, step): float(update(init_state(params, OPTIMIZER, seed)._replace(step=step), frames)[1]["loss"])
+        (seed, step): float(update_here(init_state(params, OPTIMIZER, seed)._replace(step=step), frames)[1]["loss"])
         for seed in (0, 1)
         for step in (0, 1)
     }
@@ -102,7 +107,7 @@ def test_reverse_input_is_two_updates(params, frames):
     assert state.step == 1
     counts = [leaf for leaf in jax.tree.leaves(state.opt_state) if leaf.ndim == 0]
     assert {int(count) for count in counts} == {2}
-    plain = jax.jit(make_update(FORECASTER, OPTIMIZER, SAMPLING))(init_state(params, OPTIMIZER, 0), frames)
+    plain = update_here(init_state(params, OPTIMIZER, 0), frames)
     assert metrics["loss"] != plain[1]["loss"]
 
 
@@ -148,7 +153,7 @@ def test_adam_is_adam():
 
 
 def test_teacher_forcing_at_once_is_teacher_forcing_by_steps(frames):
-    forecaster = make_forecaster(ModelConfig("lru", (4, 4), 1, input_length=2, total_length=4))
+    forecaster = make_forecaster(ModelConfig("lru", (3,), 1, input_length=2, total_length=4))
     params = forecaster.init(jax.random.key(1), frames)
     losses = []
     for forcing in ("steps", "parallel"):
@@ -184,7 +189,6 @@ def test_augmentation_takes_maps_of_forcings_along_and_does_not_turn_what_is_not
 def test_an_augmented_update_is_that_of_the_turned_windows(params, frames):
     state = init_state(params, OPTIMIZER, 0)
     found = jax.jit(make_update(FORECASTER, OPTIMIZER, SAMPLING, augmented=True))(state, frames)[1]["loss"]
-    plain = jax.jit(make_update(FORECASTER, OPTIMIZER, SAMPLING))
     turned, _ = augment(jax.random.fold_in(jax.random.fold_in(state.rng, 1), AUGMENTATION), frames)
-    np.testing.assert_allclose(found, plain(state, turned)[1]["loss"], rtol=1e-6)
-    assert abs(float(found - plain(state, frames)[1]["loss"])) > 1e-6
+    np.testing.assert_allclose(found, update_here(state, turned)[1]["loss"], rtol=1e-6)
+    assert abs(float(found - update_here(state, frames)[1]["loss"])) > 1e-6

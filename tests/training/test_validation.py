@@ -14,7 +14,7 @@ def test_a_network_that_diverged_is_never_best():
     frames = np.random.default_rng(0).random((2, 4, 8, 8, 1), dtype=np.float32)
     frames[:, 1, :4] = np.nan
     params = forecaster.init(jax.random.key(0), frames)
-    measure = make_validation(forecaster)
+    measure = jax.jit(make_validation(forecaster))
     total, count = measure(params, frames, None)
     assert np.isfinite(total) and count == 2 * 2 * 4 * 8  # where the last observed frame has coverage
     total, _ = measure(jax.tree.map(lambda x: x * np.nan, params), frames, None)
