@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 import xarray as xr
 
+from predjax.radar.formats.archives.diffcast import is_diffcast, open_diffcast
+from predjax.radar.formats.archives.rydl import is_rydl, open_rydl
+from predjax.radar.formats.archives.sevir import is_sevir, open_sevir
 from predjax.radar.formats.datasets import open_with
 from predjax.radar.formats.knmi import is_knmi, open_knmi
 from predjax.radar.formats.labels import Header, read_header
@@ -49,13 +52,13 @@ class Format(NamedTuple):
 
     suffixes: tuple[str, ...]  # the suffixes of its files, in lower case; a format without suffixes is a folder
     # The first kind: `holds` tells the format from a path and the first 8 bytes of the file; `open` opens a path with
-    # the wanted variable ("": the only one) as a lazy Dataset of undecoded numbers with CF attributes. Files of one
-    # grid are joined in time.
+    # the wanted variable ("": the only one) as a lazy Dataset of undecoded numbers with CF attributes, with what was
+    # taken for what as `encoding["remarks"]`. Files of one grid are joined in time.
     holds: Callable[[str, bytes], bool] | None = None
     open: Callable[[str, str], xr.Dataset] | None = None
     # The second kind, arrays and tables: reads a path as Movies, each file by itself.
     read: Callable[[pathlib.Path, Reading], Movies] | None = None
-    is_composite: bool = False  # whether a file is one image, without forcings
+    is_composite: bool = False  # whether `open` gives the frames alone, without forcings
     in_folders: bool = True  # whether such files are read when a user names their folder; else each must be named
 
 
@@ -79,6 +82,9 @@ FORMATS = (
     Format(_HDF5_SUFFIXES, is_odim, open_odim, is_composite=True),
     Format(_HDF5_SUFFIXES, is_knmi, open_knmi, is_composite=True),
     Format(PGM_SUFFIXES, is_pgm, open_pgm, is_composite=True),
+    Format(_HDF5_SUFFIXES, is_sevir, open_sevir, is_composite=True),
+    Format(_HDF5_SUFFIXES, is_rydl, open_rydl, is_composite=True),
+    Format(_HDF5_SUFFIXES, is_diffcast, open_diffcast, is_composite=True),
     Format((), is_zarr, open_zarr),
     Format((".txt", ".dat", ".data"), read=_read_table, in_folders=False),  # in folders these may be anything
 )
@@ -145,5 +151,5 @@ def _open(file: str, reading: Reading) -> tuple[xr.Dataset, str]:
     assert found.open is not None, "it is one of those"
     dataset = found.open(file, reading.variable)
     if found.is_composite and reading.forcings:
-        raise ValueError(f"{file}: a composite has no variable {reading.forcings[0]!r}; forcings need netCDF files")
+        raise ValueError(f"{file}: its format has no variable {reading.forcings[0]!r}; forcings need netCDF files")
     return dataset, "" if found.is_composite else reading.variable  # a composite has one

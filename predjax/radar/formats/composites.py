@@ -13,7 +13,7 @@ from predjax.radar.grid import Grid
 REFLECTIVITY = {"units": "dBZ", "standard_name": "equivalent_reflectivity_factor", "long_name": "radar reflectivity"}
 RATE = {"units": "mm/h", "standard_name": "rainfall_rate", "long_name": "rain rate"}
 AMOUNT = {"units": "mm", "standard_name": "rainfall_amount", "long_name": "accumulated rain"}
-_CLOCK = {"units": "nanoseconds since 1970-01-01", "calendar": "proleptic_gregorian", "standard_name": "time"}
+CLOCK = {"units": "nanoseconds since 1970-01-01", "calendar": "proleptic_gregorian", "standard_name": "time"}
 
 
 class ImageSeries(NamedTuple):
@@ -64,7 +64,7 @@ class Composite(NamedTuple):
 
 def label_composite(composite: Composite) -> xr.Dataset:
     """Return the lazy Dataset of a composite: undecoded pixels, time, y, x, and the grid mapping where it is known."""
-    grid, time = composite.grid, dict(_CLOCK)
+    grid, time = composite.grid, dict(CLOCK)
     dims = ("time",) if composite.time.ndim else ()
     variables = {composite.name: read_later((*dims, "y", "x"), composite.pixels, dict(composite.attrs))}
     if composite.period is not None:
@@ -75,7 +75,7 @@ def label_composite(composite: Composite) -> xr.Dataset:
     if composite.init_time is not None:
         init = composite.init_time.astype("datetime64[ns]").view("i8")
         name = "forecast_reference_time"
-        variables[name] = xr.Variable((), init, _CLOCK | {"standard_name": name})
+        variables[name] = xr.Variable((), init, CLOCK | {"standard_name": name})
     variables |= {axis: one for axis, one in (("y", grid.y), ("x", grid.x)) if one is not None}
     if grid.mapping:
         variables[grid.mapping_name] = xr.Variable((), 0, grid.mapping)

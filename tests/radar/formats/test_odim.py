@@ -294,7 +294,7 @@ def test_missing_groups_and_arrays_are_named(tmp_path, pixels, pyproj):
         read(write(tmp_path / "d.h5", (pixels, acrr), period=0))
     with pytest.raises(ValueError, match=r"where: the projection '.proj=nonsense' is not one that pyproj knows"):
         read(write(tmp_path / "e.h5", (pixels, DBZH), where=GEOGRAPHIC | {"projdef": "+proj=nonsense"}))
-    with pytest.raises(ValueError, match="a composite has no variable 'strain'; forcings need netCDF files"):
+    with pytest.raises(ValueError, match="its format has no variable 'strain'; forcings need netCDF files"):
         read(write(tmp_path / "f.h5", (pixels, DBZH)), forcings=("strain",))
 
 
