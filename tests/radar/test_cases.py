@@ -173,3 +173,20 @@ def test_objects_that_are_no_dataset(shared, capsys):
     for line in (tree, array, several, named):
         assert "'time': 8, 'y': 24, 'x': 20" in line
     assert "DataFrame ValueError" in table and "give frame.to_xarray()" in table
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "units", "step", "greatest"),
+    [
+        ("sevir_h5", (4, 49, 48, 48, 1), "digital VIL", None, 0),
+        ("meteonet_npz", (1, 36, 24, 20, 1), "mm/h", 300, 4.8),
+        ("taxibj_npz", (25, 8, 32, 32, 2), "1", None, 1),
+        ("rydl_h5", (1, 12, 90, 90, 1), "mm/h", 300, 0),
+    ],
+)
+def test_published_archives_are_read(make, name, shape, units, step, greatest):
+    (movies,) = read_movies(make(name))
+    assert (movies.frames.shape, movies.frames.attrs["units"]) == (shape, units)
+    assert movies.attrs.get("step_seconds") == step
+    assert np.nanmax(movies.frames.values) == pytest.approx(greatest, rel=1e-3)
+    assert movies.attrs["remarks"]

@@ -8,8 +8,10 @@ from typing import NamedTuple
 import xarray as xr
 
 from predjax.radar.formats.archives.diffcast import is_diffcast, open_diffcast
+from predjax.radar.formats.archives.meteonet import is_meteonet, open_meteonet
 from predjax.radar.formats.archives.rydl import is_rydl, open_rydl
 from predjax.radar.formats.archives.sevir import is_sevir, open_sevir
+from predjax.radar.formats.archives.taxibj import is_taxibj, open_taxibj
 from predjax.radar.formats.datasets import open_with
 from predjax.radar.formats.knmi import is_knmi, open_knmi
 from predjax.radar.formats.labels import Header, read_header
@@ -85,6 +87,8 @@ FORMATS = (
     Format(_HDF5_SUFFIXES, is_sevir, open_sevir, is_composite=True),
     Format(_HDF5_SUFFIXES, is_rydl, open_rydl, is_composite=True),
     Format(_HDF5_SUFFIXES, is_diffcast, open_diffcast, is_composite=True),
+    Format((".npz",), is_meteonet, open_meteonet, is_composite=True),
+    Format((".npz",), is_taxibj, open_taxibj, is_composite=True),
     Format((), is_zarr, open_zarr),
     Format((".txt", ".dat", ".data"), read=_read_table, in_folders=False),  # in folders these may be anything
 )
@@ -100,13 +104,16 @@ GRID_SUFFIXES = list_suffixes(one for one in FORMATS if one.open)  # of files th
 
 
 def find_format(file: str | os.PathLike) -> Format | None:
-    """Return the format of a file by its suffix, of a folder by its content; None where it is none of them."""
+    """Return the format of a file by its suffix, of a folder or .npz file by its content; None: it is none of them."""
     if os.path.isdir(file):
         return next(
             (one for one in FORMATS if one.holds and not one.suffixes and one.holds(os.fspath(file), b"")), None
         )
     name = os.path.basename(os.fspath(file)).lower()
-    return next((one for one in FORMATS if one.suffixes and name.endswith(one.suffixes)), None)
+    found = [one for one in FORMATS if one.suffixes and name.endswith(one.suffixes)]
+    if found and found[0].read:  # an array of its own, or an archive whose frames are joined in time
+        found = [one for one in found if one.holds and one.holds(os.fspath(file), b"")] or found
+    return next(iter(found), None)
 
 
 def is_gridded(file: str | os.PathLike) -> bool:

@@ -51,33 +51,65 @@ def read_npz(
 
     Errors: ValueError or OSError, one line with the file, the rule and what was found.
     """
+    with open_npz(file) as archive:
+        keys = list_arrays(archive)
+        if variable and variable not in keys:
+            raise ValueError(f"{file}: there is no array {variable!r}; there are {', '.join(keys) or 'none'}")
+        if not variable and set(_KEYS) <= set(keys):
+            output = read_array(archive, "output_raw_data", file) if "output_raw_data" in keys else np.empty(0)
+            clips, dims, frames = (read_array(archive, key, file) for key in _KEYS)
+            return label_frames(_clips(clips, dims, frames, output, file), file, units)
+        if not variable and len(keys) != 1:
+            found = f"{', '.join(keys)}: choose one with --variable" if keys else "none"
+            raise ValueError(f"{file}: a .npz file needs {', '.join(_KEYS)} or one array, found {found}")
+        return label_array(read_array(archive, variable or keys[0], file), file, layout, units)
+
+
+@contextlib.contextmanager
+def open_npz(file: str | os.PathLike) -> Iterator[zipfile.ZipFile]:
+    """Open a .npz file. Errors: ValueError or OSError, it is none, or a damaged one."""
     with pathlib.Path(file).open("rb") as stream:
         if stream.read(2) != b"PK":
             raise ValueError(f"{file}: not a .npz file (or an empty one)")
         with _damage_named(f"{file}: the .npz file is truncated, or it"):
             archive = zipfile.ZipFile(stream)
-        keys = [name.removesuffix(".npy") for name in archive.namelist()]
-        if variable and variable not in keys:
-            raise ValueError(f"{file}: there is no array {variable!r}; there are {', '.join(keys) or 'none'}")
-        if not variable and set(_KEYS) <= set(keys):
-            output = _array(archive, "output_raw_data", file) if "output_raw_data" in keys else np.empty(0)
-            clips, dims, frames = (_array(archive, key, file) for key in _KEYS)
-            return label_frames(_clips(clips, dims, frames, output, file), file, units)
-        if not variable and len(keys) != 1:
-            found = f"{', '.join(keys)}: choose one with --variable" if keys else "none"
-            raise ValueError(f"{file}: a .npz file needs {', '.join(_KEYS)} or one array, found {found}")
-        return label_array(_array(archive, variable or keys[0], file), file, layout, units)
+        yield archive
 
 
-def _array(archive: zipfile.ZipFile, key: str, file: str | os.PathLike) -> np.ndarray:
-    """Read one array of numbers; no memory is taken for numbers that are not known to be there."""
-    name = f"{file}: {key}"
+def list_arrays(archive: zipfile.ZipFile) -> list[str]:
+    """Return the names of the arrays in a .npz file."""
+    return [name.removesuffix(".npy") for name in archive.namelist()]
+
+
+def find_array(archive: zipfile.ZipFile, key: str, file: str | os.PathLike) -> zipfile.ZipInfo:
+    """Return the entry of an array. Errors: ValueError, it is stored in a way that numpy does not write."""
     entry = next(one for one in archive.infolist() if one.filename.removesuffix(".npy") == key)
     if entry.compress_type not in _COMPRESSIONS or entry.flag_bits & 1:
-        raise ValueError(f"{name}: it is encrypted, or compressed in a way that numpy does not write")
+        raise ValueError(f"{file}: {key}: it is encrypted, or compressed in a way that numpy does not write")
+    return entry
+
+
+def read_bytes(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, most: int) -> bytes:
+    """Return the first bytes of an entry, at most `most`. Errors: ValueError, it is damaged; named by `name`."""
     with _damage_named(name), archive.open(entry) as stream:
-        start = stream.read(2**16)  # numpy takes no longer header
-    read_array_header(io.BytesIO(start), name, entry.file_size)
+        return stream.read(most)
+
+
+def read_shape(archive: zipfile.ZipFile, key: str, file: str | os.PathLike) -> tuple[tuple[int, ...], np.dtype]:
+    """Return shape and type of one array of numbers. Errors: ValueError, it is damaged, or holds what is no number."""
+    entry, name = find_array(archive, key, file), f"{file}: {key}"
+    start = read_bytes(archive, entry, name, 2**16)  # numpy takes no longer header
+    shape, _, dtype = read_array_header(io.BytesIO(start), name, entry.file_size)
+    return shape, dtype
+
+
+def read_array(archive: zipfile.ZipFile, key: str, file: str | os.PathLike) -> np.ndarray:
+    """Read one array of numbers; no memory is taken for numbers that are not known to be there.
+
+    Errors: ValueError, it is damaged, holds what is no number, or does not fit into the memory.
+    """
+    read_shape(archive, key, file)
+    entry, name = find_array(archive, key, file), f"{file}: {key}"
     memory = _find_memory()
     if memory and entry.file_size > memory:
         raise ValueError(f"{name}: its {entry.file_size} bytes do not fit into the memory of this machine, {memory}")

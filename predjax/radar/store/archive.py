@@ -19,7 +19,7 @@ from predjax.radar.formats.npz import read_npz
 from predjax.radar.formats.open_files import OPEN_FILES
 from predjax.radar.movies import Movies, check_movies, check_together, has_times, log_remarks
 
-FORMATS = (*GRID_SUFFIXES, ".npy", ".npz")
+FORMATS = tuple(dict.fromkeys((*GRID_SUFFIXES, ".npy", ".npz")))
 SCANNED_TOGETHER = 16  # files, by another process
 Bad = tuple[str, str]  # a file that cannot be read, and why
 # Share(function, options, parts) yields function(options, part) of every part in order, computed by other processes.
