@@ -13,8 +13,11 @@ from predjax.radar.formats.archives.rydl import is_rydl, open_rydl
 from predjax.radar.formats.archives.sevir import is_sevir, open_sevir
 from predjax.radar.formats.archives.taxibj import is_taxibj, open_taxibj
 from predjax.radar.formats.datasets import open_with
+from predjax.radar.formats.images import SUFFIXES as IMAGE_SUFFIXES
+from predjax.radar.formats.images import is_image, is_image_folder, open_image, open_image_folder
 from predjax.radar.formats.knmi import is_knmi, open_knmi
 from predjax.radar.formats.labels import Header, read_header
+from predjax.radar.formats.meteoswiss import is_meteoswiss, open_meteoswiss
 from predjax.radar.formats.netcdf import open_netcdf
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.formats.npy import read_npy
@@ -89,7 +92,11 @@ FORMATS = (
     Format(_HDF5_SUFFIXES, is_diffcast, open_diffcast, is_composite=True),
     Format((".npz",), is_meteonet, open_meteonet, is_composite=True),
     Format((".npz",), is_taxibj, open_taxibj, is_composite=True),
+    # Pictures may lie beside data in a folder, so there each must be named.
+    Format(IMAGE_SUFFIXES, is_image, open_image, is_composite=True, in_folders=False),
+    Format((".gif",), is_meteoswiss, open_meteoswiss, is_composite=True, in_folders=False),
     Format((), is_zarr, open_zarr),
+    Format((), is_image_folder, open_image_folder, is_composite=True, in_folders=False),
     Format((".txt", ".dat", ".data"), read=_read_table, in_folders=False),  # in folders these may be anything
 )
 

@@ -7,6 +7,7 @@ latitudes. Row 0 is the northernmost, and y falls from row to row. Corners are p
 
 import functools
 import re
+import warnings
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -85,7 +86,11 @@ def in_metres(proj4: str) -> str:
 def _describe(proj4: str) -> dict:
     """Return the CF grid mapping attributes of a projection in metres; `proj4` alone where pyproj is not installed."""
     pyproj = _import_pyproj()
-    return {"proj4": proj4} if pyproj is None else {**_crs(pyproj, proj4).to_cf(), "proj4": proj4}
+    if pyproj is None:
+        return {"proj4": proj4}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of parameters that CF has no name for: WKT and proj4 have them
+        return {**_crs(pyproj, proj4).to_cf(), "proj4": proj4}
 
 
 @functools.lru_cache(maxsize=64)

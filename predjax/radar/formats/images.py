@@ -1,0 +1,137 @@
+"""Grey images of one frame each: dated by their names, or the frames of one movie in a folder of their own.
+
+HKO-7 (Shi et al. 2017, NeurIPS 30) has radar images of that kind: RADyymmddHHMMSS.png, whose grey level p is
+p * 70 / 255 - 10 dBZ. The frames of KTH's videos are folders of numbered images.
+"""
+
+import os
+import pathlib
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from predjax.radar.formats.composites import CLOCK, REFLECTIVITY
+from predjax.radar.formats.grey_image import IMAGE, read_grey
+from predjax.radar.formats.lazy import read_later
+from predjax.radar.formats.netcdf import build_dataset
+from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
+from predjax.radar.formats.open_files import OPEN_FILES
+from predjax.radar.formats.times import parse_stamp
+
+SUFFIXES = (".png", ".gif", ".jpg", ".jpeg")
+_STARTS = (b"\x89PNG", b"GIF8", b"\xff\xd8\xff")
+_HKO = re.compile(r"RAD(\d{12})")
+_STAMP = re.compile(r"(?<!\d)(\d{8})[-_T]?(\d{6}|\d{4})(?!\d)")
+_HKO_ATTRS = REFLECTIVITY | {"scale_factor": 70 / 255, "add_offset": -10.0}
+_HKO_REMARK = "HKO-7: the grey level p is p * 70 / 255 - 10 dBZ; what no radar sees is not marked, and counts as seen"
+_GREY_REMARK = "values are the grey levels of the images, which state no unit"
+_TIME_REMARK = "times from the names of the files, taken as UTC"
+_ORDER_REMARK = "no dates in the names of the files: frames are numbered in the order of the names"
+
+
+class ImageFrames(NamedTuple):
+    """Images of one size, one after another along a new first axis; a `lazy.Readable`."""
+
+    files: tuple[str, ...]
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    @property
+    def reads_lists(self) -> bool:
+        """Not of files."""
+        return False
+
+    def read(self, key: tuple) -> np.ndarray:
+        """Read a part; see `lazy.Readable`. Errors: ValueError, an image cannot be read, or has another size."""
+        first, *rest = key or (slice(None),)
+        chosen = self.files[first]
+        if isinstance(chosen, str):
+            return self._read(chosen)[tuple(rest)]
+        found = [self._read(file)[tuple(rest)] for file in chosen]
+        return np.stack(found) if found else np.empty(self.shape, self.dtype)[(slice(0, 0), *rest)]
+
+    def _read(self, file: str) -> np.ndarray:
+        with NETCDF_LOCK:
+            image = OPEN_FILES.get(file, read_grey).variables[IMAGE]
+        if (image.shape, image.dtype) != (self.shape[1:], self.dtype):
+            rule = f"{self.dtype} of {self.shape[1:]} like {os.path.basename(self.files[0])}"
+            raise ValueError(f"{file}: an image must be {rule}, found {image.dtype} of {image.shape}")
+        return image
+
+
+def is_image(path: str, start: bytes) -> bool:
+    """Return whether a file is an image by its first bytes, or says so by its name."""
+    return start.startswith(_STARTS) or (bool(start) and path.lower().endswith(SUFFIXES))
+
+
+def is_image_folder(path: str, start: bytes) -> bool:
+    """Return whether a folder has images and nothing else; hidden files do not count."""
+    if start:
+        return False
+    try:
+        names = [name for name in os.listdir(path) if not name.startswith(".")]
+    except OSError:
+        return False
+    return bool(names) and all(name.lower().endswith(SUFFIXES) for name in names)
+
+
+def open_image(path: str, variable: str = "") -> xr.Dataset:
+    """Open one image, whose name has its date, as a Dataset (time, y, x).
+
+    Errors: ValueError, one line with the file, the rule and what was found.
+    """
+    found = _open([path], path, variable)
+    if "time" not in found.variables:
+        raise ValueError(
+            f"{path}: its name has no date like 202606011205 or 20260601_120500: name its folder instead, whose images "
+            "are then the frames of one movie in the order of their names"
+        )
+    return found
+
+
+def open_image_folder(path: str, variable: str = "") -> xr.Dataset:
+    """Open the images of a folder as a Dataset (time, y, x), with times where their names have dates.
+
+    Errors: ValueError, one line with the file, the rule and what was found.
+    """
+    return _open([str(one) for one in pathlib.Path(path).iterdir() if not one.name.startswith(".")], path, variable)
+
+
+def _open(files: Sequence[str], path: str, variable: str) -> xr.Dataset:
+    if variable not in ("", IMAGE):
+        raise ValueError(f"{path}: there is no variable {variable!r}, only {IMAGE}")
+    dates = {file: date for file in files if (date := _find_date(file)) is not None}
+    undated = next((file for file in files if file not in dates), None)
+    if dates and undated:
+        raise ValueError(f"{undated}: its name has no date, but {next(iter(dates))} has one: keep them apart")
+    files = sorted(files, key=lambda file: (dates.get(file), _natural_order(file)))
+    hko = all(_HKO.fullmatch(pathlib.Path(file).stem) for file in files)
+    with NETCDF_LOCK:
+        first = OPEN_FILES.get(files[0], read_grey).variables[IMAGE]
+    frames = ImageFrames(tuple(files), (len(files), *first.shape), first.dtype)
+    variables = {IMAGE: read_later(("time", "y", "x"), frames, dict(_HKO_ATTRS) if hko else {})}
+    if dates:
+        times = np.array([dates[file] for file in files])
+        variables["time"] = xr.Variable(("time",), times.view("i8"), CLOCK)
+    dataset = build_dataset(variables, {}, path)
+    dataset.encoding["remarks"] = (
+        _HKO_REMARK if hko else _GREY_REMARK,
+        _TIME_REMARK if dates else _ORDER_REMARK,
+    )
+    return dataset
+
+
+def _find_date(file: str) -> np.datetime64 | None:
+    """Return the date in the name of a file, or None: digits of a year to its minutes or seconds."""
+    stem = pathlib.Path(file).stem
+    hko = _HKO.fullmatch(stem)
+    stamps = [f"20{hko[1]}"] if hko else [day + clock for day, clock in _STAMP.findall(stem)]
+    return parse_stamp(stamps[0], "YYYYmmddHHMMSS"[: len(stamps[0])], file) if len(stamps) == 1 else None
+
+
+def _natural_order(file: str) -> list[tuple[int, str]]:
+    """Return a key by which frame 2 comes before frame 10."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", os.path.basename(file))]
