@@ -12,8 +12,9 @@ from predjax.messages import one_line_messages
 from predjax.paths import expand_home, find_matches, split_paths
 from predjax.radar.config import UNITS, check_layout, check_unit_options
 from predjax.radar.formats.catalogue import FOLDER_SUFFIXES, Reading, find_format, list_suffixes, read_labels
-from predjax.radar.formats.datasets import check_engine, is_movies
+from predjax.radar.formats.datasets import is_movies
 from predjax.radar.formats.decode import check_dtype
+from predjax.radar.formats.engines import check_engine, suggest_engine
 from predjax.radar.formats.joining import join_files, warn_of_duplicates
 from predjax.radar.formats.labels import Header, read_header
 from predjax.radar.formats.lazy import find_source
@@ -100,7 +101,9 @@ def _read_files(files: list[pathlib.Path], reading: Reading) -> list[Movies]:
     if unknown is not None:
         check_not_nexrad(read_start(os.fspath(unknown)), os.fspath(unknown))
         known = ", ".join(list_suffixes())
-        raise ValueError(f"{unknown}: the format {unknown.suffix!r} is unknown; known are {known}")
+        raise ValueError(
+            f"{unknown}: the format {unknown.suffix!r} is unknown; known are {known}{suggest_engine(unknown.name)}"
+        )
     gridded = {file: None for file, one in formats.items() if reading.engine or (one and one.open)}
     found: list[Movies] = []
     for file, one in formats.items():

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from predjax.radar.formats.engines import find_options
 from predjax.radar.formats.lazy import read_later
 from predjax.radar.formats.netcdf import build_dataset
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
@@ -15,7 +16,6 @@ from predjax.radar.formats.open_files import OPEN_FILES, FileArray
 from predjax.radar.movies import DIMENSIONS
 
 _LIMITS = ("valid_min", "valid_max", "valid_range")
-_OPTIONS = {"cfgrib": {"indexpath": ""}}  # it would write an index beside each file
 
 
 def wrap_array(array: xr.DataArray) -> xr.Dataset:
@@ -35,13 +35,6 @@ def is_movies(dataset: xr.Dataset) -> bool:
     return "frames" in dataset and dataset["frames"].dims == DIMENSIONS and "source" in dataset.attrs
 
 
-def check_engine(name: str) -> None:
-    """Refuse an unknown engine of xarray. Errors: ValueError, which lists the known engines."""
-    known = sorted(xr.backends.list_engines())
-    if name and name not in known:
-        raise ValueError(f"engine must be one that xarray has installed ({', '.join(known)}), not {name!r}")
-
-
 def open_with(engine: str, path: str) -> xr.Dataset:
     """Open a file by an engine of xarray as a lazy Dataset of undecoded numbers with all variables.
 
@@ -52,9 +45,8 @@ def open_with(engine: str, path: str) -> xr.Dataset:
 
 
 def _open_file(path: str, engine: str) -> xr.Dataset:
-    options = _OPTIONS.get(engine, {})
     try:
-        opened = xr.open_dataset(path, engine=engine, chunks=None, cache=False, decode_cf=False, backend_kwargs=options)
+        opened = xr.open_dataset(path, engine=engine, chunks=None, cache=False, **find_options(engine))
     except Exception as error:  # each engine raises its own
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ValueError(f"{path}: the engine {engine} cannot open it ({reason})") from None

@@ -9,6 +9,7 @@ import xarray as xr
 
 from predjax.messages import warn_once
 from predjax.radar.formats.datasets import read_from_file
+from predjax.radar.formats.engines import list_engines
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.formats.open_files import OPEN_FILES
 
@@ -37,6 +38,7 @@ def open_zarr(path: str, variable: str = "") -> xr.Dataset:
 
 
 def _open_store(path: str) -> xr.Dataset:
+    list_engines()  # in the order in which they can be loaded together
     store = xr.open_dataset(
         path, engine="zarr", chunks=None, cache=False, decode_cf=False, backend_kwargs={"consolidated": False}
     )

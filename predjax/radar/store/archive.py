@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from predjax.radar.config import DataConfig
 from predjax.radar.formats.catalogue import GRID_SUFFIXES, Reading, is_gridded, read_labels
-from predjax.radar.formats.datasets import check_engine
+from predjax.radar.formats.engines import check_engine
 from predjax.radar.formats.joining import Joined, join_files
 from predjax.radar.formats.labels import Header
 from predjax.radar.formats.npy import read_npy
