@@ -33,9 +33,9 @@ def test_codes_become_rain_on_the_swiss_grid(tmp_path):
     expected = 12 * (10 ** ((100 - 71.5) / 20) / 316) ** (1 / 1.5)
     np.testing.assert_allclose(values[1:4, 2], [0, expected, 0], rtol=1e-6)
     assert [float(movies[axis][end]) for axis in "yx" for end in (0, -1)] == [479500, -159500, 255500, 964500]
-    assert movies.attrs["remarks"] == [
+    assert movies.attrs["remarks"][0] == (
         "MeteoSwiss: codes of the palette are mm in 5 minutes by the table of AQC and CPC; times of the names in UTC"
-    ]
+    )
 
 
 def test_the_table_gives_the_values_of_a_real_event(shared):
