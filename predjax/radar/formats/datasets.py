@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from predjax.radar.formats.composites import CLOCK
 from predjax.radar.formats.engines import find_options
 from predjax.radar.formats.lazy import read_later
+from predjax.radar.formats.name_dates import TIME_REMARK, find_date
 from predjax.radar.formats.netcdf import build_dataset
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.formats.open_files import OPEN_FILES, FileArray
@@ -41,7 +43,10 @@ def open_with(engine: str, path: str) -> xr.Dataset:
     Errors: ValueError, one line: the engine cannot open the file.
     """
     with NETCDF_LOCK:
-        return read_from_file(OPEN_FILES.get(path, _open_file, engine), path, _open_file, engine)
+        opened = OPEN_FILES.get(path, _open_file, engine)
+        found = read_from_file(opened, path, _open_file, engine)
+        found.encoding["remarks"] = opened.encoding.get("remarks", ())
+        return found
 
 
 def _open_file(path: str, engine: str) -> xr.Dataset:
@@ -52,6 +57,10 @@ def _open_file(path: str, engine: str) -> xr.Dataset:
         raise ValueError(f"{path}: the engine {engine} cannot open it ({reason})") from None
     found = encode_dataset(opened, path)  # some engines decode all the same
     found.set_close(opened.close)
+    date = find_date(path) if engine == "rasterio" else None
+    if date is not None and "time" not in found.variables:
+        found["time"] = xr.Variable((), date.view("i8"), CLOCK)
+        found.encoding["remarks"] = (TIME_REMARK,)
     return found
 
 

@@ -16,19 +16,16 @@ import xarray as xr
 from predjax.radar.formats.composites import CLOCK, REFLECTIVITY
 from predjax.radar.formats.grey_image import IMAGE, read_grey
 from predjax.radar.formats.lazy import read_later
+from predjax.radar.formats.name_dates import TIME_REMARK, find_date, is_hko
 from predjax.radar.formats.netcdf import build_dataset
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.formats.open_files import OPEN_FILES
-from predjax.radar.formats.times import parse_stamp
 
 SUFFIXES = (".png", ".gif", ".jpg", ".jpeg")
 _STARTS = (b"\x89PNG", b"GIF8", b"\xff\xd8\xff")
-_HKO = re.compile(r"RAD(\d{12})")
-_STAMP = re.compile(r"(?<!\d)(\d{8})[-_T]?(\d{6}|\d{4})(?!\d)")
 _HKO_ATTRS = REFLECTIVITY | {"scale_factor": 70 / 255, "add_offset": -10.0}
 _HKO_REMARK = "HKO-7: the grey level p is p * 70 / 255 - 10 dBZ; what no radar sees is not marked, and counts as seen"
 _GREY_REMARK = "values are the grey levels of the images, which state no unit"
-_TIME_REMARK = "times from the names of the files, taken as UTC"
 _ORDER_REMARK = "no dates in the names of the files: frames are numbered in the order of the names"
 
 
@@ -103,12 +100,12 @@ def open_image_folder(path: str, variable: str = "") -> xr.Dataset:
 def _open(files: Sequence[str], path: str, variable: str) -> xr.Dataset:
     if variable not in ("", IMAGE):
         raise ValueError(f"{path}: there is no variable {variable!r}, only {IMAGE}")
-    dates = {file: date for file in files if (date := _find_date(file)) is not None}
+    dates = {file: date for file in files if (date := find_date(file)) is not None}
     undated = next((file for file in files if file not in dates), None)
     if dates and undated:
         raise ValueError(f"{undated}: its name has no date, but {next(iter(dates))} has one: keep them apart")
     files = sorted(files, key=lambda file: (dates.get(file), _natural_order(file)))
-    hko = all(_HKO.fullmatch(pathlib.Path(file).stem) for file in files)
+    hko = all(map(is_hko, files))
     with NETCDF_LOCK:
         first = OPEN_FILES.get(files[0], read_grey).variables[IMAGE]
     frames = ImageFrames(tuple(files), (len(files), *first.shape), first.dtype)
@@ -119,17 +116,9 @@ def _open(files: Sequence[str], path: str, variable: str) -> xr.Dataset:
     dataset = build_dataset(variables, {}, path)
     dataset.encoding["remarks"] = (
         _HKO_REMARK if hko else _GREY_REMARK,
-        _TIME_REMARK if dates else _ORDER_REMARK,
+        TIME_REMARK if dates else _ORDER_REMARK,
     )
     return dataset
-
-
-def _find_date(file: str) -> np.datetime64 | None:
-    """Return the date in the name of a file, or None: digits of a year to its minutes or seconds."""
-    stem = pathlib.Path(file).stem
-    hko = _HKO.fullmatch(stem)
-    stamps = [f"20{hko[1]}"] if hko else [day + clock for day, clock in _STAMP.findall(stem)]
-    return parse_stamp(stamps[0], "YYYYmmddHHMMSS"[: len(stamps[0])], file) if len(stamps) == 1 else None
 
 
 def _natural_order(file: str) -> list[tuple[int, str]]:
