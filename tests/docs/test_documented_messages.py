@@ -38,6 +38,7 @@ CASES = [
     ({"rain.nc": rain}, ["rain.nc", "--variable", "snow"]),
     ({"levels.nc": lambda: rain().expand_dims(elevation=2)}, ["levels.nc"]),
     ({"one.nc": lambda: rain().isel(time=0, drop=True)}, ["one.nc"]),
+    ({"words.nc": lambda: rain(2).assign_coords(time=["first", "second"])}, ["words.nc"]),
     ({"order.nc": lambda: rain().isel(time=[0, 1, 2, 4, 3, *range(5, 40)])}, ["order.nc"]),
     ({"fill.nc": lambda: replace(rain(), -8888, declared=False, time=3, y=slice(3))}, ["fill.nc"]),
     ({"raw.nc": lambda: replace(rain(), -0.5, time=3, y=slice(10))}, ["raw.nc"]),

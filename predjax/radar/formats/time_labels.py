@@ -40,7 +40,7 @@ def read_dates(values: np.ndarray, attrs: dict, name: str) -> tuple[np.ndarray, 
     """
     values, units, short = np.asarray(values), str(attrs.get("units", "")).strip(), name.rpartition(": ")[2]
     if values.dtype.kind in "OUST":
-        return _read_texts(values, name), f"{short}: texts are read as dates in UTC"
+        return _read_texts(values, name), f"{short}: texts are read as dates, in UTC where they name no offset from it"
     if values.dtype.kind in "iuf" and SINCE.search(units):
         return decode_times(values, attrs, name), ""
     if values.dtype.kind in "iuf" and DAYS.fullmatch(units):

@@ -13,9 +13,10 @@ from predjax.radar.formats.decode import read_numbers
 _CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
 _STAMP = ((0, 4), (4, 6), (6, 8), (8, 10), (10, 12), (12, 14))  # of YYYYmmddHHMMSS
 SINCE = re.compile(r"\s+since\s+", re.IGNORECASE)  # in the units of CF times
-# The date from which CF times count, as it is read in full: cftime leaves out zones by name and hours without minutes.
+# The date from which CF times count, as it is read in full: cftime leaves out zones by name, hours without minutes
+# and offsets of one digit.
 _ORIGIN = re.compile(
-    r"[+-]?\d{1,4}-\d{1,2}-\d{1,2}([T ]+\d{1,2}:\d{1,2}(:\d{1,2}(\.\d*)?)?)?\s*(Z|UTC|GMT|[+-]\d{1,2}(:?\d\d)?)?", re.I
+    r"[+-]?\d{1,4}-\d{1,2}-\d{1,2}([T ]+\d{1,2}:\d{1,2}(:\d{1,2}(\.\d*)?)?)?\s*(Z|UTC|GMT|[+-]\d\d(:?\d\d)?)?", re.I
 )
 _RANGE = 8.26e18  # nanoseconds: 261 years to either side of 2000 fit in datetime64[ns]
 
