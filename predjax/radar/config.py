@@ -15,6 +15,8 @@ UNITS = ("file", "mm/h", "dBZ")
 CROP_MODES = ("random", "grid", "centre")
 SPLITS = ("auto", "movie", "time")
 ON_BAD_WINDOW = ("stop", "skip")
+# Of how files are read.
+READING = ("layout", "variable", "units", "source_units", "accumulation_period", "forcings", "path_length", "engine")
 # Of reading frames that arrive.
 FEED_OPTIONS = ("layout", "variable", "units", "source_units", "accumulation_period", "path_length", "engine")
 

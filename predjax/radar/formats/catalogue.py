@@ -57,6 +57,7 @@ class Format(NamedTuple):
     read: Callable[[pathlib.Path, Reading], Movies] | None = None
     is_composite: bool = False  # whether a file is one image, without forcings
     in_folders: bool = True  # whether such files are read when a user names their folder; else each must be named
+    name: str = ""  # as users call it; empty: the suffix of the file
 
 
 def _read_array(file: pathlib.Path, reading: Reading) -> Movies:
@@ -72,15 +73,17 @@ def _read_table(file: pathlib.Path, reading: Reading) -> Movies:
 
 
 FORMATS = (
-    Format((".npy",), read=_read_array),
-    Format((".npz",), read=_read_array),
+    Format((".npy",), read=_read_array, name="array of numpy"),
+    Format((".npz",), read=_read_array, name="arrays of numpy"),
     # The last one whose content it is: netCDF's is whatever is not another's.
-    Format((".nc", ".nc4", ".cdf", ".netcdf", *_HDF5_SUFFIXES), lambda path, start: True, open_netcdf),
-    Format(_HDF5_SUFFIXES, is_odim, open_odim, is_composite=True),
-    Format(_HDF5_SUFFIXES, is_knmi, open_knmi, is_composite=True),
-    Format(PGM_SUFFIXES, is_pgm, open_pgm, is_composite=True),
-    Format((), is_zarr, open_zarr),
-    Format((".txt", ".dat", ".data"), read=_read_table, in_folders=False),  # in folders these may be anything
+    Format((".nc", ".nc4", ".cdf", ".netcdf", *_HDF5_SUFFIXES), lambda path, start: True, open_netcdf, name="netCDF"),
+    Format(_HDF5_SUFFIXES, is_odim, open_odim, is_composite=True, name="ODIM HDF5"),
+    Format(_HDF5_SUFFIXES, is_knmi, open_knmi, is_composite=True, name="KNMI HDF5"),
+    Format(PGM_SUFFIXES, is_pgm, open_pgm, is_composite=True, name="PGM image of FMI"),
+    Format((), is_zarr, open_zarr, name="Zarr store"),
+    Format(  # in folders these may be anything
+        (".txt", ".dat", ".data"), read=_read_table, in_folders=False, name="table of strains and stresses"
+    ),
 )
 
 
@@ -140,10 +143,27 @@ def _open(file: str, reading: Reading) -> tuple[xr.Dataset, str]:
     """Open a file; return its Dataset and the variable to choose in it."""
     if reading.engine:
         return open_with(reading.engine, file), reading.variable
-    start = read_start(file)
-    found = next(one for one in reversed(FORMATS) if one.open and one.holds and one.holds(file, start))
+    found = _find_opener(file)
     assert found.open is not None, "it is one of those"
     dataset = found.open(file, reading.variable)
     if found.is_composite and reading.forcings:
         raise ValueError(f"{file}: a composite has no variable {reading.forcings[0]!r}; forcings need netCDF files")
     return dataset, "" if found.is_composite else reading.variable  # a composite has one
+
+
+def _find_opener(file: str) -> Format:
+    """Return the format of a file of frames by its content."""
+    start = read_start(file)
+    return next(one for one in reversed(FORMATS) if one.open and one.holds and one.holds(file, start))
+
+
+def name_format(file: str, engine: str = "") -> str:
+    """Return how users call the format of a file, by its content; "" where it is none of `FORMATS`."""
+    if engine:
+        return f"whatever the engine {engine} of xarray reads"
+    found = find_format(file)
+    if found is None:
+        return ""
+    with NETCDF_LOCK:
+        found = _find_opener(file) if found.open and os.path.isfile(file) else found
+    return found.name or os.path.splitext(file)[1]
