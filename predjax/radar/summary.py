@@ -121,14 +121,12 @@ class Summary:
         return f"{ends[0]} to {ends[1]} UTC, a frame every {show_duration(self.step_seconds)}{regular}"
 
     def _describe_gaps(self) -> str:
-        missing = sum(gap.missing for gap in self.gaps)
-        listed = [
-            f"{show_time(gap.before)} to {show_time(gap.after)} ({gap.missing or 'not a multiple of the step'}"
-            + (" missing)" if gap.missing else ")")
-            for gap in self.gaps[:MOST_GAPS]
-        ]
-        more = f"; and {len(self.gaps) - MOST_GAPS:,} more" if len(self.gaps) > MOST_GAPS else ""
-        return f"{len(self.gaps):,}, {_count(missing, 'frame')} missing in all: {'; '.join(listed)}{more}"
+        lines = [f"{len(self.gaps):,}, with {_count(sum(gap.missing for gap in self.gaps), 'missing frame')}:"]
+        for gap in self.gaps[:MOST_GAPS]:
+            missing = f"{gap.missing:,} missing" if gap.missing else "not a multiple of the step"
+            lines.append(f"{show_time(gap.before)} to {show_time(gap.after)}, {missing}")
+        more = [f"and {len(self.gaps) - MOST_GAPS:,} more"] if len(self.gaps) > MOST_GAPS else []
+        return "\n".join(lines + more)
 
     def _describe_pixels(self, pixels: Pixels) -> dict[str, str]:
         total = self.sizes["movie"] * self.sizes["time"]
@@ -226,10 +224,10 @@ def show_time(time: Any) -> str:
 
 
 def wrap_fact(name: str, text: str) -> list[str]:
-    """Return a name and its text as lines of at most `WIDTH` columns; only a longer word makes a longer line."""
-    wrapper = textwrap.TextWrapper(WIDTH, break_long_words=False, break_on_hyphens=False)
-    wrapper.initial_indent, wrapper.subsequent_indent = f"  {name:{NAME_WIDTH}} ", " " * (NAME_WIDTH + 3)
-    return wrapper.wrap(text)
+    """Return a name and the lines of its text, at most `WIDTH` columns wide; only a longer word makes a longer line."""
+    wrapper = textwrap.TextWrapper(WIDTH - NAME_WIDTH - 3, break_long_words=False, break_on_hyphens=False)
+    lines = [part for line in text.splitlines() for part in wrapper.wrap(line)]
+    return [f"  {'' if number else name:{NAME_WIDTH}} {line}" for number, line in enumerate(lines)]
 
 
 def _find_gaps(movies: Movies, periods: list[Period], step: Step) -> list[Gap]:

@@ -18,8 +18,9 @@ rain.nc
   unit       mm/h, 'mm h-1' in the file
   frames     1 movie of 9 frames, 2 rows x 3 columns, 1 channel
   time       2026-06-01 00:00 to 2026-06-01 00:55 UTC, a frame every 5 minutes
-  gaps       2, 3 frames missing in all: 2026-06-01 00:20 to 2026-06-01 00:35 (2 missing); 2026-06-01
-             00:45 to 2026-06-01 00:55 (1 missing)
+  gaps       2, with 3 missing frames:
+             2026-06-01 00:20 to 2026-06-01 00:35, 2 missing
+             2026-06-01 00:45 to 2026-06-01 00:55, 1 missing
   grid       pixels of 1000 m, y 1 to 0 km, x 0 to 2 km; row 0 is in the north
   projection not known: the file has no grid mapping
   coverage   83.3 % of the pixels of all 9 frames; 1 frame of them without any value
@@ -99,9 +100,11 @@ def test_a_mixed_folder(file):
 
 def test_a_value_that_cannot_be_is_a_problem(rain, tmp_path):
     rain["rain"][3, 0, 0] = 5000
-    (found,) = predjax.inspect(rain).sources
+    rain.to_netcdf(tmp_path / "high.nc")
+    (found,) = predjax.inspect(tmp_path / "high.nc").sources
     assert "between -0.01 and 2000, but a frame holds 5000" in found.problem
-    (found,) = predjax.inspect(rain.where(False, keep_attrs=True)).sources
+    rain.where(False).to_netcdf(tmp_path / "empty.nc")
+    (found,) = predjax.inspect(tmp_path / "empty.nc").sources
     assert found.problem == "no finite value in any of 9 frames looked at"
 
 
