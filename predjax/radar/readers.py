@@ -11,7 +11,14 @@ import numpy as np
 from predjax.messages import one_line_messages
 from predjax.paths import expand_home, find_matches, split_paths
 from predjax.radar.config import UNITS, check_layout, check_unit_options
-from predjax.radar.formats.catalogue import FOLDER_SUFFIXES, Reading, find_format, is_gridded, list_suffixes, read_labels
+from predjax.radar.formats.catalogue import (
+    FOLDER_SUFFIXES,
+    Reading,
+    find_format,
+    is_gridded,
+    list_suffixes,
+    read_labels,
+)
 from predjax.radar.formats.datasets import check_engine, is_movies
 from predjax.radar.formats.decode import check_dtype
 from predjax.radar.formats.joining import join_files, warn_of_duplicates
