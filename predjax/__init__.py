@@ -1,6 +1,6 @@
 """predjax: forecasts of radar movies with recurrent networks.
 
-    commands/      train, evaluate, forecast, prepare, analyse, launch, export-weights, models
+    commands/      inspect, train, evaluate, forecast, prepare, analyse, launch, export-weights, models
     jobs/          what they do, typed, for Python as well
     training/      the update and the loop around it
     nowcasts/      trained models and baselines behind one signature
@@ -30,6 +30,7 @@ _PUBLIC = {
     "Scaling": "predjax.models.scaling",
     "Forecaster": "predjax.models.forecaster",
     "make_forecaster": "predjax.models.forecaster",
+    "inspect": "predjax.jobs.inspect",
     "train": "predjax.jobs.train",
     "evaluate": "predjax.jobs.evaluate",
     "forecast": "predjax.jobs.forecast",

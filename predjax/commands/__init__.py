@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from predjax.messages import one_line, report_error
 
 COMMANDS = {
+    "inspect": "says what predjax understands of files, before anything is trained",
     "train": "trains a model on radar movies and verifies it on held-out ones",
     "evaluate": "scores a model or baselines, and writes the predicted frames",
     "forecast": "continues the newest frames of a folder, once or whenever new ones arrive",

@@ -6,9 +6,8 @@ from predjax import run_file
 from predjax.commands import one_line_errors
 from predjax.flags import Command, Group, select
 from predjax.jobs.options import PrepareOptions, RunFlags
-from predjax.radar.config import DataConfig
+from predjax.radar.config import READING, DataConfig
 
-UNITS, TIMES = ("source_units", "accumulation_period"), ("time", "time_pattern", "step")
 COMMAND = Command(
     "predjax prepare",
     "Turns an archive of netCDF files, radar composites, Zarr stores or arrays into one store, a folder that every "
@@ -16,7 +15,7 @@ COMMAND = Command(
     (
         Group("store", PrepareOptions),
         Group("store", RunFlags, ("config",)),
-        Group("reading", DataConfig, ("layout", "variable", "units", "forcings", "engine", *UNITS, *TIMES)),
+        Group("reading", DataConfig, tuple(name for name in READING if name != "path_length")),
     ),
 )
 

@@ -90,6 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with show_wait("starting"):
         from predjax.files import refuse_files
         from predjax.jobs import session
+        from predjax.jobs.inspect import describe_labels
         from predjax.jobs.train import Listener, run_training
 
     if options.gen_frm_dir:
@@ -99,6 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     session.start(flags.device)
 
     def begin(plan: "TrainingPlan", facts: dict[str, str]) -> None:
+        print(describe_labels(plan.data.sources, plan.data.length, plan.data_config), flush=True)
         if facts:
             print("\n".join(f"{name:10}{text}" for name, text in facts.items()), flush=True)
         if not options.dry_run:

@@ -8,6 +8,7 @@ from predjax import run_file
 from predjax.checkpoint_names import PRETRAINED_NAME
 from predjax.flags import REQUIRED, check_value, flag, list_flags, parse_values
 from predjax.messages import suggest
+from predjax.models.config import ModelConfig
 from predjax.nowcasts.baselines import BASELINES, check_baselines, list_usual
 from predjax.nowcasts.config import EnsembleOptions
 
@@ -214,6 +215,25 @@ class SearchOptions:
         for name in ("max_cases", "num_steps", "num_starts"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+
+
+@dataclasses.dataclass(frozen=True)
+class InspectOptions:
+    """The length of the windows that are counted, and the picture. Errors: ValueError for a length below 1."""
+
+    total_length: int = flag(ModelConfig.total_length, "observed and predicted frames of a window", metavar="FRAMES")
+    picture: str | None = flag(
+        None,
+        "draws the frame with the highest mean of the first source, with its axes (default: no picture)",
+        metavar="FILE.png",
+        kind="file",
+        place=True,
+    )
+    overwrite: bool = _overwrite("an existing picture may be replaced")
+
+    def __post_init__(self) -> None:
+        if self.total_length < 1:
+            raise ValueError(f"total_length must be at least 1 frame, not {self.total_length}")
 
 
 @dataclasses.dataclass(frozen=True)

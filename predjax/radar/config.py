@@ -18,6 +18,9 @@ CROP_MODES = ("random", "grid", "centre")
 SPLITS = ("auto", "movie", "time")
 ON_BAD_WINDOW = ("stop", "skip")
 TIMES = ("auto", "none")
+# Of how files are read.
+READING = ("layout", "variable", "units", "source_units", "accumulation_period", "forcings", "path_length", "engine")
+READING += ("time", "time_pattern", "step")
 # Of reading frames that arrive.
 FEED_OPTIONS = ("layout", "variable", "units", "source_units", "accumulation_period", "path_length", "engine")
 FEED_OPTIONS += ("time", "time_pattern", "step")

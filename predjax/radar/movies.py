@@ -130,6 +130,13 @@ def check_movies(movies: Movies) -> Movies:
 
     Errors: ValueError, one line with the source, the rule and the value found.
     """
+    check_labels(movies)
+    _check_values(movies["frames"], movies.attrs.get("source", "movies"))
+    return movies
+
+
+def check_labels(movies: Movies) -> None:
+    """Raise a ValueError unless everything but the values keeps the rules of this module; see `check_movies`."""
     source = movies.attrs.get("source", "movies")
     if "frames" not in movies:
         raise ValueError(f"{source}: movies need a variable 'frames', found {', '.join(map(str, movies)) or 'none'}")
@@ -152,8 +159,6 @@ def check_movies(movies: Movies) -> Movies:
             f"or {FORCING_DIMENSIONS[1]}, not {movies['forcings'].dims}"
         )
     _check_times(movies, source)
-    _check_values(frames, source)
-    return movies
 
 
 def check_sources(movies: Iterable[Movies]) -> Sources:

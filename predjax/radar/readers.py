@@ -11,7 +11,14 @@ import numpy as np
 from predjax.messages import one_line_messages
 from predjax.paths import expand_home, find_matches, split_paths
 from predjax.radar.config import UNITS, check_layout, check_time_options, check_unit_options
-from predjax.radar.formats.catalogue import FOLDER_SUFFIXES, Reading, find_format, list_suffixes, read_labels
+from predjax.radar.formats.catalogue import (
+    FOLDER_SUFFIXES,
+    Reading,
+    find_format,
+    is_gridded,
+    list_suffixes,
+    read_labels,
+)
 from predjax.radar.formats.datasets import is_movies
 from predjax.radar.formats.dating import AS_IN_FILE
 from predjax.radar.formats.decode import check_dtype
@@ -113,28 +120,44 @@ def _read_objects(objects: list[Named], reading: Reading) -> list[Movies]:
 
 
 def _read_files(files: list[pathlib.Path], reading: Reading) -> list[Movies]:
-    formats = {file: find_format(file) for file in files}
-    unknown = next((file for file, one in formats.items() if not (one or reading.engine or file.is_dir())), None)
-    if unknown is not None:
-        check_not_nexrad(read_start(os.fspath(unknown)), os.fspath(unknown))
-        known = ", ".join(list_suffixes())
-        raise ValueError(
-            f"{unknown}: the format {unknown.suffix!r} is unknown; known are {known}{suggest_engine(unknown.name)}"
-        )
-    gridded = {file: None for file, one in formats.items() if reading.engine or (one and one.open)}
+    gridded = {file: None for file in files if is_joined(file, reading)}
+    for file in files:
+        if file not in gridded:
+            _refuse_unknown(file)
     found: list[Movies] = []
-    for file, one in formats.items():
+    for file in files:
         if file in gridded:
             if file == next(iter(gridded)):
                 # All of these files at once, because they may be frames of one movie.
                 found += read_gridded(gridded, reading)
-        elif one and one.read:
-            found.append(one.read(file, reading))
         else:
-            if reading.time_options[:2] != AS_IN_FILE[:2]:
-                raise ValueError(f"{file}: a store keeps the times it was made with: give --time to predjax prepare")
-            found += read_store(file, reading.variable, reading.unit_options, reading.forcings)
+            found += read_alone(file, reading)
     return found
+
+
+def read_alone(file: pathlib.Path, reading: Reading) -> list[Movies]:
+    """Read a file that is not joined with others: an array, a table, a store; not yet checked."""
+    one = find_format(file)
+    if one and one.read:
+        return [one.read(file, reading)]
+    _refuse_unknown(file)
+    if reading.time_options[:2] != AS_IN_FILE[:2]:
+        raise ValueError(f"{file}: a store keeps the times it was made with: give --time to predjax prepare")
+    return read_store(file, reading.variable, reading.unit_options, reading.forcings)
+
+
+def is_joined(file: pathlib.Path, reading: Reading) -> bool:
+    """Return whether the frames of a file are joined in time with those of others."""
+    return bool(reading.engine) or is_gridded(file)
+
+
+def _refuse_unknown(file: pathlib.Path) -> None:
+    """Raise a ValueError for a file of none of the formats."""
+    if find_format(file) is None and not file.is_dir():
+        check_not_nexrad(read_start(os.fspath(file)), os.fspath(file))
+        known = ", ".join(list_suffixes())
+        hint = suggest_engine(file.name)
+        raise ValueError(f"{file}: the format {file.suffix!r} is unknown; known are {known}{hint}")
 
 
 def read_gridded(files: Iterable[str | os.PathLike], reading: Reading) -> list[Movies]:

@@ -123,7 +123,7 @@ class Page:
         assert found, f"{where}: what is {text}? Say <!-- not run: REASON --> before a block that cannot be executed"
         name, arguments = found[0], shorten(*found)
         options = dict(itertools.pairwise(arguments))
-        self._prepare(options)
+        self._prepare(options | ({"--data_path": arguments[0]} if name == "inspect" else {}))
         # A page shows several ways to make what it goes on with: the reader takes one of them.
         made = [flag for flag in WRITTEN if any(pathlib.Path(options.get(flag, "nowhere")).glob("*"))]
         if made and name in ("train", "evaluate") and not {"--resume", "--overwrite"} & set(arguments):

@@ -74,6 +74,7 @@ class Format(NamedTuple):
     read: Callable[[pathlib.Path, Reading], Movies] | None = None
     is_composite: bool = False  # whether `open` gives the frames alone, without forcings
     in_folders: bool = True  # whether such files are read when a user names their folder; else each must be named
+    name: str = ""  # as users call it; empty: the suffix of the file
 
 
 def _read_array(file: pathlib.Path, reading: Reading) -> Movies:
@@ -98,24 +99,26 @@ def _read_table(file: pathlib.Path, reading: Reading) -> Movies:
 
 
 FORMATS = (
-    Format((".npy",), read=_read_array),
-    Format((".npz",), read=_read_array),
+    Format((".npy",), read=_read_array, name="array of numpy"),
+    Format((".npz",), read=_read_array, name="arrays of numpy"),
     # The last one whose content it is: netCDF's is whatever is not another's.
-    Format((".nc", ".nc4", ".cdf", ".netcdf", *_HDF5_SUFFIXES), lambda path, start: True, open_netcdf),
-    Format(_HDF5_SUFFIXES, is_odim, open_odim, is_composite=True),
-    Format(_HDF5_SUFFIXES, is_knmi, open_knmi, is_composite=True),
-    Format(PGM_SUFFIXES, is_pgm, open_pgm, is_composite=True),
-    Format(_HDF5_SUFFIXES, is_sevir, open_sevir, is_composite=True),
-    Format(_HDF5_SUFFIXES, is_rydl, open_rydl, is_composite=True),
-    Format(_HDF5_SUFFIXES, is_diffcast, open_diffcast, is_composite=True),
-    Format((".npz",), is_meteonet, open_meteonet, is_composite=True),
-    Format((".npz",), is_taxibj, open_taxibj, is_composite=True),
+    Format((".nc", ".nc4", ".cdf", ".netcdf", *_HDF5_SUFFIXES), lambda path, start: True, open_netcdf, name="netCDF"),
+    Format(_HDF5_SUFFIXES, is_odim, open_odim, is_composite=True, name="ODIM HDF5"),
+    Format(_HDF5_SUFFIXES, is_knmi, open_knmi, is_composite=True, name="KNMI HDF5"),
+    Format(PGM_SUFFIXES, is_pgm, open_pgm, is_composite=True, name="PGM image of FMI"),
+    Format(_HDF5_SUFFIXES, is_sevir, open_sevir, is_composite=True, name="SEVIR"),
+    Format(_HDF5_SUFFIXES, is_rydl, open_rydl, is_composite=True, name="RYDL"),
+    Format(_HDF5_SUFFIXES, is_diffcast, open_diffcast, is_composite=True, name="movies of DiffCast"),
+    Format((".npz",), is_meteonet, open_meteonet, is_composite=True, name="MeteoNet"),
+    Format((".npz",), is_taxibj, open_taxibj, is_composite=True, name="TaxiBJ"),
     # Pictures may lie beside data in a folder, so there each must be named.
-    Format(IMAGE_SUFFIXES, is_image, open_image, is_composite=True, in_folders=False),
-    Format((".gif",), is_meteoswiss, open_meteoswiss, is_composite=True, in_folders=False),
-    Format((), is_zarr, open_zarr),
-    Format((), is_image_folder, open_image_folder, is_composite=True, in_folders=False),
-    Format((".txt", ".dat", ".data"), read=_read_table, in_folders=False),  # in folders these may be anything
+    Format(IMAGE_SUFFIXES, is_image, open_image, is_composite=True, in_folders=False, name="grey image"),
+    Format((".gif",), is_meteoswiss, open_meteoswiss, is_composite=True, in_folders=False, name="MeteoSwiss image"),
+    Format((), is_zarr, open_zarr, name="Zarr store"),
+    Format((), is_image_folder, open_image_folder, is_composite=True, in_folders=False, name="folder of grey images"),
+    Format(  # in folders these may be anything
+        (".txt", ".dat", ".data"), read=_read_table, in_folders=False, name="table of strains and stresses"
+    ),
 )
 
 
@@ -178,10 +181,27 @@ def _open(file: str, reading: Reading) -> tuple[xr.Dataset, str]:
     """Open a file; return its Dataset and the variable to choose in it."""
     if reading.engine:
         return open_with(reading.engine, file), reading.variable
-    start = read_start(file)
-    found = next(one for one in reversed(FORMATS) if one.open and one.holds and one.holds(file, start))
+    found = _find_opener(file)
     assert found.open is not None, "it is one of those"
     dataset = found.open(file, reading.variable)
     if found.is_composite and reading.forcings:
         raise ValueError(f"{file}: its format has no variable {reading.forcings[0]!r}; forcings need netCDF files")
     return dataset, "" if found.is_composite else reading.variable  # a composite has one
+
+
+def _find_opener(file: str) -> Format:
+    """Return the format of a file of frames by its content."""
+    start = read_start(file)
+    return next(one for one in reversed(FORMATS) if one.open and one.holds and one.holds(file, start))
+
+
+def name_format(file: str, engine: str = "") -> str:
+    """Return how users call the format of a file, by its content; "" where it is none of `FORMATS`."""
+    if engine:
+        return f"whatever the engine {engine} of xarray reads"
+    found = find_format(file)
+    if found is None:
+        return ""
+    with NETCDF_LOCK:
+        found = _find_opener(file) if found.open and os.path.isfile(file) else found
+    return found.name or os.path.splitext(file)[1]

@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -34,11 +34,15 @@ class Joined(NamedTuple):
     spare_places: np.ndarray
 
 
-def join_files(headers: Iterable[Header]) -> list[Joined]:
+def join_files(
+    headers: Iterable[Header], refused: Callable[[list[Header], ValueError], object] | None = None
+) -> list[Joined]:
     """Join the frames of files by their labels: Movies, not yet checked, in the order of the first file of each.
 
     Files of the same grid, variable and time step are one movie, in order of time (of two frames at one time the
     first is kept). A file with a movie dimension, and one without times, stands alone.
+
+    Errors: ValueError, files that cannot be joined; `refused` gets them with the error instead, and others are joined.
     """
     grids: list[Grid] = []
     groups: dict[tuple, list[Header]] = {}
@@ -49,7 +53,15 @@ def join_files(headers: Iterable[Header]) -> list[Joined]:
         # One grid object for thousands of files.
         header = dataclasses.replace(header, grid=grids[grid])
         groups.setdefault(_group_key(header, grid, number, groups), []).append(header)
-    return [_join(headers, _source_name(headers, alone=len(groups) == 1)) for headers in groups.values()]
+    joined = []
+    for together in groups.values():
+        try:
+            joined.append(_join(together, _source_name(together, alone=len(groups) == 1)))
+        except ValueError as error:
+            if refused is None:
+                raise
+            refused(together, error)
+    return joined
 
 
 def _group_key(header: Header, grid: int, number: int, groups: dict) -> tuple:

@@ -78,7 +78,7 @@ def make_table() -> np.ndarray:
     """Return the rain of every code in mm; NaN is no data.
 
     >>> make_table()[[0, 100, 255]].round(3)
-    array([0.   , 0.192, nan])
+    array([0.   , 0.192,   nan])
     """
     values = (10 ** ((np.arange(256) - 71.5) / 20) / 316) ** (1 / 1.5)
     values[[0, 1, *range(251, 255)]] = 0

@@ -75,6 +75,7 @@ def test_frames_and_labels(tmp_path, frames):
     np.testing.assert_array_equal(movies.frames.values, frames[None, ..., None])
     assert movies.frames.attrs == {
         "units": "mm/h",
+        "units_on_disk": "mm/h",
         "standard_name": "rainfall_rate",
         "long_name": "rain",
         "variable": "rain",

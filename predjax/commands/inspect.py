@@ -1,0 +1,43 @@
+"""`predjax inspect`: say what predjax understands of files before anything is trained."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from predjax.commands import one_line_errors
+from predjax.flags import Command, Group, flag, parse, select
+from predjax.jobs.options import InspectOptions
+from predjax.messages import show_wait
+from predjax.radar.config import READING, DataConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class Flags:
+    """The data to inspect."""
+
+    data_path: tuple[str, ...] = flag((), "files, folders, globs", metavar="PATH", kind="paths", positional="+")
+
+
+COMMAND = Command(
+    "predjax inspect",
+    "Says what predjax understands of files: format, variable, unit, times and gaps, grid, coverage, values, windows; "
+    "what was taken for what; which files cannot be read, and why. Writes nothing but the picture that is asked for.",
+    (
+        Group("data", Flags),
+        Group("data", InspectOptions),
+        Group("reading", DataConfig, READING),
+        Group("windows", DataConfig, ("window_stride", "crop", "crop_mode")),
+    ),
+)
+
+
+@one_line_errors
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command: exit code 2 where no file can be read. Errors: see `one_line_errors`."""
+    values = parse(COMMAND, arguments)
+    options, config = InspectOptions(**select(InspectOptions, values)), DataConfig(**select(DataConfig, values))
+    with show_wait("starting"):
+        from predjax.jobs.inspect import run_inspection
+
+    found = run_inspection(values["data_path"], options, config)
+    print(found)
+    return 0 if found.sources else 2
