@@ -52,7 +52,7 @@ def test_days_have_fractions():
     dates, remark = read_dates(numbers, {"units": "day as %Y%m%d.%f"}, NAME)
     np.testing.assert_array_equal(dates, FIVE)
     assert remark == "time: numbers in 'day as %Y%m%d.%f' are read as dates in UTC"
-    with pytest.raises(ValueError, match="cannot be dates, found .* float32"):
+    with pytest.raises(ValueError, match=r"cannot be dates, found .* float32"):
         read_dates(numbers.astype("f4"), {"units": "day as %Y%m%d.%f"}, NAME)
 
 
@@ -78,13 +78,13 @@ def test_days_have_fractions():
     ],
 )
 def test_what_may_be_something_else_is_not_a_date(values, units):
-    with pytest.raises(NotDates, match="^a.nc: time holds .*, which are no dates$"):
+    with pytest.raises(NotDates, match=r"^a\.nc: time holds .*, which are no dates$"):
         read_dates(np.array(values), {"units": units}, NAME)
 
 
 @pytest.mark.parametrize("values", [["2026-06-01T00:00", ""], ["NaT"], [202606012205.0, np.nan]])
 def test_a_missing_time_is_refused(values):
-    with pytest.raises(ValueError, match="a.nc: time: a time is missing"):
+    with pytest.raises(ValueError, match=r"a\.nc: time: a time is missing"):
         read_dates(np.array(values), {}, NAME)
 
 
