@@ -9,6 +9,7 @@ import pytest
 
 from predjax.radar.forecasts import match_forecasts, read_forecasts
 from predjax.radar.readers import read_movies
+from predjax.radar.windows.runs import find_periods
 
 
 @pytest.fixture(scope="module")
@@ -17,14 +18,15 @@ def make(shared, tmp_path_factory):
     made = {}
 
     def make(name, *arguments):
-        if name not in made:
-            made[name] = tmp_path_factory.mktemp(name)
+        case = (name, *arguments)
+        if case not in made:
+            made[case] = tmp_path_factory.mktemp(name)
             script = shared / "cases" / f"{name}.py"
             if not script.is_file():
                 pytest.skip(f"no {script}")
-            with mock.patch.object(sys, "argv", [str(script), str(made[name]), *map(str, arguments)]):
+            with mock.patch.object(sys, "argv", [str(script), str(made[case]), *map(str, arguments)]):
                 runpy.run_path(str(script))
-        return made[name]
+        return made[case]
 
     return make
 
@@ -186,3 +188,36 @@ def test_published_archives_are_read(make, name, shape, units, step, greatest):
     assert movies.attrs.get("step_seconds") == step
     assert np.nanmax(movies.frames.values) == pytest.approx(greatest, rel=1e-3)
     assert movies.attrs["remarks"]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "runs", "remark"),
+    [
+        ("iso_string_time", (), [30, 30], "time: texts are read as dates, in UTC where they name no offset from it"),
+        ("iso_single_frames", (), [30], "time: texts are read as dates, in UTC where they name no offset from it"),
+        ("stamp_int_time", (), [30, 30], "time: numbers YYYYMMDDHHMM are read as dates in UTC"),
+        ("feed", (), [16], None),
+        ("feed", ("jump",), [15, 1], None),
+        (
+            "feed",
+            ("jitter",),
+            [16],
+            "the times are not equally spaced: a step of 300 s is taken, times may be off by 45 s; --step sets it",
+        ),
+        ("archive", (), [96, 96], None),
+    ],
+)
+def test_times(make, name, arguments, runs, remark):
+    (movies,) = read_movies(make(name, *arguments))
+    assert movies.attrs["step_seconds"] == 300 and movies.time.values[0, 0] >= np.datetime64("2026-06-01")
+    assert [period.frames for period in find_periods([movies])] == runs
+    assert movies.attrs["remarks"] == ([remark] if remark else [])
+
+
+@pytest.mark.filterwarnings("ignore:Consolidated metadata")
+def test_mlcast_zarr(make):
+    pytest.importorskip("zarr")
+    folder = make("mlcast_zarr")
+    for store in ("v2", "v3"):
+        (movies,) = read_movies(folder / f"{store}.zarr")
+        assert [period.frames for period in find_periods([movies])] == [20, 23, 14]

@@ -137,3 +137,23 @@ def test_what_many_files_are_taken_for_is_said_once(tmp_path, caplog):
     said = "frame_00.nc: -3 is taken as no coverage, though nothing declares it: 8 of 64 pixels so far"
     assert [record.getMessage() for record in caplog.records] == [said]
     assert np.isnan(take(feed, 2)[0]["frames"].values).sum() == 24
+
+
+def test_a_feed_whose_times_jitter_is_followed(tmp_path, caplog):
+    for number, late in enumerate((0, 12, 3, 19, 7)):
+        path = write(tmp_path, number)
+        with xr.open_dataset(path) as data:
+            shifted = data.load().assign_coords(time=data["time"] + np.timedelta64(late, "s"))
+        shifted.to_netcdf(path)
+    feed = Feed(tmp_path)
+    feed.scan()
+    newest = feed.times()[-1]
+    step = feed.find_step(newest)
+    feed.find_step(newest)
+    assert step.seconds == 300 and caplog.text.count("times may be off by 45 s") == 1
+    movies, filled = feed.take(newest, 4, step, mean)
+    assert values(movies) == [1, 2, 3, 4] and not filled
+    np.testing.assert_array_equal(movies["time"].values[0], feed.times()[1:])
+    given = Feed(tmp_path, step="5min")
+    given.scan()
+    assert given.find_step(newest) == Step.given(300.0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from predjax.radar.formats.lazy import read_later
-from predjax.radar.movies import DIMENSIONS, build_movies, check_movies, check_together, has_times
+from predjax.radar.movies import DIMENSIONS, build_movies, check_movies, check_together, give_step, has_times
 
 
 def make(values=None, units="mm/h", minutes=(0, 5, 10), source="a.nc"):
@@ -129,3 +129,19 @@ def test_only_a_few_frames_are_looked_at():
     movies = make(read_later(DIMENSIONS, Spy()), minutes=np.arange(1000) * 5)
     check_movies(movies)
     assert len(looked_at) == 8 and looked_at[0] == 0 and looked_at[-1] == 999
+
+
+def test_a_step_that_is_given_is_that_of_the_movies():
+    times = np.datetime64("2020-01-01", "ns") + np.array([[0, 280, 600]]) * np.timedelta64(1, "s")
+    labels = {"attrs": {"units": "mm/h"}, "source": "a.nc", "files": ["a.nc"]}
+    movies = build_movies(np.zeros((1, 3, 2, 2, 1), np.float32), {"time": times}, **labels)
+    assert movies.attrs["remarks"][0].startswith("the times are not equally spaced: a step of 300 s is taken")
+    given = give_step(movies, "5min")
+    assert given.attrs["step_seconds"] == 300 and give_step(movies, "") is movies
+    assert given.attrs["remarks"] == ["the step is 300 s as given, times may be off by 45 s"]
+    with pytest.raises(
+        ValueError, match=r"a\.nc: no two frames are 600 s apart, as --step says: the step found is 300"
+    ):
+        give_step(movies, "10min")
+    numbered = give_step(build_movies(np.zeros((1, 3, 2, 2, 1), np.float32), **labels), "300s")
+    assert numbered.attrs["step_seconds"] == 300 and numbered.attrs["remarks"] == ["the step is 300 s as given"]

@@ -101,7 +101,8 @@ def _encode(variable: xr.Variable, coordinates: str) -> xr.Variable:
                 attrs[key] = _unpack_limits(attrs[key], key, scale, offset)
     plain.attrs, plain.encoding = attrs, {}
     if _has_zone(variable):  # neither numpy nor CF numbers know one: texts with offsets from UTC do
-        texts = [date.isoformat() for date in np.asarray(variable.values, object).flat]
+        dates = variable.values.flat if isinstance(variable.dtype, np.dtype) else variable.to_index()
+        texts = [date.isoformat() for date in dates]
         plain = xr.Variable(variable.dims, np.array(texts, object).reshape(variable.shape), attrs)
     elif variable.dtype.kind in "mMO":
         with contextlib.suppress(ValueError, TypeError):  # what cannot be encoded is refused where it is needed
@@ -111,7 +112,9 @@ def _encode(variable: xr.Variable, coordinates: str) -> xr.Variable:
 
 def _has_zone(variable: xr.Variable) -> bool:
     """Return whether a variable holds dates with a time zone."""
-    if isinstance(variable.dtype, np.dtype) and variable.dtype.kind != "O":
+    if not isinstance(variable.dtype, np.dtype):
+        return getattr(variable.dtype, "tz", None) is not None  # a coordinate of pandas
+    if variable.dtype.kind != "O":
         return False
     first = variable[(slice(1),) * variable.ndim].values
     return any(getattr(one, "tzinfo", None) is not None for one in np.asarray(first, object).flat)

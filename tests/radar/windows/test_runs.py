@@ -23,6 +23,12 @@ def test_one_percent_of_the_step_is_no_gap():
     assert lengths(find_periods([build(times=[[0, 5.06, 10.06, 15.06]])])) == [1, 3]
 
 
+def test_times_that_jitter_are_no_gaps_and_gaps_stay_gaps():
+    movies = build(times=[[0, 5.3, 10, 14.8, 25, 30.2]])
+    movies.attrs["step_tolerance"] = 0.15
+    assert lengths(find_periods([movies])) == [4, 2]
+
+
 def test_numbered_frames_have_no_gap():
     assert find_periods([build(2, 7), build(1, 3)]) == [Period(0, 0, 0, 7), Period(0, 1, 0, 7), Period(1, 0, 0, 3)]
 
