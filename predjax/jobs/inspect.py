@@ -131,7 +131,8 @@ def _look(movies: Movies, seconds: float, length: int, config: DataConfig) -> Su
         values = np.array([pixels.low, pixels.high])
         check_range(values, movies["frames"].attrs["units"], source, "a frame holds")
         if not pixels.brightest:
-            raise ValueError(f"no finite value in any of {pixels.frames + pixels.unreadable} frames looked at")
+            looked = f"no finite value in any of {pixels.frames + pixels.unreadable} frames looked at"
+            raise ValueError(pixels.reason or looked)
     except ValueError as error:
         problem = str(error).removeprefix(f"{source}: ")
     return dataclasses.replace(summarise(movies, length, config, pixels), problem=problem)
