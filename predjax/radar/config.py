@@ -2,7 +2,6 @@
 
 import dataclasses
 import datetime
-import re
 
 from predjax.flags import flag
 from predjax.messages import suggest
@@ -24,16 +23,14 @@ READING += ("time", "time_pattern", "step")
 # Of reading frames that arrive.
 FEED_OPTIONS = ("layout", "variable", "units", "source_units", "accumulation_period", "path_length", "engine")
 FEED_OPTIONS += ("time", "time_pattern", "step")
-_SECONDS = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600}
 
 
 def read_step(step: str) -> float | None:
     """Return the seconds of a time step such as "5min", "300s" or "1h"; None for "". Errors: ValueError."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([a-z]+?)s?", step.strip().lower())
-    seconds = float(match[1]) * _SECONDS.get(match[2], 0) if match else 0
+    seconds = read_duration(step) if step else None
     if step and not seconds:
         raise ValueError(f"step must be a time such as 5min, 300s or 1h, not {step!r}")
-    return seconds or None
+    return seconds
 
 
 def check_time_options(time: str, time_pattern: str, step: str) -> None:
