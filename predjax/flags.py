@@ -274,7 +274,7 @@ def from_dict(config_class: type, values: Mapping[str, Any]) -> Any:
     fields = {}
     for name, value in values.items():
         element, is_tuple = _element_type(hints[name])
-        if element in KINDS and value is not None:
+        if element in KINDS and value is not None and _has_one_type(hints[name]):
             value = check_value(Flag(name, element, is_tuple, None, metadata[name]), value)
         if isinstance(element, type) and dataclasses.is_dataclass(element) and isinstance(value, dict):
             value = from_dict(element, value)
@@ -282,6 +282,12 @@ def from_dict(config_class: type, values: Mapping[str, Any]) -> Any:
             value = tuple(value)
         fields[name] = value
     return config_class(**fields)
+
+
+def _has_one_type(annotation: Any) -> bool:
+    """Return whether all values of a field, besides None, have one type."""
+    several = typing.get_origin(annotation) in (types.UnionType, typing.Union)
+    return not several or len(set(typing.get_args(annotation)) - {type(None)}) == 1
 
 
 def _element_type(annotation: Any) -> tuple[Any, bool]:

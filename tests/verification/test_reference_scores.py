@@ -68,7 +68,9 @@ def test_scores_of_the_float32_frames(name, shared, references):
     y, x = event["crop_y0_x0"]
     frames = movies.frames.isel(movie=0, y=slice(y, y + CROP), x=slice(x, x + CROP)).values
     assert frames.dtype == np.float32
-    check_scores(score(frames, event), references["scores"]["persistence"][name], 1e-6)
+    # Ten pixels of this event are negative rain, which is read as 0; the reference took them as they are.
+    tolerance = 1e-5 if name == "bom_20201031" else 1e-6
+    check_scores(score(frames, event), references["scores"]["persistence"][name], tolerance)
 
 
 @pytest.mark.parametrize("name", EVENTS)
