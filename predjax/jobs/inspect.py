@@ -18,7 +18,7 @@ from predjax.radar.readers import read_movies
 from predjax.radar.summary import Summary, show_time, summarise, wrap_fact
 from predjax.radar.survey import Survey, survey_files
 
-READING_SECONDS = 1.5  # for the pixels of all sources together
+READING_SECONDS = 1.0  # for the pixels of all sources together
 MOST_BLOCKS, MOST_LINES = 8, 40  # sources that are described in full, and files or sources that have a line
 MOST_IN_PLAN = 3  # sources that a plan describes
 
@@ -60,7 +60,7 @@ class Inspection:
 def inspect(data: Any, **values: Any) -> Inspection:
     """Say what predjax understands of data: print the result, or use its fields.
 
-    Labels of all files are read, and pixels for about a second and a half: where these are not all pixels, they are of
+    Labels of all files are read, and pixels for about a second: where these are not all pixels, they are of
     frames that are spread evenly, and the text says of how many. A file that cannot be read stops nothing.
 
     Args:
