@@ -9,8 +9,9 @@ import numpy as np
 from predjax.models.config import ModelConfig
 from predjax.models.forecaster import make_forecaster
 
-# The patches of the frames of which shapes are found; only layer norm has parameters that depend on them.
-_PATCHES = 16
+# The patches along the side of the frames of which shapes are found: axes that differ follow the size of the frames, as
+# those of layer norm and of the peepholes of MIM do.
+_PATCHES = 16, 24
 _BUILD_ERRORS = (ValueError, TypeError, OverflowError, MemoryError, RecursionError, ArithmeticError, LookupError)
 
 
@@ -30,20 +31,23 @@ def check_parameters(config: ModelConfig, params: Mapping[str, Mapping[str, np.n
             raise ValueError(f"the parameter {name} holds {array[~np.isfinite(array)].flat[0]}")
     if len(config.num_hidden) > len(given):
         raise ValueError(f"num_hidden has {len(config.num_hidden)} layers, there are {len(given)} parameters")
-    needed = _find_shapes(config)
+    needed, other = _find_shapes(config, _PATCHES[0]), None
     for name in sorted(given.keys() ^ needed.keys()):
         raise ValueError(f"the parameter {name} is {'unknown to the model' if name in given else 'missing'}")
     for name, shape in needed.items():
         found = given[name].shape
         expected = shape if networks == 1 else (networks, *shape)
-        tied = config.layer_norm and name.split("/")[-2].startswith("norm")  # to the size of the frames
-        if (found[-1:], len(found)) != (expected[-1:], len(expected)) if tied else found != expected:
+        if found == expected:
+            continue
+        other = other or _find_shapes(config, _PATCHES[1])
+        free = [False] * (len(expected) - len(shape)) + [one != two for one, two in zip(shape, other[name])]
+        if len(found) != len(expected) or any(a != b and not any_size for a, b, any_size in zip(found, expected, free)):
             raise ValueError(f"the parameter {name} has the shape {found}, the model needs {expected}")
 
 
-def _find_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of all parameters by name; nothing is computed."""
-    side = 1 if config.spec.forecaster else config.patch_size * _PATCHES
+def _find_shapes(config: ModelConfig, patches: int) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of all parameters by name, for frames of so many patches a side; nothing is computed."""
+    side = 1 if config.spec.forecaster else config.patch_size * patches
     frames = jax.ShapeDtypeStruct((1, config.total_length, side, side, config.img_channel), np.float32)
     forcings: Any = None
     if config.num_action_ch:

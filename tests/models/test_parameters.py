@@ -26,6 +26,7 @@ def make(config, height=8, width=12, seed=0):
     [
         CONFIG,
         ModelConfig("predrnn", num_hidden=(4, 4), filter_size=3, layer_norm=True),
+        ModelConfig(**with_usual({"model_name": "mim", "num_hidden": (4, 4), "filter_size": 3})),
         ModelConfig(**with_usual({"model_name": "action_cond_predrnn", "num_hidden": (4, 4), "num_action_ch": 2})),
         ModelConfig("s5", num_hidden=(4,), residual=True, scales=3, coordinates="moving"),
         ModelConfig(**with_usual({"model_name": "gru", "num_hidden": (4,), "task": "sequence", "num_action_ch": 3})),

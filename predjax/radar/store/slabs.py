@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from predjax.radar.formats.lazy import cut_frames, find_codes, find_tally
+from predjax.radar.formats.possible_values import Tally, add_counts
 from predjax.radar.store.archive import Bad, Source
 from predjax.radar.store.packing import Packing, choose_packing
 
@@ -88,23 +89,30 @@ def read_slab(reader: Reader, start: int, stop: int, skip: bool) -> Slab:
       ValueError: a frame cannot be read, and `skip` is not set or the source is not divisible.
       OSError: from the operating system.
     """
-    kept, bad, tally = np.arange(start, stop), list[Bad](), find_tally(reader.frames)
-    assert tally is not None, "a reader decodes the frames"
-    tally.clear()
+    kept, bad, tallies = np.arange(start, stop), list[Bad](), _find_tallies(reader)
+    for tally in tallies:
+        tally.clear()
     try:
         found, values = _read(reader, reader.frames, start, stop)
     except ValueError:
         if not (skip and reader.source.divisible):
             raise
-        tally.clear()
+        for tally in tallies:
+            tally.clear()
         found, values, kept, bad = _read_one_by_one(reader, start, stop)
-    changed = tally.counts()
+    changed = add_counts(tally.counts() for tally in tallies)
     differing, more = _compare(reader, values, kept, skip)
     if reader.packing.values is None:
         return Slab(found, values, kept, differing, 0, bad + more, changed)
     assert reader.packing.table is not None, "a ladder has one"
     numbers, clipped = reader.packing.encode(values)
     return Slab(numbers, reader.packing.table[numbers], kept, differing, clipped, bad + more, changed)
+
+
+def _find_tallies(reader: Reader) -> set[Tally]:
+    """Return the tallies of the frames and of the spare ones: one here, and two where a reader came from elsewhere."""
+    frames = [reader.frames] if reader.spare is None else [reader.frames, reader.spare]
+    return {tally for one in frames if (tally := find_tally(one))}
 
 
 def _read(reader: Reader, frames: xr.Variable, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
