@@ -18,6 +18,9 @@ SAMPLE = ROOT / "data" / "radar_movies.nc"
 pytestmark = pytest.mark.usefixtures("one_animation")
 OF_DIFFERENT_KINDS = ("action_cond_predrnn_v2", "predrnn_pp", "mim", "gru", "unitary", "conv_s5")
 SHORT = ("conv_s5", "action_cond_predrnn_v2")  # in the default suite
+# Relatives of models that CI trains: run by hand before a release.
+RELATED = "leaky_elman wilson_cowan ind_rnn gated_antisymmetric nn_rnn hetero_co_rnn simple_ct_rnn".split()
+RELATED += ["action_cond_predrnn", "lru"]
 ELSEWHERE = {"physical": "test_sequences", "tidhy": "test_tidhy"}  # they are not for maps
 OPTIONS = {
     "lru": {"dropout": 0.1},
@@ -57,8 +60,14 @@ def test_models_of_each_kind_train_go_on_forecast_and_export(name, movies, tmp_p
     assert len(list(frames.iterdir())) == 4
 
 
-@pytest.mark.ci
-@pytest.mark.parametrize("name", [name for name in MODELS if name not in {*ELSEWHERE, *OF_DIFFERENT_KINDS}])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in RELATED else pytest.mark.ci)
+        for name in MODELS
+        if name not in {*ELSEWHERE, *OF_DIFFERENT_KINDS}
+    ],
+)
 def test_every_other_model_trains_and_forecasts(name, movies, tmp_path, capsys):
     run = train_two(name, movies, tmp_path)
     one, other = (checkpoint.load(step_path(run, number))[0] for number in (1, 2))

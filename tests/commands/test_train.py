@@ -126,22 +126,22 @@ def test_the_command_of_the_original_jax_port_runs(tmp_path):
         -u train.py --model_name predrnn --num_hidden 16,16,16,16,16 --num_layers 5 --patch_size 4 --img_channel 1
         --img_width 40 --total_length 5 --input_length 4 --lr 0.001 --batch_size 16 --reverse_scheduled_sampling 0
         --decouple_beta 0.1 --save_dir {tmp_path}/checkpoints --visual 1 --max_iterations 3
+        --test_fraction 0 --max_valid_cases 2
     """
     result = run_alone(*script.split())
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "checkpoints" / "visual" / "decoupling.png").is_file()
 
 
-@pytest.mark.ci
 @pytest.mark.parametrize(
     ("files", "flags"),
     [
-        ("bom_frames/*.nc", "--crop 64"),
-        ("knmi_20100826.nc", "--crop 64"),
-        ("fmi_20160928.nc", "--crop 64"),
+        pytest.param("bom_frames/*.nc", "--crop 64", marks=pytest.mark.ci),
+        pytest.param("knmi_20100826.nc", "--crop 64", marks=pytest.mark.slow),
+        pytest.param("fmi_20160928.nc", "--crop 64", marks=pytest.mark.slow),
     ],
 )
-def test_files_of_met_offices(shared, tmp_path, files, flags):
+def test_files_of_met_offices(shared, tmp_path, files, flags, unverified):
     data, run = shared / "radar" / files, tmp_path / "run"
     tiny = "--num_hidden 4,4 --filter_size 3 --patch_size 8 --input_length 4 --total_length 8 --batch_size 4"
     flags += " --n_gpu 1 --max_iterations 3"
