@@ -25,7 +25,7 @@ MOST_IN_PLAN = 3  # sources that a plan describes
 
 @dataclasses.dataclass(frozen=True)
 class Inspection:
-    """What predjax understands of data; its text says it in lines."""
+    """The findings of an inspection; `str()` gives them as lines of text."""
 
     sources: list[Summary]
     unreadable: dict[str, str]  # the reason for each file that cannot be read, by its path

@@ -1,4 +1,4 @@
-"""The period of accumulations: what tells it, and whether it can be that of the frames."""
+"""The period of accumulations: the labels that state it, and checks of it against the frames."""
 
 import itertools
 import re
@@ -138,7 +138,7 @@ def _overlaps(period: Period, step: float) -> bool:
 
 
 def check_sums(movies: Movies, name: str) -> list[str]:
-    """Look whether accumulations of which only the time step is known are sums of one step each.
+    """Check whether accumulations are sums of one time step each, where nothing but the step is known of them.
 
     In at most 4 times 24 frames, the first with enough rain decide. Of sums of one step a good part of the pixels that
     become wet are dry again in the next frame (14 % to 62 % in pieces of six radar events in Australia and Europe); of

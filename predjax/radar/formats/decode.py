@@ -139,7 +139,7 @@ class Decoder:
 
 
 class _Table(NamedTuple):
-    """What each number of 8 or 16 bits means, by its bit pattern."""
+    """The meanings of all numbers of 8 or 16 bits, by bit pattern."""
 
     values: np.ndarray  # float32
     kinds: np.ndarray | None  # as of `possible_values.sort_values`

@@ -122,5 +122,5 @@ def _open(files: Sequence[str], path: str, variable: str) -> xr.Dataset:
 
 
 def _natural_order(file: str) -> list[tuple[int, str]]:
-    """Return a key by which frame 2 comes before frame 10."""
+    """Return a sorting key that puts frame 2 before frame 10."""
     return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", os.path.basename(file))]

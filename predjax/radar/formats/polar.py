@@ -23,7 +23,7 @@ def check_not_polar(dataset: xr.Dataset, name: str, file: str) -> None:
 
 
 def check_none_polar(dataset: xr.Dataset, file: str) -> None:
-    """Refuse a Dataset of which a variable is a polar sweep, in a group as well; see `check_not_polar`."""
+    """Refuse a Dataset that has a polar sweep, at its top or in a group; see `check_not_polar`."""
     for name, one in dataset.variables.items():
         if one.ndim >= 2:
             check_not_polar(dataset, str(name), file)
