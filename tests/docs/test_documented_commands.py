@@ -48,8 +48,9 @@ LARGEST = {
     "--max_cases": 2, "--num_save_samples": 1, "--num_movies": 8, "--length": 300, "--n_gpu": 1,
     "--input_length": 4, "--total_length": 12, "--num_steps": 4,
 }  # fmt: skip
+LAYERS = 2  # of a documented stack; equal stacks are compiled once
 ADDED = {
-    "train": {"--max_iterations": "2", "--batch_size": "2", "--num_hidden": "4,4", "--max_valid_cases": "2",
+    "train": {"--max_iterations": "2", "--batch_size": "2", "--num_hidden": "6,6", "--max_valid_cases": "2",
               "--num_save_samples": "1", "--n_gpu": "1", "--valid_fraction": "0.04", "--test_fraction": "0.04"},
     "evaluate": {"--max_cases": "2", "--num_save_samples": "1"},
     "synthetic": {"--num_movies": "8"},
@@ -69,7 +70,8 @@ def shorten(name: str, arguments: Sequence[str]) -> list[str]:
     short = []
     for flag, value in zip([None, *arguments], arguments):
         if flag in LARGEST:
-            value = ",".join(str(min(int(number), LARGEST[flag])) for number in value.split(","))
+            numbers = value.split(",")[:LAYERS]
+            value = ",".join(str(min(int(number), LARGEST[flag])) for number in numbers)
         short.append(value.lstrip("/"))
     # What a checkpoint fixes stays as it is there.
     fixed = FIXED if {"--resume", "--pretrained_model"} & set(arguments) else set()
