@@ -1,6 +1,7 @@
 """Latitude and longitude of projected pixels, where pyproj is installed (extra `projection`)."""
 
 import logging
+import warnings
 from types import ModuleType
 from typing import Any
 
@@ -36,6 +37,20 @@ def locate_pixels(mapping: dict, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarr
         LOG.info("some pixels are beyond the edge of the projection: no lat and lon")
         return None
     return lat, lon
+
+
+def describe_by_proj4(mapping: dict) -> str:
+    """Return the projection of a CF grid mapping, in metres, as text for PROJ; "" without pyproj, or if unknown."""
+    if mapping.get("proj4"):
+        return str(mapping["proj4"])
+    try:
+        import pyproj
+    except ImportError:
+        return ""
+    crs = _find_crs(pyproj, mapping)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of names, such as that of the datum, which the text has no place for
+        return "" if crs is None else crs.to_proj4()
 
 
 def _find_crs(pyproj: ModuleType, mapping: dict) -> Any:
