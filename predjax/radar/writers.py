@@ -106,7 +106,7 @@ def _write(file: netCDF4.Dataset, forecast: xr.Dataset) -> None:
         return
     pixels = {axis: _write_pixels(file, forecast[axis]) for axis in ("y", "x")}
     if mapping in forecast.variables:
-        found = _in_metres(forecast[mapping].attrs, max(factor for _, factor in pixels.values()))
+        found = put_in_metres(forecast[mapping].attrs, max(factor for _, factor in pixels.values()))
         if all(file[axis].units == "m" for axis in pixels):
             auxiliary = _write_places(file, found, *(values for values, _ in pixels.values())) + auxiliary
         variable = file.createVariable(mapping, "i4", ())
@@ -116,7 +116,7 @@ def _write(file: netCDF4.Dataset, forecast: xr.Dataset) -> None:
         mapping = ""
     for key, frames in forecast.data_vars.items():
         attrs = _find_attributes(frames, mapping, auxiliary)
-        for number, channel in enumerate(_channel_names(str(key), forecast["channel"].values)):
+        for number, channel in enumerate(name_channels(str(key), forecast["channel"].values)):
             _write_maps(file, channel, frames.isel(channel=number), attrs)
 
 
@@ -241,7 +241,7 @@ def _write_places(file: netCDF4.Dataset, mapping: dict, y: np.ndarray, x: np.nda
     return list(described)
 
 
-def _in_metres(found: dict, factor: float) -> dict:
+def put_in_metres(found: dict, factor: float) -> dict:
     """Return the grid mapping for coordinates in metres, which were multiplied by `factor`, as are lengths in it."""
     attrs = dict(found)
     if factor != 1:
@@ -254,7 +254,7 @@ def _in_metres(found: dict, factor: float) -> dict:
     return attrs
 
 
-def _channel_names(name: str, channels: np.ndarray) -> list[str]:
+def name_channels(name: str, channels: np.ndarray) -> list[str]:
     """Return the names of the variables: the channels' own names, or the variable's with the channel's number."""
     if len(channels) == 1:
         return [name]
