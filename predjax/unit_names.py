@@ -4,7 +4,8 @@ import functools
 import math
 import re
 import unicodedata
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "day": 86400.0}
 _LENGTHS = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "in": 25.4}  # in mm
@@ -26,6 +27,7 @@ _NO_UNIT = ("", "1", "none", "-", "~", "unitless", "dimensionless", "unknown")
 _DBZ = ("dbz", "dbze", "decibelz", "10log10(mm6m-3)", "10log10(mm6/m3)", "0.1lg(re1mm6m-3)", "0.1lg(remm6m-3)")
 _DBZ += ("decibelrelativeto1mm6m-3", "decibelrelativeto1mm6/m3")
 _LONGEST = 100  # letters of a unit
+VARIABLES = {"mm/h": "precip_intensity", "dBZ": "reflectivity"}  # names by which pysteps knows the unit of a variable
 _NUMBER = r"(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
 _POWER = r"(?:\s*\^\s*[({]?(?P<power>[+-]?\d+)[)}]?|(?P<plain>[+-]?\d+))?"
 _TOKEN = re.compile(
@@ -70,6 +72,30 @@ def is_same(unit: str, other: str) -> bool:
     """Return whether two units that are known have the same values: "mm h-1" and "kg m-2 h-1" have."""
     values = [(canonical_unit(one) == "dBZ", rate_factor(one), amount_factor(one)) for one in (unit, other)]
     return values[0] == values[1]
+
+
+def name_frames(attrs: Mapping[str, Any]) -> str:
+    """Return the name of a variable with the `attrs` of frames: the name in the data, while it says what they hold.
+
+    Frames that are another quantity than the data, such as rain rates made from reflectivity or from sums of rain, have
+    the name in VARIABLES. Frames without a name in the data are called `frames`.
+
+    >>> name_frames({"variable": "DBZH", "source_units": "dBZ", "units": "mm/h"})
+    'precip_intensity'
+    """
+    name, units = attrs.get("variable"), attrs["units"]
+    stored = _find_quantity(attrs.get("source_units") or attrs.get("units_on_disk") or units)
+    if not name or not stored or stored == _find_quantity(units):
+        return name or "frames"
+    return VARIABLES.get(units, name)
+
+
+def _find_quantity(unit: str) -> str:
+    """Return the quantity that has a unit: "reflectivity", "rate", "amount"; "" of other units."""
+    depth = read_depth(unit)
+    if depth is None:
+        return "reflectivity" if canonical_unit(unit) == "dBZ" else ""
+    return "amount" if depth.counted or not depth.seconds else "rate"
 
 
 @functools.lru_cache(maxsize=256)

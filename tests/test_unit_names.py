@@ -10,6 +10,23 @@ from predjax import unit_names
 
 
 @pytest.mark.parametrize(
+    ("attrs", "name"),
+    [
+        ({"units": "mm/h"}, "frames"),
+        ({"units": "mm/h", "variable": "rain"}, "rain"),
+        ({"units": "1", "variable": "rain", "units_on_disk": "furlong"}, "rain"),
+        ({"units": "mm/h", "variable": "TH", "units_on_disk": "dBZ"}, "precip_intensity"),  # of an older store
+        ({"units": "mm/h", "variable": "TH", "units_on_disk": "", "source_units": "dBZ"}, "precip_intensity"),
+        ({"units": "mm/h", "variable": "sum", "source_units": "mm/5min"}, "precip_intensity"),
+        ({"units": "dBZ", "variable": "sum", "source_units": "mm/s"}, "reflectivity"),
+        ({"units": "K", "variable": "t", "source_units": "mm"}, "t"),
+    ],
+)
+def test_frames_keep_their_name_while_it_says_what_they_hold(attrs, name):
+    assert unit_names.name_frames(attrs) == name
+
+
+@pytest.mark.parametrize(
     ("text", "name"),
     [
         *(

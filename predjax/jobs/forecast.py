@@ -24,6 +24,7 @@ from predjax.nowcasts.nowcaster import find_nowcaster
 from predjax.nowcasts.products import make_products
 from predjax.radar.config import FEED_OPTIONS
 from predjax.radar.feed import Feed
+from predjax.radar.geotiff import require_rasterio, write_geotiffs
 from predjax.radar.step import Step
 from predjax.radar.writers import write_forecast
 
@@ -116,6 +117,7 @@ def find_newest(forecasting: Forecasting) -> Any:
 
 def run(options: ForecastOptions, files: ForecastFiles) -> Outcome:
     """Forecast from the newest frames into one file. Errors: see `forecast`."""
+    _check_format(files.format)
     forecasting = open_forecasting(options)
     return write_nowcast(forecasting, find_newest(forecasting), pathlib.Path(files.output), files)
 
@@ -130,6 +132,7 @@ def watch(
 
     Errors: see `open_forecasting`; and a ValueError where another process watches into the same folder.
     """
+    _check_format(files.format)
     forecasting = open_forecasting(options)
     writing = contextlib.ExitStack()
     writing.enter_context(hold(files.output))
@@ -156,6 +159,12 @@ def write_nowcast(forecasting: Forecasting, init: Any, path: pathlib.Path, files
     return Outcome(f"{path}: {what} in {seconds:.1f} s{comment}")
 
 
+def _check_format(name: str) -> None:
+    """Raise a ValueError, before any work, where nothing can write the format."""
+    if name == "geotiff":
+        require_rasterio()
+
+
 def _write(path: pathlib.Path, forecast: Forecast, files: ForecastFiles) -> None:
     parts = {path: forecast}
     if files.per_lead:
@@ -165,8 +174,11 @@ def _write(path: pathlib.Path, forecast: Forecast, files: ForecastFiles) -> None
         for i, lead in enumerate(leads.values):
             name = path.with_name(f"{path.stem}_{lead:0{digits}d}{path.suffix}")
             parts[name] = each.isel(lead_time=slice(i, i + 1))
+    tiff = files.format == "geotiff"
+    if tiff:
+        write_geotiffs(path, forecast, overwrite=files.overwrite)
     for name, part in reversed(parts.items()):  # the whole one last: where it is, all are
-        write_forecast(name, part, overwrite=files.overwrite, layout=files.format)
+        write_forecast(name, part, overwrite=files.overwrite, layout="cf" if tiff else files.format)
 
 
 def _hold(writing: contextlib.ExitStack, outcomes: Iterator[Outcome]) -> Iterator[Outcome]:

@@ -158,7 +158,11 @@ class ForecastFiles:
     output: str = flag(
         REQUIRED, "netCDF file to write; with --watch a folder for many", metavar="FILE.nc|DIR", kind="file", place=True
     )
-    format: str = flag("cf", "names in the netCDF", choices=FORMATS)
+    format: str = flag(
+        "cf",
+        "names in the netCDF; geotiff: cf, and beside it a .tif of each variable",
+        choices=(*FORMATS, "geotiff"),
+    )
     per_lead: bool = flag(False, "also a file for each lead time, as MET reads them", switch=True)
     pictures: bool = flag(False, "also a strip of maps (.png) and an animation (.gif)", switch=True)
     overwrite: bool = _overwrite()

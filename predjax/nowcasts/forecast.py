@@ -1,7 +1,8 @@
 """The door out: predicted frames become a labelled Forecast.
 
 `Forecast` is an `xarray.Dataset` of one init time with the dimensions (lead_time, y, x, channel), and `realization`
-before them for an ensemble. It has one variable with the name, the units and the pixels of the movie that it continues.
+before them for an ensemble. It has one variable with the units and the pixels of the movie that it continues, and with
+its name while that says what the frames hold.
 """
 
 import datetime
@@ -11,6 +12,7 @@ import xarray as xr
 
 from predjax.radar.movies import Movies, has_times
 from predjax.radar.windows.index import Window
+from predjax.unit_names import name_frames
 
 Forecast = xr.Dataset
 
@@ -39,9 +41,10 @@ def to_forecast(
       source_text: what made the frames: version, checkpoint and its hash.
 
     Returns:
-      The variable with its name in the data (else `frames`) and the coordinates lead_time (whole minutes, or seconds
-      where the step is no whole minute), valid_time (lead_time), init_time, y, x, channel, the grid mapping and, for
-      members, realization (1, 2 ...). Without times in the movies the three times are frame numbers with units "1".
+      The variable, named by what it holds (see `unit_names.name_frames`), and the coordinates lead_time (whole minutes,
+      or seconds where the step is no whole minute), valid_time (lead_time), init_time, y, x, channel, the grid mapping
+      and, for members, realization (1, 2 ...). Without times in the movies the three times are frame numbers with units
+      "1".
 
     Raises:
       ValueError: frames of another shape, frames that do not fit into the movies, an unknown time step.
@@ -93,7 +96,7 @@ def to_forecast(
         projection = {k: v for k, v in movies[mapping].attrs.items() if k != "GeoTransform"}
         coords[mapping] = ((), movies[mapping].values, projection)
         attrs["grid_mapping"] = mapping
-    variable = {found.get("variable") or "frames": (dims, frames, attrs)}
+    variable = {name_frames(found): (dims, frames, attrs)}
     return xr.Dataset(variable, coords, _provenance(movies, window, method, source_text))
 
 

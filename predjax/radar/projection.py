@@ -1,6 +1,7 @@
 """Latitude and longitude of projected pixels, where pyproj is installed (extra `projection`)."""
 
 import logging
+import warnings
 from types import ModuleType
 from typing import Any
 
@@ -22,9 +23,7 @@ def locate_pixels(mapping: dict, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarr
         import pyproj
     except ImportError:
         return None
-    crs = _find_crs(pyproj, mapping)
-    if crs is not None and crs.is_bound:
-        crs = crs.source_crs  # without the step to another datum: CF's lat and lon are on the grid mapping's datum
+    crs = find_crs(mapping)
     if crs is None or not crs.is_projected:
         LOG.info("the projection %s is not known: no lat and lon", mapping.get("grid_mapping_name", "without a name"))
         return None
@@ -38,7 +37,28 @@ def locate_pixels(mapping: dict, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarr
     return lat, lon
 
 
-def _find_crs(pyproj: ModuleType, mapping: dict) -> Any:
+def describe_by_proj4(mapping: dict) -> str:
+    """Return the projection of a CF grid mapping, in metres, as text for PROJ; "" without pyproj, or if unknown."""
+    if mapping.get("proj4"):
+        return str(mapping["proj4"])
+    crs = find_crs(mapping)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of names, such as that of the datum, which the text has no place for
+        return "" if crs is None else crs.to_proj4()
+
+
+def find_crs(mapping: dict) -> Any:
+    """Return the CRS of pyproj of a CF grid mapping, on its datum; None without pyproj, or if it is unknown."""
+    try:
+        import pyproj
+    except ImportError:
+        return None
+    crs = _read_crs(pyproj, mapping)
+    # Without the step to another datum: CF's lat and lon are on the grid mapping's datum.
+    return crs.source_crs if crs is not None and crs.is_bound else crs
+
+
+def _read_crs(pyproj: ModuleType, mapping: dict) -> Any:
     """Return the pyproj CRS of a grid mapping, or None."""
     for text in (mapping[key] for key in TEXTS if mapping.get(key)):
         try:

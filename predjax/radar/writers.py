@@ -9,7 +9,8 @@ import xarray as xr
 
 from predjax.files import appearing
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
-from predjax.radar.projection import locate_pixels
+from predjax.radar.projection import describe_by_proj4, locate_pixels
+from predjax.unit_names import VARIABLES
 from predjax.units import metre_factor
 
 CONVENTIONS = "CF-1.11"
@@ -17,7 +18,6 @@ FILL_VALUE = np.float32(-9999)
 CF_UNITS = {"mm/h": "mm h-1"}  # UDUNITS reads both; the CF tables have the second
 COMPRESSION: dict[str, Any] = {"compression": "zlib", "complevel": 4, "shuffle": True}
 FORECAST_LAYOUTS = ("cf", "pysteps")
-PYSTEPS_NAMES = {"mm/h": "precip_intensity", "dBZ": "reflectivity"}
 GLOBAL_ATTRIBUTES = ("title", "institution", "source", "history", "comment", "references")
 
 
@@ -37,7 +37,9 @@ def write_forecast(
       of these is written with its coordinate, and a variable without lead times has no time. A variable that is read
       when it is indexed is read map by map.
     - The layout "pysteps" has the names that pysteps' importer looks for: `precip_intensity` (mm/h) or `reflectivity`
-      (dBZ), and `polar_stereographic` for this projection, the only one that it reads.
+      (dBZ), and `polar_stereographic` for this projection, the only one that it reads. It takes the earth for that of
+      WGS 84, whatever the file says; the attribute `proj4` of the grid mapping is the whole projection, with its earth,
+      where pyproj is installed.
 
     The file appears whole or not at all, and a missing folder is made.
 
@@ -61,21 +63,23 @@ def _rename_for_pysteps(path: str | os.PathLike, forecast: xr.Dataset) -> xr.Dat
     """Return the forecast with the names of the pysteps layout. Errors: a ValueError if the layout cannot hold it."""
     name, *others = forecast.data_vars
     units = forecast[name].attrs["units"]
-    if units not in PYSTEPS_NAMES:
-        raise ValueError(f"{path}: the pysteps layout holds {' or '.join(PYSTEPS_NAMES)}, not {units}")
+    if units not in VARIABLES:
+        raise ValueError(f"{path}: the pysteps layout holds {' or '.join(VARIABLES)}, not {units}")
     if forecast.sizes["y"] == forecast.sizes["x"] == 1:
         raise ValueError(f"{path}: the pysteps layout holds maps, not a series")
     if forecast.sizes["channel"] > 1:
         raise ValueError(f"{path}: the pysteps layout holds one channel, not {forecast.sizes['channel']}")
     if not np.issubdtype(forecast["valid_time"].dtype, np.datetime64):
         raise ValueError(f"{path}: the pysteps layout needs times, the forecast is counted in frames")
-    forecast = forecast.rename({name: PYSTEPS_NAMES[units]})
-    mapping = forecast[PYSTEPS_NAMES[units]].attrs.get("grid_mapping")
+    forecast = forecast.rename({name: VARIABLES[units]})
+    mapping = forecast[VARIABLES[units]].attrs.get("grid_mapping")
     if mapping in forecast.variables and forecast[mapping].attrs.get("grid_mapping_name") == "polar_stereographic":
-        attrs = {"false_easting": 0.0, "false_northing": 0.0} | forecast[mapping].attrs  # CF's defaults, pysteps' need
+        found = forecast[mapping].attrs
+        attrs = {"false_easting": 0.0, "false_northing": 0.0} | found  # CF's defaults, pysteps' need
+        attrs |= {"proj4": text} if (text := describe_by_proj4(found)) else {}
         forecast = forecast.rename({mapping: "polar_stereographic"}) if mapping != "polar_stereographic" else forecast
         forecast["polar_stereographic"].attrs = attrs
-        for one in (PYSTEPS_NAMES[units], *others):
+        for one in (VARIABLES[units], *others):
             forecast[one].attrs["grid_mapping"] = "polar_stereographic"
     return forecast
 
@@ -102,7 +106,7 @@ def _write(file: netCDF4.Dataset, forecast: xr.Dataset) -> None:
         return
     pixels = {axis: _write_pixels(file, forecast[axis]) for axis in ("y", "x")}
     if mapping in forecast.variables:
-        found = _in_metres(forecast[mapping].attrs, max(factor for _, factor in pixels.values()))
+        found = put_in_metres(forecast[mapping].attrs, max(factor for _, factor in pixels.values()))
         if all(file[axis].units == "m" for axis in pixels):
             auxiliary = _write_places(file, found, *(values for values, _ in pixels.values())) + auxiliary
         variable = file.createVariable(mapping, "i4", ())
@@ -112,7 +116,7 @@ def _write(file: netCDF4.Dataset, forecast: xr.Dataset) -> None:
         mapping = ""
     for key, frames in forecast.data_vars.items():
         attrs = _find_attributes(frames, mapping, auxiliary)
-        for number, channel in enumerate(_channel_names(str(key), forecast["channel"].values)):
+        for number, channel in enumerate(name_channels(str(key), forecast["channel"].values)):
             _write_maps(file, channel, frames.isel(channel=number), attrs)
 
 
@@ -237,7 +241,7 @@ def _write_places(file: netCDF4.Dataset, mapping: dict, y: np.ndarray, x: np.nda
     return list(described)
 
 
-def _in_metres(found: dict, factor: float) -> dict:
+def put_in_metres(found: dict, factor: float) -> dict:
     """Return the grid mapping for coordinates in metres, which were multiplied by `factor`, as are lengths in it."""
     attrs = dict(found)
     if factor != 1:
@@ -250,7 +254,7 @@ def _in_metres(found: dict, factor: float) -> dict:
     return attrs
 
 
-def _channel_names(name: str, channels: np.ndarray) -> list[str]:
+def name_channels(name: str, channels: np.ndarray) -> list[str]:
     """Return the names of the variables: the channels' own names, or the variable's with the channel's number."""
     if len(channels) == 1:
         return [name]

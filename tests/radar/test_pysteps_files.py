@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from predjax.commands.prepare import main as prepare
 from predjax.nowcasts.forecast import to_forecast
 from predjax.radar.forecasts import match_forecasts, read_forecasts
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.movies import build_movies
+from predjax.radar.readers import read_movies
 from predjax.radar.windows.index import Window
 from predjax.radar.writers import write_forecast
 
@@ -29,6 +31,7 @@ STEREOGRAPHIC = {
     "latitude_of_projection_origin": 90.0,
     "standard_parallel": 60.0,
 }
+SPHERE = {**STEREOGRAPHIC, "earth_radius": 6371288.0, "false_easting": 380886.31, "false_northing": 3395677.92}
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +158,87 @@ def test_pysteps_reads_what_is_laid_out_for_it(pysteps, tmp_path, units, name, m
     )
     assert [metadata[key] for key in ("x1", "x2", "y1", "y2")] == [0, 6000, 0, 8000]
     assert str(metadata["timestamps"][0]) == "2020-05-01 12:25:00"
+
+
+def make_file(name="DBZH", units="dBZ", period=None):
+    """A Dataset of five observed frames, as somebody else names them."""
+    values = np.random.default_rng(2).gamma(4.0, 5.0, (5, *SHAPE)).astype(np.float32)
+    attrs = {"units": units, "grid_mapping": "crs", "standard_name": period or "equivalent_reflectivity_factor"}
+    y, x = (1000.0 * np.arange(size) for size in SHAPE)
+    axes = {"y": ("y", y[::-1], {"units": "m"}), "x": ("x", x, {"units": "m"})}
+    coords = {"time": INIT + STEP * np.arange(5), **axes, "crs": ((), 0, SPHERE)}
+    return xr.Dataset({name: (("time", "y", "x"), values, attrs)}, coords)
+
+
+def forecast_frames(movies):
+    return to_forecast(make_values(2)[..., None], movies, Window(0, 0, 0, 0, 0), 4, "test", "predjax")
+
+
+def test_a_forecast_is_named_by_what_it_holds():
+    for name, units, wanted, expected in (
+        ("DBZH", "dBZ", "mm/h", "precip_intensity"),
+        ("DBZH", "dBZ", "dBZ", "DBZH"),
+        ("rate", "mm h-1", "dBZ", "reflectivity"),
+        ("rate", "0.1 mm/h", "mm/h", "rate"),
+    ):
+        standard = None if units == "dBZ" else "rainfall_rate"
+        (movies,) = read_movies(make_file(name, units, standard), units=wanted)
+        (found,) = forecast_frames(movies).data_vars.values()
+        long_name = {"precip_intensity": "rain rate", "reflectivity": "radar reflectivity"}.get(expected)
+        assert (found.name, found.attrs["units"], found.attrs.get("long_name")) == (expected, wanted, long_name)
+
+
+def test_sums_of_rain_become_rates_with_their_names():
+    (movies,) = read_movies(make_file("ACRR", "mm", "thickness_of_rainfall_amount"), accumulation_period="5min")
+    forecast = forecast_frames(movies)
+    found = forecast["precip_intensity"].attrs
+    assert (found["standard_name"], found["long_name"], found["units"]) == ("rainfall_rate", "rain rate", "mm/h")
+
+
+def test_a_store_of_converted_frames_remembers_what_they_were(tmp_path):
+    make_file().to_netcdf(tmp_path / "a.nc")
+    prepare(["--data_path", f"{tmp_path}/a.nc", "--output", f"{tmp_path}/store", "--units", "mm/h"])
+    for units, name in (("file", "precip_intensity"), ("dBZ", "DBZH")):
+        (movies,) = read_movies(tmp_path / "store", units=units)
+        assert list(forecast_frames(movies).data_vars) == [name]
+
+
+def test_pysteps_reads_rates_made_from_reflectivity_as_rates(pysteps, tmp_path):
+    (movies,) = read_movies(make_file("reflectivity"), units="mm/h")
+    forecast = forecast_frames(movies)
+    write_forecast(tmp_path / "a.nc", forecast)
+    with NETCDF_LOCK:
+        field, metadata = pysteps.io.import_netcdf_pysteps(str(tmp_path / "a.nc"), onerror="raise")
+    np.testing.assert_array_equal(field, forecast["precip_intensity"].values[..., 0])
+    assert metadata["unit"] == "mm/h"
+
+
+def test_rates_that_are_called_reflectivity_are_still_read(tmp_path):
+    (movies,) = read_movies(make_file("reflectivity"), units="mm/h")
+    forecast = forecast_frames(movies)
+    write_forecast(tmp_path / "a.nc", forecast.rename(precip_intensity="reflectivity"))
+    (found,) = read_forecasts(tmp_path / "a.nc")
+    assert found.movies.frames.attrs["units"] == "mm/h"
+    np.testing.assert_array_equal(found.movies.frames[0], forecast["precip_intensity"])
+
+
+def test_pysteps_takes_a_sphere_for_wgs_84_and_the_file_has_the_sphere(pysteps, tmp_path):
+    """The places are 11 km off by the projection that pysteps makes, and right by the one that the file states."""
+    import pyproj
+
+    (movies,) = read_movies(make_file())
+    forecast = forecast_frames(movies)
+    write_forecast(tmp_path / "a.nc", forecast, layout="pysteps")
+    with NETCDF_LOCK:
+        _, metadata = pysteps.io.import_netcdf_pysteps(str(tmp_path / "a.nc"), onerror="raise")
+        with xr.open_dataset(tmp_path / "a.nc", decode_timedelta=False) as file:
+            stated, lat, lon = file.polar_stereographic.attrs, file.lat.values, file.lon.values
+    assert stated["earth_radius"] == 6371288 and "+R=6371288" in stated["proj4"]
+    corner, off = (metadata["x1"] + 500, metadata["y2"] - 500), {}
+    for text in (metadata["projection"], stated["proj4"]):
+        there = pyproj.Proj(text)(*corner, inverse=True)
+        off[text] = pyproj.Geod(a=6371288, b=6371288).inv(*there, lon[0, 0], lat[0, 0])[2]
+    assert off[stated["proj4"]] < 1 and 10_000 < off[metadata["projection"]] < 12_000
 
 
 def test_other_projections_keep_the_name_of_their_grid_mapping(tmp_path):

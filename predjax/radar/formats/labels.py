@@ -133,7 +133,7 @@ def read_header(
         period=period,
         named=name_durations(attrs, chosen.rpartition("/")[2]) if conversion.accumulation else {},
         attrs={"variable": chosen.rpartition("/")[2], "dtype_on_disk": str(frames.dtype)}
-        | {"units_on_disk": str(attrs.get("units", ""))}
+        | {"units_on_disk": str(attrs.get("units", "")), "source_units": conversion.source_units}
         | ({"grid_mapping": grid.mapping_name} if grid.mapping else more),
         file_attrs={key: global_attrs[key] for key in _FILE_ATTRS if key in global_attrs},
         chunk=chunks.get("time", 1),

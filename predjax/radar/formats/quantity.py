@@ -10,6 +10,7 @@ _REFLECTIVITY = "equivalent_reflectivity_factor"
 # The rate that an amount or a mass flux becomes when its unit does.
 _RATES = {
     "rainfall_amount": "rainfall_rate",
+    "thickness_of_rainfall_amount": "rainfall_rate",
     "rainfall_flux": "rainfall_rate",
     "precipitation_amount": "lwe_precipitation_rate",
     "precipitation_flux": "lwe_precipitation_rate",

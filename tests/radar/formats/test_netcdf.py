@@ -76,6 +76,7 @@ def test_frames_and_labels(tmp_path, frames):
     assert movies.frames.attrs == {
         "units": "mm/h",
         "units_on_disk": "mm/h",
+        "source_units": "mm/h",
         "standard_name": "rainfall_rate",
         "long_name": "rain",
         "variable": "rain",
