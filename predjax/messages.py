@@ -56,11 +56,11 @@ def report_error(error: BaseException) -> int:
         return CLOSED_PIPE
     if os.environ.get("PREDJAX_TRACEBACK") or not isinstance(error, ValueError | OSError | MemoryError):
         raise error
-    print(f"predjax: {one_line(_describe(error))}", file=sys.stderr)
+    print(f"predjax: {one_line(describe_error(error))}", file=sys.stderr)
     return 2
 
 
-def _describe(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Return the message of an error; of an OSError, `path: reason` without its number."""
     if isinstance(error, MemoryError):
         return f"there is not enough memory ({error})" if str(error) else "there is not enough memory"

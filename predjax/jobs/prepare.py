@@ -100,7 +100,7 @@ def _measure_wet(store: Store) -> float:
     """Return the fraction of wet pixels."""
     wet = pixels = 0.0
     for grid in store.content["grids"]:
-        found = np.load(store.folder / grid["folder"] / "statistics.npy", mmap_mode="r")
+        found = np.load(store.folder / grid["folder"] / "statistics.npy")
         count = float(np.prod(grid["shape"][1:]))
         wet, pixels = wet + count * found[:, 1].sum(dtype=float), pixels + count * len(found)
     return wet / pixels

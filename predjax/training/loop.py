@@ -3,7 +3,7 @@
 import contextlib
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from predjax import checkpoint, parallel
 from predjax.checkpoint_names import best_path, step_path
+from predjax.messages import describe_error
 from predjax.radar.windows.prefetch import prefetch
 from predjax.training.monitor import Log, Monitor
 from predjax.training.run import Progress, Run
@@ -80,6 +81,7 @@ def train(run: Run, start: Start, say: Callable[[str], Any] = print) -> tuple[Tr
     Raises:
       ValueError: `max_bad_steps` updates in a row without a finite gradient, naming the files of the batch; processes
         that do not start from the same state.
+      ValueError: a batch cannot be read, naming the file; the iterations before it are saved.
       OSError: a checkpoint or the log cannot be written, naming it.
     """
     config, step, chief = run.config, int(start.state.step), parallel.is_chief()
@@ -93,7 +95,10 @@ def train(run: Run, start: Start, say: Callable[[str], Any] = print) -> tuple[Tr
     monitor = Monitor(run, log, bar, step)
 
     with SignalCatcher() as caught, contextlib.closing(batches), bar:
-        for windows, frames, forcings in monitor.wait(batches):
+        for batch in monitor.wait(_end_with_error(batches)):
+            if isinstance(batch, Exception):
+                raise _save_before(batch, run, state, progress, step) from batch
+            windows, frames, forcings = batch
             state, metrics = start.update(state, frames, forcings, run.share_signal(caught.signal))
             step += 1
             bar.update()
@@ -120,6 +125,23 @@ def train(run: Run, start: Start, say: Callable[[str], Any] = print) -> tuple[Tr
             if last:
                 break
     return state, reason
+
+
+def _end_with_error(batches: Iterable) -> Iterator:
+    """Yield the batches; an error of reading the next one is the last item."""
+    try:
+        yield from batches
+    except (ValueError, OSError) as error:
+        yield error
+
+
+def _save_before(error: Exception, run: Run, state: TrainState, progress: Progress, step: int) -> ValueError:
+    """Save the state before the batch that cannot be read, if this is the chief; return the error that says so."""
+    saved = ""
+    if parallel.is_chief() and step:
+        run.save(state, progress, step_path(run.folder, step))
+        saved = f"; iteration {step} is saved, --resume goes on from {run.folder}"
+    return ValueError(f"{describe_error(error)}{saved}")
 
 
 def _check(run: Run, state: TrainState, progress: Progress, step: int, log: Log | None) -> tuple[Progress, str]:

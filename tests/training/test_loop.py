@@ -1,6 +1,7 @@
 """The loop: what it writes, when it stops, what it goes on from."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from training.linear_run import make_run
 from predjax import checkpoint, parallel
 from predjax.checkpoint_names import best_path, list_steps, step_path
 from predjax.commands.train import main
-from predjax.training.loop import estimate
+from predjax.radar.windows import batches
+from predjax.training.loop import Start, estimate, train
+from predjax.training.run import Progress
 
 
 def run(folder, *flags):
@@ -96,3 +99,28 @@ def test_a_long_update_tells_the_time_alone(slowest, updates, tmp_path, monkeypa
     monkeypatch.setattr(parallel, "replicate", lambda *given: copies.append(given) or replicate(*given))
     assert estimate(run, state)[1].iteration_seconds > 0
     assert len(copies) == 1 + updates
+
+
+@pytest.mark.parametrize("fault", ["truncated", "gone"])
+def test_data_that_shrink_or_vanish_leave_a_checkpoint_to_go_on_from(fault, tmp_path, monkeypatch):
+    monkeypatch.setattr(batches, "MEMORY_LIMIT", 0)  # so that batches are read from the file
+    run, path = make_run(tmp_path, np.uint8), tmp_path / "movies.npy"
+    update, content = run.update, path.read_bytes()
+    whole, _ = train(run, Start(run.init(), Progress(), update), str)
+    read = run.batches.batch
+
+    def fail(step, *place, **form):
+        if step == 5:
+            os.truncate(path, 200) if fault == "truncated" else path.unlink()
+        return read(step, *place, **form)
+
+    monkeypatch.setattr(run.batches, "batch", fail)
+    with pytest.raises(ValueError, match=r"movies\.npy: .*; iteration 5 is saved, --resume goes on from"):
+        train(run, Start(run.init(), Progress(), update), str)
+
+    path.write_bytes(content)
+    run = make_run(tmp_path, np.uint8)
+    arrays, record = checkpoint.load(step_path(tmp_path, 5))
+    assert record["iteration"] == 5
+    again, reason = train(run, Start(run.restore(arrays, tmp_path), Progress(), run.update), str)
+    assert reason == "finished" and float(again.params["linear"]["w"]) == float(whole.params["linear"]["w"])

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from predjax.radar.config import LAYOUTS
+from predjax.radar.formats.disk_array import DiskArray
 
 # Moving MNIST and its variants (Srivastava et al. 2015; Tan et al. 2023): 20 frames of 10,000 movies.
 PUBLISHED = {
@@ -24,7 +25,7 @@ _PLACES = 8  # looked at, evenly spread
 _FEWEST = 2**14  # numbers of an array that is large enough to tell
 
 
-def find_layout(array: np.ndarray, file: str | os.PathLike) -> tuple[str, list[str]]:
+def find_layout(array: np.ndarray | DiskArray, file: str | os.PathLike) -> tuple[str, list[str]]:
     """Return the layout of an array, and the remark that it was taken.
 
     The name of a published file tells it, else the shape. Some frames are looked at, and never choose a layout: they
@@ -96,7 +97,7 @@ def _fit_five(*shape: int) -> list[str]:
     return [layout for layout, count in points.items() if count == max(points.values())]
 
 
-def _find_doubt(array: np.ndarray, layout: str) -> str:
+def _find_doubt(array: np.ndarray | DiskArray, layout: str) -> str:
     """Return what in the frames speaks against a layout, in words; empty where nothing does or too few numbers tell."""
     axes = layout.split(",")
     sizes = dict(zip(axes, array.shape))
@@ -122,7 +123,7 @@ def _list_with_time(axes: list[str], time: int, other: int) -> list[str]:
 
 
 @np.errstate(all="ignore")
-def _measure_changes(array: np.ndarray, axes: list[str], places: list[int]) -> list[float]:
+def _measure_changes(array: np.ndarray | DiskArray, axes: list[str], places: list[int]) -> list[float]:
     """Return the mean difference of neighbours along each of two axes, in some frames."""
     found: list[list[np.ndarray]] = [[], []]
     for part in np.linspace(0, 1, _PLACES):

@@ -1,7 +1,9 @@
-"""Read .npy files as Movies, memory-mapped: indexing reads only the chosen frames."""
+"""Read .npy files as Movies: indexing reads only the chosen frames."""
 
+import itertools
 import logging
 import math
+import operator
 import os
 import pathlib
 import warnings
@@ -12,6 +14,7 @@ import numpy as np
 
 from predjax.radar.formats.accumulation import convert_unlabelled
 from predjax.radar.formats.decode import Decoder, check_dtype
+from predjax.radar.formats.disk_array import DiskArray
 from predjax.radar.formats.layouts import find_layout
 from predjax.radar.formats.lazy import read_later
 from predjax.radar.formats.possible_values import Judged, Tally
@@ -32,7 +35,7 @@ class ArrayFrames:
     reads_lists = False
 
     def __init__(
-        self, array: np.ndarray, decoder: Decoder, name: str, coded: bool = False, tally: Tally | None = None
+        self, array: Any, decoder: Decoder, name: str, coded: bool = False, tally: Tally | None = None
     ) -> None:
         self._array, self._decoder, self._name, self._coded = array, decoder, name, coded
         self.shape = array.shape
@@ -51,15 +54,15 @@ class ArrayFrames:
         length, parts = self.shape[1], []
         for movie in range(start // length, (stop - 1) // length + 1):
             times = slice(max(start - movie * length, 0), stop - movie * length)
-            parts.append(self._array[(slice(movie, movie + 1), times, *[slice(None)] * 3)])
+            parts.append(np.asarray(self._array[(slice(movie, movie + 1), times, *[slice(None)] * 3)]))
         return ArrayFrames(np.concatenate(parts, axis=1), self._decoder, self._name, self._coded)
 
     def read(self, key: tuple) -> np.ndarray:
         """Read and decode a part; see `lazy.Readable`."""
         part = self._array[key]
-        # Codes are the array itself, and a memory map would tie those that are kept to the file.
-        decode, part = (self._decoder.codes, np.array(part)) if self._coded else (self._decoder.decode, part)
-        values, judged = decode(part, self._name)
+        # Codes are the array itself, which others may change: a copy of those in memory.
+        decode, copied = (self._decoder.codes, np.array) if self._coded else (self._decoder.decode, np.asarray)
+        values, judged = decode(copied(part), self._name)
         if judged:
             self._check_rare(key, judged)
         self.tally.add(values.size, judged)
@@ -74,7 +77,7 @@ class ArrayFrames:
             judged.change(lambda array: array.reshape(-1, *shape[2:])),
             frames,
             shape[2:] == self.shape[2:],
-            lambda frame: self._decoder.decode(self._array[frame[1:]], self._name)[1],
+            lambda frame: self._decoder.decode(np.asarray(self._array[frame[1:]]), self._name)[1],
         )
 
 
@@ -89,7 +92,7 @@ def read_npy(file: str | os.PathLike, layout: str = "auto", units: UnitOptions =
     return label_array(open_npy(file), file, layout, units)
 
 
-def label_array(array: np.ndarray, file: str | os.PathLike, layout: str, units: UnitOptions) -> Movies:
+def label_array(array: np.ndarray | DiskArray, file: str | os.PathLike, layout: str, units: UnitOptions) -> Movies:
     """Label an array whose axes are `layout`; see `read_npy`."""
     if array.size == 0:
         raise ValueError(f"{file}: the array is empty, its shape is {array.shape}")
@@ -97,10 +100,10 @@ def label_array(array: np.ndarray, file: str | os.PathLike, layout: str, units: 
     axes = ["channel" if name == "feature" else name for name in layout.split(",")]
     if len(axes) != array.ndim:
         raise ValueError(f"{file}: the layout {layout} has {len(axes)} axes, the array has the shape {array.shape}")
-    if array.ndim > 1 and array.flags.f_contiguous and not array.flags.c_contiguous:
+    if array.ndim > 1 and array.shape[0] > 1 and array.strides[0] < array.strides[-1]:
         _LOG.info("%s: the array is in Fortran order, reading windows of it is slow", file)
     ordered = array.transpose([axes.index(name) for name in DIMENSIONS if name in axes])
-    ordered = np.expand_dims(ordered, [i for i, name in enumerate(DIMENSIONS) if name not in axes])
+    ordered = ordered[tuple(slice(None) if name in axes else None for name in DIMENSIONS)]
     return label_frames(ordered, file, units, remarks)
 
 
@@ -118,17 +121,17 @@ def label_frames(array: Any, file: str | os.PathLike, units: UnitOptions, remark
     )
 
 
-def open_npy(file: str | os.PathLike) -> np.ndarray:
-    """Map a .npy file into memory, read-only.
+def open_npy(file: str | os.PathLike) -> DiskArray:
+    """Return the array of a .npy file, which is read in parts.
 
     Raises:
       ValueError: it is empty, not .npy, truncated, or holds what is no number. Nothing is ever unpickled.
       OSError: from the operating system.
     """
     path = pathlib.Path(file)
-    size = path.stat().st_size
     with path.open("rb") as stream:
-        start = stream.read(8)
+        status = os.fstat(stream.fileno())
+        start, size = stream.read(8), status.st_size
         if not start:
             raise ValueError(f"{file}: the file is empty")
         if start[:6] != _MAGIC:
@@ -136,9 +139,12 @@ def open_npy(file: str | os.PathLike) -> np.ndarray:
         stream.seek(0)
         shape, fortran, dtype = read_array_header(stream, str(file), size)
         begin = stream.tell()
-    if 0 in shape:  # which cannot be mapped
+    if 0 in shape:
         raise ValueError(f"{file}: the array is empty, its shape is {shape}")
-    return np.memmap(path, dtype, "r", begin, shape, "F" if fortran else "C")
+    sizes = shape if fortran else shape[::-1]
+    strides = tuple(itertools.accumulate(sizes[:-1], operator.mul, initial=dtype.itemsize)) if shape else ()
+    state = size, status.st_mtime_ns
+    return DiskArray(str(file), state, dtype, begin, shape, strides if fortran else strides[::-1])
 
 
 def read_array_header(stream: BinaryIO, name: str, size: int) -> tuple[tuple[int, ...], bool, np.dtype]:

@@ -1,4 +1,4 @@
-"""The store: one folder of plain arrays, made by `predjax prepare` and read by memory map.
+"""The store: one folder of plain arrays, made by `predjax prepare` and read in parts.
 
 ::
 
@@ -53,6 +53,7 @@ import xarray as xr
 
 from predjax.radar.formats.accumulation import convert_unlabelled
 from predjax.radar.formats.decode import Decoder
+from predjax.radar.formats.disk_array import DiskArray
 from predjax.radar.formats.lazy import read_later
 from predjax.radar.formats.npy import open_npy
 from predjax.radar.formats.possible_values import QUANTITIES, apply_rule, describe_counts, sort_values
@@ -65,7 +66,7 @@ INDEX = "index.json"
 
 
 class StoreFrames:
-    """Frames (movie, time, y, x, channel) in a memory map, decoded to float32 when they are indexed.
+    """Frames (movie, time, y, x, channel) in a file, decoded to float32 when they are indexed.
 
     Only the indexed part is read, also where lists of frames are indexed. The array holds codes of the `table`, or
     without a table values, which `decode` converts.
@@ -73,7 +74,7 @@ class StoreFrames:
 
     reads_lists = True
 
-    def __init__(self, array: np.ndarray, table: np.ndarray | None, decode: Callable | None = None):
+    def __init__(self, array: DiskArray, table: np.ndarray | None, decode: Callable | None = None):
         self._array, self._table, self._decode = array, table, decode
         self.shape = array.shape
         self.dtype = np.dtype(np.float32)
@@ -88,17 +89,32 @@ class StoreFrames:
 
     def read(self, key: tuple) -> np.ndarray:
         """Read a part; see `lazy.Readable`."""
-        # Slices first, which read nothing; then one list after the other, each along its own axis.
-        part = self._array[tuple(slice(None) if isinstance(k, np.ndarray) else k for k in key)]
-        axis = 0
-        for k in key:
-            if isinstance(k, np.ndarray):
-                part = part[(slice(None),) * axis + (k,)]  # `take` would first copy all of a part that has steps
-            axis += not isinstance(k, int | np.integer)
+        part = _read_part(self._array, key)
         if self._table is not None:
             return self._table[part]
-        # A copy: a part of a memory map would keep the file open and follow its changes.
-        return np.array(part) if self._decode is None else self._decode(part)
+        return part if self._decode is None else self._decode(part)
+
+
+def _read_part(array: DiskArray, key: tuple) -> np.ndarray:
+    """Read a part; movies or times of a list one by one, and all pixels from the first to the last one of a list."""
+    for axis, one in enumerate(key[:2]):
+        if isinstance(one, np.ndarray) and one.size:
+            parts = [_read_part(array, (*key[:axis], int(n), *key[axis + 1 :])) for n in one]
+            return np.stack(parts, sum(isinstance(other, slice) for other in key[:axis]))
+    bounds: list[int | slice] = []
+    chosen: list[slice | np.ndarray] = []
+    for one in key:
+        if isinstance(one, np.ndarray):
+            first, last = (int(one.min()), int(one.max())) if one.size else (0, -1)
+            bounds.append(slice(first, last + 1))
+            chosen.append(one - first)
+        else:
+            bounds.append(one)
+            chosen += [slice(None)] * isinstance(one, slice)
+    part = np.asarray(array[tuple(bounds)])
+    for axis, one in enumerate(chosen):
+        part = part[(slice(None),) * axis + (one,)]
+    return part
 
 
 def is_store(path: str | os.PathLike) -> bool:
@@ -143,7 +159,7 @@ def read_grid(path: pathlib.Path, grid: dict, variable: str = "", units: UnitOpt
         found = (folder / name).stat().st_size
         if found != size:
             raise ValueError(f"{folder / name}: the file has {found} bytes, the index of the store says {size}")
-    array = open_npy(folder / "frames.npy").view(np.ndarray)
+    array = open_npy(folder / "frames.npy")
     if list(array.shape) != grid["shape"] or array.dtype != np.dtype(grid["dtype"]):
         raise ValueError(
             f"{folder / 'frames.npy'}: the index of the store says {grid['dtype']} {grid['shape']}, the file holds "
@@ -174,10 +190,9 @@ def read_grid(path: pathlib.Path, grid: dict, variable: str = "", units: UnitOpt
             decode, table = functools.partial(_convert, table, decoder, str(folder / "frames.npy")), None
     if table is not None:
         table.flags.writeable = False
-    shape = (grid["movies"], -1, *array.shape[1:])
     times = None
     if "times.npy" in grid["files"]:
-        times = np.array(open_npy(folder / "times.npy")).view("datetime64[ns]").reshape(shape[:2])
+        times = np.array(open_npy(folder / "times.npy")).view("datetime64[ns]").reshape(grid["movies"], -1)
     coords = {"time": times, "channel": grid["channel"]}
     for axis in ("y", "x"):
         coords[axis] = xr.Variable((axis,), np.array(grid[axis]["values"], np.float64), grid[axis]["attrs"])
@@ -186,7 +201,7 @@ def read_grid(path: pathlib.Path, grid: dict, variable: str = "", units: UnitOpt
         values = {name: np.array(one) if isinstance(one, list) else one for name, one in mapping["attrs"].items()}
         coords[mapping["name"]] = xr.Variable((), 0, values)
     movies = build_movies(
-        read_later(DIMENSIONS, StoreFrames(array.reshape(shape), table, decode)),
+        read_later(DIMENSIONS, StoreFrames(array.divide(grid["movies"]), table, decode)),
         coords,
         attrs=attrs,
         source=grid["movie_attrs"]["source"],
