@@ -12,6 +12,7 @@ from predjax.jobs.latents import write_latents
 from predjax.jobs.options import EvaluationFiles
 from predjax.messages import show_wait
 from predjax.pictures.curves import draw_skill
+from predjax.pictures.report.answer import format_answer
 from predjax.pictures.report.write import Report, ReportCase, write_report
 from predjax.verification.shown import choose_shown
 from predjax.verification.skill import write_skill
@@ -39,12 +40,15 @@ def write_files(evaluation: Evaluation, files: EvaluationFiles) -> Iterator[str]
 
 
 def write_scores(verification: Verification, folder: str | pathlib.Path | None = None, overwrite: bool = False) -> str:
-    """Return the scores of a verification as text; with a folder, write skill.nc, skill.json and skill.png there."""
+    """Return the scores of a verification as text; with a folder, write skill.nc, skill.json and skill.png there.
+
+    The text is the table, then the answer to "may I use it?" where there is one.
+    """
     if folder:
         write_skill(folder, verification.common, overwrite, whole=verification.whole)
         draw_skill(pathlib.Path(folder) / "skill.png", verification.common, overwrite=overwrite)
     table = format_table(verification.common, reference=verification.common.attrs.get("reference", ""))
-    return table
+    return "\n".join([table, *format_answer(verification.common)])
 
 
 def write_page(path: pathlib.Path, evaluation: Evaluation, overwrite: bool) -> None:
