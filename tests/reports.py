@@ -14,6 +14,7 @@ from predjax.verification.common_domain import keep_common
 from predjax.verification.fields import Scoring
 from predjax.verification.measure import measure, score
 from predjax.verification.skill import compare
+from predjax.verification.usefulness import judge_usefulness
 
 VOID = {"meta", "link", "img", "br"}
 LEADS = [5, 10, 15]
@@ -87,6 +88,12 @@ def measure_all(blocks=6, windows=(1, 3)):
     names = ["rmse", "mae", "mean_error", "csi", "fss", "crps", "crps_accumulation", "spread_ratio", "brier"]
     intervals = bootstrap(stacked["common"], score, reference="persistence", names=names, draws=Draws(50))
     return xr.merge([common, intervals], join="exact", combine_attrs="no_conflicts"), whole
+
+
+def judge(common, **attrs):
+    """The comparison on the common pixels with what may be used, and with attributes."""
+    used = judge_usefulness(common, "persistence").data_vars
+    return common.assign(used).assign_attrs({"reference": "persistence", "cases": 12, "movies": 6, **attrs})
 
 
 def bare(comparison):

@@ -15,7 +15,7 @@ from predjax.jobs.cases import USUAL_INPUT, CaseRequest, choose_cases, load
 from predjax.jobs.cluster import map_parts
 from predjax.jobs.data import read_sources
 from predjax.jobs.options import EvaluateOptions, EvaluationFiles, read_keywords
-from predjax.messages import one_line_messages, show_wait
+from predjax.messages import one_line_messages, show_wait, suggest
 from predjax.nowcasts.baselines import Setting, choose_baselines, make_baselines
 from predjax.nowcasts.model import TrainedModel, make_nowcast
 from predjax.nowcasts.pysteps import SAMPLING, Sampling
@@ -65,7 +65,7 @@ def evaluate(checkpoint: Any, data: Any = None, **options: Any) -> xr.Dataset:
         as `crop`, `units` and `window_stride`, where data are not read as in training.
 
     Returns:
-      A Dataset of scores by `method` and `lead_time`, with intervals of the differences to persistence. Its attribute
+      A Dataset of scores by `method` and `lead_time`, with intervals of the differences to the reference. Its attribute
       `warning` and the log tell of windows that overlap the training data, and the like.
 
     Raises:
@@ -96,9 +96,11 @@ def run(options: EvaluateOptions, files: EvaluationFiles | None = None) -> Evalu
         raise ValueError(f"{name} has no latents: --latents is for tidhy")
     if options.dask_scheduler:
         parts = map_parts(options.dask_scheduler, measure_part, options, split(cases), "verifying")
-        verification = sum(parts, Totals()).skill(cases)
+        verification = sum(parts, Totals()).skill(cases, options.reference)
     else:
-        verification = verify(methods, cases)
+        verification = verify(methods, cases, options.reference, keep=bool(files and files.output))
+    if model or options.forecasts:
+        verification.common.attrs["judged"] = next(iter(methods))
     warnings = []
     if overlaps:
         warnings.append(f"{overlaps} of {len(cases.windows)} verified windows overlap the training data: no skill")
@@ -136,6 +138,9 @@ def compare(options: EvaluateOptions) -> Comparison:
     methods |= _find_baselines(options, cases, model)
     if not methods:
         raise ValueError("nothing to evaluate: give --checkpoint, --forecasts or --baselines")
+    if options.reference not in (None, *methods):
+        near = suggest(str(options.reference), methods)
+        raise ValueError(f"--reference {options.reference} is not one of the methods {', '.join(methods)}{near}")
     return Comparison(model, methods, cases, overlaps)
 
 

@@ -3,17 +3,18 @@
 import pathlib
 from collections.abc import Iterator
 
-import numpy as np
+from tqdm import tqdm
 
 from predjax.jobs.cases import load
 from predjax.jobs.evaluate import Evaluation
-from predjax.jobs.export import Export, encode_case, export, forecast_case, name_case
+from predjax.jobs.export import Export, encode_case, export, forecast_case, label_case, name_case, read_case
 from predjax.jobs.latents import write_latents
 from predjax.jobs.options import EvaluationFiles
 from predjax.messages import show_wait
 from predjax.pictures.curves import draw_skill
+from predjax.pictures.report.answer import format_answer
 from predjax.pictures.report.write import Report, ReportCase, write_report
-from predjax.verification.cases import find_baseline
+from predjax.verification.shown import choose_shown
 from predjax.verification.skill import write_skill
 from predjax.verification.table import format_table
 from predjax.verification.totals import Verification
@@ -28,8 +29,7 @@ def write_files(evaluation: Evaluation, files: EvaluationFiles) -> Iterator[str]
     yield from (f"warning: {warning}" for warning in evaluation.warnings)
     if files.output:
         path = pathlib.Path(files.output) / "report.html"
-        with show_wait("drawing the report"):
-            write_page(path, evaluation, files.overwrite)
+        write_page(path, evaluation, files.overwrite)
         yield f"report {path}"
     if files.export:
         origin = f"{model.path.name}, SHA-256 {model.record['sha256']}" if model else ""
@@ -40,12 +40,15 @@ def write_files(evaluation: Evaluation, files: EvaluationFiles) -> Iterator[str]
 
 
 def write_scores(verification: Verification, folder: str | pathlib.Path | None = None, overwrite: bool = False) -> str:
-    """Return the scores of a verification as a table; with a folder, write skill.nc, skill.json and skill.png there."""
+    """Return the scores of a verification as text; with a folder, write skill.nc, skill.json and skill.png there.
+
+    The text is the table, then the answer to "may I use it?" where there is one.
+    """
     if folder:
         write_skill(folder, verification.common, overwrite, whole=verification.whole)
         draw_skill(pathlib.Path(folder) / "skill.png", verification.common, overwrite=overwrite)
-    methods = verification.common.method.values.tolist()
-    return format_table(verification.common, reference=find_baseline(methods) or "")
+    table = format_table(verification.common, reference=verification.common.attrs.get("reference", ""))
+    return "\n".join([table, *format_answer(verification.common)])
 
 
 def write_page(path: pathlib.Path, evaluation: Evaluation, overwrite: bool) -> None:
@@ -53,19 +56,22 @@ def write_page(path: pathlib.Path, evaluation: Evaluation, overwrite: bool) -> N
     _, methods, cases, _ = evaluation.comparison
     verification = evaluation.verification
     common = verification.common
-    chosen, order = [], np.argsort(verification.errors)
-    order = order[np.isfinite(verification.errors[order])]
-    for label, place in (("median", len(order) // 2), ("best", 0), ("worst", -1)) if len(order) else ():
-        number = int(order[place])
-        case = forecast_case(methods, cases, cases.windows[number])
-        unit = "" if cases.units == "1" else f" {cases.units}"
+    unit, chosen = "" if cases.units == "1" else f" {cases.units}", []
+    shown = choose_shown(verification.errors, verification.kept)
+    for label, number in tqdm(shown, desc="drawing cases", unit="case", disable=None, leave=False):
+        window, kept = cases.windows[number], verification.kept.get(number)
+        # Nothing is kept of what was forecast on a cluster.
+        case = (
+            label_case(cases, read_case(cases, window), dict(kept)) if kept else forecast_case(methods, cases, window)
+        )
         note = f"RMSE {verification.errors[number]:.3g}{unit} over all lead times"
-        chosen.append(ReportCase(f"{label} case", name_case(case), note, encode_case(case)))
+        chosen.append(ReportCase(label, name_case(case), note, encode_case(case)))
     facts = _describe_origin(evaluation) | {name: str(common.attrs[name]) for name in DESCRIBED if name in common.attrs}
     facts |= {"units": cases.units, "events": str(common.attrs["event_rule"])}
     title = f"Skill of {', '.join(methods)}"
     page = Report(title, facts, evaluation.warnings, common, verification.whole, chosen)
-    write_report(path, page, overwrite=overwrite)
+    with show_wait("drawing the report"):
+        write_report(path, page, overwrite=overwrite)
 
 
 def _describe_origin(evaluation: Evaluation) -> dict[str, str]:

@@ -19,7 +19,7 @@ from predjax.pictures.panels import label_forecast
 from predjax.pictures.responses import plot_responses
 from predjax.pictures.series import SeriesLabels, plot_series
 from predjax.radar.movies import is_series
-from predjax.radar.windows.batches import read_windows
+from predjax.radar.windows.batches import Batch, read_windows
 from predjax.radar.windows.index import Window
 from predjax.radar.writers import write_forecast
 from predjax.verification.cases import Cases, Method
@@ -79,8 +79,18 @@ def export(methods: Mapping[str, Method], cases: Cases, request: Export) -> str:
 
 def forecast_case(methods: Mapping[str, Method], cases: Cases, window: Window, origin: str = "") -> Case:
     """Return the forecasts of all methods for one window; `origin` goes into the history."""
-    batch = read_windows(cases.sources, [window], cases.length, cases.crop)
-    frames = {name: run(batch)[0] for name, run in methods.items()}
+    batch = read_case(cases, window)
+    return label_case(cases, batch, {name: run(batch)[0] for name, run in methods.items()}, origin)
+
+
+def read_case(cases: Cases, window: Window) -> Batch:
+    """Read the observed frames of one window."""
+    return read_windows(cases.sources, [window], cases.length, cases.crop)
+
+
+def label_case(cases: Cases, batch: Batch, frames: dict[str, np.ndarray], origin: str = "") -> Case:
+    """Return the one window of a batch with the forecasts of all methods, `(T, H, W, C)` or `(E, T, H, W, C)`."""
+    [window] = batch.windows
     method = next(iter(frames))
     text = f"predjax {__version__}" + (f", {origin}" if origin else "")
     movies = cases.sources[window.source]
@@ -143,7 +153,7 @@ def label_lines(case: Case) -> SeriesLabels:
 def _draw_response(path: pathlib.Path, case: Case, overwrite: bool) -> None:
     """Draw each feature of a sequence against the forcing of the same number, where they pair."""
     cases, window, labels = case.cases, case.window, label_lines(case)
-    forcings = read_windows(cases.sources, [window], cases.length, cases.crop).forcings
+    forcings = read_case(cases, window).forcings
     if cases.input_length or forcings is None or forcings.ndim != 3 or forcings.shape[-1] != len(labels.features):
         return
     names = [str(name) for name in cases.sources[window.source]["forcing"].values]

@@ -47,6 +47,7 @@ def verify_held_out(plan: TrainingPlan, options: TrainOptions, model: TrainedMod
     nowcasts |= make_baselines(list_usual(sequence=config.sequence, series=is_series(data.sources[0])), setting)
     methods = {name: forecast_by(nowcast, cases) for name, nowcast in nowcasts.items()}
     verification = verify(methods, cases)
+    verification.common.attrs["judged"] = config.model_name
     table, exported = write_scores(verification, plan.folder, overwrite=True), ""
     if options.gen_frm_dir:
         request = Export(options.gen_frm_dir, str(model.path), options.num_save_samples, options.overwrite)

@@ -68,6 +68,11 @@ class EvaluateOptions:
     baselines: tuple[str, ...] | None = flag(
         None, f"of {', '.join(BASELINES)} (default {','.join(list_usual())})", metavar="NAMES"
     )
+    reference: str | None = flag(
+        None,
+        "of the methods: skill and differences are to it (default extrapolation, else persistence)",
+        metavar="NAME",
+    )
     members: int = flag(1, "members that the network of --checkpoint draws, or that are drawn around it", metavar="N")
     steps_members: int = flag(24, "members of the baselines that are ensembles", metavar="N")
     seed: int = flag(0, "seed of the members", metavar="N")

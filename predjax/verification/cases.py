@@ -13,7 +13,7 @@ from predjax.units import RANGES, find_ranges
 from predjax.verification.fields import Scoring
 
 THRESHOLDS = {"mm/h": (0.1, 1.0, 5.0), "dBZ": (10.0, 20.0, 35.0)}
-REFERENCES = ("persistence", "linear")
+REFERENCES = ("extrapolation", "persistence", "linear")
 PIXELS_A_BATCH = 2_000_000
 
 Method = Callable[[Batch], np.ndarray]  # forecast frames (B, T, H, W, C), or (B, E, T, H, W, C) of an ensemble
@@ -88,9 +88,13 @@ def _find_leads(cases: Cases) -> tuple[Sequence[float], str]:
 
 
 def find_baseline(methods: Iterable[str]) -> str | None:
-    """Return which of the methods is the reference for the others; None where there is no reference."""
+    """Return the method that the others are compared with by default; None where there is none.
+
+    Extrapolation is what people have. Only where it stands beside persistence alone, it is compared with persistence.
+    """
     names = set(methods)
-    return next((name for name in REFERENCES if name in names), None)
+    order = REFERENCES[1:] if names == {"extrapolation", "persistence"} else REFERENCES
+    return next((name for name in order if name in names), None)
 
 
 def forecast_by(nowcast: Callable[..., np.ndarray], cases: Cases) -> Method:

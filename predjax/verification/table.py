@@ -165,6 +165,8 @@ def _closing_lines(comparison: xr.Dataset, reference: str, unit_text: str, unit:
     if reference not in methods:
         return [legend, f"No {reference} among the methods: no skill is given."]
     lines = [f"{legend}; skill = 1 - RMSE / RMSE of {reference}"]
+    if "use" in comparison:  # the answer to "may I use it?" says more
+        return lines
     scores = [("RMSE", "rmse", comparison.rmse)]
     if _has_ensembles(comparison):
         scores.append(("CRPS", "crps", comparison.crps))

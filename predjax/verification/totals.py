@@ -17,6 +17,7 @@ from predjax.verification.common_domain import drop_pixels, find_lacking, find_m
 from predjax.verification.measure import measure, score, score_compared
 from predjax.verification.skill import compare, skill_against
 from predjax.verification.sums import add_statistics
+from predjax.verification.usefulness import judge_usefulness
 
 INTERVALS = ("rmse", "mae", "mean_error", "csi", "fss")
 INTERVALS += ("crps", "crps_area", "crps_accumulation", "brier", "spread_ratio", "roc_area")
@@ -28,11 +29,29 @@ class Verification(NamedTuple):
     `common`: on the pixels that all methods forecast, with intervals and verdicts.
     `whole`: on each method's own pixels.
     `errors`: the RMSE of the first method over all lead times, for each window in the order of the windows.
+    `kept`: the forecasts of each method for a few windows, by the number of the window (`shown.ShownCases`).
     """
 
     common: xr.Dataset
     whole: xr.Dataset
     errors: np.ndarray
+    kept: Mapping[int, Mapping[str, np.ndarray]] = {}
+
+
+class Watch(NamedTuple):
+    """The functions to call while forecasts are made and scored.
+
+    `wait`: before each step of a batch, with the method that makes its forecasts, or "" for the scores.
+    `keep`: with the numbers of the windows, the RMSE of the first method for each of them, and the forecasts of all.
+    `done`: after each batch.
+    """
+
+    wait: Callable[[str], object] = lambda method: None
+    keep: Callable[[list[int], list[float], Mapping[str, np.ndarray]], object] = lambda numbers, errors, forecasts: None
+    done: Callable[[], object] = lambda: None
+
+
+SILENT = Watch()
 
 
 class Part(NamedTuple):
@@ -63,17 +82,19 @@ class Totals:
             sums[part] = add_statistics(sums[part], new) if part in sums else new
         return Totals(sums, {**self.errors, **other.errors}, self.unreadable + other.unreadable)
 
-    def skill(self, cases: Cases) -> Verification:
-        """Return the scores of all methods, with intervals of the differences to the reference."""
+    def skill(self, cases: Cases, reference: str | None = None) -> Verification:
+        """Return the scores of all methods, with intervals of the differences to the reference (default: see cases)."""
         described = _describe(cases, self.unreadable)
         stacked = self._stack("common")
         common = compare({name: score(sum_blocks(blocks)) for name, blocks in stacked.items()})
         names = [name for name in INTERVALS if name in common and common[name].size]
-        reference = find_baseline(stacked)  # without one to compare with: intervals only
+        reference = reference or find_baseline(stacked)  # without one to compare with: intervals only
         if reference:
             common = skill_against(common, reference)
         intervals = bootstrap(stacked, score_compared, reference=reference, names=names)
         common = xr.merge([common, intervals], join="exact", compat="no_conflicts", combine_attrs="drop_conflicts")
+        if reference:
+            common = common.assign(judge_usefulness(common, reference).data_vars)
         whole = compare({name: score(sum_blocks(blocks)) for name, blocks in self._stack("whole").items()})
         return Verification(
             common.assign_attrs(described | {"domain": "pixels that all methods forecast"}),
@@ -91,9 +112,9 @@ class Totals:
 
 
 def measure_cases(
-    methods: Mapping[str, Method], cases: Cases, parts: Iterable[list[int]], done: Callable[[], object] = lambda: None
+    methods: Mapping[str, Method], cases: Cases, parts: Iterable[list[int]], watch: Watch = SILENT
 ) -> Totals:
-    """Return the totals over the cases with the numbers in `parts`, a batch a part; call `done` after each part."""
+    """Return the totals over the cases with the numbers in `parts`, a batch a part."""
     blocks = assign_blocks(cases.windows, cases.length)
     totals = Totals()
     bad = tolerate(cases.on_bad_window)
@@ -104,10 +125,16 @@ def measure_cases(
 
     for numbers, batch in prefetch(read, parts):
         observed = _raise_to(cases.floor, batch.frames[:, cases.input_length :])
-        forecasts = {name: _raise_to(cases.floor, run(batch)) for name, run in methods.items()}
-        errors = dict(zip(numbers, _measure_errors(next(iter(forecasts.values())), observed)))
-        totals += Totals(_measure(forecasts, observed, blocks.numbers[numbers], cases), errors)
-        done()
+        forecasts = {}
+        for name, run in methods.items():
+            watch.wait(name)
+            forecasts[name] = _raise_to(cases.floor, run(batch))
+        watch.wait("")
+        errors = _measure_errors(next(iter(forecasts.values())), observed)
+        watch.keep(numbers, errors, forecasts)
+        new = _measure(forecasts, observed, blocks.numbers[numbers], cases)
+        totals += Totals(new, dict(zip(numbers, errors)))
+        watch.done()
     return replace(totals, unreadable=bad.count if bad else 0)
 
 
@@ -134,9 +161,9 @@ def _measure_errors(frames: np.ndarray, observed: np.ndarray) -> list[float]:
     return [float(np.sqrt(one[np.isfinite(one)].mean())) if np.isfinite(one).any() else np.nan for one in square]
 
 
-def _describe(cases: Cases, unreadable: int) -> dict[str, str | int]:
+def _describe(cases: Cases, unreadable: int) -> dict[str, str | int | float]:
     """Return the attributes that describe the verified data."""
-    described: dict[str, str | int] = {
+    described: dict[str, str | int | float] = {
         "cases": len(cases.windows) - unreadable,
         "movies": len({(window.source, window.movie) for window in cases.windows}),
         "blocks": assign_blocks(cases.windows, cases.length).rule,
@@ -144,6 +171,8 @@ def _describe(cases: Cases, unreadable: int) -> dict[str, str | int]:
     }
     if unreadable:
         described["unreadable"] = f"{unreadable} windows could not be read and count nowhere"
+    if cases.scoring.pixel_size is not None:
+        described["pixel_size"] = cases.scoring.pixel_size
     if cases.floor is not None:
         described["floor"] = f"values below {cases.floor:g} {cases.units} count as {cases.floor:g} in all fields"
     return described

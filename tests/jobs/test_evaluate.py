@@ -59,6 +59,16 @@ def test_values_that_were_changed_are_named_at_the_end(caplog):
     assert [record.getMessage().startswith(line) for record in caplog.records][-1]
 
 
+def test_skill_and_verdicts_refer_to_the_reference(sample):
+    options = {"baselines": "persistence,extrapolation", "num_steps": 1, "max_cases": 6, "windows": (5,)}
+    for reference in (None, "extrapolation"):
+        found = predjax.evaluate(None, sample.isel(movie=range(6)), reference=reference, **options)
+        name = reference or "persistence"
+        own = found.sel({"method": name})
+        assert found.attrs["reference"] == name and (own.rmse_skill == 0).all() and (own.use == "reference").all()
+        assert (own.rmse_verdict == "reference").all() and (own.fss_difference == 0).all()
+
+
 def test_evaluate_without_data_or_without_a_model(tiny_run, sample):
     held_out = predjax.evaluate(tiny_run, max_cases=2, baselines=["persistence"], windows=(5,))
     assert held_out.method.values.tolist() == ["predrnn_v2", "persistence"] and "warning" not in held_out.attrs
@@ -85,6 +95,10 @@ def test_evaluate_without_data_or_without_a_model(tiny_run, sample):
         ({"input_length": 0}, "input_length must be at least 1"),
         ({"max_cases": -1}, "max_cases must not be negative"),
         ({"steps_members": 1}, "steps_members must be at least 2, not 1"),
+        (
+            {"reference": "persistance"},
+            "--reference persistance is not one of the methods persistence, extrapolation; did",
+        ),
         ({"seed": -1}, "seed must not be negative"),
         ({"stride": 3}, "has no stride; it has"),
         ({"crop": -1}, "crop must be 0"),

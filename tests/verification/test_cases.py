@@ -74,7 +74,9 @@ def test_batches_are_of_one_source_hold_every_window_once_and_few_pixels(monkeyp
         assert len(source) == 1 and len(batch) <= {0: 4, 1: 2}[source.pop()]
 
 
-def test_the_reference_is_persistence_else_the_regression():
+def test_the_reference_is_extrapolation_else_persistence_else_the_regression():
+    assert find_baseline(["a", "persistence", "extrapolation"]) == "extrapolation"
+    assert find_baseline(["persistence", "extrapolation"]) == "persistence"
     assert find_baseline(["a", "linear", "persistence"]) == "persistence"
     assert find_baseline({"a": 1, "linear": 2}) == "linear" and find_baseline(["a"]) is None
 

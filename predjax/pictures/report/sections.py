@@ -17,7 +17,7 @@ from predjax.pictures.lead_times import (
 )
 from predjax.pictures.report.page import Picture, Section, embed_picture
 from predjax.pictures.report.pictures import Legend, make_legend, picture_ensemble, picture_panel, picture_spectra
-from predjax.pictures.report.words import spell_lead, spell_list
+from predjax.pictures.report.words import has_intervals, spell_lead, spell_list
 from predjax.pictures.spectra import has_spectra
 
 RATIOS = ("mean_ratio", "variance_ratio", "q99_ratio")
@@ -163,7 +163,7 @@ def _show_pictures(name: str, heading: str, legend: Legend, groups: Sequence[Pic
 
 def _name_bands(common: xr.Dataset) -> str:
     """Return the name of the shaded bands, or "" where there are none."""
-    if not any(str(name).endswith("_low") and values.notnull().any() for name, values in common.data_vars.items()):
+    if not has_intervals(common):
         return ""
     level = common.attrs.get("interval_level")
     return f"shaded: {100 * level:g} % intervals" if level else "shaded: intervals"

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import xarray as xr
 
 from predjax.pictures.lead_times import name_lead_unit
+from predjax.pictures.report.answer import find_answers
 from predjax.pictures.report.page import Section
 from predjax.pictures.report.words import (
     BETTER,
@@ -42,14 +43,16 @@ def show_warnings(warnings: Sequence[str]) -> Section | None:
 
 
 def show_summary(common: xr.Dataset, facts: Mapping[str, str]) -> Section:
-    """Compare each method with the reference in words, name the best method, and list the facts."""
+    """Name the best method, and list the facts; without the first page, compare methods with the reference in words."""
     leads, unit = common["lead_time"].values, name_lead_unit(common)
     reference = find_reference(common)
     statements: list[tuple[str, list[tuple[str, str]]]] = []  # a sentence, and (scores, what is said) in a list
-    for method, contests in _all_contests(common, reference).items():
+    answered = bool(find_answers(common))
+    contests_of = {} if answered else _all_contests(common, reference)
+    for method, contests in contests_of.items():
         first, *others = [contest for contest in contests if contest.score != "fss"] or contests
         statements.append((headline(first, method, reference, leads, unit), merge_contests(others, leads, unit)))
-    if not statements and "rmse" in common:
+    if not statements and not answered and "rmse" in common:
         statements.append((f"RMSE of {'; '.join(describe_growth(common))}.", []))
     if common.sizes["method"] > 2 and (best := describe_best(common)):
         statements.append(("The best of all methods, by the number alone:", best))

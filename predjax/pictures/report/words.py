@@ -42,6 +42,11 @@ def find_reference(comparison: xr.Dataset) -> str:
     return "persistence" if "persistence" in methods and len(methods) > 1 else ""
 
 
+def has_intervals(comparison: xr.Dataset) -> bool:
+    """Return whether any score has an interval: there are none where there are too few cases."""
+    return any(str(name).endswith("_low") and values.notnull().any() for name, values in comparison.data_vars.items())
+
+
 def hold_contests(comparison: xr.Dataset, method: str, reference: str) -> list[Contest]:
     """Compare a method with the reference in every score of SIGNS, by threshold and window."""
     return [

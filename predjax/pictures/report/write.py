@@ -9,6 +9,7 @@ import xarray as xr
 
 from predjax.files import appearing, refuse_existing
 from predjax.pictures.lead_times import style_methods
+from predjax.pictures.report.answer import show_answer
 from predjax.pictures.report.page import render_page
 from predjax.pictures.report.sections import (
     ReportCase,
@@ -61,6 +62,7 @@ def write_report(path: str | os.PathLike, report: Report, *, overwrite: bool = F
     styles = style_methods(map(str, common["method"].values))
     sections = [
         show_warnings(report.warnings),
+        show_answer(common),
         show_summary(common, report.facts),
         show_score_cards(common),
         show_scores(common, styles),

@@ -1,7 +1,7 @@
 """The comparisons and the report that the tests of the report share."""
 
 import pytest
-from reports import bare, gif, measure_all, write
+from reports import bare, gif, judge, measure_all, write
 
 from predjax.pictures.report.write import ReportCase
 
@@ -18,7 +18,8 @@ def full(measured, tmp_path_factory):
         ReportCase(label, "2010-08-26 05:00 UTC", "RMSE 1.2 mm/h", gif()) for label in ("median case", "worst case")
     ]
     extra = {"facts": {"Data": "knmi.nc", "Blocks": "6 events"}, "warnings": ["3 windows overlap"], "cases": cases}
-    return write(path, *measured, **extra)
+    common, whole = measured
+    return write(path, judge(common, judged="predrnn_v2"), whole, **extra)
 
 
 @pytest.fixture(scope="session")

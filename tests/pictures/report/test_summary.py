@@ -1,7 +1,8 @@
 """The top of the report: what it says is what the scores say."""
 
-from reports import measure_all, write
+from reports import judge, measure_all, write
 
+from predjax.pictures.report.summary import show_summary
 from predjax.verification.bootstrap import VERDICTS
 
 
@@ -16,7 +17,7 @@ def test_one_method_alone_is_held_against_nothing(tmp_path, small):
 def test_the_score_card_marks_every_finding(full, measured):
     common, _ = measured
     _, page = full
-    card = page.tables[0]
+    card = page.tables[1]
     assert card[0] == ["lead time (min)", "5", "10", "15"]
     assert [row[0] for row in card[1:]] == [
         *("RMSE", "MAE", "CSI ≥ 0.1 mm/h", "CSI ≥ 5 mm/h"),
@@ -31,9 +32,16 @@ def test_the_score_card_marks_every_finding(full, measured):
         assert (cell[0] in "▲▼") == (word == "resolved")
 
 
-def test_the_summary_says_what_the_scores_say(full):
+def test_without_the_first_page_the_summary_says_what_the_scores_say(measured):
+    common, _ = measured
+    statements = show_summary(common, {}).content["statements"]
+    assert statements[0][0] == "predrnn_v2 is better than persistence in RMSE at every lead time (resolved)."
+    answered = show_summary(judge(common), {}).content["statements"]
+    assert answered == statements[-1:] and answered[0][0] == "The best of all methods, by the number alone:"
+
+
+def test_words_of_certainty_are_explained(full):
     text = " ".join(full[1].texts)
-    assert "predrnn_v2 is better than persistence in RMSE at every lead time (resolved)." in text
     assert "95 % interval of the difference to persistence does not hold zero (block bootstrap over 6 blocks" in text
     assert "shaded: 95 % intervals" in text
 

@@ -9,7 +9,7 @@ from predjax.pictures.report.write import ReportCase
 
 def test_with_all_data_all_sections_are_there(full):
     assert full[1].sections == [
-        *("warning", "summary", "cards", "scores", "fss", "coverage", "scales", "ensemble", "cases", "tables")
+        *("warning", "use", "summary", "cards", "scores", "fss", "coverage", "scales", "ensemble", "cases", "tables")
     ]
 
 
