@@ -1,5 +1,6 @@
 """What the whole suite shares: devices, a compilation cache, the reference data, one trained run."""
 
+import functools
 import os
 import pathlib
 
@@ -19,6 +20,17 @@ if os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1") != "0" and jax._
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / "xla"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
 os.environ.setdefault("PREDJAX_COMPILATION_CACHE", os.environ["JAX_COMPILATION_CACHE_DIR"])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_reader():
+    """All jobs and commands share the process that reads files, because it takes a second to start."""
+    from predjax.radar.isolation import reader
+
+    shared = functools.cache(reader.FileReader)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reader, "FileReader", lambda limits, stopped: shared(limits))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,7 @@ ROOMS = {  # what each room may import, besides itself
     "radar": TOOLS,
     "radar/formats": {"radar"} | TOOLS,
     "radar/windows": {"radar", "radar/formats"} | TOOLS,
+    "radar/isolation": {"radar", "radar/formats"} | TOOLS,
     "radar/store": {"radar", "radar/formats", "radar/windows"} | TOOLS,
     "radar/doors": {"radar", "radar/formats", "radar/windows", "radar/store"} | TOOLS,
     "synthetic": {"radar", "radar/formats", "radar/doors", "cells"} | TOOLS,

@@ -10,7 +10,7 @@ from predjax.flags import Command, Group, select
 from predjax.jobs.options import ForecastFiles, ForecastOptions, RunFlags, WatchOptions
 from predjax.messages import SIGNAL_CODES, catch_signals, show_wait
 from predjax.nowcasts.config import EnsembleOptions
-from predjax.radar.config import FEED_OPTIONS, DataConfig
+from predjax.radar.config import FEED_OPTIONS, DataConfig, Trust
 
 COMMAND = Command(
     "predjax forecast",
@@ -22,6 +22,7 @@ COMMAND = Command(
         Group("ensemble", EnsembleOptions),
         Group("watching", WatchOptions),
         Group("reading", DataConfig, FEED_OPTIONS),
+        Group("reading", Trust),
     ),
 )
 
@@ -32,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     values = run_file.collect(COMMAND, arguments)
     reading = tuple(select(DataConfig, values).items())
     ensemble = EnsembleOptions(**select(EnsembleOptions, values))
-    options = ForecastOptions(**select(ForecastOptions, values), ensemble=ensemble, reading=reading)
+    trust = Trust(**select(Trust, values))
+    options = ForecastOptions(**select(ForecastOptions, values), ensemble=ensemble, trust=trust, reading=reading)
     files, watching = ForecastFiles(**select(ForecastFiles, values)), WatchOptions(**select(WatchOptions, values))
     output = pathlib.Path(files.output)
     beside = output.with_suffix(f".{run_file.NAME}")

@@ -7,7 +7,7 @@ from predjax.commands import one_line_errors
 from predjax.flags import Command, Group, flag, parse, select
 from predjax.jobs.options import InspectOptions
 from predjax.messages import show_wait
-from predjax.radar.config import READING, DataConfig
+from predjax.radar.config import READING, DataConfig, Trust
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +25,7 @@ COMMAND = Command(
         Group("data", Flags),
         Group("data", InspectOptions),
         Group("reading", DataConfig, READING),
+        Group("reading", Trust),
         Group("windows", DataConfig, ("window_stride", "crop", "crop_mode")),
     ),
 )
@@ -35,9 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command: exit code 2 where no file can be read. Errors: see `one_line_errors`."""
     values = parse(COMMAND, arguments)
     options, config = InspectOptions(**select(InspectOptions, values)), DataConfig(**select(DataConfig, values))
+    trust = Trust(**select(Trust, values))
     with show_wait("starting"):
         from predjax.jobs.inspect import run_inspection
 
-    found = run_inspection(values["data_path"], options, config)
+    found = run_inspection(values["data_path"], options, config, trust)
     print(found)
     return 0 if found.sources else 2

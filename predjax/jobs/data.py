@@ -10,8 +10,7 @@ import numpy as np
 from predjax.flags import to_dict
 from predjax.jobs.train_options import IN_MEMORY, describe_paths
 from predjax.nowcasts.regression import fit_regression
-from predjax.radar.config import DataConfig
-from predjax.radar.formats.catalogue import Reading
+from predjax.radar.config import READING, DataConfig
 from predjax.radar.movies import Sources, check_together, is_series
 from predjax.radar.readers import expand_paths, read_movies
 from predjax.radar.windows.bad_windows import tolerate
@@ -40,7 +39,7 @@ class DataSet(NamedTuple):
 
 def read_sources(data: Any, config: DataConfig) -> Sources:
     """Read the movies of paths or Datasets as `config` says."""
-    return read_movies(data, **{name: getattr(config, name) for name in Reading._fields})
+    return read_movies(data, **{name: getattr(config, name) for name in READING})
 
 
 def check_recorded(paths: str, origin: Any, config: DataConfig) -> str:

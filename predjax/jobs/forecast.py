@@ -22,9 +22,11 @@ from predjax.nowcasts.interpolation import interpolate
 from predjax.nowcasts.newest import NewestNowcast, continue_newest
 from predjax.nowcasts.nowcaster import find_nowcaster
 from predjax.nowcasts.products import make_products
-from predjax.radar.config import FEED_OPTIONS
+from predjax.radar.config import FEED_OPTIONS, Trust
 from predjax.radar.feed import Feed
+from predjax.radar.formats.objects import holds_paths
 from predjax.radar.geotiff import require_rasterio, write_geotiffs
+from predjax.radar.isolation.reader import open_reader
 from predjax.radar.step import Step
 from predjax.radar.writers import write_forecast
 
@@ -61,8 +63,9 @@ def forecast(checkpoint: Any, data: Any, *, init_time: Any = None, **options: An
         names and labels are found as in netCDF files; or Movies.
       init_time: the time of the last observed frame, instead of the newest.
       options: fields of `jobs.options.ForecastOptions`, such as `lead_time` in minutes, of
-        `nowcasts.config.EnsembleOptions`, such as `members`, and of `read_movies`, where it is not as in training:
-        `variable`, `units`, `layout`, `path_length`, `time_pattern`, `step`.
+        `nowcasts.config.EnsembleOptions`, such as `members`, of `radar.config.Trust` (unless `trust_files`, files are
+        read by a process of their own, with limits of time and memory), and of `read_movies`, where it is not as in
+        training: `variable`, `units`, `layout`, `path_length`, `time_pattern`, `step`.
 
     Returns:
       One variable (lead_time, y, x, channel) with the coordinates and attributes of the data; several members have
@@ -73,11 +76,13 @@ def forecast(checkpoint: Any, data: Any, *, init_time: Any = None, **options: An
       ValueError, OSError: one line: frames missing, another unit, grid or step, a lead time between two steps, members
         that the model does not have.
     """
-    classes = (ForecastOptions, EnsembleOptions)
+    classes = (ForecastOptions, EnsembleOptions, Trust)
     keywords = {name: value for one in classes for name, value in select(one, options).items()}
-    own, ensemble = read_keywords("forecast", classes, keywords)
+    own, ensemble, trust = read_keywords("forecast", classes, keywords)
     reading = tuple((name, value) for name, value in options.items() if name not in keywords)
-    chosen = ForecastOptions(checkpoint, data, **own, ensemble=EnsembleOptions(**ensemble), reading=reading)
+    chosen = ForecastOptions(
+        checkpoint, data, **own, ensemble=EnsembleOptions(**ensemble), trust=Trust(**trust), reading=reading
+    )
     forecasting = open_forecasting(chosen)
     init = find_newest(forecasting)
     if init_time is not None:
@@ -88,8 +93,10 @@ def forecast(checkpoint: Any, data: Any, *, init_time: Any = None, **options: An
         return forecasting.run(init, scratch).load()
 
 
-def open_forecasting(options: ForecastOptions) -> Forecasting:
+def open_forecasting(options: ForecastOptions, stopped: Callable[[], bool] = lambda: False) -> Forecasting:
     """Find the nowcast and open the feed; frames are read as in training, unless the options say otherwise.
+
+    When `stopped` is true, the feed stops reading with an InterruptedError.
 
     Raises:
       ValueError, OSError: the model cannot forecast from frames alone, or an option is not one of reading a feed.
@@ -97,13 +104,16 @@ def open_forecasting(options: ForecastOptions) -> Forecasting:
     unknown = next((name for name, _ in options.reading if name not in FEED_OPTIONS), None)
     if unknown:
         raise ValueError(f"{unknown!r} is no option of reading frames; there are {', '.join(FEED_OPTIONS)}")
+    reader = open_reader(options.trust, stopped)
+    if reader and holds_paths(options.data_path):
+        reader.start()  # it imports what it needs meanwhile
     nowcaster = find_nowcaster(options.checkpoint, options.ensemble)
     nowcast = continue_newest(nowcaster, options.any_step)
     known = {name: value for name, value in nowcaster.record.get("config", {}).items() if name in FEED_OPTIONS}
     reading = {**known, **dict(options.reading)}
     if "layout" not in dict(options.reading) and known.get("layout", "auto") != "auto":
         LOG.info("arrays are read with the layout of the training, %s", reading["layout"])
-    return Forecasting(options, Feed(options.data_path, **reading), nowcast)
+    return Forecasting(options, Feed(options.data_path, reader=reader, **reading), nowcast)
 
 
 def find_newest(forecasting: Forecasting) -> Any:
@@ -133,7 +143,7 @@ def watch(
     Errors: see `open_forecasting`; and a ValueError where another process watches into the same folder.
     """
     _check_format(files.format)
-    forecasting = open_forecasting(options)
+    forecasting = open_forecasting(options, stopped)
     writing = contextlib.ExitStack()
     writing.enter_context(hold(files.output))
     return _hold(writing, _follow(forecasting, files, poll, stopped))

@@ -11,7 +11,8 @@ from tqdm import tqdm
 
 from predjax.jobs.options import InspectOptions, read_keywords
 from predjax.messages import one_line_messages
-from predjax.radar.config import READING, DataConfig
+from predjax.radar.config import READING, DataConfig, Trust
+from predjax.radar.isolation.reader import open_reader
 from predjax.radar.movies import Movies, Sources, check_labels, check_range, check_together
 from predjax.radar.pixels import measure_pixels
 from predjax.radar.readers import read_movies
@@ -67,20 +68,21 @@ def inspect(data: Any, **values: Any) -> Inspection:
       data: anything that `predjax.read_movies` reads: files, folders and globs, datasets of xarray, Movies, or an array
         with its `layout`.
       values: values of the flags of `predjax inspect` by name: fields of `InspectOptions` (`total_length`, `picture`
-        ...), and of `DataConfig` how to read and cut the data.
+        ...), of `DataConfig` how to read and cut the data, and of `Trust`: unless `trust_files`, files are read by a
+        process of their own, with limits of time and memory.
 
     Raises:
       FileNotFoundError: a path matches nothing.
       FileExistsError: the picture exists.
       ValueError: a value is not possible; data in memory cannot be read; the picture is of a series.
     """
-    options, config = read_keywords("inspect", (InspectOptions, DataConfig), values)
-    return run_inspection(data, InspectOptions(**options), DataConfig(**config))
+    options, config, trust = read_keywords("inspect", (InspectOptions, DataConfig, Trust), values)
+    return run_inspection(data, InspectOptions(**options), DataConfig(**config), Trust(**trust))
 
 
-def run_inspection(data: Any, options: InspectOptions, config: DataConfig) -> Inspection:
+def run_inspection(data: Any, options: InspectOptions, config: DataConfig, trust: Trust) -> Inspection:
     """Inspect data; see `inspect`."""
-    found = _read(data, config)
+    found = _read(data, config, trust)
     end = time.monotonic() + READING_SECONDS
     sources = []
     for number, movies in enumerate(tqdm(found.movies, "reading pixels", delay=1, leave=False, disable=None)):
@@ -114,13 +116,13 @@ def _say_more(number: int) -> list[str]:
     return [f"  and {number - MOST_LINES:,} more"] if number > MOST_LINES else []
 
 
-def _read(data: Any, config: DataConfig) -> Survey:
+def _read(data: Any, config: DataConfig, trust: Trust) -> Survey:
     """Read paths file by file, and data in memory as a whole."""
     reading = {name: getattr(config, name) for name in READING}
     parts = data if isinstance(data, list | tuple) else [data]
     if not all(isinstance(one, str | os.PathLike) for one in parts):
         return Survey(list(read_movies(data, **reading)), {}, [])
-    return survey_files(parts[0] if len(parts) == 1 else parts, **reading)
+    return survey_files(parts[0] if len(parts) == 1 else parts, reader=open_reader(trust), **reading)
 
 
 def _look(movies: Movies, seconds: float, length: int, config: DataConfig) -> Summary:

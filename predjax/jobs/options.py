@@ -11,6 +11,7 @@ from predjax.messages import suggest
 from predjax.models.config import ModelConfig
 from predjax.nowcasts.baselines import BASELINES, check_baselines, list_usual
 from predjax.nowcasts.config import EnsembleOptions
+from predjax.radar.config import Trust
 
 Reading = tuple[tuple[str, Any], ...]  # the fields of `DataConfig` that were given, with their values
 FORMATS = ("cf", "pysteps")
@@ -153,6 +154,7 @@ class ForecastOptions:
     max_age: float | None = flag(None, "refuses newest frames that are older (default: takes any)", metavar="MINUTES")
     any_step: bool = flag(False, "takes another time step or pixel size than in training", switch=True)
     ensemble: EnsembleOptions = dataclasses.field(default_factory=EnsembleOptions)
+    trust: Trust = dataclasses.field(default_factory=Trust)
     reading: Reading = ()
 
 

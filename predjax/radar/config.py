@@ -140,6 +140,18 @@ class DataConfig:
             raise ValueError(f"{held_out} leave nothing for training")
 
 
+@dataclasses.dataclass(frozen=True)
+class Trust:
+    """How far files are trusted. No file of flags says it."""
+
+    trust_files: bool = flag(
+        False, "opens files without limits of time and memory, in this process", switch=True, place=True, typed=True
+    )
+    follow_links: bool = flag(
+        False, "HDF5 files may refer to other files, which are read as well", switch=True, place=True, typed=True
+    )
+
+
 def check_layout(layout: str) -> None:
     """Raise a ValueError unless a layout is "auto" or names each axis once, in any order.
 

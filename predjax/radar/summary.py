@@ -246,6 +246,8 @@ def _find_format(movies: Movies, config: DataConfig) -> str:
     """Return the formats of the files of movies: of one file of each suffix."""
     if isinstance(find_source(movies["frames"].variable), StoreFrames):
         return "store of predjax"
+    if formats := movies.encoding.get("formats"):
+        return " and ".join(formats)
     one_of_each = {file.rpartition(".")[2]: file for file in reversed(movies.attrs.get("files", ()))}
     names = [name_format(file, config.engine) for file in one_of_each.values() if os.path.exists(file)]
     return " and ".join(dict.fromkeys(filter(None, names))) or "data in memory"

@@ -81,7 +81,7 @@ def test_every_new_frame_has_one_outcome(monkeypatch, tmp_path):
         return job.Outcome(f"{path.name} is written")
 
     forecasting = job.Forecasting(None, ScriptedFeed(scans), None)
-    monkeypatch.setattr(job, "open_forecasting", lambda options: forecasting)
+    monkeypatch.setattr(job, "open_forecasting", lambda options, stopped: forecasting)
     monkeypatch.setattr(job, "write_nowcast", write)
     folder = tmp_path / "nowcasts"
     folder.mkdir()
@@ -130,7 +130,7 @@ def test_every_new_frame_has_its_members(monkeypatch, tmp_path):
 
 def test_a_signal_stops_before_the_next_frame(monkeypatch, tmp_path):
     forecasting = job.Forecasting(None, ScriptedFeed([[0], [0, 5, 10]]), None)
-    monkeypatch.setattr(job, "open_forecasting", lambda options: forecasting)
+    monkeypatch.setattr(job, "open_forecasting", lambda options, stopped: forecasting)
     monkeypatch.setattr(job, "write_nowcast", lambda forecasting, init, *rest: job.Outcome(str(init)))
     texts = []
     files = ForecastFiles(str(tmp_path))
@@ -140,7 +140,9 @@ def test_a_signal_stops_before_the_next_frame(monkeypatch, tmp_path):
 
 
 def test_a_folder_of_nowcasts_has_one_watcher(monkeypatch, tmp_path):
-    monkeypatch.setattr(job, "open_forecasting", lambda options: job.Forecasting(None, ScriptedFeed([[0]]), None))
+    monkeypatch.setattr(
+        job, "open_forecasting", lambda options, stopped: job.Forecasting(None, ScriptedFeed([[0]]), None)
+    )
     watch = (ForecastOptions("run", "feed"), ForecastFiles(str(tmp_path)), 0.0, lambda: True)
     first = job.watch(*watch)
     with pytest.raises(ValueError, match=r"process \d+ on .* writes to this folder"):

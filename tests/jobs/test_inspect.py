@@ -137,4 +137,4 @@ def test_what_cannot_be_asked_for(file):
 
 
 def test_every_option_of_reading_is_an_option_of_an_inspection():
-    assert Reading._fields == READING
+    assert (*READING, "reader") == Reading._fields

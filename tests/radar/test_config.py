@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from predjax.radar.config import FEED_OPTIONS, DataConfig
+from predjax.radar.config import FEED_OPTIONS, READING, DataConfig
 from predjax.radar.formats.catalogue import Reading
 
 
@@ -16,8 +16,8 @@ def test_every_field_says_what_it_is():
 
 
 def test_options_of_reading_have_one_name_everywhere():
-    assert {*FEED_OPTIONS, "forcings"} == set(Reading._fields)
-    assert Reading(**{name: getattr(DataConfig(), name) for name in Reading._fields}) == Reading()
+    assert {*FEED_OPTIONS, "forcings"} == {*READING} == {*Reading._fields} - {"reader"}
+    assert Reading(**{name: getattr(DataConfig(), name) for name in READING}) == Reading()
 
 
 @pytest.mark.parametrize(

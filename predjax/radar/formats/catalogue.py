@@ -1,9 +1,10 @@
 """The formats that are read: one table, by content and by suffix. A new format is one file and one entry here."""
 
+import dataclasses
 import os
 import pathlib
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import xarray as xr
 
@@ -35,8 +36,15 @@ from predjax.radar.movies import Movies
 _HDF5_SUFFIXES = (".h5", ".hdf", ".hdf5")
 
 
+class LabelReader(Protocol):
+    """What reads the labels of files in place of this process."""
+
+    def read_labels(self, file: str, reading: "Reading") -> Header:
+        """Read the labels of one file; see the function of this name."""
+
+
 class Reading(NamedTuple):
-    """The options of reading files: the fields of the same names in `radar.config.DataConfig`."""
+    """The options of reading files: the fields of the same names in `radar.config.DataConfig`, and the reader."""
 
     layout: str = "auto"
     variable: str = ""
@@ -49,6 +57,7 @@ class Reading(NamedTuple):
     time: str = "auto"
     time_pattern: str = ""
     step: str = ""
+    reader: LabelReader | None = None  # reads files whose frames are joined in time; None: this process
 
     @property
     def time_options(self) -> TimeOptions:
@@ -155,10 +164,13 @@ def read_labels(file: str, reading: Reading) -> Header:
 
     Errors: ValueError or OSError, one line with the file, the rule and what was found.
     """
+    if reading.reader:
+        return reading.reader.read_labels(file, reading)
     with NETCDF_LOCK:
         try:
-            dataset, variable = _open(file, reading)
-            return read_header(dataset, file, variable, reading.unit_options, reading.forcings, reading.time_options)
+            dataset, variable, name = _open(file, reading)
+            options = reading.unit_options, reading.forcings, reading.time_options
+            return dataclasses.replace(read_header(dataset, file, variable, *options), format=name)
         except UnicodeDecodeError as error:
             raise ValueError(f"{file}: a name in the file is no text ({error}): is the file damaged?") from None
         except AttributeError as error:
@@ -166,6 +178,8 @@ def read_labels(file: str, reading: Reading) -> Header:
                 raise
             # So it says that there is an attribute it does not understand, such as a table of numbers.
             raise ValueError(f"{file}: the netCDF library cannot read an attribute ({error})") from None
+        except RuntimeError as error:  # of libraries, where a chunk is damaged
+            raise ValueError(f"{file}: its labels cannot be read ({error}): is the file damaged?") from None
 
 
 def open_undecoded(file: str) -> xr.Dataset:
@@ -177,16 +191,17 @@ def open_undecoded(file: str) -> xr.Dataset:
         return _open(file, Reading())[0]
 
 
-def _open(file: str, reading: Reading) -> tuple[xr.Dataset, str]:
-    """Open a file; return its Dataset and the variable to choose in it."""
+def _open(file: str, reading: Reading) -> tuple[xr.Dataset, str, str]:
+    """Open a file; return its Dataset, the variable to choose in it, and how users call its format."""
     if reading.engine:
-        return open_with(reading.engine, file), reading.variable
+        return open_with(reading.engine, file), reading.variable, name_format(file, reading.engine)
     found = _find_opener(file)
     assert found.open is not None, "it is one of those"
     dataset = found.open(file, reading.variable)
     if found.is_composite and reading.forcings:
         raise ValueError(f"{file}: its format has no variable {reading.forcings[0]!r}; forcings need netCDF files")
-    return dataset, "" if found.is_composite else reading.variable  # a composite has one
+    # A composite has one variable.
+    return dataset, "" if found.is_composite else reading.variable, found.name
 
 
 def _find_opener(file: str) -> Format:

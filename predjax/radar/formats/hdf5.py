@@ -1,12 +1,14 @@
 """netCDF and HDF5 files as the netCDF library opens them, and their attributes. All under NETCDF_LOCK."""
 
+import contextlib
 import pathlib
 
 import netCDF4
 import numpy as np
 
 from predjax.radar.formats.classic import check_classic_size
-from predjax.radar.formats.open_files import FileArray, read_start
+from predjax.radar.formats.open_files import OPEN_FILES, FileArray, read_start
+from predjax.radar.formats.other_files import LINKS, open_at_most
 from predjax.radar.formats.polar import check_not_nexrad
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -29,10 +31,12 @@ def open_hdf5(path: str) -> netCDF4.Dataset:
         check_not_nexrad(start, path)
         raise ValueError(f"{path}: not a netCDF file (it starts with {start!r})")
     try:
-        dataset = netCDF4.Dataset(pathlib.Path(path))
+        with open_at_most(1) if OPEN_FILES.alone else contextlib.nullcontext():
+            dataset = netCDF4.Dataset(pathlib.Path(path))
     except (OSError, RuntimeError, AttributeError, KeyError, UnicodeDecodeError) as error:
         reason = str(getattr(error, "strerror", None) or error)
-        raise ValueError(f"{path}: the netCDF file is truncated or damaged ({reason})") from None
+        other = f", or {LINKS}" if OPEN_FILES.alone and start == HDF5 else ""
+        raise ValueError(f"{path}: the netCDF file is truncated or damaged{other} ({reason})") from None
     dataset.set_auto_maskandscale(False)
     return dataset
 

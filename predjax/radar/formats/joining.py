@@ -112,6 +112,7 @@ def _join(headers: list[Header], source: str) -> Joined:
     )
     if any(period and header.period is None for header, period in zip(headers, periods)):
         movies.attrs["remarks"] += check_sums(movies, f"{first.file}: {first.attrs['variable']}")
+    movies.encoding["formats"] = tuple(dict.fromkeys(header.format for header in headers if header.format))
     # Only a history has lines.
     movies.attrs |= {
         key: one_line(value) if key != "history" and isinstance(value, str) else value

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import xarray as xr
@@ -35,10 +35,21 @@ class VariableArray(NamedTuple):
         return self.variable[key].values
 
 
+class NamedArray(Protocol):
+    """An array of a file or Dataset, with a name for messages."""
+
+    @property
+    def name(self) -> str:
+        """The name of the array."""
+
+    def read(self, key: tuple) -> np.ndarray:
+        """Read a part; see `lazy.Readable`."""
+
+
 class Field(NamedTuple):
     """One channel or forcing of a file: for each dimension of its array a role ("time", "y" ...) or an index."""
 
-    array: FileArray | VariableArray
+    array: NamedArray
     axes: tuple[str | int, ...]
     decoder: Decoder
 
@@ -64,6 +75,7 @@ class Header:
     chunk: int  # frames in one compressed chunk
     remarks: tuple[str, ...] = ()  # a line for each label that was taken for something
     given_step: Step | None = None  # that the user states
+    format: str = ""  # of the file, as users call it
 
     @property
     def step(self) -> Step | None:

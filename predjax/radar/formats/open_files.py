@@ -9,6 +9,7 @@ import netCDF4
 import numpy as np
 
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
+from predjax.radar.formats.other_files import check_inside, open_at_most
 
 
 class OpenFiles:
@@ -20,6 +21,7 @@ class OpenFiles:
 
     def __init__(self, limit: int = 16) -> None:
         self._limit = limit
+        self.alone = False  # whether HDF5 files may not refer to other files; see `other_files.open_at_most`
         self._files: collections.OrderedDict[tuple, Any] = collections.OrderedDict()
 
     def __len__(self) -> int:
@@ -76,8 +78,13 @@ class FileArray(NamedTuple):
         """Read a part; see `lazy.Readable`."""
         with NETCDF_LOCK:
             file = OPEN_FILES.get(self.path, self.opener, *self.options)
-            array = file[self.name] if isinstance(file, netCDF4.Dataset) else file.variables[self.name]
-            return np.asarray(array[key or ...])
+            if not isinstance(file, netCDF4.Dataset):
+                return np.asarray(file.variables[self.name][key or ...])
+            if not OPEN_FILES.alone:
+                return np.asarray(file[self.name][key or ...])
+            check_inside(self.path, file[self.name])
+            with open_at_most(0):
+                return np.asarray(file[self.name][key or ...])
 
 
 def read_start(path: str) -> bytes:

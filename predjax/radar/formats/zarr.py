@@ -31,7 +31,7 @@ def open_zarr(path: str, variable: str = "") -> xr.Dataset:
     with NETCDF_LOCK:
         try:
             store = OPEN_FILES.get(path, _open_store)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise ValueError(f"{path}: the Zarr store is damaged or holds no variables ({reason})") from None
     return read_from_file(store, path, _open_store)

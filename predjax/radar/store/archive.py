@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from predjax.radar.config import DataConfig
+from predjax.radar.config import READING, DataConfig
 from predjax.radar.formats.catalogue import GRID_SUFFIXES, Reading, is_gridded, read_labels, refuse_pattern
 from predjax.radar.formats.engines import check_engine
 from predjax.radar.formats.joining import Joined, join_files
@@ -118,7 +118,7 @@ def _try_headers(config: DataConfig, files: Sequence[str]) -> list[Header | None
 
 
 def _reading(config: DataConfig) -> Reading:
-    return Reading(**{name: getattr(config, name) for name in Reading._fields})._replace(forcings=())
+    return Reading(**{name: getattr(config, name) for name in READING})._replace(forcings=())
 
 
 def _note(bad: list[Bad], file: str, error: Exception, skip: bool) -> None:

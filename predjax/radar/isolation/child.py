@@ -1,0 +1,136 @@
+"""The process that reads files for another one: it waits for requests and answers each, within limits.
+
+It imports no jax. What a file makes it do (crash, hang, ask for memory) ends this process alone.
+"""
+
+import collections
+import dataclasses
+import json
+import logging
+import os
+import pathlib
+import resource
+import signal
+import sys
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from predjax.radar.formats.catalogue import Reading, read_labels
+from predjax.radar.formats.labels import Header
+from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
+from predjax.radar.formats.open_files import OPEN_FILES
+from predjax.radar.formats.other_files import load_compressions
+from predjax.radar.isolation.encoding import Place, encode
+
+_MOST_HEADERS = 64  # that are kept
+_LATER = 5.0  # seconds after the deadline of the parent at which a child whose parent has died ends by itself
+
+
+class Server:
+    """The labels of the files that were read last, by which their numbers are found."""
+
+    def __init__(self) -> None:
+        self._headers: collections.OrderedDict[str, Header] = collections.OrderedDict()
+
+    def answer(self, request: dict[str, Any]) -> Any:
+        """Return the labels of a file, whose arrays are `Place`s, or a part of one of its arrays.
+
+        The request has the folder of a relative path, the path, the fields of `Reading`, and for a part the number of
+        the array and the key of each of its axes: a number, or start, stop and step.
+        """
+        os.chdir(request["folder"])
+        file, fields = request["file"], {**request["reading"], "forcings": tuple(request["reading"]["forcings"])}
+        name = json.dumps([request["folder"], file, fields])
+        if "key" not in request:
+            OPEN_FILES.close()  # others may want to change them
+            self._headers.pop(name, None)
+        if name not in self._headers:
+            self._headers[name] = read_labels(file, Reading(**fields))
+        self._headers.move_to_end(name)
+        while len(self._headers) > _MOST_HEADERS:
+            self._headers.popitem(last=False)
+        header = self._headers[name]
+        if "key" not in request:
+            return _place_arrays(header)
+        array = (*header.fields, *header.forcings)[request["number"]].array
+        key = tuple(slice(*one) if isinstance(one, list) else one for one in request["key"])
+        with NETCDF_LOCK:
+            return np.asarray(array.read(key))
+
+
+def _place_arrays(header: Header) -> Header:
+    """Return a header that says of each array where it is, and which can be sent."""
+    places: list[Any] = []
+    for number, field in enumerate((*header.fields, *header.forcings)):
+        array: Any = getattr(field.array, "variable", field.array)
+        place: Any = Place(number, field.array.name, tuple(array.shape), array.dtype.str)
+        places.append(field._replace(array=place))
+    count = len(header.fields)
+    return dataclasses.replace(header, fields=tuple(places[:count]), forcings=tuple(places[count:]))
+
+
+def _is_full(memory: int) -> bool:
+    """Return whether most of the memory is used, which libraries may have lost; False where nothing tells."""
+    try:
+        pages = int(pathlib.Path("/proc/self/statm").read_text().split()[0])
+    except OSError:
+        return False
+    return pages * resource.getpagesize() > 0.75 * memory
+
+
+def _describe(error: Exception, full: bool) -> dict[str, Any]:
+    """Return an error as the parent raises it again."""
+    if full or isinstance(error, MemoryError):
+        return {"memory": True}
+    if isinstance(error, OSError) and error.strerror:
+        return {"system": [error.errno, error.strerror, error.filename]}
+    return {"error": [type(error).__name__, str(error)]}
+
+
+class _Lines(logging.Handler):
+    """The lines that are logged, for the parent to log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[list] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append([record.levelno, record.getMessage()])
+
+
+def serve(requests: BinaryIO, answers: BinaryIO, seconds: float, memory: int) -> None:
+    """Answer requests, a line of JSON each, until there are no more, or most of the memory is used."""
+    server, log = Server(), _Lines()
+    logger = logging.getLogger("predjax")
+    logger.addHandler(log)
+    logger.setLevel(logging.INFO)
+    answers.writelines(encode("ready"))
+    answers.flush()
+    for line in requests:
+        signal.setitimer(signal.ITIMER_REAL, seconds + _LATER)
+        try:
+            parts = encode({"answer": server.answer(json.loads(line)), "log": log.lines})
+        except Exception as error:  # whatever a file causes is said to the parent
+            parts = encode({**_describe(error, _is_full(memory)), "log": log.lines})
+        log.lines.clear()
+        answers.writelines(parts)
+        answers.flush()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        if _is_full(memory):
+            break
+
+
+def main(seconds: float, memory: int, follow_links: bool) -> None:
+    """Serve the parent on stdin and stdout with a limit in bytes on memory."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1):  # what a library prints is no answer
+        os.dup2(nothing, number)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform != "darwin":  # where such a limit cannot be set
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    OPEN_FILES.alone = not follow_links
+    load_compressions()
+    serve(requests, answers, seconds, memory)

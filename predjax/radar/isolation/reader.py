@@ -1,0 +1,255 @@
+"""Files of strangers are read by a process of their own: a damaged or malicious file may end it, and nothing else."""
+
+import contextlib
+import dataclasses
+import json
+import logging
+import math
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from predjax.messages import warn_once
+from predjax.radar.config import Trust
+from predjax.radar.formats.catalogue import Reading
+from predjax.radar.formats.labels import Header
+from predjax.radar.isolation.encoding import HEAD, Place, decode
+
+_LOG = logging.getLogger("predjax")
+_STARTING = 120.0  # seconds that the process may take to import what it needs
+_TICK = 200  # milliseconds until a signal is heard
+_MOST_LABELS = 2**28  # bytes of the labels of a file
+_CODE = """import json, sys
+sys.path[:], limits = json.loads(sys.argv[1])
+from predjax.radar.isolation.child import main
+main(*limits)"""
+# Files may be written while they are read; and each further thread would need memory of its own.
+_ENVIRONMENT = {"HDF5_USE_FILE_LOCKING": "FALSE", "MALLOC_ARENA_MAX": "2"}
+_ENVIRONMENT |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")
+_OF_PARTS = {"RuntimeError": RuntimeError, "OSError": OSError, "IndexError": IndexError}
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """The limits of reading a file: of time for its labels or a part of its numbers, and of memory."""
+
+    seconds: float = 30.0
+    memory: int = 2 * 2**30  # bytes; not on macOS
+    follow_links: bool = False  # whether an HDF5 file may refer to other files
+
+
+def open_reader(trust: Trust, stopped: Callable[[], bool] = lambda: False) -> "FileReader | None":
+    """Return a process that reads files as far as they are trusted; None: this process reads them, as on Windows."""
+    if trust.trust_files or os.name == "nt":
+        return None
+    return FileReader(Limits(follow_links=trust.follow_links), stopped)
+
+
+class _Ended(ValueError):
+    """The process ended, or asked for too much memory."""
+
+
+class FileReader:
+    """A process that reads files: `read_unsaid`, `survey_files` and `Feed` take it as their option `reader`.
+
+    Whatever a file does to the process (any exception, a crash, more time or memory than the limits) is an error of one
+    line with the name of the file, and the next file is read by a new process. The process starts when it is needed,
+    locks no file, and ends with this object.
+
+    While `stopped` returns true, which is asked 5 times a second, reading ends with an InterruptedError.
+    """
+
+    def __init__(self, limits: Limits | None = None, stopped: Callable[[], bool] = lambda: False) -> None:
+        self._limits, self._stopped = limits or Limits(), stopped
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen | None = None
+        self._finish: Callable[[], object] = lambda: None
+        self._served = 0  # requests
+
+    def start(self) -> None:
+        """Start the process unless it runs; it gets ready while this one does something else."""
+        if self._process is not None:
+            return
+        where = [path or os.getcwd() for path in sys.path]
+        limits = [self._limits.seconds, self._limits.memory, self._limits.follow_links]
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-c", _CODE, json.dumps([where, limits])],
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=None if os.environ.get("PREDJAX_TRACEBACK") else subprocess.DEVNULL,
+            env=os.environ | _ENVIRONMENT,
+            start_new_session=True,  # Ctrl-C is for this process alone
+        )
+        self._finish = weakref.finalize(self, _finish, self._process)
+        self._served = 0
+
+    def close(self) -> None:
+        """End the process; the next request starts another one."""
+        self._finish()
+        self._process = None
+
+    def read_labels(self, file: str, reading: Reading) -> Header:
+        """Read the labels of a file as `catalogue.read_labels` does; the process reads its numbers, too."""
+        request = {"folder": os.getcwd(), "file": file, "reading": reading._replace(reader=None)._asdict()}
+        header = self._ask("open", request, _MOST_LABELS)
+        try:
+            fields, forcings = (
+                tuple(one._replace(array=ProcessArray(self, request, one.array)) for one in part)
+                for part in (header.fields, header.forcings)
+            )
+            return dataclasses.replace(header, file=file, fields=fields, forcings=forcings)
+        except (AttributeError, TypeError):
+            raise ValueError(f"{file}: the process that reads it gave no labels") from None
+
+    def read_numbers(self, request: dict[str, Any], shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        """Read a part of an array whose shape and type are known; see `ProcessArray.read`."""
+        found = self._ask("read", request, math.prod(shape) * dtype.itemsize)
+        if not isinstance(found, np.ndarray) or (found.shape, found.dtype) != (shape, dtype):
+            raise ValueError(f"{request['file']}: has another shape or type than before: was it replaced?")
+        return found
+
+    def _ask(self, task: str, request: dict[str, Any], most: int) -> Any:
+        """Return the answer to a request, which has at most `most` bytes of numbers. Errors: see the class."""
+        file = request["file"]
+        with self._lock:
+            try:
+                answer = self._exchange(task, request, most)
+            except _Ended:
+                if self._served == 1:
+                    raise
+                answer = self._exchange(task, request, most)  # a file before may have been the reason
+        for level, text in answer["log"]:
+            if level >= logging.WARNING:
+                warn_once(text)
+            else:
+                _LOG.log(level, "%s", text)
+        if "system" in answer:
+            raise OSError(*answer["system"])
+        if "error" in answer:
+            name, text = answer["error"]
+            if task == "read" and name in _OF_PARTS:
+                raise _OF_PARTS[name](text)  # which tell the frame that cannot be read
+            if name in ("ValueError", "OSError"):
+                raise ValueError(text if file in text else f"{file}: {text}")
+            raise ValueError(f"{file}: cannot be read ({name}: {text}): is the file damaged?")
+        return answer["answer"]
+
+    def _exchange(self, task: str, request: dict[str, Any], most: int) -> dict[str, Any]:
+        """Send a request and receive the answer; after anything else than a whole answer the process is ended."""
+        file, limits = request["file"], self._limits
+        try:
+            self.start()
+            self._served += 1
+            if self._served == 1:
+                self._receive(time.monotonic() + _STARTING, file, 0)
+            end = time.monotonic() + limits.seconds
+            assert self._process and self._process.stdin, "it was started"
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+            answer = self._receive(end, file, most)
+            if "memory" in answer:
+                raise _Ended(f"{file}: asked for more than {limits.memory / 2**30:g} GiB")
+            return answer
+        except TimeoutError:
+            self.close()
+            raise ValueError(f"{file}: took more than {limits.seconds:g} s to {task}") from None
+        except (EOFError, BrokenPipeError):
+            raise _Ended(f"{file}: {self._find_end(task)}") from None
+        except BaseException:
+            self.close()
+            raise
+
+    def _find_end(self, task: str) -> str:
+        """End the process, and say why it ended by itself."""
+        process = self._process
+        assert process, "it was started"
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(1)
+        code = process.poll()
+        self.close()
+        how = signal.Signals(-code).name if code and code < 0 else f"exit code {code}"
+        return f"the process that was to {task} it ended with {how}: is the file damaged?"
+
+    def _receive(self, end: float, file: str, most: int) -> Any:
+        """Return the next message. Errors: TimeoutError, EOFError, InterruptedError; ValueError, it is none."""
+        texts, numbers = HEAD.unpack(self._take(HEAD.size, end, file))
+        if texts > _MOST_LABELS or numbers > most:
+            raise ValueError(f"{file}: labels of {texts + numbers} bytes are not possible")
+        text, found = self._take(texts, end, file), self._take(numbers, end, file)
+        try:
+            return decode(text, found)
+        except Exception as error:
+            raise ValueError(f"{file}: the process that reads it sent no labels ({type(error).__name__})") from None
+
+    def _take(self, count: int, end: float, file: str) -> bytearray:
+        """Return the next bytes that the process sends."""
+        assert self._process and self._process.stdout, "it was started"
+        pipe: Any = self._process.stdout  # without a buffer
+        ready = select.poll()
+        ready.register(pipe, select.POLLIN)
+        taken = bytearray(count)
+        view = memoryview(taken)
+        while view:
+            if self._stopped():
+                raise InterruptedError(f"{file}: reading was stopped")
+            if ready.poll(_TICK):
+                got = pipe.readinto(view)
+                if not got:
+                    raise EOFError
+                view = view[got:]
+            elif time.monotonic() > end:
+                raise TimeoutError
+        return taken
+
+
+class ProcessArray(NamedTuple):
+    """An array in a file that a process reads; a `lazy.Readable`."""
+
+    reader: FileReader
+    request: dict[str, Any]  # of the labels of the file
+    place: Place
+
+    @property
+    def name(self) -> str:
+        """The name of the array in the file."""
+        return self.place.name
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the whole array."""
+        return self.place.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of its numbers."""
+        return np.dtype(self.place.dtype)
+
+    @property
+    def reads_lists(self) -> bool:
+        """Not in the netCDF library."""
+        return False
+
+    def read(self, key: tuple) -> np.ndarray:
+        """Read a part; see `lazy.Readable`. Errors: as of `FileReader`."""
+        shape = tuple(len(range(size)[one]) for one, size in zip(key, self.shape) if isinstance(one, slice))
+        parts = [[one.start, one.stop, one.step] if isinstance(one, slice) else int(one) for one in key]
+        request = self.request | {"number": self.place.number, "key": parts}
+        return self.reader.read_numbers(request, shape, self.dtype)
+
+
+def _finish(process: subprocess.Popen) -> None:
+    """End a process, whatever it does."""
+    process.kill()
+    for pipe in filter(None, (process.stdin, process.stdout)):
+        pipe.close()
+    with contextlib.suppress(subprocess.TimeoutExpired):  # inside the operating system, on a disk that does not answer
+        process.wait(1)
