@@ -79,6 +79,8 @@ class Feed:
         try:
             found = read_unsaid([path], **self._options)
             for movies in found:
+                if "init_time" in movies.attrs:
+                    raise ValueError(f"{path}: a forecast, no observation")
                 for remark in movies.attrs["remarks"]:
                     if remark not in self._remarks:  # of thousands of files the first
                         self._remarks.add(remark)

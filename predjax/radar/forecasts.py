@@ -9,13 +9,16 @@ import numpy as np
 
 from predjax.radar.formats.catalogue import open_undecoded
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
-from predjax.radar.formats.times import decode_times
+from predjax.radar.formats.times import SINCE, decode_times
 from predjax.radar.grid import Grid, Part
-from predjax.radar.movies import Movies, has_times
-from predjax.radar.readers import Paths, expand_paths, read_movies
+from predjax.radar.movies import Movies, has_times, log_remarks
+from predjax.radar.readers import Paths, expand_paths, read_unsaid
+from predjax.radar.remarks import log_changes
+from predjax.radar.step import Step
 from predjax.radar.windows.index import Window
 
 LOG = logging.getLogger("predjax")
+_NOTHING = "there is no forecast"
 
 
 class GivenForecast(NamedTuple):
@@ -58,10 +61,21 @@ class Match(NamedTuple):
             )
 
 
+class _File(NamedTuple):
+    """The dates of a forecast file."""
+
+    path: str
+    reference: np.datetime64 | None  # the init time that it states
+    origins: list  # the dates from which its times count
+    valid: np.datetime64 | None  # the valid time of a single frame; None of several
+
+
 def read_forecasts(
     paths: Paths, *, variable: str = "", units: str = "file", first_lead: float | None = None
 ) -> list[GivenForecast]:
     """Read forecasts laid out (time, y, x), with a member dimension or without, one init time a file.
+
+    Files of one frame each with the same stated init time are one forecast.
 
     The init time is the variable with the standard name forecast_reference_time; without one, the date that `time`
     counts from, if that is one step before the first valid time, as pysteps writes it; else the first valid time less
@@ -69,37 +83,65 @@ def read_forecasts(
 
     Errors: ValueError or OSError, one line with the file, the rule and what was found.
     """
-    forecasts, observed = [], []
     found = [path for path in expand_paths(paths) if path.suffix not in (".npy", ".npz")]  # beside ours in a folder
     if not found:
         raise ValueError(f"{paths}: no forecasts there, in a format that has times")
-    for path in found:
-        dates = _read_dates(os.fspath(path))
-        read = read_movies([path], variable=variable, units=units)
-        if len(read) != 1 or not has_times(read[0]):
+    files = [_read_dates(os.fspath(path)) for path in found]
+    forecasts, observed = [], []
+    for together in _group_files(files):
+        later = [file for file in together if file.valid is None or file.valid != file.reference]
+        observed += [file.path for file in together if file not in later]
+        read = read_unsaid([file.path for file in later], variable=variable, units=units) if later else []
+        path = together[0].path
+        if later and (len(read) != 1 or not has_times(read[0])):
             raise ValueError(f"{path}: a forecast needs valid times (time with units like 'seconds since ...')")
-        movies = read[0]
-        init, valid = _find_init_time(os.fspath(path), movies, dates, first_lead), movies["time"].values[0]
-        if init > valid[0]:
-            raise ValueError(f"{path}: the init time {_show(init)} is after the first valid time, {_show(valid[0])}")
-        if init == valid[0]:
-            if len(valid) == 1:
-                raise ValueError(f"{path}: the only frame is of the init time, {_show(init)}: there is no forecast")
-            observed.append(path)
-            movies = movies.isel(time=slice(1, None))
-        forecasts.append(GivenForecast(movies, init, os.fspath(path)))
+        if not later:
+            raise ValueError(f"{path}: the only frame is of the init time, {_show(together[0].valid)}: {_NOTHING}")
+        forecast, begins = _label_forecast(read[0], later[0], first_lead)
+        forecasts.append(forecast)
+        observed += [path] if begins else []
+    log_remarks([forecast.movies for forecast in forecasts])
+    said: set[str] = set()
+    for forecast in forecasts:
+        log_changes(forecast.movies, said)
     if observed:
         text = "%d of %d forecasts begin with a frame of their init time (lead time 0), which is left out, the first %s"
-        LOG.info(text, len(observed), len(found), observed[0])
+        LOG.info(text, len(observed), len(forecasts), observed[0])
     return forecasts
 
 
-def _read_dates(path: str) -> tuple[Any, list]:
-    """Return the reference time that a file states, or None, and the dates from which its times count, of other times.
+def _group_files(files: list[_File]) -> list[list[_File]]:
+    """Return the files of each forecast. Errors: ValueError, two of them have the same valid time."""
+    groups: dict[Any, list[_File]] = {}
+    for file in files:
+        alone = file.reference is None or file.valid is None
+        groups.setdefault(file.path if alone else file.reference, []).append(file)
+    for together in groups.values():
+        known: dict[Any, str] = {}
+        for file in together:
+            if known.setdefault(file.valid, file.path) != file.path:
+                rule = "both forecast one time from one init time: members are a dimension of one file"
+                raise ValueError(f"{known[file.valid]} and {file.path} {rule}")
+    return list(groups.values())
 
-    Errors: ValueError, there are several reference times, or no other times.
-    """
-    reference, origins = None, []
+
+def _label_forecast(movies: Movies, file: _File, first_lead: float | None) -> tuple[GivenForecast, bool]:
+    """Return a forecast without a frame of its init time, and whether there is one."""
+    path, valid = file.path, movies["time"].values[0]
+    init, remark = _find_init_time(movies, file, first_lead)
+    step = Step.of(movies)
+    begins = bool(init == valid[0] or (step and step.allows((valid[0] - init) / np.timedelta64(1, "s"))))
+    if init > valid[0] and not begins:
+        raise ValueError(f"{path}: the init time {_show(init)} is after the first valid time, {_show(valid[0])}")
+    if begins and len(valid) == 1:
+        raise ValueError(f"{path}: the only frame is of the init time, {_show(init)}: {_NOTHING}")
+    movies = movies.assign_attrs(remarks=[*movies.attrs["remarks"], *remark])
+    return GivenForecast(movies.isel(time=slice(1, None)) if begins else movies, init, path), begins
+
+
+def _read_dates(path: str) -> _File:
+    """Return the dates of a file. Errors: ValueError, there are several reference times, or no other times."""
+    reference, origins, times = None, [], []
     with NETCDF_LOCK:
         for name, variable in open_undecoded(path).variables.items():
             attrs, label = variable.attrs, f"{path}: {name}"
@@ -107,28 +149,29 @@ def _read_dates(path: str) -> tuple[Any, list]:
                 if variable.size != 1:
                     raise ValueError(f"{label} must be one init time, found {variable.size}: write a file for each")
                 reference = decode_times(variable.values.reshape(()), attrs, label)[()]
-            elif " since " in str(attrs.get("units", "")):
+            elif SINCE.search(str(attrs.get("units", ""))):
                 origins.append(decode_times(np.zeros(()), attrs, label)[()])
+                times += [decode_times(variable.values.reshape(()), attrs, label)[()]] if variable.size == 1 else [None]
     if not origins:
         raise ValueError(f"{path}: a forecast needs valid times (time with units like 'seconds since ...')")
-    return reference, origins
+    return _File(path, reference, origins, times[0] if len(times) == 1 else None)
 
 
-def _find_init_time(path: str, movies: Movies, dates: tuple[Any, list], first_lead: float | None) -> Any:
-    """Return the init time of a forecast; see `read_forecasts`."""
-    (reference, origins), first, step = dates, movies["time"].values[0, 0], movies.attrs.get("step_seconds")
-    if reference is not None:
-        return reference
-    for origin in origins:
+def _find_init_time(movies: Movies, file: _File, first_lead: float | None) -> tuple[Any, list[str]]:
+    """Return the init time of a forecast, see `read_forecasts`, and a remark where nothing states it."""
+    first, step = movies["time"].values[0, 0], Step.of(movies)
+    if file.reference is not None:
+        return file.reference, []
+    for origin in file.origins:
         # A single frame has no step, but it may be the first.
-        if first - origin == np.timedelta64(round(step * 1e9), "ns") if step else origin < first:
-            return origin
+        if step.fits((first - origin) / np.timedelta64(1, "s")) if step else origin < first:
+            return origin, ["the init time is the date from which the times count"]
     if first_lead is not None:
-        return first - np.timedelta64(round(first_lead * 60e9), "ns")
-    usual = "its minutes" if step is None else f"{step / 60:g}"
+        return first - np.timedelta64(round(first_lead * 60e9), "ns"), []
+    usual = "its minutes" if step is None else f"{step.seconds / 60:g}"
     raise ValueError(
-        f"{path}: nothing says its init time: there is no forecast_reference_time, and no time that counts from one "
-        f"step before the first valid time, {_show(first)}: give --first_lead {usual} where that is the first lead "
+        f"{file.path}: nothing says its init time: there is no forecast_reference_time, and no time that counts from "
+        f"one step before the first valid time, {_show(first)}: give --first_lead {usual} where that is the first lead "
         "time, or --first_lead 0 where it is the init time"
     )
 
@@ -157,7 +200,13 @@ def match_forecasts(forecasts: Sequence[GivenForecast], sources: Sequence[Movies
             reasons.append(f"{forecast.path}: init time {_show(forecast.init_time)}")
             continue
         source, part, (movie, start) = found[0]
-        matches.append(Match(Window(source, movie, start, 0, 0), forecast, part))
+        match = Match(Window(source, movie, start, 0, 0), forecast, part)
+        twice = next((one.forecast.path for one in matches if one.window == match.window), None)
+        if twice:
+            raise ValueError(
+                f"{twice} and {forecast.path} forecast the same frames: members are a dimension of one file"
+            )
+        matches.append(match)
     if not matches:
         raise ValueError(
             f"{reasons[0]} with {input_length} observed frames before it and its valid times after it is not in "
@@ -187,17 +236,18 @@ def _check_quantity(forecast: GivenForecast, source: Movies) -> None:
 
 
 def _find_times(forecast: GivenForecast, source: Movies, input_length: int) -> tuple[int, int] | None:
-    """Return movie and first frame of the window; None where a frame is missing or the steps differ."""
-    if not has_times(source):
+    """Return movie and first frame of the window, as far as times may be off; None where a frame is missing."""
+    step = Step.of(source)
+    if step is None:
         return None
-    valid = forecast.movies["time"].values[0]
+    wanted = np.append(forecast.init_time, forecast.movies["time"].values[0])
     for movie, times in enumerate(source["time"].values):
-        last = int(np.searchsorted(times, forecast.init_time))
-        start = last - input_length + 1
-        if start < 0 or last + 1 + valid.size > times.size or times[last] != forecast.init_time:
+        last = int(np.abs(times - forecast.init_time).argmin())
+        start, stop = last - input_length + 1, last + wanted.size
+        if start < 0 or stop > times.size:
             continue
-        steps = np.diff(times[start : last + 1 + valid.size])
-        if (times[last + 1 : last + 1 + valid.size] == valid).all() and (steps == steps[0]).all():
+        off = (times[last:stop] - wanted) / np.timedelta64(1, "s")
+        if step.allows(off).all() and step.follows(times[start:stop]).all():
             return movie, start
     return None
 

@@ -4,7 +4,8 @@
 coverage, the coordinates `time (movie, time)`, `y`, `x`, `channel`, and optionally
 `forcings (movie, time, forcing)` or `(movie, time, y, x, forcing)`. `frames.attrs["units"]` is "mm/h", "dBZ", "1"
 or the file's own string. The attribute `remarks` has one line for each label that was taken for something: the layout
-of an array, the unit of a file without one. A vector series is a movie of one pixel, whose channels are the features.
+of an array, the unit of a file without one. `init_time` is that of a forecast, where the format has one. A vector
+series is a movie of one pixel, whose channels are the features.
 """
 
 import itertools

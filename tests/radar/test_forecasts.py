@@ -1,5 +1,7 @@
 """Forecast files find the observed windows that they forecast."""
 
+import shutil
+
 import netCDF4
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from predjax.nowcasts.forecast import to_forecast
 from predjax.nowcasts.persistence import persist
 from predjax.radar.forecasts import match_forecasts, read_forecasts
 from predjax.radar.movies import build_movies
+from predjax.radar.step import Step
 from predjax.radar.windows.batches import read_windows
 from predjax.radar.windows.index import Window
 from predjax.radar.writers import write_forecast
@@ -75,6 +78,7 @@ def test_members_and_the_epoch_as_init_time(tmp_path):
     (match,) = match_forecasts(read_forecasts(tmp_path / "p.nc"), [movies()], 2)
     assert match.window == Window(0, 0, 3, 0, 0)
     np.testing.assert_array_equal(match.read(2, (8, 6))[..., 0], values)
+    assert "the init time is the date from which the times count" in match.forecast.movies.attrs["remarks"]
 
 
 def test_what_does_not_meet_is_refused_in_one_line(tmp_path):
@@ -161,3 +165,39 @@ def test_a_member_without_values_is_named(tmp_path):
     values[:, 2] = np.nan  # no member has one: nothing is forecast there, which the coverage says
     (match,) = match_forecasts(read_forecasts(save(tmp_path / "b.nc", TIMES[5:8], values=values)), [movies()], 3)
     assert np.isnan(match.read(3, (8, 6))[:, 2]).all()
+
+
+def test_observations_may_jitter_by_seconds(tmp_path):
+    source, window = movies(), Window(0, 0, 4, 0, 0)
+    write(tmp_path / "a.nc", source, window)
+    jitter = np.random.default_rng(2).integers(-20, 20, 12) * np.timedelta64(1, "s")
+    times = TIMES + jitter
+    observed = source.assign_coords(time=(("movie", "time"), times[None]))
+    observed.attrs |= Step.of_times(times).attrs
+    (match,) = match_forecasts(read_forecasts(tmp_path / "a.nc"), [observed], 3)
+    assert match.window == window
+    late = observed.assign_coords(time=(("movie", "time"), (times + np.timedelta64(90, "s"))[None]))
+    with pytest.raises(ValueError, match="is not in observed"):
+        match_forecasts(read_forecasts(tmp_path / "a.nc"), [late], 3)
+
+
+def test_two_forecasts_of_the_same_frames_are_refused(tmp_path):
+    for name in ("a", "b"):
+        write(tmp_path / f"{name}.nc", movies(), Window(0, 0, 4, 0, 0))
+    with pytest.raises(ValueError, match=r"a\.nc and .*b\.nc forecast the same frames: members are a dimension"):
+        match_forecasts(read_forecasts(tmp_path), [movies()], 3)
+
+
+def test_frames_of_one_init_time_in_a_file_each_are_one_forecast(tmp_path):
+    source = movies()
+    frames = write(tmp_path / "whole.nc", source, Window(0, 0, 4, 0, 0))
+    whole = xr.open_dataset(tmp_path / "whole.nc", decode_times=False)
+    (tmp_path / "apart").mkdir()
+    for lead in range(4):
+        whole.isel(time=[lead]).to_netcdf(tmp_path / "apart" / f"{lead}.nc")
+    whole.close()
+    (match,) = match_forecasts(read_forecasts(tmp_path / "apart"), [source], 3)
+    np.testing.assert_array_equal(match.read(4, (8, 6))[0], frames)
+    shutil.copy(tmp_path / "apart" / "0.nc", tmp_path / "apart" / "member2.nc")
+    with pytest.raises(ValueError, match="both forecast one time from one init time: members are a dimension"):
+        read_forecasts(tmp_path / "apart")

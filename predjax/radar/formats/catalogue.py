@@ -33,7 +33,7 @@ from predjax.radar.formats.table import read_table
 from predjax.radar.formats.zarr import is_zarr, open_zarr
 from predjax.radar.movies import Movies
 
-_HDF5_SUFFIXES = (".h5", ".hdf", ".hdf5")
+_HDF5_SUFFIXES = (".h5", ".hdf", ".hdf5", ".hd5", "-hd5")  # the last ones are DWD's
 
 
 class LabelReader(Protocol):

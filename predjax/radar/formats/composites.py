@@ -58,7 +58,7 @@ class Composite(NamedTuple):
     time: Any  # datetime64 () or (time,)
     period: Any  # start and end of accumulations, datetime64 (2,) or (time, 2), or None
     file_attrs: dict  # of the whole file
-    init_time: np.datetime64 | None = None  # of a forecast
+    init_time: np.datetime64 | None = None  # of a forecast, or of the observation that it begins with
     remarks: tuple[str, ...] = ()  # lines on what was taken for what
 
 
@@ -76,12 +76,13 @@ def label_composite(composite: Composite) -> xr.Dataset:
         init = composite.init_time.astype("datetime64[ns]").view("i8")
         name = "forecast_reference_time"
         variables[name] = xr.Variable((), init, CLOCK | {"standard_name": name})
+    is_forecast = composite.init_time is not None and bool((composite.time > composite.init_time).any())
     variables |= {axis: one for axis, one in (("y", grid.y), ("x", grid.x)) if one is not None}
     if grid.mapping:
         variables[grid.mapping_name] = xr.Variable((), 0, grid.mapping)
         variables[composite.name].attrs["grid_mapping"] = grid.mapping_name
     dataset = build_dataset(variables, composite.file_attrs, composite.pixels.path)
-    dataset.encoding["remarks"] = composite.remarks
+    dataset.encoding |= {"remarks": composite.remarks, "init_time": str(composite.init_time) if is_forecast else ""}
     return dataset
 
 

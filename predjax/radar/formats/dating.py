@@ -99,7 +99,12 @@ def _date_by_name(labels: FrameLabels, pattern: str, own: Dating) -> Dating:
     count = labels.sizes.get("movie", 1) * labels.sizes.get("time", 1)
     if count != 1:
         raise ValueError(f"{labels.file}: holds {count} frames, and --time_pattern {pattern} dates files of one frame")
-    return Dating(np.full((1, 1), named), "", (f"dated by the names of files ({pattern})",))
+    return Dating(np.full((1, 1), named), "", (describe_pattern(pattern),))
+
+
+def describe_pattern(pattern: str) -> str:
+    """Return the remark on frames that are dated by the names of their files."""
+    return f"dated by the names of files ({pattern})" + ("" if "%z" in pattern else ", taken as UTC")
 
 
 def _number(labels: FrameLabels, name: str, error: NotDates) -> Dating:

@@ -24,8 +24,11 @@ from predjax.radar.formats.open_files import OPEN_FILES
 SUFFIXES = (".png", ".gif", ".jpg", ".jpeg")
 _STARTS = (b"\x89PNG", b"GIF8", b"\xff\xd8\xff")
 _HKO_ATTRS = REFLECTIVITY | {"scale_factor": 70 / 255, "add_offset": -10.0}
-_HKO_REMARK = "HKO-7: the grey level p is p * 70 / 255 - 10 dBZ; what no radar sees is not marked, and counts as seen"
-_GREY_REMARK = "values are the grey levels of the images, which state no unit"
+_HKO_REMARK = (
+    "HKO-7, by its description: the grey level p is p * 70 / 255 - 10 dBZ; what no radar sees is not marked, and "
+    "counts as seen"
+)
+_GREY_REMARK = "values are the grey levels of the images"
 _ORDER_REMARK = "no dates in the names of the files: frames are numbered in the order of the names"
 
 

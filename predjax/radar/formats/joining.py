@@ -71,6 +71,7 @@ def _group_key(header: Header, grid: int, number: int, groups: dict) -> tuple:
     conversion = header.conversion
     key = (
         grid,
+        header.init_time,  # forecasts are not joined with observations
         header.attrs["variable"],
         conversion.units,
         (conversion.to, conversion.zr_a, conversion.zr_b) if conversion.to else (),
@@ -118,6 +119,8 @@ def _join(headers: list[Header], source: str) -> Joined:
         key: one_line(value) if key != "history" and isinstance(value, str) else value
         for key, value in first.file_attrs.items()
     }
+    if first.init_time:
+        movies.attrs["init_time"] = first.init_time
     if first.forcings:
         maps = _has_maps(first.forcings)
         shape = (*(shape if maps else shape[:2]), len(first.forcings))

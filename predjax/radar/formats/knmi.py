@@ -74,12 +74,15 @@ def _read_composite(file: netCDF4.Dataset, path: str, variable: str) -> Composit
     start, end = (_date(overview, f"product_datetime_{which}", f"{path}: overview") for which in ("start", "end"))
     attrs, is_forecast = QUANTITIES[unit] | packings[0], len(groups) > 1
     time, period = _date_images(file, groups, path) if is_forecast else (end, np.array([start, end]))
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ("the init time is product_datetime_start",) if is_forecast else ()
     if attrs["units"] == "mm":
         names = "image_datetime_valid" if is_forecast else "overview: product_datetime_start to product_datetime_end"
         seconds = times.one_period((period[..., 1] - period[..., 0]) / np.timedelta64(1, "s"), f"{path}: {names}")
         if is_forecast:
-            remarks = (f"forecast sums do not say their period: the step of {seconds / 60:g} minutes is taken",)
+            remarks = (
+                *remarks,
+                f"forecast sums do not say their period: the step of {seconds / 60:g} minutes is taken",
+            )
     group_name = overview.get("product_group_name")
     return Composite(
         name=parameter,

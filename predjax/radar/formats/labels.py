@@ -16,6 +16,7 @@ from predjax.radar.formats.lazy import find_source
 from predjax.radar.formats.open_files import FileArray
 from predjax.radar.formats.quantity import Conversion, UnitOptions, plan_conversion
 from predjax.radar.formats.time_labels import read_dates
+from predjax.radar.formats.variables import find_variable
 from predjax.radar.grid import Grid
 from predjax.radar.step import Step
 
@@ -76,6 +77,7 @@ class Header:
     remarks: tuple[str, ...] = ()  # a line for each label that was taken for something
     given_step: Step | None = None  # that the user states
     format: str = ""  # of the file, as users call it
+    init_time: str = ""  # of a forecast, by formats that have them
 
     @property
     def step(self) -> Step | None:
@@ -97,7 +99,7 @@ def read_header(
 
     Errors: ValueError, one line with the file, the rule and what was found.
     """
-    chosen = cf.find_variable(dataset, variable, forcings, file)
+    chosen, choice = find_variable(dataset, variable, forcings, file)
     frames = dataset.variables[chosen]
     name = f"{file}: {chosen.rpartition('/')[2]}"
     attrs, global_attrs = cf.attributes(frames), cf.attributes(dataset)
@@ -151,11 +153,14 @@ def read_header(
         chunk=chunks.get("time", 1),
         remarks=(
             *dataset.encoding.get("remarks", ()),
+            *choice,
             *cf.describe_dimensions(dataset, chosen, roles),
             *remarks,
             *conversion.remarks,
+            *cf.describe_places(dataset, chosen, roles),
         ),
         given_step=Step.given(seconds) if (seconds := read_step(time_options.step)) else None,
+        init_time=dataset.encoding.get("init_time", ""),
     )
 
 
@@ -258,7 +263,7 @@ def _read_coordinate(dataset: xr.Dataset, name: str, roles: dict[str, str], role
     if path is None:
         return None
     coordinate = dataset.variables[path]
-    if coordinate.dims != (dimension,) or coordinate.dtype.kind not in "iuf":
+    if not cf.is_axis(coordinate, dimension):
         return None
     attrs, values = cf.attributes(coordinate), coordinate.values.astype(np.float64)
     if {"scale_factor", "add_offset"} & attrs.keys():

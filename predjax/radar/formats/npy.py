@@ -112,12 +112,13 @@ def label_frames(array: Any, file: str | os.PathLike, units: UnitOptions, remark
     conversion = plan_conversion({}, {}, units, str(file))
     decoder, found = convert_unlabelled(conversion, Decoder(dtype=array.dtype.str), units, str(file))
     name = pathlib.Path(file).name
+    numbered = "frames" if array.shape[2:4] == (1, 1) else "frames and pixels"
     return build_movies(
         read_later(DIMENSIONS, ArrayFrames(array, decoder, str(file))),
         attrs=dict(conversion.attrs) | {"dtype_on_disk": str(array.dtype)},
         source=name,
         files=[str(file)],
-        remarks=[*remarks, *found],
+        remarks=[*remarks, *found, f"an array has no labels: {numbered} are numbered"],
     )
 
 

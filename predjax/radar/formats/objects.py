@@ -113,6 +113,8 @@ def _label_table(table: pd.DataFrame, name: str) -> Named:
     remarks: list[str] = []
     coords: dict[str, Any] = {"feature": ("feature", [str(column) for column in table.columns])}
     if isinstance(index, pd.DatetimeIndex):
+        if not index.tz:
+            remarks.append("the index of the DataFrame has no time zone: its dates are taken as UTC")
         coords["time"] = ("time", index.tz_convert("UTC").tz_localize(None).values if index.tz else index.values)
     elif pd.api.types.is_any_real_numeric_dtype(index.dtype):
         remarks.append(f"the index of the DataFrame ({index.dtype}) has no dates: its rows are numbered")

@@ -2,7 +2,8 @@
 
 Michelson et al. (2014), EUMETNET OPERA weather radar information model for implementation with the HDF5 file format,
 version 2.2. A group has the attributes of the groups above it besides its own. The time of a frame is the nominal time
-of the product, /what/date and time.
+of the product, /what/date and time. Of a forecast (how/simulated), such as RV and WN of the German weather service,
+this is the init time; the valid time of a sum is its end, and that of another image the minute at which it starts.
 """
 
 import re
@@ -76,6 +77,9 @@ def _read_composite(file: netCDF4.Dataset, path: str, variable: str) -> Composit
         how = {}  # anything may be there, also what the netCDF library cannot read
     quantity = str(described["quantity"])
     attrs = dict(QUANTITIES[quantity])
+    time, valid = _date(what, "", f"{path}: what"), None
+    if str(how.get("simulated")).strip("\0 ").lower() in ("true", "1"):
+        valid = _find_valid_time(described, attrs["units"] == "mm", name)
     attrs |= {key: how[key] for key in ("zr_a", "zr_b") if {"zr_a", "zr_b"} <= how.keys()}
     grid = _place(where, shape, path)
     if not grid.mapping:
@@ -85,9 +89,11 @@ def _read_composite(file: netCDF4.Dataset, path: str, variable: str) -> Composit
         pixels=find_array(path, array),
         attrs=attrs | _describe_packing(array.dtype, described, attrs["units"], name),
         grid=grid,
-        time=_date(what, "", f"{path}: what"),
+        time=time if valid is None else valid,
         period=_find_period(described, name) if attrs["units"] == "mm" else None,
         file_attrs={"institution": str(what["source"])} if what.get("source") else {},
+        init_time=time if "simulated" in how else None,
+        remarks=() if valid is None else ("frames of a forecast (how/simulated), no observations",),
     )
 
 
@@ -151,6 +157,12 @@ def _date(what: dict, prefix: str, name: str) -> np.datetime64:
     """Return the date of `date` and `time`, or of `startdate` and `starttime`, as `prefix` says."""
     parts = [text(what, f"{prefix}{part}", name) for part in ("date", "time")]
     return times.parse_stamp("".join(parts), "YYYYmmddHHMMSS", f"{name}/{prefix}date, {prefix}time")
+
+
+def _find_valid_time(what: dict, is_sum: bool, name: str) -> np.datetime64:
+    """Return the valid time of a forecast."""
+    time = _date(what, "end" if is_sum else "start", f"{name}: what")
+    return time if is_sum else (time + np.timedelta64(30, "s")).astype("datetime64[m]").astype("datetime64[ns]")
 
 
 def _find_period(what: dict, name: str) -> tuple[np.datetime64, np.datetime64]:

@@ -17,7 +17,8 @@ _RATES = {
     "lwe_thickness_of_precipitation_amount": "lwe_precipitation_rate",
 }
 # Words in names of a quantity, and its usual unit.
-_QUANTITIES = {("reflectivity", "dbz"): "dBZ", ("amount", "accumul"): "mm", ("rain", "precip"): "mm/h"}
+_RAIN_WORDS = ("rain", "precip")
+_QUANTITIES = {("reflectivity", "dbz"): "dBZ", ("amount", "accumul"): "mm", _RAIN_WORDS: "mm/h"}
 
 
 class UnitOptions(NamedTuple):
@@ -89,6 +90,9 @@ def plan_conversion(attrs: dict, global_attrs: dict, wanted: UnitOptions, name: 
         quantity, factor, own = "rain", unit_names.rate_factor(text) or 0.0, "mm/h"
     elif depth and (rain or (depth.is_small and (depth.counted or not standard_name))):
         quantity, factor, own, accumulation = "rain", depth.mm, "mm/h", depth.counted or not depth.seconds
+    if quantity == "rain" and not rain and not _is_called_rain(attrs, name):
+        named = f"the standard name {standard_name!r}" if standard_name else "a standard name"
+        remarks.append(f"values in {text} {'with' if standard_name else 'without'} {named} are taken as rain")
     target = own if wanted.units == "file" else wanted.units
     if not quantity and target != own:
         may_be_rain = is_radar_name(standard_name) or standard_name in ("", "unknown")
@@ -155,9 +159,15 @@ def _choose_unit(attrs: dict, wanted: UnitOptions, name: str) -> tuple[str, bool
             raise ValueError(f"{name}: {found}, and {word!r} is not in {wanted.units}: {hint}")
         text = f"{found}: values are taken as {wanted.units}, as --units says; --source_units would state another unit"
         return wanted.units, True, [text]
-    if is_radar_name(str(attrs.get("standard_name", ""))):
+    if is_none or is_radar_name(str(attrs.get("standard_name", ""))):
         remarks = [f"{found}: values are kept as they are; --source_units would state their unit"]
     return stated, False, remarks
+
+
+def _is_called_rain(attrs: dict, name: str) -> bool:
+    """Return whether another name than the standard name tells that values are rain: the long or the short one."""
+    names = " ".join((str(attrs.get("long_name", "")), str(attrs.get("short_name", "")), name.rpartition(": ")[2]))
+    return not attrs.get("standard_name") and any(word in names.lower() for word in _RAIN_WORDS)
 
 
 def _find_quantity(attrs: dict) -> tuple[str, str]:

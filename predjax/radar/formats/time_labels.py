@@ -40,26 +40,29 @@ def read_dates(values: np.ndarray, attrs: dict, name: str) -> tuple[np.ndarray, 
     """
     values, units, short = np.asarray(values), str(attrs.get("units", "")).strip(), name.rpartition(": ")[2]
     if values.dtype.kind in "OUST":
-        return _read_texts(values, name), f"{short}: texts are read as dates, in UTC where they name no offset from it"
+        dates, naive = _read_texts(values, name)
+        return dates, f"{short}: texts are read as dates" + (", taken as UTC, as they name no offset" if naive else "")
     if values.dtype.kind in "iuf" and SINCE.search(units):
         return decode_times(values, attrs, name), ""
     if values.dtype.kind in "iuf" and DAYS.fullmatch(units):
-        return _read_days(values, attrs, name), f"{short}: numbers in {units!r} are read as dates in UTC"
+        return _read_days(values, attrs, name), f"{short}: numbers in {units!r} are read as dates, taken as UTC"
     if values.dtype.kind in "iuf":
         check_present(values, attrs, name)
         letters = re.sub("[^a-z]", "", units.lower())
         found, names = _read_digits(values), _DIGITS.get(len(f"{values.flat[0]:.0f}") if values.size else 0, ())
         if found is not None and (units in ("", "1") or letters in names):
-            return found, f"{short}: numbers {names[-1].upper()} are read as dates in UTC"
+            return found, f"{short}: numbers {names[-1].upper()} are read as dates, taken as UTC"
     shown = ", ".join(f"{one:.12g}" for one in values.flat[:3]) if values.dtype.kind in "iuf" else values.dtype
     raise NotDates(f"{name} holds {shown} {f'in {units!r}' if units else 'without units'}, which are no dates")
 
 
-def _read_texts(values: np.ndarray, name: str) -> np.ndarray:
+def _read_texts(values: np.ndarray, name: str) -> tuple[np.ndarray, bool]:
+    """Return the dates of texts, and whether one of them names no offset from UTC."""
     texts = [one.decode("utf-8", "replace") if isinstance(one, bytes) else str(one) for one in values.ravel().tolist()]
     texts = [text.strip(" \0") for text in texts]
     if not all(texts) or "NaT" in texts:
         raise ValueError(f"{name}: a time is missing")
+    naive = any(not (match := _ISO.fullmatch(text)) or not match["z"] for text in texts)
     if all(re.fullmatch("[0-9]{8,14}", text) for text in texts):
         dates = _read_digits(np.array(texts, np.int64).reshape(values.shape))
     else:
@@ -67,7 +70,7 @@ def _read_texts(values: np.ndarray, name: str) -> np.ndarray:
         dates = None if None in parsed else np.array(parsed, "datetime64[ns]").reshape(values.shape)
     if dates is None:
         raise NotDates(f"{name} holds texts such as {texts[0]!r}, which are no dates")
-    return dates
+    return dates, naive
 
 
 def _parse_iso(text: str) -> np.datetime64 | None:

@@ -207,7 +207,7 @@ def read_grid(path: pathlib.Path, grid: dict, variable: str = "", units: UnitOpt
         source=grid["movie_attrs"]["source"],
         files=grid["sources"],
     )
-    movies.attrs |= grid["movie_attrs"] | {"remarks": remarks}
+    movies.attrs |= grid["movie_attrs"] | {"remarks": list(dict.fromkeys(remarks))}
     return movies
 
 

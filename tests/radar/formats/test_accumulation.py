@@ -30,7 +30,8 @@ def overlap(frames, steps):
 def label(frames, time=None, **attrs):
     time = np.datetime64("2026-06-01", "ns") + np.arange(len(frames)) * np.timedelta64(5, "m") if time is None else time
     attrs = {"units": "mm"} | attrs
-    return xr.Dataset({"rain": (("time", "y", "x"), frames.astype("f4"), attrs)}, {"time": time})
+    pixels = {axis: np.arange(float(size)) for axis, size in zip("yx", frames.shape[1:])}
+    return xr.Dataset({"rain": (("time", "y", "x"), frames.astype("f4"), attrs)}, {"time": time, **pixels})
 
 
 def read(dataset, **options):

@@ -10,12 +10,13 @@ from predjax.radar.readers import read_movies
 from predjax.radar.windows.runs import find_periods
 
 START, STEP = np.datetime64("2026-06-01T22:05", "ns"), np.timedelta64(5, "m")
+PIXELS = {axis: (axis, np.arange(size), {"units": "km"}) for axis, size in (("y", 4), ("x", 5))}
 HELP = "--time_pattern reads dates in file names, --time none numbers the frames"
 
 
 def rain(times=None, frames=4, attrs=None):
     """Frames with the given label of time, or with none."""
-    coords = {} if times is None else {"time": ("time", times, attrs or {})}
+    coords = PIXELS if times is None else {**PIXELS, "time": ("time", times, attrs or {})}
     units = {"units": "mm h-1", "standard_name": "rainfall_rate"}
     return xr.Dataset({"rain": (("time", "y", "x"), np.zeros((frames, 4, 5), np.float32), units)}, coords)
 
@@ -42,7 +43,7 @@ def test_coordinates_with_a_time_zone_become_utc(as_objects):
     dates = pd.date_range("2026-06-02T00:05", periods=4, freq="5min", tz="Europe/Berlin")
     movies = read(rain(np.array(list(dates), object) if as_objects else dates))
     np.testing.assert_array_equal(movies.time.values[0], START + np.arange(4) * STEP)
-    assert "time: texts are read as dates, in UTC where they name no offset from it" in movies.attrs["remarks"]
+    assert "time: texts are read as dates" in movies.attrs["remarks"]
 
 
 def test_a_single_text_dates_a_single_frame():
@@ -78,7 +79,7 @@ def test_names_of_files_date_frames_without_times(tmp_path):
         rain(frames=1).to_netcdf(tmp_path / f"r_2026060122{minute:02d}.nc")
     movies = read(tmp_path, time_pattern="%Y%m%d%H%M")
     np.testing.assert_array_equal(movies.time.values[0], START + np.array([0, 1, 3]) * STEP)
-    assert movies.attrs["remarks"] == ["dated by the names of files (%Y%m%d%H%M)"]
+    assert movies.attrs["remarks"] == ["dated by the names of files (%Y%m%d%H%M), taken as UTC"]
     rain(frames=1).to_netcdf(tmp_path / "other.nc")
     with pytest.raises(ValueError, match=r"other\.nc: the time_pattern %Y%m%d%H%M is not in its name"):
         read(tmp_path, time_pattern="%Y%m%d%H%M")

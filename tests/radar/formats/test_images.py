@@ -9,6 +9,8 @@ from predjax.radar.readers import expand_paths, read_movies
 pytestmark = pytest.mark.usefixtures("as_in_a_new_process")
 GREYS = np.random.default_rng(0).integers(0, 256, (12, 4, 6)).astype("u1")
 
+NUMBERED = "there are no coordinates of the pixels: rows and columns are numbered, row 0 on top"
+
 
 @pytest.fixture
 def save(tmp_path):
@@ -32,8 +34,10 @@ def test_hko_has_its_table_and_its_dates(save, pattern):
     minutes = ["2015-12-31T23:54", "2016-01-01T00:06", "2016-01-01T00:12"]
     assert movies.time.values[0].astype("M8[m]").astype(str).tolist() == minutes
     assert movies.attrs["remarks"] == [
-        "HKO-7: the grey level p is p * 70 / 255 - 10 dBZ; what no radar sees is not marked, and counts as seen",
+        "HKO-7, by its description: the grey level p is p * 70 / 255 - 10 dBZ; what no radar sees is not marked, and "
+        "counts as seen",
         "times from the names of the files, taken as UTC",
+        NUMBERED,
     ]
 
 
@@ -46,8 +50,10 @@ def test_dates_of_names_order_the_frames(save, name, stamp):
     assert movies.attrs["step_seconds"] == 300
     assert movies.frames.attrs["units"] == "1"
     assert movies.attrs["remarks"] == [
-        "values are the grey levels of the images, which state no unit",
+        "values are the grey levels of the images",
         "times from the names of the files, taken as UTC",
+        "no unit is stated: values are kept as they are; --source_units would state their unit",
+        NUMBERED,
     ]
 
 

@@ -231,7 +231,10 @@ def test_the_images_of_a_forecast_are_frames_of_their_own_times(tmp_path, rain):
     movies = read(write(tmp_path / "a.h5", *images, overview=overview))
     assert movies.sizes["time"] == 11 and movies.attrs["step_seconds"] == 300
     assert str(movies.time.values[0, 10]) == "2026-06-01T02:50:00.000000000"  # image11, which is not after image1
-    assert movies.attrs["remarks"][0] == "forecast sums do not say their period: the step of 5 minutes is taken"
+    assert movies.attrs["remarks"][:2] == [
+        "the init time is product_datetime_start",
+        "forecast sums do not say their period: the step of 5 minutes is taken",
+    ]
     single = read(write(tmp_path / "b.h5", images[10]))
     np.testing.assert_array_equal(movies.frames[0, 10].values, single.frames[0, 0].values)
     np.testing.assert_array_equal(movies.frames[0, 2:4, 5, 3:9, 0].values, movies.frames.values[0, 2:4, 5, 3:9, 0])

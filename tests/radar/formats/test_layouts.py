@@ -11,6 +11,11 @@ from predjax.radar.formats.npy import read_npy
 from predjax.radar.movies import DIMENSIONS
 from predjax.radar.readers import read_movies
 
+ARRAY = [  # of arrays without a unit
+    "no unit is stated: values are kept as they are; --source_units would state their unit",
+    "an array has no labels: frames and pixels are numbered",
+]
+
 
 @pytest.mark.parametrize(
     ("shape", "layout"),
@@ -59,9 +64,9 @@ def test_a_shape_that_fits_two_layouts_names_both(shape, choices):
 def test_a_layout_that_is_taken_is_said_and_one_that_is_given_is_not(tmp_path):
     np.save(tmp_path / "a.npy", np.zeros((2, 8, 1, 6, 6), "u1"))
     (movies,) = read_movies(tmp_path / "a.npy")
-    assert movies.attrs["remarks"] == ["axes (2, 8, 1, 6, 6) taken as movie,time,channel,y,x"]
+    assert movies.attrs["remarks"] == ["axes (2, 8, 1, 6, 6) taken as movie,time,channel,y,x", *ARRAY]
     (movies,) = read_movies(tmp_path / "a.npy", layout="movie,time,channel,y,x")
-    assert movies.attrs["remarks"] == []
+    assert movies.attrs["remarks"] == ARRAY
 
 
 def test_remarks_of_many_files_are_one_line(tmp_path, caplog):
@@ -69,7 +74,7 @@ def test_remarks_of_many_files_are_one_line(tmp_path, caplog):
         np.save(tmp_path / f"{number}.npy", np.zeros((5, 6, 6)))
     with caplog.at_level("INFO", "predjax"):
         read_movies(tmp_path)
-    assert caplog.messages == ["0.npy and 2 more: axes (5, 6, 6) taken as time,y,x"]
+    assert caplog.messages == [f"0.npy and 2 more: {line}" for line in ("axes (5, 6, 6) taken as time,y,x", *ARRAY)]
 
 
 def test_the_published_file_of_moving_mnist_has_the_time_first(tmp_path):
@@ -78,7 +83,8 @@ def test_the_published_file_of_moving_mnist_has_the_time_first(tmp_path):
     (movies,) = read_movies(tmp_path / "mnist_test_seq.npy")
     np.testing.assert_array_equal(movies.frames.values[..., 0], array.swapaxes(0, 1))
     assert movies.attrs["remarks"] == [
-        "axes (20, 6, 8, 8) taken as time,movie,y,x, as in the published file of this name"
+        "axes (20, 6, 8, 8) taken as time,movie,y,x, as in the published file of this name",
+        *ARRAY,
     ]
     assert find_layout(array[..., 0, 0], "mnist_test_seq.npy")[0] == "time,feature"
 

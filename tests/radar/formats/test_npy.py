@@ -154,7 +154,7 @@ def test_a_user_states_the_unit_and_the_period(save):
         (UnitOptions(source_units="1e-6 m", accumulation_period="1h"), 0.0005),
     ):
         movies = check_movies(read_npy(path, "movie,time,y,x", units=options))
-        assert movies.frames.attrs["units"] == "mm/h" and len(movies.attrs["remarks"]) == 2
+        assert movies.frames.attrs["units"] == "mm/h" and len(movies.attrs["remarks"]) == 3
         np.testing.assert_allclose(movies.frames.values, value, rtol=1e-6)
     dbz = read_npy(path, "movie,time,y,x", units=UnitOptions("mm/h", "dBZ"))
     np.testing.assert_allclose(dbz.frames.values, (10**0.05 / 200) ** (1 / 1.6), rtol=1e-6)

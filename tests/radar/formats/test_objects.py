@@ -41,13 +41,18 @@ def test_a_tree_is_read_as_the_groups_of_a_file(tmp_path):
         np.testing.assert_array_equal(movies["time"].values[0], TIMES)
 
 
+NO_UNIT = "no unit is stated: values are kept as they are; --source_units would state their unit"
+
+
 @pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
 def test_a_table_is_a_series_with_its_index_as_time(zone):
     table = TABLE if zone is None else TABLE.tz_localize("UTC").tz_convert(zone)
     (movies,) = read_movies(table)
     np.testing.assert_array_equal(movies.frames.values[0, :, 0, 0], TABLE.to_numpy())
     np.testing.assert_array_equal(movies["time"].values[0], TIMES)
-    assert movies["channel"].values.tolist() == ["north", "south"] and not movies.attrs["remarks"]
+    assert movies["channel"].values.tolist() == ["north", "south"]
+    naive = [] if zone else ["the index of the DataFrame has no time zone: its dates are taken as UTC"]
+    assert movies.attrs["remarks"] == [NO_UNIT, *naive]
     np.testing.assert_array_equal(frames_of(table["south"])[0], np.arange(8))
 
 
@@ -64,7 +69,8 @@ def test_arrays_are_read_by_their_layout_and_masks_are_missing():
     for data, expected in ((VALUES, VALUES), (masked, np.where(VALUES < 0.5, np.nan, VALUES)), (lazy, VALUES)):
         (movies,) = read_movies(data)
         np.testing.assert_array_equal(movies.frames.values.squeeze(), expected)
-        assert movies.attrs["remarks"] == ["axes (8, 6, 5) taken as time,y,x"]
+        numbered = "an array has no labels: frames and pixels are numbered"
+        assert movies.attrs["remarks"] == ["axes (8, 6, 5) taken as time,y,x", NO_UNIT, numbered]
 
 
 def test_lists_and_dicts_hold_several():

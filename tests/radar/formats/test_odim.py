@@ -12,6 +12,8 @@ import pytest
 import xarray as xr
 from tiny import TINY
 
+from predjax.radar.feed import Feed
+from predjax.radar.forecasts import match_forecasts, read_forecasts
 from predjax.radar.formats.backends import KnmiBackend, OdimBackend
 from predjax.radar.formats.lazy import find_codes
 from predjax.radar.movies import check_movies
@@ -424,3 +426,59 @@ def test_accumulations_tell_xarray_their_period(tmp_path, pixels):
         )
         start, end = np.asarray(bounds).astype("datetime64[ns]")
     assert end - start == np.timedelta64(15, "m")
+
+
+# RV and WN of the German weather service: an analysis and its forecasts, a file each, at 0, 5 ... 120 minutes.
+DE1200 = "+proj=stere +lat_ts=60 +lat_0=90 +lon_0=10 +x_0=543196.83521776402 +y_0=3622588.8619310022 +units=m "
+DE1200 = {"projdef": DE1200 + "+a=6378137 +b=6356752.3142451802 +no_defs", "xscale": 1000.0, "yscale": 1000.0}
+DE1200 |= {"UL_lon": 1.463301, "UL_lat": 55.86209}
+RV = {"quantity": "ACRR", "gain": 0.0009999999317806213, "offset": -0.0009999999317806213, "nodata": 4294967295.0}
+WN = {"quantity": "DBZH", "gain": 0.002929821616590115, "offset": -64.00292982161659, "nodata": 65535.0}
+
+
+def write_dwd(folder, name, packing, dtype, init, leads=(0, 5, 10)):
+    """The files of one init time, in minutes after START: frames of `init + lead`; the last row is not covered."""
+    for lead in leads:
+        time = START + datetime.timedelta(minutes=init)
+        path = folder / f"composite_{name}_{time:%Y%m%d_%H%M}_{lead:03d}-hd5"
+        pixels = np.full(SHAPE, 1 + 10 * (init + lead), dtype)
+        pixels[0], pixels[-1] = 0, packing["nodata"]
+        how = {"simulated": str(lead > 0)}
+        write(path, (pixels, packing | {"undetect": 0.0}), minutes=init, how=how, where=DE1200)
+        end = time + datetime.timedelta(minutes=lead)
+        begin = end - datetime.timedelta(minutes=5)
+        if name == "wn":  # the seconds of the scan
+            begin, end = end + datetime.timedelta(seconds=3), end + datetime.timedelta(seconds=34)
+        with h5py.File(path, "a") as file:
+            labels = {"startdate": f"{begin:%Y%m%d}", "starttime": f"{begin:%H%M%S}"}
+            put(file["dataset1/what"], labels | {"enddate": f"{end:%Y%m%d}", "endtime": f"{end:%H%M%S}"})
+
+
+@pytest.mark.parametrize(("name", "packing", "dtype"), [("rv", RV, "u4"), ("wn", WN, "u2")])
+def test_forecasts_of_the_german_weather_service(tmp_path, name, packing, dtype):
+    for init in range(0, 45, 5):
+        write_dwd(tmp_path, name, packing, dtype, init)
+    observed, *apart = read_movies(tmp_path)
+    assert [one.attrs.get("init_time") for one in apart] == [
+        f"2024-06-01T12:{init:02d}:00.000000000" for init in range(0, 45, 5)
+    ]
+    assert "frames of a forecast (how/simulated), no observations" in apart[0].attrs["remarks"]
+    assert "init_time" not in observed.attrs and observed.attrs["step_seconds"] == 300
+    expected = (packing["gain"] * (1 + 10 * 5 * np.arange(9)) + packing["offset"]) * (12 if name == "rv" else 1)
+    np.testing.assert_allclose(observed.frames.values[0, :, 5, 5, 0], expected, rtol=1e-5)
+    values = observed.frames.values[0, 1, ..., 0]
+    assert (values[0] == (0 if name == "rv" else DRY_DBZ)).all() and np.isnan(values[-1]).all()
+    forecasts = read_forecasts(tmp_path)
+    assert [str(one.init_time)[11:16] for one in forecasts] == [f"12:{init:02d}" for init in range(0, 45, 5)]
+    matches = match_forecasts(forecasts[2:7], [observed], 3)  # of the others frames before or after are missing
+    assert [match.window.start for match in matches] == list(range(5))
+    frames = matches[0].read(2, SHAPE)
+    np.testing.assert_allclose(frames, observed.frames.values[:, 3:5], rtol=1e-6)
+
+
+def test_forecasts_are_not_taken_as_the_newest_observations(tmp_path):
+    write_dwd(tmp_path, "rv", RV, "u4", 5)
+    feed = Feed(tmp_path)
+    feed.scan()
+    assert feed.times() == [np.datetime64("2024-06-01T12:05", "ns")] and len(feed.errors) == 2
+    assert all(error.endswith("a forecast, no observation") for error in feed.errors.values())

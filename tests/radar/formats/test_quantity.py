@@ -7,8 +7,8 @@ from predjax.radar.formats.quantity import AS_STATED, UnitOptions, plan_conversi
 REFLECTIVITY = "equivalent_reflectivity_factor"
 
 
-def plan(attrs, **options):
-    return plan_conversion(attrs, {}, UnitOptions(**options), "a.nc: v")
+def plan(attrs, name="rain", **options):
+    return plan_conversion(attrs, {}, UnitOptions(**options), f"a.nc: {name}")
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_a_user_states_the_unit_of_values_without_a_known_one(stated):
 
 
 def test_a_user_cannot_state_another_unit_than_the_file():
-    with pytest.raises(ValueError, match=r"a\.nc: v: the unit is mm/h, not mm as --source_units says"):
+    with pytest.raises(ValueError, match=r"a\.nc: rain: the unit is mm/h, not mm as --source_units says"):
         plan({"units": "mm/h"}, source_units="mm")
     assert plan({"units": "mm h-1"}, source_units="kg m-2 h-1").remarks == ()
 
@@ -51,16 +51,17 @@ def test_a_name_of_another_quantity_is_not_taken_to_be_in_the_wanted_unit():
         ({"standard_name": "rainfall_rate"}, "dBZ", "mm/h"),
     ):
         with pytest.raises(
-            ValueError, match=f"v: no unit is stated, and .* is not in {unit}: .*--source_units {meant}"
+            ValueError, match=f"rain: no unit is stated, and .* is not in {unit}: .*--source_units {meant}"
         ):
             plan(attrs, units=unit)
         assert plan(attrs, source_units=meant).units in ("mm/h", "dBZ")
 
 
-def test_rain_or_reflectivity_without_a_known_unit_is_kept_with_a_line():
-    assert plan({}).remarks == () and plan({}).units == "1" and plan({"units": "K"}).remarks == ()
-    for attrs in ({"units": "dB"}, {}):
-        (remark,) = plan(attrs | {"standard_name": REFLECTIVITY}).remarks
+def test_values_without_a_unit_and_of_an_unknown_one_are_kept_with_a_line():
+    assert plan({}).units == "1" and plan({"units": "K"}).remarks == ()
+    named = {"standard_name": REFLECTIVITY}
+    for attrs in ({"units": "dB"} | named, named, {}, {"units": "1"}):
+        (remark,) = plan(attrs).remarks
         assert remark.endswith("values are kept as they are; --source_units would state their unit")
 
 
@@ -78,3 +79,18 @@ def test_other_quantities_keep_their_units():
     assert plan({"units": "m"}).units == "m" and plan({"units": "K"}).units == "K"
     with pytest.raises(ValueError, match=r"the unit 'm s-1' cannot be converted to dBZ$"):
         plan({"units": "m s-1"}, units="dBZ")
+
+
+@pytest.mark.parametrize(
+    ("attrs", "said"),
+    [
+        ({}, "values in mm/h without a standard name are taken as rain"),
+        ({"standard_name": "water_evaporation_flux"}, "values in mm/h with the standard name 'water_evaporation_flux'"),
+        ({"standard_name": "rainfall_rate"}, ""),
+        ({"long_name": "Precipitation rate"}, ""),
+    ],
+)
+def test_a_unit_of_rain_without_its_name_is_taken_as_rain_with_a_line(attrs, said):
+    found = plan({"units": "mm/h"} | attrs, "v")
+    assert found.quantity == "rain" and said in "".join(found.remarks) and len(found.remarks) == bool(said)
+    assert not plan({"units": "mm/h"}).remarks

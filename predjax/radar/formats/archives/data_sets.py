@@ -12,7 +12,7 @@ from predjax.radar.formats.hdf5 import HDF5, open_hdf5
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.formats.open_files import OPEN_FILES
 
-_SUFFIXES = (".h5", ".hdf", ".hdf5")
+_SUFFIXES = (".h5", ".hdf", ".hdf5", ".hd5", "-hd5")
 
 
 def open_data_sets(path: str) -> Any:

@@ -49,6 +49,6 @@ def open_diffcast(path: str, variable: str = "") -> xr.Dataset:
     choose = "" if variable else "; --variable train takes one part alone"
     dataset.encoding["remarks"] = (
         f"movies in the order of DiffCast's parts: {', '.join(counts)}{choose}",
-        "values are the grey levels of the file, which states neither their unit nor times",
+        "values are the grey levels of the file",
     )
     return dataset

@@ -51,7 +51,7 @@ def open_meteonet(path: str, variable: str = "") -> xr.Dataset:
     }
     dataset = build_dataset(variables, {"institution": "Meteo-France"}, path)
     dataset.encoding["remarks"] = (
-        "MeteoNet: 0.01 mm in 5 minutes, -1 is no coverage; dates of the file in UTC",
+        "MeteoNet, by its description: 0.01 mm in 5 minutes, -1 is no coverage; dates of the file in UTC",
         "files are compressed as a whole: for training make a store first (predjax prepare)",
     )
     return dataset

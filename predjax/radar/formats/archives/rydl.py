@@ -46,5 +46,5 @@ def open_rydl(path: str, variable: str = "") -> xr.Dataset:
     }
     dataset = build_dataset(variables, {}, path)
     unit = "whole numbers are 0.01 mm in 5 minutes, -1 is no coverage" if whole else "real numbers are mm in 5 minutes"
-    dataset.encoding["remarks"] = (f"RYDL: {unit}; the names of the data sets are times in UTC",)
+    dataset.encoding["remarks"] = (f"RYDL, by its description: {unit}; the names of the data sets are times in UTC",)
     return dataset

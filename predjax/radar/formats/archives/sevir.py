@@ -53,7 +53,7 @@ def open_sevir(path: str, variable: str = "") -> xr.Dataset:
         frames.encoding = {} if chunks in (None, "contiguous") else {"chunksizes": tuple(chunks)}
     if frames.dtype != np.uint8 or frames.shape[0] != len(ids):
         raise ValueError(f"{path}: {VARIABLE} must be uint8 of {len(ids)} events, found {frames.dtype} {frames.shape}")
-    variables, remarks = {VARIABLE: frames}, ["SEVIR: vil is digital, 0 to 254; 255 is no coverage"]
+    variables, remarks = {VARIABLE: frames}, ["SEVIR, by its description: vil is digital, 0 to 254; 255 is no coverage"]
     table = next((one for folder in _folders(path) if (one := folder / CATALOGUE).is_file()), None)
     if table is None:
         remarks.append(f"no {CATALOGUE} beside the file or above it: frames are numbered, without dates")

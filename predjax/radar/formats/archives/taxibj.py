@@ -38,6 +38,5 @@ def open_taxibj(path: str, variable: str = "") -> xr.Dataset:
     choose = "" if variable else "; --variable train takes one part alone"
     dataset.encoding["remarks"] = (
         f"TaxiBJ: movies are the frames of X and then of Y, movie,time,channel,y,x: {counts}{choose}",
-        "values as they are in the file, which states neither their unit nor times",
     )
     return dataset

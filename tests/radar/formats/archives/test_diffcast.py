@@ -33,7 +33,7 @@ def test_movies_come_in_order_of_their_numbers_to_train_first(tmp_path, name):
         "movies in the order of DiffCast's parts: 12 of train, 1 of valid, 2 of test; --variable train takes one part "
         "alone"
     )
-    assert grey == "values are the grey levels of the file, which states neither their unit nor times"
+    assert grey == "values are the grey levels of the file"
 
 
 def test_a_part_can_be_chosen(tmp_path):

@@ -44,7 +44,10 @@ def test_rain_and_dates_are_read_and_nothing_is_unpickled(tmp_path, monkeypatch,
     np.testing.assert_array_equal(movies.frames[0, 1:3, 2, ::2].values[..., 0], (data[1:3, 2, ::2] * 0.12).astype("f4"))
     assert (movies.frames.attrs["units"], movies.attrs["step_seconds"]) == ("mm/h", 300)
     np.testing.assert_array_equal(movies.time.values[0], make()["dates"].astype("M8[ns]"))
-    assert movies.attrs["remarks"][0] == "MeteoNet: 0.01 mm in 5 minutes, -1 is no coverage; dates of the file in UTC"
+    assert (
+        movies.attrs["remarks"][0]
+        == "MeteoNet, by its description: 0.01 mm in 5 minutes, -1 is no coverage; dates of the file in UTC"
+    )
 
 
 def test_files_are_joined_in_time_and_two_are_in_memory(tmp_path):

@@ -27,7 +27,8 @@ def test_whole_numbers_are_hundredths_of_mm_in_five_minutes(tmp_path):
     found = movies.time.values[0].astype("M8[m]").astype(str).tolist()
     assert found == ["2016-05-31T23:55", "2016-06-01T00:00", "2016-06-01T00:10"]
     assert movies.attrs["remarks"][0] == (
-        "RYDL: whole numbers are 0.01 mm in 5 minutes, -1 is no coverage; the names of the data sets are times in UTC"
+        "RYDL, by its description: whole numbers are 0.01 mm in 5 minutes, -1 is no coverage; the names of the data "
+        "sets are times in UTC"
     )
 
 

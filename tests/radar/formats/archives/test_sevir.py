@@ -47,8 +47,9 @@ def test_events_are_movies_with_the_times_of_the_table(folder):
     starts = np.array(["2018-01-02T20:00", "2018-05-01T18:30"], "M8[m]")
     np.testing.assert_array_equal(movies.time.values, starts[:, None] + MINUTES.astype("m8[m]"))
     assert movies.attrs["remarks"] == [
-        "SEVIR: vil is digital, 0 to 254; 255 is no coverage",
+        "SEVIR, by its description: vil is digital, 0 to 254; 255 is no coverage",
         "times of the events from CATALOG.csv",
+        "there are no coordinates of the pixels: rows and columns are numbered, row 0 on top",
     ]
 
 
