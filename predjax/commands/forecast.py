@@ -1,5 +1,6 @@
 """`predjax forecast`: make a nowcast from the newest frames of a folder, once or whenever new frames arrive."""
 
+import contextlib
 import pathlib
 from collections.abc import Sequence
 
@@ -47,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with show_wait("starting"):
         from predjax.jobs import session
         from predjax.jobs.forecast import run, watch
+        from predjax.radar.isolation.reader import Stopped
 
     session.start(RunFlags(**select(RunFlags, values)).device)
     if not watching.watch:
@@ -57,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outcomes = watch(options, files, watching.poll, lambda: bool(caught))
         if own := run_file.find_own(output):
             run_file.write(own, run_file.list_changed(COMMAND, values))
-        for outcome in outcomes:
-            print(outcome.text, flush=True)
+        with contextlib.suppress(Stopped):
+            for outcome in outcomes:
+                print(outcome.text, flush=True)
     return SIGNAL_CODES[caught[0]]

@@ -96,7 +96,7 @@ def forecast(checkpoint: Any, data: Any, *, init_time: Any = None, **options: An
 def open_forecasting(options: ForecastOptions, stopped: Callable[[], bool] = lambda: False) -> Forecasting:
     """Find the nowcast and open the feed; frames are read as in training, unless the options say otherwise.
 
-    When `stopped` is true, the feed stops reading with an InterruptedError.
+    While `stopped` is true, the feed reads nothing and raises `radar.isolation.reader.Stopped`.
 
     Raises:
       ValueError, OSError: the model cannot forecast from frames alone, or an option is not one of reading a feed.
@@ -140,7 +140,7 @@ def watch(
     The first forecast starts from the newest frame that exists at the start. A frame without a forecast yields an
     outcome with the reason. A feed that cannot be read yields one outcome for each new reason.
 
-    Errors: see `open_forecasting`; and a ValueError where another process watches into the same folder.
+    Errors: see `open_forecasting`; a ValueError where another process watches into the same folder; and Stopped.
     """
     _check_format(files.format)
     forecasting = open_forecasting(options, stopped)

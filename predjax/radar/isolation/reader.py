@@ -54,6 +54,10 @@ def open_reader(trust: Trust, stopped: Callable[[], bool] = lambda: False) -> "F
     return FileReader(Limits(follow_links=trust.follow_links), stopped)
 
 
+class Stopped(BaseException):
+    """Reading ended because it was to stop; like KeyboardInterrupt no error of a file."""
+
+
 class _Ended(ValueError):
     """The process ended, or asked for too much memory."""
 
@@ -65,7 +69,7 @@ class FileReader:
     line with the name of the file, and the next file is read by a new process. The process starts when it is needed,
     locks no file, and ends with this object.
 
-    While `stopped` returns true, which is asked 5 times a second, reading ends with an InterruptedError.
+    While `stopped` returns true, which is asked 5 times a second, reading ends with `Stopped`.
     """
 
     def __init__(self, limits: Limits | None = None, stopped: Callable[[], bool] = lambda: False) -> None:
@@ -151,7 +155,7 @@ class FileReader:
             self.start()
             self._served += 1
             if self._served == 1:
-                self._receive(time.monotonic() + _STARTING, file, 0)
+                self._receive(time.monotonic() + _STARTING, file, 0)  # it is ready
             end = time.monotonic() + limits.seconds
             assert self._process and self._process.stdin, "it was started"
             self._process.stdin.write(json.dumps(request).encode() + b"\n")
@@ -180,17 +184,17 @@ class FileReader:
         return f"the process that was to {task} it ended with {how}: is the file damaged?"
 
     def _receive(self, end: float, file: str, most: int) -> Any:
-        """Return the next message. Errors: TimeoutError, EOFError, InterruptedError; ValueError, it is none."""
-        texts, numbers = HEAD.unpack(self._take(HEAD.size, end, file))
+        """Return the next message. Errors: TimeoutError, EOFError, Stopped; ValueError, it is none."""
+        texts, numbers = HEAD.unpack(self._take(HEAD.size, end))
         if texts > _MOST_LABELS or numbers > most:
             raise ValueError(f"{file}: labels of {texts + numbers} bytes are not possible")
-        text, found = self._take(texts, end, file), self._take(numbers, end, file)
+        text, found = self._take(texts, end), self._take(numbers, end)
         try:
             return decode(text, found)
         except Exception as error:
             raise ValueError(f"{file}: the process that reads it sent no labels ({type(error).__name__})") from None
 
-    def _take(self, count: int, end: float, file: str) -> bytearray:
+    def _take(self, count: int, end: float) -> bytearray:
         """Return the next bytes that the process sends."""
         assert self._process and self._process.stdout, "it was started"
         pipe: Any = self._process.stdout  # without a buffer
@@ -200,7 +204,7 @@ class FileReader:
         view = memoryview(taken)
         while view:
             if self._stopped():
-                raise InterruptedError(f"{file}: reading was stopped")
+                raise Stopped
             if ready.poll(_TICK):
                 got = pipe.readinto(view)
                 if not got:

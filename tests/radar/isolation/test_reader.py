@@ -2,15 +2,20 @@
 
 import os
 import signal
+import time
 
+import h5py
 import numpy as np
 import pytest
 import xarray as xr
 
+from predjax.radar.config import Trust
+from predjax.radar.feed import Feed
 from predjax.radar.formats.open_files import OPEN_FILES
 from predjax.radar.isolation import reader as module
 from predjax.radar.isolation.reader import FileReader, Limits
 from predjax.radar.readers import read_unsaid
+from predjax.radar.survey import survey_files
 
 
 def write(path, first=0, **variable):
@@ -61,3 +66,106 @@ def test_a_crash_is_of_its_file_alone(folder, reader, monkeypatch):
     assert refusal(folder / "a.nc", reader).endswith("it ended with SIGABRT: is the file damaged?")
     monkeypatch.undo()
     assert read_unsaid([folder / "b.nc"], reader=reader)
+
+
+def test_a_hang_ends_at_the_deadline_and_by_a_signal(folder):
+    with h5py.File(folder / "circle.h5", "w") as file:
+        file.create_group("g")["up"] = file["/"]
+    begin = time.monotonic()
+    quick = FileReader(Limits(seconds=1))
+    assert refusal(folder / "circle.h5", quick).endswith("took more than 1 s to open")
+    slow = FileReader(Limits(seconds=100), lambda: time.monotonic() - begin > 5)
+    with pytest.raises(module.Stopped):
+        read_unsaid([folder / "circle.h5"], reader=slow)
+    for one in (quick, slow):
+        one.close()
+
+
+def test_memory_is_limited(folder, reader):
+    with h5py.File(folder / "wide.h5", "w") as file:
+        frames = file.create_dataset("rain", (1, 2**28, 2), "u1", chunks=(1, 64, 2))
+        for axis, name in enumerate(("time", "y", "x")):
+            scale = file.create_dataset(name, frames.shape[axis : axis + 1], "f8", chunks=(1,))
+            scale.make_scale(name)
+            frames.dims[axis].attach_scale(scale)
+    assert refusal(folder / "wide.h5", reader).endswith("asked for more than 1 GiB")
+    assert read_unsaid([folder / "b.nc"], reader=reader)
+
+
+def test_any_exception_leaves_a_file_out(folder, reader, caplog):
+    (folder / "deep.zarr").mkdir()
+    (folder / "deep.zarr" / "zarr.json").write_text("[" * 100_000)
+    (folder / "cut.nc").write_bytes((folder / "a.nc").read_bytes()[:3000])
+    assert "maximum recursion depth exceeded" in refusal(folder / "deep.zarr", reader)
+    feed = Feed(str(folder), reader=reader)
+    feed.scan()
+    assert len(feed.times()) == 4 and sorted(map(os.path.basename, feed.errors)) == ["cut.nc", "deep.zarr"]
+    assert len([record for record in caplog.records if record.message.endswith("left out")]) == 2
+    found = survey_files(str(folder), reader=reader)
+    assert sorted(map(os.path.basename, found.unreadable)) == ["cut.nc", "deep.zarr"] and len(found.movies) == 1
+
+
+def test_a_file_that_is_replaced_is_named(folder, reader):
+    (movies,) = read_unsaid([folder / "a.nc"], reader=reader)
+    xr.Dataset({"snow": (("time", "y", "x"), np.ones((2, 3, 4)))}).to_netcdf(folder / "new.nc")
+    os.replace(folder / "new.nc", folder / "a.nc")
+    with pytest.raises(ValueError, match=r"a\.nc.*cannot be read"):
+        movies.frames.load()
+
+
+def frames_elsewhere(path, how):
+    """HDF5 whose frames are in another file."""
+    outside = path.with_name("outside.h5")
+    with h5py.File(outside, "w") as file:
+        file["frames"] = np.ones((2, 30, 40), "f4")
+    np.ones((2, 30, 40), "f4").tofile(path.with_name("outside.bin"))
+    with h5py.File(path, "w") as file:
+        if how == "link":
+            file["rain"] = h5py.ExternalLink(str(outside), "/frames")
+            return
+        if how == "virtual":
+            layout = h5py.VirtualLayout((2, 30, 40), "f4")
+            layout[:] = h5py.VirtualSource(str(outside), "frames", (2, 30, 40))
+            rain = file.create_virtual_dataset("rain", layout, fillvalue=0)
+        else:
+            stored = [(str(path.with_name("outside.bin")), 0, 9600)]
+            rain = file.create_dataset("rain", (2, 30, 40), "f4", external=stored)
+        rain.attrs["units"] = "mm/h"
+        for axis, name in enumerate(("time", "y", "x")):
+            file[name] = np.arange(rain.shape[axis], dtype="f8")
+            file[name].make_scale(name)
+            rain.dims[axis].attach_scale(file[name])
+        file["time"].attrs["units"] = "hours since 2026-06-01"
+
+
+@pytest.mark.parametrize("how", ["link", "virtual", "external"])
+def test_other_files_are_not_read(tmp_path, reader, how):
+    frames_elsewhere(tmp_path / "a.h5", how)
+    assert "refers to other files, which --follow_links allows" in refusal(tmp_path / "a.h5", reader)
+
+
+def test_links_are_followed_on_demand(tmp_path):
+    for how in ("virtual", "external"):
+        frames_elsewhere(tmp_path / f"{how}.h5", how)
+    reader = module.open_reader(Trust(follow_links=True))
+    for how in ("virtual", "external"):
+        (movies,) = read_unsaid([tmp_path / f"{how}.h5"], reader=reader)
+        assert (movies.frames == 1).all()
+    reader.close()
+    assert module.open_reader(Trust(trust_files=True)) is None
+
+
+def test_compressions_of_netcdf_are_there(folder, reader):
+    encoding = {"rain": {"compression": "zstd"}}
+    with xr.open_dataset(folder / "a.nc") as dataset:
+        dataset.to_netcdf(folder / "z.nc", encoding=encoding)
+    (movies,) = read_unsaid([folder / "z.nc"], reader=reader)
+    assert movies.frames.sum() == 276
+
+
+def test_a_named_file_is_the_error_of_a_command(folder, capsys):
+    from predjax.commands.inspect import main
+
+    (folder / "cut.nc").write_bytes((folder / "a.nc").read_bytes()[:3000])
+    assert main([str(folder / "cut.nc")]) == 2
+    assert "truncated or damaged" in capsys.readouterr().out
