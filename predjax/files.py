@@ -4,11 +4,17 @@ import contextlib
 import errno
 import os
 import pathlib
+import re
 import secrets
+import tempfile
+import time
 from collections.abc import Iterator
 
 # What a file system without hard links answers to a link.
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK}
+_UNFINISHED: set[pathlib.Path] = set()  # of this process
+_TEMPORARY = re.compile(r"\.predjax-[0-9a-f]{16}\.tmp")
+_MOST_TRIED = 2**26  # bytes that are written to learn why writing failed
 
 
 @contextlib.contextmanager
@@ -24,6 +30,7 @@ def appearing(path: str | os.PathLike, *, overwrite: bool = False) -> Iterator[p
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".predjax-{secrets.token_hex(8)}.tmp")
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    _UNFINISHED.add(temporary)
     try:
         yield temporary
         with open(temporary, "rb+") as file:
@@ -32,6 +39,43 @@ def appearing(path: str | os.PathLike, *, overwrite: bool = False) -> Iterator[p
         flush_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+        _UNFINISHED.discard(temporary)
+
+
+def remove_unfinished() -> None:
+    """Remove the files in the making of this process, before it ends in the middle of its work."""
+    for path in list(_UNFINISHED):
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def remove_stale(folder: str | os.PathLike) -> None:
+    """Remove what killed processes left in a folder: files of `appearing` that have not changed for an hour."""
+    for path in pathlib.Path(folder).glob(".predjax-*.tmp"):
+        if _TEMPORARY.fullmatch(path.name) and not path.is_symlink() and time.time() - path.stat().st_mtime > 3600:
+            path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def true_write_errors(folder: pathlib.Path, size: int) -> Iterator[None]:
+    """Replace an error of the block by the one that the system gives for writing `size` bytes into the folder now.
+
+    The netCDF library reports a full disk as missing permission. Where these bytes can be written, the error stays.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, FileExistsError):
+            raise
+        try:
+            with tempfile.TemporaryFile(dir=folder) as file:
+                for _ in range(-(-min(size, _MOST_TRIED) // 2**20)):
+                    file.write(bytes(2**20))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as reason:
+            raise OSError(reason.errno, reason.strerror, str(folder)) from error
+        raise
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

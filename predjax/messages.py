@@ -61,12 +61,15 @@ def report_error(error: BaseException) -> int:
 
 
 def describe_error(error: BaseException) -> str:
-    """Return the message of an error; of an OSError, `path: reason` without its number."""
+    """Return the message of an error; of an OSError, `path: reason` without its number.
+
+    What is no error of the input by its kind has its kind before it.
+    """
     if isinstance(error, MemoryError):
         return f"there is not enough memory ({error})" if str(error) else "there is not enough memory"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return str(error)
+    return str(error) if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: {error}"
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from predjax.files import appearing, refuse_existing, refuse_files, write_text
+from predjax.files import appearing, refuse_existing, refuse_files, remove_stale, true_write_errors, write_text
 
 
 def test_a_file_appears_when_its_block_ends(tmp_path):
@@ -101,3 +101,31 @@ def test_two_writers_of_equal_number_do_not_meet(tmp_path):
     for writer in writers:
         writer.join()
     assert reads > 0 and failures.empty() and list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_process_left_is_removed_after_an_hour(tmp_path):
+    names = [f".predjax-{'0' * 16}.tmp", f".predjax-{'1' * 16}.tmp", ".predjax-of-mine.tmp", "a.nc"]
+    for name in names:
+        (tmp_path / name).touch()
+        if name != names[1]:
+            os.utime(tmp_path / name, (0, 0))
+    (tmp_path / f".predjax-{'2' * 16}.tmp").symlink_to(tmp_path / "a.nc")
+    remove_stale(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {*names[1:], f".predjax-{'2' * 16}.tmp"}
+
+
+def test_an_error_of_a_full_disk_is_named_by_the_system(tmp_path, monkeypatch):
+    with pytest.raises(PermissionError, match="as it was"), true_write_errors(tmp_path, 100):
+        raise PermissionError("as it was")
+    with pytest.raises(FileExistsError), true_write_errors(tmp_path / "missing", 100):
+        raise FileExistsError
+    sizes = []
+
+    def full(handle):
+        sizes.append(os.fstat(handle).st_size)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=f"No space left on device: '{tmp_path}'"), true_write_errors(tmp_path, 2**21 + 1):
+        raise PermissionError("as the netCDF library says it")
+    assert sizes == [3 * 2**20]

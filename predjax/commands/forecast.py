@@ -1,6 +1,6 @@
 """`predjax forecast`: make a nowcast from the newest frames of a folder, once or whenever new frames arrive."""
 
-import contextlib
+import os
 import pathlib
 from collections.abc import Sequence
 
@@ -12,6 +12,8 @@ from predjax.jobs.options import ForecastFiles, ForecastOptions, RunFlags, Watch
 from predjax.messages import SIGNAL_CODES, catch_signals, show_wait
 from predjax.nowcasts.config import EnsembleOptions
 from predjax.radar.config import FEED_OPTIONS, DataConfig, Trust
+
+END_SECONDS = 2.5  # after a signal, whatever is under way
 
 COMMAND = Command(
     "predjax forecast",
@@ -45,21 +47,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for path in () if watching.watch else (output, beside):
         refuse_existing(path, files.overwrite)
 
+    # Before the HDF5 library starts: without locks, who writes the frames can append to a file while it is read.
+    os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
     with show_wait("starting"):
         from predjax.jobs import session
-        from predjax.jobs.forecast import run, watch
-        from predjax.radar.isolation.reader import Stopped
+        from predjax.jobs.deadline import end_within
+        from predjax.jobs.forecast import run
+        from predjax.jobs.watch import watch
 
     session.start(RunFlags(**select(RunFlags, values)).device)
     if not watching.watch:
         print(run(options, files).text)
         run_file.write(beside, run_file.list_changed(COMMAND, values))
         return 0
-    with catch_signals() as caught:
-        outcomes = watch(options, files, watching.poll, lambda: bool(caught))
+    with catch_signals() as caught, end_within(END_SECONDS):
+        outcomes = watch(options, files, watching, lambda: bool(caught))
         if own := run_file.find_own(output):
             run_file.write(own, run_file.list_changed(COMMAND, values))
-        with contextlib.suppress(Stopped):
-            for outcome in outcomes:
-                print(outcome.text, flush=True)
+        for outcome in outcomes:
+            print(outcome.text, flush=True)
     return SIGNAL_CODES[caught[0]]

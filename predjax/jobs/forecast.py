@@ -1,20 +1,19 @@
-"""Forecast from the newest frames, once or for every frame that arrives, and write the forecasts."""
+"""Forecast from the newest frames, and write the forecast."""
 
-import contextlib
 import datetime
 import logging
 import pathlib
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from predjax.files import refuse_existing, true_write_errors
 from predjax.flags import select
 from predjax.jobs.options import ForecastFiles, ForecastOptions, read_keywords
 from predjax.jobs.train_options import describe_paths
-from predjax.locks import hold
 from predjax.messages import one_line_messages, show_wait
 from predjax.nowcasts.config import EnsembleOptions
 from predjax.nowcasts.forecast import Forecast
@@ -31,7 +30,6 @@ from predjax.radar.step import Step
 from predjax.radar.writers import write_forecast
 
 LOG = logging.getLogger("predjax")
-LONGEST_SLEEP = 0.2  # seconds until a signal is heard
 
 
 class Forecasting(NamedTuple):
@@ -40,6 +38,7 @@ class Forecasting(NamedTuple):
     options: ForecastOptions
     feed: Feed
     nowcast: NewestNowcast
+    input_length: int  # observed frames
 
     def run(self, init: Any, scratch: BinaryIO) -> Forecast:
         """Forecast from one init time; several members are in the scratch file, and read when they are used."""
@@ -51,6 +50,7 @@ class Outcome(NamedTuple):
     """The result of a look at the newest frames: a line of text."""
 
     text: str
+    kind: str = "made"
 
 
 @one_line_messages()
@@ -113,12 +113,12 @@ def open_forecasting(options: ForecastOptions, stopped: Callable[[], bool] = lam
     reading = {**known, **dict(options.reading)}
     if "layout" not in dict(options.reading) and known.get("layout", "auto") != "auto":
         LOG.info("arrays are read with the layout of the training, %s", reading["layout"])
-    return Forecasting(options, Feed(options.data_path, reader=reader, **reading), nowcast)
+    return Forecasting(options, Feed(options.data_path, reader=reader, **reading), nowcast, nowcaster.input_length)
 
 
 def find_newest(forecasting: Forecasting) -> Any:
     """Scan the feed and return the time of its newest frame. Errors: ValueError where there is no frame."""
-    options, feed, _ = forecasting
+    options, feed = forecasting.options, forecasting.feed
     feed.scan()
     if not feed.times():
         raise ValueError(next(iter(feed.errors.values()), f"{describe_paths(options.data_path)}: there is no frame"))
@@ -126,109 +126,65 @@ def find_newest(forecasting: Forecasting) -> Any:
 
 
 def run(options: ForecastOptions, files: ForecastFiles) -> Outcome:
-    """Forecast from the newest frames into one file. Errors: see `forecast`."""
-    _check_format(files.format)
+    """Forecast from the newest frames into one file. Errors: see `forecast`, and ValueError for frames too old."""
+    check_format(files.format)
     forecasting = open_forecasting(options)
-    return write_nowcast(forecasting, find_newest(forecasting), pathlib.Path(files.output), files)
+    init = find_newest(forecasting)
+    _check_age(init, options.max_age)
+    return write_nowcast(forecasting, init, pathlib.Path(files.output), files)
 
 
-def watch(
-    options: ForecastOptions, files: ForecastFiles, poll: float, stopped: Callable[[], bool]
-) -> Iterator[Outcome]:
-    """Write a forecast from every new frame until `stopped` is true; look for new frames every `poll` seconds.
+def write_nowcast(
+    forecasting: Forecasting,
+    init: Any,
+    path: pathlib.Path,
+    files: ForecastFiles,
+    begin: Callable[[list[str]], object] = lambda names: None,
+) -> Outcome:
+    """Forecast from one init time and write the files; `begin` gets their names before the first one is written,
+    and those of GeoTIFFs when they are written.
 
-    The first forecast starts from the newest frame that exists at the start. A frame without a forecast yields an
-    outcome with the reason. A feed that cannot be read yields one outcome for each new reason.
-
-    Errors: see `open_forecasting`; a ValueError where another process watches into the same folder; and Stopped.
+    Errors: see `forecast`; FileExistsError; OSError with the system's reason where they cannot be written.
     """
-    _check_format(files.format)
-    forecasting = open_forecasting(options, stopped)
-    writing = contextlib.ExitStack()
-    writing.enter_context(hold(files.output))
-    return _hold(writing, _follow(forecasting, files, poll, stopped))
-
-
-def write_nowcast(forecasting: Forecasting, init: Any, path: pathlib.Path, files: ForecastFiles) -> Outcome:
-    """Forecast from one init time and write the files. Errors: see `forecast`, and ValueError for frames too old."""
-    begin = time.perf_counter()
-    _check_age(init, forecasting.options.max_age)
+    start = time.perf_counter()
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=path.parent) as scratch:
         with show_wait("forecasting"):
             found = forecasting.run(init, scratch)
-        with show_wait("writing"):
-            _write(path, found, files)
-        if files.pictures:
+        parts = _split_leads(path, found) if files.per_lead else {}
+        pictures = [path.with_suffix(".png"), path.with_suffix(".gif")] if files.pictures else []
+        for one in (written := [*parts, path, *pictures]):
+            refuse_existing(one, files.overwrite)
+        begin([one.name for one in written])
+        with show_wait("writing"), true_write_errors(path.parent, found.nbytes):
+            tiff = files.format == "geotiff"
+            if tiff:
+                begin([one.name for one in write_geotiffs(path, found, overwrite=files.overwrite)])
+            for name, part in {**parts, path: found}.items():  # the whole one last: where it is, all are
+                write_forecast(name, part, overwrite=files.overwrite, layout="cf" if tiff else files.format)
+        if pictures:
             with show_wait("drawing"):
                 _draw(path, found, forecasting.feed, init, files.overwrite)
-    seconds = time.perf_counter() - begin
+    seconds = time.perf_counter() - start
     members = f" of {found.sizes['realization']} members" if "realization" in found.dims else ""
     comment = f"; {found.attrs['comment']}" if "comment" in found.attrs else ""
-    what = f"{found.sizes['lead_time']} frames{members} after {_shown(init)}"
+    what = f"{found.sizes['lead_time']} frames{members} after {show_time(init)}"
     return Outcome(f"{path}: {what} in {seconds:.1f} s{comment}")
 
 
-def _check_format(name: str) -> None:
+def check_format(name: str) -> None:
     """Raise a ValueError, before any work, where nothing can write the format."""
     if name == "geotiff":
         require_rasterio()
 
 
-def _write(path: pathlib.Path, forecast: Forecast, files: ForecastFiles) -> None:
-    parts = {path: forecast}
-    if files.per_lead:
-        leads = forecast["lead_time"]
-        digits = len(str(leads.values[-1]))
-        each = forecast.drop_dims("accumulation_period", errors="ignore")  # it belongs to the whole forecast
-        for i, lead in enumerate(leads.values):
-            name = path.with_name(f"{path.stem}_{lead:0{digits}d}{path.suffix}")
-            parts[name] = each.isel(lead_time=slice(i, i + 1))
-    tiff = files.format == "geotiff"
-    if tiff:
-        write_geotiffs(path, forecast, overwrite=files.overwrite)
-    for name, part in reversed(parts.items()):  # the whole one last: where it is, all are
-        write_forecast(name, part, overwrite=files.overwrite, layout="cf" if tiff else files.format)
-
-
-def _hold(writing: contextlib.ExitStack, outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
-    """Yield outcomes; the folder that they are written to is held until the last one."""
-    with writing:
-        yield from outcomes
-
-
-def _follow(
-    forecasting: Forecasting, files: ForecastFiles, poll: float, stopped: Callable[[], bool]
-) -> Iterator[Outcome]:
-    done: set[Any] = set()
-    first, said = True, ""
-    while not stopped():
-        try:
-            forecasting.feed.scan()
-        except OSError as error:  # nothing there yet, or for a moment
-            if str(error) != said:
-                said = str(error)
-                yield Outcome(said)
-        new = [init for init in forecasting.feed.times() if init not in done]
-        for init in new[-1:] if first else new:
-            if stopped():
-                break
-            yield _try(forecasting, init, files)
-        first = first and not new
-        done.update(new)
-        _sleep(poll, stopped)
-
-
-def _try(forecasting: Forecasting, init: Any, files: ForecastFiles) -> Outcome:
-    """Return the outcome of one init time; errors become its text."""
-    stamp = "".join(c for c in _shown(init) if c not in "-:")
-    path = pathlib.Path(files.output) / f"nowcast_{stamp}Z.nc"
-    if path.exists() and not files.overwrite:
-        return Outcome(f"{path} is there already")
-    try:
-        return write_nowcast(forecasting, init, path, files)
-    except (ValueError, OSError) as error:
-        return Outcome(f"no nowcast from {_shown(init)}: {' '.join(str(error).split())}")
+def _split_leads(path: pathlib.Path, forecast: Forecast) -> dict[pathlib.Path, Forecast]:
+    """Return the forecast of each lead time by its file."""
+    leads = forecast["lead_time"]
+    digits = len(str(leads.values[-1]))
+    each = forecast.drop_dims("accumulation_period", errors="ignore")  # it belongs to the whole forecast
+    names = [path.with_name(f"{path.stem}_{lead:0{digits}d}{path.suffix}") for lead in leads.values]
+    return {name: each.isel(lead_time=slice(i, i + 1)) for i, name in enumerate(names)}
 
 
 def _check_age(init: Any, max_age: float | None) -> None:
@@ -239,17 +195,12 @@ def _check_age(init: Any, max_age: float | None) -> None:
     now = np.datetime64(datetime.datetime.now(datetime.UTC).replace(tzinfo=None), "ns")
     age = (now - init) / np.timedelta64(60, "s")
     if age > max_age:
-        raise ValueError(f"the newest frame is of {_shown(init)}, {age:.1f} min old: max_age is {max_age:g}")
+        raise ValueError(f"the newest frame is of {show_time(init)}, {age:.1f} min old: max_age is {max_age:g}")
 
 
-def _shown(init: Any) -> str:
+def show_time(init: Any) -> str:
+    """Return an init time to the second, or the number of a frame."""
     return str(init).partition(".")[0]
-
-
-def _sleep(seconds: float, stopped: Callable[[], bool]) -> None:
-    end = time.monotonic() + seconds
-    while not stopped() and (left := end - time.monotonic()) > 0:
-        time.sleep(min(left, LONGEST_SLEEP))
 
 
 def _draw(path: pathlib.Path, forecast: Forecast, feed: Feed, init: Any, overwrite: bool) -> None:

@@ -181,6 +181,7 @@ class WatchOptions:
 
     watch: bool = flag(False, "keeps running: a nowcast for every frame that arrives from now on", switch=True)
     poll: float = flag(2.0, "between two looks for new frames", metavar="SECONDS")
+    revise: bool = flag(False, "makes a nowcast again when frames that it starts from come late or change", switch=True)
 
     def __post_init__(self) -> None:
         if self.watch and self.poll <= 0:

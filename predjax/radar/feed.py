@@ -2,14 +2,18 @@
 
 import logging
 import os
+from bisect import bisect_right
 from collections.abc import Callable
+from time import monotonic
 from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
+from predjax.messages import describe_error, one_line
 from predjax.radar.config import read_step
 from predjax.radar.formats.objects import holds_paths, keep
+from predjax.radar.formats.open_files import OPEN_FILES
 from predjax.radar.grid import Grid
 from predjax.radar.movies import Movies, build_movies, has_times
 from predjax.radar.readers import expand_paths, read_movies, read_unsaid
@@ -18,6 +22,7 @@ from predjax.radar.step import Step
 
 _LOG = logging.getLogger("predjax")
 RECENT = 50  # frames that tell the time step
+FIRST_PAUSE, LONGEST_PAUSE = 10.0, 3600.0  # seconds until an unchanged file is tried again, doubled each time
 Fill = Callable[[np.ndarray, np.ndarray, str], np.ndarray]  # a frame (H, W, C) from its neighbours and the units
 
 
@@ -27,6 +32,7 @@ class Place(NamedTuple):
     movies: Movies
     movie: int
     frame: int
+    path: str
 
     @property
     def values(self) -> np.ndarray:
@@ -34,46 +40,69 @@ class Place(NamedTuple):
         return self.movies["frames"][self.movie, self.frame].values
 
 
+class _File(NamedTuple):
+    """What was found in a file."""
+
+    version: tuple  # of the file when it was read; () for objects in memory
+    sources: list[Movies]
+
+
+class _Failure(NamedTuple):
+    """An error in reading a file, and when the unchanged file is read again: the error may be one of its disk."""
+
+    version: tuple
+    due: float
+    pause: float
+
+
 class Feed:
     """The frames, by time, of the files that match `paths` at the last call of `scan`.
 
-    A file is read once, and again when it changes. A file that cannot be read, because it is half written for
-    instance, is named once and left out until it changes; `errors` has the reasons by path. Of two frames of one time,
-    the frame of the first file by name is taken. Frames of files without times are numbered.
+    A file is read once, and again when it changes; it is open only while it is read. A file that cannot be read,
+    because it is half written or damaged, is named once and left out until it changes; in longer and longer pauses it
+    is tried all the same. `errors` has the reasons by path. Of two frames of one time, the frame of the first file by
+    name is taken. Frames of files without times are numbered.
 
     Paths and options are those of `radar.readers.read_movies`, which takes objects in memory as well.
     """
 
     def __init__(self, paths: Any, **options: Any):
         self._paths, self._options = keep(paths), options
-        self._known: dict[str, tuple[tuple, list[Movies]]] = {}
+        self._known: dict[str, _File] = {}
+        self._failures: dict[str, _Failure] = {}
         self._places: dict[Any, Place] = {}
-        self._said: set[tuple] = set()
+        self._times: list = []
+        self._said: dict[str, set[str]] = {}
         self._remarks: set[str] = set()
         self.errors: dict[str, str] = {}
 
     def scan(self) -> None:
         """Look for new and changed files. Errors: FileNotFoundError where there are no files at all."""
-        found: dict[str, tuple[tuple, list[Movies]]] = {}
+        found: dict[str, _File] = {}
         for one in () if holds_paths(self._paths) else read_movies(self._paths, **self._options):
-            found.setdefault(one.attrs["source"], ((), []))[1].append(one)
+            found.setdefault(one.attrs["source"], _File((), [])).sources.append(one)
         paths = [] if found else list(map(str, expand_paths(self._paths, self._options.get("engine", ""))))
         for path in tqdm(paths, desc="reading", unit="file", leave=False, disable=None, delay=1):
             try:
-                status = os.stat(path)
-            except FileNotFoundError:  # taken away meanwhile
+                version = _find_version(path)
+            except FileNotFoundError as error:
+                if os.path.islink(path):  # to nothing
+                    self._leave_out(path, (), error)
+                continue  # taken away meanwhile
+            except OSError as error:
+                self._leave_out(path, (), error)
                 continue
-            version = status.st_mtime_ns, status.st_size
-            known = self._known.get(path)
-            found[path] = known if known and known[0] == version else (version, self._read(path))
+            known, failure = self._known.get(path), self._failures.get(path)
+            again = failure is not None and monotonic() >= failure.due and path in self.errors
+            found[path] = known if known and known.version == version and not again else self._read(path, version)
+        OPEN_FILES.close()
         self._known = found
-        self.errors = {path: error for path, error in self.errors.items() if path in found}
-        self._places = {}
-        for path in sorted(found):
-            for movies in found[path][1]:
-                self._place(path, movies)
+        for by_path in (self.errors, self._failures, self._said):
+            for path in by_path.keys() - {*found, *paths, ""}:
+                del by_path[path]
+        self._find_places()
 
-    def _read(self, path: str) -> list[Movies]:
+    def _read(self, path: str, version: tuple) -> _File:
         """Read a file; nothing of a file that cannot be read."""
         self.errors.pop(path, None)
         try:
@@ -86,47 +115,71 @@ class Feed:
                         self._remarks.add(remark)
                         _LOG.info("%s: %s", path, remark)
                 log_changes(movies, self._remarks)
-            return found
-        except (ValueError, OSError) as error:
-            self.errors[path] = str(error)
-            self._say("%s; left out", error)
-            return []
+            return _File(version, found)
+        except Exception as error:  # whatever is in it, the other files are read
+            self._leave_out(path, version, error)
+            return _File(version, [])
+
+    def _leave_out(self, path: str, version: tuple, error: Exception) -> None:
+        """Remember an error of a file."""
+        before = self._failures.get(path)
+        pause = min(2 * before.pause, LONGEST_PAUSE) if before and before.version == version else FIRST_PAUSE
+        self._failures[path] = _Failure(version, monotonic() + pause, pause)
+        text = one_line(describe_error(error))
+        self.errors[path] = text if path in text else f"{path}: {text}"
+        self._say(path, f"{self.errors[path]}; left out")
+
+    def _find_places(self) -> None:
+        """Find the places of all frames."""
+        self._places = {}
+        for path in sorted(self._known):
+            for movies in self._known[path].sources:
+                self._place(path, movies)
+        self._times = sorted(self._places)
 
     def _place(self, path: str, movies: Movies) -> None:
         """Remember the places of frames whose times are new."""
         for movie, times in enumerate(movies["time"].values):
             for frame, time in enumerate(times):
-                place = Place(movies, movie, frame)
+                place = Place(movies, movie, frame, path)
                 kept = self._places.setdefault(time, place)
                 if kept is not place:
-                    self._say("%s: another frame of %s is there already; left out", path, time)
+                    self._say(path, f"{path}: another frame of {time} is there already; left out")
 
-    def _say(self, text: str, *values: object) -> None:
-        """Log a warning, once."""
-        line = (text, *map(str, values))
-        if line not in self._said:
-            self._said.add(line)
-            _LOG.warning(text, *values)
+    def _say(self, path: str, line: str) -> None:
+        """Log a warning about a file, once as long as the file is there."""
+        said = self._said.setdefault(path, set())
+        if line not in said:
+            said.add(line)
+            _LOG.warning("%s", line)
 
     def times(self) -> list:
         """Return the times of all frames, rising."""
-        return sorted(self._places)
+        return self._times
+
+    def versions(self, init: Any, count: int) -> tuple[tuple[Any, tuple], ...]:
+        """Return the times of the last `count` frames up to `init`, rising, each with the version of its file."""
+        end = bisect_right(self._times, init)
+        places = [(time, self._places[time].path) for time in self._times[max(end - count, 0) : end]]
+        return tuple((time, (path, *self._known[path].version)) for time, path in places)
 
     def find_step(self, init: Any) -> Step | None:
         """Return the step of the last frames up to `init`, or the step given; None for one frame."""
-        times = np.array([time for time in self.times() if time <= init][-RECENT:])
+        end = bisect_right(self._times, init)
+        times = np.array(self._times[max(end - RECENT, 0) : end])
         if not np.issubdtype(times.dtype, np.datetime64):
             return Step(1.0)  # frames are counted
         given = read_step(self._options.get("step", ""))
         step = Step.given(given) if given else Step.of_times(times)
         if step and not given and step.describe():
-            self._say("%s", step.describe())
+            self._say("", step.describe())
         return step
 
     def take(self, init: Any, count: int, step: Step, fill: Fill) -> tuple[Movies, list]:
         """Return the `count` frames up to `init`, one `step` apart, as one movie; and the times that were filled.
 
-        One missing frame is made from its neighbours by `fill(before, after, units)`.
+        One missing frame is made from its neighbours by `fill(before, after, units)`. A file whose frame cannot be read
+        is left out, as in `scan`.
 
         Raises:
           ValueError: more frames are missing, or the first one and the frame before it; grids, units or channels
@@ -144,12 +197,23 @@ class Feed:
                 f"({', '.join(_show(time) for time in missing)}), one at most can be filled in"
             )
         first = chosen[init]
-        assert first is not None, "its time is the time of a frame"
+        if first is None:
+            raise ValueError(f"there is no frame of {_show(init)}")
         places = {time: place for time, place in chosen.items() if place}
         frames = {}
         for time, place in places.items():
             if _are_alike(place.movies, first.movies):
-                frames[time] = place.values
+                try:
+                    frames[time] = place.values
+                except Exception as error:
+                    if not (version := self._known[place.path].version):
+                        raise
+                    self._leave_out(place.path, version, error)
+                    self._known[place.path] = _File(version, [])
+                    self._find_places()
+                    if init not in self._places:
+                        raise ValueError(self.errors[place.path]) from error
+                    return self.take(init, count, step, fill)
             elif time != times[0]:
                 names = [one.movies.attrs["source"] for one in (place, first)]
                 raise ValueError(f"{names[0]} and {names[1]} have different grids, units or channels")
@@ -158,8 +222,15 @@ class Feed:
             if before not in frames:
                 raise ValueError(f"the frame of {_show(time)} is missing, and none of its grid is before it")
             frames[time] = fill(frames[before], frames[after], first.movies.frames.attrs["units"])
+        OPEN_FILES.close()
         sources = [places[time].movies for time in times[1:] if time in places]
         return _join({time: frames[time] for time in times[1:]}, sources, first.movies), missing
+
+
+def _find_version(path: str) -> tuple:
+    """Return what changes when a file does. Errors: OSError."""
+    status = os.stat(path)
+    return status.st_mtime_ns, status.st_size
 
 
 def _are_alike(one: Movies, other: Movies) -> bool:

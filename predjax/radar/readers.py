@@ -200,7 +200,8 @@ def _expand(path: str, engine: str) -> list[pathlib.Path]:
         if not files:
             raise FileNotFoundError(f"the folder {path} has no file of a known format ({', '.join(FOLDER_SUFFIXES)})")
         return files
-    files = sorted(pathlib.Path(file) for file in find_matches(path) if _is_one(file))
+    # A link to nothing is an error here, too.
+    files = sorted(pathlib.Path(file) for file in find_matches(path) if _is_one(file) or not os.path.exists(file))
     if not files:
         raise FileNotFoundError(f"no file matches {path}")
     return files

@@ -1,11 +1,15 @@
 """Frames by time from files that arrive, and one that is missing made from its neighbours."""
 
+import errno
+import os
+
 import numpy as np
 import pytest
 import xarray as xr
 
 from predjax.radar.feed import Feed
-from predjax.radar.readers import read_movies
+from predjax.radar.formats.open_files import OPEN_FILES
+from predjax.radar.readers import read_movies, read_unsaid
 from predjax.radar.step import Step
 
 START, STEP = np.datetime64("2026-06-01T12:00", "ns"), np.timedelta64(300, "s")
@@ -157,3 +161,76 @@ def test_a_feed_whose_times_jitter_is_followed(tmp_path, caplog):
     given = Feed(tmp_path, step="5min")
     given.scan()
     assert given.find_step(newest) == Step.given(300.0)
+
+
+def test_a_file_is_open_only_while_it_is_read(tmp_path):
+    for number in range(3):
+        write(tmp_path, number)
+    feed = Feed(tmp_path)
+    feed.scan()
+    assert len(OPEN_FILES) == 0
+    take(feed, 2, count=2)
+    assert len(OPEN_FILES) == 0
+
+
+def test_a_file_that_cannot_be_read_after_all_is_left_out(tmp_path, caplog):
+    """Its frame is missing then, until the file changes."""
+    path = [write(tmp_path, number) for number in range(5)][3]
+    whole = path.read_bytes()
+    feed = Feed(tmp_path)
+    feed.scan()
+    versions = feed.versions(START + 4 * STEP, 2)
+    assert [time for time, _ in versions] == [START + 3 * STEP, START + 4 * STEP]
+    os.truncate(path, 100)  # between the scan and the reading
+    movies, filled = take(feed, 4)
+    assert filled == [START + 3 * STEP] and values(movies) == [2, 3, 4]
+    assert list(feed.errors) == [str(path)] and caplog.text.count("left out") == 1
+    write(tmp_path, 3, name="other.nc").replace(path)
+    feed.scan()
+    os.truncate(path, 100)
+    with pytest.raises(ValueError, match=r"frame_03\.nc"):  # the newest frame itself
+        take(feed, 3)
+    path.write_bytes(whole)
+    feed.scan()
+    assert not take(feed, 4)[1] and not feed.errors and feed.versions(START + 4 * STEP, 2) != versions
+
+
+def test_an_unchanged_file_is_tried_again_in_longer_and_longer_pauses(tmp_path, monkeypatch):
+    """The error may be one of its disk."""
+    write(tmp_path, 0)
+    path = write(tmp_path, 1)
+    tried, seconds = [], [0.0]
+
+    def read(paths, **options):
+        if paths == [str(path)]:
+            tried.append(seconds[0])
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return read_unsaid(paths, **options)
+
+    monkeypatch.setattr("predjax.radar.feed.read_unsaid", read)
+    monkeypatch.setattr("predjax.radar.feed.monotonic", lambda: seconds[0])
+    feed = Feed(tmp_path)
+    while seconds[0] < 200:
+        feed.scan()
+        seconds[0] += 5
+    assert tried == [0, 10, 30, 70, 150] and feed.errors == {str(path): f"{path}: Input/output error"}
+    monkeypatch.setattr("predjax.radar.feed.read_unsaid", read_unsaid)
+    os.utime(path)
+    feed.scan()
+    assert len(feed.times()) == 2 and not feed.errors
+
+
+@pytest.mark.parametrize("pattern", ["", "/*.nc"])
+def test_a_link_to_itself_or_to_nothing_is_left_out(tmp_path, caplog, pattern):
+    write(tmp_path, 0)
+    for name, target in (("loop.nc", "loop.nc"), ("lost.nc", "nothing.nc")):
+        (tmp_path / name).symlink_to(target)
+    feed = Feed(f"{tmp_path}{pattern}")
+    feed.scan()
+    feed.scan()
+    assert feed.times() == [START] and caplog.text.count("left out") == 2
+    assert feed.errors[str(tmp_path / "loop.nc")].endswith("Too many levels of symbolic links")
+    assert feed.errors[str(tmp_path / "lost.nc")].endswith("No such file or directory")
+    (tmp_path / "lost.nc").unlink()
+    feed.scan()
+    assert list(feed.errors) == [str(tmp_path / "loop.nc")]

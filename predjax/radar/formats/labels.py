@@ -22,7 +22,7 @@ from predjax.radar.step import Step
 
 _COORDINATE_ATTRS = ("units", "standard_name", "long_name", "axis")
 _FILE_ATTRS = ("title", "institution", "references", "history")
-_MOST_FRAMES, _MOST_PIXELS = 10**8, 2**31
+_MOST_FRAMES, _MOST_PIXELS, _MOST_ROWS = 10**8, 2**31, 10**6
 
 
 class VariableArray(NamedTuple):
@@ -172,6 +172,9 @@ def _check_sizes(sizes: dict[str, int], name: str) -> None:
     numbers = sizes["y"] * sizes["x"] * sizes.get("channel", 1)
     if numbers > _MOST_PIXELS:
         raise ValueError(f"{name}: frames of {sizes['y']} x {sizes['x']} pixels are not possible, too many to read one")
+    for role in ("y", "x"):  # whose coordinates are read
+        if sizes[role] > _MOST_ROWS:
+            raise ValueError(f"{name}: {sizes[role]} pixels along {role} are not possible, at most {_MOST_ROWS} are")
 
 
 def _count_until(dates: np.ndarray, last: str, file: str) -> int:

@@ -8,6 +8,7 @@ import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
+from chaos_feed import write_bomb
 
 from predjax.radar.formats import frames as file_frames
 from predjax.radar.formats import open_files
@@ -646,3 +647,10 @@ def test_a_variable_with_one_dimension_twice_is_no_frames_and_no_warning(tmp_pat
     assert movies.frames.attrs["variable"] == "rain" and (movies.frames.values == 2).all()
     with pytest.raises(ValueError, match=r"covariance: .*'y 1'"):
         read_movies(tmp_path / "a.nc", variable="covariance")
+
+
+def test_an_axis_of_impossible_length_is_refused_before_it_is_read(tmp_path):
+    write_bomb(tmp_path / "bomb.nc")
+    assert (tmp_path / "bomb.nc").stat().st_size < 50_000
+    with pytest.raises(ValueError, match=r"bomb\.nc: .*1073741824 pixels along y are not possible, at most"):
+        read_movies(tmp_path / "bomb.nc")

@@ -1,0 +1,171 @@
+"""The state of every frame time of a watched feed: which nowcast is to be made next, and why another one is not made.
+
+Nothing here reads files or clocks: times, versions of files and clocks are arguments.
+"""
+
+import collections
+import dataclasses
+import enum
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+MOST = 10_000  # frame times that are kept after their files are gone
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 600.0  # seconds until what failed is tried again, doubled each time
+EARLIER = "it was there before the watch began"
+GONE = "its file is gone"
+Inputs = tuple[tuple[Any, Any], ...]  # the frames that a nowcast starts from: their times, rising, and versions
+
+
+class State(enum.StrEnum):
+    """What has become of the nowcast from a frame."""
+
+    WAITING = "waiting"
+    MADE = "made"
+    AGAIN = "made again"
+    GIVEN_UP = "given up"
+
+
+class Clock(NamedTuple):
+    """Two clocks: seconds that never jump, and the date (UTC), which may."""
+
+    seconds: float
+    date: np.datetime64
+
+
+@dataclasses.dataclass
+class Frame:
+    """The state of one frame time."""
+
+    state: State = State.WAITING
+    reason: str = ""  # why it waits, or was given up
+    inputs: Inputs | None = None  # of the last attempt; None: there was none
+    due: float = 0.0  # when it is tried again, though its inputs are the same
+    pause: float = FIRST_PAUSE
+
+
+class FrameStates:
+    """The states of all frame times, and what follows from what happens to them.
+
+    A nowcast that could not be made is tried again when the frames that it starts from change, and after an error that
+    may pass (`failed` with `passing`) after a pause as well. While outputs cannot be written, all wait. The newest
+    frame comes first. `max_age` (minutes) gives up frames that are older; `revise` makes a nowcast again whose frames
+    changed, or when one of them came late.
+    """
+
+    def __init__(self, max_age: float | None = None, revise: bool = False):
+        self._max_age, self._revise = max_age, revise
+        self._frames: dict[Any, Frame] = {}
+        self._times: list = []
+        self._blocked_until, self._block = 0.0, FIRST_PAUSE
+
+    def __contains__(self, time: Any) -> bool:
+        return time in self._frames
+
+    def __getitem__(self, time: Any) -> Frame:
+        return self._frames[time]
+
+    def see(self, times: Sequence, first: Any = None) -> list:
+        """Take the times of the frames that are there now, rising; return those that were given up because of that.
+
+        Frames that are there before `first` in the first of these calls with any frames are left alone.
+        """
+        fresh = not self._frames
+        self._times = list(times)
+        for time in self._times:
+            frame = self._frames.setdefault(time, Frame())
+            if frame.reason == GONE:
+                self._frames[time] = Frame()
+            elif fresh and first is not None and time < first:
+                frame.state, frame.reason = State.GIVEN_UP, EARLIER
+        gone = sorted(self._frames.keys() - set(self._times))
+        lost = [time for time in gone if self._frames[time].state is State.WAITING]
+        for time in lost:
+            self._give_up(time, GONE)
+        for time in gone[:-MOST]:
+            del self._frames[time]
+        return lost
+
+    def age(self, time: Any, clock: Clock) -> float | None:
+        """Return the age of a frame in minutes; None for frames without dates."""
+        return float((clock.date - time) / np.timedelta64(60, "s")) if isinstance(time, np.datetime64) else None
+
+    def expire(self, clock: Clock) -> list:
+        """Give up frames that are too old now, and return them; one that is not, after all, waits again."""
+        if self._max_age is None:
+            return []
+        expired = []
+        for time in self._times:
+            frame, age = self._frames[time], self.age(time, clock)
+            rule = f"max_age is {self._max_age:g}"
+            old = age is None or age > self._max_age
+            if frame.state is State.WAITING and old:
+                shown = "it has no date" if age is None else f"it is {age:.1f} min old"
+                self._give_up(time, f"{shown}: {rule}")
+                expired.append(time)
+            elif frame.state is State.GIVEN_UP and frame.reason.endswith(rule) and not old:  # the clock was wrong
+                self._frames[time] = Frame()
+        return expired
+
+    def choose(self, find_inputs: Callable[[Any], Inputs], clock: Clock) -> Any:
+        """Return the time of the newest frame whose nowcast is to be made now; None where there is none."""
+        if clock.seconds < self._blocked_until:
+            return None
+        return next((time for time in reversed(self._times) if self._is_due(time, find_inputs, clock)), None)
+
+    def _is_due(self, time: Any, find_inputs: Callable[[Any], Inputs], clock: Clock) -> bool:
+        frame = self._frames[time]
+        if frame.state is State.WAITING:
+            return frame.inputs is None or clock.seconds >= frame.due or find_inputs(time) != frame.inputs
+        if not self._revise or not frame.inputs or frame.state is State.GIVEN_UP:
+            return False
+        age = self.age(time, clock)
+        if self._max_age is not None and (age is None or age > self._max_age):
+            return False
+        first = frame.inputs[0][0]  # an older frame may only have taken the place of one that is gone
+        return any(one[0] >= first and one not in frame.inputs for one in find_inputs(time))
+
+    def made(self, time: Any, inputs: Inputs | None = None) -> None:
+        """Note that a nowcast is written; without inputs that an earlier process wrote it."""
+        frame = self._frames.setdefault(time, Frame())
+        state = State.AGAIN if frame.state in (State.MADE, State.AGAIN) and inputs else State.MADE
+        self._frames[time] = Frame(state, inputs=inputs)
+        self._block = FIRST_PAUSE
+
+    def failed(self, time: Any, reason: str, inputs: Inputs, passing: float | None = None) -> bool:
+        """Note that a nowcast cannot be made from its frames; return whether the reason is new.
+
+        `passing` is the time in seconds of an error that may pass; without it only other frames help.
+        """
+        frame = self._frames[time]
+        new = frame.reason != reason
+        frame.reason, frame.inputs, frame.due = reason, inputs, float("inf")
+        if passing is not None:
+            frame.due, frame.pause = passing + frame.pause, min(2 * frame.pause, LONGEST_PAUSE)
+        return new
+
+    def blocked(self, time: Any, reason: str, inputs: Inputs, seconds: float) -> bool:
+        """Note that a nowcast could not be written at a time in seconds: all wait; return whether the reason is new.
+
+        The frame itself waits for longer, so that others are tried before it.
+        """
+        new = self.failed(time, reason, inputs, seconds + self._block)
+        self._blocked_until, self._block = seconds + self._block, min(2 * self._block, LONGEST_PAUSE)
+        return new
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of frame times in each state."""
+        found = collections.Counter(frame.state for frame in self._frames.values())
+        return {str(state): found[state] for state in State}
+
+    def _give_up(self, time: Any, reason: str) -> None:
+        self._frames[time] = Frame(State.GIVEN_UP, reason)
+
+
+def describe_times(times: Iterable, show: Callable[[Any], str]) -> str:
+    """Return one time, or the first and the last of several with their number."""
+    several = list(times)
+    if len(several) == 1:
+        return show(several[0])
+    return f"{show(several[0])} to {show(several[-1])} ({len(several)} frames)"

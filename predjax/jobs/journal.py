@@ -1,0 +1,83 @@
+"""The journal of a folder of nowcasts: which files were written from which frames, and which of them are whole."""
+
+import json
+import os
+import pathlib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from predjax.files import write_text
+
+NAME = ".predjax-nowcasts.jsonl"
+
+
+class Entry(NamedTuple):
+    """The files of one nowcast, by their names in the folder."""
+
+    files: tuple[str, ...]
+    whole: bool  # whether all of them were written; else some may be there
+
+
+class Journal:
+    """The nowcasts of a folder by the names of their init times; whoever uses it holds the folder (`locks.hold`).
+
+    A line is added before the first file of a nowcast is written, and another one after the last, so that a process
+    that is killed in between leaves no file that nobody knows.
+    """
+
+    def __init__(self, folder: str | os.PathLike):
+        self._path = pathlib.Path(folder) / NAME
+        self.entries: dict[str, Entry] = {}
+        self._read()
+
+    def _read(self) -> None:
+        try:
+            lines = self._path.read_bytes().splitlines()
+        except FileNotFoundError:
+            return
+        for line in lines:
+            try:
+                found = json.loads(line)
+                names = tuple(str(name) for name in found["files"] if os.path.basename(name) == name)
+                self.entries[str(found["init"])] = Entry(names, found["whole"] is True)
+            except (ValueError, TypeError, KeyError):  # the last line of a killed process
+                continue
+
+    def shorten(self, most: int) -> None:
+        """Forget all but the last `most` nowcasts. Errors: OSError."""
+        if self.entries:
+            self.forget(list(self.entries)[:-most])
+
+    def begin(self, init: str, files: Iterable[str]) -> None:
+        """Note the files that are written from now on. Errors: OSError."""
+        before = self.entries.get(init)
+        names = dict.fromkeys([*(before.files if before else ()), *files])
+        self._add(init, Entry(tuple(names), whole=False))
+
+    def end(self, init: str) -> None:
+        """Note that the files of a nowcast are whole. Errors: OSError."""
+        self._add(init, self.entries[init]._replace(whole=True))
+
+    def forget(self, inits: Iterable[str]) -> None:
+        """Leave out nowcasts whose files are removed. Errors: OSError."""
+        for init in inits:
+            self.entries.pop(init)
+        write_text(self._path, "".join(_line(*one) for one in self.entries.items()))
+
+    def _add(self, init: str, entry: Entry) -> None:
+        with self._path.open("ab") as file:
+            start = file.tell()
+            try:
+                file.write(_line(init, entry).encode())
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError:
+                os.ftruncate(file.fileno(), start)
+                raise
+        self.entries.pop(init, None)  # the newest comes last
+        self.entries[init] = entry
+
+
+def _line(init: str, entry: Entry) -> str:
+    # The line break comes first: it ends what a killed process may have left.
+    return "\n" + json.dumps({"init": init, "files": entry.files, "whole": entry.whole})

@@ -1,0 +1,167 @@
+"""Forecast from every frame that arrives, until a signal ends it: the loop around `frame_states`."""
+
+import contextlib
+import dataclasses
+import datetime
+import functools
+import pathlib
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from predjax.files import remove_stale
+from predjax.jobs.forecast import Forecasting, Outcome, check_format, open_forecasting, show_time, write_nowcast
+from predjax.jobs.frame_states import Clock, FrameStates, Inputs, State, describe_times
+from predjax.jobs.journal import Journal
+from predjax.jobs.options import ForecastFiles, ForecastOptions, WatchOptions
+from predjax.locks import hold
+from predjax.messages import describe_error, one_line
+from predjax.radar.isolation.reader import Stopped
+
+LONGEST_SLEEP = 0.2  # seconds until a signal is heard
+MOST_ENTRIES = 10_000  # nowcasts that the journal remembers after a restart
+
+
+def watch(
+    options: ForecastOptions, files: ForecastFiles, watching: WatchOptions, stopped: Callable[[], bool]
+) -> Iterator[Outcome]:
+    """Write a forecast from every frame until `stopped` is true; look for new frames every `watching.poll` seconds.
+
+    The first forecast starts from the newest frame that exists at the start; after a restart on the same folder, from
+    all frames since the first one of the earlier process. Later frames are forecast whenever they arrive, the newest
+    first. A frame without a forecast yields an outcome with the reason, once for each reason, and is tried again when
+    frames have changed. No error of a file, a frame or an output ends it.
+
+    Errors: see `open_forecasting`; and a ValueError where another process watches into the same folder.
+    """
+    check_format(files.format)
+    forecasting = open_forecasting(options, stopped)
+    writing = contextlib.ExitStack()
+    writing.enter_context(hold(files.output))
+    return _hold(writing, Watch(forecasting, files, watching).follow(stopped))
+
+
+def _hold(writing: contextlib.ExitStack, outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
+    """Yield outcomes; the folder that they are written to is held until the last one."""
+    with writing:
+        yield from outcomes
+
+
+class Watch:
+    """A feed that is watched, the states of its frames, and the journal of what was written."""
+
+    def __init__(self, forecasting: Forecasting, files: ForecastFiles, watching: WatchOptions):
+        self._forecasting, self._files, self._watching = forecasting, files, watching
+        self.states = FrameStates(forecasting.options.max_age, watching.revise)
+        self._folder = pathlib.Path(files.output)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._journal = Journal(self._folder)
+        self._said = ""
+
+    def follow(self, stopped: Callable[[], bool]) -> Iterator[Outcome]:
+        """Yield what happens, until `stopped` is true."""
+        with contextlib.suppress(OSError):  # the disk may be full for the moment
+            remove_stale(self._folder)
+            self._journal.shorten(MOST_ENTRIES)
+        with contextlib.suppress(Stopped):  # while a file is read
+            while not stopped():
+                yield from self._look()
+                init = self.states.choose(self._find_inputs, read_clock())
+                if init is None:
+                    sleep(self._watching.poll, stopped)
+                else:
+                    yield from self._make(init)
+
+    def _look(self) -> Iterator[Outcome]:
+        """Look for new frames; yield what keeps the feed from being read, and the frames that were given up."""
+        feed = self._forecasting.feed
+        try:
+            feed.scan()
+            self._said = ""
+        except Exception as error:  # nothing there yet, or for a moment
+            text = one_line(describe_error(error))
+            if text != self._said:
+                self._said = text
+                yield Outcome(text, "feed")
+        times = feed.times()
+        if not times:
+            return
+        new = [init for init in times if init not in self.states]
+        yield from self._give_up(self.states.see(times, self._find_first(new)))
+        for init in () if self._files.overwrite else new:
+            if (entry := self._journal.entries.get(_name(init))) and entry.whole:
+                self.states.made(init)
+        yield from self._give_up(self.states.expire(read_clock()))
+
+    def _find_first(self, times: list) -> Any:
+        """Return the first time that an earlier process forecast from, else the newest; None where there are none."""
+        known = [] if self._files.overwrite else [init for init in times if _name(init) in self._journal.entries]
+        return next(iter([*known, *times[-1:]]), None)
+
+    def _give_up(self, times: list) -> Iterator[Outcome]:
+        """Yield one outcome for each reason."""
+        by_reason: dict[str, list] = {}
+        for init in times:
+            by_reason.setdefault(self.states[init].reason, []).append(init)
+        for reason, given_up in by_reason.items():
+            text = f"no nowcast from {describe_times(given_up, show_time)}: {reason}"
+            yield Outcome(text, "given up")
+
+    def _find_inputs(self, init: Any) -> Inputs:
+        return self._forecasting.feed.versions(init, self._forecasting.input_length + 1)
+
+    def _find_used(self, init: Any, inputs: Inputs) -> Inputs:
+        """Return the inputs from which a nowcast was made: where frames are missing, the oldest ones were not used."""
+        step = self._forecasting.feed.find_step(init)
+        if step is None or not isinstance(init, np.datetime64):
+            return inputs
+        length = (self._forecasting.input_length + 0.5) * step.seconds
+        return tuple(one for one in inputs if (init - one[0]) / np.timedelta64(1, "s") < length)
+
+    def _make(self, init: Any) -> Iterator[Outcome]:
+        """Make one nowcast; yield what has become of it, unless that was said before."""
+        name, path, inputs = _name(init), self._folder / f"nowcast_{_name(init)}.nc", self._find_inputs(init)
+        entry = self._journal.entries.get(name)
+        own = entry is not None and not (entry.whole and self.states[init].state is State.WAITING)
+        if path.exists() and not own and not self._files.overwrite:
+            self.states.made(init)
+            yield Outcome(f"{path} is there already", "there already")
+            return
+        files = dataclasses.replace(self._files, overwrite=self._files.overwrite or own)
+        try:
+            begin = functools.partial(self._journal.begin, name)
+            outcome = write_nowcast(self._forecasting, init, path, files, begin)
+            self._journal.end(name)
+        except FileExistsError as error:
+            self.states.made(init)
+            yield Outcome(one_line(str(error)), "there already")
+        except Exception as error:
+            reason, now = one_line(describe_error(error)), read_clock().seconds
+            if isinstance(error, OSError):
+                new = self.states.blocked(init, reason, inputs, now)
+            else:
+                new = self.states.failed(init, reason, inputs, None if isinstance(error, ValueError) else now)
+            if new:
+                yield Outcome(f"no nowcast from {show_time(init)}: {reason}", "failed")
+        else:
+            self.states.made(init, self._find_used(init, inputs))
+            yield outcome
+
+
+def read_clock() -> Clock:
+    """Return the time of now."""
+    return Clock(time.monotonic(), np.datetime64(datetime.datetime.now(datetime.UTC).replace(tzinfo=None), "ns"))
+
+
+def _name(init: Any) -> str:
+    """Return a time as it is part of the name of a file."""
+    return "".join(c for c in show_time(init) if c not in "-:") + "Z"
+
+
+def sleep(seconds: float, stopped: Callable[[], bool]) -> None:
+    """Wait until the time is over or `stopped` is true."""
+    end = time.monotonic() + seconds
+    while not stopped() and (left := end - time.monotonic()) > 0:
+        time.sleep(min(left, LONGEST_SLEEP))
