@@ -139,8 +139,10 @@ def _read_digest(file: BinaryIO) -> str | None:
 
 def _read_arrays(file: BinaryIO) -> dict[str, np.ndarray]:
     """Read the arrays of an uncompressed `.npz` by name; a false size in a header allocates no memory."""
-    arrays = {}
+    arrays, size = {}, file.seek(0, os.SEEK_END)
     with zipfile.ZipFile(file) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > size:
+            raise ValueError("its entries are larger than the file")
         for entry in archive.infolist():
             if entry.compress_type != zipfile.ZIP_STORED or not entry.filename.endswith(".npy"):
                 raise ValueError(f"unexpected entry {entry.filename!r}")

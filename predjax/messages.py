@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 CLOSED_PIPE = 141  # the exit code of a command whose output nobody reads any more: 128 + SIGPIPE
 SIGNAL_CODES: dict[int, int] = {signal.SIGINT: 130, signal.SIGTERM: 143}  # the exit codes of commands that they end
+_NO_MEMORY = "RESOURCE_EXHAUSTED", "failed to map segment", "Cannot allocate memory", "can't start new thread"
 _LONGEST = 2000  # characters of a line; the middle of a longer one is left out
 
 
@@ -54,10 +55,18 @@ def report_error(error: BaseException) -> int:
         with contextlib.suppress(OSError):  # the last output of Python at its end is dropped
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CLOSED_PIPE
-    if os.environ.get("PREDJAX_TRACEBACK") or not isinstance(error, ValueError | OSError | MemoryError):
+    known = isinstance(error, ValueError | OSError) or _is_lack_of_memory(error)
+    if os.environ.get("PREDJAX_TRACEBACK") or not known:
         raise error
     print(f"predjax: {one_line(describe_error(error))}", file=sys.stderr)
     return 2
+
+
+def _is_lack_of_memory(error: BaseException) -> bool:
+    """Return whether an error of Python, of XLA on any device, or of loading a library is a lack of memory."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError | ImportError) and any(sign in str(error) for sign in _NO_MEMORY)
+    )
 
 
 def describe_error(error: BaseException) -> str:
@@ -65,8 +74,9 @@ def describe_error(error: BaseException) -> str:
 
     What is no error of the input by its kind has its kind before it.
     """
-    if isinstance(error, MemoryError):
-        return f"there is not enough memory ({error})" if str(error) else "there is not enough memory"
+    if _is_lack_of_memory(error):
+        reason = str(error).partition("\n")[0]
+        return f"there is not enough memory ({reason})" if reason else "there is not enough memory"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error) if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: {error}"

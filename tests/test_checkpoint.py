@@ -83,6 +83,17 @@ def test_a_header_that_claims_more_than_there_is_takes_no_memory(tmp_path):
         checkpoint.load(path)
 
 
+def test_entries_that_share_their_bytes_take_no_memory(tmp_path):
+    """A small file may list one entry a thousand times."""
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("params/w.npy", bytes(10**4))
+        archive.filelist *= 1000
+    with pytest.raises(ValueError, match=r"x\.npz is not a predjax checkpoint.*its entries are larger than the file"):
+        checkpoint.load(tmp_path / "x.npz")
+
+
 def test_where_nothing_can_be_written_the_old_one_stays(tmp_path):
     """A limit on the size of files, as a full disk or a quota: the write fails, the name and the old file are said."""
     path = tmp_path / "x.npz"

@@ -11,6 +11,8 @@ import pytest
 from predjax import messages
 from predjax.messages import one_line, one_line_messages, report_error, show_wait, suggest, warn_once
 
+NO_MEMORY = "predjax: there is not enough memory"
+
 
 @pytest.mark.parametrize(
     ("text", "shown"),
@@ -48,7 +50,9 @@ def test_other_errors_stay_as_they_are():
         (ValueError("size 0\nis wrong"), 2, "predjax: size 0\\nis wrong\n"),
         (OSError(errno.ENOSPC, "No space left on device", "a.nc"), 2, "predjax: a.nc: No space left on device\n"),
         (OSError(errno.EIO, "Input/output error"), 2, "predjax: Input/output error\n"),
-        (MemoryError(), 2, "predjax: there is not enough memory\n"),
+        (MemoryError(), 2, f"{NO_MEMORY}\n"),
+        (RuntimeError("RESOURCE_EXHAUSTED: 5 GB\nat"), 2, f"{NO_MEMORY} (RESOURCE_EXHAUSTED: 5 GB)\n"),
+        (ImportError("a.so: failed to map segment"), 2, f"{NO_MEMORY} (a.so: failed to map segment)\n"),
         (KeyboardInterrupt(), 130, "predjax: interrupted\n"),
     ],
 )

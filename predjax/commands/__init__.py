@@ -37,7 +37,7 @@ def one_line_errors(command: Callable) -> Callable:
                 return command(arguments) or 0
             finally:
                 sys.stdout.flush()
-        except (ValueError, OSError, MemoryError, KeyboardInterrupt) as error:
+        except (Exception, KeyboardInterrupt) as error:
             return report_error(error)
 
     return run

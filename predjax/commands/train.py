@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         refuse_files(options.gen_frm_dir, ("nowcast_*",), options.overwrite)
     if options.save_dir and not options.resume:
         run_file.refuse_given(flags.config, options.save_dir, options.overwrite)
-    session.start(flags.device)
+    session.start(flags.device, least_gib=3)
 
     def begin(plan: "TrainingPlan", facts: dict[str, str]) -> None:
         print(describe_labels(plan.data.sources, plan.data.length, plan.data_config), flush=True)

@@ -13,6 +13,11 @@ from typing import Any
 
 import jax
 
+try:
+    import resource
+except ImportError:  # not there on Windows
+    resource = None  # type: ignore[assignment]
+
 from predjax import parallel
 from predjax.jobs.train_options import Processes
 from predjax.messages import report_error
@@ -21,13 +26,17 @@ LOG = logging.getLogger("predjax")
 BEAT_SECONDS = 1.0
 
 
-def start(device: str = "auto") -> None:
+def start(device: str = "auto", least_gib: int = 2) -> None:
     """Choose the platform, and keep compiled programs in the user's cache folder.
 
     PREDJAX_COMPILATION_CACHE names another folder, or switches the cache off when it is 0. The cache holds machine
     code, so a folder that other users can write to is not used. PREDJAX_HEARTBEAT names a file to touch every second,
     by which `predjax launch` sees that this process is alive.
+
+    Errors: MemoryError, the address space of the process is limited to less than `least_gib`, where XLA would abort.
     """
+    if resource and 0 <= (limit := resource.getrlimit(resource.RLIMIT_AS)[0]) < least_gib * 2**30:
+        raise MemoryError(f"ulimit -v leaves {limit / 2**30:.3g} GiB of address space, at least {least_gib} are needed")
     if os.environ.get("PREDJAX_HEARTBEAT"):
         beat = threading.Thread(target=_beat, args=(pathlib.Path(os.environ["PREDJAX_HEARTBEAT"]),), daemon=True)
         beat.start()

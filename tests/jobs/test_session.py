@@ -1,4 +1,4 @@
-"""The folder of compiled programs, which are run, belongs to one user."""
+"""The folder of compiled programs, which are run, belongs to one user; too small a memory is said before jax starts."""
 
 import os
 
@@ -39,3 +39,11 @@ def test_a_folder_that_others_can_write_to_is_not_used(mode, used, cache, tmp_pa
     assert cache() == (str(tmp_path) if used else None)
     assert ("other users can write to this folder" in caplog.text) != used
     tmp_path.chmod(0o700)
+
+
+def test_an_address_space_in_which_jax_would_abort_is_refused(cache, monkeypatch):
+    monkeypatch.setattr("resource.getrlimit", lambda kind: (2**31 - 1, -1))
+    with pytest.raises(MemoryError, match="ulimit -v leaves 2 GiB of address space, at least 3 are needed"):
+        session.start(least_gib=3)
+    monkeypatch.setattr("resource.getrlimit", lambda kind: (-1, -1))
+    session.start(least_gib=3)

@@ -12,11 +12,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
+try:
+    import resource
+except ImportError:  # not there on Windows
+    resource = None  # type: ignore[assignment]
+
 from predjax.radar.formats.npy import label_array, label_frames, read_array_header
 from predjax.radar.formats.quantity import AS_STATED, UnitOptions
 from predjax.radar.movies import Movies
 
 _KEYS = ("clips", "dims", "input_raw_data")
+# The limits of a container, of both versions of control groups.
+_LIMITS = "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # that numpy writes
 
 
@@ -112,7 +119,7 @@ def read_array(archive: zipfile.ZipFile, key: str, file: str | os.PathLike) -> n
     entry, name = find_array(archive, key, file), f"{file}: {key}"
     memory = _find_memory()
     if memory and entry.file_size > memory:
-        raise ValueError(f"{name}: its {entry.file_size} bytes do not fit into the memory of this machine, {memory}")
+        raise ValueError(f"{name}: its {entry.file_size} bytes do not fit into the memory of this process, {memory}")
     try:
         with _damage_named(name), archive.open(entry) as stream, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # as of the header
@@ -131,11 +138,16 @@ def _damage_named(name: str) -> Iterator[None]:
 
 
 def _find_memory() -> int:
-    """Return the memory of the machine in bytes, or 0 where the system does not tell."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return 0
+    """Return the memory that this process may have in bytes, or 0 where the system does not tell."""
+    found = []
+    with contextlib.suppress(AttributeError, ValueError, OSError):
+        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    for path in _LIMITS:
+        with contextlib.suppress(ValueError, OSError):
+            found.append(int(pathlib.Path(path).read_text()))
+    if resource and (limit := resource.getrlimit(resource.RLIMIT_AS)[0]) != resource.RLIM_INFINITY:
+        found.append(limit)
+    return min(found, default=0)
 
 
 def _clips(

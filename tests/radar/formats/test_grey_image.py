@@ -1,5 +1,8 @@
 """Images as numbers: greys however they are stored, and no colours."""
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -56,3 +59,13 @@ def test_what_is_no_frame_is_named(tmp_path):
         read_grey(str(tmp_path / "a.gif"))
     with pytest.raises(FileNotFoundError):
         read_grey(str(tmp_path / "none.png"))
+
+
+def test_an_image_that_would_unpack_to_too_many_pixels_is_refused(tmp_path):
+    Image.fromarray(GREYS).save(path := tmp_path / "a.png")
+    content = bytearray(path.read_bytes())
+    content[16:24] = struct.pack(">II", 70_000, 70_000)  # the width and height of the header
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.png: the image cannot be read .*4900000000 pixels"):
+        read_grey(str(path))

@@ -3,6 +3,7 @@
 import gzip
 import importlib.util
 import sys
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -12,6 +13,7 @@ import xarray as xr
 from predjax.radar.formats import placement
 from predjax.radar.formats.backends import PgmBackend
 from predjax.radar.formats.lazy import find_codes
+from predjax.radar.formats.pgm_image import IMAGE, read_image
 from predjax.radar.movies import check_movies
 from predjax.radar.readers import read_movies
 
@@ -150,6 +152,8 @@ def test_damaged_files_are_named(tmp_path, image):
         ("e.pgm", b"", "a PGM file must start with P5"),
         ("f.pgm", b"P5\n0 4\n255\n", "found 0 x 4"),
         ("g.pgm", b"P5\n" + b"\n" * 10**5, "a PGM file must start with P5"),
+        ("h.pgm.gz", gzip.compress(b"P5\n70000 70000\n255\n"), "at most 178956970 pixels, found 70000 x 70000"),
+        ("i.pgm.gz", gzip.compress(whole)[:-8] + bytes(8), "the gzip file is truncated or damaged .*CRC"),
     ):
         (tmp_path / name).write_bytes(data)
         with pytest.raises(ValueError, match=rf"{name}: .*{rule}"):
@@ -159,6 +163,18 @@ def test_damaged_files_are_named(tmp_path, image):
     (tmp_path / "x.gz").write_bytes(gzip.compress(whole))
     with pytest.raises(ValueError, match=r"x\.gz: the format '\.gz' is unknown"):
         read(tmp_path / "x.gz")
+
+
+def test_a_gzip_file_is_unpacked_as_far_as_its_image_goes(tmp_path, image):
+    """A small file may unpack to any size: here 300 MB follow the image, packed in 0.3 MB."""
+    (bomb := tmp_path / "a.pgm.gz").write_bytes(gzip.compress(content(image)) + gzip.compress(bytes(10**7)) * 30)
+    (plain := tmp_path / "b.pgm").write_bytes(content(image))
+    tracemalloc.start()
+    found = read_image(str(bomb)).variables[IMAGE]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_array_equal(found, read_image(str(plain)).variables[IMAGE])
+    assert peak < 10**6
 
 
 def test_pysteps_reads_the_same(tmp_path, image):
