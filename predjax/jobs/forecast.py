@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
+import xarray as xr
 
 from predjax.flags import select
+from predjax.jobs.areas import AreaForecasting, draw_areas
 from predjax.jobs.options import ForecastFiles, ForecastOptions, read_keywords
 from predjax.jobs.train_options import describe_paths
 from predjax.locks import hold
@@ -40,11 +42,16 @@ class Forecasting(NamedTuple):
     options: ForecastOptions
     feed: Feed
     nowcast: NewestNowcast
+    areas: AreaForecasting | None = None
 
-    def run(self, init: Any, scratch: BinaryIO) -> Forecast:
-        """Forecast from one init time; several members are in the scratch file, and read when they are used."""
+    def run(self, init: Any, scratch: BinaryIO) -> tuple[Forecast, xr.Dataset | None]:
+        """Forecast from one init time; return the forecast and the rain on areas, if areas were asked for.
+
+        Several members are in the scratch file, and read when they are used.
+        """
         found = self.nowcast(self.feed, init, self.options.lead_time, self.options.num_steps, scratch)
-        return make_products(found, self.options.ensemble)
+        rain = self.areas.find(found) if self.areas else None
+        return make_products(found, self.options.ensemble), rain
 
 
 class Outcome(NamedTuple):
@@ -90,7 +97,7 @@ def forecast(checkpoint: Any, data: Any, *, init_time: Any = None, **options: An
         if init not in forecasting.feed.times():
             raise ValueError(f"init_time {init}: there is no frame of that time, the newest is of {newest}")
     with tempfile.TemporaryFile() as scratch:
-        return forecasting.run(init, scratch).load()
+        return forecasting.run(init, scratch)[0].load()
 
 
 def open_forecasting(options: ForecastOptions, stopped: Callable[[], bool] = lambda: False) -> Forecasting:
@@ -113,12 +120,13 @@ def open_forecasting(options: ForecastOptions, stopped: Callable[[], bool] = lam
     reading = {**known, **dict(options.reading)}
     if "layout" not in dict(options.reading) and known.get("layout", "auto") != "auto":
         LOG.info("arrays are read with the layout of the training, %s", reading["layout"])
-    return Forecasting(options, Feed(options.data_path, reader=reader, **reading), nowcast)
+    areas = AreaForecasting(options.on_areas, options.ensemble) if options.on_areas.areas else None
+    return Forecasting(options, Feed(options.data_path, reader=reader, **reading), nowcast, areas)
 
 
 def find_newest(forecasting: Forecasting) -> Any:
     """Scan the feed and return the time of its newest frame. Errors: ValueError where there is no frame."""
-    options, feed, _ = forecasting
+    options, feed = forecasting.options, forecasting.feed
     feed.scan()
     if not feed.times():
         raise ValueError(next(iter(feed.errors.values()), f"{describe_paths(options.data_path)}: there is no frame"))
@@ -156,17 +164,22 @@ def write_nowcast(forecasting: Forecasting, init: Any, path: pathlib.Path, files
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=path.parent) as scratch:
         with show_wait("forecasting"):
-            found = forecasting.run(init, scratch)
+            found, rain = forecasting.run(init, scratch)
         with show_wait("writing"):
+            if forecasting.areas and rain is not None:
+                forecasting.areas.write(path, found, rain, files.overwrite)
             _write(path, found, files)
         if files.pictures:
             with show_wait("drawing"):
                 _draw(path, found, forecasting.feed, init, files.overwrite)
+                if rain is not None:
+                    draw_areas(path, rain, files.overwrite)
     seconds = time.perf_counter() - begin
     members = f" of {found.sizes['realization']} members" if "realization" in found.dims else ""
+    areas = f"; rain on {rain.sizes['area']} areas" if rain is not None else ""
     comment = f"; {found.attrs['comment']}" if "comment" in found.attrs else ""
     what = f"{found.sizes['lead_time']} frames{members} after {_shown(init)}"
-    return Outcome(f"{path}: {what} in {seconds:.1f} s{comment}")
+    return Outcome(f"{path}: {what} in {seconds:.1f} s{areas}{comment}")
 
 
 def _check_format(name: str) -> None:
