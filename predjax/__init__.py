@@ -34,6 +34,7 @@ _PUBLIC = {
     "train": "predjax.jobs.train",
     "evaluate": "predjax.jobs.evaluate",
     "forecast": "predjax.jobs.forecast",
+    "find_rain_on_areas": "predjax.jobs.areas",
     "load_model": "predjax.nowcasts.model",
     "make_nowcast": "predjax.nowcasts.model",
     "persist": "predjax.nowcasts.persistence",

@@ -30,6 +30,7 @@ ROOMS = {  # what each room may import, besides itself
     "models/interop": {"models", "messages"},
     "motion": {"units", "unit_names"},
     "radar": TOOLS,
+    "radar/areas": {"radar", "radar/formats"} | TOOLS,
     "radar/formats": {"radar"} | TOOLS,
     "radar/windows": {"radar", "radar/formats"} | TOOLS,
     "radar/isolation": {"radar", "radar/formats"} | TOOLS,
@@ -39,10 +40,20 @@ ROOMS = {  # what each room may import, besides itself
     "analysis": {"models", "cells", "units"},
     "pictures": {"analysis", "units", "files"},
     "pictures/report": {"pictures", "units", "files"},
-    "verification": {"radar", "radar/formats", "radar/windows"} | TOOLS,
+    "verification": {"radar", "radar/areas", "radar/formats", "radar/windows"} | TOOLS,
     "training": {"models", "kernels", "motion", "radar", "radar/windows", "checkpoint", "checkpoint_names", "parallel"}
     | TOOLS,
-    "nowcasts": {"models", "motion", "radar", "radar/windows", "radar/doors", "checkpoint", "parallel", "__init__"}
+    "nowcasts": {
+        "models",
+        "motion",
+        "radar",
+        "radar/areas",
+        "radar/windows",
+        "radar/doors",
+        "checkpoint",
+        "parallel",
+        "__init__",
+    }
     | TOOLS,
     "__init__": set(),
 }

@@ -11,6 +11,7 @@ from predjax.flags import Command, Group, select
 from predjax.jobs.options import ForecastFiles, ForecastOptions, RunFlags, WatchOptions
 from predjax.messages import SIGNAL_CODES, catch_signals, show_wait
 from predjax.nowcasts.config import EnsembleOptions
+from predjax.radar.areas.config import AreaOptions
 from predjax.radar.config import FEED_OPTIONS, DataConfig, Trust
 
 END_SECONDS = 2.5  # after a signal, whatever is under way
@@ -23,6 +24,7 @@ COMMAND = Command(
         Group("forecast", ForecastFiles),
         Group("forecast", RunFlags),
         Group("ensemble", EnsembleOptions),
+        Group("areas", AreaOptions),
         Group("watching", WatchOptions),
         Group("reading", DataConfig, FEED_OPTIONS),
         Group("reading", Trust),
@@ -37,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reading = tuple(select(DataConfig, values).items())
     ensemble = EnsembleOptions(**select(EnsembleOptions, values))
     trust = Trust(**select(Trust, values))
-    options = ForecastOptions(**select(ForecastOptions, values), ensemble=ensemble, trust=trust, reading=reading)
+    own, on_areas = select(ForecastOptions, values), AreaOptions(**select(AreaOptions, values))
+    options = ForecastOptions(**own, ensemble=ensemble, on_areas=on_areas, trust=trust, reading=reading)
     files, watching = ForecastFiles(**select(ForecastFiles, values)), WatchOptions(**select(WatchOptions, values))
     output = pathlib.Path(files.output)
     beside = output.with_suffix(f".{run_file.NAME}")

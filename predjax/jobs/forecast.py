@@ -9,9 +9,11 @@ from collections.abc import Callable
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
+import xarray as xr
 
 from predjax.files import refuse_existing, true_write_errors
 from predjax.flags import select
+from predjax.jobs.areas import AreaForecasting, draw_areas, name_pictures, name_tables
 from predjax.jobs.options import ForecastFiles, ForecastOptions, read_keywords
 from predjax.jobs.train_options import describe_paths
 from predjax.messages import one_line_messages, show_wait
@@ -39,11 +41,16 @@ class Forecasting(NamedTuple):
     feed: Feed
     nowcast: NewestNowcast
     input_length: int  # observed frames
+    areas: AreaForecasting | None = None
 
-    def run(self, init: Any, scratch: BinaryIO) -> Forecast:
-        """Forecast from one init time; several members are in the scratch file, and read when they are used."""
+    def run(self, init: Any, scratch: BinaryIO) -> tuple[Forecast, xr.Dataset | None]:
+        """Forecast from one init time; return the forecast and the rain on areas, if areas were asked for.
+
+        Several members are in the scratch file, and read when they are used.
+        """
         found = self.nowcast(self.feed, init, self.options.lead_time, self.options.num_steps, scratch)
-        return make_products(found, self.options.ensemble)
+        rain = self.areas.find(found) if self.areas else None
+        return make_products(found, self.options.ensemble), rain
 
 
 class Outcome(NamedTuple):
@@ -90,7 +97,7 @@ def forecast(checkpoint: Any, data: Any, *, init_time: Any = None, **options: An
         if init not in forecasting.feed.times():
             raise ValueError(f"init_time {init}: there is no frame of that time, the newest is of {newest}")
     with tempfile.TemporaryFile() as scratch:
-        return forecasting.run(init, scratch).load()
+        return forecasting.run(init, scratch)[0].load()
 
 
 def open_forecasting(options: ForecastOptions, stopped: Callable[[], bool] = lambda: False) -> Forecasting:
@@ -113,7 +120,9 @@ def open_forecasting(options: ForecastOptions, stopped: Callable[[], bool] = lam
     reading = {**known, **dict(options.reading)}
     if "layout" not in dict(options.reading) and known.get("layout", "auto") != "auto":
         LOG.info("arrays are read with the layout of the training, %s", reading["layout"])
-    return Forecasting(options, Feed(options.data_path, reader=reader, **reading), nowcast, nowcaster.input_length)
+    areas = AreaForecasting(options.on_areas, options.ensemble) if options.on_areas.areas else None
+    feed = Feed(options.data_path, reader=reader, **reading)
+    return Forecasting(options, feed, nowcast, nowcaster.input_length, areas)
 
 
 def find_newest(forecasting: Forecasting) -> Any:
@@ -150,26 +159,32 @@ def write_nowcast(
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=path.parent) as scratch:
         with show_wait("forecasting"):
-            found = forecasting.run(init, scratch)
+            found, rain = forecasting.run(init, scratch)
         parts = _split_leads(path, found) if files.per_lead else {}
         pictures = [path.with_suffix(".png"), path.with_suffix(".gif")] if files.pictures else []
-        for one in (written := [*parts, path, *pictures]):
+        beside = [] if rain is None else [*name_tables(path), *(name_pictures(path, rain) if files.pictures else [])]
+        for one in (written := [*beside, *parts, path, *pictures]):
             refuse_existing(one, files.overwrite)
         begin([one.name for one in written])
         with show_wait("writing"), true_write_errors(path.parent, found.nbytes):
+            if forecasting.areas and rain is not None:
+                forecasting.areas.write(path, found, rain, files.overwrite)
             tiff = files.format == "geotiff"
             if tiff:
                 begin([one.name for one in write_geotiffs(path, found, overwrite=files.overwrite)])
             for name, part in {**parts, path: found}.items():  # the whole one last: where it is, all are
                 write_forecast(name, part, overwrite=files.overwrite, layout="cf" if tiff else files.format)
-        if pictures:
+        if files.pictures:
             with show_wait("drawing"):
                 _draw(path, found, forecasting.feed, init, files.overwrite)
+                if rain is not None:
+                    draw_areas(path, rain, files.overwrite)
     seconds = time.perf_counter() - start
     members = f" of {found.sizes['realization']} members" if "realization" in found.dims else ""
+    areas = f"; rain on {rain.sizes['area']} areas" if rain is not None else ""
     comment = f"; {found.attrs['comment']}" if "comment" in found.attrs else ""
     what = f"{found.sizes['lead_time']} frames{members} after {show_time(init)}"
-    return Outcome(f"{path}: {what} in {seconds:.1f} s{comment}")
+    return Outcome(f"{path}: {what} in {seconds:.1f} s{areas}{comment}")
 
 
 def check_format(name: str) -> None:

@@ -11,6 +11,7 @@ from predjax.messages import suggest
 from predjax.models.config import ModelConfig
 from predjax.nowcasts.baselines import BASELINES, check_baselines, list_usual
 from predjax.nowcasts.config import EnsembleOptions
+from predjax.radar.areas.config import AreaOptions
 from predjax.radar.config import Trust
 
 Reading = tuple[tuple[str, Any], ...]  # the fields of `DataConfig` that were given, with their values
@@ -155,6 +156,7 @@ class ForecastOptions:
     any_step: bool = flag(False, "takes another time step or pixel size than in training", switch=True)
     ensemble: EnsembleOptions = dataclasses.field(default_factory=EnsembleOptions)
     trust: Trust = dataclasses.field(default_factory=Trust)
+    on_areas: AreaOptions = dataclasses.field(default_factory=AreaOptions)
     reading: Reading = ()
 
 

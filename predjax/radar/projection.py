@@ -1,7 +1,8 @@
-"""Latitude and longitude of projected pixels, where pyproj is installed (extra `projection`)."""
+"""Places on the Earth and on projected grids, where pyproj is installed (extra `projection`)."""
 
 import logging
 import warnings
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -19,6 +20,12 @@ def locate_pixels(mapping: dict, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarr
     Of the attributes of the CF grid mapping `crs_wkt`, `spatial_ref` or `proj4` come before the parameters. `y` and `x`
     are in metres.
     """
+    columns, rows = np.meshgrid(np.asarray(x), np.asarray(y))
+    return locate_places(mapping, rows, columns)
+
+
+def locate_places(mapping: dict, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return latitude and longitude of places with coordinates y and x of one shape, as `locate_pixels`."""
     try:
         import pyproj
     except ImportError:
@@ -28,9 +35,8 @@ def locate_pixels(mapping: dict, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarr
         LOG.info("the projection %s is not known: no lat and lon", mapping.get("grid_mapping_name", "without a name"))
         return None
     metres = crs.axis_info[0].unit_conversion_factor if crs.axis_info else 1.0
-    columns, rows = np.meshgrid(np.asarray(x) / metres, np.asarray(y) / metres)
     to_degrees = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)
-    lon, lat = to_degrees.transform(columns, rows)
+    lon, lat = to_degrees.transform(x / metres, y / metres)
     if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
         LOG.info("some pixels are beyond the edge of the projection: no lat and lon")
         return None
@@ -56,6 +62,51 @@ def find_crs(mapping: dict) -> Any:
     crs = _read_crs(pyproj, mapping)
     # Without the step to another datum: CF's lat and lon are on the grid mapping's datum.
     return crs.source_crs if crs is not None and crs.is_bound else crs
+
+
+def project_places(path: str, crs: str, mapping: dict) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the function from places (N, 2) of a coordinate reference system to a projection, in metres or degrees.
+
+    Args:
+      path: the file with the places, for the errors.
+      crs: a text that pyproj reads; longitude or x comes first.
+      mapping: attributes of the CF grid mapping of the projection; empty for longitude and latitude.
+
+    Raises:
+      ValueError: pyproj is not installed, or does not know one of the two.
+    """
+    try:
+        import pyproj
+    except ImportError:
+        raise ValueError(f"{path}: projecting areas needs pyproj: pip install 'predjax[projection]'") from None
+    try:
+        known = pyproj.CRS.from_user_input(crs)
+    except pyproj.exceptions.CRSError:
+        raise ValueError(f"{path}: pyproj does not know the coordinate reference system {crs[:80]!r}") from None
+    target = _read_crs(pyproj, mapping) if mapping else pyproj.CRS.from_user_input("OGC:CRS84")
+    if target is None:
+        name = mapping.get("grid_mapping_name", "without a name")
+        raise ValueError(f"{path}: pyproj does not know the projection of the frames, {name}")
+    metres = target.axis_info[0].unit_conversion_factor if target.is_projected and target.axis_info else 1.0
+    transformer = pyproj.Transformer.from_crs(known, target, always_xy=True)
+
+    def project(places: np.ndarray) -> np.ndarray:
+        return np.stack(transformer.transform(places[:, 0], places[:, 1]), axis=1) * metres
+
+    return project
+
+
+def put_in_metres(mapping: dict, factor: float) -> dict:
+    """Return the grid mapping for coordinates in metres, which were multiplied by `factor`, as are lengths in it."""
+    attrs = dict(mapping)
+    if factor != 1:
+        for key in ("false_easting", "false_northing"):
+            if key in attrs:
+                attrs[key] = attrs[key] * factor
+        for key in ("crs_wkt", "spatial_ref", "proj4"):
+            if any(text in str(attrs.get(key, "")) for text in ("kilomet", '"km"', "units=km")):
+                del attrs[key]  # it would place the pixels, now in m, a thousand times too far
+    return attrs
 
 
 def _read_crs(pyproj: ModuleType, mapping: dict) -> Any:

@@ -1,0 +1,105 @@
+"""Rain on areas from a forecast: in Python, and as files beside the file of the forecast."""
+
+import pathlib
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import xarray as xr
+
+from predjax.jobs.options import read_keywords
+from predjax.messages import one_line_messages
+from predjax.nowcasts.areal_rain import find_areal_rain, find_grid
+from predjax.nowcasts.config import EnsembleOptions
+from predjax.nowcasts.forecast import Forecast
+from predjax.radar.areas.config import AreaOptions
+from predjax.radar.areas.files import Areas, read_areas
+from predjax.radar.areas.netcdf import write_series
+from predjax.radar.areas.place import PlacedAreas, place_areas
+from predjax.radar.areas.tables import write_table
+from predjax.radar.grid import Grid
+
+
+class AreaForecasting:
+    """The areas of a file, for forecasts one after another; they are placed anew where the grid is another one."""
+
+    def __init__(self, options: AreaOptions, ensemble: EnsembleOptions):
+        """Read the file. Errors: ValueError, OSError, see `read_areas`."""
+        assert options.areas, "areas are asked for"
+        self._options, self._ensemble = options, ensemble
+        self._areas: Areas = read_areas(options.areas, options.area_name)
+        self._placed: tuple[Grid, PlacedAreas] | None = None
+
+    def place(self, forecast: Forecast) -> tuple[Grid, PlacedAreas]:
+        """Return the grid of a forecast and the areas on it. Errors: see `place_areas`."""
+        grid = find_grid(forecast)
+        if self._placed is None or not self._placed[0].same(grid):
+            self._placed = grid, place_areas(self._areas, grid)
+        return self._placed
+
+    def find(self, forecast: Forecast) -> xr.Dataset:
+        """Return the rain on the areas. Errors: see `place_areas` and `find_areal_rain`."""
+        _, placed = self.place(forecast)
+        return find_areal_rain(forecast, placed, self._ensemble, self._options.min_area_coverage)
+
+    def write(self, path: pathlib.Path, forecast: Forecast, rain: xr.Dataset, overwrite: bool) -> None:
+        """Write the rain on the areas as NAME_areas.csv and NAME_areas.nc beside the file NAME.nc of the forecast."""
+        grid, placed = self.place(forecast)
+        table, series = name_tables(path)
+        write_table(table, rain, overwrite=overwrite)
+        write_series(series, rain, placed, grid, overwrite=overwrite)
+
+
+@one_line_messages()
+def find_rain_on_areas(forecast: Forecast, areas: Any, **options: Any) -> xr.Dataset:
+    """Return the rain on catchments, points or boxes of a forecast: rates, totals, percentiles and probabilities.
+
+    Args:
+      forecast: of `predjax.forecast`, single or with all its members, in mm/h or dBZ.
+      areas: a file, see `radar.areas.files.read_areas`.
+      options: `area_name` and `min_area_coverage` of `radar.areas.config.AreaOptions`; `percentiles`, `probability`
+        and `accumulation` of `nowcasts.config.EnsembleOptions`.
+
+    Returns:
+      See `nowcasts.areal_rain.find_areal_rain`; `to_dataframe()` makes a table of it.
+
+    Raises:
+      ValueError, OSError: one line: areas that cannot be read or are all outside the grid, other units.
+    """
+    own, ensemble = read_keywords("find_rain_on_areas", (AreaOptions, EnsembleOptions), {"areas": areas, **options})
+    return AreaForecasting(AreaOptions(**own), EnsembleOptions(**ensemble)).find(forecast)
+
+
+def draw_areas(path: pathlib.Path, rain: xr.Dataset, overwrite: bool) -> None:
+    """Draw the rain on each area into NAME_area_AREA.png beside the file NAME.nc of the forecast."""
+    from predjax.pictures.areas import draw_area
+
+    for number, file in enumerate(name_pictures(path, rain)):
+        draw_area(file, rain.isel(area=number), overwrite=overwrite)
+
+
+def name_tables(path: pathlib.Path) -> list[pathlib.Path]:
+    """Return the names of the table and the netCDF file of areas beside the file of a forecast."""
+    return [path.with_name(f"{path.stem}_areas{suffix}") for suffix in (".csv", ".nc")]
+
+
+def name_pictures(path: pathlib.Path, rain: xr.Dataset) -> list[pathlib.Path]:
+    """Return the names of the pictures of the areas beside the file of a forecast."""
+    names = name_files(str(name) for name in rain["area"].values)
+    return [path.with_name(f"{path.stem}_area_{name}.png") for name in names]
+
+
+def name_files(names: Iterable[str]) -> list[str]:
+    """Return parts of file names for areas: letters, digits, - and _; a number where two would be the same.
+
+    >>> name_files(["Upper Creek", "upper/creek", "Ålen"])
+    ['Upper_Creek', 'upper_creek_2', 'Ålen']
+    """
+    taken: set[str] = set()
+    files = []
+    for number, name in enumerate(names, 1):
+        plain = re.sub(r"[^\w-]+", "_", name)[:60] or str(number)
+        file = plain if plain.lower() not in taken else f"{plain}_{number}"
+        taken.add(file.lower())
+        files.append(file)
+    return files

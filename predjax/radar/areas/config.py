@@ -1,0 +1,27 @@
+"""The options of areas: their file, their names, and how much of an area must have data."""
+
+import dataclasses
+
+from predjax.flags import flag
+
+
+@dataclasses.dataclass(frozen=True)
+class AreaOptions:
+    """Catchments, points or boxes for which rain is summed. Errors: ValueError, a value outside its range."""
+
+    areas: str | None = flag(
+        None,
+        "catchments, points or boxes: GeoJSON, CSV, or a shapefile or GeoPackage (extra `areas`) (default: none)",
+        metavar="FILE",
+        kind="file",
+    )
+    area_name: str = flag(
+        "", "property of the areas that is their name (default: name, else id, else their number)", metavar="NAME"
+    )
+    min_area_coverage: float = flag(0.9, "least share of an area with data, else its rain is missing", metavar="SHARE")
+
+    def __post_init__(self) -> None:
+        if not 0 < self.min_area_coverage <= 1:
+            raise ValueError(f"min_area_coverage must be above 0 and at most 1, not {self.min_area_coverage:g}")
+        if self.area_name and not self.areas:
+            raise ValueError("--area_name needs --areas")

@@ -1,0 +1,40 @@
+"""Rain on areas from rain rates of pixels: means, maxima and the covered share."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from predjax.radar.areas.place import PlacedAreas
+
+ROUNDING = 1e-9
+
+
+class AreaRates(NamedTuple):
+    """Rain rates of areas. NaN where too little of the area has data; missing data never count as dry.
+
+    Attributes:
+      mean: (member, area), the mean over the covered part.
+      maximum: (member, area), the greatest rate of the covered pixels that the area touches.
+      coverage: (area,), the share of the whole area where all members have a value.
+    """
+
+    mean: np.ndarray
+    maximum: np.ndarray
+    coverage: np.ndarray
+
+
+def find_rates(rates: np.ndarray, areas: PlacedAreas, least: float) -> AreaRates:
+    """Return the rain rates of areas from those of pixels (member, H, W); NaN where less than `least` is covered."""
+    values = rates.reshape(len(rates), -1)[:, areas.pixels].astype(float)
+    valid = np.isfinite(values).all(axis=0)
+    covered = areas.shares @ valid.astype(float)
+    coverage = covered / areas.sizes
+    known = (coverage >= least - ROUNDING) & (covered > 0)
+    sums = (areas.shares @ np.where(valid, values, 0.0).T).T
+    mean, maximum = np.full((2, *sums.shape), np.nan)
+    mean[:, known] = sums[:, known] / covered[known]
+    touched, ends = np.where(valid, values, -np.inf)[:, areas.shares.indices], areas.shares.indptr
+    inside = ends[:-1] < ends[1:]
+    greatest = np.maximum.reduceat(touched, ends[:-1][inside], axis=1)
+    maximum[:, known] = greatest[:, known[inside]]
+    return AreaRates(mean, maximum, np.minimum(coverage, 1.0))
