@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 
 from predjax.files import appearing
-from predjax.radar.projection import find_crs
-from predjax.radar.writers import FILL_VALUE, name_channels, put_in_metres
+from predjax.radar.projection import find_crs, put_in_metres
+from predjax.radar.writers import FILL_VALUE, name_channels
 from predjax.units import metre_factor
 
 FILE_DIMENSIONS = (

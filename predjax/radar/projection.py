@@ -58,6 +58,19 @@ def find_crs(mapping: dict) -> Any:
     return crs.source_crs if crs is not None and crs.is_bound else crs
 
 
+def put_in_metres(found: dict, factor: float) -> dict:
+    """Return the grid mapping for coordinates in metres, which were multiplied by `factor`, as are lengths in it."""
+    attrs = dict(found)
+    if factor != 1:
+        for key in ("false_easting", "false_northing"):
+            if key in attrs:
+                attrs[key] = attrs[key] * factor
+        for key in ("crs_wkt", "spatial_ref", "proj4"):
+            if any(text in str(attrs.get(key, "")) for text in ("kilomet", '"km"', "units=km")):
+                del attrs[key]  # it would place the pixels, now in m, a thousand times too far
+    return attrs
+
+
 def _read_crs(pyproj: ModuleType, mapping: dict) -> Any:
     """Return the pyproj CRS of a grid mapping, or None."""
     for text in (mapping[key] for key in TEXTS if mapping.get(key)):

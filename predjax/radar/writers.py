@@ -9,7 +9,7 @@ import xarray as xr
 
 from predjax.files import appearing
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
-from predjax.radar.projection import describe_by_proj4, locate_pixels
+from predjax.radar.projection import describe_by_proj4, locate_pixels, put_in_metres
 from predjax.unit_names import VARIABLES
 from predjax.units import metre_factor
 
@@ -239,19 +239,6 @@ def _write_places(file: netCDF4.Dataset, mapping: dict, y: np.ndarray, x: np.nda
         variable.units = units
         variable[:] = values
     return list(described)
-
-
-def put_in_metres(found: dict, factor: float) -> dict:
-    """Return the grid mapping for coordinates in metres, which were multiplied by `factor`, as are lengths in it."""
-    attrs = dict(found)
-    if factor != 1:
-        for key in ("false_easting", "false_northing"):
-            if key in attrs:
-                attrs[key] = attrs[key] * factor
-        for key in ("crs_wkt", "spatial_ref", "proj4"):
-            if any(text in str(attrs.get(key, "")) for text in ("kilomet", '"km"', "units=km")):
-                del attrs[key]  # it would place the pixels, now in m, a thousand times too far
-    return attrs
 
 
 def name_channels(name: str, channels: np.ndarray) -> list[str]:
