@@ -16,6 +16,7 @@ import predjax
 from predjax.nowcasts.extrapolation import extrapolate
 from predjax.pictures.colours import choose_scale
 from predjax.pictures.figures import new_figure, save_png
+from predjax.pictures.ground import find_ground
 from predjax.pictures.lead_times import draw_lead_panel, make_panel, name_event, name_lead_unit, style_methods
 from predjax.pictures.panels import (
     FAINT,
@@ -23,7 +24,7 @@ from predjax.pictures.panels import (
     draw_colour_bar,
     draw_frame,
     label_lead_times,
-    mark_distances,
+    mark_sides,
     place_axes,
     place_text,
 )
@@ -47,15 +48,16 @@ def main() -> None:
     add("--output", type=pathlib.Path, required=True, metavar="FILE.png", help="picture to write")
     options = parser.parse_args()
     data, run = options.data / f"{options.event}.nc", options.runs / f"without_{options.event}"
-    observed, network, extrapolated, x, y = forecast_case(data, run, np.datetime64(options.start, "ns"))
+    observed, network, extrapolated, movies = forecast_case(data, run, np.datetime64(options.start, "ns"))
     rows = {"observed": observed, predjax.load_model(run).forecaster.config.model_name: network}
     rows["extrapolation"] = extrapolated
     with xr.open_dataset(options.runs / options.event / "skill" / "skill.nc") as skill:
-        draw(options.output, rows, skill.load(), x, y, f"{options.start.replace('T', ' ')} UTC. {options.credit}")
+        note = f"{options.start.replace('T', ' ')} UTC. {options.credit}. Coastlines: Natural Earth"
+        draw(options.output, rows, skill.load(), movies, note)
 
 
 def forecast_case(data, run, start):
-    """Observed, forecast and extrapolated frames (4, H, W) at start and LEADS, and the pixel centres x, y in metres."""
+    """Observed, forecast and extrapolated frames (4, H, W) at start and LEADS, and the movies of their pixels."""
     movies = predjax.read_movies(data, units="mm/h")[0]
     frames, times = movies.frames, movies.frames["time"].values
     times = times[0] if times.ndim > 1 else times
@@ -75,12 +77,13 @@ def forecast_case(data, run, start):
     later = [n - 1 for n in steps]
     found = [whole[[init, *(init + n for n in steps)]]]
     found += [np.concatenate([whole[init : init + 1], frames[later]]) for frames in (network, extrapolated)]
-    return *(frames[..., 0] for frames in found), frames["x"].values[columns], frames["y"].values[rows]
+    return *(frames[..., 0] for frames in found), movies.isel(y=rows, x=columns)
 
 
-def draw(path, rows, skill, x, y, note) -> None:
+def draw(path, rows, skill, movies, note) -> None:
     """The maps of every row at their lead times, the CSI of two rain rates at the right."""
-    grid, scale = describe_grid(x, y, "m"), choose_scale("mm/h", list(rows.values()))
+    grid = describe_grid(movies["x"].values, movies["y"].values, "m")._replace(ground=find_ground(movies))
+    scale = choose_scale("mm/h", list(rows.values()))
     maps_width, maps_height = (1 + len(LEADS)) * (MAP + GAP), len(rows) * (MAP + GAP)
     figure = new_figure(LEFT + maps_width + CURVES + CURVE + 20, TOP + maps_height + 150, DPI)
     place_text(figure, figure.bbox.width / 2, 12, "Rain that the network has never seen, and its forecast", size=11,
@@ -96,7 +99,7 @@ def draw(path, rows, skill, x, y, note) -> None:
             if number == 0:
                 place_text(figure, left + MAP / 2, top - 6, head, size=8.5, ha="center", va="bottom")
             if number == len(rows) - 1 and column == 0:
-                mark_distances(axes, grid)
+                mark_sides(axes, grid)
     draw_colour_bar(figure, scale, TOP + maps_height + 25, True)
     place_text(figure, LEFT, 44, note, size=7, color=FAINT)
 

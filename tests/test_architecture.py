@@ -38,7 +38,7 @@ ROOMS = {  # what each room may import, besides itself
     "radar/doors": {"radar", "radar/formats", "radar/windows", "radar/store"} | TOOLS,
     "synthetic": {"radar", "radar/formats", "radar/doors", "cells"} | TOOLS,
     "analysis": {"models", "cells", "units"},
-    "pictures": {"analysis", "units", "files"},
+    "pictures": {"analysis", "radar", "units", "files"},
     "pictures/report": {"pictures", "units", "files"},
     "verification": {"radar", "radar/areas", "radar/formats", "radar/windows"} | TOOLS,
     "training": {"models", "kernels", "motion", "radar", "radar/windows", "checkpoint", "checkpoint_names", "parallel"}

@@ -24,12 +24,12 @@ from predjax.pictures.panels import (
     MapLabels,
     bar_inches,
     check_frames,
-    describe_grid,
     draw_colour_bar,
     draw_frame,
+    find_grid,
     fit_panel,
     fit_size,
-    mark_distances,
+    mark_sides,
     paint_panel,
     place_axes,
     place_text,
@@ -90,7 +90,7 @@ def write_gif(
     if len(valid_times) != len(times):
         raise ValueError(f"{len(times)} frames need as many valid times, found {len(valid_times)}")
 
-    grid = describe_grid(labels.x, labels.y, labels.xy_units)
+    grid = find_grid(labels)
     scale = choose_scale(labels.units, list(movies.values()))
     phase = _lay_out(movies, scale, grid, labels.title, input_length)
     palette = _make_palette(scale)
@@ -125,13 +125,13 @@ def _lay_out(
     columns = -(-len(movies) // lines)
     high, wide = fit_panel(first.shape[1], first.shape[2], target=DPI * (4.0, 3.2, 2.7, 2.3)[columns - 1])
     gap, name_height = 0.12 * DPI, 0.24 * DPI
-    margin = (0.36 if grid.km else 0.15) * DPI
+    margin = (0.4 if grid.has_scale else 0.15) * DPI
     maps_width = columns * (wide + gap) - gap
     across = max(margin + maps_width + 0.15 * DPI, 4.2 * DPI)
     left = round(margin + (across - margin - maps_width - 0.15 * DPI) / 2)
     header_top = (0.36 if title else 0.12) * DPI
     top = round(header_top + 0.44 * DPI)
-    bar_top = top + lines * (name_height + high + gap) + (0.22 if grid.km else 0.0) * DPI
+    bar_top = top + lines * (name_height + high + gap) + (0.22 if grid.has_scale else 0.0) * DPI
     figure = new_figure(across, bar_top + bar_inches(scale, missing) * DPI, DPI)
 
     edge = 0.15 * DPI
@@ -157,8 +157,8 @@ def _lay_out(
         images.append(draw_frame(panel, frames[0], scale, grid))
         middle, size = panel_left + wide / 2, fit_size(f"{name} (input)", wide, DPI, 9)
         texts.append(place_text(figure, middle, panel_top - 0.06 * DPI, name, size=size, ha="center"))
-        if grid.km and column == 0 and line == lines - 1:
-            mark_distances(panel, grid)
+        if grid.has_scale and column == 0 and line == lines - 1:
+            mark_sides(panel, grid)
     draw_colour_bar(figure, scale, bar_top, missing)
     return Phase(figure, header, valid, list(movies), texts, images, axes, timeline, (high, wide))
 

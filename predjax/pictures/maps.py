@@ -15,13 +15,14 @@ from predjax.pictures.panels import (
     MapLabels,
     bar_inches,
     check_frames,
-    describe_grid,
     draw_colour_bar,
     draw_frame,
+    find_grid,
     fit_panel,
     fit_size,
+    head_columns,
     label_lead_times,
-    mark_distances,
+    mark_sides,
     place_axes,
     place_text,
     place_title,
@@ -68,7 +69,8 @@ def draw_strip(
 
     Of more than ten lead times every second (third …) is drawn, the last always. One colour bar in physical units
     serves all maps of frames, another one from 0 to 1 all maps of probabilities. Where the coordinates have a unit of
-    length, north is up and a map shows distances in km from its south-west corner. Without input labels, input frames
+    length, north is up and a map shows distances in km from its south-west corner, or with a ground its longitudes and
+    latitudes. A column has the valid time below its lead time, where it is known. Without input labels, input frames
     are counted from the init time.
 
     Args:
@@ -86,9 +88,9 @@ def draw_strip(
     bars = [choose_scale(labels.units, [row.frames for row in strip])]
     strip += [_arrange_probability(row, labels) for row in probabilities]
     bars += [probability_scale()] if probabilities else []
-    grid = describe_grid(labels.x, labels.y, labels.xy_units)
+    grid = find_grid(labels)
     missing = any(not np.isfinite(row.frames).all() for row in strip)
-    layout = _lay_out(strip, bool(grid.km), bool(labels.title))
+    layout = _lay_out(strip, grid.has_scale, bool(labels.title))
     bars_height = sum(bar_inches(scale, missing) for scale in bars) * DPI
     figure = new_figure(layout.across, layout.bar_top + bars_height, DPI)
 
@@ -104,8 +106,8 @@ def draw_strip(
             if head:
                 style = {"size": fit_size(head, layout.wide, DPI, 8), "ha": "center", "va": "bottom"}
                 place_text(figure, left + layout.wide / 2, top - 0.04 * DPI, head, **style)
-            if grid.km and row is strip[-1] and column == 0:
-                mark_distances(axes, grid)  # once is enough: all maps have one size
+            if grid.has_scale and row is strip[-1] and column == 0:
+                mark_sides(axes, grid)  # once is enough: all maps have one size
     top = layout.bar_top
     for scale in bars:
         draw_colour_bar(figure, scale, top, missing)
@@ -131,13 +133,13 @@ def _arrange_rows(rows: Mapping[str, np.ndarray], labels: MapLabels, observed_in
     strip = []
     if observed_input is not None:
         before = check_frames("input", observed_input, (-1, *shape[1:]))
-        input_labels = labels.input_labels or label_lead_times(range(1 - len(before), 1), "1")
+        input_labels = head_columns(labels)[0] or label_lead_times(range(1 - len(before), 1), "1")
         if len(input_labels) != len(before):
             raise ValueError(f"{len(before)} input frames need as many labels, found {len(input_labels)}")
         chosen = choose_columns(len(before))
         strip.append(Row("input", before[chosen], [input_labels[index] for index in chosen]))
     chosen = choose_columns(len(labels.lead_labels))
-    heads = [labels.lead_labels[index] for index in chosen]
+    heads = [head_columns(labels)[1][index] for index in chosen]
     for number, (name, frames) in enumerate(rows.items()):
         frames = check_frames(name, frames, shape)
         strip.append(Row(name, frames[chosen], [""] * len(chosen) if number else heads))

@@ -16,6 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from predjax.pictures.colours import NO_COVERAGE, ColourScale
+from predjax.pictures.ground import Ground, draw_ground, find_ground, mark_degrees
 from predjax.units import metre_factor
 
 INK = "#222222"
@@ -29,33 +30,50 @@ class MapLabels:
     units: str  # the unit of the values, such as "mm/h", "dBZ" or "1"
     lead_labels: Sequence[str]  # the lead time of each of the T frames, such as "+5 min"
     input_labels: Sequence[str] = ()  # the time of each of the T_in input frames, such as "−10 min"
-    valid_labels: Sequence[str] = ()  # in animations the valid times of all frames, such as "2010-08-26 05:05 UTC"
+    valid_labels: Sequence[str] = ()  # the valid times of all frames, such as "2010-08-26 05:05 UTC"
     title: str = ""  # a line above the maps
     x: np.ndarray | None = None  # pixel centres (W) in `xy_units`
     y: np.ndarray | None = None  # pixel centres (H)
     xy_units: str = ""  # the unit of `x` and `y` ("m", "km"); "" or "1" for pixel numbers
+    ground: Ground | None = None  # coastlines and degrees, where the projection is known
 
 
 class MapGrid(NamedTuple):
-    """The position of a frame on the ground: its size in km where known, and the flips to north up and east right."""
+    """The position of a frame: its size in km where known, the flips to north up and east right, what lies under it."""
 
     km: tuple[float, float] | None  # east-west, south-north, outer edges of the pixels
     flip_rows: bool
     flip_columns: bool
+    ground: Ground | None = None
+
+    @property
+    def has_scale(self) -> bool:
+        """Whether its sides can be marked, by degrees or km."""
+        return bool(self.ground or self.km)
 
 
 def label_forecast(forecast: xr.Dataset, units: str, input_length: int) -> MapLabels:
     """Return the labels of a forecast in `units` that was made from `input_length` frames, one a lead time apart."""
     leads, lead_units = forecast["lead_time"].values.tolist(), forecast["lead_time"].attrs["units"]
+    init, valid = forecast["init_time"].values, forecast["valid_time"].values
+    is_time = np.issubdtype(init.dtype, np.datetime64)
+    times = [*(init + (valid[0] - init) * np.arange(1 - input_length, 1)), *valid]
     return MapLabels(
         units=units,
         lead_labels=label_lead_times(leads, lead_units),
         input_labels=label_lead_times([number * leads[0] for number in range(1 - input_length, 1)], lead_units),
+        valid_labels=[f"{np.datetime_as_string(time, 'm').replace('T', ' ')} UTC" for time in times] if is_time else [],
         title=str(forecast.attrs.get("title", "")),
         x=forecast["x"].values,
         y=forecast["y"].values,
         xy_units=forecast["x"].attrs.get("units", "1"),
+        ground=find_ground(forecast),
     )
+
+
+def find_grid(labels: MapLabels) -> MapGrid:
+    """Return the grid of the maps that have these labels."""
+    return describe_grid(labels.x, labels.y, labels.xy_units)._replace(ground=labels.ground)
 
 
 def describe_grid(x: np.ndarray | None, y: np.ndarray | None, units: str) -> MapGrid:
@@ -81,6 +99,22 @@ def label_lead_times(lead_times: Sequence[float], units: str = "minutes") -> lis
         return [f"frame {number}" for number in numbers]
     unit = {"minutes": "min", "seconds": "s"}.get(units, units)
     return [f"{number} {unit}" for number in numbers]
+
+
+def head_columns(labels: MapLabels) -> tuple[list[str], list[str]]:
+    """Return the heads of the columns of input frames and of the others: lead times, and below them the valid times.
+
+    The date is that of the newest input frame, and is said there and where it is another one.
+    """
+    count, names = len(labels.input_labels), [*labels.input_labels, *labels.lead_labels]
+    if len(labels.valid_labels) == len(names) and count:
+        date = labels.valid_labels[count - 1].partition(" ")[0]
+        times = [
+            time if number == count - 1 else time.removeprefix(f"{date} ")
+            for number, time in enumerate(labels.valid_labels)
+        ]
+        names = [f"{name}\n{time}" for name, time in zip(names, times)]
+    return names[:count], names[count:]
 
 
 def check_frames(name: str, frames: np.ndarray, like: tuple[int, ...]) -> np.ndarray:
@@ -139,6 +173,8 @@ def draw_frame(axes: Axes, frame: np.ndarray, scale: ColourScale, grid: MapGrid)
     axes.set(xticks=[], yticks=[])
     for spine in axes.spines.values():
         spine.set(linewidth=0.6, color=FAINT)
+    if grid.ground:
+        draw_ground(axes, grid.ground)
     return image
 
 
@@ -153,15 +189,21 @@ def paint_panel(frame: np.ndarray, scale: ColourScale, grid: MapGrid, high: int,
     return np.asarray(Image.fromarray(colours).resize((wide, high), Image.Resampling.BOX))
 
 
-def mark_distances(axes: Axes, grid: MapGrid) -> None:
-    """Mark distances in km along the axes of a panel, from its south-west corner, about two ticks an inch."""
+def mark_sides(axes: Axes, grid: MapGrid) -> None:
+    """Mark longitudes and latitudes along the sides of a panel; without a projection, km from its south-west corner.
+
+    There are about two ticks an inch.
+    """
+    axes.tick_params(labelsize=6.5, length=2.5, width=0.6, pad=1.5, color=FAINT, labelcolor=FAINT)
+    if grid.ground:
+        mark_degrees(axes, grid.ground)
+        return
     assert grid.km is not None, "only a grid with a scale has distances"
     sides = (axes.xaxis, axes.bbox.width, grid.km[0]), (axes.yaxis, axes.bbox.height, grid.km[1])
     for axis, pixels, length in sides:
         most = max(round(2 * pixels / axes.figure.dpi), 1)
         ticks = MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]).tick_values(0, length)
         axis.set_ticks([tick for tick in ticks if 0 <= tick <= length])
-    axes.tick_params(labelsize=6.5, length=2.5, width=0.6, pad=1.5, color=FAINT, labelcolor=FAINT)
     axes.set_xlabel("km", fontsize=6.5, labelpad=1, color=FAINT)
 
 

@@ -22,6 +22,7 @@ def forecast():
         "total": (("accumulation_threshold", "accumulation_period", *MAPS[1:]), np.zeros((1, 1, 8, 9, 1))),
     }
     coords = {"lead_time": ("lead_time", [5, 10], {"units": "minutes"}), "realization": [1, 2, 3]}
+    coords |= {"init_time": ((), 0), "valid_time": ("lead_time", [1, 2])}
     coords |= {axis: (axis, 1000.0 * np.arange(n), {"units": "m"}) for axis, n in (("y", 8), ("x", 9))}
     coords |= {"threshold": ("threshold", [2.0], {"units": "mm/h"}), "accumulation_period": [15]}
     coords["accumulation_threshold"] = "accumulation_threshold", [0.5], {"units": "mm"}

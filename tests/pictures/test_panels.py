@@ -11,9 +11,10 @@ from predjax.pictures.panels import (
     describe_grid,
     fit_panel,
     fit_size,
+    head_columns,
     label_forecast,
     label_lead_times,
-    mark_distances,
+    mark_sides,
     paint_panel,
     place_axes,
     place_title,
@@ -25,8 +26,8 @@ def test_distances_come_from_the_outer_edges_of_the_pixels():
     assert describe_grid(centres, -centres[:30], "m").km == pytest.approx((40.0, 30.0))
     for units in ("km", "kilometres"):
         assert describe_grid(centres / 1000, centres / 1000, units).km == pytest.approx((40.0, 40.0))
-    assert describe_grid(np.arange(40), np.arange(40), "1") == (None, False, False)
-    assert describe_grid(np.arange(40), np.arange(40), "degrees") == (None, True, False)
+    assert describe_grid(np.arange(40), np.arange(40), "1") == (None, False, False, None)
+    assert describe_grid(np.arange(40), np.arange(40), "degrees") == (None, True, False, None)
     assert describe_grid(None, None, "").km is None
 
 
@@ -37,14 +38,24 @@ def test_lead_times_are_spelt_with_their_sign():
 
 
 def test_a_forecast_labels_its_frames_and_those_before_it():
+    init = np.datetime64("2020-05-01T23:50", "ns")
     coordinates = {
         "lead_time": ("lead_time", [10, 20], {"units": "minutes"}),
+        "valid_time": ("lead_time", init + np.array([10, 20], "timedelta64[m]")),
+        "init_time": ((), init),
         "x": ("x", [0.0, 1.0], {"units": "km"}),
         "y": ("y", [0.0, 1.0]),
     }
     labels = label_forecast(xr.Dataset(coords=coordinates, attrs={"title": "a nowcast"}), "dBZ", input_length=3)
     assert labels.lead_labels == ["+10 min", "+20 min"]
     assert labels.input_labels == ["−20 min", "−10 min", "0 min"]
+    assert labels.valid_labels[0] == "2020-05-01 23:30 UTC" and labels.valid_labels[-1] == "2020-05-02 00:10 UTC"
+    inputs, leads = head_columns(labels)
+    assert inputs == ["−20 min\n23:30 UTC", "−10 min\n23:40 UTC", "0 min\n2020-05-01 23:50 UTC"]
+    assert leads == ["+10 min\n2020-05-02 00:00 UTC", "+20 min\n2020-05-02 00:10 UTC"]
+    numbers = {"valid_time": ("lead_time", [5, 6]), "init_time": ((), 4)}
+    labels = label_forecast(xr.Dataset(coords=coordinates | numbers, attrs={"title": "a nowcast"}), "dBZ", 3)
+    assert head_columns(labels) == (labels.input_labels, labels.lead_labels) and not labels.valid_labels
     assert (labels.units, labels.title, labels.xy_units) == ("dBZ", "a nowcast", "km")
     np.testing.assert_array_equal(labels.x, [0, 1])
 
@@ -86,6 +97,6 @@ def test_distances_are_marked_within_the_panel():
     axes = place_axes(figure, 50, 20, 400, 200)
     assert axes.bbox.extents == pytest.approx((50, 80, 450, 280), abs=0.01)
     axes.set(xlim=(0, 80), ylim=(0, 40))
-    mark_distances(axes, describe_grid(np.arange(80), np.arange(40), "km"))
+    mark_sides(axes, describe_grid(np.arange(80), np.arange(40), "km"))
     assert axes.get_xticks().tolist() == [0, 10, 20, 30, 40, 50, 60, 70, 80]
     assert axes.get_yticks().tolist() == [0, 10, 20, 30, 40] and axes.get_xlabel() == "km"
