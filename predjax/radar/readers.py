@@ -15,7 +15,7 @@ from predjax.radar.formats.catalogue import (
     FOLDER_SUFFIXES,
     Reading,
     find_format,
-    is_gridded,
+    is_joined,
     list_suffixes,
     read_labels,
 )
@@ -144,11 +144,6 @@ def read_alone(file: pathlib.Path, reading: Reading) -> list[Movies]:
     if reading.time_options[:2] != AS_IN_FILE[:2]:
         raise ValueError(f"{file}: a store keeps the times it was made with: give --time to predjax prepare")
     return read_store(file, reading.variable, reading.unit_options, reading.forcings)
-
-
-def is_joined(file: pathlib.Path, reading: Reading) -> bool:
-    """Return whether the frames of a file are joined in time with those of others."""
-    return bool(reading.engine) or is_gridded(file)
 
 
 def _refuse_unknown(file: pathlib.Path) -> None:

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from tqdm import tqdm
 
 from predjax.messages import one_line
-from predjax.radar.formats.catalogue import Reading, read_labels
+from predjax.radar.formats.catalogue import Reading, is_joined, read_labels
 from predjax.radar.formats.joining import Joined, join_files
 from predjax.radar.formats.labels import Header
 from predjax.radar.movies import Movies
-from predjax.radar.readers import Paths, expand_paths, is_joined, read_alone
+from predjax.radar.readers import Paths, expand_paths, read_alone
 
 
 class Survey(NamedTuple):

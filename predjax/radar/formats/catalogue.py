@@ -23,6 +23,7 @@ from predjax.radar.formats.meteoswiss import is_meteoswiss, open_meteoswiss
 from predjax.radar.formats.netcdf import open_netcdf
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.formats.npy import read_npy
+from predjax.radar.formats.npy_frames import open_npy_frame
 from predjax.radar.formats.npz import read_npz
 from predjax.radar.formats.odim import is_odim, open_odim
 from predjax.radar.formats.open_files import read_start
@@ -81,6 +82,8 @@ class Format(NamedTuple):
     open: Callable[[str, str], xr.Dataset] | None = None
     # The second kind, arrays and tables: reads a path as Movies, each file by itself.
     read: Callable[[pathlib.Path, Reading], Movies] | None = None
+    # Opens a path with the layout, as `open` does: an array of one frame, where a user says that names have the dates.
+    open_dated: Callable[[str, str], xr.Dataset] | None = None
     is_composite: bool = False  # whether `open` gives the frames alone, without forcings
     in_folders: bool = True  # whether such files are read when a user names their folder; else each must be named
     name: str = ""  # as users call it; empty: the suffix of the file
@@ -108,7 +111,7 @@ def _read_table(file: pathlib.Path, reading: Reading) -> Movies:
 
 
 FORMATS = (
-    Format((".npy",), read=_read_array, name="array of numpy"),
+    Format((".npy",), read=_read_array, open_dated=open_npy_frame, name="array of numpy"),
     Format((".npz",), read=_read_array, name="arrays of numpy"),
     # The last one whose content it is: netCDF's is whatever is not another's.
     Format((".nc", ".nc4", ".cdf", ".netcdf", *_HDF5_SUFFIXES), lambda path, start: True, open_netcdf, name="netCDF"),
@@ -159,6 +162,13 @@ def is_gridded(file: str | os.PathLike) -> bool:
     return found is not None and found.open is not None
 
 
+def is_joined(file: str | os.PathLike, reading: Reading) -> bool:
+    """Return whether the frames of a file are joined in time with those of others."""
+    found = find_format(file)
+    dated = reading.time_pattern and found is not None and found.open_dated is not None
+    return bool(reading.engine or dated) or is_gridded(file)
+
+
 def read_labels(file: str, reading: Reading) -> Header:
     """Read the labels of one file of frames, whose content says which format it is.
 
@@ -195,6 +205,11 @@ def _open(file: str, reading: Reading) -> tuple[xr.Dataset, str, str]:
     """Open a file; return its Dataset, the variable to choose in it, and how users call its format."""
     if reading.engine:
         return open_with(reading.engine, file), reading.variable, name_format(file, reading.engine)
+    alone = find_format(file) if reading.time_pattern else None
+    if alone and alone.open_dated:
+        if wanted := reading.variable or ",".join(reading.forcings):
+            raise ValueError(f"{file}: an array has no variable {wanted!r}")
+        return alone.open_dated(file, reading.layout), "", alone.name
     found = _find_opener(file)
     assert found.open is not None, "it is one of those"
     dataset = found.open(file, reading.variable)

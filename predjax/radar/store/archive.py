@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from predjax.radar.config import READING, DataConfig
-from predjax.radar.formats.catalogue import GRID_SUFFIXES, Reading, is_gridded, read_labels, refuse_pattern
+from predjax.radar.formats.catalogue import GRID_SUFFIXES, Reading, is_joined, read_labels, refuse_pattern
 from predjax.radar.formats.engines import check_engine
 from predjax.radar.formats.joining import Joined, join_files
 from predjax.radar.formats.labels import Header
@@ -60,13 +60,13 @@ def scan_archive(
     check_engine(config.engine)
     bad: list[Bad] = []
     sources: list[Source] = []
-    gridded = [file for file in files if config.engine or is_gridded(file)]
+    gridded = [file for file in files if is_joined(file, _reading(config))]
     with tqdm(total=len(files), unit="file", desc="scan", disable=None) as bar:
         for file in files:
             if file in gridded[:1]:
                 joined = join_files(_read_headers(gridded, config, skip, bad, bar, share))
                 sources += [_joined_source(one._replace(movies=give_step(one.movies, config.step))) for one in joined]
-            elif not (config.engine or is_gridded(file)):
+            elif not is_joined(file, _reading(config)):
                 bar.update()
                 try:
                     sources.append(_array_source(file, config))

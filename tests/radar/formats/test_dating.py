@@ -102,7 +102,24 @@ def test_names_and_labels_must_agree(tmp_path):
         read(path, time_pattern="%Y%m%d%H%M")
 
 
-def test_an_array_is_not_dated_by_its_name(tmp_path):
+def test_arrays_of_several_frames_are_not_dated_by_their_names(tmp_path):
     np.save(tmp_path / "a_20260601.npy", np.zeros((2, 4, 4), np.float32))
-    with pytest.raises(ValueError, match=r"a_20260601\.npy: --time_pattern dates frames of files that are joined"):
+    with pytest.raises(ValueError, match="holds 2 frames, and --time_pattern %Y%m%d dates files of one frame"):
         read(tmp_path / "a_20260601.npy", time_pattern="%Y%m%d")
+    np.savez(tmp_path / "b_20260601.npz", np.zeros((2, 4, 4), np.float32))
+    with pytest.raises(ValueError, match=r"b_20260601\.npz: --time_pattern dates frames of files that are joined"):
+        read(tmp_path / "b_20260601.npz", time_pattern="%Y%m%d")
+
+
+@pytest.mark.parametrize(("shape", "layout"), [((4, 6), "auto"), ((1, 4, 6), "auto"), ((6, 4), "x,y,time")])
+def test_arrays_of_one_frame_are_joined_by_the_dates_of_their_names(tmp_path, shape, layout):
+    frames = np.random.default_rng(0).uniform(0, 9, (3, *shape)).astype("f4")
+    for minute, frame in zip((10, 5, 20), frames):
+        np.save(tmp_path / f"r_2026060122{minute:02d}.npy", frame)
+    movies = read(tmp_path, time_pattern="%Y%m%d%H%M", source_units="mm/5min", layout=layout)
+    np.testing.assert_array_equal(movies.time.values[0], START + np.array([0, 1, 3]) * STEP)
+    expected = frames[[1, 0, 2]] * 12
+    expected = expected.swapaxes(1, 2) if layout != "auto" else expected.reshape(3, 4, 6)
+    np.testing.assert_allclose(movies.frames.values[0, ..., 0], expected, rtol=1e-6)
+    assert "dated by the names of files (%Y%m%d%H%M), taken as UTC" in movies.attrs["remarks"]
+    assert [period.frames for period in find_periods([movies])] == [2, 1]
