@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from predjax import run_file
 from predjax.commands import one_line_errors
 from predjax.files import refuse_existing
-from predjax.flags import Command, Group, select
+from predjax.flags import Command, Group, from_dict, select
 from predjax.jobs.options import ForecastFiles, ForecastOptions, RunFlags, WatchOptions
 from predjax.messages import SIGNAL_CODES, catch_signals, show_wait
 from predjax.nowcasts.config import EnsembleOptions
@@ -56,11 +56,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from predjax.jobs import session
         from predjax.jobs.deadline import end_within
         from predjax.jobs.forecast import run
+        from predjax.jobs.inspect import describe_labels
         from predjax.jobs.watch import watch
+        from predjax.radar.movies import Sources
 
     session.start(RunFlags(**select(RunFlags, values)).device)
     if not watching.watch:
-        print(run(options, files).text)
+        config = from_dict(DataConfig, dict(reading))
+        print(run(options, files, lambda newest: print(describe_labels(Sources([newest]), 0, config), flush=True)).text)
         run_file.write(beside, run_file.list_changed(COMMAND, values))
         return 0
     with catch_signals() as caught, end_within(END_SECONDS):

@@ -3,6 +3,7 @@
 import functools
 import logging
 import threading
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,8 +80,12 @@ def evaluate(checkpoint: Any, data: Any = None, **options: Any) -> xr.Dataset:
     return evaluation.verification.common.assign_attrs(FILE_ATTRS)
 
 
-def run(options: EvaluateOptions, files: EvaluationFiles | None = None) -> Evaluation:
-    """Score every method on the same cases, here or on a dask cluster.
+def run(
+    options: EvaluateOptions,
+    files: EvaluationFiles | None = None,
+    begin: Callable[[Comparison], object] = lambda comparison: None,
+) -> Evaluation:
+    """Score every method on the same cases, here or on a dask cluster; `begin` gets them before.
 
     Files are not written here, but what stands in their way is found before hours of work.
 
@@ -94,6 +99,7 @@ def run(options: EvaluateOptions, files: EvaluationFiles | None = None) -> Evalu
     if files and files.latents and (not model or not model.forecaster.config.spec.latents):
         name = model.forecaster.config.model_name if model else "a baseline"
         raise ValueError(f"{name} has no latents: --latents is for tidhy")
+    begin(comparison)
     if options.dask_scheduler:
         parts = map_parts(options.dask_scheduler, measure_part, options, split(cases), "verifying")
         verification = sum(parts, Totals()).skill(cases, options.reference)

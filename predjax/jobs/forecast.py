@@ -28,6 +28,7 @@ from predjax.radar.feed import Feed
 from predjax.radar.formats.objects import holds_paths
 from predjax.radar.geotiff import require_rasterio, write_geotiffs
 from predjax.radar.isolation.reader import open_reader
+from predjax.radar.movies import Movies
 from predjax.radar.step import Step
 from predjax.radar.writers import write_forecast
 
@@ -134,12 +135,18 @@ def find_newest(forecasting: Forecasting) -> Any:
     return feed.times()[-1]
 
 
-def run(options: ForecastOptions, files: ForecastFiles) -> Outcome:
-    """Forecast from the newest frames into one file. Errors: see `forecast`, and ValueError for frames too old."""
+def run(
+    options: ForecastOptions, files: ForecastFiles, begin: Callable[[Movies], object] = lambda movies: None
+) -> Outcome:
+    """Forecast from the newest frames into one file; `begin` gets the movies of the newest before.
+
+    Errors: see `forecast`, and ValueError for frames too old.
+    """
     check_format(files.format)
     forecasting = open_forecasting(options)
     init = find_newest(forecasting)
     _check_age(init, options.max_age)
+    begin(forecasting.feed.find(init))
     return write_nowcast(forecasting, init, pathlib.Path(files.output), files)
 
 

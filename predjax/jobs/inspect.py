@@ -93,7 +93,10 @@ def run_inspection(data: Any, options: InspectOptions, config: DataConfig, trust
 
 
 def describe_labels(sources: Sources, length: int, config: DataConfig) -> str:
-    """Return what labels tell of a data set, as a plan has it; its remarks were logged when it was read."""
+    """Return what labels tell of a data set, as a plan has it; its remarks were logged when it was read.
+
+    With windows of `length` frames; 0 where a plan draws none.
+    """
     shown = [summarise(movies, length, config) for movies in sources[:MOST_IN_PLAN]]
     lines = [line for one in shown for line in one.lines(config, remarks=False)]
     if len(sources) > MOST_IN_PLAN:

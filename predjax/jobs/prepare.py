@@ -9,15 +9,17 @@ import numpy as np
 import predjax
 from predjax.flags import from_dict
 from predjax.jobs.cluster import map_parts
+from predjax.jobs.inspect import describe_labels
 from predjax.jobs.options import PrepareOptions
 from predjax.radar.config import DataConfig
 from predjax.radar.formats.catalogue import is_gridded
 from predjax.radar.formats.possible_values import add_counts, describe_counts
+from predjax.radar.movies import Sources
 from predjax.radar.readers import expand_paths
 from predjax.radar.store.archive import FORMATS, Share, scan_archive
 from predjax.radar.store.convert import StoreOptions
 from predjax.radar.store.grids import write_grids
-from predjax.radar.store.reading import is_store
+from predjax.radar.store.reading import is_store, read_store
 from predjax.radar.store.removal import refuse_foreign
 from predjax.radar.store.writing import Journal
 
@@ -66,7 +68,8 @@ def prepare(options: PrepareOptions, resumed: Callable[[pathlib.Path], object] =
 
 
 def summarise(store: Store) -> str:
-    """Return the contents of a store in lines of text: grids, frames, values, left out frames, size."""
+    """Return the contents of a store in lines of text: labels, grids, frames, values, left out frames, size."""
+    described = describe_labels(Sources(read_store(store.folder)), 0, DataConfig())
     grids, skipped = store.content["grids"], store.content["skipped"]
     most_grids, most_files = MOST_SHOWN
     frames = sum(grid["shape"][0] for grid in grids)
@@ -93,7 +96,7 @@ def summarise(store: Store) -> str:
     changed = describe_counts(add_counts(grid["changed"] for grid in grids))
     changed = [f"{'changed' if not number else '':12}{line}" for number, line in enumerate(changed)]
     named = [f"  {one['file']}: {one['reason']}" for one in skipped[:most_files]]
-    return "\n".join([*(f"{name:12}{text}" for name, text in lines.items()), *changed, *named])
+    return "\n".join([described, *(f"{name:12}{text}" for name, text in lines.items()), *changed, *named])
 
 
 def _measure_wet(store: Store) -> float:

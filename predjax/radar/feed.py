@@ -163,6 +163,10 @@ class Feed:
         places = [(time, self._places[time].path) for time in self._times[max(end - count, 0) : end]]
         return tuple((time, (path, *self._known[path].version)) for time, path in places)
 
+    def find(self, time: Any) -> Movies:
+        """Return the Movies that hold the frame of one of `times()`."""
+        return self._places[time].movies
+
     def find_step(self, init: Any) -> Step | None:
         """Return the step of the last frames up to `init`, or the step given; None for one frame."""
         end = bisect_right(self._times, init)

@@ -55,7 +55,7 @@ class Summary:
     gaps: tuple[Gap, ...]
     longest: int  # the number of frames of the longest run without a gap
     grid: Grid
-    total_length: int  # the frames of a window
+    total_length: int  # the frames of a window; 0 where none are drawn
     windows: int  # the number of windows of this length
     remarks: tuple[str, ...]  # a line for each label that was taken for something
     pixels: Pixels | None = None  # None where only labels were read
@@ -88,6 +88,8 @@ class Summary:
                 facts["projection"] = describe_projection(self.grid)
         if self.pixels:
             facts |= self._describe_pixels(self.pixels)
+        if not self.total_length:
+            return facts
         fitting = f"{self.windows:,}, each of {_count(self.total_length, 'frame')}"
         if not self.windows:
             fitting = f"none of {self.total_length} frames: the longest run without a gap has {self.longest}"
@@ -145,10 +147,13 @@ class Summary:
 
 
 def summarise(movies: Movies, length: int, config: DataConfig, pixels: Pixels | None = None) -> Summary:
-    """Return what is understood of movies, for windows of `length` frames as `config` has them; reads no pixel."""
+    """Return what is understood of movies, for windows of `length` frames as `config` has them; reads no pixel.
+
+    A `length` of 0 is for data of which no windows are drawn.
+    """
     alone, frames = Sources([movies]), movies["frames"]
     periods = find_periods(alone)
-    index = WindowIndex(alone, [one for one in periods if one.frames >= length], length, config)
+    index = WindowIndex(alone, [one for one in periods if one.frames >= length], max(length, 1), config)
     dated, step = has_times(movies), Step.of(movies)
     time = movies["time"].values
     files = tuple(movies.attrs.get("files", ()))

@@ -20,6 +20,7 @@ def test_evaluate_scores_and_exports(tiny_run, tmp_path, capsys):
     arguments += ["--thresholds", "10,30", "--output", output, "--export", frames, "--num_save_samples", 1]
     assert evaluate([str(a) for a in arguments]) == 0
     text = capsys.readouterr().out
+    assert "\n  format     netCDF\n" in text and text.index("  windows    ") < text.index("persistence")
     assert "windows overlap the training data" in text
     with xr.open_dataset(output / "skill.nc") as skill:
         assert skill.rmse.dims == ("method", "lead_time")

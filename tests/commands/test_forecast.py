@@ -70,8 +70,9 @@ def forecast(run, feed, output, *flags):
 def test_the_newest_frames_become_a_nowcast(run, feed, tmp_path, capsys):
     path = tmp_path / "nowcast.nc"
     assert forecast(run, feed, path, "--lead_time", 20, "--per_lead", "--pictures") == 0
-    said = r".*nowcast\.nc: 4 frames after 2026-06-01T12:20:00 in \d+\.\d s; the observed frames are training data.*\n"
-    assert re.fullmatch(said, capsys.readouterr().out)
+    said = r"rain_04\.nc\n  format     netCDF\n.*\n.*nowcast\.nc: 4 frames after 2026-06-01T12:20:00 in \d+\.\d s; "
+    said += r"the observed frames are training data.*\n"
+    assert re.fullmatch(said, capsys.readouterr().out, re.DOTALL)
     with xr.open_dataset(path) as found:
         assert found["rain"].shape == (4, SIZE, SIZE) and found["rain"].attrs["units"] == "mm h-1"
         np.testing.assert_array_equal(found["time"].values, START + (5 + np.arange(4)) * STEP)
