@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import math
 import numbers
 import os
 import re
@@ -11,6 +10,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from predjax.flag_values import parse_bool, parse_finite, parse_values
 from predjax.messages import one_line, suggest
 from predjax.paths import expand_home
 
@@ -194,31 +194,6 @@ def find_value(program: str, name: str, arguments: Sequence[str]) -> str | None:
 def select(config_class: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values whose names are fields of a dataclass."""
     return {field.name: values[field.name] for field in dataclasses.fields(config_class) if field.name in values}
-
-
-def parse_bool(text: str) -> bool:
-    """Read 0 or 1, as the flags of the PyTorch code have it, or true/false, yes/no."""
-    values = {"0": False, "1": True, "false": False, "true": True, "no": False, "yes": True}
-    if text.lower() not in values:
-        raise argparse.ArgumentTypeError(f"expected 0 or 1, got {text!r}")
-    return values[text.lower()]
-
-
-def parse_finite(text: str) -> float:
-    """Read a number that is neither infinite nor NaN, which every comparison would let through."""
-    value = float(text)
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"expected a finite number, got {text!r}")
-    return value
-
-
-def parse_values(element: type, text: str, name: str = "") -> tuple:
-    """Read `16,16` as (16, 16), the empty text as (). Errors: ValueError, which begins with `name` if given."""
-    try:
-        return tuple(element(part.strip()) for part in text.split(",") if part.strip())
-    except ValueError:
-        expected = f"expected {element.__name__} values separated by commas, got {text!r}"
-        raise ValueError(f"{name}: {expected}" if name else expected) from None
 
 
 def check_value(flag: Flag, value: Any) -> Any:

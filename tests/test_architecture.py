@@ -15,7 +15,8 @@ TOOLS = {"units", "unit_names", "flags", "files", "locks", "messages", "paths"}
 ROOMS = {  # what each room may import, besides itself
     "units": set(),
     "unit_names": set(),
-    "flags": {"messages", "paths"},
+    "flag_values": set(),
+    "flags": {"flag_values", "messages", "paths"},
     "run_file": {"flags", "files", "messages", "paths", "checkpoint_names"},
     "files": set(),
     "locks": set(),
@@ -62,8 +63,8 @@ ROOMS["commands"] = set(ROOMS)
 ROOMS["completion"] = {"commands", "flags", "models"}
 ROOMS["__main__"] = {"commands", "completion", "messages", "__init__"}
 RADAR_BASE = ("movies", "grid", "step", "config", "projection")  # what formats, windows and the store rest on
-NO_JAX = ("radar", "synthetic", "verification", "pictures", "motion", "flags.py", "units.py", "unit_names.py")
-NO_JAX += ("files.py", "locks.py", "paths.py", "messages.py")
+NO_JAX = ("radar", "synthetic", "verification", "pictures", "motion", "flags.py", "flag_values.py", "units.py")
+NO_JAX += ("unit_names.py", "files.py", "locks.py", "paths.py", "messages.py")
 BY_JAX = "synthetic/micromodel.py"  # follows its own equations by those of the cells
 NO_XARRAY = ("kernels", "cells", "models", "motion", "radar/windows/codes.py")
 DEVICE_WORDS = ("pmap", "jax.devices", "local_devices", "process_index", "jax.distributed", "device_count")

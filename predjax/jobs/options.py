@@ -6,7 +6,8 @@ from typing import Any
 
 from predjax import run_file
 from predjax.checkpoint_names import PRETRAINED_NAME
-from predjax.flags import REQUIRED, check_value, flag, list_flags, parse_values
+from predjax.flag_values import parse_values
+from predjax.flags import REQUIRED, check_value, flag, list_flags
 from predjax.messages import suggest
 from predjax.models.config import ModelConfig
 from predjax.nowcasts.baselines import BASELINES, check_baselines, list_usual

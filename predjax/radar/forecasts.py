@@ -65,9 +65,9 @@ class _File(NamedTuple):
     """The dates of a forecast file."""
 
     path: str
-    reference: np.datetime64 | None  # the init time that it states
+    reference: Any  # the init time that it states
     origins: list  # the dates from which its times count
-    valid: np.datetime64 | None  # the valid time of a single frame; None of several
+    valid: Any  # the valid time of a single frame; None of several
 
 
 def read_forecasts(
@@ -141,7 +141,8 @@ def _label_forecast(movies: Movies, file: _File, first_lead: float | None) -> tu
 
 def _read_dates(path: str) -> _File:
     """Return the dates of a file. Errors: ValueError, there are several reference times, or no other times."""
-    reference, origins, times = None, [], []
+    reference, origins = None, []
+    times: list[Any] = []
     with NETCDF_LOCK:
         for name, variable in open_undecoded(path).variables.items():
             attrs, label = variable.attrs, f"{path}: {name}"
@@ -185,7 +186,8 @@ def match_forecasts(forecasts: Sequence[GivenForecast], sources: Sequence[Movies
     Raises:
       ValueError: other units or channels, no common grid, times that meet nowhere, different numbers of lead times.
     """
-    matches, reasons = [], []
+    matches: list[Match] = []
+    reasons = []
     for forecast in forecasts:
         _check_quantity(forecast, sources[0])
         pixels = Grid.of(forecast.movies)

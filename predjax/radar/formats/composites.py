@@ -8,6 +8,7 @@ import xarray as xr
 from predjax.radar.formats.lazy import read_later
 from predjax.radar.formats.netcdf import build_dataset
 from predjax.radar.formats.open_files import FileArray
+from predjax.radar.formats.stack import Stack
 from predjax.radar.grid import Grid
 
 REFLECTIVITY = {"units": "dBZ", "standard_name": "equivalent_reflectivity_factor", "long_name": "radar reflectivity"}
@@ -16,43 +17,11 @@ AMOUNT = {"units": "mm", "standard_name": "rainfall_amount", "long_name": "accum
 CLOCK = {"units": "nanoseconds since 1970-01-01", "calendar": "proleptic_gregorian", "standard_name": "time"}
 
 
-class ImageSeries(NamedTuple):
-    """Images (y, x) of one file as one array (time, y, x); a `lazy.Readable`."""
-
-    images: tuple[FileArray, ...]
-
-    @property
-    def path(self) -> str:
-        """The file."""
-        return self.images[0].path
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of all images."""
-        return len(self.images), *self.images[0].shape
-
-    @property
-    def dtype(self) -> np.dtype:
-        """The type of their numbers."""
-        return self.images[0].dtype
-
-    @property
-    def reads_lists(self) -> bool:
-        """Not in the netCDF library."""
-        return False
-
-    def read(self, key: tuple) -> np.ndarray:
-        """Read a part; see `lazy.Readable`."""
-        if isinstance(key[0], slice):
-            return np.stack([image.read(key[1:]) for image in self.images[key[0]]])
-        return self.images[key[0]].read(key[1:])
-
-
 class Composite(NamedTuple):
     """One image and its labels, or the images of a forecast."""
 
     name: str  # of the quantity
-    pixels: FileArray | ImageSeries  # the array (y, x) or (time, y, x)
+    pixels: FileArray | Stack  # the array (y, x) or (time, y, x)
     attrs: dict  # the attributes of the pixels: units, packing, names; see `decode.read_packing`
     grid: Grid  # where the pixels lie
     time: Any  # datetime64 () or (time,)

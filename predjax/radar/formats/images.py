@@ -4,11 +4,11 @@ HKO-7 (Shi et al. 2017, NeurIPS 30) has radar images of that kind: RADyymmddHHMM
 p * 70 / 255 - 10 dBZ. The frames of KTH's videos are folders of numbered images.
 """
 
+import functools
 import os
 import pathlib
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -20,6 +20,7 @@ from predjax.radar.formats.name_dates import TIME_REMARK, find_date, is_hko
 from predjax.radar.formats.netcdf import build_dataset
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.formats.open_files import OPEN_FILES
+from predjax.radar.formats.stack import Stack
 
 SUFFIXES = (".png", ".gif", ".jpg", ".jpeg")
 _STARTS = (b"\x89PNG", b"GIF8", b"\xff\xd8\xff")
@@ -32,34 +33,18 @@ _GREY_REMARK = "values are the grey levels of the images"
 _ORDER_REMARK = "no dates in the names of the files: frames are numbered in the order of the names"
 
 
-class ImageFrames(NamedTuple):
-    """Images of one size, one after another along a new first axis; a `lazy.Readable`."""
+def _read_image(like: tuple[str, tuple[int, ...], np.dtype], file: str, key: tuple) -> np.ndarray:
+    """Read a part of an image, which is `like` the first one: its name, shape and type.
 
-    files: tuple[str, ...]
-    shape: tuple[int, ...]
-    dtype: np.dtype
-
-    @property
-    def reads_lists(self) -> bool:
-        """Not of files."""
-        return False
-
-    def read(self, key: tuple) -> np.ndarray:
-        """Read a part; see `lazy.Readable`. Errors: ValueError, an image cannot be read, or has another size."""
-        first, *rest = key or (slice(None),)
-        chosen = self.files[first]
-        if isinstance(chosen, str):
-            return self._read(chosen)[tuple(rest)]
-        found = [self._read(file)[tuple(rest)] for file in chosen]
-        return np.stack(found) if found else np.empty(self.shape, self.dtype)[(slice(0, 0), *rest)]
-
-    def _read(self, file: str) -> np.ndarray:
-        with NETCDF_LOCK:
-            image = OPEN_FILES.get(file, read_grey).variables[IMAGE]
-        if (image.shape, image.dtype) != (self.shape[1:], self.dtype):
-            rule = f"{self.dtype} of {self.shape[1:]} like {os.path.basename(self.files[0])}"
-            raise ValueError(f"{file}: an image must be {rule}, found {image.dtype} of {image.shape}")
-        return image
+    Errors: ValueError, it cannot be read, or has another size or type.
+    """
+    first, shape, dtype = like
+    with NETCDF_LOCK:
+        image = OPEN_FILES.get(file, read_grey).variables[IMAGE]
+    if (image.shape, image.dtype) != (shape, dtype):
+        rule = f"{dtype} of {shape} like {os.path.basename(first)}"
+        raise ValueError(f"{file}: an image must be {rule}, found {image.dtype} of {image.shape}")
+    return image[key]
 
 
 def is_image(path: str, start: bytes) -> bool:
@@ -111,7 +96,8 @@ def _open(files: Sequence[str], path: str, variable: str) -> xr.Dataset:
     hko = all(map(is_hko, files))
     with NETCDF_LOCK:
         first = OPEN_FILES.get(files[0], read_grey).variables[IMAGE]
-    frames = ImageFrames(tuple(files), (len(files), *first.shape), first.dtype)
+    read = functools.partial(_read_image, (files[0], first.shape, first.dtype))
+    frames = Stack(path, tuple(files), (len(files), *first.shape), first.dtype, read)
     variables = {IMAGE: read_later(("time", "y", "x"), frames, dict(_HKO_ATTRS) if hko else {})}
     if dates:
         times = np.array([dates[file] for file in files])

@@ -21,15 +21,15 @@ from predjax.radar.formats.composites import (
     RATE,
     REFLECTIVITY,
     Composite,
-    ImageSeries,
     as_code,
     label_composite,
 )
 from predjax.radar.formats.decode import check_dtype
 from predjax.radar.formats.hdf5 import HDF5, attributes_at, find_array, number, open_hdf5, text
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
-from predjax.radar.formats.open_files import OPEN_FILES
+from predjax.radar.formats.open_files import OPEN_FILES, FileArray
 from predjax.radar.formats.placement import place_offset
+from predjax.radar.formats.stack import Stack
 from predjax.radar.grid import Grid
 
 QUANTITIES = {"DBZ": REFLECTIVITY, "MM": AMOUNT, "MM/H": RATE, "MM/HR": RATE}  # by the unit: names have changed
@@ -86,7 +86,7 @@ def _read_composite(file: netCDF4.Dataset, path: str, variable: str) -> Composit
     group_name = overview.get("product_group_name")
     return Composite(
         name=parameter,
-        pixels=ImageSeries(tuple(arrays)) if is_forecast else arrays[0],
+        pixels=_stack(arrays) if is_forecast else arrays[0],
         attrs=attrs,
         grid=_grid(file, arrays[0].shape, path),
         time=time,
@@ -96,6 +96,12 @@ def _read_composite(file: netCDF4.Dataset, path: str, variable: str) -> Composit
         init_time=start if is_forecast else None,
         remarks=remarks,
     )
+
+
+def _stack(arrays: list[FileArray]) -> Stack:
+    """Return the images (y, x) of a forecast as one array (time, y, x)."""
+    first = arrays[0]
+    return Stack(first.path, tuple(arrays), (len(arrays), *first.shape), first.dtype, FileArray.read)
 
 
 def _date_images(file: netCDF4.Dataset, groups: list[str], path: str) -> tuple[np.ndarray, np.ndarray]:

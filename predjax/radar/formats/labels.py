@@ -263,7 +263,7 @@ def _read_coordinate(dataset: xr.Dataset, name: str, roles: dict[str, str], role
     """Return the one-dimensional coordinate of y or x, or None where the file has none."""
     dimension = next((one for one, found in roles.items() if found == role), None)
     path = cf.find_coordinate(dataset, name, dimension, role) if dimension else None
-    if path is None:
+    if dimension is None or path is None:
         return None
     coordinate = dataset.variables[path]
     if not cf.is_axis(coordinate, dimension):

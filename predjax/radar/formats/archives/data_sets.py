@@ -1,9 +1,9 @@
 """HDF5 files with a data set for each frame or movie, as published archives have them, as one array."""
 
+import functools
 import importlib.util
-import os
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from predjax.radar.formats.decode import check_dtype
 from predjax.radar.formats.hdf5 import HDF5, open_hdf5
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.formats.open_files import OPEN_FILES
+from predjax.radar.formats.stack import Stack
 
 _SUFFIXES = (".h5", ".hdf", ".hdf5", ".hd5", "-hd5")
 
@@ -46,50 +47,27 @@ def list_names(path: str, start: bytes, group: str = "") -> list[str]:
     return sorted(map(str, names))  # those that are no text are bytes of h5py
 
 
-class DataSets(NamedTuple):
-    """Data sets of one shape and type, one after another along a new first axis; a `lazy.Readable`."""
+def _read(path: str, like: tuple[str, tuple[int, ...], np.dtype], name: str, key: tuple) -> np.ndarray:
+    """Read a part of a data set, which is `like` the first one: its name, shape and type.
 
-    path: str
-    names: tuple[str, ...]
-    shape: tuple[int, ...]
-    dtype: np.dtype
-
-    @property
-    def reads_lists(self) -> bool:
-        """Not in the HDF5 libraries."""
-        return False
-
-    def read(self, key: tuple) -> np.ndarray:
-        """Read a part; see `lazy.Readable`.
-
-        Errors: ValueError, a data set differs from the first one, or has a compression that needs h5py.
-        """
-        first, *rest = key or (slice(None),)
-        chosen = self.names[first]
-        found = [self._read(name, tuple(rest)) for name in ([chosen] if isinstance(chosen, str) else chosen)]
-        if isinstance(chosen, str):
-            return found[0]
-        return np.stack(found) if found else np.empty((0, *self.shape[1:]), self.dtype)[(slice(None), *rest)]
-
-    def _read(self, name: str, key: tuple) -> np.ndarray:
-        with NETCDF_LOCK:
-            one = OPEN_FILES.get(self.path, open_data_sets)[name]
-            if (one.shape, one.dtype) != (self.shape[1:], self.dtype):
-                raise ValueError(
-                    f"{self.path}: {name}: it must be {self.dtype} of the shape {self.shape[1:]} like "
-                    f"{self.names[0]}, found {one.dtype} of {one.shape}"
-                )
-            try:
-                return np.asarray(one[key or ...])
-            except RuntimeError as error:
-                if "filter" not in str(error).lower():
-                    raise
-                raise ValueError(
-                    f"{self.path}: {name}: it is compressed with LZF, which needs h5py: pip install 'predjax[hdf5]'"
-                ) from None
+    Errors: ValueError, it has another shape or type, or a compression that needs h5py.
+    """
+    first, shape, dtype = like
+    with NETCDF_LOCK:
+        one = OPEN_FILES.get(path, open_data_sets)[name]
+        if (one.shape, one.dtype) != (shape, dtype):
+            rule = f"it must be {dtype} of the shape {shape} like {first}"
+            raise ValueError(f"{path}: {name}: {rule}, found {one.dtype} of {one.shape}")
+        try:
+            return np.asarray(one[key or ...])
+        except RuntimeError as error:
+            if "filter" not in str(error).lower():
+                raise
+            rule = "it is compressed with LZF, which needs h5py: pip install 'predjax[hdf5]'"
+            raise ValueError(f"{path}: {name}: {rule}") from None
 
 
-def stack_data_sets(path: str, names: Sequence[str], axes: int) -> DataSets:
+def stack_data_sets(path: str, names: Sequence[str], axes: int) -> Stack:
     """Return data sets as one array; each has as many `axes` as the first one, which gives shape and type.
 
     Errors: ValueError, the first one has other axes, or holds no numbers.
@@ -100,4 +78,6 @@ def stack_data_sets(path: str, names: Sequence[str], axes: int) -> DataSets:
         if len(first.shape) != axes:
             raise ValueError(f"{name}: a data set must have {axes} axes, its shape is {first.shape}")
         check_dtype(first.dtype, name)
-        return DataSets(os.fspath(path), tuple(names), (len(names), *first.shape), first.dtype)
+        like = names[0], first.shape, first.dtype
+        read = functools.partial(_read, path, like)
+        return Stack(path, tuple(names), (len(names), *first.shape), first.dtype, read)
