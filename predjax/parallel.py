@@ -15,6 +15,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 AXIS = "replica"
+MOST_CALLS = 4  # of a program at once on a CPU
 HEARTBEAT_SECONDS = 60  # of silence of a process, after which the others give up
 
 _SLURM, _OPEN_MPI = ("SLURM_NTASKS", "SLURM_PROCID"), ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK")
@@ -119,6 +120,17 @@ def choose_devices(count: int = 0) -> list[jax.Device]:
 def choose_local() -> list[jax.Device]:
     """Return all devices of this process."""
     return jax.local_devices()
+
+
+def count_calls(devices: Sequence[jax.Device]) -> int:
+    """Return how many calls of a program should be under way at once: several on a CPU, as each keeps few cores busy.
+
+    They are no more than the cores that this process may use, nor than MOST_CALLS, because each holds memory.
+    """
+    if len(devices) > 1 or devices[0].platform != "cpu":
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MOST_CALLS)
 
 
 def request_platform(name: str) -> None:

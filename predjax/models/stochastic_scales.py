@@ -23,10 +23,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from predjax.models.probability_matching import Distribution, find_distribution, match_distribution
+from predjax.models.scale_noise import add_scales, choose_grids, draw_waves, make_filters, place_nodes, take_band
 from predjax.models.wrappers.scale_gains import fit_scales, split_scales
 
 RATE = 0.2  # mm/h, R0: far below it z is proportional to the rate, far above to its logarithm
 MISSING = 1e30  # stands for pixels without coverage: whatever has a share in one is missing
+
+State = tuple[jax.Array, jax.Array]  # A_k of a step and of the step before it
 
 
 class Scalars(NamedTuple):
@@ -65,17 +68,18 @@ class Case(NamedTuple):
     """The parts that all members of a case share, for K scales and L lead times.
 
     centre: z without noise `(L, H, W)`. covered `(H, W)`: where the newest frame is known; wanted: its distribution.
-    amplitude: s_k `(K-1, H, W)`. fitted: p1, p2, p0 `(3, K-1)`. filters: the amplitudes of the noise's Fourier
-    coefficients `(K-1, H, W//2+1)`. paths: where the air of each pixel was at the time of the newest frame, in rows
-    and columns `(L, 2, H, W)`. motion `(2,)`: the mean motion in pixels a step. growth: r of the `Scalars`.
+    amplitude: s_k at the nodes of its grid (see `scale_noise.place_nodes`), and filters: those of `scale_noise`, for
+    each of the K-1 scales. fitted: p1, p2, p0 `(3, K-1)`. paths: where the air of each pixel was at the time of the
+    newest frame, in rows and columns `(L, 2, H, W)`. motion `(2,)`: the mean motion in pixels a step. growth: r of the
+    `Scalars`.
     """
 
     centre: jax.Array
     covered: jax.Array
     wanted: Distribution
-    amplitude: jax.Array
+    amplitude: list[jax.Array]
     fitted: jax.Array
-    filters: jax.Array
+    filters: list[jax.Array]
     paths: jax.Array
     motion: jax.Array
     growth: jax.Array
@@ -121,7 +125,7 @@ def prepare(
         find_distribution(newest, covered),
         _find_amplitude(scalars, scales[:-1], covered),
         fitted,
-        _make_filters(newest, covered, count),
+        make_filters(_find_anomaly(newest, covered), count - 1),
         paths,
         motion,
         _find_growth(rates, known),
@@ -131,53 +135,36 @@ def prepare(
 def draw(scalars: Scalars, case: Case, key: jax.Array) -> jax.Array:
     """Draw a member: rain rates `(L, H, W)` in mm/h at fixed places, NaN where the air comes from no covered pixel."""
     noise_key, motion_key, rain_key = jax.random.split(key, 3)
-    leads = jnp.arange(1, len(case.centre) + 1, dtype=case.centre.dtype)
+    num_steps, shape = len(case.centre), case.covered.shape
+    leads = jnp.arange(1, num_steps + 1, dtype=case.centre.dtype)
     shifts = _draw_shifts(scalars, case.motion, leads, motion_key)
     factors = _draw_factors(scalars, case.growth, leads, rain_key)
-    waves = draw_waves(case.filters.shape[1:], len(leads), noise_key)
+    grids = choose_grids(shape, len(case.filters))
     # The scales are added one by one: a sum over an axis takes the compiler's slow path.
     keep = jax.lax.optimization_barrier  # else the compiler computes a field anew wherever a pixel of it is read
 
-    def step(inputs: tuple) -> jax.Array:
-        centre, weights, path, shift, factor = inputs
-        coefficients = case.filters * jnp.tensordot(weights.astype(waves.dtype), waves, 1)
-        noise = jnp.fft.irfft2(coefficients, s=case.covered.shape)
-        z = keep(sum((s * e for s, e in zip(case.amplitude, keep(noise))), centre))
+    def step(states: list[State], inputs: tuple) -> tuple[list[State], jax.Array]:
+        number, centre, strength, factor = inputs
+        waves = keep(draw_waves(grids[0], jax.random.fold_in(noise_key, number)))
+        bands = [filters * take_band(waves, grid) for filters, grid in zip(case.filters, grids)]
+        noises = [jnp.fft.irfft2(band, s=grid[:2]) for band, grid in zip(bands, grids)]
+        p1, p2, _ = case.fitted
+        following = [a * x + b * y + c * e for a, b, c, (x, y), e in zip(p1, p2, strength, states, noises)]
+        z = keep(centre + add_scales(grids, following, case.amplitude))
         matched = match_distribution(z, case.covered, case.wanted)
         rate = factor * to_rate(z + scalars.matching * (matched - z))
-        return sample(keep(jnp.where(case.covered, rate, MISSING)), path - shift[:, None, None])
+        return [(new, now) for new, (now, _) in zip(following, states)], jnp.where(case.covered, rate, MISSING)
 
-    inputs = case.centre, weigh_noise(scalars, case.fitted, len(leads)), case.paths, shifts, factors
-    return jax.lax.map(step, inputs)
-
-
-def weigh_noise(scalars: Scalars, fitted: jax.Array, num_steps: int) -> jax.Array:
-    """Return the weight of the noise of each step in A_k, `(L, K-1, L)`: A_k(n) = sum over j of weight[n, k, j] e_k(j).
-
-    `fitted` is p1, p2, p0 `(3, K-1)`. A noise of step j lives on by the autoregression; later noise has no weight.
-    """
-    p1, p2, p0 = fitted[..., None]
-    leads = jnp.arange(1, num_steps + 1, dtype=fitted.dtype)
-    strength = p0 * jnp.asarray(scalars.noise)[:, None] * leads ** jnp.asarray(scalars.noise_growth)[:, None]
-
-    def step(state: tuple[jax.Array, jax.Array], new: jax.Array) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
-        now, before = state
-        following = p1 * now + p2 * before + strength * new
-        return (following, now), following
-
-    return jax.lax.scan(step, (jnp.zeros_like(strength),) * 2, jnp.eye(num_steps, dtype=fitted.dtype))[1]
+    start = [(jnp.zeros(grid[:2], leads.dtype),) * 2 for grid in grids]
+    strengths = find_strengths(scalars, case.fitted, leads)
+    rates = jax.lax.scan(step, start, (jnp.arange(num_steps), case.centre, strengths, factors))[1]
+    # In a loop of its own, else the compiler computes each of the four pixels around a point anew.
+    return jax.lax.map(lambda each: sample(each[0], each[1] - each[2][:, None, None]), (rates, case.paths, shifts))
 
 
-def draw_waves(shape: tuple[int, ...], num_steps: int, key: jax.Array) -> jax.Array:
-    """Draw the Fourier coefficients of white noise, `(num_steps, *shape)`; no step depends on `num_steps`.
-
-    They are drawn from a uniform distribution, which is faster; their sums, the pixels, are normal by the central limit
-    theorem.
-    """
-    keys = jax.vmap(lambda number: jax.random.fold_in(key, number))(jnp.arange(num_steps))
-    bits = jax.vmap(lambda key: jax.random.bits(key, shape, jnp.uint32))(keys)
-    real, imaginary = (part.astype(jnp.float32) - 32767.5 for part in (bits >> 16, bits & 0xFFFF))
-    return jax.lax.complex(real, imaginary)
+def find_strengths(scalars: Scalars, fitted: jax.Array, leads: jax.Array) -> jax.Array:
+    """Return p0 c_k(n) `(L, K-1)` at the leads n `(L,)`; `fitted` is p1, p2, p0 `(3, K-1)`."""
+    return fitted[2] * jnp.asarray(scalars.noise) * leads[:, None] ** jnp.asarray(scalars.noise_growth)
 
 
 def sample(field: jax.Array, points: jax.Array) -> jax.Array:
@@ -222,58 +209,32 @@ def _extrapolate(newest: jax.Array, before: jax.Array, fitted: jax.Array, num_st
     return jax.lax.scan(step, (newest[:-1], before[:-1]), None, num_steps)[1]
 
 
-def _find_amplitude(scalars: Scalars, scales: jax.Array, covered: jax.Array) -> jax.Array:
-    """Return s_k `(K-1, H, W)` of the scales of the newest frame, with means of covered pixels alone."""
-    squares = jnp.where(covered, jnp.square(scales), 0.0)
-    share = covered.astype(scales.dtype)
-    whole = squares.sum((1, 2), keepdims=True) / jnp.maximum(share.sum(), 1)
-    radius = scalars.radius * 2.0 ** jnp.arange(len(scales))
+def _find_amplitude(scalars: Scalars, scales: jax.Array, covered: jax.Array) -> list[jax.Array]:
+    """Return s_k of the scales `(K-1, H, W)` of the newest frame at the nodes of their grids.
 
-    def weigh(size: int) -> jax.Array:
-        distance = jnp.arange(size) - jnp.arange(size)[:, None]
-        return jnp.exp(-0.5 * jnp.square(distance / radius[:, None, None]))
-
-    def blur(fields: jax.Array) -> jax.Array:
-        return weigh(covered.shape[0]) @ fields @ weigh(covered.shape[1])
-
-    around = blur(squares) / jnp.maximum(blur(jnp.broadcast_to(share, scales.shape)), 1e-6)
-    square = scalars.local * around + (1 - scalars.local) * whole
-    return jnp.sqrt(jnp.maximum(square, 1e-12))
-
-
-def _make_filters(newest: jax.Array, covered: jax.Array, count: int) -> jax.Array:
-    """Return the filters that turn `draw_waves` into noise of variance 1 with the spectrum of each scale of a frame.
-
-    The frame is its anomaly from the mean of covered pixels, under a Hann window. Coefficients of the first and, for an
-    even width, the last column stand alone; all others stand for two.
+    Means are of covered pixels alone.
     """
-    height, width = newest.shape
+    share = covered.astype(scales.dtype)
+    number = jnp.maximum(share.sum(), 1)
+    found = []
+    for level, (scale, grid) in enumerate(zip(scales, choose_grids(covered.shape, len(scales)))):
+        square, radius = jnp.where(covered, jnp.square(scale), 0.0), scalars.radius * 2.0**level
+        nodes = place_nodes(grid, covered.shape)
+        rows, columns = (_weigh(places, size, radius) for places, size in zip(nodes, covered.shape))
+        around = (rows @ square @ columns.T) / jnp.maximum(rows @ share @ columns.T, 1e-6)
+        found.append(scalars.local * around + (1 - scalars.local) * square.sum() / number)
+    return [jnp.sqrt(jnp.maximum(square, 1e-12)) for square in found]
+
+
+def _weigh(places: np.ndarray, size: int, radius: jax.Array | float) -> jax.Array:
+    """Return the weights `(n, size)` of the pixels of an axis around n places, of a Gaussian of a radius in pixels."""
+    return jnp.exp(-0.5 * jnp.square((np.arange(size) - places[:, None]) / radius))
+
+
+def _find_anomaly(newest: jax.Array, covered: jax.Array) -> jax.Array:
+    """Return the anomaly of a frame from the mean of its covered pixels, 0 at the others."""
     mean = jnp.sum(newest, where=covered) / jnp.maximum(covered.sum(), 1)
-    window = jnp.asarray(np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1]), newest.dtype)
-    spectrum = jnp.abs(jnp.fft.rfft2(window * jnp.where(covered, newest - mean, 0.0)))
-    alone = np.zeros(width // 2 + 1, bool)
-    alone[0] = True
-    alone[-1] |= width % 2 == 0
-    filters = spectrum * jnp.asarray(_respond(newest.shape, count), newest.dtype)
-    power = (jnp.square(filters) * jnp.where(alone, 1.0, 2.0)).sum((1, 2), keepdims=True)
-    filters = filters * jnp.where(power > 0, jax.lax.rsqrt(jnp.where(power > 0, power, 1.0)), 0.0)
-    # A drawn coefficient has the variance 65536^2 / 6; of a column that stands alone the real part counts.
-    return filters * jnp.where(alone, np.sqrt(2.0), 1.0) * (height * width * np.sqrt(6.0) / 65536)
-
-
-def _respond(shape: tuple[int, ...], count: int) -> np.ndarray:
-    """Return the response `(count - 1, H, W//2+1)` of each scale but the coarsest at every frequency."""
-    rows, columns = np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])
-    scales, left = [], np.ones((shape[0], shape[1] // 2 + 1))
-    for level in range(count - 1):
-        blurred = left
-        for frequency in (rows, columns):
-            angle = 2 * np.pi * frequency * 2**level
-            blurred = blurred * (3 / 8 + np.cos(angle) / 2 + np.cos(2 * angle) / 8)  # of the B3 spline
-        scales.append(left - blurred)
-        left = blurred
-    # Below it is rounding, whose products with the spectrum may be denormal numbers, which are slow.
-    return np.where(np.stack(scales) < 1e-9, 0.0, np.stack(scales))
+    return jnp.where(covered, newest - mean, 0.0)
 
 
 def _find_growth(rates: jax.Array, known: jax.Array) -> jax.Array:

@@ -19,6 +19,7 @@ from predjax.models.stochastic_scales import Case, Scalars, draw, prepare
 from predjax.motion.advection import trace
 from predjax.motion.moving import to_moving
 from predjax.motion.optical_flow import estimate_motion
+from predjax.radar.windows.prefetch import prefetch
 from predjax.unit_names import canonical_unit
 from predjax.units import RAIN_UNITS, dbz_to_rain_rate, rain_rate_to_dbz
 
@@ -69,6 +70,7 @@ def make_ensemble_nowcast(
         raise ValueError(f"members must be at least 1, not {members}")
     scalars = scalars or Scalars()
     devices = parallel.choose_local()
+    calls = parallel.count_calls(devices)
 
     def draw_members(arguments: tuple[Scalars, Case, jax.Array], numbers: jax.Array, _: int) -> jax.Array:
         scalars, case, key = arguments
@@ -82,13 +84,17 @@ def make_ensemble_nowcast(
         cases = _prepare_cases(functools.partial(prepared, scalars), observed, num_steps, unit, centre, forcings)
         least = [_find_least(frames[-1], unit) for frames in observed]
         keys = [make_key(seed, frames[-1]) for frames in observed]
-        size = find_group(members, len(devices), num_steps * observed[0, 0].size)
-        for start in range(0, members, size):
+        size = find_group(-(-members // calls), len(devices), num_steps * observed[0, 0].size)
+
+        def draw_group(start: int) -> np.ndarray:
             # Numbers beyond the last member are a surplus that keeps the program the same.
             numbers = np.arange(start, start + size)
             parts = [drawn((scalars, case, key), numbers, 0) for case, key in zip(cases, keys)]
             kept = [part[: members - start, ..., None] for part in parts]
-            yield np.stack([_from_rate(part, lowest, unit) for part, lowest in zip(kept, least)])
+            return np.stack([_from_rate(part, lowest, unit) for part, lowest in zip(kept, least)])
+
+        # One more than can be drawn at once, so that no thread waits for the taker of the members.
+        return prefetch(draw_group, range(0, members, size), depth=calls + 1, threads=calls)
 
     return EnsembleNowcast(groups)
 

@@ -5,16 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from predjax.models.stochastic_scales import (
-    Scalars,
-    draw,
-    draw_waves,
-    prepare,
-    sample,
-    to_log,
-    to_rate,
-    weigh_noise,
-)
+from predjax.models.scale_noise import choose_grids, draw_waves
+from predjax.models.stochastic_scales import Scalars, draw, prepare, sample, to_log, to_rate
 
 RNG = np.random.default_rng(0)
 SMALL = Scalars(noise=(1.0, 1.0), noise_growth=(0.0, 0.0), typical=((0.5, 0.1),) * 2)
@@ -32,27 +24,12 @@ def forecast(scalars, frames, key=KEY):
     return draw(scalars, case, key), case
 
 
-def test_noise_lives_on_by_the_autoregression_and_keeps_its_variance():
-    p1, p2 = 0.7, 0.2
-    g1 = p1 / (1 - p2)
-    p0 = np.sqrt(1 - p1 * g1 - p2 * (p1 * g1 + p2))
-    fitted = jnp.asarray([[p1], [p2], [p0]])
-    weights = np.asarray(weigh_noise(Scalars(noise=(1.0,), noise_growth=(0.0,)), fitted, 80))[:, 0]
-    np.testing.assert_allclose(weights[:3, 0], [p0, p1 * p0, (p1 * p1 + p2) * p0], rtol=1e-5)
-    assert not np.triu(weights, 1).any()
-    np.testing.assert_allclose((weights[-1] ** 2).sum(), 1, rtol=1e-3)
-
-
-def test_noise_has_the_spectrum_of_its_scale_and_variance_1():
-    _, case = forecast(SMALL, FRAMES)
-    waves = draw_waves(case.filters.shape[1:], 400, KEY)
-    noise = np.fft.irfft2(np.asarray(case.filters) * np.asarray(waves)[:, None], s=SHAPE)
-    np.testing.assert_allclose(noise.var((0, 2, 3)), 1, rtol=0.05)
-    power = (np.abs(np.fft.rfft2(noise)) ** 2).mean(0)
-    inside = np.s_[:, :, 1:-1]  # columns that stand for two coefficients
-    expected = np.asarray(case.filters)[inside] ** 2 * 65536**2 / 6
-    assert np.corrcoef(power[inside].ravel(), expected.ravel())[0, 1] > 0.98
-    np.testing.assert_allclose(power[inside].sum(), expected.sum(), rtol=0.05)
+def test_noise_keeps_its_variance():
+    p1, p2, p0 = np.asarray(forecast(SMALL, FRAMES)[1].fitted, np.float64)
+    responses = [np.zeros(2), p0]  # to the noise of one step
+    for _ in range(200):
+        responses.append(p1 * responses[-1] + p2 * responses[-2])
+    np.testing.assert_allclose(np.square(responses).sum(0), 1, rtol=1e-4)
 
 
 def test_without_noise_and_motion_it_is_the_autoregression_of_the_scales():
@@ -79,14 +56,20 @@ def test_without_noise_and_motion_it_is_the_autoregression_of_the_scales():
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
 
 
-def test_noise_is_added_by_the_local_amplitude():
+def test_noise_lives_on_by_the_autoregression_and_is_added_by_the_local_amplitude():
+    growing = SILENT._replace(noise=(1.0, 0.5), noise_growth=(0.0, 1.0))
     quiet, case = forecast(SILENT, FRAMES)
-    loud, _ = forecast(SILENT._replace(noise=(1.0, 1.0)), FRAMES)
-    noise_key = jax.random.split(KEY, 3)[0]
-    waves = np.asarray(draw_waves(case.filters.shape[1:], STEPS, noise_key))
-    fields = np.fft.irfft2(np.asarray(case.filters) * waves[0], s=SHAPE)
-    expected = np.asarray(case.centre)[0] + (np.asarray(case.fitted)[2, :, None, None] * case.amplitude * fields).sum(0)
-    np.testing.assert_allclose(loud[0], to_rate(expected), rtol=1e-3, atol=1e-3)
+    loud, _ = forecast(growing, FRAMES)
+    (p1, p2, p0), grids = np.asarray(case.fitted), choose_grids(SHAPE, 2)
+    now = before = np.zeros((2, *grids[0][:2]))
+    for step in range(STEPS):
+        waves = np.asarray(draw_waves(grids[0], jax.random.fold_in(jax.random.split(KEY, 3)[0], step)))
+        drawn = np.fft.irfft2(np.asarray(case.filters) * waves, s=grids[0][:2])
+        strength = p0 * [1.0, 0.5 * (step + 1)]
+        now, before = np.einsum("k,kij->kij", p1, now) + np.einsum("k,kij->kij", p2, before), now
+        now += np.einsum("k,kij->kij", strength, drawn)
+        expected = np.asarray(case.centre)[step] + (np.asarray(case.amplitude) * now[:, : SHAPE[0], : SHAPE[1]]).sum(0)
+        np.testing.assert_allclose(loud[step], to_rate(expected), rtol=1e-3, atol=1e-3)
     assert np.abs(loud - quiet).max() > 0.1
 
 

@@ -25,6 +25,7 @@ def test_members_of_a_case_do_not_depend_on_the_batch_the_groups_or_the_devices(
     assert members.shape == (2, 3, 2, 16, 18, 1)
     devices = parallel.choose_local()
     monkeypatch.setattr(parallel, "choose_local", lambda: devices[:1])
+    monkeypatch.setattr(parallel, "MOST_CALLS", 2)
     monkeypatch.setattr(ensembles, "GROUP_PIXELS", 2 * 2 * 16 * 18)  # two at once, of which the last is a surplus
     parts = list(make_ensemble_nowcast("mm/h", members=3, scalars=FEW).groups(FRAMES[1:], 2))
     assert [part.shape[1] for part in parts] == [2, 1]

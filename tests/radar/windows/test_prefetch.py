@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+import time
 
 import pytest
 
@@ -14,6 +15,9 @@ def alive():
 
 def test_prefetch_keeps_the_order_and_leaves_no_thread():
     assert list(prefetch(lambda step: step**2, range(20), depth=3)) == [step**2 for step in range(20)]
+    assert list(prefetch(lambda step: time.sleep(0.01 * (step % 3)) or step, range(9), depth=4, threads=3)) == list(
+        range(9)
+    )
     assert list(prefetch(lambda step: step, [])) == []
     assert not alive()
 
