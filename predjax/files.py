@@ -84,6 +84,16 @@ def write_text(path: str | os.PathLike, text: str) -> None:
         temporary.write_text(text, "utf-8")
 
 
+def open_own(path: str, flags: int) -> int:
+    """Open a file that predjax alone writes to, as the `opener` of `open`. Errors: ValueError, it is a link."""
+    try:
+        return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise ValueError(f"{path} is a link, and predjax writes through none: move it away first") from None
+        raise
+
+
 def _give_name(temporary: pathlib.Path, path: pathlib.Path, overwrite: bool) -> None:
     """Rename a file; without `overwrite` only where no other process has written `path` in the meantime."""
     if not overwrite:

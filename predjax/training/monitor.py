@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from predjax.files import write_text
+from predjax.files import open_own, write_text
 from predjax.radar.windows.index import Window
 from predjax.training.run import Run
 
@@ -25,7 +25,7 @@ class Log:
     def add(self, **record: Any) -> None:
         """Append a record. Errors: OSError naming the file, where the disk is full for instance."""
         try:
-            with self.path.open("a") as file:
+            with open(self.path, "a", opener=open_own) as file:
                 file.write(json.dumps(record) + "\n")
         except OSError as error:
             raise type(error)(error.errno, error.strerror, str(self.path)) from error

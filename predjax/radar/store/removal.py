@@ -29,13 +29,20 @@ def remove_grid(folder: pathlib.Path) -> None:
 
 def refuse_foreign(folder: pathlib.Path) -> None:
     """Raise a ValueError that names the first file or link in the folder of a store that the store did not write."""
+    refuse_link(folder)
     for top, folders, files in os.walk(folder):
         inside = pathlib.Path(top) != folder
         known = ARRAYS if inside else ABOVE
-        foreign = [name for name in files if name not in known]
+        foreign = [name for name in files if name not in known or os.path.islink(os.path.join(top, name))]
         foreign += [name for name in folders if inside or not GRID.fullmatch(name) or (folder / name).is_symlink()]
         if foreign:
             raise ValueError(f"{pathlib.Path(top) / min(foreign)} is no part of the store: move it away first")
+
+
+def refuse_link(folder: pathlib.Path) -> None:
+    """Raise a ValueError that names the folder where it is a link: what it leads to is no store of its own."""
+    if folder.is_symlink():
+        raise ValueError(f"{folder} is a link, which a store is not replaced through: move it away first")
 
 
 def _remove(folder: pathlib.Path, names: set[str]) -> None:

@@ -14,10 +14,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from predjax.files import flush_folder
+from predjax.files import flush_folder, open_own
 from predjax.locks import LOCK, hold
 from predjax.radar.store.reading import FORMAT, INDEX, VERSION, is_store
-from predjax.radar.store.removal import refuse_foreign, remove_store
+from predjax.radar.store.removal import refuse_foreign, refuse_link, remove_store
 
 JOURNAL, OLD = "journal.jsonl", "old"
 
@@ -28,7 +28,7 @@ class GrowingArray:
     def __init__(self, path: pathlib.Path, dtype: str, shape: tuple[int, ...], rows: int):
         """Open the file, or make it; of the file only the first `rows` stay. `dtype` and `shape` are of one row."""
         self.path, self._dtype, self._shape, self._rows = path, np.dtype(dtype), tuple(shape), rows
-        self._file = open(path, "r+b" if path.exists() else "x+b", buffering=0)  # noqa: SIM115
+        self._file = open(path, "r+b" if path.exists() else "x+b", buffering=0, opener=open_own)  # noqa: SIM115
         if rows == 0:
             self._file.truncate(0)
             self._write_header(0)
@@ -96,13 +96,15 @@ class Journal:
         self.folder = output.with_name(f".{output.name}.part")
         self.store = self.folder / "store"
         self.slabs: dict[int, list[dict]] = {}
+        refuse_link(self.folder)
         self._held = contextlib.ExitStack()
         self._held.enter_context(hold(self.folder))
         try:
             foreign = sorted(set(os.listdir(self.folder)) - {JOURNAL, LOCK, self.store.name, OLD})
             if foreign:
                 raise ValueError(f"{self.folder / foreign[0]} is no part of a store in the making: move it away first")
-            self._file = open(self.folder / JOURNAL, "a+b", buffering=0)  # noqa: SIM115
+            refuse_foreign(self.store)
+            self._file = open(self.folder / JOURNAL, "a+b", buffering=0, opener=open_own)  # noqa: SIM115
             self._held.callback(self._file.close)
             if is_store(output):
                 remove_store(self.folder / OLD)  # of a process that was killed at its very end
@@ -156,7 +158,7 @@ class Journal:
         Errors: ValueError, the older store holds other files; it stays, and so does the new one under its hidden name.
         """
         path = self.store / INDEX
-        with _named(path), open(path, "wb") as file:
+        with _named(path), open(path, "wb", opener=open_own) as file:
             file.write(_format_index(index).encode())
             file.flush()
             os.fsync(file.fileno())
@@ -190,7 +192,7 @@ class Journal:
 
 def write_values(path: pathlib.Path, values: np.ndarray) -> int:
     """Save a small array; return the size of the file in bytes."""
-    with _named(path), open(path, "wb") as file:
+    with _named(path), open(path, "wb", opener=open_own) as file:
         np.save(file, values)
         file.flush()
         os.fsync(file.fileno())

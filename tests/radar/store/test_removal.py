@@ -29,6 +29,13 @@ def test_nothing_is_removed_where_there_is_something_else(name, store):
     assert sorted(store.rglob("*")) == before
 
 
+def test_a_store_behind_a_link_stays(store, tmp_path):
+    (tmp_path / "link").symlink_to(store)
+    with pytest.raises(ValueError, match="link is a link, which a store is not replaced through"):
+        remove_store(tmp_path / "link")
+    assert (store / "index.json").exists()
+
+
 def test_a_folder_elsewhere_is_not_entered(store, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "frames.npy").touch()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from predjax.radar.store.reading import FORMAT, is_store
-from predjax.radar.store.writing import GrowingArray, Journal
+from predjax.radar.store.writing import GrowingArray, Journal, write_values
 
 MADE_OF = {"dtype": "auto"}
 ARCHIVE = [["a.nc", 10, 1], ["b.nc", 20, 2]]
@@ -89,3 +89,41 @@ def test_nothing_is_left_of_a_journal_without_a_slab(tmp_path):
     with Journal(tmp_path / "store", MADE_OF, ARCHIVE, False):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "journal.jsonl",
+        "store",
+        "store/index.json",
+        "store/grid_0",
+        "store/grid_0/frames.npy",
+        "store/grid_0/values.npy",
+    ],
+)
+def test_nothing_is_written_through_a_link(name, tmp_path):
+    """The names in the hidden folder are predictable: whoever can write there may have put links to other files."""
+    elsewhere, link = tmp_path / "elsewhere", tmp_path / ".store.part" / name
+    if "." not in name:
+        elsewhere.mkdir()
+        (elsewhere / "frames.npy").write_bytes(b"precious")
+    else:
+        elsewhere.write_bytes(b"precious")
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(elsewhere)
+    before = {path: path.read_bytes() for path in (elsewhere, *elsewhere.glob("*")) if path.is_file()}
+    with pytest.raises(ValueError, match=r" is (a link, |no part of the store: move it away first)"):
+        Journal(tmp_path / "store", MADE_OF, ARCHIVE, overwrite=True)
+    assert {path: path.read_bytes() for path in (elsewhere, *elsewhere.glob("*")) if path.is_file()} == before
+    assert link.is_symlink()
+
+
+def test_an_array_is_not_written_through_a_link(tmp_path):
+    (tmp_path / "b.npy").write_bytes(b"precious")
+    (tmp_path / "a.npy").symlink_to("b.npy")
+    for write in (lambda path: GrowingArray(path, "<f4", (2,), 0), lambda path: write_values(path, np.zeros(2))):
+        with pytest.raises(ValueError, match=r"a\.npy is a link, and predjax writes through none: move it away first"):
+            write(tmp_path / "a.npy")
+    assert (tmp_path / "b.npy").read_bytes() == b"precious"
