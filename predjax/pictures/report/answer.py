@@ -57,6 +57,15 @@ def show_answer(common: xr.Dataset) -> Section | None:
         cells = [[_make_cell(state, words, side) for state, side in row] for row in answer.rows]
         groups.append((answer.method, [(event, row) for (event, _), row in zip(answer.lines, cells)]))
     found = {state for answer in answers for row in answer.rows for state, _ in row}
+    unit = "km" if "pixel_size" in common.attrs else "pixels"
+    sized = any(window for answer in answers for row in answer.rows for _, window in row)
+    sizes = [f"Small numbers: the side, in {unit}, of the smallest window that is useful."] if sized else []
+    reference = common.attrs["reference"]
+    sure = (
+        [f"Resolved: the interval of the difference to {reference} does not hold zero."]
+        if has_intervals(common)
+        else []
+    )
     content = {
         "doubt": _describe_doubt(common),
         "answers": answers,
@@ -64,7 +73,7 @@ def show_answer(common: xr.Dataset) -> Section | None:
         "unit": name_lead_unit(common),
         "groups": groups,
         "legend": [_make_cell(state, words) for state in SIGNS if state in found],
-        "notes": _explain_rules(common, answers),
+        "notes": [*sure, *sizes, *_explain_rules(answers, find_ensembles(common))],
     }
     return Section("use", QUESTION, "answer", content)
 
@@ -91,7 +100,7 @@ def format_answer(common: xr.Dataset) -> list[str]:
             lines.append(" ".join([_plain(event).ljust(size), *(SIGNS[state].rjust(wide) for state, _ in row)]))
     found = {state for answer in answers for row in answer.rows for state, _ in row}
     told = [f"{SIGNS[state]}: {text}" for state, text in _explain_signs(common).items() if state in found]
-    lines += ["", f"{_plain('; '.join(told))}. "]
+    lines += ["", f"{_plain('; '.join(told))}.", *_explain_rules(answers, find_ensembles(common))]
     is_row = [not line or line.startswith((head, *(_plain(event) for event, _ in answers[0].lines))) for line in lines]
     return [line.rstrip() if row else textwrap.fill(line, WIDTH) for line, row in zip(lines, is_row)]
 
@@ -174,21 +183,21 @@ def _explain_signs(common: xr.Dataset) -> dict[str, str]:
     }
 
 
-def _explain_rules(common: xr.Dataset, answers: Sequence[Answer]) -> list[str]:
+def _explain_rules(answers: Sequence[Answer], ensembles: Sequence[str]) -> list[str]:
     """Say by which scores the methods were judged."""
-    ensembles = [answer.method for answer in answers if answer.method in find_ensembles(common)]
+    judged = [answer.method for answer in answers]
+    drawn, single = ([m for m in judged if (m in ensembles) == wanted] for wanted in (True, False))
     notes = []
-    unit = "km" if "pixel_size" in common.attrs else "pixels"
-    if len(ensembles) < len(answers):
+    if single:
         notes.append(
-            "Useful: in windows of some size the forecast has about the right share of events (FSS above 0.5 + half "
-            f"the observed frequency). The small number is the side of the smallest such window in {unit}; in that "
-            "window the methods are compared."
+            f"{spell_list(single)}: useful where the FSS of a window is above 0.5 + half the observed frequency of the "
+            "event; methods are compared by the FSS of the smallest such window."
         )
-    if ensembles:
+    if drawn:
         notes.append(
-            f"{spell_list(ensembles)}: useful where the probabilities tell more than the observed frequency alone "
-            "(reliability below resolution), compared by the Brier score; a single forecast counts as yes or no."
+            f"{spell_list(drawn)}: useful where the probabilities tell more than the observed frequency alone "
+            "(reliability below resolution); methods are compared by the Brier score, in which a single forecast "
+            "says 0 or 1."
         )
     return notes
 
