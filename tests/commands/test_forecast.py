@@ -271,7 +271,7 @@ def test_watching_leaves_the_run_json_of_a_training_alone(run, feed, monkeypatch
         os.kill(os.getpid(), signal.SIGTERM)
         return iter(())
 
-    monkeypatch.setattr("predjax.jobs.forecast.watch", watch)
+    monkeypatch.setattr("predjax.jobs.watch.watch", watch)
     before = (run / "run.json").read_bytes()
     assert forecast(run, feed, run, "--watch") == 143
     assert (run / "run.json").read_bytes() == before
