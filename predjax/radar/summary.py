@@ -132,7 +132,7 @@ class Summary:
 
     def _describe_pixels(self, pixels: Pixels) -> dict[str, str]:
         total = self.sizes["movie"] * self.sizes["time"]
-        looked = f"{pixels.frames:,} of {total:,} frames, evenly spread"
+        looked = f"{pixels.frames:,} of {total:,} frames" + (", evenly spread" if pixels.frames > 1 else "")
         if pixels.frames + pixels.unreadable >= total:
             looked = "the only frame" if total == 1 else f"all {total:,} frames"
         facts = {"coverage": f"{100 * pixels.covered:.1f} % of the pixels of {looked}"} if pixels.frames else {}

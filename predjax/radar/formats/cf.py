@@ -10,6 +10,7 @@ import xarray as xr
 
 from predjax.radar.formats.time_labels import DAYS
 from predjax.radar.formats.times import SINCE
+from predjax.unit_names import canonical_unit
 
 ROLES = ("movie", "time", "y", "x", "channel")
 _AXES = {"T": "time", "Y": "y", "X": "x"}
@@ -213,8 +214,10 @@ def describe_places(dataset: xr.Dataset, name: str, roles: dict[str, str]) -> li
     found = {dimension: find_coordinate(dataset, name, dimension, role) for dimension, role in dims.items()}
     pairs = {plain_name(path): plain_name(dimension) for dimension, path in found.items() if path}
     remarks = [f"{path} taken as the coordinate of {one}" for path, one in pairs.items() if path != one]
-    if all(path and is_axis(dataset.variables[path], dimension) for dimension, path in found.items()):
-        return remarks
+    axes = [dataset.variables[path] for dimension, path in found.items() if path]
+    if len(axes) == len(dims) and all(map(is_axis, axes, dims)):
+        bare = any(canonical_unit(text_of(axis, "units")) == "1" for axis in axes)
+        return [*remarks, "the coordinates of the pixels have no unit: their size is not known"] if bare else remarks
     seen = {path: dataset.variables[path] for path in _visible(dataset, group_of(name)).values()}
     maps = [plain_name(path) for path, one in seen.items() if {*one.dims} == {*dims} and find_place(path, one)]
     left_out = f"{' and '.join(maps)} of each pixel are left out" if maps else "there are no coordinates of the pixels"

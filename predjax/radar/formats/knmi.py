@@ -75,6 +75,8 @@ def _read_composite(file: netCDF4.Dataset, path: str, variable: str) -> Composit
     attrs, is_forecast = QUANTITIES[unit] | packings[0], len(groups) > 1
     time, period = _date_images(file, groups, path) if is_forecast else (end, np.array([start, end]))
     remarks: tuple[str, ...] = ("the init time is product_datetime_start",) if is_forecast else ()
+    if "geo_dim_pixel" not in attributes_at(file, "geographic"):
+        remarks += ("geo_dim_pixel does not tell the unit of the pixel sizes: they are taken as km",)
     if attrs["units"] == "mm":
         names = "image_datetime_valid" if is_forecast else "overview: product_datetime_start to product_datetime_end"
         seconds = times.one_period((period[..., 1] - period[..., 0]) / np.timedelta64(1, "s"), f"{path}: {names}")

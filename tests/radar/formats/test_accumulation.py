@@ -30,7 +30,7 @@ def overlap(frames, steps):
 def label(frames, time=None, **attrs):
     time = np.datetime64("2026-06-01", "ns") + np.arange(len(frames)) * np.timedelta64(5, "m") if time is None else time
     attrs = {"units": "mm"} | attrs
-    pixels = {axis: np.arange(float(size)) for axis, size in zip("yx", frames.shape[1:])}
+    pixels = {axis: (axis, np.arange(float(size)), {"units": "km"}) for axis, size in zip("yx", frames.shape[1:])}
     return xr.Dataset({"rain": (("time", "y", "x"), frames.astype("f4"), attrs)}, {"time": time, **pixels})
 
 

@@ -143,6 +143,14 @@ def test_a_group_sees_the_coordinates_above_it(there):
     assert roles(there, rain) == ("time", "y", "x")
 
 
+def test_coordinates_without_a_unit_are_said(there):
+    rain = there.add("rain", {"time": 2, "y": 3, "x": 4})
+    for axis, units in (("y", {"units": "m"}), ("x", {})):
+        there.add(axis, {axis: {"y": 3, "x": 4}[axis]}, **units)
+    said = ["the coordinates of the pixels have no unit: their size is not known"]
+    assert cf.describe_places(there.dataset, rain, {"time": "time", "y": "y", "x": "x"}) == said
+
+
 @pytest.mark.parametrize(
     ("dims", "remark"),
     [

@@ -283,7 +283,8 @@ def write_rain(path, values):
     """A file of rain (time, 8, 8) every 5 minutes; nothing declares what is missing."""
     time = np.datetime64("2020-01-01", "ns") + np.arange(len(values)) * np.timedelta64(5, "m")
     rain = (("time", "y", "x"), values.astype("f4"), {"standard_name": "rainfall_rate", "units": "mm/h"})
-    xr.Dataset({"rain": rain}, {"time": time, "y": np.arange(8.0), "x": np.arange(8.0)}).to_netcdf(path)
+    pixels = {axis: (axis, np.arange(8.0), {"units": "km"}) for axis in "yx"}
+    xr.Dataset({"rain": rain}, {"time": time, **pixels}).to_netcdf(path)
     return path
 
 
