@@ -165,7 +165,7 @@ def test_damaged_netcdf_4_is_read_or_refused(share, tmp_path):
     content, draw, count = netcdf(tmp_path).read_bytes(), np.random.default_rng(0), int(share * NETCDF_FILES)
     (tmp_path / "a.nc").unlink()
     for number in range(count):
-        (tmp_path / f"{number:04d}.nc").write_bytes(damage(content, _draw_changes(draw), 4000))
+        (tmp_path / f"{number:04d}.nc").write_bytes(damage(content, draw_changes(draw), 4000))
     found, crashed, first = [], [], 0
     while first < count:
         code = READ.format(path=sys.path, folder=str(tmp_path), first=first)
@@ -180,7 +180,8 @@ def test_damaged_netcdf_4_is_read_or_refused(share, tmp_path):
     assert found.count("refused") > count / 10
 
 
-def _draw_changes(draw):
+def draw_changes(draw):
+    """Changes for `damage`."""
     kinds = [("flip", 3), ("write", b"\xff" * 4), ("write", b"\0" * 8), ("drop", 4), ("cut", 0), ("insert", b"abc")]
     for number in draw.integers(0, len(kinds), draw.integers(1, 4)):
         kind, what = kinds[number]

@@ -78,13 +78,13 @@ class FileArray(NamedTuple):
         """Read a part; see `lazy.Readable`."""
         with NETCDF_LOCK:
             file = OPEN_FILES.get(self.path, self.opener, *self.options)
-            if not isinstance(file, netCDF4.Dataset):
-                return np.asarray(file.variables[self.name][key or ...])
-            if not OPEN_FILES.alone:
-                return np.asarray(file[self.name][key or ...])
-            check_inside(self.path, file[self.name])
+            plain = isinstance(file, netCDF4.Dataset)
+            array = file[self.name] if plain else file.variables[self.name]
+            if not (plain and OPEN_FILES.alone):
+                return np.asarray(array[key or ...])
+            check_inside(self.path, array)
             with open_at_most(0):
-                return np.asarray(file[self.name][key or ...])
+                return np.asarray(array[key or ...])
 
 
 def read_start(path: str) -> bytes:

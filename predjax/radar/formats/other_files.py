@@ -11,14 +11,17 @@ from collections.abc import Iterator
 
 import netCDF4
 
+try:
+    import resource
+except ImportError:  # not there on Windows
+    resource = None  # type: ignore[assignment]
+
 LINKS = "refers to other files, which --follow_links allows"
 
 
 @contextlib.contextmanager
 def open_at_most(count: int) -> Iterator[None]:
     """Let this process open at most so many more files at once while the block runs; not on Windows."""
-    import resource
-
     before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     first = os.open(os.devnull, os.O_RDONLY)  # the lowest number that is free
     os.close(first)
@@ -34,8 +37,7 @@ def check_inside(path: str, variable: netCDF4.Variable) -> None:
 
     Errors: ValueError.
     """
-    hdf5 = variable.group().data_model.startswith("NETCDF4")
-    if hdf5 and variable.chunking() == "contiguous":
+    if variable.chunking() == "contiguous" and variable.group().data_model.startswith("NETCDF4"):
         needed = math.prod(variable.shape) * getattr(variable.dtype, "itemsize", 1)
         if needed > os.path.getsize(path):
             raise ValueError(f"{path}: {variable.name} is not in the file, which {LINKS}")

@@ -4,11 +4,13 @@ It imports no jax. What a file makes it do (crash, hang, ask for memory) ends th
 """
 
 import collections
+import contextlib
 import dataclasses
+import gc
 import json
 import logging
+import math
 import os
-import pathlib
 import resource
 import signal
 import sys
@@ -24,6 +26,7 @@ from predjax.radar.formats.other_files import load_compressions
 from predjax.radar.isolation.encoding import Place, encode
 
 _MOST_HEADERS = 64  # that are kept
+_MOST_AHEAD = 2**22  # bytes of a frame that is sent with the labels
 _LATER = 5.0  # seconds after the deadline of the parent at which a child whose parent has died ends by itself
 
 
@@ -34,7 +37,7 @@ class Server:
         self._headers: collections.OrderedDict[str, Header] = collections.OrderedDict()
 
     def answer(self, request: dict[str, Any]) -> Any:
-        """Return the labels of a file, whose arrays are `Place`s, or a part of one of its arrays.
+        """Return the labels of a file, whose arrays are `Place`s, and its only frame; or a part of one of its arrays.
 
         The request has the folder of a relative path, the path, the fields of `Reading`, and for a part the number of
         the array and the key of each of its axes: a number, or start, stop and step.
@@ -52,7 +55,7 @@ class Server:
             self._headers.popitem(last=False)
         header = self._headers[name]
         if "key" not in request:
-            return _place_arrays(header)
+            return _place_arrays(header), _read_only_frame(header)
         array = (*header.fields, *header.forcings)[request["number"]].array
         key = tuple(slice(*one) if isinstance(one, list) else one for one in request["key"])
         with NETCDF_LOCK:
@@ -70,13 +73,22 @@ def _place_arrays(header: Header) -> Header:
     return dataclasses.replace(header, fields=tuple(places[:count]), forcings=tuple(places[count:]))
 
 
+def _read_only_frame(header: Header) -> np.ndarray | None:
+    """Return the array of a file of one frame, which is asked for next; None of others, and where it is damaged."""
+    if header.movies != 1 or header.length != 1 or len(header.fields) != 1:
+        return None
+    array: Any = getattr(header.fields[0].array, "variable", header.fields[0].array)
+    if math.prod(array.shape) * array.dtype.itemsize > _MOST_AHEAD:
+        return None
+    with contextlib.suppress(Exception), NETCDF_LOCK:
+        return np.asarray(header.fields[0].array.read((slice(None),) * len(array.shape)))
+    return None
+
+
 def _is_full(memory: int) -> bool:
-    """Return whether most of the memory is used, which libraries may have lost; False where nothing tells."""
-    try:
-        pages = int(pathlib.Path("/proc/self/statm").read_text().split()[0])
-    except OSError:
-        return False
-    return pages * resource.getpagesize() > 0.75 * memory
+    """Return whether most of the memory was used once: libraries may have lost it."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit > 0.75 * memory
 
 
 def _describe(error: Exception, full: bool) -> dict[str, Any]:
@@ -133,4 +145,5 @@ def main(seconds: float, memory: int, follow_links: bool) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     OPEN_FILES.alone = not follow_links
     load_compressions()
+    gc.freeze()  # what is imported stays
     serve(requests, answers, seconds, memory)

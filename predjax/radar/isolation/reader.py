@@ -27,6 +27,7 @@ from predjax.radar.isolation.encoding import HEAD, Place, decode
 _LOG = logging.getLogger("predjax")
 _STARTING = 120.0  # seconds that the process may take to import what it needs
 _TICK = 200  # milliseconds until a signal is heard
+_PIPE = 2**20  # bytes
 _MOST_LABELS = 2**28  # bytes of the labels of a file
 _CODE = """import json, sys
 sys.path[:], limits = json.loads(sys.argv[1])
@@ -78,6 +79,7 @@ class FileReader:
         self._process: subprocess.Popen | None = None
         self._finish: Callable[[], object] = lambda: None
         self._served = 0  # requests
+        self._ahead: tuple[Any, Any] = None, None  # the request of the last labels, and the frame that came with them
 
     def start(self) -> None:
         """Start the process unless it runs; it gets ready while this one does something else."""
@@ -88,6 +90,7 @@ class FileReader:
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-c", _CODE, json.dumps([where, limits])],
             bufsize=0,
+            pipesize=_PIPE,  # a frame in one piece
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=None if os.environ.get("PREDJAX_TRACEBACK") else subprocess.DEVNULL,
@@ -105,22 +108,31 @@ class FileReader:
     def read_labels(self, file: str, reading: Reading) -> Header:
         """Read the labels of a file as `catalogue.read_labels` does; the process reads its numbers, too."""
         request = {"folder": os.getcwd(), "file": file, "reading": reading._replace(reader=None)._asdict()}
-        header = self._ask("open", request, _MOST_LABELS)
+        answer = self._ask("open", request, _MOST_LABELS)
         try:
+            header, frame = answer
+            self._ahead = request, frame
             fields, forcings = (
                 tuple(one._replace(array=ProcessArray(self, request, one.array)) for one in part)
                 for part in (header.fields, header.forcings)
             )
             return dataclasses.replace(header, file=file, fields=fields, forcings=forcings)
-        except (AttributeError, TypeError):
+        except (AttributeError, TypeError, ValueError):
             raise ValueError(f"{file}: the process that reads it gave no labels") from None
 
-    def read_numbers(self, request: dict[str, Any], shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-        """Read a part of an array whose shape and type are known; see `ProcessArray.read`."""
-        found = self._ask("read", request, math.prod(shape) * dtype.itemsize)
-        if not isinstance(found, np.ndarray) or (found.shape, found.dtype) != (shape, dtype):
-            raise ValueError(f"{request['file']}: has another shape or type than before: was it replaced?")
-        return found
+    def read_numbers(self, array: "ProcessArray", key: tuple) -> np.ndarray:
+        """Read a part of an array; see `ProcessArray.read`."""
+        shape = tuple(len(range(size)[one]) for one, size in zip(key, array.shape) if isinstance(one, slice))
+        (request, found), self._ahead = self._ahead, (None, None)
+        if request is array.request and found is not None:
+            found = found[key] if found.shape == array.shape else None
+        else:
+            parts = [[one.start, one.stop, one.step] if isinstance(one, slice) else int(one) for one in key]
+            asked = array.request | {"number": array.place.number, "key": parts}
+            found = self._ask("read", asked, math.prod(shape) * array.dtype.itemsize)
+        if not isinstance(found, np.ndarray | np.generic) or (found.shape, found.dtype) != (shape, array.dtype):
+            raise ValueError(f"{array.request['file']}: has another shape or type than before: was it replaced?")
+        return np.asarray(found)
 
     def _ask(self, task: str, request: dict[str, Any], most: int) -> Any:
         """Return the answer to a request, which has at most `most` bytes of numbers. Errors: see the class."""
@@ -244,10 +256,7 @@ class ProcessArray(NamedTuple):
 
     def read(self, key: tuple) -> np.ndarray:
         """Read a part; see `lazy.Readable`. Errors: as of `FileReader`."""
-        shape = tuple(len(range(size)[one]) for one, size in zip(key, self.shape) if isinstance(one, slice))
-        parts = [[one.start, one.stop, one.step] if isinstance(one, slice) else int(one) for one in key]
-        request = self.request | {"number": self.place.number, "key": parts}
-        return self.reader.read_numbers(request, shape, self.dtype)
+        return self.reader.read_numbers(self, key)
 
 
 def _finish(process: subprocess.Popen) -> None:
