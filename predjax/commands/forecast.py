@@ -90,5 +90,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if own := run_file.find_own(output):
             run_file.write(own, run_file.list_changed(COMMAND, values))
         for outcome in outcomes:
-            print(lines.show(outcome.kind, outcome.text, outcome.details), flush=True)
+            try:
+                print(lines.show(outcome.kind, outcome.text, outcome.details), flush=True)
+            except BrokenPipeError:
+                raise
+            except OSError:  # the disk of the log may be full for the moment
+                continue
     return SIGNAL_CODES[caught[0]]

@@ -88,8 +88,8 @@ class Watch:
 
     def _report(self) -> Iterator[Outcome]:
         """Say when the feed stops and goes on, and what its command said; write the status."""
-        date, feed = read_date(), self._forecasting.feed
-        newest = self._staleness.find_newest(feed.times(), date)
+        date = read_date()
+        newest = self._staleness.find_newest(self._forecasting.feed.times(), date)
         if change := self._staleness.look(newest, date):
             shown = "none" if newest is None else show_time(newest)
             text = "the feed goes on" if change == FRESH else "the feed stopped"
@@ -114,11 +114,12 @@ class Watch:
         self._status.write({**found, "files_left_out": len(feed.errors)}, newest, clock.date, clock.seconds)
 
     def _clean(self) -> Iterator[Outcome]:
-        """Remove old nowcasts, where it is asked for."""
-        if self._watching.keep_seconds is None:
-            return
+        """Remove old nowcasts, where it is asked for; else forget the oldest of very many."""
         with contextlib.suppress(OSError):  # tried again after the next nowcast
-            if removed := remove_old(self._folder, self._journal, self._watching.keep_seconds):
+            if self._watching.keep_seconds is None:
+                if len(self._journal.entries) > 2 * MOST_ENTRIES:
+                    self._journal.shorten(MOST_ENTRIES)
+            elif removed := remove_old(self._folder, self._journal, self._watching.keep_seconds):
                 more = f" and {len(removed) - 1} more" if len(removed) > 1 else ""
                 yield Outcome(f"{self._folder}: removed {removed[0]}{more}", "removed", {"files": removed})
 
