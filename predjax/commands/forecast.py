@@ -6,15 +6,18 @@ from collections.abc import Sequence
 
 from predjax import run_file
 from predjax.commands import one_line_errors
+from predjax.commands.log_lines import TimedLines
 from predjax.files import refuse_existing
 from predjax.flags import Command, Group, from_dict, select
-from predjax.jobs.options import ForecastFiles, ForecastOptions, RunFlags, WatchOptions
-from predjax.messages import SIGNAL_CODES, catch_signals, show_wait
+from predjax.jobs.options import ForecastFiles, ForecastOptions, RunFlags
+from predjax.jobs.watch_options import WatchOptions
+from predjax.messages import SIGNAL_CODES, catch_signals, report_error, show_wait
 from predjax.nowcasts.config import EnsembleOptions
 from predjax.radar.areas.config import AreaOptions
 from predjax.radar.config import FEED_OPTIONS, DataConfig, Trust
 
-END_SECONDS = 2.5  # after a signal, whatever is under way
+END_SECONDS = 2.0  # after a signal, whatever is under way
+TOO_OLD = 3  # the exit code where the newest frame is older than --max_age
 
 COMMAND = Command(
     "predjax forecast",
@@ -47,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if watching.watch == bool(output.suffix == ".nc"):
         kind = "with --watch --output is a folder" if watching.watch else "--output is a .nc file"
         raise ValueError(f"{kind}, not {output}")
+    if watching.on_stale and options.max_age is None:
+        raise ValueError("on_stale needs max_age, which says when a feed is stale")
     for path in () if watching.watch else (output, beside):
         refuse_existing(path, files.overwrite)
 
@@ -55,15 +60,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with show_wait("starting"):
         from predjax.jobs import session
         from predjax.jobs.deadline import end_within
-        from predjax.jobs.forecast import run
+        from predjax.jobs.forecast import FramesTooOldError
         from predjax.jobs.inspect import describe_labels
+        from predjax.jobs.once import forecast_once
         from predjax.jobs.watch import watch
-        from predjax.radar.movies import Sources
+        from predjax.radar.movies import Movies, Sources
 
     session.start(RunFlags(**select(RunFlags, values)).device)
+    if watching.watch or watching.log_json:
+        lines = TimedLines(watching.log_json)
+        lines.use()
     if not watching.watch:
         config = from_dict(DataConfig, dict(reading))
-        print(run(options, files, lambda newest: print(describe_labels(Sources([newest]), 0, config), flush=True)).text)
+
+        def begin(newest: Movies) -> None:
+            if not watching.log_json:
+                print(describe_labels(Sources([newest]), 0, config), flush=True)
+
+        try:
+            found = forecast_once(options, files, watching, begin)
+        except FramesTooOldError as error:
+            report_error(error)
+            return TOO_OLD
+        print(lines.show(found.kind, found.text, found.details) if watching.log_json else found.text)
         run_file.write(beside, run_file.list_changed(COMMAND, values))
         return 0
     with catch_signals() as caught, end_within(END_SECONDS):
@@ -71,5 +90,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if own := run_file.find_own(output):
             run_file.write(own, run_file.list_changed(COMMAND, values))
         for outcome in outcomes:
-            print(outcome.text, flush=True)
+            try:
+                print(lines.show(outcome.kind, outcome.text, outcome.details), flush=True)
+            except BrokenPipeError:
+                raise
+            except OSError:  # the disk of the log may be full for the moment
+                continue
     return SIGNAL_CODES[caught[0]]

@@ -1,5 +1,6 @@
 """An end of the process in time after a signal, whatever the process is doing then."""
 
+import atexit
 import contextlib
 import os
 import signal
@@ -17,7 +18,8 @@ def end_within(seconds: float) -> Iterator[None]:
     """End the process `seconds` after a SIGINT or SIGTERM in this block, unless the block has ended by then.
 
     The usual handlers of Python wait for the end of a library's call, such as one that compiles a network or opens a
-    damaged file. This thread does not wait. Files in the making are removed; whole files stay.
+    damaged file. This thread does not wait. Files in the making are removed; whole files stay. After a signal, the
+    process ends at once when Python would begin to end it.
     """
     waiting, signalled = socket.socketpair()
     signalled.setblocking(False)
@@ -27,6 +29,8 @@ def end_within(seconds: float) -> Iterator[None]:
         with waiting:
             while number := waiting.recv(1):
                 code = SIGNAL_CODES.get(number[0])
+                if code:  # on a busy machine the end of the interpreter alone takes seconds: nothing is left to do then
+                    atexit.register(os._exit, code)
                 if code and not ended.wait(seconds):
                     print(f"predjax: ended {seconds:g} s after the signal, in the middle of its work", file=sys.stderr)
                     sys.stdout.flush()

@@ -5,7 +5,8 @@ import logging
 import pathlib
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -28,7 +29,6 @@ from predjax.radar.feed import Feed
 from predjax.radar.formats.objects import holds_paths
 from predjax.radar.geotiff import require_rasterio, write_geotiffs
 from predjax.radar.isolation.reader import open_reader
-from predjax.radar.movies import Movies
 from predjax.radar.step import Step
 from predjax.radar.writers import write_forecast
 
@@ -59,6 +59,11 @@ class Outcome(NamedTuple):
 
     text: str
     kind: str = "made"
+    details: Mapping[str, Any] = MappingProxyType({})
+
+
+class FramesTooOldError(ValueError):
+    """The newest frame is older than `max_age`."""
 
 
 @one_line_messages()
@@ -135,21 +140,6 @@ def find_newest(forecasting: Forecasting) -> Any:
     return feed.times()[-1]
 
 
-def run(
-    options: ForecastOptions, files: ForecastFiles, begin: Callable[[Movies], object] = lambda movies: None
-) -> Outcome:
-    """Forecast from the newest frames into one file; `begin` gets the movies of the newest before.
-
-    Errors: see `forecast`, and ValueError for frames too old.
-    """
-    check_format(files.format)
-    forecasting = open_forecasting(options)
-    init = find_newest(forecasting)
-    _check_age(init, options.max_age)
-    begin(forecasting.feed.find(init))
-    return write_nowcast(forecasting, init, pathlib.Path(files.output), files)
-
-
 def write_nowcast(
     forecasting: Forecasting,
     init: Any,
@@ -191,7 +181,8 @@ def write_nowcast(
     areas = f"; rain on {rain.sizes['area']} areas" if rain is not None else ""
     comment = f"; {found.attrs['comment']}" if "comment" in found.attrs else ""
     what = f"{found.sizes['lead_time']} frames{members} after {show_time(init)}"
-    return Outcome(f"{path}: {what} in {seconds:.1f} s{areas}{comment}")
+    details = {"init_time": show_time(init), "file": str(path), "seconds": round(seconds, 2)}
+    return Outcome(f"{path}: {what} in {seconds:.1f} s{areas}{comment}", details=details)
 
 
 def check_format(name: str) -> None:
@@ -209,7 +200,8 @@ def _split_leads(path: pathlib.Path, forecast: Forecast) -> dict[pathlib.Path, F
     return {name: each.isel(lead_time=slice(i, i + 1)) for i, name in enumerate(names)}
 
 
-def _check_age(init: Any, max_age: float | None) -> None:
+def check_age(init: Any, max_age: float | None) -> None:
+    """Raise a FramesTooOldError where a frame is older than `max_age` minutes."""
     if max_age is None:
         return
     if not isinstance(init, np.datetime64):
@@ -217,7 +209,7 @@ def _check_age(init: Any, max_age: float | None) -> None:
     now = np.datetime64(datetime.datetime.now(datetime.UTC).replace(tzinfo=None), "ns")
     age = (now - init) / np.timedelta64(60, "s")
     if age > max_age:
-        raise ValueError(f"the newest frame is of {show_time(init)}, {age:.1f} min old: max_age is {max_age:g}")
+        raise FramesTooOldError(f"the newest frame is of {show_time(init)}, {age:.1f} min old: max_age is {max_age:g}")
 
 
 def show_time(init: Any) -> str:

@@ -15,6 +15,7 @@ MOST = 10_000  # frame times that are kept after their files are gone
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 600.0  # seconds until what failed is tried again, doubled each time
 EARLIER = "it was there before the watch began"
 GONE = "its file is gone"
+REMOVED = "its nowcast would be removed at once"
 Inputs = tuple[tuple[Any, Any], ...]  # the frames that a nowcast starts from: their times, rising, and versions
 
 
@@ -51,13 +52,14 @@ class FrameStates:
     A nowcast that could not be made is tried again when the frames that it starts from change, and after an error that
     may pass (`failed` with `passing`) after a pause as well. While outputs cannot be written, all wait. The newest
     frame comes first. `max_age` (minutes) gives up frames that are older; `revise` makes a nowcast again whose frames
-    changed, or when one of them came late.
+    changed, or when one of them came late. `keep` (seconds) gives up frames that are older than the newest by this.
     """
 
-    def __init__(self, max_age: float | None = None, revise: bool = False):
-        self._max_age, self._revise = max_age, revise
+    def __init__(self, max_age: float | None = None, revise: bool = False, keep: float | None = None):
+        self._max_age, self._revise, self._keep = max_age, revise, keep
         self._frames: dict[Any, Frame] = {}
         self._times: list = []
+        self._newest: Any = None  # of which there is a nowcast
         self._blocked_until, self._block = 0.0, FIRST_PAUSE
 
     def __contains__(self, time: Any) -> bool:
@@ -83,9 +85,19 @@ class FrameStates:
         lost = [time for time in gone if self._frames[time].state is State.WAITING]
         for time in lost:
             self._give_up(time, GONE)
+        for time in self._times:
+            if self._frames[time].state is State.WAITING and self._is_removed(time):
+                self._give_up(time, REMOVED)
+                lost.append(time)
         for time in gone[:-MOST]:
             del self._frames[time]
         return lost
+
+    def _is_removed(self, time: Any) -> bool:
+        """Return whether a nowcast is older than the newest one by more than `keep`."""
+        if self._keep is None or self._newest is None or not isinstance(time, np.datetime64):
+            return False
+        return (self._newest - time) / np.timedelta64(1, "s") > self._keep
 
     def age(self, time: Any, clock: Clock) -> float | None:
         """Return the age of a frame in minutes; None for frames without dates."""
@@ -131,6 +143,7 @@ class FrameStates:
         frame = self._frames.setdefault(time, Frame())
         state = State.AGAIN if frame.state in (State.MADE, State.AGAIN) and inputs else State.MADE
         self._frames[time] = Frame(state, inputs=inputs)
+        self._newest = time if self._newest is None else max(self._newest, time)
         self._block = FIRST_PAUSE
 
     def failed(self, time: Any, reason: str, inputs: Inputs, passing: float | None = None) -> bool:

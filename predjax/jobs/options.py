@@ -179,19 +179,6 @@ class ForecastFiles:
 
 
 @dataclasses.dataclass(frozen=True)
-class WatchOptions:
-    """The options of forecasting every frame that arrives. Errors: ValueError for a pause that is not positive."""
-
-    watch: bool = flag(False, "keeps running: a nowcast for every frame that arrives from now on", switch=True)
-    poll: float = flag(2.0, "between two looks for new frames", metavar="SECONDS")
-    revise: bool = flag(False, "makes a nowcast again when frames that it starts from come late or change", switch=True)
-
-    def __post_init__(self) -> None:
-        if self.watch and self.poll <= 0:
-            raise ValueError(f"poll must be a positive number of seconds, not {self.poll:g}")
-
-
-@dataclasses.dataclass(frozen=True)
 class AnalyseOptions:
     """The options of an analysis: the model to analyse, and the files to write."""
 

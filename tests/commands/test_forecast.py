@@ -1,5 +1,6 @@
 """`predjax forecast`: a nowcast from the newest frames, or a line that says why not."""
 
+import contextlib
 import json
 import os
 import re
@@ -110,8 +111,8 @@ def test_a_missing_frame_is_filled_in_and_said(run, feed, tmp_path, capsys):
         assert found.attrs["comment"].startswith(f"{said}; ")  # these are frames of the training too
 
 
-def refuse(message, capsys, *arguments):
-    assert forecast(*arguments) == 2
+def refuse(message, capsys, *arguments, code=2):
+    assert forecast(*arguments) == code
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and re.search(message, error), error
 
@@ -119,7 +120,7 @@ def refuse(message, capsys, *arguments):
 def test_what_is_not_possible_is_one_line(run, feed, tmp_path, capsys):
     path = tmp_path / "n.nc"
     refuse("lead_time 7 min is no multiple of the time step of 5 min", capsys, run, feed, path, "--lead_time", 7)
-    refuse("min old: max_age is 10", capsys, run, feed, path, "--max_age", 10)
+    refuse("min old: max_age is 10", capsys, run, feed, path, "--max_age", 10, code=3)
     with pytest.raises(SystemExit, match="2"):
         forecast(run, feed, path, "--max_age", "nan")
     assert "--max_age: expected a finite number, got 'nan'" in capsys.readouterr().err
@@ -272,6 +273,7 @@ def test_watching_leaves_the_run_json_of_a_training_alone(run, feed, monkeypatch
         return iter(())
 
     monkeypatch.setattr("predjax.jobs.watch.watch", watch)
+    monkeypatch.setattr("predjax.jobs.deadline.end_within", lambda seconds: contextlib.nullcontext())  # of this process
     before = (run / "run.json").read_bytes()
     assert forecast(run, feed, run, "--watch") == 143
     assert (run / "run.json").read_bytes() == before

@@ -115,6 +115,7 @@ def test_three_hundred_frames_of_everything(tmp_path):
             if number == 100 and limited:
                 fill.unlink()
             if number in stops:
+                time.sleep(draw.uniform(0, 12))  # also while it starts
                 ends.append(watcher.stop())
                 watcher = Watcher(tmp_path / "feed", output, log)
         assert feed.over
@@ -139,7 +140,7 @@ def test_three_hundred_frames_of_everything(tmp_path):
         assert said.count(f"rain_{number:04d}.nc: rain: frame 0 cannot be read") >= 1, number
 
 
-def wait_for(happens, seconds=120):
+def wait_for(happens, seconds=300):
     deadline = time.monotonic() + seconds
     while not happens() and time.monotonic() < deadline:
         time.sleep(0.1)

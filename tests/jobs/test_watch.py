@@ -2,6 +2,7 @@
 
 import errno
 import itertools
+import json
 import os
 import pathlib
 import re
@@ -17,10 +18,12 @@ from predjax.jobs import watch as job
 from predjax.jobs.forecast import Forecasting, Outcome
 from predjax.jobs.frame_states import Clock
 from predjax.jobs.journal import NAME, Journal
-from predjax.jobs.options import ForecastFiles, ForecastOptions, WatchOptions
+from predjax.jobs.options import ForecastFiles, ForecastOptions
+from predjax.jobs.watch_options import WatchOptions
 from predjax.locks import LOCK
 from predjax.nowcasts.baselines import BASELINES, Baseline
 from predjax.nowcasts.config import EnsembleOptions
+from predjax.radar.config import Trust
 
 MINUTE = np.timedelta64(1, "m")
 START = np.datetime64("2026-06-01T12:00", "ns")
@@ -31,7 +34,7 @@ class ScriptedFeed:
     """A feed whose frames, or whose error, are written down for every scan; the last one stays."""
 
     def __init__(self, scans):
-        self._scans, self._times = list(scans), []
+        self._scans, self._times, self.errors = list(scans), [], {}
 
     def scan(self):
         found = self._scans.pop(0) if len(self._scans) > 1 else self._scans[0]
@@ -43,7 +46,7 @@ class ScriptedFeed:
         return self._times
 
     def versions(self, init, count):
-        return tuple((time, 1) for time in self._times if time <= init)[-count:]
+        return tuple((time, ("feed.nc",)) for time in self._times if time <= init)[-count:]
 
     def find_step(self, init):
         return None
@@ -53,20 +56,20 @@ class ScriptedFeed:
 def scripted(monkeypatch, tmp_path):
     """Run the scans of a feed, with the error or the time of writing of each frame; the texts of so many outcomes."""
 
-    def run(scans, errors, count, files=None):
+    def run(scans, errors, count, files=None, max_age=None, watching=OFTEN):
         def write(forecasting, init, path, files, begin):
             if error := errors.get(int((init - START) / MINUTE)):
                 raise error
             begin([path.name])
             path.touch()
-            return Outcome(f"{path.name} is written")
+            return Outcome(f"{path.name} is written", details={"init_time": str(init)[:19]})
 
-        forecasting = Forecasting(ForecastOptions("run", "feed"), ScriptedFeed(scans), None, 3)
+        forecasting = Forecasting(ForecastOptions("run", "feed", max_age=max_age), ScriptedFeed(scans), None, 3)
         monkeypatch.setattr(job, "open_forecasting", lambda options, stopped: forecasting)
         monkeypatch.setattr(job, "write_nowcast", write)
         texts = []
         files = files or ForecastFiles(str(tmp_path / "nowcasts"))
-        for outcome in job.watch(forecasting.options, files, OFTEN, lambda: len(texts) >= count):
+        for outcome in job.watch(forecasting.options, files, watching, lambda: len(texts) >= count):
             texts.append(outcome.text)
         return texts
 
@@ -139,7 +142,13 @@ def test_every_new_frame_has_its_members(monkeypatch, tmp_path):
 
     for number in range(4):
         arrive(number)
-    options = ForecastOptions("fake", str(feed), num_steps=2, ensemble=EnsembleOptions(members=3, statistic=("mean",)))
+    options = ForecastOptions(
+        "fake",
+        str(feed),
+        num_steps=2,
+        ensemble=EnsembleOptions(members=3, statistic=("mean",)),
+        trust=Trust(trust_files=True),
+    )
     for outcome in job.watch(options, ForecastFiles(str(output)), OFTEN, lambda: len(texts) == 2):
         texts.append(outcome.text)
         if len(texts) == 1:
@@ -204,6 +213,33 @@ def test_a_full_disk_is_named_and_waited_for(monkeypatch, tmp_path):
         full.clear()
     assert texts[0] == f"no nowcast from 2026-06-01T00:15:00: {output}: No space left on device"
     assert "1 frames after 2026-06-01T00:15:00" in texts[1] and not list(output.glob("*.tmp"))
+
+
+def test_a_service_says_how_it_is_and_removes_what_is_old(scripted, monkeypatch, tmp_path):
+    """The feed stops and goes on; old nowcasts go, and frames whose nowcasts would go at once have none."""
+    status, folder = tmp_path / "status.json", tmp_path / "nowcasts"
+    scans = [[0], *[[0, 10]] * 6, *[[0, 2, 10, 50]] * 2, [0, 2, 10, 50, 70], [0, 2, 5, 10, 50, 70]]
+    looks = itertools.count()
+    scan = ScriptedFeed.scan
+    monkeypatch.setattr(ScriptedFeed, "scan", lambda feed: (scan(feed), next(looks)))
+    monkeypatch.setattr(job, "read_date", lambda: START + 6 * MINUTE * int(re.search(r"\d+", repr(looks))[0]))
+    watching = WatchOptions(watch=True, poll=1e-9, keep="30min", status=str(status))
+    texts = scripted(scans, {50: ValueError("frames are missing")}, 9, max_age=20.0, watching=watching)
+    assert texts == [
+        "nowcast_20260601T120000Z.nc is written",
+        "nowcast_20260601T121000Z.nc is written",
+        "the feed stopped: the newest frame is of 2026-06-01T12:10:00",
+        "no nowcast from 2026-06-01T12:02:00: it is 46.0 min old: max_age is 20",
+        "the feed goes on: the newest frame is of 2026-06-01T12:50:00",
+        "no nowcast from 2026-06-01T12:50:00: frames are missing",
+        "nowcast_20260601T131000Z.nc is written",
+        f"{folder}: removed nowcast_20260601T120000Z.nc and 1 more",
+        "no nowcast from 2026-06-01T12:05:00: its nowcast would be removed at once",
+    ]
+    found = json.loads(status.read_text())
+    assert [path.name for path in folder.glob("*.nc")] == ["nowcast_20260601T131000Z.nc"]
+    assert found["state"] == "ended" and found["newest_frame"] == "2026-06-01T13:10:00Z" and not found["stale"]
+    assert found["errors"]["frame"] == 2 and found["last_nowcast"]["init_time"] == "2026-06-01T13:10:00"
 
 
 def append(path, number):

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from predjax.jobs.forecast import run
+from predjax.jobs.once import forecast_once
 from predjax.jobs.options import ForecastFiles, ForecastOptions
+from predjax.jobs.watch_options import WatchOptions
 from predjax.nowcasts.config import EnsembleOptions
 from predjax.nowcasts.products import make_products
 from predjax.radar.geotiff import write_geotiffs
@@ -144,7 +145,9 @@ def test_frames_that_have_no_place_are_refused_in_one_line(tmp_path):
 def test_without_rasterio_the_extra_is_named_before_any_work(monkeypatch):
     monkeypatch.setitem(sys.modules, "rasterio", None)
     with pytest.raises(ValueError, match=r"--format geotiff needs the extra: pip install 'predjax\[geotiff\]'"):
-        run(ForecastOptions("extrapolation", "nowhere"), ForecastFiles("a.nc", format="geotiff"))
+        forecast_once(
+            ForecastOptions("extrapolation", "nowhere"), ForecastFiles("a.nc", format="geotiff"), WatchOptions()
+        )
 
 
 @needs_rasterio
@@ -156,7 +159,7 @@ def test_the_command_writes_them_beside_the_netcdf(tmp_path):
     rain = xr.concat([rain.assign_coords(time=rain["time"] - np.timedelta64(15, "m")), rain], "time")
     rain.to_netcdf(tmp_path / "rain.nc")
     options = ForecastOptions("persistence", str(tmp_path / "rain.nc"), num_steps=2)
-    run(options, ForecastFiles(str(tmp_path / "out" / "a.nc"), format="geotiff"))
+    forecast_once(options, ForecastFiles(str(tmp_path / "out" / "a.nc"), format="geotiff"), WatchOptions())
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.nc", "a_rain.tif"]
     with rasterio.open(tmp_path / "out" / "a_rain.tif") as file:
         np.testing.assert_array_equal(file.read(2), rain[-1])

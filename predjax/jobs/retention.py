@@ -1,0 +1,37 @@
+"""Removing old nowcasts: only files that the journal of their folder names."""
+
+import contextlib
+import datetime
+import pathlib
+
+from predjax.jobs.journal import Journal
+
+_NAME = "%Y%m%dT%H%M%SZ"
+
+
+def remove_old(folder: pathlib.Path, journal: Journal, seconds: float) -> list[str]:
+    """Remove the nowcasts whose init times are `seconds` before the newest one, and return the names of the files.
+
+    The newest nowcast counts, not the clock, which may be wrong. A file is removed only where it is no link. What
+    cannot be removed stays in the journal.
+    """
+    dates = {}
+    for init in journal.entries:
+        with contextlib.suppress(ValueError):  # the number of a frame without a date
+            dates[init] = datetime.datetime.strptime(init, _NAME)
+    if not dates:
+        return []
+    first = max(dates.values()) - datetime.timedelta(seconds=seconds)
+    removed, done = [], []
+    for init in [init for init, date in dates.items() if date < first]:
+        try:
+            for path in (folder / name for name in journal.entries[init].files):
+                if path.is_file() and not path.is_symlink():
+                    path.unlink(missing_ok=True)
+                    removed.append(path.name)
+            done.append(init)
+        except OSError:
+            continue
+    if done:
+        journal.forget(done)
+    return removed

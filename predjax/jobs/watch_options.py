@@ -1,0 +1,47 @@
+"""The options of a forecast that is watched over: by itself, by other programs, or by people."""
+
+import dataclasses
+
+from predjax.flags import flag
+from predjax.unit_names import read_duration
+
+
+@dataclasses.dataclass(frozen=True)
+class WatchOptions:
+    """The options of forecasting every frame that arrives, and of a service.
+
+    Errors: ValueError for a pause that is not positive, a `keep` that is no time or without `watch`.
+    """
+
+    watch: bool = flag(False, "keeps running: a nowcast for every frame that arrives from now on", switch=True)
+    poll: float = flag(2.0, "between two looks for new frames", metavar="SECONDS")
+    revise: bool = flag(False, "makes a nowcast again when frames that it starts from come late or change", switch=True)
+    keep: str = flag(
+        "", "removes nowcasts of --watch that are older than the newest by this (default: none)", metavar="48h"
+    )
+    status: str | None = flag(
+        None,
+        "JSON file of what works and what does not, a sign of life (default: none)",
+        metavar="FILE",
+        kind="file",
+        place=True,
+    )
+    on_stale: str | None = flag(
+        None,
+        "is run once when the newest frame passes --max_age, and once when frames come again (default: nothing)",
+        metavar="COMMAND",
+        place=True,
+        typed=True,
+    )
+    log_json: bool = flag(False, "prints a JSON object a line", switch=True, place=True)
+
+    def __post_init__(self) -> None:
+        if self.watch and self.poll <= 0:
+            raise ValueError(f"poll must be a positive number of seconds, not {self.poll:g}")
+        if self.keep and not (self.watch and self.keep_seconds):
+            raise ValueError(f"keep must be a time such as 48h or 7d, with --watch, not {self.keep!r}")
+
+    @property
+    def keep_seconds(self) -> float | None:
+        """The seconds of `keep`; None to keep all."""
+        return read_duration(self.keep) if self.keep else None
