@@ -85,12 +85,12 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 
 
 def open_own(path: str, flags: int) -> int:
-    """Open a file that predjax alone writes to, as the `opener` of `open`. Errors: ValueError, it is a link."""
+    """Open a file that predjax alone writes to, as the `opener` of `open`. Errors: OSError, also where it is a link."""
     try:
         return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise ValueError(f"{path} is a link, and predjax writes through none: move it away first") from None
+            raise OSError(error.errno, "this is a link, and predjax writes through none: move it away", path) from None
         raise
 
 

@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from predjax.files import write_text
+from predjax.files import open_own, write_text
 
 NAME = ".predjax-nowcasts.jsonl"
 
@@ -65,7 +65,7 @@ class Journal:
         write_text(self._path, "".join(_line(*one) for one in self.entries.items()))
 
     def _add(self, init: str, entry: Entry) -> None:
-        with self._path.open("ab") as file:
+        with open(self._path, "ab", opener=open_own) as file:
             start = file.tell()
             try:
                 file.write(_line(init, entry).encode())

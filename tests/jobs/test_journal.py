@@ -48,3 +48,11 @@ def test_what_cannot_be_written_leaves_the_journal_as_it_was(tmp_path, monkeypat
     with pytest.raises(OSError, match="No space"):
         journal.end("a")
     assert (tmp_path / NAME).read_bytes() == before and not journal.entries["a"].whole
+
+
+def test_a_link_in_the_place_of_the_journal_is_not_followed(tmp_path):
+    (tmp_path / "precious.txt").write_text("mine")
+    (tmp_path / NAME).symlink_to("precious.txt")
+    with pytest.raises(OSError, match="this is a link"):
+        Journal(tmp_path).begin("a", ["a.nc"])
+    assert (tmp_path / "precious.txt").read_text() == "mine"

@@ -114,7 +114,7 @@ def test_nothing_is_written_through_a_link(name, tmp_path):
     link.parent.mkdir(parents=True, exist_ok=True)
     link.symlink_to(elsewhere)
     before = {path: path.read_bytes() for path in (elsewhere, *elsewhere.glob("*")) if path.is_file()}
-    with pytest.raises(ValueError, match=r" is (a link, |no part of the store: move it away first)"):
+    with pytest.raises((ValueError, OSError), match=r" is (a link, |no part of the store: move it away first)"):
         Journal(tmp_path / "store", MADE_OF, ARCHIVE, overwrite=True)
     assert {path: path.read_bytes() for path in (elsewhere, *elsewhere.glob("*")) if path.is_file()} == before
     assert link.is_symlink()
@@ -124,6 +124,6 @@ def test_an_array_is_not_written_through_a_link(tmp_path):
     (tmp_path / "b.npy").write_bytes(b"precious")
     (tmp_path / "a.npy").symlink_to("b.npy")
     for write in (lambda path: GrowingArray(path, "<f4", (2,), 0), lambda path: write_values(path, np.zeros(2))):
-        with pytest.raises(ValueError, match=r"a\.npy is a link, and predjax writes through none: move it away first"):
+        with pytest.raises(OSError, match=r"this is a link, and predjax writes through none: .*a\.npy"):
             write(tmp_path / "a.npy")
     assert (tmp_path / "b.npy").read_bytes() == b"precious"
