@@ -8,6 +8,7 @@ from predjax.commands import one_line_errors
 from predjax.flags import Command, Group, from_dict, select
 from predjax.jobs.options import EvaluateOptions, EvaluationFiles, RunFlags
 from predjax.messages import show_wait
+from predjax.radar.areas.config import AreaScoringOptions
 from predjax.radar.config import DataConfig
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ COMMAND = Command(
         Group("evaluation", EvaluateOptions),
         Group("evaluation", EvaluationFiles),
         Group("evaluation", RunFlags),
+        Group("areas", AreaScoringOptions),
         Group("data", DataConfig),
     ),
 )
@@ -30,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Errors: see `one_line_errors`."""
     values = run_file.collect(COMMAND, arguments)
     reading = tuple(select(DataConfig, values).items())
-    options = EvaluateOptions(**select(EvaluateOptions, values), reading=reading)
+    on_areas = AreaScoringOptions(**select(AreaScoringOptions, values))
+    options = EvaluateOptions(**select(EvaluateOptions, values), on_areas=on_areas, reading=reading)
     files = EvaluationFiles(**select(EvaluationFiles, values))
     with show_wait("starting"):
         from predjax.jobs import session

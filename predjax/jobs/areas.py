@@ -1,4 +1,4 @@
-"""Rain on areas from a forecast: in Python, and as files beside the file of the forecast."""
+"""Rain on areas from a forecast, in Python and as files beside the forecast; and areas for an evaluation."""
 
 import pathlib
 import re
@@ -12,12 +12,15 @@ from predjax.messages import one_line_messages
 from predjax.nowcasts.areal_rain import find_areal_rain, find_grid
 from predjax.nowcasts.config import EnsembleOptions
 from predjax.nowcasts.forecast import Forecast
-from predjax.radar.areas.config import AreaOptions
+from predjax.radar.areas.config import AreaOptions, AreaScoringOptions
 from predjax.radar.areas.files import Areas, read_areas
 from predjax.radar.areas.netcdf import write_series
 from predjax.radar.areas.place import PlacedAreas, place_areas
 from predjax.radar.areas.tables import write_table
 from predjax.radar.grid import Grid
+from predjax.units import RAIN_UNITS, ZR_A, ZR_B
+from predjax.verification.areas import AreaScoring
+from predjax.verification.cases import Cases
 
 
 class AreaForecasting:
@@ -68,6 +71,30 @@ def find_rain_on_areas(forecast: Forecast, areas: Any, **options: Any) -> xr.Dat
     """
     own, ensemble = read_keywords("find_rain_on_areas", (AreaOptions, EnsembleOptions), {"areas": areas, **options})
     return AreaForecasting(AreaOptions(**own), EnsembleOptions(**ensemble)).find(forecast)
+
+
+def score_areas(cases: Cases, options: AreaScoringOptions) -> Cases:
+    """Return cases whose totals on areas are scored.
+
+    Raises:
+      ValueError, OSError: areas that cannot be read or placed, and cases that have no totals: cropped frames, other
+        units, several channels, lead times that are not minutes.
+    """
+    if cases.crop:
+        raise ValueError(f"--areas needs whole frames, not --crop {cases.crop}")
+    channels = cases.sources[0].sizes["channel"]
+    if cases.units not in RAIN_UNITS or channels != 1 or cases.scoring.lead_units != "minutes":
+        need = f"one channel of rain in {' or '.join(RAIN_UNITS)} and one time step"
+        found = f"{channels} channels in {cases.units} and lead times in units of {cases.scoring.lead_units}"
+        raise ValueError(f"--areas needs {need}, the data have {found}")
+    assert options.areas, "areas are asked for"
+    areas, scored = read_areas(options.areas, options.area_name), []
+    for movies in cases.sources:
+        attrs = movies.frames.attrs
+        relation = float(attrs.get("zr_a", ZR_A)), float(attrs.get("zr_b", ZR_B))
+        placed = place_areas(areas, Grid.of(movies))
+        scored.append(AreaScoring(placed, options.min_area_coverage, tuple(sorted(options.area_totals)), relation))
+    return cases._replace(areas=scored)
 
 
 def draw_areas(path: pathlib.Path, rain: xr.Dataset, overwrite: bool) -> None:

@@ -12,6 +12,7 @@ import xarray as xr
 from predjax import run_file
 from predjax.files import refuse_files
 from predjax.flags import from_dict
+from predjax.jobs.areas import score_areas
 from predjax.jobs.cases import USUAL_INPUT, CaseRequest, choose_cases, load
 from predjax.jobs.cluster import map_parts
 from predjax.jobs.data import read_sources
@@ -20,6 +21,7 @@ from predjax.messages import one_line_messages, show_wait, suggest
 from predjax.nowcasts.baselines import Setting, choose_baselines, make_baselines
 from predjax.nowcasts.model import TrainedModel, make_nowcast
 from predjax.nowcasts.pysteps import SAMPLING, Sampling
+from predjax.radar.areas.config import AreaScoringOptions
 from predjax.radar.config import DataConfig
 from predjax.radar.forecasts import match_forecasts, read_forecasts
 from predjax.radar.grid import Grid
@@ -62,8 +64,9 @@ def evaluate(checkpoint: Any, data: Any = None, **options: Any) -> xr.Dataset:
       checkpoint: a file, or a run's folder; None for the baselines alone.
       data: what `predjax.read_movies` reads: files, folders and globs, datasets of xarray, Movies, or an array with its
         `layout`; None for the data that the run held out.
-      options: fields of `jobs.options.EvaluateOptions`, such as `baselines` and `thresholds`, and of `DataConfig`, such
-        as `crop`, `units` and `window_stride`, where data are not read as in training.
+      options: fields of `jobs.options.EvaluateOptions`, such as `baselines` and `thresholds`, of
+        `radar.areas.config.AreaScoringOptions`, such as `areas`, and of `DataConfig`, such as `crop`, `units` and
+        `window_stride`, where data are not read as in training.
 
     Returns:
       A Dataset of scores by `method` and `lead_time`, with intervals of the differences to the reference. Its attribute
@@ -72,8 +75,10 @@ def evaluate(checkpoint: Any, data: Any = None, **options: Any) -> xr.Dataset:
     Raises:
       ValueError, OSError: one line: an option that is not possible, data that do not fit the model or cannot be read.
     """
-    own, reading = read_keywords("evaluate", (EvaluateOptions, DataConfig), options)
-    chosen = EvaluateOptions(checkpoint, data, **own, reading=tuple(reading.items()))
+    classes = EvaluateOptions, AreaScoringOptions, DataConfig
+    own, areas, reading = read_keywords("evaluate", classes, options)
+    on_areas = AreaScoringOptions(**areas)
+    chosen = EvaluateOptions(checkpoint, data, **own, on_areas=on_areas, reading=tuple(reading.items()))
     evaluation = run(chosen)
     for warning in evaluation.warnings:
         LOG.warning("%s", warning)
@@ -137,6 +142,8 @@ def compare(options: EvaluateOptions) -> Comparison:
         request = CaseRequest(options.data, options.reading, *lengths, options.max_cases)
         cases, overlaps = choose_cases(request, model)
         cases = _add_scoring(cases, options, model)
+    if options.on_areas.areas:
+        cases = score_areas(cases, options.on_areas)
     if model:
         name = model.forecaster.config.model_name
         drawn = {"members": options.members, "seed": options.seed}

@@ -12,7 +12,7 @@ from predjax.messages import suggest
 from predjax.models.config import ModelConfig
 from predjax.nowcasts.baselines import BASELINES, check_baselines, list_usual
 from predjax.nowcasts.config import EnsembleOptions
-from predjax.radar.areas.config import AreaOptions
+from predjax.radar.areas.config import AreaOptions, AreaScoringOptions
 from predjax.radar.config import Trust
 
 Reading = tuple[tuple[str, Any], ...]  # the fields of `DataConfig` that were given, with their values
@@ -89,6 +89,7 @@ class EvaluateOptions:
     input_length: int | None = flag(None, "observed (default: the model's, or 4)", metavar="FRAMES")
     max_cases: int = flag(0, "windows to verify, evenly spread; 0 takes all", metavar="N")
     dask_scheduler: str | None = flag(None, SCHEDULER, metavar="ADDRESS", place=True, typed=True)
+    on_areas: AreaScoringOptions = dataclasses.field(default_factory=AreaScoringOptions)
     reading: Reading = ()
 
     def __post_init__(self) -> None:

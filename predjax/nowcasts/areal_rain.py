@@ -10,11 +10,10 @@ from predjax.nowcasts.config import EnsembleOptions
 from predjax.nowcasts.forecast import Forecast, lead_timedeltas
 from predjax.nowcasts.members import find_probability, find_quantiles
 from predjax.radar.areas.place import PlacedAreas
-from predjax.radar.areas.rain import find_rates
+from predjax.radar.areas.rain import accumulate, find_rates
 from predjax.radar.grid import Grid
 from predjax.units import RAIN_UNITS, ZR_A, ZR_B, dbz_to_rain_rate
 
-HOUR = 60.0  # minutes
 QUANTITIES = {  # long name, unit, cell methods, standard name
     "rain_rate": ("mean rain rate of the area", "mm/h", "area: mean", "rainfall_rate"),
     "maximum_rain_rate": ("greatest rain rate of a pixel of the area", "mm/h", "area: maximum", "rainfall_rate"),
@@ -115,24 +114,6 @@ def find_areal_rain(forecast: Forecast, areas: PlacedAreas, options: EnsembleOpt
         attrs = {"long_name": "percentile of the members", "units": "percent"}
         coords["percentile"] = xr.Variable("percentile", np.array(options.percentiles, float), attrs)
     return result.assign_coords(coords)
-
-
-def accumulate(rates: np.ndarray, minutes: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the accumulations in mm of rates (..., lead time) in mm/h, from the init time on and over the last hour.
-
-    The hour is left out where no hour ends at a lead time. NaN stays in every sum that it belongs to.
-    """
-    amounts = rates * np.diff(minutes, prepend=0.0) / 60
-    found = {"accumulation": amounts.cumsum(axis=-1)}
-    starts = np.array([0.0, *minutes])
-    if not np.isin(minutes - HOUR, starts).any():
-        return found
-    hourly = np.full(amounts.shape, np.nan)
-    for last, minute in enumerate(minutes):
-        first = np.flatnonzero(starts == minute - HOUR)
-        if first.size:
-            hourly[..., last] = amounts[..., first[0] : last + 1].sum(axis=-1)
-    return found | {"hourly_accumulation": hourly}
 
 
 def _describe_members(key: str, members: np.ndarray, percentiles: Sequence[float], is_ensemble: bool) -> dict[str, Any]:

@@ -27,12 +27,15 @@ TITLES = {
     "q99_ratio": "99 % quantile, forecast / observed",
     "crps": "CRPS",
     "crps_area": "CRPS of means over 16 × 16 pixels",
+    "areal_crps": "CRPS of totals on areas",
+    "areal_bias": "forecast / observed totals on areas",
+    "areal_brier": "Brier score of totals on areas",
     "brier": "Brier score",
     "roc_area": "ROC area",
     "spread_ratio": "spread / error of the ensemble",
 }
-WITH_UNIT = ("rmse", "mae", "mean_error", "crps", "crps_area")
-FROM_ZERO = ("rmse", "mae", "csi", "crps", "crps_area", "brier")
+WITH_UNIT = ("rmse", "mae", "mean_error", "crps", "crps_area", "areal_crps")
+FROM_ZERO = ("rmse", "mae", "csi", "crps", "crps_area", "areal_crps", "areal_bias", "brier", "areal_brier")
 
 
 class LeadPanel(NamedTuple):

@@ -1,6 +1,7 @@
 """The cases to verify on, the methods to verify, and the batches of cases."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,10 +31,15 @@ class Cases(NamedTuple):
     on_bad_window: str = "stop"  # on windows that cannot be read: "stop", or "skip" to leave them out
     floor: float | None = None  # smaller values of forecasts and observation count as the floor (no echo in dBZ)
     scoring: Scoring = Scoring()  # see `add_scoring`
+    areas: Sequence[Any] = ()  # for each source an `areas.AreaScoring`; empty without areas
 
     @property
     def length(self) -> int:
         return self.input_length + self.num_steps
+
+    def find_scoring(self, source: int) -> Scoring:
+        """Return the scoring of the cases of one source."""
+        return replace(self.scoring, areas=self.areas[source]) if self.areas else self.scoring
 
     @property
     def units(self) -> str:

@@ -151,13 +151,18 @@ def sum_crps(x: np.ndarray, y: np.ndarray) -> list[float]:
 
     x (member, point) and y (point,) are float64 without NaN; a single member has no pairs, and the second sum is 0.
     """
+    return [values.sum() for values in find_crps_parts(x, y)]
+
+
+def find_crps_parts(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each point the two numbers that `sum_crps` sums; x is (member, *point) and y (*point)."""
     number = len(x)
+    error = np.abs(x - y).mean(axis=0)
     if number == 1:
-        return [np.abs(x[0] - y).sum(), 0.0]
+        return error, np.zeros_like(error)
     # Over all pairs, sum |x - x'| = 2 sum_i (2i - m - 1) x_(i) with the members sorted, i = 1..m.
     weights = 2.0 * np.arange(1, number + 1) - number - 1
-    difference = 2 * (weights @ np.sort(x, axis=0)).sum() / (number * (number - 1))
-    return [np.abs(x - y).sum() / number, difference]
+    return error, 2 * np.tensordot(weights, np.sort(x, axis=0), 1) / (number * (number - 1))
 
 
 def _sum_members(x: np.ndarray, y: np.ndarray) -> list[float]:

@@ -24,6 +24,7 @@ class Scoring:
       side: spectra are of the central square of so many pixels; None: of the whole frame. Spectra of frames of
         different sizes add only when they have the same side.
       pixel_size: side of a pixel in metres, where it is known.
+      areas: the areas whose totals of rain are scored, a `verification.areas.AreaScoring`.
 
     Errors: ValueError, thresholds, windows or numbers that make no sense.
     """
@@ -37,6 +38,7 @@ class Scoring:
     fill: float | None = None
     side: int | None = None
     pixel_size: float | None = None
+    areas: Any = None
 
     def __post_init__(self) -> None:
         thresholds = sorted(float(threshold) for threshold in self.thresholds)

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from predjax.verification.amounts import amount_skill, amount_statistics
+from predjax.verification.areas import area_skill, area_statistics
 from predjax.verification.common_domain import coverage_skill, coverage_statistics
 from predjax.verification.distribution import distribution_skill, histogram_statistics
 from predjax.verification.ensembles import ensemble_skill, ensemble_statistics
@@ -40,6 +41,7 @@ FAMILIES = (
     Family(spectrum_statistics, spectrum_skill, of_maps=True),
     Family(ensemble_statistics, ensemble_skill, of_members=True, compared=True),
     Family(amount_statistics, amount_skill, of_maps=True, of_members=True, compared=True),
+    Family(area_statistics, area_skill, of_maps=True, of_members=True, compared=True),
 )
 
 

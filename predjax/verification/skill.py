@@ -108,7 +108,8 @@ def _as_json(dataset: xr.Dataset) -> dict:
 def _nest(values: np.ndarray, labels: list[np.ndarray]) -> Any:
     """Return {label: {...: values}} with one level for each axis with labels; values by lead time are a list."""
     if labels:
-        return {f"{label:.12g}": _nest(part, labels[1:]) for label, part in zip(labels[0], values)}
+        names = [label if isinstance(label, str) else f"{label:.12g}" for label in labels[0]]
+        return {name: _nest(part, labels[1:]) for name, part in zip(names, values)}
     if values.ndim:
         return [_nest(value, []) for value in values]
     value = values.item()

@@ -22,10 +22,15 @@ BETTER = {  # what the stars and the closing lines compare; smaller is better
     "psnr": lambda value: -value,
     "crps": lambda value: value,
     "spread_ratio": lambda value: abs(math.log(value)) if value > 0 else math.inf,
+    "areal_crps": lambda value: value,
+    "areal_mean_error": abs,
+    "areal_bias": lambda value: abs(math.log(value)) if value > 0 else math.inf,
+    "areal_brier": lambda value: value,
 }
 HEADINGS = {"rmse": "RMSE", "mae": "MAE", "mean_error": "ME", "rmse_skill": "skill", "bias": "bias"}
 HEADINGS |= {name: name.upper() for name in ("csi", "pod", "far", "ssim", "psnr", "crps")}
 HEADINGS |= {"spread_ratio": "spread/err"}
+HEADINGS |= {"areal_crps": "CRPS", "areal_mean_error": "ME", "areal_bias": "bias", "areal_brier": "Brier"}
 
 
 class Column(NamedTuple):
@@ -81,10 +86,29 @@ def format_table(comparison: xr.Dataset, *, reference: str = "persistence", widt
         lines += ["", f"events: value >= {threshold:g}{unit_text}"]
         groups = _groups(part, ["csi", "pod", "far", "bias"], [] if same else ["events"], reference)
         lines += _lay_out(left, groups, width)
+    if "areal_crps" in comparison:
+        lines += _show_areas(comparison, lead, reference, width)
     lines += ["", *_closing_lines(comparison, reference, unit_text, lead_heading)]
     # Only sentences are folded at the width, not the rows of a table.
     folded = [line if " | " in line else textwrap.fill(line, width, subsequent_indent="  ") for line in lines]
     return "\n".join(folded) + "\n"
+
+
+def _show_areas(comparison: xr.Dataset, lead: Column, reference: str, width: int) -> list[str]:
+    """Return the part of the table with the totals on areas: their errors, and the Brier score of each threshold."""
+    lines = [
+        "",
+        f"totals on {comparison.sizes['area']} areas until each lead time, mm (CRPS of a single forecast: MAE)",
+    ]
+    counts = Column("totals", [str(value) for value in comparison["areal_totals"].values[0]])
+    scores = ["areal_crps", "areal_mean_error", "areal_bias"]
+    lines += _lay_out([lead, counts], _groups(comparison, scores, [], reference), width)
+    for threshold in comparison["areal_threshold"].values:
+        part = comparison.sel(areal_threshold=threshold)
+        events = Column("observed", [str(value) for value in part["areal_events"].values[0]])
+        lines += ["", f"totals on areas >= {threshold:g} mm"]
+        lines += _lay_out([lead, events], _groups(part, ["areal_brier"], [], reference), width)
+    return lines
 
 
 def _has_ensembles(comparison: xr.Dataset) -> bool:

@@ -14,12 +14,14 @@ from predjax.verification.bootstrap import bootstrap
 from predjax.verification.case_blocks import assign_blocks, stack_blocks, sum_blocks
 from predjax.verification.cases import Cases, Method, find_baseline
 from predjax.verification.common_domain import drop_pixels, find_lacking, find_missing
+from predjax.verification.fields import Scoring
 from predjax.verification.measure import measure, score, score_compared
 from predjax.verification.skill import compare, skill_against
 from predjax.verification.sums import add_statistics
 from predjax.verification.usefulness import judge_usefulness
 
 INTERVALS = ("rmse", "mae", "mean_error", "csi", "fss")
+INTERVALS += ("areal_crps", "areal_bias", "areal_brier")
 INTERVALS += ("crps", "crps_area", "crps_accumulation", "brier", "spread_ratio", "roc_area")
 
 
@@ -132,14 +134,15 @@ def measure_cases(
         watch.wait("")
         errors = _measure_errors(next(iter(forecasts.values())), observed)
         watch.keep(numbers, errors, forecasts)
-        new = _measure(forecasts, observed, blocks.numbers[numbers], cases)
+        scoring = cases.find_scoring(cases.windows[numbers[0]].source)
+        new = _measure(forecasts, observed, blocks.numbers[numbers], scoring)
         totals += Totals(new, dict(zip(numbers, errors)))
         watch.done()
     return replace(totals, unreadable=bad.count if bad else 0)
 
 
 def _measure(
-    forecasts: dict[str, np.ndarray], observed: np.ndarray, blocks: np.ndarray, cases: Cases
+    forecasts: dict[str, np.ndarray], observed: np.ndarray, blocks: np.ndarray, scoring: Scoring
 ) -> dict[Part, xr.Dataset]:
     """Return the statistics of some cases in the given blocks (case,)."""
     lacking, unseen = find_lacking(forecasts, observed), np.isnan(observed)
@@ -149,9 +152,9 @@ def _measure(
         for block in np.unique(blocks).tolist():
             chosen = blocks == block
             own, seen = frames[chosen], observed[chosen]
-            new = measure(drop_pixels(own, lacking[chosen]), seen, cases.scoring)
+            new = measure(drop_pixels(own, lacking[chosen]), seen, scoring)
             sums[Part("common", name, block)] = new
-            sums[Part("whole", name, block)] = new if same else measure(own, seen, cases.scoring)
+            sums[Part("whole", name, block)] = new if same else measure(own, seen, scoring)
     return sums
 
 

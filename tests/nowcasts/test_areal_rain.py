@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 from radar.areas.placed import box, make_areas, make_grid
 
-from predjax.nowcasts.areal_rain import accumulate, find_areal_rain, find_grid
+from predjax.nowcasts.areal_rain import find_areal_rain, find_grid
 from predjax.nowcasts.config import EnsembleOptions
 from predjax.radar.areas.place import place_areas
 from predjax.units import rain_rate_to_dbz
@@ -54,11 +54,6 @@ def test_totals_of_a_single_forecast():
     assert {name: found[name].attrs["units"] for name in units} == units
     assert "hourly_accumulation" not in find(make_forecast([4, 8]))
     assert len(found.to_dataframe()) == 10
-
-
-def test_an_hour_ends_only_where_it_begins_at_a_lead_time():
-    assert "hourly_accumulation" not in accumulate(np.ones(3), np.array([25.0, 50.0, 75.0]))
-    np.testing.assert_allclose(accumulate(np.ones(3), np.array([20.0, 40.0, 60.0]))["hourly_accumulation"][-1], 1)
 
 
 def test_members_have_percentiles_and_probabilities():

@@ -21,6 +21,7 @@ from predjax.pictures.report.words import has_intervals, spell_lead, spell_list
 from predjax.pictures.spectra import has_spectra
 
 RATIOS = ("mean_ratio", "variance_ratio", "q99_ratio")
+MOST_AREAS = 12  # named in a sentence
 FEW_WINDOWS = 3  # more FSS panels stand four in a row
 
 
@@ -146,6 +147,22 @@ def show_ensembles(common: xr.Dataset, styles: Mapping) -> Section | None:
         groups.append(PictureGroup(picture_ensemble(one, method), method))
     legend = make_legend(styles, bands=_name_bands(common))
     return _show_pictures("ensemble", "Ensembles", legend, groups, text)
+
+
+def show_areas(common: xr.Dataset, styles: Mapping) -> Section | None:
+    """Show the scores of the totals of rain on areas."""
+    if "areal_crps" not in common:
+        return None
+    names = ", ".join(map(str, common["area"].values[:MOST_AREAS]))
+    more = common.sizes["area"] - MOST_AREAS
+    text = f"Rain from the init time to each lead time, on {names}{f' and {more} more' if more > 0 else ''}. "
+    text += "Each area counts alike; the CRPS of a single forecast is its mean absolute error."
+    panels = [make_panel(common, name, name_score(name, "mm")) for name in ("areal_crps", "areal_bias")]
+    for number, threshold in enumerate(common["areal_threshold"].values):
+        one, title = common.isel(areal_threshold=number), f"{name_score('areal_brier', 'mm')}, ≥ {threshold:g} mm"
+        panels.append(make_panel(one, "areal_brier", title))
+    groups = [PictureGroup([picture_panel(panel, styles) for panel in panels])]
+    return _show_pictures("areas", "Rain on areas", make_legend(styles, bands=_name_bands(common)), groups, text)
 
 
 def show_cases(cases: Sequence[ReportCase]) -> Section | None:

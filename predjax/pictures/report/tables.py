@@ -10,7 +10,7 @@ from predjax.pictures.lead_times import find_ensembles, name_event, name_lead_un
 from predjax.pictures.report.page import Section
 from predjax.pictures.report.words import SIGNS, find_reference, judge, mark_finding, spell_finding, spell_lead
 
-COUNTS = ("hits", "misses", "false_alarms", "pairs")
+COUNTS = ("hits", "misses", "false_alarms", "pairs", "areal_totals", "areal_events")
 IN_UNITS = ("rmse", "mae", "mean_error", "crps", "crps_area", "spread", "ensemble_rmse")  # have as many decimals
 AMOUNTS = ("mean_forecast", "mean_observed", "q99_forecast", "q99_observed", "psnr")
 _CAPITALS = ("rmse", "mae", "ssim", "psnr", "csi", "pod", "far", "ets", "hss", "fss", "crps")
@@ -28,6 +28,12 @@ HEADINGS |= {
     "crps_area": "CRPS of areas",
     "ensemble_rmse": "RMSE of the mean",
     "spread_ratio": "spread / error",
+    "areal_crps": "CRPS",
+    "areal_mean_error": "ME",
+    "areal_bias": "bias",
+    "areal_brier": "Brier",
+    "areal_totals": "totals",
+    "areal_events": "observed events",
     "brier": "Brier",
     "brier_reliability": "reliability",
     "brier_resolution": "resolution",
@@ -38,6 +44,7 @@ ERRORS = ("rmse", "mae", "mean_error", "correlation", "ssim", "psnr")
 EVENTS = ("hits", "misses", "false_alarms", "csi", "pod", "far", "bias", "ets", "hss")
 DISTRIBUTION = ("mean_forecast", "mean_observed", "variance_ratio", "q99_forecast", "q99_observed")
 ENSEMBLE = ("crps", "crps_area", "spread", "ensemble_rmse", "spread_ratio")
+AREAS = ("areal_totals", "areal_crps", "areal_mean_error", "areal_bias")
 PROBABILITIES = ("brier", "brier_reliability", "brier_resolution", "brier_uncertainty", "roc_area")
 ON_COMMON, ON_OWN = "pixels that all methods forecast", "each method's own pixels"
 
@@ -104,6 +111,11 @@ def show_numbers(common: xr.Dataset, whole: xr.Dataset) -> Section:
         for number, threshold in enumerate(common["threshold"].values):
             groups = [_group(common.isel(threshold=number), PROBABILITIES, reference)]
             tables.append(_make_table(f"Probabilities, {name_event(common, threshold)}", common, groups))
+    if "areal_crps" in common:
+        tables.append(_make_table("Totals on areas, mm", common, [_group(common, AREAS, reference)]))
+        for number, threshold in enumerate(common["areal_threshold"].values):
+            groups = [_group(common.isel(areal_threshold=number), ("areal_events", "areal_brier"), reference)]
+            tables.append(_make_table(f"Totals on areas, ≥ {threshold:g} mm", common, groups))
 
     text = "In small print below a number: its interval. ME: mean error, forecast − observed. –: undefined (0/0)."
     text += " On their own pixels all methods have the same numbers." if same else ""

@@ -13,6 +13,7 @@ from predjax.pictures.report.answer import show_answer
 from predjax.pictures.report.page import render_page
 from predjax.pictures.report.sections import (
     ReportCase,
+    show_areas,
     show_cases,
     show_coverage,
     show_ensembles,
@@ -70,6 +71,7 @@ def write_report(path: str | os.PathLike, report: Report, *, overwrite: bool = F
         show_coverage(common, whole, styles),
         show_scales(common, styles),
         show_ensembles(common, styles),
+        show_areas(common, styles),
         show_cases(report.cases),
         show_numbers(common, whole),
     ]

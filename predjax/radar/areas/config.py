@@ -25,3 +25,18 @@ class AreaOptions:
             raise ValueError(f"min_area_coverage must be above 0 and at most 1, not {self.min_area_coverage:g}")
         if self.area_name and not self.areas:
             raise ValueError("--area_name needs --areas")
+
+
+@dataclasses.dataclass(frozen=True)
+class AreaScoringOptions(AreaOptions):
+    """Areas whose totals of rain are scored. Errors: ValueError, a value outside its range."""
+
+    area_totals: tuple[float, ...] = flag((1.0, 5.0), "thresholds of totals, for the Brier score", metavar="MM,MM,...")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for threshold in self.area_totals:
+            if threshold <= 0:
+                raise ValueError(f"area_totals must be above 0 mm, not {threshold:g}")
+        if len(set(self.area_totals)) < len(self.area_totals):
+            raise ValueError(f"area_totals names a value twice: {','.join(map(str, self.area_totals))}")

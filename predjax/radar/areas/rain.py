@@ -7,6 +7,7 @@ import numpy as np
 from predjax.radar.areas.place import PlacedAreas
 
 ROUNDING = 1e-9
+HOUR = 60.0  # minutes
 
 
 class AreaRates(NamedTuple):
@@ -38,3 +39,21 @@ def find_rates(rates: np.ndarray, areas: PlacedAreas, least: float) -> AreaRates
     greatest = np.maximum.reduceat(touched, ends[:-1][inside], axis=1)
     maximum[:, known] = greatest[:, known[inside]]
     return AreaRates(mean, maximum, np.minimum(coverage, 1.0))
+
+
+def accumulate(rates: np.ndarray, minutes: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the accumulations in mm of rates (..., lead time) in mm/h, from the init time on and over the last hour.
+
+    The hour is left out where no hour ends at a lead time. NaN stays in every sum that it belongs to.
+    """
+    amounts = rates * np.diff(minutes, prepend=0.0) / 60
+    found = {"accumulation": amounts.cumsum(axis=-1)}
+    starts = np.array([0.0, *minutes])
+    if not np.isin(minutes - HOUR, starts).any():
+        return found
+    hourly = np.full(amounts.shape, np.nan)
+    for last, minute in enumerate(minutes):
+        first = np.flatnonzero(starts == minute - HOUR)
+        if first.size:
+            hourly[..., last] = amounts[..., first[0] : last + 1].sum(axis=-1)
+    return found | {"hourly_accumulation": hourly}

@@ -4,7 +4,7 @@ import numpy as np
 from radar.areas.placed import box, make_areas, make_grid
 
 from predjax.radar.areas.place import place_areas
-from predjax.radar.areas.rain import find_rates
+from predjax.radar.areas.rain import accumulate, find_rates
 
 GRID = make_grid((4, 5))
 # Two pixels and a half in the first row; one pixel; half in the grid.
@@ -33,3 +33,8 @@ def test_missing_pixels_are_not_dry():
     np.testing.assert_allclose(found.maximum[:, 0], [2, 22])
     assert np.isnan(found.mean[:, 1:]).all() and np.isnan(found.maximum[:, 1:]).all()
     assert np.isnan(find_rates(rates, AREAS, 0.61).mean).all()
+
+
+def test_an_hour_ends_only_where_it_begins_at_a_lead_time():
+    assert "hourly_accumulation" not in accumulate(np.ones(3), np.array([25.0, 50.0, 75.0]))
+    np.testing.assert_allclose(accumulate(np.ones(3), np.array([20.0, 40.0, 60.0]))["hourly_accumulation"][-1], 1)
