@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def forecast_case(data, run, start):
-    """Observed, forecast and extrapolated frames (4, H, W) at start and LEADS, and the movies of their pixels."""
+    """Observed, forecast and extrapolated frames (4, H, W) at start and LEADS, and their movies from start on."""
     movies = predjax.read_movies(data, units="mm/h")[0]
     frames, times = movies.frames, movies.frames["time"].values
     times = times[0] if times.ndim > 1 else times
@@ -77,13 +77,15 @@ def forecast_case(data, run, start):
     later = [n - 1 for n in steps]
     found = [whole[[init, *(init + n for n in steps)]]]
     found += [np.concatenate([whole[init : init + 1], frames[later]]) for frames in (network, extrapolated)]
-    return *(frames[..., 0] for frames in found), movies.isel(y=rows, x=columns)
+    return *(frames[..., 0] for frames in found), movies.isel(y=rows, x=columns, time=slice(init, None))
 
 
 def draw(path, rows, skill, movies, note) -> None:
     """The maps of every row at their lead times, the CSI of two rain rates at the right."""
     grid = describe_grid(movies["x"].values, movies["y"].values, "m")._replace(ground=find_ground(movies))
     scale = choose_scale("mm/h", list(rows.values()))
+    times = [movies["time"].values[0, 0] + np.timedelta64(lead, "m") for lead in (0, *LEADS)]
+    heads = [f"{head}, {str(time)[11:16]} UTC" for head, time in zip(label_lead_times([0, *LEADS]), times)]
     maps_width, maps_height = (1 + len(LEADS)) * (MAP + GAP), len(rows) * (MAP + GAP)
     figure = new_figure(LEFT + maps_width + CURVES + CURVE + 20, TOP + maps_height + 150, DPI)
     place_text(figure, figure.bbox.width / 2, 12, "Rain that the network has never seen, and its forecast", size=11,
@@ -92,12 +94,12 @@ def draw(path, rows, skill, movies, note) -> None:
         top = TOP + number * (MAP + GAP)
         style = {"size": 8.5, "rotation": 90, "ha": "center", "va": "center"}
         place_text(figure, 22, top + MAP / 2, name, **style)
-        for column, (frame, head) in enumerate(zip(frames, label_lead_times([0, *LEADS]))):
+        for column, (frame, head) in enumerate(zip(frames, heads)):
             left = LEFT + column * (MAP + GAP)
             axes = place_axes(figure, left, top, MAP, MAP)
             draw_frame(axes, frame, scale, grid)
             if number == 0:
-                place_text(figure, left + MAP / 2, top - 6, head, size=8.5, ha="center", va="bottom")
+                place_text(figure, left + MAP / 2, top - 6, head, size=8, ha="center", va="bottom")
             if number == len(rows) - 1 and column == 0:
                 mark_sides(axes, grid)
     draw_colour_bar(figure, scale, TOP + maps_height + 25, True)

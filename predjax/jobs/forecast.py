@@ -173,7 +173,7 @@ def write_nowcast(
                 write_forecast(name, part, overwrite=files.overwrite, layout="cf" if tiff else files.format)
         if files.pictures:
             with show_wait("drawing"):
-                _draw(path, found, forecasting.feed, init, files.overwrite)
+                _draw(path, found, forecasting, init, files.overwrite)
                 if rain is not None:
                     draw_areas(path, rain, files.overwrite)
     seconds = time.perf_counter() - start
@@ -217,9 +217,12 @@ def show_time(init: Any) -> str:
     return str(init).partition(".")[0]
 
 
-def _draw(path: pathlib.Path, forecast: Forecast, feed: Feed, init: Any, overwrite: bool) -> None:
-    """Draw a strip of maps and an animation, after the last observed frame."""
+def _draw(path: pathlib.Path, forecast: Forecast, forecasting: Forecasting, init: Any, overwrite: bool) -> None:
+    """Draw a strip of maps and an animation, after the last observed frame, with the outlines of areas."""
     from predjax.pictures.nowcast import draw_nowcast
 
+    feed, areas = forecasting.feed, forecasting.areas
+    polygons = areas.place(forecast)[1].polygons if areas else []
+    outlines = [ring for area in polygons for rings in area for ring in rings]
     observed = feed.take(init, 1, feed.find_step(init) or Step(1.0), interpolate)[0]["frames"].values[0, ..., 0]
-    draw_nowcast(path, forecast, observed, overwrite=overwrite)
+    draw_nowcast(path, forecast, observed, outlines=outlines, overwrite=overwrite)

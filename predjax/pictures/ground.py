@@ -28,8 +28,9 @@ STYLES: dict[str, dict[str, Any]] = {
     "coasts": {"colors": "#222222", "linewidths": 0.7},
     "borders": {"colors": "#222222", "linewidths": 0.6, "linestyles": (0, (3, 1.5))},
     "graticule": {"colors": "#666666", "linewidths": 0.35, "linestyles": (0, (1, 2))},
-    "areas": {"colors": "#c05a00", "linewidths": 1.0},
 }
+OUTLINES: dict[str, Any] = {"colors": "#c05a00", "linewidths": 1.0}  # far from the blues and reds of rain
+CROSS = 0.015 * np.array([[-1.0, 0], [1, 0], [0, 0], [0, 1], [0, -1]])  # the mark of a point, in parts of the frame
 
 Lines = Sequence[np.ndarray]  # each (n, 2): x and y in parts of the frame, from its south-west corner
 
@@ -43,7 +44,6 @@ class Ground(NamedTuple):
     longitudes: Sequence[tuple[float, str]]  # along the southern edge
     latitudes: Sequence[tuple[float, str]]  # along the western edge
     weight: float = 1.0  # of the lines: thin ones on a continent, whose coasts would hide the rain
-    areas: Lines = ()  # outlines that a user gives, see `Place.lines`
 
 
 class Place(NamedTuple):
@@ -121,16 +121,21 @@ def find_place(frames: xr.Dataset) -> Place | None:
         to_map = pyproj.Transformer.from_crs(crs.geodetic_crs, crs, always_xy=True).transform
         to_degrees = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True).transform
         scale = (factor or 1.0) / (crs.axis_info[0].unit_conversion_factor or 1.0)
-    corner, size = np.empty(2), np.empty(2)
-    for number, axis in enumerate(("x", "y")):
-        values = frames[axis].values.astype(float) * scale
-        pixel = abs(values[-1] - values[0]) / (values.size - 1)
-        corner[number], size[number] = values.min() - pixel / 2, pixel * values.size
+    corner, size = (edge * scale for edge in _find_edges(frames))
 
     def to_parts(longitude: np.ndarray, latitude: np.ndarray) -> np.ndarray:
         return (np.stack(to_map(longitude, latitude), axis=-1) - corner) / size
 
     return Place(to_parts, lambda parts: to_degrees(*(corner + size * parts).T))
+
+
+def place_outlines(frames: xr.Dataset, outlines: Sequence[np.ndarray]) -> Lines:
+    """Return outlines (n, 2), x and y in the coordinates of frames, as parts of the frame; a point becomes a cross."""
+    if not outlines:
+        return ()
+    corner, size = _find_edges(frames)
+    parts = [(outline - corner) / size for outline in outlines]
+    return [one if len(one) > 1 else one + CROSS for one in parts]
 
 
 def draw_ground(axes: Axes, ground: Ground) -> None:
@@ -153,6 +158,13 @@ def mark_degrees(axes: Axes, ground: Ground) -> None:
         most = max(round(2 * pixels / axes.figure.dpi), 1)
         shown = marks[:: -(-len(marks) // most) or 1]
         axis.set_ticks([first + (last - first) * where for where, _ in shown], [text for _, text in shown])
+
+
+def _find_edges(frames: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Return the south-west corner (2) of frames of at least 2 x 2 pixels, and their size (2), along x and y."""
+    values = [frames[axis].values.astype(float) for axis in ("x", "y")]
+    pixel = np.array([abs(one[-1] - one[0]) / (one.size - 1) for one in values])
+    return np.array([one.min() for one in values]) - pixel / 2, pixel * [one.size for one in values]
 
 
 def _same(longitude: np.ndarray, latitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 """The pictures of a nowcast: a strip of maps and an animation; of an ensemble its mean, two members, probabilities."""
 
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import xarray as xr
@@ -14,7 +14,14 @@ MEMBERS = 2  # that are shown beside the mean
 MAPS = ("lead_time", "y", "x", "channel")
 
 
-def draw_nowcast(path: pathlib.Path, forecast: xr.Dataset, observed: np.ndarray, *, overwrite: bool = False) -> None:
+def draw_nowcast(
+    path: pathlib.Path,
+    forecast: xr.Dataset,
+    observed: np.ndarray,
+    *,
+    outlines: Sequence[np.ndarray] = (),
+    overwrite: bool = False,
+) -> None:
     """Draw the first channel of a forecast, into the files of `path` with the suffixes .png and .gif.
 
     The strip shows the forecast, or the statistics of an ensemble, or the mean and two members; below them the
@@ -24,13 +31,14 @@ def draw_nowcast(path: pathlib.Path, forecast: xr.Dataset, observed: np.ndarray,
       path: the path of the forecast.
       forecast: a Forecast, with members or products of them (see `nowcasts.products`) or without.
       observed: the frame (1, H, W) of the init time.
+      outlines: lines (n, 2) to draw on all maps, or points (1, 2): x and y in the coordinates of the forecast.
       overwrite: replace existing files.
 
     Raises:
       FileExistsError: a file exists and `overwrite` is False.
     """
     first = next(iter(forecast.data_vars.values()))
-    labels = label_forecast(forecast, first.attrs["units"], input_length=1)
+    labels = label_forecast(forecast, first.attrs["units"], input_length=1, outlines=outlines)
     rows: dict[str, np.ndarray] = {}
     for frames in forecast.data_vars.values():
         if frames.dims == ("realization", *MAPS):

@@ -16,7 +16,16 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from predjax.pictures.colours import NO_COVERAGE, ColourScale
-from predjax.pictures.ground import Ground, draw_ground, find_ground, mark_degrees
+from predjax.pictures.ground import (
+    OUTLINES,
+    Ground,
+    Lines,
+    draw_ground,
+    draw_lines,
+    find_ground,
+    mark_degrees,
+    place_outlines,
+)
 from predjax.units import metre_factor
 
 INK = "#222222"
@@ -36,6 +45,7 @@ class MapLabels:
     y: np.ndarray | None = None  # pixel centres (H)
     xy_units: str = ""  # the unit of `x` and `y` ("m", "km"); "" or "1" for pixel numbers
     ground: Ground | None = None  # coastlines and degrees, where the projection is known
+    outlines: Lines = ()  # of catchments, in parts of the frame
 
 
 class MapGrid(NamedTuple):
@@ -45,6 +55,7 @@ class MapGrid(NamedTuple):
     flip_rows: bool
     flip_columns: bool
     ground: Ground | None = None
+    outlines: Lines = ()
 
     @property
     def has_scale(self) -> bool:
@@ -52,8 +63,13 @@ class MapGrid(NamedTuple):
         return bool(self.ground or self.km)
 
 
-def label_forecast(forecast: xr.Dataset, units: str, input_length: int) -> MapLabels:
-    """Return the labels of a forecast in `units` that was made from `input_length` frames, one a lead time apart."""
+def label_forecast(
+    forecast: xr.Dataset, units: str, input_length: int, outlines: Sequence[np.ndarray] = ()
+) -> MapLabels:
+    """Return the labels of a forecast in `units` that was made from `input_length` frames, one a lead time apart.
+
+    `outlines` are lines (n, 2) to draw, or points (1, 2): x and y in the coordinates of the forecast.
+    """
     leads, lead_units = forecast["lead_time"].values.tolist(), forecast["lead_time"].attrs["units"]
     init, valid = forecast["init_time"].values, forecast["valid_time"].values
     is_time = np.issubdtype(init.dtype, np.datetime64)
@@ -68,12 +84,13 @@ def label_forecast(forecast: xr.Dataset, units: str, input_length: int) -> MapLa
         y=forecast["y"].values,
         xy_units=forecast["x"].attrs.get("units", "1"),
         ground=find_ground(forecast),
+        outlines=place_outlines(forecast, outlines),
     )
 
 
 def find_grid(labels: MapLabels) -> MapGrid:
     """Return the grid of the maps that have these labels."""
-    return describe_grid(labels.x, labels.y, labels.xy_units)._replace(ground=labels.ground)
+    return describe_grid(labels.x, labels.y, labels.xy_units)._replace(ground=labels.ground, outlines=labels.outlines)
 
 
 def describe_grid(x: np.ndarray | None, y: np.ndarray | None, units: str) -> MapGrid:
@@ -175,6 +192,7 @@ def draw_frame(axes: Axes, frame: np.ndarray, scale: ColourScale, grid: MapGrid)
         spine.set(linewidth=0.6, color=FAINT)
     if grid.ground:
         draw_ground(axes, grid.ground)
+    draw_lines(axes, grid.outlines, **OUTLINES)
     return image
 
 

@@ -1,6 +1,7 @@
 """Nowcasts of predjax as pysteps calls its own, and what pysteps' verification says of them."""
 
 import contextlib
+import datetime
 import importlib.util
 import io
 import warnings
@@ -98,8 +99,36 @@ def test_the_verification_of_pysteps_gives_the_scores_of_predjax(pysteps, rain):
         np.testing.assert_allclose(theirs, found, rtol=1e-5)
 
 
-def test_the_verification_of_pysteps_scores_the_members(pysteps, rain):
-    members = make_pysteps_nowcast("stochastic_scales", n_ens_members=2)(rain[:4], None, 2)
+@pytest.fixture(scope="module")
+def members(pysteps, rain):
+    return make_pysteps_nowcast("stochastic_scales", n_ens_members=2)(rain[:4], None, 2)
+
+
+def test_the_verification_of_pysteps_scores_the_members(pysteps, rain, members):
     crps = pysteps.verification.get_method("CRPS", type="probabilistic")
     known = np.isfinite(members[:, 1]).all(axis=0) & np.isfinite(rain[5])
     assert 0 < crps(members[:, 1][:, known], rain[5][known]) < rain[5][known].mean()
+
+
+def test_a_member_is_blended_with_a_weather_model(pysteps, rain, members, tmp_path):
+    """By the blending of pysteps, the model being the members upside down, which have nothing of their places."""
+    decibels = pysteps.utils.transformation.dB_transform
+    member = np.nan_to_num(np.concatenate([rain[3:4], members[0]]))
+    nowcast, model, observed = (
+        decibels(frames, threshold=0.1, zerovalue=-15.0)[0]
+        for frames in (member, member[:, ::-1], np.nan_to_num(rain[1:4]))
+    )
+    still = np.zeros((2, 32, 32))
+    steps = {"timesteps": 2, "timestep": 5, "issuetime": datetime.datetime(2020, 5, 1), "n_ens_members": 1}
+    options = {"n_cascade_levels": 3, "precip_thr": -10.0, "kmperpixel": 1.0}
+    options |= {"vel_pert_method": None, "noise_method": None}
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        blended = pysteps.blending.steps.forecast(
+            precip=observed, precip_models=model[None], velocity=still, velocity_models=np.zeros((1, 3, *still.shape)),
+            precip_nowcast=nowcast[None], nowcasting_method="external_nowcast", outdir_path_skill=str(tmp_path),
+            **steps, **options,
+        )  # fmt: skip
+    assert blended.shape == (1, 2, 32, 32) and np.isfinite(blended).all()
+    for given in (nowcast, model):
+        assert np.corrcoef(blended[0, 0].ravel(), given[1].ravel())[0, 1] > 0.3

@@ -10,7 +10,7 @@ from PIL import Image
 from predjax.pictures import ground
 from predjax.pictures.colours import choose_scale
 from predjax.pictures.figures import new_figure
-from predjax.pictures.ground import draw_lines, find_ground, find_place
+from predjax.pictures.ground import draw_lines, find_ground, find_place, place_outlines
 from predjax.pictures.panels import MapLabels, describe_grid, draw_frame, find_grid, mark_sides, place_axes
 
 needs_pyproj = pytest.mark.skipif(
@@ -120,10 +120,18 @@ def test_a_map_has_its_coast_its_degrees_and_lines_that_are_given(tmp_path):
     assert pictures[0].min() > 200  # dry
     dark = np.argwhere(pictures[1] < 100)
     assert 100 < len(dark) < 3000 and np.hypot(*(dark - 89).T).min() < 8
-    draw_lines(axes, find_place(frames).lines(np.array([19.5, 20.5]), np.array([-35.5, -35.5]), [2]), colors="#ff0000")
+    draw_lines(axes, place_outlines(frames, [np.array([[19.5, -35.5], [20.5, -35.5]])]), colors="#ff0000")
     figure.savefig(tmp_path / "b.png", dpi=100)
     red = np.argwhere((np.asarray(Image.open(tmp_path / "b.png").convert("RGB")) == (255, 0, 0)).all(axis=-1))
     assert np.ptp(red[:, 1]) == pytest.approx(90, abs=4) and np.ptp(red[:, 0]) <= 3
+
+
+def test_outlines_are_placed_by_the_coordinates_of_the_frames():
+    frames = make_frames(np.arange(5.0), np.arange(4.0)[::-1], "km")
+    line, point = place_outlines(frames, [np.array([[-0.5, -0.5], [4.5, 3.5]]), np.array([[2.0, 1.5]])])
+    np.testing.assert_allclose(line, [[0, 0], [1, 1]])
+    np.testing.assert_allclose(point.mean(axis=0), [0.5, 0.5])
+    assert place_outlines(frames, []) == ()
     assert describe_grid(None, None, "").ground is None
 
 

@@ -26,8 +26,8 @@ def test_distances_come_from_the_outer_edges_of_the_pixels():
     assert describe_grid(centres, -centres[:30], "m").km == pytest.approx((40.0, 30.0))
     for units in ("km", "kilometres"):
         assert describe_grid(centres / 1000, centres / 1000, units).km == pytest.approx((40.0, 40.0))
-    assert describe_grid(np.arange(40), np.arange(40), "1") == (None, False, False, None)
-    assert describe_grid(np.arange(40), np.arange(40), "degrees") == (None, True, False, None)
+    assert describe_grid(np.arange(40), np.arange(40), "1") == (None, False, False, None, ())
+    assert describe_grid(np.arange(40), np.arange(40), "degrees") == (None, True, False, None, ())
     assert describe_grid(None, None, "").km is None
 
 
