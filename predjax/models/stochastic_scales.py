@@ -199,14 +199,18 @@ def _fit(scalars: Scalars, z: jax.Array) -> jax.Array:
 
 def _extrapolate(newest: jax.Array, before: jax.Array, fitted: jax.Array, num_steps: int) -> jax.Array:
     """Return the sums of the scales `(K, H, W)` that their autoregression extrapolates: `(num_steps, H, W)`."""
-    p1, p2, _ = fitted[..., None, None]
+    p1, p2, _ = fitted
 
     def step(state: tuple[jax.Array, jax.Array], _: None) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
         now, before = state
         following = p1 * now + p2 * before
-        return (following, now), following.sum(0) + newest[-1]
+        return (following, now), following
 
-    return jax.lax.scan(step, (newest[:-1], before[:-1]), None, num_steps)[1]
+    none, one = jnp.zeros_like(p1), jnp.ones_like(p1)
+    start = jnp.stack([one, none]), jnp.stack([none, one])
+    weights = jax.lax.scan(step, start, None, num_steps)[1].reshape(num_steps, -1)  # of both frames, at each lead
+    fields = jnp.concatenate([newest[:-1], before[:-1]])
+    return jnp.tensordot(weights, fields, 1, precision="highest") + newest[-1]
 
 
 def _find_amplitude(scalars: Scalars, scales: jax.Array, covered: jax.Array) -> list[jax.Array]:
