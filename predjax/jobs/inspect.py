@@ -52,7 +52,7 @@ class Inspection:
             lines += _say_more(len(self.unreadable))
         if self.ignored:
             listed = ", ".join(self.ignored[:MOST_LINES])
-            lines.append(f"not looked at: {len(self.ignored):,} files of the folder, of no known format")
+            lines.append(f"not looked at, in the folder but of no known format: {len(self.ignored):,}")
             lines += [f"  {listed}", *_say_more(len(self.ignored))]
         return lines + ([f"picture: {self.picture}"] if self.picture else [])
 

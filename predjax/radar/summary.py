@@ -104,6 +104,8 @@ class Summary:
         return lines + (wrap_fact("PROBLEM", self.problem) if self.problem else [])
 
     def _describe_units(self, config: DataConfig) -> str:
+        if config.source_units and not self.units_on_disk:
+            return f"{self.units}, {config.source_units} in the file as --source_units says"
         if self.units_on_disk is None:
             told = "as --units says" if config.units != "file" else "nothing in the file tells (--units does)"
             return f"{'none' if self.units == '1' else self.units}, {told}"
@@ -192,13 +194,13 @@ def is_located(grid: Grid) -> bool:
 
 def describe_grid(grid: Grid) -> str:
     """Return the pixels and the corners of a grid in words."""
-    if grid.y is None or grid.x is None or not is_located(grid):
+    if grid.y is None or grid.x is None or "1" in (grid.y.attrs.get("units"), grid.x.attrs.get("units")):
         return "pixels are numbered, row 0 on top: there are no coordinates y and x with a unit"
     texts = []
     for name, axis in (("y", grid.y), ("x", grid.x)):
         factor = metre_factor(axis.attrs.get("units"))
         first, last = (_show_number(axis.values[i] * (factor / 1000 if factor else 1)) for i in (0, -1))
-        texts.append(f"{name} {first} to {last} {'km' if factor else axis.attrs.get('units', '')}".rstrip())
+        texts.append(f"{name} {first} to {last} {'km' if factor else axis.attrs.get('units', '(no unit)')}")
     top = "south" if grid.y.size > 1 and grid.y.values[-1] > grid.y.values[0] else "north"
     size = f"pixels of {grid.pixel_size:g} m, " if grid.pixel_size else ""
     return f"{size}{', '.join(texts)}; row 0 is in the {top}"

@@ -95,7 +95,7 @@ def test_a_mixed_folder(file):
     assert "  in all     2 sources with 21 frames, 0 windows" in lines
     assert "  PROBLEM    a.npy is in 1 and rain.nc in mm/h: choose one with --units" in lines
     assert lines[-4] == "cannot be read: 1 of the files" and lines[-3].startswith(f"  {folder / 'bad.nc'}: ")
-    assert lines[-2:] == ["not looked at: 1 files of the folder, of no known format", "  notes.csv"]
+    assert lines[-2:] == ["not looked at, in the folder but of no known format: 1", "  notes.csv"]
 
 
 def test_a_value_that_cannot_be_is_a_problem(rain, tmp_path):

@@ -38,7 +38,8 @@ def write(
             time.units = SECONDS
             time[:] = start + seconds * np.arange(values.shape[dims.index("time")]) if times is None else times
         for dim in ("y", "x") if coords else ():
-            file.createVariable(dim, "f8", (dim,))[:] = 1000.0 * np.arange(values.shape[dims.index(dim)])
+            axis = file.createVariable(dim, "f8", (dim,))
+            axis.units, axis[:] = "m", 1000.0 * np.arange(values.shape[dims.index(dim)])
     return path
 
 
