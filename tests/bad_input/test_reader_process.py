@@ -17,7 +17,7 @@ import xarray as xr
 from bad_input.test_random_damage import damage, draw_changes, netcdf, npz
 
 from predjax.radar.isolation.reader import FileReader, Limits
-from predjax.radar.readers import read_unsaid
+from predjax.radar.readers import read_movies
 
 LIMITS = Limits(seconds=10)
 STARTING = 60  # seconds, at most, until another process is there
@@ -101,14 +101,14 @@ def reader():
 def test_damaged_files_stop_nothing(make, count, tmp_path, reader):
     (tmp_path / "whole").mkdir()
     whole, found = make(tmp_path / "whole"), {"read": 0, "refused": 0}
-    assert read_unsaid([whole], reader=reader)
+    assert read_movies([whole], reader=reader)
     for number in range(count):
         path, draw = tmp_path / whole.name, np.random.default_rng([zlib.crc32(whole.name.encode()), number])
         (shutil.copytree if whole.is_dir() else shutil.copyfile)(whole, path)
         change(path, draw)
         begin = time.monotonic()
         try:
-            for movies in read_unsaid([path], reader=reader):
+            for movies in read_movies([path], reader=reader):
                 movies.load()
             found["read"] += 1
         except (ValueError, OSError) as error:

@@ -6,6 +6,7 @@ It imports no jax. What a file makes it do (crash, hang, ask for memory) ends th
 import collections
 import contextlib
 import dataclasses
+import fcntl
 import gc
 import json
 import logging
@@ -119,12 +120,16 @@ def serve(requests: BinaryIO, answers: BinaryIO, seconds: float, memory: int) ->
     logger.setLevel(logging.INFO)
     answers.writelines(encode("ready"))
     answers.flush()
+    fcntl.fcntl(requests, fcntl.F_SETOWN, os.getpid())
+    flags = fcntl.fcntl(requests, fcntl.F_GETFL)
     for line in requests:
         signal.setitimer(signal.ITIMER_REAL, seconds + _LATER)
+        fcntl.fcntl(requests, fcntl.F_SETFL, flags | os.O_ASYNC)  # SIGIO ends this process with its parent
         try:
             parts = encode({"answer": server.answer(json.loads(line)), "log": log.lines})
         except Exception as error:  # whatever a file causes is said to the parent
             parts = encode({**_describe(error, _is_full(memory)), "log": log.lines})
+        fcntl.fcntl(requests, fcntl.F_SETFL, flags)
         log.lines.clear()
         answers.writelines(parts)
         answers.flush()
@@ -135,7 +140,8 @@ def serve(requests: BinaryIO, answers: BinaryIO, seconds: float, memory: int) ->
 
 def main(seconds: float, memory: int, follow_links: bool) -> None:
     """Serve the parent on stdin and stdout with a limit in bytes on memory."""
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    for ending in (signal.SIGALRM, signal.SIGIO):
+        signal.signal(ending, signal.SIG_DFL)
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1):  # what a library prints is no answer

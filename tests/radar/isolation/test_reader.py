@@ -1,5 +1,6 @@
 """A process reads what this one reads, and ends alone of what a file does to it."""
 
+import json
 import os
 import signal
 import time
@@ -11,8 +12,10 @@ import xarray as xr
 
 from predjax.radar.config import Trust
 from predjax.radar.feed import Feed
+from predjax.radar.formats.catalogue import Reading
 from predjax.radar.formats.open_files import OPEN_FILES
 from predjax.radar.isolation import reader as module
+from predjax.radar.isolation.encoding import HEAD
 from predjax.radar.isolation.reader import FileReader, Limits
 from predjax.radar.readers import read_unsaid
 from predjax.radar.survey import survey_files
@@ -79,6 +82,22 @@ def test_a_hang_ends_at_the_deadline_and_by_a_signal(folder):
         read_unsaid([folder / "circle.h5"], reader=slow)
     for one in (quick, slow):
         one.close()
+
+
+def test_the_process_ends_with_its_parent_in_the_middle_of_a_file(folder):
+    with h5py.File(folder / "circle.h5", "w") as file:
+        file.create_group("g")["up"] = file["/"]
+    reader = FileReader(Limits(seconds=100))
+    reader.start()
+    process, reading = reader._process, Reading()._replace(reader=None)._asdict()
+    process.stdin.write(
+        json.dumps({"folder": "/", "file": str(folder / "circle.h5"), "reading": reading}).encode() + b"\n"
+    )
+    assert reader._take(HEAD.size, time.monotonic() + 60)  # it is ready
+    time.sleep(1)
+    process.stdin.close()
+    assert process.wait(20) == -signal.SIGIO
+    reader.close()
 
 
 def test_memory_is_limited(folder, reader):
