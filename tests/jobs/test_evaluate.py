@@ -45,7 +45,7 @@ def test_evaluate_gives_what_the_command_writes(tiny_run, sample, tmp_path, monk
     of_dataset = predjax.evaluate(tiny_run, sample, **options)
     xr.testing.assert_identical(of_dataset, found)
 
-    monkeypatch.setattr(jobs, "run", lambda options, files: evaluations.append(options))
+    monkeypatch.setattr(jobs, "run", lambda options, *rest: evaluations.append(options))
     monkeypatch.setattr("predjax.jobs.evaluation_files.write_files", lambda *given: [])
     assert evaluate_command(["--checkpoint", str(tiny_run), "--data_path", SAMPLE, *flags]) == 0
     assert evaluations[-1] == evaluation.options
