@@ -177,7 +177,7 @@ def test_the_name_of_the_network_in_the_package_is_no_path(tmp_path, monkeypatch
 def test_an_evaluation_writes_its_own_run_json(tiny_run, tmp_path, capsys, monkeypatch):
     flags = ["--checkpoint", tiny_run, "--max_cases", 2, "--baselines", "persistence", "--windows", "5"]
     with monkeypatch.context() as patch:
-        patch.setattr("predjax.jobs.evaluate.run", lambda options, files: None)
+        patch.setattr("predjax.jobs.evaluate.run", lambda options, *rest: None)
         patch.setattr("predjax.jobs.evaluation_files.write_files", lambda evaluation, files: [])
         assert run(evaluate, *flags, "--output", tmp_path / "one") == 0
     own = tmp_path / "one" / "run.json"

@@ -16,6 +16,7 @@ from predjax.jobs import evaluate as jobs
 from predjax.jobs.evaluation_files import write_scores
 from predjax.jobs.options import EvaluateOptions, EvaluationFiles, RunFlags
 from predjax.nowcasts.baselines import BASELINES, Baseline
+from predjax.radar.areas.config import AreaScoringOptions
 from predjax.radar.config import DataConfig
 
 SAMPLE = str(ROOT / "data" / "radar_movies.nc")
@@ -44,7 +45,7 @@ def test_evaluate_gives_what_the_command_writes(tiny_run, sample, tmp_path, monk
     of_dataset = predjax.evaluate(tiny_run, sample, **options)
     xr.testing.assert_identical(of_dataset, found)
 
-    monkeypatch.setattr(jobs, "run", lambda options, files: evaluations.append(options))
+    monkeypatch.setattr(jobs, "run", lambda options, *rest: evaluations.append(options))
     monkeypatch.setattr("predjax.jobs.evaluation_files.write_files", lambda *given: [])
     assert evaluate_command(["--checkpoint", str(tiny_run), "--data_path", SAMPLE, *flags]) == 0
     assert evaluations[-1] == evaluation.options
@@ -132,7 +133,7 @@ def test_baselines_get_the_members_the_seed_and_the_sampling_of_the_data(sample,
 
 def test_the_fields_are_the_flags_and_the_keywords(sample):
     """So that an option is one field: nothing else lists options."""
-    classes = (EvaluateOptions, EvaluationFiles, RunFlags, DataConfig)
+    classes = (EvaluateOptions, EvaluationFiles, RunFlags, AreaScoringOptions, DataConfig)
     assert {flag.name for flag in COMMAND.flags} == {flag.name for one in classes for flag in list_flags(one)}
     for flag in list_flags(EvaluateOptions)[2:]:
         with pytest.raises(ValueError, match=f"^{flag.name} must be "):
