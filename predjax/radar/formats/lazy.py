@@ -54,6 +54,9 @@ class _Array(BackendArray):
         self.source, self.shape, self.dtype = source, source.shape, source.dtype
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
+        if isinstance(key, indexing.VectorizedIndexer) and any(np.size(part) == 0 for part in key.tuple):
+            # No points, which xarray before 2026.9 cannot cut out.
+            return np.broadcast_to(np.empty((), self.dtype), self.shape)[key.tuple]
         kept = [(part, size) for part, size in zip(key.tuple, self.shape) if not _is_number(part)]
         if any(isinstance(part, slice) for part, _ in kept):  # else they may be points
             sizes = [len(range(size)[part]) if isinstance(part, slice) else len(part) for part, size in kept]
