@@ -204,7 +204,9 @@ def _expand(path: str, engine: str) -> list[pathlib.Path]:
 
 def _is_read(file: pathlib.Path, engine: str) -> bool:
     """Return whether a file is read when a user names its folder."""
-    if engine and not file.name.startswith("."):
+    if file.name.startswith("."):  # hidden, as files are that are being written
+        return False
+    if engine:
         return True
     found = find_format(file)
     return found is not None and found.in_folders

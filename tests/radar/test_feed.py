@@ -234,3 +234,12 @@ def test_a_link_to_itself_or_to_nothing_is_left_out(tmp_path, caplog, pattern):
     (tmp_path / "lost.nc").unlink()
     feed.scan()
     assert list(feed.errors) == [str(tmp_path / "loop.nc")]
+
+
+def test_hidden_files_of_a_folder_are_left_alone(tmp_path):
+    """Programs write to such names before they rename the file."""
+    write(tmp_path, 0)
+    (tmp_path / ".frame_01.nc").write_bytes(b"a part")
+    feed = Feed(tmp_path)
+    feed.scan()
+    assert feed.times() == [START] and not feed.errors
