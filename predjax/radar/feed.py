@@ -117,7 +117,12 @@ class Feed:
                 log_changes(movies, self._remarks)
             return _File(version, found)
         except Exception as error:  # whatever is in it, the other files are read
+            reader, before = self._options.get("reader"), self._failures.get(path)
             self._leave_out(path, version, error)
+            if reader and before and before.version != version:
+                # HDF5 may still hold the file as it was when it could not be read: a new process does not.
+                reader.close()
+                return self._read(path, version)
             return _File(version, [])
 
     def _leave_out(self, path: str, version: tuple, error: Exception) -> None:

@@ -243,3 +243,35 @@ def test_hidden_files_of_a_folder_are_left_alone(tmp_path):
     feed = Feed(tmp_path)
     feed.scan()
     assert feed.times() == [START] and not feed.errors
+
+
+def test_a_changed_file_that_fails_again_is_read_by_a_new_process(tmp_path, monkeypatch):
+    """The library may remember the file as it was; once for each change, so that a damaged file costs little."""
+    path = write(tmp_path, 0)
+    stale, closed = [True], []
+
+    class Reader:
+        def close(self):
+            closed.append(path.stat().st_size)
+            stale.clear()
+
+    def read(paths, reader=None, **options):
+        if stale:
+            raise ValueError(f"{paths[0]}: damaged")
+        return read_unsaid(paths, **options)
+
+    monkeypatch.setattr("predjax.radar.feed.read_unsaid", read)
+    feed = Feed(tmp_path, reader=Reader())
+    feed.scan()
+    feed.scan()
+    assert feed.errors and not closed
+    os.utime(path, (1, 1))
+    feed.scan()
+    assert feed.times() == [START] and not feed.errors and len(closed) == 1
+    for second in (2, 3):
+        stale.append(True)
+        os.utime(path, (second, second))
+        monkeypatch.setattr(Reader, "close", lambda reader: closed.append(0))
+        feed.scan()
+        feed.scan()
+    assert feed.errors and len(closed) == 3
