@@ -77,7 +77,7 @@ def test_a_hang_ends_at_the_deadline_and_by_a_signal(folder):
     begin = time.monotonic()
     quick = FileReader(Limits(seconds=1))
     assert refusal(folder / "circle.h5", quick).endswith("took more than 1 s to open")
-    slow = FileReader(Limits(seconds=100), lambda: time.monotonic() - begin > 5)
+    slow = FileReader(Limits(seconds=100, memory=2**36), lambda: time.monotonic() - begin > 4)
     with pytest.raises(module.Stopped):
         read_unsaid([folder / "circle.h5"], reader=slow)
     for one in (quick, slow):
