@@ -12,6 +12,8 @@ import json
 import logging
 import math
 import os
+import pathlib
+import re
 import resource
 import signal
 import sys
@@ -87,9 +89,13 @@ def _read_only_frame(header: Header) -> np.ndarray | None:
 
 
 def _is_full(memory: int) -> bool:
-    """Return whether most of the memory was used once: libraries may have lost it."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit > 0.75 * memory
+    """Return whether most of the memory was used once: libraries may have lost it. False where nothing tells."""
+    try:
+        status = pathlib.Path("/proc/self/status").read_text()
+    except OSError:
+        return False
+    peak = re.search(r"^VmHWM:\s*(\d+) kB", status, re.M)  # `ru_maxrss` begins with the memory of the parent
+    return peak is not None and int(peak[1]) * 1024 > 0.75 * memory
 
 
 def _describe(error: Exception, full: bool) -> dict[str, Any]:

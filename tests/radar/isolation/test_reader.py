@@ -111,6 +111,15 @@ def test_memory_is_limited(folder, reader):
     assert read_unsaid([folder / "b.nc"], reader=reader)
 
 
+def test_the_memory_of_the_parent_does_not_count(folder):
+    """Linux adds it to the peak of a process that it starts."""
+    (folder / "cut.nc").write_bytes((folder / "a.nc").read_bytes()[:3000])
+    own = np.ones(2**26)  # 512 MiB
+    small = FileReader(Limits(memory=2**29))
+    assert "damaged" in refusal(folder / "cut.nc", small) and own.any()
+    small.close()
+
+
 def test_any_exception_leaves_a_file_out(folder, reader, caplog):
     (folder / "deep.zarr").mkdir()
     (folder / "deep.zarr" / "zarr.json").write_text("[" * 100_000)
