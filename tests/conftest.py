@@ -25,11 +25,14 @@ os.environ.setdefault("PREDJAX_COMPILATION_CACHE", os.environ["JAX_COMPILATION_C
 @pytest.fixture(scope="session", autouse=True)
 def one_reader():
     """All jobs and commands share the process that reads files, because it takes a second to start."""
+    from predjax.commands import forecast, inspect
     from predjax.radar.isolation import reader
 
     shared = functools.cache(reader.FileReader)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reader, "FileReader", lambda limits, stopped: shared(limits))
+        for command in (forecast, inspect):
+            patch.setattr(command, "start_early", lambda trust, paths: None)
         yield
 
 

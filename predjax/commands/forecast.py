@@ -15,6 +15,7 @@ from predjax.messages import SIGNAL_CODES, catch_signals, report_error, show_wai
 from predjax.nowcasts.config import EnsembleOptions
 from predjax.radar.areas.config import AreaOptions
 from predjax.radar.config import FEED_OPTIONS, DataConfig, Trust
+from predjax.radar.isolation.process import start_early
 
 END_SECONDS = 2.0  # after a signal, whatever is under way
 TOO_OLD = 3  # the exit code where the newest frame is older than --max_age
@@ -57,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     # Before the HDF5 library starts: without locks, who writes the frames can append to a file while it is read.
     os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
+    start_early(trust, str(options.data_path).split(","))
     with show_wait("starting"):
         from predjax.jobs import session
         from predjax.jobs.deadline import end_within

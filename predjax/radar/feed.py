@@ -82,25 +82,35 @@ class Feed:
         for one in () if holds_paths(self._paths) else read_movies(self._paths, **self._options):
             found.setdefault(one.attrs["source"], _File((), [])).sources.append(one)
         paths = [] if found else list(map(str, expand_paths(self._paths, self._options.get("engine", ""))))
-        for path in tqdm(paths, desc="reading", unit="file", leave=False, disable=None, delay=1):
-            try:
-                version = _find_version(path)
-            except FileNotFoundError as error:
-                if os.path.islink(path):  # to nothing
-                    self._leave_out(path, (), error)
-                continue  # taken away meanwhile
-            except OSError as error:
-                self._leave_out(path, (), error)
-                continue
-            known, failure = self._known.get(path), self._failures.get(path)
-            again = failure is not None and monotonic() >= failure.due and path in self.errors
-            found[path] = known if known and known.version == version and not again else self._read(path, version)
+        versions = self._find_versions(paths)
+        unread = {path for path, version in versions.items() if self._is_due(path, version)}
+        if reader := self._options.get("reader"):
+            reader.expect([path for path in versions if path in unread])
+        for path in tqdm(versions, desc="reading", unit="file", leave=False, disable=None, delay=1):
+            found[path] = self._read(path, versions[path]) if path in unread else self._known[path]
         OPEN_FILES.close()
         self._known = found
         for by_path in (self.errors, self._failures, self._said):
             for path in by_path.keys() - {*found, *paths, ""}:
                 del by_path[path]
         self._find_places()
+
+    def _find_versions(self, paths: list[str]) -> dict[str, tuple]:
+        """Return the versions of the files that are there; leave out those that the system does not tell."""
+        versions = {}
+        for path in paths:
+            try:
+                versions[path] = _find_version(path)
+            except OSError as error:
+                if not isinstance(error, FileNotFoundError) or os.path.islink(path):  # else taken away meanwhile
+                    self._leave_out(path, (), error)
+        return versions
+
+    def _is_due(self, path: str, version: tuple) -> bool:
+        """Return whether a file is to be read: it is new, was changed, or could not be read some time ago."""
+        known, failure = self._known.get(path), self._failures.get(path)
+        again = failure is not None and monotonic() >= failure.due and path in self.errors
+        return known is None or known.version != version or again
 
     def _read(self, path: str, version: tuple) -> _File:
         """Read a file; nothing of a file that cannot be read."""

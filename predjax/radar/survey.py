@@ -34,6 +34,8 @@ def survey_files(paths: Paths, **options: Any) -> Survey:
     unreadable: dict[str, str] = {}
     found: list[Movies] = []
     headers: list[Header] = []
+    if reading.reader:
+        reading.reader.expect([os.fspath(file) for file in files])
     place = 0  # of the joined files among the others: that of the first of them
     for file in tqdm(files, desc="reading labels", unit="file", delay=1, leave=False, disable=None):
         with _note_error(unreadable, file):

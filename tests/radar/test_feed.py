@@ -251,6 +251,9 @@ def test_a_changed_file_that_fails_again_is_read_by_a_new_process(tmp_path, monk
     stale, closed = [True], []
 
     class Reader:
+        def expect(self, files):
+            pass
+
         def close(self):
             closed.append(path.stat().st_size)
             stale.clear()

@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import pathlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 import xarray as xr
@@ -42,6 +42,9 @@ class LabelReader(Protocol):
 
     def read_labels(self, file: str, reading: "Reading") -> Header:
         """Read the labels of one file; see the function of this name."""
+
+    def expect(self, files: Sequence[str]) -> None:
+        """Take the names of the files whose labels are read next, in this order."""
 
 
 class Reading(NamedTuple):

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import logging
 import math
@@ -9,11 +10,10 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,36 +23,19 @@ from predjax.radar.config import Trust
 from predjax.radar.formats.catalogue import Reading
 from predjax.radar.formats.labels import Header
 from predjax.radar.isolation.encoding import HEAD, Place, decode
+from predjax.radar.isolation.process import Limits, find_limits, start_process
 
 _LOG = logging.getLogger("predjax")
 _STARTING = 120.0  # seconds that the process may take to import what it needs
 _TICK = 200  # milliseconds until a signal is heard
-_PIPE = 2**20  # bytes
 _MOST_LABELS = 2**28  # bytes of the labels of a file
-_CODE = """import json, sys
-sys.path[:], limits = json.loads(sys.argv[1])
-from predjax.radar.isolation.child import main
-main(*limits)"""
-# Files may be written while they are read; and each further thread would need memory of its own.
-_ENVIRONMENT = {"HDF5_USE_FILE_LOCKING": "FALSE", "MALLOC_ARENA_MAX": "2"}
-_ENVIRONMENT |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")
 _OF_PARTS = {"RuntimeError": RuntimeError, "OSError": OSError, "IndexError": IndexError}
-
-
-@dataclasses.dataclass(frozen=True)
-class Limits:
-    """The limits of reading a file: of time for its labels or a part of its numbers, and of memory."""
-
-    seconds: float = 30.0
-    memory: int = 2 * 2**30  # bytes; not on macOS
-    follow_links: bool = False  # whether an HDF5 file may refer to other files
 
 
 def open_reader(trust: Trust, stopped: Callable[[], bool] = lambda: False) -> "FileReader | None":
     """Return a process that reads files as far as they are trusted; None: this process reads them, as on Windows."""
-    if trust.trust_files or os.name == "nt":
-        return None
-    return FileReader(Limits(follow_links=trust.follow_links), stopped)
+    limits = find_limits(trust)
+    return FileReader(limits, stopped) if limits else None
 
 
 class Stopped(BaseException):
@@ -80,30 +63,34 @@ class FileReader:
         self._finish: Callable[[], object] = lambda: None
         self._served = 0  # requests
         self._ahead: tuple[Any, Any] = None, None  # the request of the last labels, and the frame that came with them
+        self._next: dict[str, str] = {}  # the file whose labels are asked for after those of a file
+        self._sent: dict[str, Any] | None = None  # the request without an answer
+        self._kept: tuple[Any, Any] = None, None  # a request that was sent ahead, and the message that answers it
 
     def start(self) -> None:
         """Start the process unless it runs; it gets ready while this one does something else."""
         if self._process is not None:
             return
-        where = [path or os.getcwd() for path in sys.path]
-        limits = [self._limits.seconds, self._limits.memory, self._limits.follow_links]
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-c", _CODE, json.dumps([where, limits])],
-            bufsize=0,
-            pipesize=_PIPE,  # a frame in one piece
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=None if os.environ.get("PREDJAX_TRACEBACK") else subprocess.DEVNULL,
-            env=os.environ | _ENVIRONMENT,
-            start_new_session=True,  # Ctrl-C is for this process alone
-        )
+        self._process = start_process(self._limits)
         self._finish = weakref.finalize(self, _finish, self._process)
         self._served = 0
 
     def close(self) -> None:
         """End the process; the next request starts another one."""
         self._finish()
-        self._process = None
+        self._process = self._sent = None
+        self._kept = None, None
+
+    def expect(self, files: Sequence[str]) -> None:
+        """Say that the labels of these files are asked for next, in this order.
+
+        The process reads those of a file while this process works with those of the file before.
+        """
+        with self._lock:
+            if self._sent is not None:
+                self._keep_answer()
+            self._kept = None, None  # of the files as they were before
+            self._next = dict(itertools.pairwise(files))
 
     def read_labels(self, file: str, reading: Reading) -> Header:
         """Read the labels of a file as `catalogue.read_labels` does; the process reads its numbers, too."""
@@ -164,14 +151,24 @@ class FileReader:
         """Send a request and receive the answer; after anything else than a whole answer the process is ended."""
         file, limits = request["file"], self._limits
         try:
+            if self._sent not in (None, request):
+                self._keep_answer()
             self.start()
             self._served += 1
             if self._served == 1:
-                self._receive(time.monotonic() + _STARTING, file, 0)  # it is ready
+                self._take_message(time.monotonic() + _STARTING, file, 0)  # it is ready
             end = time.monotonic() + limits.seconds
-            assert self._process and self._process.stdin, "it was started"
-            self._process.stdin.write(json.dumps(request).encode() + b"\n")
-            answer = self._receive(end, file, most)
+            kept, message = self._kept
+            if kept != request:
+                if self._sent is None:
+                    self._send(request)
+                message, self._sent = self._take_message(end, file, most), None
+            else:
+                self._kept = None, None
+            if task == "open" and file in self._next:
+                with contextlib.suppress(BrokenPipeError):  # which the next request finds out
+                    self._send({**request, "file": self._next[file]})
+            answer = _decode_message(file, *message)
             if "memory" in answer:
                 raise _Ended(f"{file}: asked for more than {limits.memory / 2**30:g} GiB")
             return answer
@@ -195,16 +192,26 @@ class FileReader:
         how = signal.Signals(-code).name if code and code < 0 else f"exit code {code}"
         return f"the process that was to {task} it ended with {how}: is the file damaged?"
 
-    def _receive(self, end: float, file: str, most: int) -> Any:
-        """Return the next message. Errors: TimeoutError, EOFError, Stopped; ValueError, it is none."""
+    def _send(self, request: dict[str, Any]) -> None:
+        """Send a request. Errors: BrokenPipeError."""
+        assert self._process and self._process.stdin, "it was started"
+        self._sent = request
+        self._process.stdin.write(json.dumps(request).encode() + b"\n")
+
+    def _keep_answer(self) -> None:
+        """Take the answer that is asked for later; end a process that does not give it."""
+        try:
+            self._kept = self._sent, self._take_message(time.monotonic() + self._limits.seconds, "", _MOST_LABELS)
+            self._sent = None
+        except (TimeoutError, EOFError, ValueError):
+            self.close()
+
+    def _take_message(self, end: float, file: str, most: int) -> tuple[bytearray, bytearray]:
+        """Return the text and the numbers of the next message. Errors: TimeoutError, EOFError, Stopped; ValueError."""
         texts, numbers = HEAD.unpack(self._take(HEAD.size, end))
         if texts > _MOST_LABELS or numbers > most:
             raise ValueError(f"{file}: labels of {texts + numbers} bytes are not possible")
-        text, found = self._take(texts, end), self._take(numbers, end)
-        try:
-            return decode(text, found)
-        except Exception as error:
-            raise ValueError(f"{file}: the process that reads it sent no labels ({type(error).__name__})") from None
+        return self._take(texts, end), self._take(numbers, end)
 
     def _take(self, count: int, end: float) -> bytearray:
         """Return the next bytes that the process sends."""
@@ -257,6 +264,14 @@ class ProcessArray(NamedTuple):
     def read(self, key: tuple) -> np.ndarray:
         """Read a part; see `lazy.Readable`. Errors: as of `FileReader`."""
         return self.reader.read_numbers(self, key)
+
+
+def _decode_message(file: str, text: bytearray, numbers: bytearray) -> Any:
+    """Return what a message means. Errors: ValueError."""
+    try:
+        return decode(text, numbers)
+    except Exception as error:
+        raise ValueError(f"{file}: the process that reads it sent no labels ({type(error).__name__})") from None
 
 
 def _finish(process: subprocess.Popen) -> None:

@@ -14,6 +14,7 @@ from predjax.radar.config import Trust
 from predjax.radar.feed import Feed
 from predjax.radar.formats.catalogue import Reading
 from predjax.radar.formats.open_files import OPEN_FILES
+from predjax.radar.isolation import process
 from predjax.radar.isolation import reader as module
 from predjax.radar.isolation.encoding import HEAD
 from predjax.radar.isolation.reader import FileReader, Limits
@@ -64,7 +65,7 @@ def test_a_crash_is_of_its_file_alone(folder, reader, monkeypatch):
     reader.start()
     os.kill(reader._process.pid, signal.SIGSEGV)  # of a file before: nobody is told
     assert read_unsaid([folder / "a.nc"], reader=reader)
-    monkeypatch.setattr(module, "_CODE", "import os; os.abort()")
+    monkeypatch.setattr(process, "_CODE", "import os; os.abort()")
     reader.close()
     assert refusal(folder / "a.nc", reader).endswith("it ended with SIGABRT: is the file damaged?")
     monkeypatch.undo()
@@ -89,14 +90,14 @@ def test_the_process_ends_with_its_parent_in_the_middle_of_a_file(folder):
         file.create_group("g")["up"] = file["/"]
     reader = FileReader(Limits(seconds=100))
     reader.start()
-    process, reading = reader._process, Reading()._replace(reader=None)._asdict()
-    process.stdin.write(
+    child, reading = reader._process, Reading()._replace(reader=None)._asdict()
+    child.stdin.write(
         json.dumps({"folder": "/", "file": str(folder / "circle.h5"), "reading": reading}).encode() + b"\n"
     )
     assert reader._take(HEAD.size, time.monotonic() + 60)  # it is ready
     time.sleep(1)
-    process.stdin.close()
-    assert process.wait(20) == -signal.SIGIO
+    child.stdin.close()
+    assert child.wait(20) == -signal.SIGIO
     reader.close()
 
 
@@ -109,6 +110,33 @@ def test_memory_is_limited(folder, reader):
             frames.dims[axis].attach_scale(scale)
     assert refusal(folder / "long.h5", reader).endswith("asked for more than 1 GiB")
     assert read_unsaid([folder / "b.nc"], reader=reader)
+
+
+def test_labels_are_read_ahead_whatever_comes_between(folder, reader):
+    (folder / "cut.nc").write_bytes((folder / "a.nc").read_bytes()[:3000])
+    names = [str(folder / name) for name in ("a.nc", "cut.nc", "b.nc")]
+    reader.expect(names)
+    header = reader.read_labels(names[0], Reading())
+    assert reader._sent["file"] == names[1]
+    assert header.fields[0].array.read((0, slice(None), slice(None))).shape == (3, 4)
+    assert reader._sent is None and reader._kept[0]["file"] == names[1]
+    with pytest.raises(ValueError, match="damaged"):
+        reader.read_labels(names[1], Reading())
+    child = reader._process
+    assert reader._kept[0] is None and reader._sent["file"] == names[2]
+    assert reader.read_labels(names[2], Reading()).file == names[2]
+    assert reader._sent is None and reader._process is child
+
+
+def test_a_process_that_was_started_early_is_taken(folder):
+    trust = Trust()
+    process.start_early(trust, ["movies.npy"])
+    assert not process._EARLY
+    process.start_early(trust, [str(folder)])
+    (early,) = process._EARLY.values()
+    reader = FileReader(process.find_limits(trust))
+    assert read_unsaid([folder / "a.nc"], reader=reader) and reader._process is early and not process._EARLY
+    reader.close()
 
 
 def test_the_memory_of_the_parent_does_not_count(folder):

@@ -1,0 +1,67 @@
+"""Start the process that reads files. Few imports, so that a command can start it before its own long ones."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+
+from predjax.radar.config import Trust
+
+_PIPE = 2**20  # bytes
+_CODE = """import json, sys
+sys.path[:], limits = json.loads(sys.argv[1])
+from predjax.radar.isolation.child import main
+main(*limits)"""
+# Files may be written while they are read; and each further thread would need memory of its own.
+_ENVIRONMENT = {"HDF5_USE_FILE_LOCKING": "FALSE", "MALLOC_ARENA_MAX": "2"}
+_ENVIRONMENT |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")
+_ARRAYS = (".npy", ".npz")  # are read without another process
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """The limits of reading a file: of time for its labels or a part of its numbers, and of memory."""
+
+    seconds: float = 30.0
+    memory: int = 2 * 2**30  # bytes; not on macOS
+    follow_links: bool = False  # whether an HDF5 file may refer to other files
+
+
+_EARLY: dict[Limits, subprocess.Popen] = {}
+
+
+def find_limits(trust: Trust) -> Limits | None:
+    """Return the limits of reading files as far as they are trusted; None: no process of its own, as on Windows."""
+    return None if trust.trust_files or os.name == "nt" else Limits(follow_links=trust.follow_links)
+
+
+def start_early(trust: Trust, paths: Iterable[str]) -> None:
+    """Start the process that the first `reader.FileReader` takes, unless all paths are of arrays.
+
+    It imports what it needs while this one does the same. Nobody needs to take it: it ends with this process.
+    """
+    limits = find_limits(trust)
+    if limits and limits not in _EARLY and not all(path.endswith(_ARRAYS) for path in paths):
+        _EARLY[limits] = _start(limits)
+
+
+def start_process(limits: Limits) -> subprocess.Popen:
+    """Return a process that reads files: the one that was started early, or a new one."""
+    early = _EARLY.pop(limits, None)
+    return early if early and early.poll() is None else _start(limits)
+
+
+def _start(limits: Limits) -> subprocess.Popen:
+    where = [path or os.getcwd() for path in sys.path]
+    return subprocess.Popen(
+        [sys.executable, "-I", "-c", _CODE, json.dumps([where, dataclasses.astuple(limits)])],
+        bufsize=0,
+        pipesize=_PIPE,  # a frame in one piece
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=None if os.environ.get("PREDJAX_TRACEBACK") else subprocess.DEVNULL,
+        env=os.environ | _ENVIRONMENT,
+        start_new_session=True,  # Ctrl-C is for this process alone
+    )
