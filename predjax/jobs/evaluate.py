@@ -20,7 +20,7 @@ from predjax.jobs.options import EvaluateOptions, EvaluationFiles, read_keywords
 from predjax.messages import one_line_messages, show_wait, suggest
 from predjax.nowcasts.baselines import Setting, choose_baselines, make_baselines
 from predjax.nowcasts.model import TrainedModel, make_nowcast
-from predjax.nowcasts.pysteps import SAMPLING, Sampling
+from predjax.nowcasts.pysteps import find_sampling
 from predjax.radar.areas.config import AreaScoringOptions
 from predjax.radar.config import DataConfig
 from predjax.radar.forecasts import match_forecasts, read_forecasts
@@ -187,17 +187,11 @@ def _find_baselines(options: EvaluateOptions, cases: Cases, model: TrainedModel 
     first = cases.sources[0]
     task = {"sequence": not cases.input_length, "series": is_series(first), "source": first.attrs["source"]}
     regression = model.record["data"].get("regression") if model else None
-    setting = Setting(cases.units, regression, options.steps_members, options.seed, _find_sampling(cases))
+    steps = {movies.attrs.get("step_seconds") for movies in cases.sources}
+    sampling = find_sampling(cases.scoring.pixel_size, steps.pop() if len(steps) == 1 else None)
+    setting = Setting(cases.units, regression, options.steps_members, options.seed, sampling)
     found = make_baselines(choose_baselines(options.baselines, **task), setting)
     return {name: forecast_by(nowcast, cases) for name, nowcast in found.items()}
-
-
-def _find_sampling(cases: Cases) -> Sampling:
-    """Return the size of a pixel and the time step of the cases; the usual ones where they differ or are not known."""
-    size, steps = cases.scoring.pixel_size, {movies.attrs.get("step_seconds") for movies in cases.sources}
-    step = steps.pop() if len(steps) == 1 else None
-    pixel_km = SAMPLING.pixel_km if size is None else size / 1000
-    return Sampling(pixel_km, SAMPLING.step_minutes if step is None else step / 60)
 
 
 def _read_given(options: EvaluateOptions) -> tuple[Cases, Method]:

@@ -75,6 +75,8 @@ def _make_pysteps(name: str, setting: Setting) -> Nowcast:
     nowcast = make_pysteps(name, setting.units)
     if name not in ENSEMBLES:
         return nowcast
+    if setting.sampling.remark:
+        LOG.info("%s: %s", name, setting.sampling.remark)
     members = max(setting.members, 2)  # the fewest that it draws
     draw = functools.partial(nowcast, members=members, seed=setting.seed, sampling=setting.sampling)
     return lambda observed, num_steps: draw(observed, num_steps)[:, : setting.members]

@@ -16,7 +16,7 @@ from predjax.messages import suggest
 from predjax.nowcasts.baselines import BASELINES, Nowcast, Setting, choose_baselines
 from predjax.nowcasts.config import EnsembleOptions
 from predjax.nowcasts.model import TrainedModel, check_fits, count_seeds, load_model, make_nowcast
-from predjax.nowcasts.pysteps import SAMPLING, Sampling
+from predjax.nowcasts.pysteps import Sampling, find_sampling
 from predjax.radar.grid import Grid
 from predjax.radar.movies import Movies, is_series
 
@@ -121,8 +121,7 @@ def _take_baseline(name: str, options: EnsembleOptions) -> Nowcaster:
 
     def make(movies: Movies) -> Nowcast:
         choose_baselines([name], sequence=False, series=is_series(movies), source=movies.attrs["source"])
-        size, step = Grid.of(movies).pixel_size, movies.attrs.get("step_seconds")
-        sampling = Sampling(size / 1000 if size else SAMPLING.pixel_km, step / 60 if step else SAMPLING.step_minutes)
+        sampling = find_sampling(Grid.of(movies).pixel_size, movies.attrs.get("step_seconds"))
         return make_for(movies["frames"].attrs["units"], sampling)
 
     origin = f"{name}, seed {options.seed}" if draws else name

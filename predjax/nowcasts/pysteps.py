@@ -46,9 +46,24 @@ class Sampling(NamedTuple):
 
     pixel_km: float = 1.0
     step_minutes: float = 5.0
+    remark: str = ""  # which of the two are taken because nothing says them
 
 
 SAMPLING = Sampling()
+
+
+def find_sampling(pixel_size: float | None, step_seconds: float | None) -> Sampling:
+    """Return the sampling for pixels in m and a step in s; the usual value for None, with a remark."""
+    usual = (
+        (pixel_size, f"pixels of {SAMPLING.pixel_km:g} km"),
+        (step_seconds, f"a step of {SAMPLING.step_minutes:g} min"),
+    )
+    taken = " and ".join(text for value, text in usual if value is None)
+    return Sampling(
+        SAMPLING.pixel_km if pixel_size is None else pixel_size / 1000,
+        SAMPLING.step_minutes if step_seconds is None else step_seconds / 60,
+        f"{taken} {'are' if pixel_size is None else 'is'} taken, which the data do not say" if taken else "",
+    )
 
 
 def make_pysteps(name: str, units: str) -> Callable[..., np.ndarray]:

@@ -14,7 +14,16 @@ from scipy.ndimage import gaussian_filter
 
 from predjax.nowcasts import pysteps
 from predjax.nowcasts.persistence import persist
-from predjax.nowcasts.pysteps import ENSEMBLES, NOWCASTS, Sampling, make_pysteps, run_linda, run_steps, run_steps_auto
+from predjax.nowcasts.pysteps import (
+    ENSEMBLES,
+    NOWCASTS,
+    Sampling,
+    find_sampling,
+    make_pysteps,
+    run_linda,
+    run_steps,
+    run_steps_auto,
+)
 from predjax.radar.readers import read_movies
 from predjax.units import dbz_to_rain_rate, rain_rate_to_dbz
 from predjax.verification.fields import Scoring
@@ -251,3 +260,10 @@ def test_without_the_extra_the_error_says_what_to_install(monkeypatch, missing):
 def test_an_unknown_name_is_an_error():
     with pytest.raises(ValueError, match="'pysteps_vet' is not one of pysteps_lk, pysteps_sprog"):
         make_pysteps("pysteps_vet", "mm/h")
+
+
+def test_what_is_taken_for_an_unknown_sampling_is_said():
+    assert find_sampling(500.0, 600.0) == Sampling(0.5, 10.0)
+    pixels, step, both = find_sampling(None, 600.0), find_sampling(500.0, None), find_sampling(None, None)
+    assert pixels.remark.startswith("pixels of 1 km are taken") and step.remark.startswith("a step of 5 min is taken")
+    assert both[:2] == (1.0, 5.0) and both.remark.startswith("pixels of 1 km and a step of 5 min are taken")
