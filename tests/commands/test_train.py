@@ -151,7 +151,7 @@ def test_files_of_met_offices(shared, tmp_path, files, flags, unverified):
     units = [] if "fmi" in files else ["--thresholds", "0.1,1,5"]
     assert evaluate([str(a) for a in [*arguments, *units]]) == 0
     with xr.open_dataset(next((tmp_path / "out").glob("*.nc"))) as forecast:
-        name = {"b": "precipitation", "k": "rainrate", "f": "reflectivity"}[files[0]]
+        name = {"b": "precip_intensity", "k": "rainrate", "f": "reflectivity"}[files[0]]
         assert forecast[name].dims == ("time", "y", "x") and forecast.sizes["time"] == 4
         assert np.issubdtype(forecast.time.dtype, np.datetime64)
         assert forecast[name].attrs["units"] == ("dBZ" if "fmi" in files else "mm h-1")
