@@ -19,7 +19,7 @@ from predjax.radar.readers import read_movies
 from predjax.radar.summary import Summary, show_time, summarise, wrap_fact
 from predjax.radar.survey import Survey, survey_files
 
-READING_SECONDS = 1.0  # for the pixels of all sources together
+READING_SECONDS = 0.5  # for the pixels of all sources together
 MOST_BLOCKS, MOST_LINES = 8, 40  # sources that are described in full, and files or sources that have a line
 MOST_IN_PLAN = 3  # sources that a plan describes
 
