@@ -1,4 +1,4 @@
-"""The state of every frame time of a watched feed: which nowcast is to be made next, and why another one is not made.
+"""The state of every frame time of a watched feed: the nowcast to make next, and the reasons of those not made.
 
 Nothing here reads files or clocks: times, versions of files and clocks are arguments.
 """
@@ -20,7 +20,7 @@ Inputs = tuple[tuple[Any, Any], ...]  # the frames that a nowcast starts from: t
 
 
 class State(enum.StrEnum):
-    """What has become of the nowcast from a frame."""
+    """The fate of the nowcast from a frame."""
 
     WAITING = "waiting"
     MADE = "made"
@@ -121,7 +121,7 @@ class FrameStates:
         return expired
 
     def choose(self, find_inputs: Callable[[Any], Inputs], clock: Clock) -> Any:
-        """Return the time of the newest frame whose nowcast is to be made now; None where there is none."""
+        """Return the time of the newest frame whose nowcast comes next; None where there is none."""
         if clock.seconds < self._blocked_until:
             return None
         return next((time for time in reversed(self._times) if self._is_due(time, find_inputs, clock)), None)

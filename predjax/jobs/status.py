@@ -22,7 +22,7 @@ _ERRORS = ("feed", "frame", "output")
 
 
 class Status:
-    """What is known of a service, and the file that says it; without a path nothing is written."""
+    """The status of a service, and its file; without a path nothing is written."""
 
     def __init__(self, path: str | None, started: np.datetime64):
         self._path = pathlib.Path(path) if path else None

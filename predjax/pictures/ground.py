@@ -1,4 +1,4 @@
-"""What lies under a map: coastlines, borders, meridians and parallels, and lines that a user gives.
+"""The ground under a map: coastlines, borders, meridians and parallels, and lines that a user gives.
 
 Coastlines and borders are those of Natural Earth 4.1.0, 1:10m (public domain), thinned to about a kilometre by
 `docs/build_coastlines.py`.
