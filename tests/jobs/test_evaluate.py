@@ -128,7 +128,7 @@ def test_baselines_get_the_members_the_seed_and_the_sampling_of_the_data(sample,
     np.testing.assert_allclose(found.crps, found.mae, rtol=1e-6)
     [setting] = asked
     pixel_km = abs(float(sample.x[1] - sample.x[0])) / 1000
-    assert (setting.members, setting.seed, setting.sampling) == (3, 7, (pixel_km, 5.0))
+    assert (setting.members, setting.seed, setting.sampling) == (3, 7, (pixel_km, 5.0, ""))
 
 
 def test_the_fields_are_the_flags_and_the_keywords(sample):
