@@ -75,7 +75,7 @@ def make_filters(field: jax.Array, scales: int) -> list[jax.Array]:
 
 
 def _respond(grid: Grid, finest: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return the response of the scale on its grid, and that of `refine` from the grid to pixels: `(h, w//2+1)`."""
+    """Return two responses `(h, w//2+1)`: of the scale on its grid, and of `refine` from the grid to pixels."""
     rows, columns = np.fft.fftfreq(grid.height)[:, None], np.fft.rfftfreq(grid.width)
 
     def blur(level: float) -> np.ndarray:

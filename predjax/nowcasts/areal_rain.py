@@ -133,7 +133,7 @@ def _describe_members(key: str, members: np.ndarray, percentiles: Sequence[float
 
 
 def _describe(forecast: Forecast, frames: xr.DataArray, relation: tuple[float, float], least: float) -> dict[str, str]:
-    """Return the global attributes: those of the forecast, and how rain was found."""
+    """Return the global attributes of the forecast, with a comment on how rain was found."""
     notes = [str(forecast.attrs["comment"])] if forecast.attrs.get("comment") else []
     if frames.attrs["units"] == "dBZ":
         whose = "of the data" if "zr_a" in frames.attrs else "Marshall & Palmer"

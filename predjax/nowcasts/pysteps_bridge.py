@@ -1,4 +1,4 @@
-"""Nowcasts of predjax in the place of those of pysteps: functions with the signature of its nowcast methods.
+"""Nowcasts of predjax as pysteps calls its own: functions with the signature of its nowcast methods.
 
 pysteps (1.21) lets plugins add importers and postprocessors, but no nowcasts, so that `pysteps.nowcasts.get_method`
 cannot give these functions: they are called in the place of what it gives.

@@ -184,7 +184,7 @@ def _explain_signs(common: xr.Dataset) -> dict[str, str]:
 
 
 def _explain_rules(answers: Sequence[Answer], ensembles: Sequence[str]) -> list[str]:
-    """Say by which scores the methods were judged."""
+    """Name the scores that judge the methods."""
     judged = [answer.method for answer in answers]
     drawn, single = ([m for m in judged if (m in ensembles) == wanted] for wanted in (True, False))
     notes = []

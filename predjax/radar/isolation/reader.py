@@ -205,6 +205,9 @@ class FileReader:
             self._sent = None
         except (TimeoutError, EOFError, ValueError):
             self.close()
+        except BaseException:  # in the middle of a message
+            self.close()
+            raise
 
     def _take_message(self, end: float, file: str, most: int) -> tuple[bytearray, bytearray]:
         """Return the text and the numbers of the next message. Errors: TimeoutError, EOFError, Stopped; ValueError."""
