@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import pytest
 
+from predjax.models.catalogue import MODELS
 from predjax.models.config import ModelConfig
 from predjax.models.forecaster import make_forecaster
 from predjax.models.sampling import forecast_mask
@@ -274,9 +275,9 @@ def load_maker():
     return maker
 
 
-@pytest.mark.parametrize("name", ["predrnn", "predrnn_v2", "action_cond_predrnn", "action_cond_predrnn_v2"])
+@pytest.mark.parametrize("name", MODELS)
 def test_parameter_names_are_a_file_format(name):
     maker = load_maker()
     pinned = json.loads(maker.FILE.read_text())
-    assert maker.list_parameters(maker.CONFIGS[name]) == pinned[name], maker.__doc__
-    assert set(pinned) == set(maker.CONFIGS)
+    assert maker.list_parameters(maker.make_config(name)) == pinned[name], maker.__doc__
+    assert set(pinned) == set(MODELS)
