@@ -1,7 +1,7 @@
 """`predjax evaluate`: the skill of a model or of baselines as a table, and the frames as files."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from predjax import run_file
 from predjax.commands import one_line_errors
@@ -10,6 +10,7 @@ from predjax.jobs.options import EvaluateOptions, EvaluationFiles, RunFlags
 from predjax.messages import show_wait
 from predjax.radar.areas.config import AreaScoringOptions
 from predjax.radar.config import DataConfig
+from predjax.verification.protocols.config import ProtocolOptions
 
 if TYPE_CHECKING:
     from predjax.jobs.evaluate import Comparison
@@ -21,6 +22,7 @@ COMMAND = Command(
         Group("evaluation", EvaluateOptions),
         Group("evaluation", EvaluationFiles),
         Group("evaluation", RunFlags),
+        Group("published scores", ProtocolOptions),
         Group("areas", AreaScoringOptions),
         Group("data", DataConfig),
     ),
@@ -33,7 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     values = run_file.collect(COMMAND, arguments)
     reading = tuple(select(DataConfig, values).items())
     on_areas = AreaScoringOptions(**select(AreaScoringOptions, values))
-    options = EvaluateOptions(**select(EvaluateOptions, values), on_areas=on_areas, reading=reading)
+    protocol = ProtocolOptions(**select(ProtocolOptions, values))
+    nested: dict[str, Any] = {"on_areas": on_areas, "on_protocol": protocol, "reading": reading}
+    options = EvaluateOptions(**select(EvaluateOptions, values), **nested)
     files = EvaluationFiles(**select(EvaluationFiles, values))
     with show_wait("starting"):
         from predjax.jobs import session

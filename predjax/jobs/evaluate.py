@@ -17,6 +17,7 @@ from predjax.jobs.cases import USUAL_INPUT, CaseRequest, choose_cases, load
 from predjax.jobs.cluster import map_parts
 from predjax.jobs.data import read_sources
 from predjax.jobs.options import EvaluateOptions, EvaluationFiles, read_keywords
+from predjax.jobs.published import add_protocol
 from predjax.messages import one_line_messages, show_wait, suggest
 from predjax.nowcasts.baselines import Setting, choose_baselines, make_baselines
 from predjax.nowcasts.model import TrainedModel, make_nowcast
@@ -30,6 +31,7 @@ from predjax.radar.remarks import list_changes
 from predjax.radar.windows.batches import Batch
 from predjax.radar.windows.provenance import find_other_sampling
 from predjax.verification.cases import Cases, Method, add_scoring, forecast_by, split
+from predjax.verification.protocols.config import ProtocolOptions
 from predjax.verification.skill import FILE_ATTRS
 from predjax.verification.totals import Totals, Verification, measure_cases
 from predjax.verification.verify import verify
@@ -65,8 +67,9 @@ def evaluate(checkpoint: Any, data: Any = None, **options: Any) -> xr.Dataset:
       data: what `predjax.read_movies` reads: files, folders and globs, datasets of xarray, Movies, or an array with its
         `layout`; None for the data that the run held out.
       options: fields of `jobs.options.EvaluateOptions`, such as `baselines` and `thresholds`, of
-        `radar.areas.config.AreaScoringOptions`, such as `areas`, and of `DataConfig`, such as `crop`, `units` and
-        `window_stride`, where data are not read as in training.
+        `radar.areas.config.AreaScoringOptions`, such as `areas`, of `ProtocolOptions` (whose scores `jobs.evaluate.run`
+        returns), and of `DataConfig`, such as `crop`, `units` and `window_stride`, where data are not read as in
+        training.
 
     Returns:
       A Dataset of scores by `method` and `lead_time`, with intervals of the differences to the reference. Its attribute
@@ -75,10 +78,11 @@ def evaluate(checkpoint: Any, data: Any = None, **options: Any) -> xr.Dataset:
     Raises:
       ValueError, OSError: one line: an option that is not possible, data that do not fit the model or cannot be read.
     """
-    classes = EvaluateOptions, AreaScoringOptions, DataConfig
-    own, areas, reading = read_keywords("evaluate", classes, options)
+    classes = EvaluateOptions, AreaScoringOptions, ProtocolOptions, DataConfig
+    own, areas, protocol, reading = read_keywords("evaluate", classes, options)
     on_areas = AreaScoringOptions(**areas)
-    chosen = EvaluateOptions(checkpoint, data, **own, on_areas=on_areas, reading=tuple(reading.items()))
+    nested: dict[str, Any] = {"on_areas": on_areas, "on_protocol": ProtocolOptions(**protocol)}
+    chosen = EvaluateOptions(checkpoint, data, **own, **nested, reading=tuple(reading.items()))
     evaluation = run(chosen)
     for warning in evaluation.warnings:
         LOG.warning("%s", warning)
@@ -179,7 +183,8 @@ def _refuse_existing(files: EvaluationFiles) -> None:
 
 def _add_scoring(cases: Cases, options: EvaluateOptions, model: TrainedModel | None) -> Cases:
     scaling = model.forecaster.config.scaling if model else None
-    return add_scoring(cases, options.thresholds, options.windows, scaling)
+    cases = add_scoring(cases, options.thresholds, options.windows, scaling)
+    return add_protocol(cases, options.on_protocol, scaling, options.thresholds)
 
 
 def _find_baselines(options: EvaluateOptions, cases: Cases, model: TrainedModel | None) -> dict[str, Method]:

@@ -13,7 +13,9 @@ from predjax.jobs.options import EvaluationFiles
 from predjax.messages import show_wait
 from predjax.pictures.curves import draw_skill
 from predjax.pictures.report.answer import format_answer
+from predjax.pictures.report.protocol import PublishedTable
 from predjax.pictures.report.write import Report, ReportCase, write_report
+from predjax.verification.protocols.table import format_scores, tabulate
 from predjax.verification.shown import choose_shown
 from predjax.verification.skill import write_skill
 from predjax.verification.table import format_table
@@ -42,13 +44,14 @@ def write_files(evaluation: Evaluation, files: EvaluationFiles) -> Iterator[str]
 def write_scores(verification: Verification, folder: str | pathlib.Path | None = None, overwrite: bool = False) -> str:
     """Return the scores of a verification as text; with a folder, write skill.nc, skill.json and skill.png there.
 
-    The text is the table, then the answer to "may I use it?" where there is one.
+    The text is the table, then the scores of a protocol and the answer to "may I use it?" where there are some.
     """
     if folder:
-        write_skill(folder, verification.common, overwrite, whole=verification.whole)
+        write_skill(folder, verification.common, overwrite, whole=verification.whole, protocol=verification.protocol)
         draw_skill(pathlib.Path(folder) / "skill.png", verification.common, overwrite=overwrite)
     table = format_table(verification.common, reference=verification.common.attrs.get("reference", ""))
-    return "\n".join([table, *format_answer(verification.common)])
+    published = [] if verification.protocol is None else [format_scores(verification.protocol)]
+    return "\n".join([table, *published, *format_answer(verification.common)])
 
 
 def write_page(path: pathlib.Path, evaluation: Evaluation, overwrite: bool) -> None:
@@ -69,7 +72,9 @@ def write_page(path: pathlib.Path, evaluation: Evaluation, overwrite: bool) -> N
     facts = _describe_origin(evaluation) | {name: str(common.attrs[name]) for name in DESCRIBED if name in common.attrs}
     facts |= {"units": cases.units, "events": str(common.attrs["event_rule"])}
     title = f"Skill of {', '.join(methods)}"
-    page = Report(title, facts, evaluation.warnings, common, verification.whole, chosen)
+    published = verification.protocol
+    protocol = None if published is None else PublishedTable(*tabulate(published))
+    page = Report(title, facts, evaluation.warnings, common, verification.whole, chosen, protocol)
     with show_wait("drawing the report"):
         write_report(path, page, overwrite=overwrite)
 

@@ -14,6 +14,7 @@ from predjax.nowcasts.baselines import BASELINES, check_baselines, list_usual
 from predjax.nowcasts.config import EnsembleOptions
 from predjax.radar.areas.config import AreaOptions, AreaScoringOptions
 from predjax.radar.config import Trust
+from predjax.verification.protocols.config import ProtocolOptions
 
 Reading = tuple[tuple[str, Any], ...]  # the fields of `DataConfig` that were given, with their values
 FORMATS = ("cf", "pysteps")
@@ -90,6 +91,7 @@ class EvaluateOptions:
     max_cases: int = flag(0, "windows to verify, evenly spread; 0 takes all", metavar="N")
     dask_scheduler: str | None = flag(None, SCHEDULER, metavar="ADDRESS", place=True, typed=True)
     on_areas: AreaScoringOptions = dataclasses.field(default_factory=AreaScoringOptions)
+    on_protocol: ProtocolOptions = dataclasses.field(default_factory=ProtocolOptions)
     reading: Reading = ()
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ from predjax.radar.windows.batches import Batch
 from predjax.radar.windows.index import Window
 from predjax.units import RANGES, find_ranges
 from predjax.verification.fields import Scoring
+from predjax.verification.protocols.catalogue import Published
 
 THRESHOLDS = {"mm/h": (0.1, 1.0, 5.0), "dBZ": (10.0, 20.0, 35.0)}
 REFERENCES = ("extrapolation", "persistence", "linear")
@@ -32,6 +33,7 @@ class Cases(NamedTuple):
     floor: float | None = None  # smaller values of forecasts and observation count as the floor (no echo in dBZ)
     scoring: Scoring = Scoring()  # see `add_scoring`
     areas: Sequence[Any] = ()  # for each source an `areas.AreaScoring`; empty without areas
+    protocol: Published | None = None  # whose scores are made as well
 
     @property
     def length(self) -> int:

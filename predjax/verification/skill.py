@@ -5,7 +5,7 @@ import math
 import os
 import pathlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -58,11 +58,17 @@ def skill_against(comparison: xr.Dataset, reference: str) -> xr.Dataset:
 
 
 def write_skill(
-    folder: str | os.PathLike, dataset: xr.Dataset, overwrite: bool = False, *, whole: xr.Dataset | None = None
+    folder: str | os.PathLike,
+    dataset: xr.Dataset,
+    overwrite: bool = False,
+    *,
+    whole: xr.Dataset | None = None,
+    protocol: xr.Dataset | None = None,
 ) -> None:
     """Write a comparison to skill.nc (all variables, units, long names) and skill.json in `folder`.
 
-    `whole`, the scores of the methods on their own pixels, becomes the group and the entry `whole_domain`.
+    `whole`, the scores of the methods on their own pixels, becomes the group and the entry `whole_domain`;
+    `protocol`, the scores of a published protocol, those of this name.
 
     The JSON file holds the attributes, the lead times and, for each method and score, the values by lead time, nested
     by threshold, window or wave number where the score has them. It is strict JSON: undefined values are null.
@@ -73,14 +79,15 @@ def write_skill(
     paths = folder / "skill.nc", folder / "skill.json"
     for path in paths:
         refuse_existing(path, overwrite)
-    values = _as_json(dataset) | ({} if whole is None else {"whole_domain": _as_json(whole)})
+    groups = {name: one for name, one in (("whole_domain", whole), ("protocol", protocol)) if one is not None}
+    values = _as_json(dataset) | {name: _as_json(one) for name, one in groups.items()}
     text = json.dumps(values, indent=1, allow_nan=False, default=lambda value: value.tolist()) + "\n"
     labelled = dataset.assign_attrs(FILE_ATTRS)
     with NETCDF_LOCK, appearing(paths[0], overwrite=overwrite) as temporary:
-        options: dict[str, Any] = {"engine": "netcdf4", "encoding": {"threshold": {"_FillValue": None}}}
-        labelled.to_netcdf(temporary, **options)
-        if whole is not None:
-            whole.to_netcdf(temporary, mode="a", group="whole_domain", **options)
+        for group, one in ((None, labelled), *groups.items()):
+            encoding = {name: {"_FillValue": None} for name in ("threshold", "level") if name in one.coords}
+            mode: Literal["a", "w"] = "a" if group else "w"
+            one.to_netcdf(temporary, mode=mode, group=group, engine="netcdf4", encoding=encoding)
     with appearing(paths[1], overwrite=overwrite) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

@@ -32,12 +32,14 @@ class Verification(NamedTuple):
     `whole`: on each method's own pixels.
     `errors`: the RMSE of the first method over all lead times, for each window in the order of the windows.
     `kept`: the forecasts of each method for a few windows, by the number of the window (`shown.ShownCases`).
+    `protocol`: the scores of a published protocol on each method's own pixels; None without one.
     """
 
     common: xr.Dataset
     whole: xr.Dataset
     errors: np.ndarray
     kept: Mapping[int, Mapping[str, np.ndarray]] = {}
+    protocol: xr.Dataset | None = None
 
 
 class Watch(NamedTuple):
@@ -57,7 +59,7 @@ SILENT = Watch()
 
 
 class Part(NamedTuple):
-    """The name of a set of statistics: domain ("common" or "whole"), method, and block of cases."""
+    """The name of a set of statistics: domain ("common", "whole" or "protocol"), method, and block of cases."""
 
     domain: str
     method: str
@@ -102,7 +104,14 @@ class Totals:
             common.assign_attrs(described | {"domain": "pixels that all methods forecast"}),
             whole.assign_attrs(described | {"domain": "pixels that the method forecasts"}),
             np.array([self.errors[number] for number in range(len(cases.windows))]),
+            protocol=self._score_protocol(cases),
         )
+
+    def _score_protocol(self, cases: Cases) -> xr.Dataset | None:
+        if cases.protocol is None:
+            return None
+        stacked = self._stack("protocol")
+        return compare({name: cases.protocol.score(sum_blocks(blocks)) for name, blocks in stacked.items()})
 
     def _stack(self, domain: str) -> dict[str, xr.Dataset]:
         """Return the statistics of each method in a domain, along the dimension `block`."""
@@ -136,6 +145,9 @@ def measure_cases(
         watch.keep(numbers, errors, forecasts)
         scoring = cases.find_scoring(cases.windows[numbers[0]].source)
         new = _measure(forecasts, observed, blocks.numbers[numbers], scoring)
+        if cases.protocol:  # blocks of cases are for intervals, which no protocol has
+            new |= {Part("protocol", name, 0): cases.protocol.measure(frames, observed, scoring)
+                    for name, frames in forecasts.items()}  # fmt: skip
         totals += Totals(new, dict(zip(numbers, errors)))
         watch.done()
     return replace(totals, unreadable=bad.count if bad else 0)

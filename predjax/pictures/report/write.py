@@ -11,6 +11,7 @@ from predjax.files import appearing, refuse_existing
 from predjax.pictures.lead_times import style_methods
 from predjax.pictures.report.answer import show_answer
 from predjax.pictures.report.page import render_page
+from predjax.pictures.report.protocol import PublishedTable, show_protocol
 from predjax.pictures.report.sections import (
     ReportCase,
     show_areas,
@@ -40,6 +41,7 @@ class Report:
         ensembles, with the intervals `<score>_low`, `_high`, `_difference`, `_difference_low`, `_difference_high` and
         `_verdict` of the bootstrap; `attrs["units"]` is the unit of the data.
       whole: the comparison on each method's own pixels; its intervals are not shown.
+      protocol: the scores of a published protocol; None without one.
     """
 
     title: str
@@ -48,6 +50,7 @@ class Report:
     common: xr.Dataset
     whole: xr.Dataset
     cases: Sequence[ReportCase]
+    protocol: PublishedTable | None = None
 
 
 def write_report(path: str | os.PathLike, report: Report, *, overwrite: bool = False) -> None:
@@ -66,6 +69,7 @@ def write_report(path: str | os.PathLike, report: Report, *, overwrite: bool = F
         show_answer(common),
         show_summary(common, report.facts),
         show_score_cards(common),
+        show_protocol(report.protocol),
         show_scores(common, styles),
         show_fss(common, styles),
         show_coverage(common, whole, styles),
