@@ -139,7 +139,7 @@ class FrameStates:
         return any(one[0] >= first and one not in frame.inputs for one in find_inputs(time))
 
     def made(self, time: Any, inputs: Inputs | None = None) -> None:
-        """Note that a nowcast is written; without inputs that an earlier process wrote it."""
+        """Note that a nowcast is written, and the frames it was made from; without them it is never made again."""
         frame = self._frames.setdefault(time, Frame())
         state = State.AGAIN if frame.state in (State.MADE, State.AGAIN) and inputs else State.MADE
         self._frames[time] = Frame(state, inputs=inputs)

@@ -4,9 +4,12 @@ import json
 import os
 import pathlib
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from predjax.files import open_own, write_text
+from predjax.jobs.frame_states import Inputs
 
 NAME = ".predjax-nowcasts.jsonl"
 
@@ -16,6 +19,7 @@ class Entry(NamedTuple):
 
     files: tuple[str, ...]
     whole: bool  # whether all of them were written; else some may be there
+    inputs: Inputs = ()  # the frames that the whole nowcast was made from
 
 
 class Journal:
@@ -39,7 +43,8 @@ class Journal:
             try:
                 found = json.loads(line)
                 names = tuple(str(name) for name in found["files"] if os.path.basename(name) == name)
-                self.entries[str(found["init"])] = Entry(names, found["whole"] is True)
+                inputs = tuple((_read_time(time), tuple(version)) for time, *version in found.get("inputs", ()))
+                self.entries[str(found["init"])] = Entry(names, found["whole"] is True, inputs)
             except (ValueError, TypeError, KeyError):  # the last line of a killed process
                 continue
 
@@ -54,9 +59,9 @@ class Journal:
         names = dict.fromkeys([*(before.files if before else ()), *files])
         self._add(init, Entry(tuple(names), whole=False))
 
-    def end(self, init: str) -> None:
-        """Note that the files of a nowcast are whole. Errors: OSError."""
-        self._add(init, self.entries[init]._replace(whole=True))
+    def end(self, init: str, inputs: Inputs = ()) -> None:
+        """Note that the files of a nowcast are whole, and the frames that it was made from. Errors: OSError."""
+        self._add(init, self.entries[init]._replace(whole=True, inputs=inputs))
 
     def forget(self, inits: Iterable[str]) -> None:
         """Leave out nowcasts whose files are removed. Errors: OSError."""
@@ -79,5 +84,11 @@ class Journal:
 
 
 def _line(init: str, entry: Entry) -> str:
+    inputs = [[str(time) if isinstance(time, np.datetime64) else int(time), *version] for time, version in entry.inputs]
     # The line break comes first: it ends what a killed process may have left.
-    return "\n" + json.dumps({"init": init, "files": entry.files, "whole": entry.whole})
+    return "\n" + json.dumps({"init": init, "files": entry.files, "whole": entry.whole, "inputs": inputs})
+
+
+def _read_time(value: str | int) -> Any:
+    """Return the time of a frame, or the number of a frame without a date."""
+    return np.datetime64(value) if isinstance(value, str) else value

@@ -142,7 +142,7 @@ class Watch:
         yield from self._give_up(self.states.see(times, self._find_first(new)))
         for init in () if self._files.overwrite else new:
             if (entry := self._journal.entries.get(_name(init))) and entry.whole:
-                self.states.made(init)
+                self.states.made(init, entry.inputs)
         yield from self._give_up(self.states.expire(read_clock()))
 
     def _find_first(self, times: list) -> Any:
@@ -183,7 +183,8 @@ class Watch:
         try:
             begin = functools.partial(self._journal.begin, name)
             outcome = write_nowcast(self._forecasting, init, path, files, begin)
-            self._journal.end(name)
+            used = self._find_used(init, inputs)
+            self._journal.end(name, used)
         except FileExistsError as error:
             self.states.made(init)
             yield Outcome(one_line(str(error)), "there already")
@@ -199,7 +200,6 @@ class Watch:
                 details = {"init_time": show_time(init), "kind": kind, "reason": reason}
                 yield Outcome(f"no nowcast from {show_time(init)}: {reason}", "failed", details)
         else:
-            used = self._find_used(init, inputs)
             self.states.made(init, used)
             latency = self._find_latency(used)
             details = {**outcome.details, "latency_seconds": latency}

@@ -2,6 +2,7 @@
 
 import os
 
+import numpy as np
 import pytest
 
 from predjax.jobs.journal import NAME, Entry, Journal
@@ -11,7 +12,9 @@ def test_what_was_written_is_known_again(tmp_path):
     journal = Journal(tmp_path)
     journal.begin("a", ["a_05.nc", "a.nc"])
     assert Journal(tmp_path).entries == {"a": Entry(("a_05.nc", "a.nc"), whole=False)}
-    journal.end("a")
+    inputs = ((np.datetime64("2026-06-01T12:00", "ns"), ("feed/1.nc", 1_700_000_000_000_000_001, 9)), (7, ("2.nc",)))
+    journal.end("a", inputs)
+    assert Journal(tmp_path).entries == {"a": Entry(("a_05.nc", "a.nc"), True, inputs)}
     journal.begin("b", ["b.nc"])
     journal.begin("a", ["a.nc", "a.png"])  # made again
     assert Journal(tmp_path).entries == journal.entries
@@ -26,7 +29,8 @@ def test_lines_that_are_cut_or_foreign_are_left_out(tmp_path):
     journal = Journal(tmp_path)
     journal.begin("a", ["a.nc"])
     whole = (tmp_path / NAME).read_bytes()
-    for damage in (b'\n{"init": "b", "fil', b"\n[1]", b'\n{"init": 1}', b"\n\xff\xfe", b"\n" * 9):
+    undated = b'\n{"init": "b", "files": [], "whole": true, "inputs": [["x"]]}'
+    for damage in (b'\n{"init": "b", "fil', b"\n[1]", b'\n{"init": 1}', undated, b"\n\xff\xfe", b"\n" * 9):
         (tmp_path / NAME).write_bytes(whole + damage)
         journal = Journal(tmp_path)
         journal.begin("c", ["c.nc"])

@@ -191,6 +191,21 @@ def test_late_frames_are_made_up_for_and_revised(tmp_path):
     assert minutes == [25, 40, 35, 30, 25, 20]  # once more from 25, whose frame before it was made up
 
 
+def test_frames_that_came_late_are_known_after_a_restart(tmp_path):
+    feed, output = tmp_path / "feed", tmp_path / "nowcasts"
+    feed.mkdir()
+    for number in (0, 1, 2, 4):
+        write_frame(feed / f"{number}.nc", number)
+    for late, expected in (((), "00:20"), ((3, 5), "00:25 00:20")):
+        for number in late:
+            write_frame(feed / f"{number}.nc", number)
+        looks = iter(range(20))
+        found = watch_persistence(feed, output, lambda looks=looks: next(looks, None) is None, revise=True)
+        texts = [outcome.text for outcome in found]
+        assert re.findall(r"after 2026-06-01T(\d\d:\d\d)", " ".join(texts)) == expected.split()
+        assert ["interpolated" in text for text in texts] == [not late] * len(texts)
+
+
 def test_a_full_disk_is_named_and_waited_for(monkeypatch, tmp_path):
     """The netCDF library reports it as missing permission; where there is room again the nowcast is made."""
     feed, output = tmp_path / "feed", tmp_path / "nowcasts"
