@@ -1,4 +1,4 @@
-"""A map of one frame, with its own coordinates along the axes."""
+"""A map of one frame, with coastlines, and with its own coordinates along the axes."""
 
 import os
 import pathlib
@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from predjax.files import refuse_existing
 from predjax.pictures.colours import choose_scale
 from predjax.pictures.figures import new_figure, save_png
+from predjax.pictures.ground import draw_ground, find_ground
 from predjax.pictures.panels import (
     FAINT,
     INK,
@@ -32,7 +33,8 @@ LEFT, TOP, BOTTOM = 0.75, 0.35, 0.45  # inches around the map, for its numbers a
 def draw_map(path: str | os.PathLike, frame: xr.DataArray, title: str, *, overwrite: bool = False) -> None:
     """Draw a frame `(y, x)` with its coordinates (PNG): north is up where they have a unit, else row 0 is.
 
-    Coordinates in m are shown in km; rows and columns are numbered where there are no coordinates with a unit.
+    Coordinates in m are shown in km; rows and columns are numbered where there are no coordinates with a unit. Coasts
+    and borders are drawn where the frame has a projection or is of longitudes and latitudes.
 
     Errors: FileExistsError, `path` exists and `overwrite` is False.
     """
@@ -53,6 +55,8 @@ def draw_map(path: str | os.PathLike, frame: xr.DataArray, title: str, *, overwr
     west, east = sorted(ends["x"])
     below, above = sorted(ends["y"], reverse=units == "1")  # rows are counted from the top
     image.set_extent((west, east, below, above))
+    if ground := find_ground(frame.to_dataset(name="frame")):
+        draw_ground(axes, ground._replace(graticule=()))
     names = {"1": ("column", "row")}.get(units, tuple(f"{one} ({'km' if factor else units})" for one in "xy"))
     style: dict[str, Any] = {"fontsize": 7.5, "color": INK}
     axes.set_xlabel(names[0], **style)

@@ -36,6 +36,14 @@ def test_the_frame_lies_where_its_coordinates_say(y, units, extent, labels, top,
     assert (lowest, highest) == pytest.approx(extent[2:])
 
 
+def test_coasts_are_drawn_where_the_frame_lies(tmp_path, monkeypatch):
+    kept = []
+    monkeypatch.setattr(pictures, "save_png", lambda figure, path, overwrite: kept.append(figure))
+    for units in ("degrees", "1"):  # around Sicily, and nowhere
+        draw(tmp_path / "a.png", np.zeros((3, 4)), [38.5, 37.5, 36.5], [12, 13.5, 15, 16.5], units)
+    assert [len(figure.axes[0].collections) for figure in kept] == [1, 0]
+
+
 def test_it_is_written_once(tmp_path):
     draw(tmp_path / "a.png", np.full((3, 4), np.nan), [0, 1, 2], np.arange(4), "degrees")
     with Image.open(tmp_path / "a.png") as image:
