@@ -95,7 +95,7 @@ def lower_step(case: Case, execution: Execution) -> Any:
     params = jax.eval_shape(forecaster.init, jax.random.key(0), frames, forcings)
     state = jax.eval_shape(lambda params: init_state(params, optimizer, 0), params)
     sampling = case.sampling.resolve(10**6)
-    update = make_update(forecaster, optimizer, sampling, case.training.reverse_input, case.training.augment)
+    update = make_update(forecaster, optimizer, sampling, case.training)
     mesh = Mesh(np.array([make_device()]), (parallel.AXIS,))
 
     def place(tree: Any, spec: PartitionSpec, lead: tuple[int, ...] = ()) -> Any:

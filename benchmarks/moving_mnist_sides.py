@@ -97,7 +97,7 @@ class PredjaxSide:
         self.optimizer = make_optimizer(settings.training)
         self.devices = parallel.choose_devices(1)
         forecaster = make_forecaster(self.config)
-        update = make_update(forecaster, self.optimizer, settings.sampling, settings.reverse_input)
+        update = make_update(forecaster, self.optimizer, settings.sampling, settings.training)
         self.update = parallel.parallelise(update, self.devices)
         self.predict = jax.jit(forecaster.predict, static_argnums=3)
 

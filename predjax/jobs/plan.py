@@ -26,6 +26,7 @@ from predjax.models.config import ModelConfig, SamplingConfig, list_models
 from predjax.radar.config import DataConfig
 from predjax.radar.formats.objects import keep
 from predjax.training.config import TrainConfig
+from predjax.training.schedules import make_schedule
 
 LOG = logging.getLogger("predjax")
 
@@ -59,6 +60,8 @@ def plan_training(request: TrainRequest) -> TrainingPlan:
     origin = find_origin(options, given.model, folder)
     before = origin.record or {}
     training = _combine(TrainConfig, given.training, before.get("training"), origin).resolve()
+    if request.optimizer is None:
+        make_schedule(training)  # its errors
     read_before = before.get("data", {})
     data_config = _combine(DataConfig, given.data, read_before.get("config"), origin)
     train_data, valid_data = (

@@ -180,7 +180,7 @@ def _make_run(plan: TrainingPlan, request: TrainRequest) -> Run:
     length, size = model.total_length, training.batch_size
     devices = parallel.choose_devices(training.n_gpu)
     index = WindowIndex(data.sources, data.split.train, length, plan.data_config)
-    batches = BatchSource(index, size, training.seed)
+    batches = BatchSource(index, training.update_size, training.seed)
     windows = find_cases(data.sources, data.split.valid, length, plan.data_config)
     windows = spread(windows, training.max_valid_cases)
     size = min(size, -(-max(1, len(windows)) // len(devices)) * len(devices))
@@ -208,7 +208,8 @@ def _describe(run: Run, plan: TrainingPlan, cost: loop.Estimate, first: int) -> 
         **(
             {"motion": "frames move with the observed rain (--coordinates fixed: they do not)"} if config.moving else {}
         ),
-        "device": f"{parallel.describe(run.devices)}, batch {run.config.batch_size}, about "
+        "device": f"{parallel.describe(run.devices)}, batch {run.config.batch_size}"
+        f"{f' x {run.config.accumulate}' if run.config.accumulate > 1 else ''}, about "
         f"{cost.bytes / 2**20:,.0f} MB a device",
         "time": f"{cost.iteration_seconds:.2f} s an iteration, {left} iterations: about {duration} (compiled in "
         f"{cost.compile_seconds:.0f} s)",

@@ -92,9 +92,9 @@ class Given(NamedTuple):
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Given":
         """Group values by their configuration."""
+        options = {name: order_options(values[name], name) for name in ("cell_options", "lr_options") if name in values}
+        values = {**values, **options}
         model = select(ModelConfig, values)
-        if "cell_options" in model:
-            model["cell_options"] = order_options(model["cell_options"])
         return cls(model, *(select(config, values) for config in CONFIGURATIONS[1:]))
 
 

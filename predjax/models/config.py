@@ -284,14 +284,14 @@ def with_usual_for_rain(values: dict) -> dict:
     return {"scales": 6 if values["residual"] else 0, "matching": 1.0 if matched else 0.0, **values}
 
 
-def order_options(options: str | dict) -> str:
+def order_options(options: str | dict, name: str = "cell_options", example: str = '{"forget_bias": 1}') -> str:
     """Return options, or their JSON, as JSON that is the same for the same options; empty for none."""
     try:
         values = options if isinstance(options, dict) else json.loads(options or "{}")
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"cell_options {options!r} is not JSON: {error}") from None
+        raise ValueError(f"{name} {options!r} is not JSON: {error}") from None
     if not isinstance(values, dict):
-        raise ValueError(f'cell_options must be an object such as {{"forget_bias": 1}}, got {options}')
+        raise ValueError(f"{name} must be an object such as {example}, got {options}")
     return json.dumps(values, sort_keys=True) if values else ""
 
 

@@ -18,6 +18,7 @@ from predjax.models.inputs import Window
 from predjax.models.losses import choose_error, global_mean
 from predjax.models.patches import from_patches, patch_grid
 from predjax.models.sampling import forecast_mask
+from predjax.models.shares import WHOLE, Share
 from predjax.models.stacks import check_options
 from predjax.models.unroll import Unrolled, make_unroll
 
@@ -31,10 +32,10 @@ class Forecaster(NamedTuple):
     rollout(params, rng, frames (B,T,H,W,C), use_truth (B,T-1) bool or None, forcings=None) -> (B,T-1,H,W,C)
       Prediction t is of frame t + 1; it is NaN where the last true frame that went in is NaN. Without use_truth every
       input is true, and a model that is linear in time computes all steps at once.
-    loss(params, rng, frames, use_truth, forcings=None, axis_name=None) -> (scalar, metrics)
+    loss(params, rng, frames, use_truth, forcings=None, share=WHOLE) -> (scalar, metrics)
       The mean squared error (or `config.loss`) of the T - 1 scaled predictions over all pixels with coverage, plus the
-      stack's penalty. Under a mapped axis each replica returns its share, and the shares add up to the loss of the
-      whole batch. The loss "crps" draws `config.loss_members` members; without rng one, whose score is its error.
+      stack's penalty. Of a `Share` of a batch it returns the share, and the shares add up to the loss of the whole
+      batch. The loss "crps" draws `config.loss_members` members; without rng one, whose score is its error.
     predict(params, rng, observed (B,T_in,H,W,C), num_steps, forcings=None) -> (B,num_steps,H,W,C)
       With rng a random forecast where `config.draws`, else the forecast without noise.
 
@@ -100,9 +101,9 @@ def make_forecaster(
         return jnp.where(crop(out.covered, scaled), predicted, jnp.nan)
 
     def loss(
-        params: dict, rng: Any, frames: Any, use_truth: Any, forcings: Any = None, axis_name: str | None = None
+        params: dict, rng: Any, frames: Any, use_truth: Any, forcings: Any = None, share: Share = WHOLE
     ) -> tuple[jax.Array, dict]:
-        offset = 0 if axis_name is None else jax.lax.axis_index(axis_name) * len(frames)
+        offset = share.find_first(len(frames))
 
         def run(rng: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
             key = None if rng is None else BatchKey(rng, offset)
@@ -116,12 +117,14 @@ def make_forecaster(
             penalty = penalty.mean()
         else:
             scaled, predicted, penalty = run(rng)
-        observed = scaled if config.sequence else scaled[:, 1:]
-        total, count = error(predicted, observed)
-        mean = global_mean(total, count, axis_name)
+        first = 0 if config.sequence else 1
+        total, count = error(predicted, scaled[:, first:])
+        if share.whole is not None:  # the count of the whole batch: its total is not computed
+            whole = config.scaling.scale(share.whole[:, first:])
+            count = error(whole[None] if drawn else whole, whole)[1]
+        mean = global_mean(total, count, share.axis_name)
         mean = mean.sum() if drawn else mean
-        replicas = 1 if axis_name is None else jax.lax.axis_size(axis_name)
-        penalty /= replicas
+        penalty /= share.count
         return mean + penalty, {name: mean, "penalty": penalty}
 
     def predict(params: dict, rng: Any, observed: Any, num_steps: int, forcings: Any = None) -> jax.Array:

@@ -20,6 +20,7 @@ from predjax.cells.tidhy_inference import (
 )
 from predjax.models.config import ModelConfig
 from predjax.models.forecaster import Forecaster
+from predjax.models.shares import WHOLE, Share
 
 
 class Latents(NamedTuple):
@@ -139,13 +140,12 @@ def make_objectives(config: ModelConfig) -> Callable:
     shared = _Shared(config)
 
     def objectives(
-        params: dict, rng: Any, frames: Any, use_truth: Any, forcings: Any = None, axis_name: str | None = None
+        params: dict, rng: Any, frames: Any, use_truth: Any, forcings: Any = None, share: Share = WHOLE
     ) -> tuple[jax.Array, tuple[jax.Array, dict]]:
         networks, x = shared.networks(params), shared.read(frames)
         codes = infer_series(networks, shared.options, x, shared.start(x)).codes
-        replicas = 1 if axis_name is None else jax.lax.axis_size(axis_name)
         value, terms = training_loss(networks, shared.options, x, codes)
-        size = x.shape[1] * x.shape[2] * replicas
+        size = x.shape[1] * x.shape[2] * share.count
         inferred, predicted = terms.inferred.mean() / size, terms.predicted.mean() / size
         losses = jnp.stack([inferred, predicted, value / size - inferred - predicted])
         temporal = shared.options.temp_weight * terms.temporal.mean() / size

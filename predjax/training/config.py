@@ -4,8 +4,10 @@ import dataclasses
 
 from predjax.flags import flag
 from predjax.kernels.execution import CONVOLUTIONS, PRECISIONS, REMATS, Execution
+from predjax.models.config import order_options
 
-LR_SCHEDULES = ("cosine", "constant", "milestones")
+LR_SCHEDULES = "cosine constant milestones onecycle linear_onecycle linear polynomial exponential".split()
+WITH_OPTIONS = [name for name in LR_SCHEDULES if name not in ("constant", "milestones")]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -13,19 +15,35 @@ class TrainConfig:
     """The configuration of training; a value of None follows from max_iterations."""
 
     max_iterations: int = flag(500, "updates to make (with reverse_input, pairs of updates)", metavar="N")
-    batch_size: int = flag(4, "windows of an update, over all devices", metavar="B")
+    batch_size: int = flag(4, "windows of an update (of a part of it with accumulate), over all devices", metavar="B")
+    accumulate: int = flag(1, "batches of an update: with the memory of one, the update of one as large", metavar="N")
     lr: float = flag(3e-3, "(peak) learning rate", metavar="RATE")
     optimizer: str = flag("adam", "of the gradients", choices=("adam", "adamw"))
     weight_decay: float = flag(
         0.01, "fraction of the parameters that adamw takes off, times the learning rate", metavar="W"
     )
-    lr_schedule: str = flag("cosine", "cosine decay to 0, constant, or drops at milestones", choices=LR_SCHEDULES)
+    lr_schedule: str = flag(
+        "cosine", "of the learning rate, see docs/training.md", choices=LR_SCHEDULES, aliases=["schedule"]
+    )
+    lr_options: str = flag(
+        "",
+        "keywords of the schedule in optax, such as pct_start (default: its own)",
+        metavar="JSON",
+        kind="json",
+    )
     lr_milestones: tuple[int, ...] = flag(
         (), "iterations after which the rate drops (default: none)", metavar="N,N,..."
     )
     lr_drop: float = flag(0.1, "what the rate is multiplied by at each milestone", metavar="F")
     warmup_iterations: int | None = flag(
-        None, "of linear warm-up of the learning rate (default: 1/20 of max_iterations)", metavar="ITERATIONS"
+        None,
+        "of linear warm-up of the learning rate (default: 1/20 of max_iterations, 0 for onecycle)",
+        metavar="ITERATIONS",
+    )
+    ema: float = flag(
+        0.0,
+        "decay of a moving average of the weights, which is what forecasts; 0: none",
+        metavar="DECAY",
     )
     clip_norm: float = flag(1.0, "largest global norm of the gradients; 0 does not clip", metavar="NORM")
     grad_norm: float = flag(
@@ -66,6 +84,7 @@ class TrainConfig:
         for name in (
             "max_iterations",
             "batch_size",
+            "accumulate",
             "lr",
             "max_valid_cases",
             "keep_checkpoints",
@@ -76,6 +95,13 @@ class TrainConfig:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
         if self.lr_schedule not in LR_SCHEDULES:
             raise ValueError(f"lr_schedule {self.lr_schedule!r} is not one of {', '.join(LR_SCHEDULES)}")
+        object.__setattr__(self, "lr_options", order_options(self.lr_options, "lr_options", '{"end_value": 1e-6}'))
+        if self.lr_options and self.lr_schedule not in WITH_OPTIONS:
+            raise ValueError(f"lr_options belong to lr_schedule {', '.join(WITH_OPTIONS)}, not to {self.lr_schedule}")
+        if self.warmup_iterations and self.lr_schedule.endswith("onecycle"):
+            raise ValueError(f"lr_schedule {self.lr_schedule} has its own warm-up (pct_start in lr_options)")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema must be from 0 to below 1, got {self.ema:g}")
         if bool(self.lr_milestones) != (self.lr_schedule == "milestones"):
             raise ValueError("lr_milestones belong to lr_schedule milestones, and it needs some")
         if any(a >= b for a, b in zip((0, *self.lr_milestones), self.lr_milestones)):
@@ -102,6 +128,11 @@ class TrainConfig:
             raise ValueError(f"seed must be below 2^31, got {self.seed}")
 
     @property
+    def update_size(self) -> int:
+        """The windows of an update, over all devices."""
+        return self.batch_size * self.accumulate
+
+    @property
     def execution(self) -> Execution:
         """The options of the computation: remat, precision and convolution."""
         return Execution(self.remat, self.precision, self.convolution)
@@ -112,7 +143,7 @@ class TrainConfig:
         def given(value: int | None, part: int) -> int:
             return max(1, self.max_iterations // part) if value is None else value
 
-        warmup = self.warmup_iterations
+        warmup = 0 if self.lr_schedule.endswith("onecycle") else self.warmup_iterations
 
         return dataclasses.replace(
             self,

@@ -146,7 +146,7 @@ def _save_before(error: Exception, run: Run, state: TrainState, progress: Progre
 
 def _check(run: Run, state: TrainState, progress: Progress, step: int, log: Log | None) -> tuple[Progress, str]:
     """Validate, and save the best checkpoint; return the new progress and a line of text. Only the chief has a log."""
-    loss = run.validate(state.params)
+    loss = run.validate(state.best_params)
     best = loss < progress.best_loss  # a NaN is never best
     if log:
         log.add(iteration=step, valid_loss=loss)

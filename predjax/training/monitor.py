@@ -56,7 +56,7 @@ class Monitor:
     def __init__(self, run: Run, log: Log | None, bar: Any, iteration: int) -> None:
         self.stop = 0  # the signal that came to any process before the update whose metrics were read last; 0: none
         self._run, self._log, self._bar = run, log, bar
-        self._frames = run.config.batch_size * run.forecaster.config.total_length
+        self._frames = run.config.update_size * run.forecaster.config.total_length
         self._bad = 0
         self._pending: tuple | None = None
         self._begin, self._counted, self._waited = time.perf_counter(), iteration, 0.0

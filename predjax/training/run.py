@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -21,6 +22,8 @@ from predjax.training.config import TrainConfig
 from predjax.training.seeds import init_states, make_keys, measure_seeds, over_seeds
 from predjax.training.step import TrainState, init_state, make_optimizer, make_update
 from predjax.training.validation import make_validation, validate
+
+NOT_AVERAGED = "not_averaged"  # the parameters that are updated, in a checkpoint whose "params" are their averages
 
 
 class Progress(NamedTuple):
@@ -53,7 +56,7 @@ class Run:
         if self.forecaster.config.moving:
             self.valid_batches = [self.move(batch) for batch in self.valid_batches]
         self.optimizer = make_optimizer(config, self.optimizer)
-        update = make_update(self.forecaster, self.optimizer, self.sampling, config.reverse_input, config.augment)
+        update = make_update(self.forecaster, self.optimizer, self.sampling, config)
         measure = make_validation(self.forecaster, self.error)
         if config.num_seeds > 1:
             update, measure = over_seeds(update), measure_seeds(measure)
@@ -117,8 +120,10 @@ class Run:
     def _init_state(self, params: Any) -> TrainState:
         seed, count = self.config.seed, self.config.num_seeds
         if count > 1:
-            return init_states(params, self.optimizer, seed, count)
-        return init_state(params, self.optimizer, seed)
+            state = init_states(params, self.optimizer, seed, count)
+        else:
+            state = init_state(params, self.optimizer, seed)
+        return state._replace(average=jax.tree.map(jnp.copy, params)) if self.config.ema else state
 
     def _init_params(self) -> Any:
         batch, seed, count = self.batches.batch(0), self.config.seed, self.config.num_seeds
@@ -132,15 +137,23 @@ class Run:
         """Return the state of a checkpoint. Errors: ValueError naming `path` where it does not fit this run's model."""
         like = jax.eval_shape(lambda: self._init_state(self._init_params()))
         try:
-            params = checkpoint.unflatten(arrays, "params", like.params)
+            params, average = checkpoint.unflatten(arrays, "params", like.params), None
+            if self.config.ema:
+                params, average = checkpoint.unflatten(arrays, NOT_AVERAGED, like.params), params
             opt_state = checkpoint.unflatten(arrays, "opt_state", like.opt_state)
             step = checkpoint.unflatten(arrays, "step", like.step)
         except ValueError as error:
             raise ValueError(f"{path} does not fit this model and optimizer: {error}") from error
         seed, count = self.config.seed, self.config.num_seeds
-        return TrainState(params, opt_state, step, make_keys(seed, count) if count > 1 else jax.random.key(seed))
+        rng = make_keys(seed, count) if count > 1 else jax.random.key(seed)
+        return TrainState(params, opt_state, step, rng, average)
 
     def save(self, state: TrainState, progress: Progress, path: pathlib.Path) -> None:
-        """Write a checkpoint with everything that resuming and forecasting need."""
-        tree = {"params": state.params, "opt_state": state.opt_state, "step": state.step}
+        """Write a checkpoint with everything that resuming and forecasting need.
+
+        Its "params" are those to forecast with.
+        """
+        tree = {"params": state.best_params, "opt_state": state.opt_state, "step": state.step}
+        if state.average is not None:
+            tree[NOT_AVERAGED] = state.params
         checkpoint.save(path, tree, {**self.record, "iteration": int(state.step), "progress": progress._asdict()})

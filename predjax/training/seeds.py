@@ -9,7 +9,7 @@ import optax
 
 from predjax.training.step import TrainState, init_state
 
-AXES = TrainState(0, 0, None, 0)  # type: ignore[arg-type]  # axes; all networks share the count of iterations
+AXES = TrainState(0, 0, None, 0, 0)  # type: ignore[arg-type]  # axes; all networks share the count of iterations
 
 
 def make_keys(seed: int, count: int) -> jax.Array:

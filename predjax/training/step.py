@@ -12,9 +12,11 @@ from jax.flatten_util import ravel_pytree
 from predjax.models.abilities import make_constraint, make_objectives
 from predjax.models.forecaster import Forecaster
 from predjax.models.sampling import SamplingConfig, truth_mask
+from predjax.models.shares import Share
 from predjax.radar.windows.codes import decode
-from predjax.training.balance import BalanceState, balance
+from predjax.training.balance import balance
 from predjax.training.config import TrainConfig
+from predjax.training.schedules import Schedule, make_schedule
 
 
 class TrainState(NamedTuple):
@@ -24,6 +26,12 @@ class TrainState(NamedTuple):
     opt_state: tuple
     step: jax.Array  # iterations done, int32
     rng: jax.Array  # the run's key, never changed: draws fold in the iteration
+    average: Any = None  # the exponential moving average of the parameters, if there is one
+
+    @property
+    def best_params(self) -> dict:
+        """The parameters to validate and to forecast with: the averages, else the parameters themselves."""
+        return self.params if self.average is None else self.average
 
 
 def scale_by_adam(b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> optax.GradientTransformation:
@@ -46,39 +54,36 @@ def scale_by_adam(b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> opta
 
 
 AUGMENTATION = 2**31 - 1  # folded into its key, which so differs from the keys of samples, numbered from 0
+DEFAULTS = TrainConfig()
 TASKS = 3  # of tidhy, see `models.abilities.make_objectives`
 
 
 def make_optimizer(
-    config: TrainConfig, own: optax.GradientTransformation | None = None
+    config: TrainConfig, own: optax.GradientTransformation | None = None, schedule: Schedule | None = None
 ) -> optax.GradientTransformation:
-    """Return Adam or AdamW with warm-up, decay and clipping as configured, or `own` in their place.
+    """Return Adam or AdamW with the learning rate and clipping as configured, or `own` in their place.
 
-    With `grad_norm` the optimizer takes the gradients of each loss, see `balance`.
+    `schedule` is the learning rate by iterations, in the place of the configured one. With `grad_norm` the optimizer
+    takes the gradients of each loss, see `balance`. Errors: see `make_schedule`.
     """
-    optimizer = own or _make_adam(config.resolve())
+    optimizer = own or _make_adam(config, schedule or make_schedule(config))
     return balance(optimizer, TASKS, config.grad_norm, config.grad_norm_rate) if config.grad_norm else optimizer
 
 
-def _make_adam(config: TrainConfig) -> optax.GradientTransformation:
-    updates = 2 if config.reverse_input else 1  # of an iteration
-    assert config.warmup_iterations is not None, "resolved"
-    warmup, total = config.warmup_iterations * updates, config.max_iterations * updates
-    if config.lr_schedule == "cosine":
-        start = 0.0 if warmup else config.lr
-        rate: Any = optax.warmup_cosine_decay_schedule(start, config.lr, warmup, max(total, warmup + 1))
-    else:
-        rate = optax.linear_schedule(0.0, config.lr, warmup) if warmup else config.lr
-    if config.lr_milestones:
-        drops = optax.piecewise_constant_schedule(1.0, {n * updates: config.lr_drop for n in config.lr_milestones})
-        before = rate if warmup else optax.constant_schedule(rate)
-        rate = lambda count: before(count) * drops(count)  # noqa: E731
-    parts = [scale_by_adam(), optax.scale_by_learning_rate(rate)]
+def _make_adam(config: TrainConfig, rate: Schedule | float) -> optax.GradientTransformation:
+    if config.reverse_input and callable(rate):
+        rate = _halve(rate)
+    parts: list[optax.GradientTransformation] = [scale_by_adam(), optax.scale_by_learning_rate(rate)]
     if config.optimizer == "adamw":
         parts.insert(1, optax.add_decayed_weights(config.weight_decay))
     if config.clip_norm:
         parts.insert(0, optax.clip_by_global_norm(config.clip_norm))
     return optax.chain(*parts)
+
+
+def _halve(schedule: Schedule) -> Schedule:
+    """Return a schedule by updates, two of which are an iteration."""
+    return lambda updates: schedule(updates / 2)
 
 
 def init_state(params: Any, optimizer: optax.GradientTransformation, seed: int) -> TrainState:
@@ -133,41 +138,62 @@ def make_update(
     forecaster: Forecaster,
     optimizer: optax.GradientTransformation,
     sampling: SamplingConfig,
-    reverse_input: bool = False,
-    augmented: bool = False,
+    config: TrainConfig = DEFAULTS,
 ) -> Callable:
     """Return the update `(state, frames (B,T,H,W,C), forcings or None, axis_name=None) -> (state, metrics)`.
 
     Frames may be `CodedFrames`: they become values here, on the device. The draws of sample b depend on the run's key,
     the iteration and the place of b in the global batch only. An update whose loss or gradient is not finite is left
-    out and counted in `metrics["bad"]`. With `reverse_input` a second update on the windows backwards in time follows,
-    with the same draws; the metrics are means of the two. With `augmented` every window is mirrored and turned as
-    `augment` draws it.
+    out and counted in `metrics["bad"]`. Of the configuration count: with `reverse_input` a second update on the windows
+    backwards in time follows, with the same draws; the metrics are means of the two. With `augment` every window is
+    mirrored and turned as `augment` draws it. With `accumulate` the gradients of so many parts of the batch are added
+    up, one after the other: they and the draws are those of the whole batch. With `ema` d, after every update the
+    average is d average + (1 - d) params.
     """
     input_length, total_length = forecaster.config.input_length, forecaster.config.total_length
-    differentiate, constrain = jax.value_and_grad(forecaster.loss, has_aux=True), make_constraint(forecaster.config)
+    constrain = make_constraint(forecaster.config)
 
-    def descend(params: Any, opt_state: Any, rng: jax.Array, window: tuple, axis_name: str | None) -> tuple:
-        frames, use_truth, forcings = window
-        balanced = isinstance(opt_state, BalanceState)
-        if balanced:  # gradients of every task
+    def differentiate(params: Any, rng: jax.Array, window: tuple, share: Share) -> tuple[Any, tuple]:
+        """Return the gradient and (loss, metrics) of a share of a batch; with GradNorm, of every task."""
+        if config.grad_norm:
             jacobian = jax.jacrev(make_objectives(forecaster.config), has_aux=True)
-            grads, (losses, metrics) = jacobian(params, rng, frames, use_truth, forcings, axis_name)
-        else:
-            (losses, metrics), grads = differentiate(params, rng, frames, use_truth, forcings, axis_name)
+            return jacobian(params, rng, *window, share)
+        values, grads = jax.value_and_grad(forecaster.loss, has_aux=True)(params, rng, *window, share)
+        return grads, values
+
+    def differentiate_parts(params: Any, rng: jax.Array, window: tuple, axis_name: str | None) -> tuple[Any, tuple]:
+        """Return the sums of `differentiate` over the parts of a batch."""
+        count = config.accumulate
+        if count == 1:
+            return differentiate(params, rng, window, Share(axis_name))
+        parts = jax.tree.map(lambda a: a.reshape(count, len(a) // count, *a.shape[1:]), window)
+
+        def find(number: Any, part: tuple) -> tuple[Any, tuple]:
+            return differentiate(params, rng, part, Share(axis_name, number, count, window[0]))
+
+        def add(total: tuple, at: tuple) -> tuple[tuple, None]:
+            return jax.tree.map(jnp.add, total, find(*at)), None
+
+        first = jax.eval_shape(find, 0, jax.tree.map(lambda a: a[0], parts))
+        zeros = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), first)
+        return jax.lax.scan(add, zeros, (jnp.arange(count), parts))[0]
+
+    def descend(changing: tuple, rng: jax.Array, window: tuple, axis_name: str | None) -> tuple:
+        grads, (losses, metrics) = differentiate_parts(changing[0], rng, window, axis_name)
         if axis_name is not None:
             losses, metrics, grads = sum_replicas((losses, metrics, grads), axis_name)
         loss, norm = losses.sum(), optax.tree.norm(grads)
         good = jnp.isfinite(loss) & jnp.isfinite(norm)
-        given = {"losses": losses} if balanced else {}
+        given = {"losses": losses} if config.grad_norm else {}
 
-        def apply(params: Any, opt_state: Any) -> tuple[Any, Any]:
+        def apply(params: Any, opt_state: Any, average: Any) -> tuple[Any, Any, Any]:
             updates, opt_state = optimizer.update(grads, opt_state, params, **given)
-            params = optax.apply_updates(params, updates)
-            return constrain(params), opt_state
+            params = constrain(optax.apply_updates(params, updates))
+            average = optax.incremental_update(params, average, 1 - config.ema) if config.ema else None
+            return params, opt_state, average
 
-        params, opt_state = change_if(good, apply, params, opt_state)
-        return params, opt_state, {**metrics, "loss": loss, "grad_norm": norm, "bad": 1.0 - good}
+        changing = change_if(good, apply, *changing)
+        return changing, {**metrics, "loss": loss, "grad_norm": norm, "bad": 1.0 - good}
 
     def update(
         state: TrainState, frames: Any, forcings: Any = None, axis_name: str | None = None
@@ -177,21 +203,22 @@ def make_update(
         iteration = state.step + 1
         rng = jax.random.fold_in(state.rng, iteration)
         offset = 0 if axis_name is None else jax.lax.axis_index(axis_name) * batch
-        if augmented:
+        if config.augment:
             frames, forcings = augment(jax.random.fold_in(rng, AUGMENTATION), frames, forcings, offset)
         use_truth = None  # every input is true, and all steps are computed at once
         if sampling.teacher_forcing != "parallel" and not forecaster.config.sequence:
             samples = offset + jnp.arange(batch)
             use_truth = truth_mask(rng, iteration, sampling, samples, input_length, total_length)
-        params, opt_state = state.params, state.opt_state
+        changing: tuple = state.params, state.opt_state, state.average
         directions = [(frames, forcings)]
-        if reverse_input:
+        if config.reverse_input:
             directions.append(jax.tree.map(lambda x: jnp.flip(x, 1), (frames, forcings)))
         metrics = []
         for frames, forcings in directions:
-            params, opt_state, m = descend(params, opt_state, rng, (frames, use_truth, forcings), axis_name)
+            changing, m = descend(changing, rng, (frames, use_truth, forcings), axis_name)
             metrics.append(m)
         metrics = jax.tree.map(lambda *m: sum(m) / len(m), *metrics)
-        return TrainState(params, opt_state, iteration, state.rng), metrics
+        params, opt_state, average = changing
+        return TrainState(params, opt_state, iteration, state.rng, average), metrics
 
     return update

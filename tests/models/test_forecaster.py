@@ -15,6 +15,7 @@ from predjax.models.config import ModelConfig
 from predjax.models.forecaster import make_forecaster
 from predjax.models.sampling import forecast_mask
 from predjax.models.scaling import Scaling
+from predjax.models.shares import Share
 
 compile_quickly = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 GOLDEN = pathlib.Path(__file__).resolve().parents[1] / "golden"
@@ -171,7 +172,7 @@ def test_replicas_share_the_loss_of_the_whole_batch():
     params, frames = make_params(PLAIN), FRAMES.copy()
     frames[0, 2:, :3] = np.nan
     loss = make_forecaster(PLAIN).loss
-    shares, _ = jax.jit(jax.vmap(lambda f, m: loss(params, KEY, f, m, axis_name="replicas"), axis_name="replicas"))(
+    shares, _ = jax.jit(jax.vmap(lambda f, m: loss(params, KEY, f, m, share=Share("replicas")), axis_name="replicas"))(
         frames[:, None], FREE[:, None]
     )
     (whole, _), _ = compile_gradient(PLAIN)(params, KEY, frames, FREE)

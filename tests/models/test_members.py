@@ -12,6 +12,7 @@ from predjax.models.config import ModelConfig, SamplingConfig
 from predjax.models.ensemble import make_ensemble
 from predjax.models.forecaster import Forecaster, make_forecaster
 from predjax.models.members import make_members
+from predjax.models.shares import Share
 from predjax.training.config import TrainConfig
 from predjax.training.step import init_state, make_optimizer, make_update
 
@@ -102,7 +103,7 @@ def test_shares_of_the_loss_of_replicas_add_up_to_the_loss_of_the_whole_batch(pa
     whole, _ = loss(params, key, frames, TRUTH)
 
     def share(frames, truth):
-        return FORECASTER.loss(params, key, frames, truth, None, "replica")[0]
+        return FORECASTER.loss(params, key, frames, truth, None, Share("replica"))[0]
 
     parts = frames.reshape(2, 32, *frames.shape[1:]), TRUTH.reshape(2, 32, -1)
     shares = compile_quickly(jax.vmap(share, axis_name="replica"))(*parts)

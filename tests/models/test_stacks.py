@@ -18,6 +18,7 @@ from predjax.models.catalogue import MODELS, load
 from predjax.models.config import ModelConfig, list_models, with_usual
 from predjax.models.forecaster import make_forecaster
 from predjax.models.sampling import forecast_mask
+from predjax.models.shares import Share
 from predjax.models.stacks import check_options, list_options, make_stack
 
 compile_quickly = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
@@ -197,7 +198,7 @@ def test_draws_belong_to_samples_however_a_batch_is_divided(name, options):
 
     @functools.partial(jax.vmap, axis_name="device")
     def share(frames, use_truth):
-        return forecaster.loss(params, KEY, frames, use_truth, axis_name="device")[0]
+        return forecaster.loss(params, KEY, frames, use_truth, share=Share("device"))[0]
 
     shares = compile_quickly(share)(frames.reshape(2, 2, *frames.shape[1:]), use_truth.reshape(2, 2, 5))
     np.testing.assert_allclose(shares.sum(), whole, rtol=1e-5)

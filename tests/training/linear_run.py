@@ -8,6 +8,7 @@ from predjax.models.config import ModelConfig, SamplingConfig
 from predjax.models.forecaster import Forecaster
 from predjax.models.losses import global_mean, squared_error
 from predjax.models.scaling import Scaling
+from predjax.models.shares import WHOLE
 from predjax.radar.config import DataConfig
 from predjax.radar.readers import read_movies
 from predjax.radar.windows.batches import BatchSource
@@ -25,19 +26,21 @@ def make_linear() -> Forecaster:
     def init(rng, frames, forcings=None):
         return {"linear": {"w": jnp.full((), 0.7)}}
 
-    def loss(params, rng, frames, use_truth, forcings=None, axis_name=None):
+    def loss(params, rng, frames, use_truth, forcings=None, share=WHOLE):
         scaled = CONFIG.scaling.scale(frames)
-        mse = global_mean(*squared_error(params["linear"]["w"] * scaled[:, :-1], scaled[:, 1:]), axis_name)
+        mse = global_mean(*squared_error(params["linear"]["w"] * scaled[:, :-1], scaled[:, 1:]), share.axis_name)
         return mse, {"mse": mse}
 
     return Forecaster(CONFIG, init, None, loss, None)
 
 
-def make_run(folder, dtype):
+def make_run(folder, dtype, **training):
     counts = np.random.default_rng(0).integers(0, 256, (2, 9, 8, 8)).astype(dtype)
     np.save(folder / "movies.npy", counts)
     sources = read_movies(folder / "movies.npy", layout="movie,time,y,x")
-    batches = BatchSource(WindowIndex(sources, find_periods(sources), 4, DataConfig()), 8, 0)
-    config = TrainConfig(batch_size=8, max_iterations=9, display_interval=2, max_bad_steps=2).resolve()
+    config = TrainConfig(
+        **{"batch_size": 8, "max_iterations": 9, "display_interval": 2, "max_bad_steps": 2} | training
+    ).resolve()
+    batches = BatchSource(WindowIndex(sources, find_periods(sources), 4, DataConfig()), config.update_size, 0)
     devices = parallel.choose_devices(4)
     return Run(make_linear(), batches, [], config, SamplingConfig().resolve(9), folder, {}, devices)

@@ -55,7 +55,7 @@ def test_training_tidhy_with_it_starts_as_without():
         )
         optimizer = make_optimizer(training)
         state = init_state(forecaster.init(jax.random.key(0), frames), optimizer, 0)
-        update = jax.jit(make_update(forecaster, optimizer, SamplingConfig().resolve(9)))
+        update = jax.jit(make_update(forecaster, optimizer, SamplingConfig().resolve(9), training))
         states = []
         for _ in range(3):
             state, metrics = update(state, frames)

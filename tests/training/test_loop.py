@@ -3,6 +3,7 @@
 import json
 import os
 
+import jax
 import numpy as np
 import pytest
 from tiny import QUICK
@@ -124,3 +125,18 @@ def test_data_that_shrink_or_vanish_leave_a_checkpoint_to_go_on_from(fault, tmp_
     assert record["iteration"] == 5
     again, reason = train(run, Start(run.restore(arrays, tmp_path), Progress(), run.update), str)
     assert reason == "finished" and float(again.params["linear"]["w"]) == float(whole.params["linear"]["w"])
+
+
+def test_a_run_with_everything_goes_on_bit_for_bit(tmp_path):
+    """Accumulation, averages, OneCycle and updates backwards in time: 7 iterations and 2 more are 9."""
+    options = {"batch_size": 4, "accumulate": 2, "ema": 0.9, "lr_schedule": "onecycle", "reverse_input": True}
+    run = make_run(tmp_path, np.uint8, **options)
+    whole, _ = train(run, Start(run.init(), Progress(), run.update), str)
+    arrays, _ = checkpoint.load(step_path(tmp_path, 7))
+    assert arrays["not_averaged/linear/w"] != arrays["params/linear/w"]
+    state = run.restore(arrays, tmp_path)
+    assert float(state.best_params["linear"]["w"]) == arrays["params/linear/w"]
+    again, _ = train(run, Start(state, Progress(), run.update), str)
+    for one, other in zip(jax.tree.leaves(whole._replace(rng=0)), jax.tree.leaves(again._replace(rng=0)), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert int(again.step) == 9
