@@ -88,6 +88,15 @@ def _read_only_frame(header: Header) -> np.ndarray | None:
     return None
 
 
+def _measure_unused() -> int:
+    """Return the bytes of addresses without memory, which libraries reserve for each core; 0 where nothing tells."""
+    try:
+        size, used = pathlib.Path("/proc/self/statm").read_text().split()[:2]
+    except OSError:
+        return 0
+    return (int(size) - int(used)) * resource.getpagesize()
+
+
 def _is_full(memory: int) -> bool:
     """Return whether most of the memory was used once: libraries may have lost it. False where nothing tells."""
     try:
@@ -123,6 +132,7 @@ def serve(requests: BinaryIO, answers: BinaryIO, seconds: float, memory: int) ->
     server, log = Server(), _Lines()
     logger = logging.getLogger("predjax")
     logger.addHandler(log)
+    logger.propagate = False
     logger.setLevel(logging.INFO)
     answers.writelines(encode("ready"))
     answers.flush()
@@ -154,7 +164,8 @@ def main(seconds: float, memory: int, follow_links: bool) -> None:
         os.dup2(nothing, number)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform != "darwin":  # where such a limit cannot be set
-        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+        most = memory + _measure_unused()
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
     OPEN_FILES.alone = not follow_links
     load_compressions()
     gc.freeze()  # what is imported stays

@@ -5,7 +5,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable
+from typing import Any
 
 from predjax.radar.config import Trust
 
@@ -14,8 +16,9 @@ _CODE = """import json, sys
 sys.path[:], limits = json.loads(sys.argv[1])
 from predjax.radar.isolation.child import main
 main(*limits)"""
-# Files may be written while they are read; and each further thread would need memory of its own.
-_ENVIRONMENT = {"HDF5_USE_FILE_LOCKING": "FALSE", "MALLOC_ARENA_MAX": "2"}
+_LOCKING = "HDF5_USE_FILE_LOCKING", "FALSE"  # files may be written while they are read
+# Each further thread would need memory of its own.
+_ENVIRONMENT = dict([_LOCKING]) | {"MALLOC_ARENA_MAX": "2"}
 _ENVIRONMENT |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")
 _ARRAYS = (".npy", ".npz")  # are read without another process
 
@@ -40,11 +43,14 @@ def find_limits(trust: Trust) -> Limits | None:
 def start_early(trust: Trust, paths: Iterable[str]) -> None:
     """Start the process that the first `reader.FileReader` takes, unless all paths are of arrays.
 
-    It imports what it needs while this one does the same. Nobody needs to take it: it ends with this process.
+    Where it can, this process imports what reading needs and copies itself, which costs less than a second import;
+    else the other process imports it meanwhile. Nobody needs to take it: it ends with this process.
     """
     limits = find_limits(trust)
     if limits and limits not in _EARLY and not all(path.endswith(_ARRAYS) for path in paths):
-        _EARLY[limits] = _start(limits)
+        # A copy of a process with threads, such as those of jax, may wait for them forever.
+        alone = sys.platform == "linux" and "jax" not in sys.modules and threading.active_count() == 1
+        _EARLY[limits] = _copy(limits) if alone else _start(limits)
 
 
 def start_process(limits: Limits) -> subprocess.Popen:
@@ -55,13 +61,34 @@ def start_process(limits: Limits) -> subprocess.Popen:
 
 def _start(limits: Limits) -> subprocess.Popen:
     where = [path or os.getcwd() for path in sys.path]
+    command = [sys.executable, "-I", "-c", _CODE, json.dumps([where, dataclasses.astuple(limits)])]
+    return _open(command, env=os.environ | _ENVIRONMENT)
+
+
+def _copy(limits: Limits) -> subprocess.Popen:
+    os.environ.setdefault(*_LOCKING)  # before the HDF5 library starts
+    import xarray as xr
+
+    from predjax.radar.isolation import child
+
+    xr.Variable((), 0)  # with its first array xarray imports dask, where that is installed
+
+    def serve() -> None:
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # by which the other process learns that this one has started
+        child.main(*dataclasses.astuple(limits))
+        os._exit(0)
+
+    return _open([sys.executable], preexec_fn=serve)
+
+
+def _open(command: list[str], **options: Any) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-I", "-c", _CODE, json.dumps([where, dataclasses.astuple(limits)])],
+        command,
         bufsize=0,
         pipesize=_PIPE,  # a frame in one piece
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=None if os.environ.get("PREDJAX_TRACEBACK") else subprocess.DEVNULL,
-        env=os.environ | _ENVIRONMENT,
         start_new_session=True,  # Ctrl-C is for this process alone
+        **options,
     )
