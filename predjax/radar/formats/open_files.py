@@ -9,7 +9,7 @@ import netCDF4
 import numpy as np
 
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
-from predjax.radar.formats.other_files import check_inside, open_at_most
+from predjax.radar.formats.other_files import read_part
 
 
 class OpenFiles:
@@ -80,11 +80,7 @@ class FileArray(NamedTuple):
             file = OPEN_FILES.get(self.path, self.opener, *self.options)
             plain = isinstance(file, netCDF4.Dataset)
             array = file[self.name] if plain else file.variables[self.name]
-            if not (plain and OPEN_FILES.alone):
-                return np.asarray(array[key or ...])
-            check_inside(self.path, array)
-            with open_at_most(0):
-                return np.asarray(array[key or ...])
+            return read_part(self.path, array, key, OPEN_FILES.alone) if plain else np.asarray(array[key or ...])
 
 
 def read_start(path: str) -> bytes:

@@ -5,11 +5,18 @@ or reads a file, this process may open no other one. This is for a process witho
 """
 
 import contextlib
+import functools
 import math
 import os
+import pathlib
+import re
 from collections.abc import Iterator
+from typing import Any
 
 import netCDF4
+import numpy as np
+
+from predjax.messages import warn_once
 
 try:
     import resource
@@ -17,6 +24,12 @@ except ImportError:  # not there on Windows
     resource = None  # type: ignore[assignment]
 
 LINKS = "refers to other files, which --follow_links allows"
+# HDF5 file format, IV.A.2.h and i: external storage has its names in a local heap, a virtual dataset in a global one.
+_PLACES = {
+    b"HEAP": re.compile(rb"(?=\x01\0{3}.{4}(.{3}\0{5}))", re.DOTALL),
+    b"GCOL": re.compile(rb"(?=[\x04\x05]\x03(.{3}\0{5}))", re.DOTALL),
+}
+_MOST_SEARCHED = 2**24  # bytes of a file; those that are made of others are small, and the addresses above have 3 bytes
 
 
 @contextlib.contextmanager
@@ -32,15 +45,42 @@ def open_at_most(count: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
 
 
-def check_inside(path: str, variable: netCDF4.Variable) -> None:
-    """Refuse an array that is larger than its file: HDF5 would fill in what lies in files that it cannot open.
+def read_part(path: str, array: Any, key: tuple, alone: bool) -> np.ndarray:
+    """Read a part of an array of the netCDF library or h5py; with `alone`, in its file alone.
 
-    Errors: ValueError.
+    Errors: ValueError, the array is alone and not in its file.
     """
-    if variable.chunking() == "contiguous" and variable.group().data_model.startswith("NETCDF4"):
-        needed = math.prod(variable.shape) * getattr(variable.dtype, "itemsize", 1)
-        if needed > os.path.getsize(path):
-            raise ValueError(f"{path}: {variable.name} is not in the file, which {LINKS}")
+    if _is_elsewhere(path, array):
+        name = f"{path}: {array.name.lstrip('/')} is not in the file"
+        if alone:
+            raise ValueError(f"{name}, which {LINKS}")
+        warn_once(f"{name}; what its other files do not have, HDF5 reads as the fill value")
+    with open_at_most(0) if alone else contextlib.nullcontext():
+        return np.asarray(array[key or ...])
+
+
+def _is_elsewhere(path: str, array: Any) -> bool:
+    """Return whether an array is made of other files, as far as the library tells, or was never written."""
+    if not isinstance(array, netCDF4.Variable):  # of h5py
+        return bool(array.is_virtual or array.external)
+    if array.chunking() != "contiguous" or not array.group().data_model.startswith("NETCDF4"):
+        return False
+    status = os.stat(path)
+    needed = math.prod(array.shape) * getattr(array.dtype, "itemsize", 1)
+    return needed > status.st_size or _refers_to_others(path, status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=64)
+def _refers_to_others(path: str, size: int, changed: int) -> bool:
+    """Return whether a small HDF5 file, as it was changed last, has virtual datasets or external storage."""
+    if size > _MOST_SEARCHED:
+        return False
+    content = pathlib.Path(path).read_bytes()
+    return any(
+        content.startswith(mark, int.from_bytes(found[1], "little"))
+        for mark, pattern in _PLACES.items()
+        for found in pattern.finditer(content)
+    )
 
 
 def load_compressions() -> None:

@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 import xarray as xr
+from radar.elsewhere import frames_elsewhere
 
 from predjax.radar.config import Trust
 from predjax.radar.feed import Feed
@@ -169,40 +170,22 @@ def test_a_file_that_is_replaced_is_named(folder, reader):
         movies.frames.load()
 
 
-def frames_elsewhere(path, how):
-    """HDF5 whose frames are in another file."""
-    outside = path.with_name("outside.h5")
-    with h5py.File(outside, "w") as file:
-        file["frames"] = np.ones((2, 30, 40), "f4")
-    np.ones((2, 30, 40), "f4").tofile(path.with_name("outside.bin"))
-    with h5py.File(path, "w") as file:
-        if how == "link":
-            file["rain"] = h5py.ExternalLink(str(outside), "/frames")
-            return
-        if how == "virtual":
-            layout = h5py.VirtualLayout((2, 30, 40), "f4")
-            layout[:] = h5py.VirtualSource(str(outside), "frames", (2, 30, 40))
-            rain = file.create_virtual_dataset("rain", layout, fillvalue=0)
-        else:
-            stored = [(str(path.with_name("outside.bin")), 0, 9600)]
-            rain = file.create_dataset("rain", (2, 30, 40), "f4", external=stored)
-        rain.attrs["units"] = "mm/h"
-        for axis, name in enumerate(("time", "y", "x")):
-            file[name] = np.arange(rain.shape[axis], dtype="f8")
-            file[name].make_scale(name)
-            rain.dims[axis].attach_scale(file[name])
-        file["time"].attrs["units"] = "hours since 2026-06-01"
+@pytest.mark.parametrize("how", ["link", "virtual", "external"])
+@pytest.mark.parametrize("width", [2, 400])  # an array that would fit into its file, and one that would not
+def test_other_files_are_not_read(tmp_path, reader, how, width):
+    frames_elsewhere(tmp_path / "a.h5", how, width)
+    assert "refers to other files, which --follow_links allows" in refusal(tmp_path / "a.h5", reader)
 
 
 @pytest.mark.parametrize("how", ["link", "virtual", "external"])
-def test_other_files_are_not_read(tmp_path, reader, how):
-    frames_elsewhere(tmp_path / "a.h5", how)
-    assert "refers to other files, which --follow_links allows" in refusal(tmp_path / "a.h5", reader)
+def test_archives_of_data_sets_read_no_other_files(tmp_path, reader, how):
+    frames_elsewhere(tmp_path / "a.h5", how, 400, "202606011200")
+    assert "202606011200" in refusal(tmp_path / "a.h5", reader)
 
 
 def test_links_are_followed_on_demand(tmp_path):
     for how in ("virtual", "external"):
-        frames_elsewhere(tmp_path / f"{how}.h5", how)
+        frames_elsewhere(tmp_path / f"{how}.h5", how, 40)
     reader = module.open_reader(Trust(follow_links=True))
     for how in ("virtual", "external"):
         (movies,) = read_unsaid([tmp_path / f"{how}.h5"], reader=reader)

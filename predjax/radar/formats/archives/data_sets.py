@@ -1,5 +1,6 @@
 """HDF5 files with a data set for each frame or movie, as published archives have them, as one array."""
 
+import contextlib
 import functools
 import importlib.util
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from predjax.radar.formats.decode import check_dtype
 from predjax.radar.formats.hdf5 import HDF5, open_hdf5
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.formats.open_files import OPEN_FILES
+from predjax.radar.formats.other_files import open_at_most, read_part
 from predjax.radar.formats.stack import Stack
 
 _SUFFIXES = (".h5", ".hdf", ".hdf5", ".hd5", "-hd5")
@@ -28,7 +30,8 @@ def open_data_sets(path: str) -> Any:
     import h5py
 
     try:
-        return h5py.File(path)
+        with open_at_most(1) if OPEN_FILES.alone else contextlib.nullcontext():
+            return h5py.File(path)
     except (OSError, RuntimeError) as error:
         raise ValueError(f"{path}: the HDF5 file is truncated or damaged ({error})") from None
 
@@ -42,9 +45,19 @@ def list_names(path: str, start: bytes, group: str = "") -> list[str]:
         return []
     with NETCDF_LOCK:
         file = OPEN_FILES.get(path, open_data_sets)
-        where = file[group] if group else file
+        where = _find(path, group) if group else file
         names = [*where.variables, *where.groups] if hasattr(where, "variables") else list(where)
     return sorted(map(str, names))  # those that are no text are bytes of h5py
+
+
+def _find(path: str, name: str) -> Any:
+    """Return a data set or group. Errors: ValueError, it is a link to another file, or to nothing."""
+    file = OPEN_FILES.get(path, open_data_sets)
+    try:
+        with open_at_most(0) if OPEN_FILES.alone else contextlib.nullcontext():
+            return file[name]
+    except (KeyError, OSError) as error:
+        raise ValueError(f"{path}: {name} cannot be opened ({error})") from None
 
 
 def _read(path: str, like: tuple[str, tuple[int, ...], np.dtype], name: str, key: tuple) -> np.ndarray:
@@ -54,12 +67,12 @@ def _read(path: str, like: tuple[str, tuple[int, ...], np.dtype], name: str, key
     """
     first, shape, dtype = like
     with NETCDF_LOCK:
-        one = OPEN_FILES.get(path, open_data_sets)[name]
+        one = _find(path, name)
         if (one.shape, one.dtype) != (shape, dtype):
             rule = f"it must be {dtype} of the shape {shape} like {first}"
             raise ValueError(f"{path}: {name}: {rule}, found {one.dtype} of {one.shape}")
         try:
-            return np.asarray(one[key or ...])
+            return read_part(path, one, key, OPEN_FILES.alone)
         except RuntimeError as error:
             if "filter" not in str(error).lower():
                 raise
@@ -73,7 +86,7 @@ def stack_data_sets(path: str, names: Sequence[str], axes: int) -> Stack:
     Errors: ValueError, the first one has other axes, or holds no numbers.
     """
     with NETCDF_LOCK:
-        first = OPEN_FILES.get(path, open_data_sets)[names[0]]
+        first = _find(path, names[0])
         name = f"{path}: {names[0]}"
         if len(first.shape) != axes:
             raise ValueError(f"{name}: a data set must have {axes} axes, its shape is {first.shape}")

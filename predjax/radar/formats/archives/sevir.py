@@ -19,6 +19,7 @@ from predjax.radar.formats.lazy import read_later
 from predjax.radar.formats.netcdf import build_dataset
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.radar.formats.open_files import OPEN_FILES
+from predjax.radar.formats.other_files import read_part
 
 VARIABLE = "vil"
 CATALOGUE = "CATALOG.csv"
@@ -47,7 +48,7 @@ def open_sevir(path: str, variable: str = "") -> xr.Dataset:
         raise ValueError(f"{path}: there is no variable {variable!r}, only {VARIABLE}")
     with NETCDF_LOCK:
         file = OPEN_FILES.get(path, open_hdf5)
-        array, ids = file[VARIABLE], [_text(one) for one in file["id"][:]]
+        array, ids = file[VARIABLE], [_text(one) for one in read_part(path, file["id"], (), OPEN_FILES.alone)]
         frames = read_later(("movie", "y", "x", "time"), find_array(path, array), dict(_ATTRS))
         chunks = array.chunking()
         frames.encoding = {} if chunks in (None, "contiguous") else {"chunksizes": tuple(chunks)}
