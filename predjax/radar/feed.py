@@ -23,6 +23,7 @@ from predjax.radar.step import Step
 _LOG = logging.getLogger("predjax")
 RECENT = 50  # frames that tell the time step
 FIRST_PAUSE, LONGEST_PAUSE = 10.0, 3600.0  # seconds until an unchanged file is tried again, doubled each time
+_REST = 20  # times the seconds that a file took: the shortest pause after one that hangs, which all others wait for
 Fill = Callable[[np.ndarray, np.ndarray, str], np.ndarray]  # a frame (H, W, C) from its neighbours and the units
 
 
@@ -115,6 +116,7 @@ class Feed:
     def _read(self, path: str, version: tuple) -> _File:
         """Read a file; nothing of a file that cannot be read."""
         self.errors.pop(path, None)
+        begin = monotonic()
         try:
             found = read_unsaid([path], **self._options)
             for movies in found:
@@ -128,17 +130,18 @@ class Feed:
             return _File(version, found)
         except Exception as error:  # whatever is in it, the other files are read
             reader, before = self._options.get("reader"), self._failures.get(path)
-            self._leave_out(path, version, error)
+            self._leave_out(path, version, error, monotonic() - begin)
             if reader and before and before.version != version:
                 # HDF5 may still hold the file as it was when it could not be read: a new process does not.
                 reader.close()
                 return self._read(path, version)
             return _File(version, [])
 
-    def _leave_out(self, path: str, version: tuple, error: Exception) -> None:
-        """Remember an error of a file."""
+    def _leave_out(self, path: str, version: tuple, error: Exception, seconds: float = 0.0) -> None:
+        """Remember an error of a file, which took some seconds."""
         before = self._failures.get(path)
-        pause = min(2 * before.pause, LONGEST_PAUSE) if before and before.version == version else FIRST_PAUSE
+        pause = 2 * before.pause if before and before.version == version else FIRST_PAUSE
+        pause = min(max(pause, _REST * seconds), LONGEST_PAUSE)
         self._failures[path] = _Failure(version, monotonic() + pause, pause)
         text = one_line(describe_error(error))
         self.errors[path] = text if path in text else f"{path}: {text}"

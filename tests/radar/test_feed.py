@@ -195,8 +195,9 @@ def test_a_file_that_cannot_be_read_after_all_is_left_out(tmp_path, caplog):
     assert not take(feed, 4)[1] and not feed.errors and feed.versions(START + 4 * STEP, 2) != versions
 
 
-def test_an_unchanged_file_is_tried_again_in_longer_and_longer_pauses(tmp_path, monkeypatch):
-    """The error may be one of its disk."""
+@pytest.mark.parametrize("took, times", [(0, [0, 10, 30, 70, 150]), (3, [0, 63, 186])])  # seconds
+def test_an_unchanged_file_is_tried_again_in_longer_and_longer_pauses(took, times, tmp_path, monkeypatch):
+    """The error may be one of its disk; all other files wait for one that takes long."""
     write(tmp_path, 0)
     path = write(tmp_path, 1)
     tried, seconds = [], [0.0]
@@ -204,6 +205,7 @@ def test_an_unchanged_file_is_tried_again_in_longer_and_longer_pauses(tmp_path, 
     def read(paths, **options):
         if paths == [str(path)]:
             tried.append(seconds[0])
+            seconds[0] += took
             raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
         return read_unsaid(paths, **options)
 
@@ -213,7 +215,7 @@ def test_an_unchanged_file_is_tried_again_in_longer_and_longer_pauses(tmp_path, 
     while seconds[0] < 200:
         feed.scan()
         seconds[0] += 5
-    assert tried == [0, 10, 30, 70, 150] and feed.errors == {str(path): f"{path}: Input/output error"}
+    assert tried == times and feed.errors == {str(path): f"{path}: Input/output error"}
     monkeypatch.setattr("predjax.radar.feed.read_unsaid", read_unsaid)
     os.utime(path)
     feed.scan()
