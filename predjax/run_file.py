@@ -6,7 +6,7 @@ import logging
 import os
 import pathlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from predjax import flags
@@ -28,15 +28,23 @@ def config_flag() -> Any:
     return flags.flag(None, HELP, metavar="FILE", kind="file", place=True)
 
 
-def collect(command: Command, arguments: Sequence[str] | None) -> dict[str, Any]:
+def collect(
+    command: Command, arguments: Sequence[str] | None, find_recipe: Callable[[str], os.PathLike] | None = None
+) -> dict[str, Any]:
     """Return the values of the typed flags, and the values in the file of `--config` for the other flags.
+
+    `find_recipe` returns the file of the `--recipe` that is named there; it has the values of the flags that are left.
 
     Errors: see `read_flags`; a flag that cannot be ends the process with exit code 2.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     path = flags.find_value(command.name, "config", arguments)
-    if path is not None and not {"-h", "--help"} & set(arguments):
+    if {"-h", "--help"} & set(arguments):
+        return flags.parse(command, arguments)
+    if path is not None:
         arguments = [*read_flags(path, command), *arguments]
+    if find_recipe and (name := flags.find_value(command.name, "recipe", arguments)):
+        arguments = [*read_flags(find_recipe(name), command), *arguments]
     return flags.parse(command, arguments)
 
 
@@ -51,7 +59,8 @@ def list_changed(command: Command, values: Mapping[str, Any]) -> dict[str, Any]:
 def read_flags(path: str | os.PathLike, command: Command) -> list[str]:
     """Return the flags of a file as a user would type them.
 
-    The keys are the names of flags; a flag that must be typed is left out with a warning. Numbers, text, true and false
+    The keys are the names of flags; a flag that must be typed is left out with a warning, and a key that starts with #
+    is a remark. Numbers, text, true and false
     are their values, a list stands for values with commas between them, and the value of --cell_options may be an
     object.
 
@@ -72,6 +81,8 @@ def read_flags(path: str | os.PathLike, command: Command) -> list[str]:
     }
     found = []
     for key, value in values.items():
+        if key.startswith("#"):
+            continue
         if key not in by_name:
             raise ValueError(f"{path}: {key!r} is no flag of {command.name}{suggest(key, by_name)}")
         if by_name[key].metadata.get("typed"):

@@ -16,6 +16,7 @@ COMMANDS = {
     "prepare": "turns an archive of files into one store that trains fast",
     "analyse": "finds the fixed points of a model of a series, and draws its dynamics",
     "export-weights": "writes the weights of a trained model without what training needs",
+    "recipes": "prints the published settings that train --recipe takes",
     "models": "prints the models with their papers, states and options",
 }
 

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from predjax import run_file
 from predjax.commands import one_line_errors
 from predjax.flags import Command, Group, flag, select
+from predjax.jobs.recipes import describe_recipe, find_recipe
 from predjax.jobs.train_options import Given, Processes, TrainOptions, TrainRequest
 from predjax.messages import SIGNAL_CODES, show_wait
 from predjax.models.config import ModelConfig, SamplingConfig
 from predjax.radar.config import DataConfig
 from predjax.training.config import TrainConfig
+from predjax.verification.protocols.config import ProtocolOptions
 
 if TYPE_CHECKING:
     from predjax.jobs.plan import TrainingPlan
@@ -60,10 +62,12 @@ COMMAND = Command(
     (
         Group(_RUN, Flags, ("train_data_paths", "valid_data_paths")),
         Group(_RUN, TrainOptions, ("save_dir",)),
+        Group(_RUN, TrainOptions, ("recipe",)),
         Group(_RUN, Flags, ("config",)),
         Group(_RUN, TrainOptions, ("resume", "overwrite", "pretrained_model", "is_training")),
         Group(_RUN, Flags, ("list_models",)),
         Group(_RUN, TrainOptions, ("dry_run", *_RESULTS)),
+        Group(_RUN, ProtocolOptions),
         Group(_RUN, Flags, ("device",)),
         Group("several processes (srun and mpirun say all of it themselves)", Flags, Processes._fields),
         Group("model", ModelConfig),
@@ -79,14 +83,15 @@ COMMAND = Command(
 @one_line_errors
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Errors: see `one_line_errors`."""
-    values = run_file.collect(COMMAND, arguments)
+    values = run_file.collect(COMMAND, arguments, find_recipe)
     flags = Flags(**select(Flags, values))
     if flags.list_models:
         from predjax.commands.models import describe_models
 
         print(describe_models())
         return 0
-    options = TrainOptions(**select(TrainOptions, values))
+    protocol = ProtocolOptions(**select(ProtocolOptions, values))
+    options = TrainOptions(**select(TrainOptions, values), on_protocol=protocol)
     with show_wait("starting"):
         from predjax.files import refuse_files
         from predjax.jobs import session
@@ -100,6 +105,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     session.start(flags.device, least_gib=3)
 
     def begin(plan: "TrainingPlan", facts: dict[str, str]) -> None:
+        if options.recipe:
+            print(describe_recipe(options.recipe))
         print(describe_labels(plan.data.sources, plan.data.length, plan.data_config), flush=True)
         if facts:
             print("\n".join(f"{name:10}{text}" for name, text in facts.items()), flush=True)

@@ -1,5 +1,6 @@
 """Evaluate a model, the forecasts of others or baselines alone: cases and methods in, scores out."""
 
+import dataclasses
 import functools
 import logging
 import threading
@@ -184,7 +185,10 @@ def _refuse_existing(files: EvaluationFiles) -> None:
 def _add_scoring(cases: Cases, options: EvaluateOptions, model: TrainedModel | None) -> Cases:
     scaling = model.forecaster.config.scaling if model else None
     cases = add_scoring(cases, options.thresholds, options.windows, scaling)
-    return add_protocol(cases, options.on_protocol, scaling, options.thresholds)
+    chosen = options.on_protocol
+    if model and not chosen.protocol:
+        chosen = dataclasses.replace(chosen, protocol=model.record.get("protocol"))
+    return add_protocol(cases, chosen, scaling, options.thresholds)
 
 
 def _find_baselines(options: EvaluateOptions, cases: Cases, model: TrainedModel | None) -> dict[str, Method]:

@@ -1,5 +1,6 @@
 """A trained model on the data that its training held out: scores, frames and pictures."""
 
+import dataclasses
 import pathlib
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from predjax.jobs.data import find_cases
 from predjax.jobs.evaluation_files import write_scores
 from predjax.jobs.export import Export, export
 from predjax.jobs.plan import TrainingPlan
+from predjax.jobs.published import add_protocol
 from predjax.jobs.train_options import TrainOptions
 from predjax.models.abilities import make_increments
 from predjax.models.sampling import forecast_mask
@@ -42,6 +44,8 @@ def verify_held_out(plan: TrainingPlan, options: TrainOptions, model: TrainedMod
         return None
     cases = Cases(data.sources, windows, length, steps, crop, plan.data_config.on_bad_window)
     cases = add_scoring(cases, options.thresholds, scaling=config.scaling)
+    published = dataclasses.replace(options.on_protocol, protocol=plan.record.get("protocol"))
+    cases = add_protocol(cases, published, config.scaling, options.thresholds)
     nowcasts = {config.model_name: make_nowcast(model.forecaster, model.params)}
     setting = Setting(cases.units, plan.record["data"].get("regression"))
     nowcasts |= make_baselines(list_usual(sequence=config.sequence, series=is_series(data.sources[0])), setting)

@@ -81,6 +81,9 @@ def plan_training(request: TrainRequest) -> TrainingPlan:
         "sampling": to_dict(sampling),
         "data": describe_data(data, data_config, *paths),
     }
+    for name, chosen in (("recipe", options.recipe), ("protocol", options.on_protocol.protocol)):
+        if chosen := chosen or before.get(name):
+            record[name] = chosen
     if own := [name for name in ("loss", "optimizer") if getattr(request, name) is not None]:
         record["own"] = own
     if origin.resumed:

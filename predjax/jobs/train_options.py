@@ -7,11 +7,13 @@ from typing import Any, NamedTuple
 
 from predjax.flags import flag, select
 from predjax.jobs.options import read_keywords
+from predjax.jobs.recipes import read_recipe
 from predjax.models.config import ModelConfig, SamplingConfig, order_options
 from predjax.models.scaling import KINDS
 from predjax.paths import expand_home, join_absolute
 from predjax.radar.config import DataConfig
 from predjax.training.config import TrainConfig
+from predjax.verification.protocols.config import ProtocolOptions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +23,9 @@ class TrainOptions:
     Errors: ValueError for options that exclude each other.
     """
 
+    recipe: str | None = flag(
+        None, "published setting; typed flags win; predjax recipes lists them (default: none)", metavar="NAME"
+    )
     save_dir: str | None = flag(
         None, "checkpoints and results (default: runs/MODEL-UTC_TIME)", metavar="DIR", kind="folder", place=True
     )
@@ -61,6 +66,7 @@ class TrainOptions:
         metavar="X,X,...",
     )
     num_layers: int | None = flag(None, "checked against num_hidden (default: not)", metavar="N")
+    on_protocol: ProtocolOptions = dataclasses.field(default_factory=ProtocolOptions)
 
     def __post_init__(self) -> None:
         if self.resume and self.overwrite:
@@ -126,8 +132,12 @@ def read_values(values: Mapping[str, Any]) -> tuple[TrainOptions, Given]:
 
     Errors: ValueError, an unknown name, or a value of another type.
     """
-    options, *parts = read_keywords("train", (TrainOptions, *CONFIGURATIONS), values)
-    return TrainOptions(**options), Given.of({name: value for part in parts for name, value in part.items()})
+    if values.get("recipe"):
+        values = {**read_recipe(values["recipe"]), **values}
+    options, protocol, *parts = read_keywords("train", (TrainOptions, ProtocolOptions, *CONFIGURATIONS), values)
+    return TrainOptions(**options, on_protocol=ProtocolOptions(**protocol)), Given.of(
+        {name: value for part in parts for name, value in part.items()}
+    )
 
 
 def describe_paths(data: Any) -> str:
