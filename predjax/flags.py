@@ -33,6 +33,7 @@ class Metadata(typing.TypedDict, total=False):
     short: bool  # whether one dash is typed, as in `-n`
     switch: bool  # whether the flag alone means true, without a value
     positional: str  # "*" (any number) or "+" (at least one) for values without a flag before them
+    once: bool  # whether it is an error to type the flag twice, because neither value may be dropped in silence
     place: bool  # whether a repeated run chooses the value anew (where it writes, which of several processes it is)
     typed: bool  # whether a file of flags never sets the value, because programs at that address are trusted
     completed: Sequence[str]  # values that a shell completes although others are possible

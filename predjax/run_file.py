@@ -14,7 +14,7 @@ from predjax.checkpoint_names import PRETRAINED_NAME, holds_checkpoint
 from predjax.files import write_text
 from predjax.flags import Command, Flag
 from predjax.messages import suggest
-from predjax.paths import expand_home, join_absolute
+from predjax.paths import expand_home, split_paths
 
 NAME = "run.json"
 _LOG = logging.getLogger("predjax")
@@ -38,6 +38,9 @@ def collect(
     Errors: see `read_flags`; a flag that cannot be ends the process with exit code 2.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    for flag in (flag for flag in command.flags if flag.metadata.get("once")):
+        if sum(argument.split("=")[0] in flag.names for argument in arguments) > 1:
+            raise ValueError(f"--{flag.name} is given twice: give several values once, commas between them")
     path = flags.find_value(command.name, "config", arguments)
     if {"-h", "--help"} & set(arguments):
         return flags.parse(command, arguments)
@@ -102,11 +105,12 @@ def read_flags(path: str | os.PathLike, command: Command) -> list[str]:
 def make_absolute(paths: str, names: Sequence[str] = ()) -> str:
     """Return comma-separated paths as absolute paths.
 
-    The name of the network in the package and one of `names` are unchanged, unless there is a file of this name.
+    The name of the network in the package and any of `names` are unchanged, unless there is a file of this name.
     """
-    if paths in (PRETRAINED_NAME, *names) and not os.path.exists(paths):
-        return paths
-    return join_absolute(paths)
+    known = (PRETRAINED_NAME, *names)
+    return ",".join(
+        path if path in known and not os.path.exists(path) else os.path.abspath(path) for path in split_paths(paths)
+    )
 
 
 def find_own(folder: str | os.PathLike) -> pathlib.Path | None:

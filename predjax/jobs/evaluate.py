@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,12 +14,14 @@ from predjax import run_file
 from predjax.files import refuse_files
 from predjax.flags import from_dict
 from predjax.jobs.areas import score_areas
-from predjax.jobs.cases import USUAL_INPUT, CaseRequest, choose_cases, load
+from predjax.jobs.cases import USUAL_INPUT, CaseRequest, choose_cases
 from predjax.jobs.cluster import map_parts
 from predjax.jobs.data import read_sources
+from predjax.jobs.networks import check_comparable, choose_lengths, find_scaling, load_networks
 from predjax.jobs.options import EvaluateOptions, EvaluationFiles, read_keywords
 from predjax.jobs.published import add_protocol
 from predjax.messages import one_line_messages, show_wait, suggest
+from predjax.models.scaling import Scaling
 from predjax.nowcasts.baselines import Setting, choose_baselines, make_baselines
 from predjax.nowcasts.model import TrainedModel, make_nowcast
 from predjax.nowcasts.pysteps import find_sampling
@@ -30,7 +32,7 @@ from predjax.radar.grid import Grid
 from predjax.radar.movies import is_series
 from predjax.radar.remarks import list_changes
 from predjax.radar.windows.batches import Batch
-from predjax.radar.windows.provenance import find_other_sampling
+from predjax.radar.windows.provenance import count_overlaps, find_other_sampling
 from predjax.verification.cases import Cases, Method, add_scoring, forecast_by, split
 from predjax.verification.protocols.config import ProtocolOptions
 from predjax.verification.skill import FILE_ATTRS
@@ -42,12 +44,12 @@ _LOCK = threading.Lock()  # the threads of a worker share what one of them has f
 
 
 class Comparison(NamedTuple):
-    """The methods that an evaluation compares, and the cases; `overlaps` of them are in the model's training data."""
+    """The methods that an evaluation compares, and the cases; `overlaps` of them are in a network's training data."""
 
-    model: TrainedModel | None
+    models: Mapping[str, TrainedModel]  # the networks among the methods
     methods: dict[str, Method]
     cases: Cases
-    overlaps: int
+    overlaps: Mapping[str, int]  # by network
 
 
 class Evaluation(NamedTuple):
@@ -61,10 +63,10 @@ class Evaluation(NamedTuple):
 
 @one_line_messages()
 def evaluate(checkpoint: Any, data: Any = None, **options: Any) -> xr.Dataset:
-    """Return the skill of a trained model beside baselines, or of baselines alone: what `skill.nc` holds.
+    """Return the skill of trained models beside baselines, or of baselines alone: what `skill.nc` holds.
 
     Args:
-      checkpoint: a file, or a run's folder; None for the baselines alone.
+      checkpoint: a file, or a run's folder, or a list of them; None for the baselines alone.
       data: what `predjax.read_movies` reads: files, folders and globs, datasets of xarray, Movies, or an array with its
         `layout`; None for the data that the run held out.
       options: fields of `jobs.options.EvaluateOptions`, such as `baselines` and `thresholds`, of
@@ -83,6 +85,7 @@ def evaluate(checkpoint: Any, data: Any = None, **options: Any) -> xr.Dataset:
     own, areas, protocol, reading = read_keywords("evaluate", classes, options)
     on_areas = AreaScoringOptions(**areas)
     nested: dict[str, Any] = {"on_areas": on_areas, "on_protocol": ProtocolOptions(**protocol)}
+    checkpoint = tuple(checkpoint) if isinstance(checkpoint, list) else checkpoint
     chosen = EvaluateOptions(checkpoint, data, **own, **nested, reading=tuple(reading.items()))
     evaluation = run(chosen)
     for warning in evaluation.warnings:
@@ -105,23 +108,26 @@ def run(
         _refuse_existing(files)
     with show_wait("reading the data"):
         comparison = compare(options)
-    model, methods, cases, overlaps = comparison
-    if files and files.latents and (not model or not model.forecaster.config.spec.latents):
-        name = model.forecaster.config.model_name if model else "a baseline"
-        raise ValueError(f"{name} has no latents: --latents is for tidhy")
+    models, methods, cases, overlaps = comparison
+    if files and files.latents:
+        _check_latents(models)
     begin(comparison)
     if options.dask_scheduler:
         parts = map_parts(options.dask_scheduler, measure_part, options, split(cases), "verifying")
         verification = sum(parts, Totals()).skill(cases, options.reference)
     else:
         verification = verify(methods, cases, options.reference, keep=bool(files and files.output))
-    if model or options.forecasts:
-        verification.common.attrs["judged"] = next(iter(methods))
+    if models or options.forecasts:
+        judged = list(models) or list(methods)[:1]
+        verification.common.attrs["judged"] = judged[0] if len(judged) == 1 else judged
     warnings = []
-    if overlaps:
-        warnings.append(f"{overlaps} of {len(cases.windows)} verified windows overlap the training data: no skill")
-    if model:
-        warnings += describe_other_sampling(model, cases)
+    for name, model in models.items():
+        named = len(models) > 1
+        if overlaps[name]:
+            whose = f" of {name}" if named else ""
+            seen = f"{overlaps[name]} of {len(cases.windows)} verified windows overlap the training data{whose}"
+            warnings.append(f"{seen}: no skill")
+        warnings += [f"{name}: {text}" if named else text for text in describe_other_sampling(model, cases)]
     if warnings:
         verification.common.attrs["warning"] = "; ".join(warnings)
     if "unreadable" in verification.common.attrs:
@@ -137,29 +143,41 @@ def compare(options: EvaluateOptions) -> Comparison:
       ValueError, OSError: one line: what cannot be read or does not fit, a baseline that the data cannot have, nothing
         to evaluate.
     """
-    model = load(options.checkpoint) if options.checkpoint else None
+    models = load_networks(options.checkpoint) if options.checkpoint else {}
     methods: dict[str, Method] = {}
+    overlaps: dict[str, int] = {}
     if options.forecasts:
         cases, methods["forecast"] = _read_given(options)
-        overlaps = 0
     else:
-        lengths = options.input_length, options.num_steps
-        request = CaseRequest(options.data, options.reading, *lengths, options.max_cases)
-        cases, overlaps = choose_cases(request, model)
-        cases = _add_scoring(cases, options, model)
+        cases, overlaps = _choose_cases(options, models)
+        cases = _add_scoring(cases, options, find_scaling(models))
     if options.on_areas.areas:
         cases = score_areas(cases, options.on_areas)
-    if model:
-        name = model.forecaster.config.model_name
-        drawn = {"members": options.members, "seed": options.seed}
-        methods[name] = forecast_by(make_nowcast(model.forecaster, model.params, **drawn), cases)
-    methods |= _find_baselines(options, cases, model)
+    drawn = {"members": options.members, "seed": options.seed}
+    for name, model in models.items():
+        nowcast = make_nowcast(model.forecaster, model.params, **drawn)
+        methods[name] = forecast_by(nowcast, cases, options.input_length or model.forecaster.config.input_length)
+    methods |= _find_baselines(options, cases, next(iter(models.values()), None))
     if not methods:
         raise ValueError("nothing to evaluate: give --checkpoint, --forecasts or --baselines")
     if options.reference not in (None, *methods):
         near = suggest(str(options.reference), methods)
         raise ValueError(f"--reference {options.reference} is not one of the methods {', '.join(methods)}{near}")
-    return Comparison(model, methods, cases, overlaps)
+    return Comparison(models, methods, cases, overlaps)
+
+
+def _choose_cases(options: EvaluateOptions, models: Mapping[str, TrainedModel]) -> tuple[Cases, dict[str, int]]:
+    """Return cases without scoring, and how many of them overlap the training data of each network."""
+    if len(models) > 1:
+        check_comparable(models, options.data is None, dict(options.reading))
+    lengths = choose_lengths(models, options.input_length, options.num_steps)
+    request = CaseRequest(options.data, options.reading, *lengths, options.max_cases)
+    cases, of_first = choose_cases(request, next(iter(models.values()), None))
+    overlaps = dict.fromkeys(list(models)[:1], of_first)
+    for name in list(models)[1:]:
+        trained = models[name].record["data"]["train"]
+        overlaps[name] = count_overlaps(cases.sources, cases.windows, cases.length, trained)
+    return cases, overlaps
 
 
 def measure_part(options: EvaluateOptions, numbers: list[int]) -> Totals:
@@ -182,8 +200,16 @@ def _refuse_existing(files: EvaluationFiles) -> None:
             refuse_files(folder, patterns, files.overwrite)
 
 
-def _add_scoring(cases: Cases, options: EvaluateOptions, model: TrainedModel | None) -> Cases:
-    scaling = model.forecaster.config.scaling if model else None
+def _check_latents(models: Mapping[str, TrainedModel]) -> None:
+    """Raise a ValueError unless there is one network, which has latents."""
+    if len(models) > 1:
+        raise ValueError(f"--latents is for one network, not for {', '.join(models)}")
+    config = next((model.forecaster.config for model in models.values()), None)
+    if not config or not config.spec.latents:
+        raise ValueError(f"{config.model_name if config else 'a baseline'} has no latents: --latents is for tidhy")
+
+
+def _add_scoring(cases: Cases, options: EvaluateOptions, scaling: Scaling | None) -> Cases:
     cases = add_scoring(cases, options.thresholds, options.windows, scaling)
     chosen = options.on_protocol
     if model and not chosen.protocol:

@@ -11,6 +11,7 @@ from predjax.jobs.export import Export, encode_case, export, forecast_case, labe
 from predjax.jobs.latents import write_latents
 from predjax.jobs.options import EvaluationFiles
 from predjax.messages import show_wait
+from predjax.nowcasts.model import TrainedModel
 from predjax.pictures.curves import draw_skill
 from predjax.pictures.report.answer import format_answer
 from predjax.pictures.report.protocol import PublishedTable
@@ -26,7 +27,8 @@ DESCRIBED = ("data", "cases", "movies", "blocks", "floor")  # attributes of a ve
 
 def write_files(evaluation: Evaluation, files: EvaluationFiles) -> Iterator[str]:
     """Write the wanted files; yield the table, the warnings, and a line for each kind of file that was written."""
-    model, methods, cases, _ = evaluation.comparison
+    models, methods, cases, _ = evaluation.comparison
+    model = next(iter(models.values()), None)
     yield write_scores(evaluation.verification, files.output, files.overwrite)
     yield from (f"warning: {warning}" for warning in evaluation.warnings)
     if files.output:
@@ -36,9 +38,10 @@ def write_files(evaluation: Evaluation, files: EvaluationFiles) -> Iterator[str]
     if files.export:
         origin = f"{model.path.name}, SHA-256 {model.record['sha256']}" if model else ""
         request = Export(files.export, origin, files.num_save_samples, files.overwrite, files.format)
-        yield export(methods, cases, request)
-    if files.latents:
-        yield write_latents(load(evaluation.options.checkpoint, 0), cases, files)
+        first = f"; .nc and .npy have the frames of {next(iter(models))}" if len(models) > 1 else ""
+        yield f"{export(methods, cases, request)}{first}"
+    if files.latents and model:
+        yield write_latents(load(model.path, 0), cases, files)
 
 
 def write_scores(verification: Verification, folder: str | pathlib.Path | None = None, overwrite: bool = False) -> str:
@@ -81,14 +84,26 @@ def write_page(path: pathlib.Path, evaluation: Evaluation, overwrite: bool) -> N
 
 def _describe_origin(evaluation: Evaluation) -> dict[str, str]:
     """Return the facts for the report about the origin of the forecasts."""
-    model = evaluation.comparison.model
-    if not model:
+    models = evaluation.comparison.models
+    if not models:
         return {"forecasts": evaluation.options.forecasts or "baselines alone"}
-    record, config = model.record, model.forecaster.config
+    if len(models) > 1:
+        each = {name: f"{_describe_network(model)}, {_describe_checkpoint(model)}" for name, model in models.items()}
+        return {**each, "cases shown": f"the best, the median and the worst of {next(iter(models))}"}
+    [model] = models.values()
+    data = model.record["data"]
     return {
-        "model": f"{config.model_name}, {config.size_text}",
-        "checkpoint": f"{model.path}, iteration {record['iteration']}, SHA-256 {record['sha256'][:16]}",
-        "trained on": f"{record['data']['train_data_paths']}, in {record['data']['units']}",
-        "split": record["data"]["rule"],
-        "scaling": f"{config.scaling}",
+        "model": _describe_network(model),
+        "checkpoint": _describe_checkpoint(model),
+        "trained on": f"{data['train_data_paths']}, in {data['units']}",
+        "split": data["rule"],
+        "scaling": f"{model.forecaster.config.scaling}",
     }
+
+
+def _describe_network(model: TrainedModel) -> str:
+    return f"{model.forecaster.config.model_name}, {model.forecaster.config.size_text}"
+
+
+def _describe_checkpoint(model: TrainedModel) -> str:
+    return f"{model.path}, iteration {model.record['iteration']}, SHA-256 {model.record['sha256'][:16]}"

@@ -47,13 +47,18 @@ class RunFlags:
 class EvaluateOptions:
     """The options of an evaluation: the methods to compare, and the cases.
 
-    `data_path` may also be anything that `radar.readers.read_movies` takes: Datasets, or an array with `layout` ...
+    `checkpoint` may also be a tuple of paths; `data_path` anything that `radar.readers.read_movies` takes: Datasets, or
+    an array with `layout` ...
 
     Errors: ValueError, a value that is not possible, or values that exclude each other.
     """
 
     checkpoint: str | None = flag(
-        None, f"{CHECKPOINT}: its best, else its latest one (default: baselines alone)", metavar="FILE|DIR", kind="file"
+        None,
+        f"{CHECKPOINT}: its best, else its latest one; or several, commas between them (default: baselines alone)",
+        metavar="FILE|DIR,...",
+        kind="paths",
+        once=True,
     )
     data_path: str | None = flag(
         None, "files, folders, globs (default: what the run of --checkpoint held out)", metavar="PATHS", kind="paths"

@@ -105,12 +105,16 @@ def find_baseline(methods: Iterable[str]) -> str | None:
     return next((name for name in order if name in names), None)
 
 
-def forecast_by(nowcast: Callable[..., np.ndarray], cases: Cases) -> Method:
-    """Return a nowcast as a method, which gets the observed frames of a batch, and the forcings where there are any."""
+def forecast_by(nowcast: Callable[..., np.ndarray], cases: Cases, observed: int | None = None) -> Method:
+    """Return a nowcast as a method, which gets the observed frames of a batch, and the forcings where there are any.
+
+    `observed`: how many of the observed frames it gets, the last ones; None: all.
+    """
+    start = 0 if observed is None else cases.input_length - observed
 
     def run(batch: Batch) -> np.ndarray:
-        forcings = {} if batch.forcings is None else {"forcings": batch.forcings}
-        return nowcast(batch.frames[:, : cases.input_length], cases.num_steps, **forcings)
+        forcings = {} if batch.forcings is None else {"forcings": batch.forcings[:, start:]}
+        return nowcast(batch.frames[:, start : cases.input_length], cases.num_steps, **forcings)
 
     return run
 

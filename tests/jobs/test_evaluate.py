@@ -9,6 +9,8 @@ import xarray as xr
 from tiny import ROOT
 
 import predjax
+from predjax import checkpoint
+from predjax.checkpoint_names import list_steps
 from predjax.commands.evaluate import COMMAND
 from predjax.commands.evaluate import main as evaluate_command
 from predjax.flags import list_flags
@@ -18,6 +20,7 @@ from predjax.jobs.options import EvaluateOptions, EvaluationFiles, RunFlags
 from predjax.nowcasts.baselines import BASELINES, Baseline
 from predjax.radar.areas.config import AreaScoringOptions
 from predjax.radar.config import DataConfig
+from predjax.run_file import collect
 
 SAMPLE = str(ROOT / "data" / "radar_movies.nc")
 
@@ -49,6 +52,24 @@ def test_evaluate_gives_what_the_command_writes(tiny_run, sample, tmp_path, monk
     monkeypatch.setattr("predjax.jobs.evaluation_files.write_files", lambda *given: [])
     assert evaluate_command(["--checkpoint", str(tiny_run), "--data_path", SAMPLE, *flags]) == 0
     assert evaluations[-1] == evaluation.options
+
+
+def test_several_networks_stand_in_one_table(tiny_run, tmp_path):
+    """Each as it is scored alone, with paired intervals, whatever it observes; two names for one file are refused."""
+    few = {"max_cases": 2, "num_steps": 1, "baselines": ["persistence"], "windows": (5,), "thresholds": (30.0,)}
+    [last] = list_steps(tiny_run)[-1:]
+    short, arrays, record = tmp_path / "short.npz", *checkpoint.load(last)
+    record["model"] |= {"input_length": 2, "total_length": 5}
+    checkpoint.save(short, arrays, {name: value for name, value in record.items() if name != "sha256"})
+    found = predjax.evaluate([tiny_run, short], SAMPLE, reference="short", **few)
+    assert found.method.values.tolist() == ["run", "short", "persistence"] and found.attrs["judged"] == ["run", "short"]
+    alone = predjax.evaluate(tiny_run, SAMPLE, **few)
+    np.testing.assert_allclose(found.rmse[0], alone.rmse[0], rtol=1e-6)
+    assert (found.rmse_verdict.sel({"method": "short"}) == "reference").all() and "of short" in found.attrs["warning"]
+    with pytest.raises(ValueError, match=r"best\.npz twice"):
+        predjax.evaluate([tiny_run, tiny_run / "best.npz"], SAMPLE, **few)
+    with pytest.raises(ValueError, match="--checkpoint is given twice: give several values once"):
+        collect(COMMAND, ["--checkpoint", "a", "--checkpoint=b"])
 
 
 def test_values_that_were_changed_are_named_at_the_end(caplog):

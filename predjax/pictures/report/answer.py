@@ -37,12 +37,12 @@ class Answer(NamedTuple):
 
 
 def find_answers(common: xr.Dataset) -> list[Answer]:
-    """Answer for the method `attrs["judged"]`, else for all but the reference; nothing where no method was judged."""
+    """Answer for the methods `attrs["judged"]`, else for all but the reference; nothing where no method was judged."""
     if "use" not in common:
         return []
     methods = [str(method) for method in common["method"].values]
     others = [method for method in methods if method != common.attrs["reference"]]
-    chosen = [method for method in others if method == common.attrs.get("judged")]
+    chosen = [method for method in others if method in np.atleast_1d(common.attrs.get("judged", ()))]
     return [_answer(common, method) for method in chosen or [m for m in others if m not in PLAIN] or others]
 
 
