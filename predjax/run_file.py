@@ -62,10 +62,9 @@ def list_changed(command: Command, values: Mapping[str, Any]) -> dict[str, Any]:
 def read_flags(path: str | os.PathLike, command: Command) -> list[str]:
     """Return the flags of a file as a user would type them.
 
-    The keys are the names of flags; a flag that must be typed is left out with a warning, and a key that starts with #
-    is a remark. Numbers, text, true and false
-    are their values, a list stands for values with commas between them, and the value of --cell_options may be an
-    object.
+    The keys are the names of flags; a key that starts with # is a remark, and a flag that must be typed is left out
+    with a warning. Numbers, text, true and false are their values, a list stands for values with commas between them,
+    and the value of --cell_options may be an object.
 
     Raises:
       OSError: the file cannot be read.
