@@ -21,7 +21,6 @@ from predjax.jobs.networks import check_comparable, choose_lengths, find_scaling
 from predjax.jobs.options import EvaluateOptions, EvaluationFiles, read_keywords
 from predjax.jobs.published import add_protocol
 from predjax.messages import one_line_messages, show_wait, suggest
-from predjax.models.scaling import Scaling
 from predjax.nowcasts.baselines import Setting, choose_baselines, make_baselines
 from predjax.nowcasts.model import TrainedModel, make_nowcast
 from predjax.nowcasts.pysteps import find_sampling
@@ -150,7 +149,7 @@ def compare(options: EvaluateOptions) -> Comparison:
         cases, methods["forecast"] = _read_given(options)
     else:
         cases, overlaps = _choose_cases(options, models)
-        cases = _add_scoring(cases, options, find_scaling(models))
+        cases = _add_scoring(cases, options, models)
     if options.on_areas.areas:
         cases = score_areas(cases, options.on_areas)
     drawn = {"members": options.members, "seed": options.seed}
@@ -209,11 +208,13 @@ def _check_latents(models: Mapping[str, TrainedModel]) -> None:
         raise ValueError(f"{config.model_name if config else 'a baseline'} has no latents: --latents is for tidhy")
 
 
-def _add_scoring(cases: Cases, options: EvaluateOptions, scaling: Scaling | None) -> Cases:
+def _add_scoring(cases: Cases, options: EvaluateOptions, models: Mapping[str, TrainedModel]) -> Cases:
+    """Return the cases with their scoring, and with the protocol that is asked for or that all networks recall."""
+    scaling = find_scaling(models)
     cases = add_scoring(cases, options.thresholds, options.windows, scaling)
-    chosen = options.on_protocol
-    if model and not chosen.protocol:
-        chosen = dataclasses.replace(chosen, protocol=model.record.get("protocol"))
+    chosen, recipes = options.on_protocol, {model.record.get("protocol") for model in models.values()}
+    if not chosen.protocol and len(recipes) == 1:
+        chosen = dataclasses.replace(chosen, protocol=recipes.pop())
     return add_protocol(cases, chosen, scaling, options.thresholds)
 
 
@@ -247,7 +248,7 @@ def _read_given(options: EvaluateOptions) -> tuple[Cases, Method]:
         frames = np.stack([by_window[window].read(steps, batch.frames.shape[2:4]) for window in batch.windows])
         return frames[:, 0] if frames.shape[1] == 1 else frames
 
-    return _add_scoring(Cases(sources, list(by_window), input_length, steps), options, None), run
+    return _add_scoring(Cases(sources, list(by_window), input_length, steps), options, {}), run
 
 
 def describe_other_sampling(model: TrainedModel, cases: Cases) -> list[str]:
