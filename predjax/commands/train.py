@@ -64,9 +64,9 @@ COMMAND = Command(
         Group(_RUN, TrainOptions, ("save_dir",)),
         Group(_RUN, TrainOptions, ("recipe",)),
         Group(_RUN, Flags, ("config",)),
-        Group(_RUN, TrainOptions, ("resume", "overwrite", "pretrained_model", "is_training")),
+        Group(_RUN, TrainOptions, ("resume", "overwrite", "pretrained_model", "init_from", "is_training")),
         Group(_RUN, Flags, ("list_models",)),
-        Group(_RUN, TrainOptions, ("dry_run", *_RESULTS)),
+        Group(_RUN, TrainOptions, ("dry_run", "find_learning_rate", "profile", *_RESULTS)),
         Group(_RUN, ProtocolOptions),
         Group(_RUN, Flags, ("device",)),
         Group("several processes (srun and mpirun say all of it themselves)", Flags, Processes._fields),
@@ -110,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(describe_labels(plan.data.sources, plan.data.length, plan.data_config), flush=True)
         if facts:
             print("\n".join(f"{name:10}{text}" for name, text in facts.items()), flush=True)
-        if not options.dry_run:
+        if not options.only_tries:
             _write_flags(plan, run_file.list_changed(COMMAND, values))
 
     processes = Processes(flags.coordinator, flags.num_processes, flags.process_id)
@@ -138,6 +138,10 @@ def _tell(result: "TrainResult") -> int:
     code = {signal.Signals(number).name: code for number, code in SIGNAL_CODES.items()}.get(result.reason, 0)
     if not result.chief:
         return code
+    if result.rates:
+        from predjax.training.rate_test import tabulate
+
+        print(f"{tabulate(result.rates)}\npicture {result.rates_picture}")
     if result.skipped:
         print(f"{result.skipped} windows could not be read and were skipped")
     if code:

@@ -79,13 +79,18 @@ def find_origin(options: TrainOptions, given: Mapping[str, Any], folder: pathlib
     if not options.pretrained_model:
         return Origin()
     path = pathlib.Path(options.pretrained_model)
+    return Origin(path, *read_weights(path, given))
+
+
+def read_weights(path: pathlib.Path, given: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
+    """Return the fields of a model and its parameters, of a checkpoint of predjax or of the PyTorch code."""
     if path.suffix == ".npz" or path.is_dir() or path.name == "pretrained":
         model = load_model(path, member=0)
-        return Origin(path, to_dict(model.forecaster.config), model.params)
+        return to_dict(model.forecaster.config), model.params
     config, params = read_checkpoint(path, **given)
     fields = to_dict(config)
     del fields["scaling"]  # the PyTorch code knows none: the data decide
-    return Origin(path, fields, params)
+    return fields, params
 
 
 def find_length(values: dict[str, Any]) -> int:

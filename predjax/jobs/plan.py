@@ -26,13 +26,17 @@ from predjax.models.config import ModelConfig, SamplingConfig, list_models
 from predjax.radar.config import DataConfig
 from predjax.radar.formats.objects import keep
 from predjax.training.config import TrainConfig
+from predjax.training.loggers import check_loggers
 from predjax.training.schedules import make_schedule
 
 LOG = logging.getLogger("predjax")
 
 # What a resumed run may change: its length, its reporting, its devices.
 RESUMABLE = "max_iterations display_interval test_interval snapshot_interval patience max_valid_cases".split()
-RESUMABLE += "keep_checkpoints max_bad_steps on_bad_window remat n_gpu".split()
+RESUMABLE += "metrics_log keep_checkpoints max_bad_steps on_bad_window remat n_gpu".split()
+
+
+OWN = ("loss", "optimizer", "schedule")  # what may be an object of Python in a request
 
 
 class TrainingPlan(NamedTuple):
@@ -60,7 +64,8 @@ def plan_training(request: TrainRequest) -> TrainingPlan:
     origin = find_origin(options, given.model, folder)
     before = origin.record or {}
     training = _combine(TrainConfig, given.training, before.get("training"), origin).resolve()
-    if request.optimizer is None:
+    check_loggers(training.metrics_log)
+    if request.optimizer is None and request.schedule is None:
         make_schedule(training)  # its errors
     read_before = before.get("data", {})
     data_config = _combine(DataConfig, given.data, read_before.get("config"), origin)
@@ -84,7 +89,7 @@ def plan_training(request: TrainRequest) -> TrainingPlan:
     for name, chosen in (("recipe", options.recipe), ("protocol", options.on_protocol.protocol)):
         if chosen := chosen or before.get(name):
             record[name] = chosen
-    if own := [name for name in ("loss", "optimizer") if getattr(request, name) is not None]:
+    if own := [name for name in OWN if getattr(request, name) is not None]:
         record["own"] = own
     if origin.resumed:
         _check_same(record, before, origin.path)
@@ -129,10 +134,14 @@ def _check_training(model: ModelConfig, training: TrainConfig, sampling: Samplin
 def _check_request(request: TrainRequest, model: ModelConfig, training: TrainConfig, origin: Origin) -> None:
     """Raise a ValueError for a request that the model does not support."""
     options = request.options
+    if options.find_learning_rate and (request.optimizer or request.schedule):
+        raise ValueError("find_learning_rate changes the rate of --optimizer: no optimizer or schedule of your own")
     if request.loss is not None and model.spec.forecaster:
         raise ValueError(f"{model.model_name} infers its states by the losses that it has: it takes no other loss")
-    if training.num_seeds > 1 and (origin.params or options.visual or not options.is_training):
-        raise ValueError(f"num_seeds {training.num_seeds} trains new networks: no pretrained_model, no visual")
+    if training.num_seeds > 1 and (origin.params or options.init_from or options.visual or not options.is_training):
+        raise ValueError(
+            f"num_seeds {training.num_seeds} trains new networks: no pretrained_model, init_from or visual"
+        )
     if options.visual and not model.spec.increments:
         raise ValueError(f"visual 1 draws delta C against delta M, which {model.model_name} does not have")
 
@@ -152,11 +161,11 @@ def _combine(config_class: type, given: Mapping[str, Any], before: dict[str, Any
 
 
 def _check_same(now: dict[str, Any], before: dict[str, Any], path: pathlib.Path | None) -> None:
-    """Raise a ValueError where a resumed run has other data, or lacks the loss or optimizer that it began with."""
+    """Raise a ValueError where a resumed run has other data, or lacks the loss, optimizer or schedule of its own."""
     for part in ("units", "train", "valid", "test"):
         if json.loads(json.dumps(now["data"][part])) != before["data"][part]:
             raise ValueError(f"{path}: the {part if part == 'units' else part + ' data'} changed since the run began")
-    for name in ("loss", "optimizer"):
+    for name in OWN:
         if (name in now.get("own", ())) != (name in before.get("own", ())):
             raise ValueError(f"{path}: a run with {'a' if name == 'loss' else 'an'} {name} of its own goes on with it")
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from predjax.flags import flag, select
@@ -37,8 +37,28 @@ class TrainOptions:
         metavar="FILE",
         kind="file",
     )
+    init_from: str | None = flag(
+        None,
+        "a checkpoint whose weights a new network takes where names and shapes agree; says which (default: none)",
+        metavar="FILE",
+        kind="file",
+    )
     is_training: bool = flag(True, "0: only verify --pretrained_model", metavar="0|1")
     dry_run: bool = flag(False, "print size, memory and time of the run, and stop", switch=True, place=True)
+    find_learning_rate: str | None = flag(
+        None,
+        "make 100 updates with a rising rate, print a table, draw it to FILE (.png), and stop (default: train)",
+        metavar="FILE",
+        kind="file",
+        place=True,
+    )
+    profile: str | None = flag(
+        None,
+        "trace of iterations 3 to 7, for XProf or Perfetto (default: none)",
+        metavar="DIR",
+        kind="folder",
+        place=True,
+    )
     gen_frm_dir: str | None = flag(
         None,
         "frames of held-out cases at the end: .nc, .npy, .png, .gif (default: none)",
@@ -73,10 +93,19 @@ class TrainOptions:
             raise ValueError("--resume and --overwrite exclude each other")
         if self.resume and not self.save_dir:
             raise ValueError("--resume needs --save_dir")
+        if self.init_from and self.pretrained_model:
+            raise ValueError("init_from is for another architecture, pretrained_model for the same: give one of them")
+        if self.find_learning_rate and (self.resume or not self.is_training):
+            raise ValueError("find_learning_rate is of a new run: no --resume, no is_training 0")
         if self.num_save_samples < 0:
             raise ValueError(f"num_save_samples must not be negative, got {self.num_save_samples}")
         if not self.is_training and not self.pretrained_model:
             raise ValueError("is_training 0 needs --pretrained_model")
+
+    @property
+    def only_tries(self) -> bool:
+        """Whether the run makes no folder and keeps nothing of what it learns."""
+        return self.dry_run or self.find_learning_rate is not None
 
 
 IN_MEMORY = "data in memory"
@@ -124,6 +153,8 @@ class TrainRequest(NamedTuple):
     given: Given = Given()
     loss: Callable | None = None  # the user's own, see `train`; None: the loss of the configurations
     optimizer: Any = None  # the user's own; None: the optimizer of the configurations
+    schedule: Callable | None = None  # the user's own learning rate by iterations; None: that of the configurations
+    callbacks: Sequence[Callable] = ()  # see `predjax.training.callbacks`
     processes: Processes | None = None  # to join; None: this process trains alone
 
 

@@ -4,9 +4,11 @@ import dataclasses
 
 from predjax.flags import flag
 from predjax.kernels.execution import CONVOLUTIONS, PRECISIONS, REMATS, Execution
+from predjax.messages import suggest
 from predjax.models.config import order_options
 
 LR_SCHEDULES = "cosine constant milestones onecycle linear_onecycle linear polynomial exponential".split()
+LOGGERS = ("csv", "tensorboard", "wandb", "mlflow")
 WITH_OPTIONS = [name for name in LR_SCHEDULES if name not in ("constant", "milestones")]
 
 
@@ -67,6 +69,9 @@ class TrainConfig:
     snapshot_interval: int | None = flag(
         None, "between checkpoints (default: 1/10 of max_iterations)", metavar="ITERATIONS"
     )
+    metrics_log: tuple[str, ...] = flag(
+        (), f"what else writes the metrics, see docs/training.md: any of {', '.join(LOGGERS)}", metavar="NAME,..."
+    )
     patience: int = flag(0, "validations without a better loss before stopping; 0 never stops", metavar="N")
     max_valid_cases: int = flag(64, "windows of a validation, evenly spread", metavar="N")
     keep_checkpoints: int = flag(3, "newest checkpoints to keep, besides the best", metavar="N")
@@ -100,6 +105,9 @@ class TrainConfig:
             raise ValueError(f"lr_options belong to lr_schedule {', '.join(WITH_OPTIONS)}, not to {self.lr_schedule}")
         if self.warmup_iterations and self.lr_schedule.endswith("onecycle"):
             raise ValueError(f"lr_schedule {self.lr_schedule} has its own warm-up (pct_start in lr_options)")
+        for name in self.metrics_log:
+            if name not in LOGGERS:
+                raise ValueError(f"metrics_log {name!r} is not one of {', '.join(LOGGERS)}{suggest(name, LOGGERS)}")
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema must be from 0 to below 1, got {self.ema:g}")
         if bool(self.lr_milestones) != (self.lr_schedule == "milestones"):

@@ -3,7 +3,7 @@
 import contextlib
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -15,6 +15,7 @@ from predjax import checkpoint, parallel
 from predjax.checkpoint_names import best_path, step_path
 from predjax.messages import describe_error
 from predjax.radar.windows.prefetch import prefetch
+from predjax.training.callbacks import ASKED, Audience, Callback, Event
 from predjax.training.monitor import Log, Monitor
 from predjax.training.run import Progress, Run
 from predjax.training.same_start import check_same
@@ -72,11 +73,14 @@ def estimate(run: Run, state: TrainState) -> tuple[Callable, Estimate]:
     )
 
 
-def train(run: Run, start: Start, say: Callable[[str], Any] = print) -> tuple[TrainState, str]:
+def train(
+    run: Run, start: Start, say: Callable[[str], Any] = print, callbacks: Sequence[Callback] = ()
+) -> tuple[TrainState, str]:
     """Update from the iteration of the start to the last one; return the final state and why the run ended.
 
-    The reason is "finished", "no better validation loss for N checks", "SIGINT" or "SIGTERM". Of several processes the
-    chief writes and speaks (lines of text to `say`); a signal to any of them stops all after the same iteration.
+    The reason is "finished", "no better validation loss for N checks", "a callback asked", "SIGINT" or "SIGTERM". Of
+    several processes the chief writes, speaks (lines of text to `say`) and has the callbacks; what stops one of them
+    stops all after the same iteration.
 
     Raises:
       ValueError: `max_bad_steps` updates in a row without a finite gradient, naming the files of the batch; processes
@@ -86,34 +90,36 @@ def train(run: Run, start: Start, say: Callable[[str], Any] = print) -> tuple[Tr
     """
     config, step, chief = run.config, int(start.state.step), parallel.is_chief()
     check_same(run.record, start.state)
-    log = Log(run.folder / "log.jsonl", step) if chief else None
+    audience = Audience([Log(run.folder / "log.jsonl", step), *callbacks] if chief else [])
     state, progress = parallel.replicate(start.state, run.devices), start.progress
     reason, batches = "finished", prefetch(run.read, range(step, config.max_iterations))
     assert config.test_interval is not None and config.snapshot_interval is not None, "resolved"
     hidden = None if chief else True  # None: where there is no terminal
     bar = tqdm(total=config.max_iterations, initial=step, unit="it", disable=hidden, dynamic_ncols=True)
-    monitor = Monitor(run, log, bar, step)
+    monitor = Monitor(run, audience, bar, step)
 
-    with SignalCatcher() as caught, contextlib.closing(batches), bar:
+    with SignalCatcher() as caught, contextlib.closing(batches), bar, audience:
+        audience(Event("begin", step, run.record, run.folder))
         for batch in monitor.wait(_end_with_error(batches)):
             if isinstance(batch, Exception):
                 raise _save_before(batch, run, state, progress, step) from batch
             windows, frames, forcings = batch
-            state, metrics = start.update(state, frames, forcings, run.share_signal(caught.signal))
+            state, metrics = start.update(state, frames, forcings, run.share_signal(caught.signal or audience.asked))
             step += 1
             bar.update()
             monitor.add(step, windows, metrics)
             if run.valid_batches and (step % config.test_interval == 0 or step == config.max_iterations):
                 monitor.settle()
                 begin = time.perf_counter()
-                progress, text = _check(run, state, progress, step, log)
+                progress, text = _check(run, state, progress, step, audience)
                 if chief:
                     with tqdm.external_write_mode():
                         say(text)
                 monitor.leave_out(time.perf_counter() - begin)
-            signalled = caught.signal if parallel.count_processes() == 1 else monitor.stop
-            if signalled:
-                reason = signal.Signals(signalled).name
+            alone = parallel.count_processes() == 1
+            stop = (caught.signal or audience.asked) if alone else monitor.stop
+            if stop:
+                reason = "a callback asked" if stop == ASKED else signal.Signals(stop).name
             elif config.patience and progress.checks_since_best >= config.patience:
                 reason = f"no better validation loss for {config.patience} checks"
             last = step == config.max_iterations or reason != "finished"
@@ -124,6 +130,7 @@ def train(run: Run, start: Start, say: Callable[[str], Any] = print) -> tuple[Tr
                     checkpoint.prune(run.folder, config.keep_checkpoints)
             if last:
                 break
+        audience(Event("end", step, {"reason": reason}, run.folder, state.best_params))
     return state, reason
 
 
@@ -144,16 +151,15 @@ def _save_before(error: Exception, run: Run, state: TrainState, progress: Progre
     return ValueError(f"{describe_error(error)}{saved}")
 
 
-def _check(run: Run, state: TrainState, progress: Progress, step: int, log: Log | None) -> tuple[Progress, str]:
-    """Validate, and save the best checkpoint; return the new progress and a line of text. Only the chief has a log."""
+def _check(run: Run, state: TrainState, progress: Progress, step: int, tell: Callback) -> tuple[Progress, str]:
+    """Validate, and save the best checkpoint; return the new progress and a line of text."""
     loss = run.validate(state.best_params)
     best = loss < progress.best_loss  # a NaN is never best
-    if log:
-        log.add(iteration=step, valid_loss=loss)
+    tell(Event("validation", step, {"valid_loss": loss}, run.folder, state.best_params))
     text = f"iteration {step}: validation loss {loss:.5f}" + (" (best)" if best else "")
     if not best:
         return progress._replace(checks_since_best=progress.checks_since_best + 1), text
     progress = Progress(loss, step, 0)
-    if log:
+    if parallel.is_chief():
         run.save(state, progress, best_path(run.folder))
     return progress, text

@@ -9,6 +9,7 @@ from typing import Any
 
 from predjax.files import open_own, write_text
 from predjax.radar.windows.index import Window
+from predjax.training.callbacks import Callback, Event
 from predjax.training.run import Run
 
 SHARE_WORTH_SAYING = 0.05  # of the time is spent waiting for data: from here on the progress bar says so
@@ -30,6 +31,11 @@ class Log:
         except OSError as error:
             raise type(error)(error.errno, error.strerror, str(self.path)) from error
 
+    def __call__(self, event: Event) -> None:
+        """Append the numbers of an event."""
+        if event.kind in ("update", "validation"):
+            self.add(iteration=event.iteration, **event.values)
+
 
 def read_log(path: str | os.PathLike) -> list[dict[str, Any]]:
     """Return the records of a log; a line that a dying process left half written, or that is none, is left out."""
@@ -47,15 +53,15 @@ def read_log(path: str | os.PathLike) -> list[dict[str, Any]]:
 class Monitor:
     """A reader of metrics: it reads each iteration's while the next one runs, so that the device always has work.
 
-    Counts updates in a row without a finite gradient. Every `display_interval` iterations it writes a record: the
+    Counts updates in a row without a finite gradient. Every `display_interval` iterations it tells of an update: the
     metrics, `frames_per_second`, and `waited`, the share of the time since the last record (without validation) in
     which the loop had no batch to go on with. The device may still have been busy then: `waited` is the most that
-    faster reading could save. The bar is tqdm's; the run continues from `iteration`; without a log nothing is written.
+    faster reading could save. The bar is tqdm's; the run continues from `iteration`.
     """
 
-    def __init__(self, run: Run, log: Log | None, bar: Any, iteration: int) -> None:
+    def __init__(self, run: Run, tell: Callback, bar: Any, iteration: int) -> None:
         self.stop = 0  # the signal that came to any process before the update whose metrics were read last; 0: none
-        self._run, self._log, self._bar = run, log, bar
+        self._run, self._tell, self._bar = run, tell, bar
         self._frames = run.config.update_size * run.forecaster.config.total_length
         self._bad = 0
         self._pending: tuple | None = None
@@ -100,8 +106,8 @@ class Monitor:
         self._begin, self._counted, self._waited = now, iteration, 0.0
         waiting = f", {share:.0%} waiting for data" if share >= SHARE_WORTH_SAYING else ""
         self._bar.set_postfix_str(f"loss {values['loss']:.5f}, {rate:.0f} frames/s{waiting}")
-        if self._log:
-            self._log.add(iteration=iteration, **values, frames_per_second=round(rate, 1), waited=round(share, 4))
+        values |= {"frames_per_second": round(rate, 1), "waited": round(share, 4)}
+        self._tell(Event("update", iteration, values, self._run.folder))
 
     def _explain_bad(self, windows: Sequence[Window], loss: float) -> str:
         sources = sorted({self._run.batches.names[w.source] for w in windows})

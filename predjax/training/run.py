@@ -19,6 +19,7 @@ from predjax.radar.windows.batches import Batch, BatchSource
 from predjax.radar.windows.codes import CodedFrames
 from predjax.radar.windows.index import Window
 from predjax.training.config import TrainConfig
+from predjax.training.schedules import Schedule
 from predjax.training.seeds import init_states, make_keys, measure_seeds, over_seeds
 from predjax.training.step import TrainState, init_state, make_optimizer, make_update
 from predjax.training.validation import make_validation, validate
@@ -47,6 +48,7 @@ class Run:
     record: dict[str, Any]  # JSON values in every checkpoint: how to build the model again, and its training data
     devices: list[Any]  # the devices of all processes
     optimizer: optax.GradientTransformation | None = None  # replaces the optimizer of `config`
+    schedule: Schedule | None = None  # replaces the schedule of `config`
     # (predicted, observed) -> (sum, count) of scaled frames; replaces the error of the model's loss.
     error: Callable | None = None
 
@@ -55,7 +57,7 @@ class Run:
         parallel.check_batch(config.batch_size, self.devices)
         if self.forecaster.config.moving:
             self.valid_batches = [self.move(batch) for batch in self.valid_batches]
-        self.optimizer = make_optimizer(config, self.optimizer)
+        self.optimizer = make_optimizer(config, self.optimizer, self.schedule)
         update = make_update(self.forecaster, self.optimizer, self.sampling, config)
         measure = make_validation(self.forecaster, self.error)
         if config.num_seeds > 1:

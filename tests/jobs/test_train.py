@@ -13,6 +13,7 @@ import predjax
 from predjax import checkpoint
 from predjax.checkpoint_names import best_path, list_steps
 from predjax.commands.train import main as command
+from predjax.jobs.plan import plan_training
 from predjax.jobs.train import TrainResult
 from predjax.jobs.train_options import Processes, read_values
 from predjax.locks import hold
@@ -51,6 +52,22 @@ def test_it_is_the_command(tmp_path, monkeypatch):
     predjax.train(str(SAMPLE), save_dir=folder, **TINY, **options)
     by_command, by_function = asked
     assert by_command._replace(processes=None) == by_function and by_command.processes == Processes()
+
+
+def test_objects_and_names_of_python(monkeypatch):
+    monkeypatch.setattr("predjax.jobs.train.run_training", lambda request: request)
+    names = {"model": "gru", "loss": "balanced", "optimizer": "adamw", "schedule": "onecycle"}
+    named = predjax.train(SAMPLE, **names, lr_options={"b": 1})
+    assert named.given.model == {"model_name": "gru", "loss": "balanced"}
+    assert named.given.training == {"optimizer": "adamw", "lr_schedule": "onecycle", "lr_options": '{"b": 1}'}
+    assert (named.loss, named.optimizer, named.schedule, named.callbacks) == (None, None, None, ())
+    scaling, schedule = Scaling("dBZ", 0.0, 50.0, "dBZ"), optax.constant_schedule(1)
+    config = predjax.ModelConfig("gru", (3,), input_length=4, total_length=8, scaling=scaling)
+    own = predjax.train(SAMPLE, model=config, total_length=10, schedule=schedule, callbacks=[print])
+    assert own.schedule is schedule and own.callbacks == (print,) and "forcing_scaling" not in own.given.model
+    assert own.given.model["num_hidden"] == (3,) and own.given.model["total_length"] == 10
+    plan = plan_training(own)
+    assert plan.model.scaling == scaling and plan.model.matching == 0 and plan.record["own"] == ["schedule"]
 
 
 def test_arrays_with_a_loss_and_an_optimizer_of_ones_own(dataset, unverified, tmp_path, capsys):
@@ -120,7 +137,14 @@ def test_a_folder_has_one_training(tmp_path):
         ({"batch_size": True}, "batch_size must be a whole number, not True"),
         ({"lr": "fast"}, "lr must be a number, not 'fast'"),
         ({"loss": 3.0}, "loss must be a function of predicted and observed frames, not 3.0"),
-        ({"optimizer": "adam"}, "optimizer must be an optax.GradientTransformation, not 'adam'"),
+        ({"optimizer": 2}, "optimizer must be an optax.GradientTransformation, not 2"),
+        ({"optimizer": "sgd"}, "optimizer must be one of adam, adamw, not 'sgd'"),
+        ({"schedule": 0.1}, "schedule must be a function of the iterations, not 0.1"),
+        ({"schedule": len, "optimizer": optax.sgd(1)}, "schedule must be part of the optimizer of your own"),
+        ({"schedule": "onecycel"}, "lr_schedule must be one of .*; did you mean onecycle?"),
+        ({"callbacks": [3]}, "callbacks must be functions of an event, not 3"),
+        ({"metrics_log": "cvs"}, "metrics_log 'cvs' is not one of csv, .*; did you mean csv?"),
+        ({"schedule": "exponential"}, "lr_schedule exponential needs decay_rate in lr_options"),
         ({"scaling": "dbz"}, "scaling must be one of .*; did you mean dBZ?"),
         ({"model_name": "predrn"}, "did you mean predrnn?"),
         ({"resume": True}, "--resume needs --save_dir"),

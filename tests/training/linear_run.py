@@ -34,7 +34,7 @@ def make_linear() -> Forecaster:
     return Forecaster(CONFIG, init, None, loss, None)
 
 
-def make_run(folder, dtype, **training):
+def make_run(folder, dtype, schedule=None, **training):
     counts = np.random.default_rng(0).integers(0, 256, (2, 9, 8, 8)).astype(dtype)
     np.save(folder / "movies.npy", counts)
     sources = read_movies(folder / "movies.npy", layout="movie,time,y,x")
@@ -43,4 +43,4 @@ def make_run(folder, dtype, **training):
     ).resolve()
     batches = BatchSource(WindowIndex(sources, find_periods(sources), 4, DataConfig()), config.update_size, 0)
     devices = parallel.choose_devices(4)
-    return Run(make_linear(), batches, [], config, SamplingConfig().resolve(9), folder, {}, devices)
+    return Run(make_linear(), batches, [], config, SamplingConfig().resolve(9), folder, {}, devices, None, schedule)

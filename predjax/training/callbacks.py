@@ -1,0 +1,62 @@
+"""What a training tells while it runs: a callback is a function of an event."""
+
+import contextlib
+import pathlib
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Any, NamedTuple
+
+ASKED = 2**15  # in the place of the number of a signal: a callback asks for the end of the run
+
+
+class Event(NamedTuple):
+    """Something that happened in a training.
+
+    kind         values                                                         params
+    begin        the record of the run: "model", "training", "sampling", "data"  none
+    update       those of a line of log.jsonl, each `display_interval`           none
+    validation   "valid_loss"                                                    those that were validated
+    end          "reason": "finished", or why the run ended before               those at the end
+    """
+
+    kind: str
+    iteration: int  # iterations that are done
+    values: Mapping[str, Any]
+    folder: pathlib.Path  # of the run
+    # The parameters by module and name, arrays of jax. The next update takes their memory: copy what you keep.
+    params: Any = None
+
+
+# A function that is called with every event, by the chief of the processes alone. If it returns True the training ends
+# after an iteration, with a checkpoint. Its errors end the training without one.
+Callback = Callable[[Event], Any]
+
+
+class Audience:
+    """Callbacks that are told of a training, one after the other; a context of which an error ends the training.
+
+    `asked` is ASKED as soon as one asked for the end, else 0.
+    """
+
+    def __init__(self, callbacks: Iterable[Callback]) -> None:
+        self.asked = 0
+        self._callbacks, self._last = list(callbacks), Event("begin", 0, {}, pathlib.Path())
+
+    def __call__(self, event: Event) -> None:
+        """Tell all callbacks of an event."""
+        self._last = event
+        for callback in self._callbacks:
+            if callback(event) is True:
+                self.asked = ASKED
+
+    def __enter__(self) -> "Audience":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            last = self._last._replace(kind="end", values={"reason": f"{type(error).__name__}: {error}"}, params=None)
+            for callback in self._callbacks:
+                with contextlib.suppress(Exception):  # the first error is the one that counts
+                    callback(last)
