@@ -14,7 +14,7 @@
     cells/         recurrent cells, every one an hk.RNNCore
     kernels/       convolutions and the scan, which make cells fast
     pretrained/    a network for frames of 5 minutes and 1 km
-    units, unit_names, flags, run_file, checkpoint, parallel, paths, files, locks, messages: used by all of them
+    units, unit_names, flags, run_file, checkpoint, kept, parallel, paths, files, locks, messages: used by all of them
 
 Importing predjax imports none of this.
 """

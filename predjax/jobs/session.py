@@ -20,6 +20,7 @@ except ImportError:  # not there on Windows
 
 from predjax import parallel
 from predjax.jobs.train_options import Processes
+from predjax.kept import is_private
 from predjax.messages import report_error
 
 LOG = logging.getLogger("predjax")
@@ -56,14 +57,6 @@ def start(device: str = "auto", least_gib: int = 2) -> None:
     jax.config.update("jax_compilation_cache_dir", str(folder))
     # jax keeps programs that took a second to compile; small networks take less, and run in far less.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
-
-
-def is_private(folder: pathlib.Path) -> bool:
-    """Return whether only this user can write to a folder; true where it is missing or nothing tells."""
-    if not hasattr(os, "getuid") or not folder.is_dir():
-        return True
-    status = folder.stat()
-    return status.st_uid == os.getuid() and not status.st_mode & 0o022
 
 
 @contextlib.contextmanager

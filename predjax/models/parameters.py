@@ -1,11 +1,14 @@
 """The parameters that a configuration needs, and given parameters held against them before anything is built."""
 
+import dataclasses
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import jax
 import numpy as np
 
+from predjax.kept import keep, read_kept
 from predjax.models.config import ModelConfig
 from predjax.models.forecaster import make_forecaster
 
@@ -46,7 +49,13 @@ def check_parameters(config: ModelConfig, params: Mapping[str, Mapping[str, np.n
 
 
 def _find_shapes(config: ModelConfig, patches: int) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of all parameters by name, for frames of so many patches a side; nothing is computed."""
+    """Return the shapes of all parameters by name, for frames of so many patches a side; nothing is computed.
+
+    Finding them takes as long as tracing the network, so they are kept.
+    """
+    key = [dataclasses.asdict(config), patches]
+    if kept := read_kept("shapes", key):
+        return {name: tuple(shape) for name, shape in json.loads(kept).items()}
     side = 1 if config.spec.forecaster else config.patch_size * patches
     frames = jax.ShapeDtypeStruct((1, config.total_length, side, side, config.img_channel), np.float32)
     forcings: Any = None
@@ -57,4 +66,6 @@ def _find_shapes(config: ModelConfig, patches: int) -> dict[str, tuple[int, ...]
     except _BUILD_ERRORS as error:
         reason = (str(error) or type(error).__name__).splitlines()[0][:200]
         raise ValueError(f"its configuration gives no model ({reason})") from None
-    return {f"{module}/{name}": x.shape for module, group in found.items() for name, x in group.items()}
+    shapes = {f"{module}/{name}": x.shape for module, group in found.items() for name, x in group.items()}
+    keep("shapes", key, json.dumps(shapes).encode())
+    return shapes

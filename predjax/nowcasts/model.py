@@ -3,7 +3,7 @@
 import functools
 import os
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -20,6 +20,7 @@ from predjax.nowcasts.ensembles import make_ensemble_nowcast
 from predjax.nowcasts.matching import match_newest
 from predjax.nowcasts.moving import move_with_rain
 from predjax.nowcasts.noise import draw_by_network
+from predjax.nowcasts.programs import Programs
 from predjax.radar.movies import Movies
 
 
@@ -76,13 +77,22 @@ def check_fits(movies: Movies, config: ModelConfig) -> None:
 
 
 def make_nowcast(
-    forecaster: Forecaster | Ensemble, params: Any, batch_size: int = 8, *, members: int = 1, seed: int = 0
+    forecaster: Forecaster | Ensemble,
+    params: Any,
+    batch_size: int = 8,
+    *,
+    members: int = 1,
+    seed: int = 0,
+    origin: Any = None,
 ) -> Callable[..., np.ndarray]:
     """Return a nowcast: (observed (B,T_in,H,W,C), num_steps, forcings=None) -> (B,num_steps,H,W,C), numpy in and out.
 
     B is free: all devices of this process share the samples, with at most `batch_size` at once on each. The last batch
     is filled up with missing frames, so that each frame size is compiled once. Around the network stand `match_newest`
     and `move_with_rain`, where the configuration has them.
+
+    On one device the network is compiled while the motion of the first frames is estimated. `origin`, JSON values that
+    tell the forecaster from any other, keeps its traced programs for later processes (see `Programs`).
 
     With more `members` than 1 the nowcast is an `EnsembleNowcast`, by `seed`: the network draws the members where its
     configuration has noise, else stochastic scales are drawn around it in moving coordinates.
@@ -97,20 +107,34 @@ def make_nowcast(
         observed, forcings = inputs
         return forecaster.predict(params, None, observed, num_steps, forcings)
 
-    predict = parallel.map_samples(predict, devices)
-    params = parallel.replicate(params, devices)
+    programs = Programs(predict, params, origin) if len(devices) == 1 else None
+    if programs is None:
+        mapped = parallel.map_samples(predict, devices)
+        params = parallel.replicate(params, devices)
     largest: dict[tuple, int] = {}  # by frame size, the most samples a device had so far: it always gets as many
+
+    def split(observed: np.ndarray, forcings: np.ndarray | None) -> Iterator[tuple]:
+        share = min(batch_size, -(-len(observed) // len(devices)))
+        share = largest[observed.shape[1:]] = max(share, largest.get(observed.shape[1:], 0))
+        size = share * len(devices)
+        for start in range(0, len(observed), size):
+            yield jax.tree.map(functools.partial(_take, start=start, size=size), (observed, forcings))
 
     def run(observed: np.ndarray, num_steps: int, forcings: np.ndarray | None = None) -> np.ndarray:
         observed = np.asarray(observed)
-        share = min(batch_size, -(-len(observed) // len(devices)))
-        share = largest[observed.shape[1:]] = max(share, largest.get(observed.shape[1:], 0))
-        parts, size = [], share * len(devices)
-        for start in range(0, len(observed), size):
-            take = functools.partial(_take, start=start, size=size)
-            frames = predict(params, jax.tree.map(take, (observed, forcings)), num_steps)
-            parts.append(frames[: len(observed) - start])
-        return np.concatenate(parts)
+        parts = [
+            programs(inputs, num_steps) if programs else mapped(params, inputs, num_steps)
+            for inputs in split(observed, forcings)
+        ]
+        return np.concatenate(parts)[: len(observed)]
+
+    def prepare(nowcast: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+        def prepared(observed: np.ndarray, num_steps: int, forcings: np.ndarray | None = None) -> np.ndarray:
+            if programs and len(observed):
+                programs.prepare(next(split(np.asarray(observed), forcings)), num_steps)
+            return nowcast(observed, num_steps, forcings)
+
+        return prepared
 
     def finish(nowcast: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
         nowcast = match_newest(nowcast, config.matching, cores=config.moving) if config.matching else nowcast
@@ -118,7 +142,9 @@ def make_nowcast(
 
     if members > 1 and isinstance(forecaster, Forecaster) and config.draws:
         return draw_by_network(forecaster, params, members, seed, finish)
-    return make_ensemble_nowcast(config.scaling.units, members, seed, centre=run) if members > 1 else finish(run)
+    if members > 1:
+        return make_ensemble_nowcast(config.scaling.units, members, seed, centre=run)
+    return prepare(finish(run))
 
 
 def _check_members(forecaster: Forecaster | Ensemble, members: int) -> None:

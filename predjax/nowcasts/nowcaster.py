@@ -1,5 +1,6 @@
 """Nowcasters: a trained model, or a baseline by its name, that continues the newest frames."""
 
+import dataclasses
 import functools
 import logging
 import os
@@ -94,8 +95,9 @@ def _continue_model(model: TrainedModel, members: int, drawn: int = 1, seed: int
     config, record = model.forecaster.config, model.record
     if config.num_action_ch or config.sequence:
         raise ValueError(f"{model.path} was trained with forcings, which the newest frames do not tell")
+    known = [type(model.forecaster).__name__, dataclasses.asdict(config)]
     try:
-        nowcast = make_nowcast(model.forecaster, model.params, batch_size=1, members=drawn, seed=seed)
+        nowcast = make_nowcast(model.forecaster, model.params, 1, members=drawn, seed=seed, origin=known)
     except ValueError as error:
         raise ValueError(f"{model.path}, --{error}") from error
 
