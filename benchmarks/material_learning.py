@@ -99,8 +99,8 @@ def choose_width(name: str, strain, stress) -> int:
     """The points of a physical network, or the most features with no more parameters than a "soft" one has."""
     if name in DECODERS or NETWORKS[name]:
         return NETWORKS.get(name, POINTS)
-    counts = {width: count_of(configure(name, width, strain, stress)) for width in range(2, 12)}
-    return max(width for width, count in counts.items() if count <= count_of(configure("soft", POINTS, strain, stress)))
+    budget = count_of(configure("soft", POINTS, strain, stress))
+    return max(width for width in range(2, 12) if count_of(configure(name, width, strain, stress)) <= budget)
 
 
 def measure(name: str, data: dict, part: float) -> dict:

@@ -1,25 +1,36 @@
 """What the whole suite shares: devices, a compilation cache, the reference data, one trained run."""
 
 import functools
+import gc
 import os
 import pathlib
 
 import jax
 import numpy as np
 import pytest
-from tiny import ROOT, TINY, without_scores
+from tiny import ROOT, TINY, have_devices, without_scores
 
 SHARED = pathlib.Path(os.environ.get("PREDJAX_SHARED", ROOT.parent / "shared"))
 
 # Before jax starts its backend: four CPU devices for the pmapped tests, and compiled programs kept between runs.
-os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
-# Nearly every program of the tests runs a few times: machine code with the fewest optimisations is there much sooner,
-# and where XLA still has its older code generator, that of loops in half the time.
-if os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1") != "0" and jax.__version_info__ < (0, 11):
-    os.environ["XLA_FLAGS"] += " --xla_cpu_use_fusion_emitters=false"
+# Nearly every program of the tests runs a few times: machine code with the fewest optimisations is there much sooner.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {have_devices(4)}"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / "xla"))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("PREDJAX_COMPILATION_CACHE", os.environ["JAX_COMPILATION_CACHE_DIR"])
+
+
+def pytest_collection_modifyitems(items):
+    """The pages of the documentation take longest, so they come first: no worker waits for one of them at the end."""
+    items.sort(key=lambda item: item.path.name != "test_documented_commands.py")
+
+
+def pytest_collection_finish(session):
+    """What was imported stays, so the garbage collector leaves it alone, and looks for more at a time at the rest."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 import pytest
-from tiny import ROOT, TINY
+from tiny import QUICK, ROOT, TINY
 
 from predjax import checkpoint
 from predjax.checkpoint_names import best_path, list_steps, step_path
@@ -47,17 +47,8 @@ def test_a_resumed_run_keeps_what_it_was_made_with(tiny_run, capsys):
 
 @pytest.mark.ci
 def test_killed_and_resumed(tmp_path):
-    command = [
-        sys.executable,
-        "train.py",
-        *TINY,
-        "--max_iterations",
-        "60",
-        "--snapshot_interval",
-        "5",
-        "--device",
-        "cpu",
-    ]
+    command = [sys.executable, "train.py", *QUICK, "--max_iterations", "60", "--snapshot_interval", "5"]
+    command += ["--device", "cpu"]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     subprocess.run([*command, "--save_dir", str(whole)], cwd=ROOT, check=True, capture_output=True)
 
@@ -83,7 +74,7 @@ def test_killed_and_resumed(tmp_path):
 @pytest.mark.ci
 def test_terminated_run_leaves_a_checkpoint(tmp_path):
     folder = tmp_path / "run"
-    command = [sys.executable, "train.py", *TINY, "--max_iterations", "100000", "--test_interval", "100000"]
+    command = [sys.executable, "train.py", *QUICK, "--max_iterations", "100000", "--test_interval", "100000"]
     process = subprocess.Popen(
         [*command, "--snapshot_interval", "10", "--save_dir", str(folder)],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,

@@ -1,8 +1,10 @@
-"""The repository, and flags of small runs; how a run is left without its scores."""
+"""The repository, flags of small runs and their devices; runs without their scores, evaluations without their page."""
 
 import contextlib
+import os
 import pathlib
 
+import jax
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -14,9 +16,24 @@ TINY = (
 QUICK = [*TINY, "--model_name", "conv_lstm", "--num_hidden", "2"]  # where any network will do
 
 
+def have_devices(count: int) -> str:
+    """XLA_FLAGS for so many CPU devices, with XLA's older code generator, where there is one: loops compile faster."""
+    quick = os.environ.get("JAX_DISABLE_MOST_OPTIMIZATIONS") == "1" and jax.__version_info__ < (0, 11)
+    devices = f"--xla_force_host_platform_device_count={count}"
+    return f"{devices} --xla_cpu_use_fusion_emitters=false" if quick else devices
+
+
 @contextlib.contextmanager
 def without_scores():
     """Trainings end without scores of the held-out data, which cost a tiny run most of its time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("predjax.jobs.train.verify_held_out", lambda plan, options, model: None)
+        yield
+
+
+@contextlib.contextmanager
+def without_page():
+    """Evaluations write no report.html, which takes longer than the scores of a few cases."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("predjax.jobs.evaluation_files.write_page", lambda *given: None)
         yield

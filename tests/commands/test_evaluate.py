@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from commands.test_command_line import refusal
-from tiny import ROOT
+from tiny import ROOT, without_page
 
 from predjax.commands.evaluate import main as evaluate
 
@@ -18,7 +18,8 @@ def test_evaluate_scores_and_exports(tiny_run, tmp_path, capsys):
     output, frames = tmp_path / "skill", tmp_path / "frames"
     arguments = ["--checkpoint", tiny_run, "--data_path", SAMPLE, "--max_cases", 2, "--num_steps", 5]
     arguments += ["--thresholds", "10,30", "--output", output, "--export", frames, "--num_save_samples", 1]
-    assert evaluate([str(a) for a in arguments]) == 0
+    with without_page():
+        assert evaluate([str(a) for a in arguments]) == 0
     text = capsys.readouterr().out
     assert "\n  format     netCDF\n" in text and text.index("  windows    ") < text.index("persistence")
     assert "windows overlap the training data" in text
@@ -49,7 +50,8 @@ def test_evaluate_scores_and_exports(tiny_run, tmp_path, capsys):
 def test_forecasts_of_others_are_scored_like_the_model_that_made_them(tiny_run, tmp_path, capsys):
     model = ["--checkpoint", tiny_run, "--max_cases", 2, "--num_save_samples", 2, "--baselines", "persistence"]
     outputs = ["--output", tmp_path / "model", "--export", tmp_path / "frames"]
-    assert evaluate([str(a) for a in [*model, *outputs]]) == 0
+    with without_page():
+        assert evaluate([str(a) for a in [*model, *outputs]]) == 0
     given = ["--forecasts", tmp_path / "frames", "--data_path", SAMPLE, "--input_length", 3]
     assert evaluate([str(a) for a in [*given, "--baselines", "persistence", "--output", tmp_path / "given"]]) == 0
     one, other = (json.loads((tmp_path / name / "skill.json").read_text()) for name in ("model", "given"))
@@ -82,10 +84,10 @@ def test_baselines_alone(capsys):
     assert "persistence" in capsys.readouterr().out
 
 
-def test_without_data_what_the_run_held_out_repeats_its_table(tiny_run, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("predjax.jobs.evaluation_files.write_page", lambda *given: None)
+def test_without_data_what_the_run_held_out_repeats_its_table(tiny_run, tmp_path, capsys):
     flags = ["--crop", "16", "--output", str(tmp_path)]
-    assert evaluate(["--checkpoint", str(tiny_run), *flags]) == 0
+    with without_page():
+        assert evaluate(["--checkpoint", str(tiny_run), *flags]) == 0
     assert "overlap the training data" not in capsys.readouterr().out
     one, other = (json.loads((folder / "skill.json").read_text()) for folder in (tiny_run, tmp_path))
     assert one["methods"] == other["methods"] and other["attributes"]["cases"] > 0

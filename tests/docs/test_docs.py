@@ -3,10 +3,9 @@
 import doctest
 import importlib
 import re
-import subprocess
-import sys
 
 import pytest
+from commands.test_command_line import make_parser_of
 from tiny import ROOT
 
 from predjax.__main__ import COMMANDS
@@ -46,12 +45,8 @@ def test_the_citation_has_the_version_of_the_package():
 
 
 def test_every_flag_in_the_readme_exists():
-    known = set()
-    for command in COMMANDS:
-        run = [sys.executable, "-m", "predjax", command, "--help"]
-        text = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-        known |= set(re.findall(r"--\w+", text))
-    known |= {name for flag, _ in make_synthetic_parser().flags for name in flag.names}
+    parsers = [*map(make_parser_of, COMMANDS), make_synthetic_parser()]
+    known = {name for parser in parsers for flag, _ in parser.flags for name in flag.names}
     used = {flag for block in re.findall(r"```sh\n(.*?)```", README, re.S) for flag in re.findall(r"--\w+", block)}
     assert used - known == set()
 

@@ -6,7 +6,7 @@ import sys
 import time
 
 import pytest
-from tiny import ROOT, TINY
+from tiny import QUICK, ROOT, have_devices
 
 from predjax import checkpoint
 from predjax.checkpoint_names import list_steps
@@ -38,7 +38,7 @@ def cluster(tmp_path):
     """What starts the script as SLURM would, and the log of requests to start it again."""
     tools, log, run = tmp_path / "bin", tmp_path / "requeued", tmp_path / "run"
     tools.mkdir()
-    flags = [*TINY, "--max_iterations", "3000", "--snapshot_interval", "20", "--test_interval", "3000"]
+    flags = [*QUICK, "--max_iterations", "3000", "--snapshot_interval", "20", "--test_interval", "3000"]
     flags[flags.index("--n_gpu") : flags.index("--n_gpu") + 2] = []
     for name, text in {
         "srun": SRUN.format(python=sys.executable, flags=flags),
@@ -54,7 +54,7 @@ def cluster(tmp_path):
         "SLURM_PROCID": "0",
         "RUN": str(run),
         "DATA": str(ROOT / "data" / "radar_movies.nc"),
-        "XLA_FLAGS": "",
+        "XLA_FLAGS": have_devices(1),
     }
 
     def start():

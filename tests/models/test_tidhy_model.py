@@ -27,18 +27,22 @@ CONFIG = ModelConfig(
 )  # fmt: skip
 FRAMES = np.random.default_rng(0).normal(size=(2, 7, 1, 1, 4)).astype(np.float32)
 FORECASTER = make_forecaster(CONFIG)
-PARAMS = FORECASTER.init(jax.random.key(0), FRAMES)
 rollout = compile_quickly(FORECASTER.rollout)
 infer = compile_quickly(make_inference(CONFIG))
 
 
+@functools.cache
+def start_params():
+    return compile_quickly(FORECASTER.init)(jax.random.key(0), FRAMES)
+
+
 def test_a_prediction_knows_what_came_before_it_alone():
-    predicted = rollout(PARAMS, None, FRAMES, None)
+    predicted = rollout(start_params(), None, FRAMES, None)
     assert predicted.shape == (2, 6, 1, 1, 4) and np.isfinite(predicted).all()
     for t in (2, 5):
         later = FRAMES.copy()
         later[:, t:] += 1
-        changed = np.abs(rollout(PARAMS, None, later, None) - predicted).max((0, 2, 3, 4))
+        changed = np.abs(rollout(start_params(), None, later, None) - predicted).max((0, 2, 3, 4))
         assert not changed[:t].any() and (t == 6 or changed[t] > 1e-4)
 
 
@@ -50,31 +54,31 @@ def test_a_forecast_is_a_rollout_that_sees_nothing_more(radius):
         roll = compile_quickly(forecaster.rollout)
     hidden = FRAMES.copy()
     hidden[:, 4:] = np.nan
-    rolled = roll(PARAMS, None, hidden, forecast_mask(2, 4, 7))[:, 3:]
-    forecast = compile_quickly(forecaster.predict, static_argnums=3)(PARAMS, None, FRAMES[:, :4], 3)
+    rolled = roll(start_params(), None, hidden, forecast_mask(2, 4, 7))[:, 3:]
+    forecast = compile_quickly(forecaster.predict, static_argnums=3)(start_params(), None, FRAMES[:, :4], 3)
     np.testing.assert_allclose(forecast, rolled, rtol=1e-4, atol=1e-5)
     assert np.abs(forecast[:, 0] - forecast[:, 1]).max() > 1e-4
 
 
 def test_the_loss_is_that_of_the_cell_for_a_step_and_a_feature():
     config = configure_tidhy(CONFIG)
-    networks = hk.without_apply_rng(hk.transform(lambda: TiDHy(4, config).networks())).apply(PARAMS)
+    networks = hk.without_apply_rng(hk.transform(lambda: TiDHy(4, config).networks())).apply(start_params())
     x = CONFIG.scaling.scale(jnp.asarray(FRAMES))[:, :, 0, 0]
-    expected, terms = training_loss(networks, config, x, Codes(*infer(PARAMS, FRAMES)[:2]))
-    value, metrics = compile_quickly(FORECASTER.loss)(PARAMS, None, FRAMES, None)
+    expected, terms = training_loss(networks, config, x, Codes(*infer(start_params(), FRAMES)[:2]))
+    value, metrics = compile_quickly(FORECASTER.loss)(start_params(), None, FRAMES, None)
     np.testing.assert_allclose(value * 7 * 4, expected, rtol=1e-4)
     np.testing.assert_allclose(metrics["mse"] * 7 * 4, terms.predicted.mean(), rtol=1e-4)
     np.testing.assert_allclose(metrics["penalty"] * 7 * 4, 0.1 * terms.regularisers.cosines, rtol=1e-2)
 
 
 def test_latents_are_codes_and_what_they_show():
-    latents = infer(PARAMS, FRAMES)
+    latents = infer(start_params(), FRAMES)
     assert latents.w.shape == (2, 7, 2) and (latents.w >= 0).all() and latents.x_bar.shape == (2, 7, 4)
     assert np.isnan(latents.r_bar[:, 0]).all() and np.isnan(latents.x_bar[:, 0]).all()
-    matrices = PARAMS["tidhy"]["temporal"].reshape(2, 3, 3)
+    matrices = start_params()["tidhy"]["temporal"].reshape(2, 3, 3)
     expected = jnp.einsum("btk,kij,btj->bti", latents.w[:, 1:], matrices, latents.r[:, :-1])
     np.testing.assert_allclose(latents.r_bar[:, 1:], expected, rtol=1e-4, atol=1e-5)
-    decoder = PARAMS["tidhy/~/decoder"]
+    decoder = start_params()["tidhy/~/decoder"]
     shown = CONFIG.scaling.unscale(latents.r @ decoder["w"] + decoder["b"])
     np.testing.assert_allclose(latents.x_hat, shown, rtol=1e-4, atol=1e-5)
 
@@ -82,10 +86,11 @@ def test_latents_are_codes_and_what_they_show():
 def test_what_is_missing_is_inferred_from_the_rest():
     some = FRAMES.copy()
     some[0, 2, ..., 1] = some[1, 3] = np.nan
-    codes = infer(PARAMS, some)
+    codes = infer(start_params(), some)
     assert np.isfinite(codes.r).all() and np.isfinite(codes.r2).all()
-    np.testing.assert_array_equal(codes.r[0, :2], infer(PARAMS, FRAMES).r[0, :2])
-    value, gradient = compile_quickly(jax.value_and_grad(lambda p: FORECASTER.loss(p, None, some, None)[0]))(PARAMS)
+    np.testing.assert_array_equal(codes.r[0, :2], infer(start_params(), FRAMES).r[0, :2])
+    loss = compile_quickly(jax.value_and_grad(lambda params: FORECASTER.loss(params, None, some, None)[0]))
+    value, gradient = loss(start_params())
     assert np.isfinite(value) and all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
 
 

@@ -10,7 +10,7 @@ import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
-from tiny import TINY
+from tiny import QUICK
 
 from predjax.radar.feed import Feed
 from predjax.radar.forecasts import match_forecasts, read_forecasts
@@ -374,7 +374,7 @@ def test_training_and_evaluation_on_composites(unverified, tmp_path, pyproj):
         image = moving[:, number : number + SHAPE[1]]
         write(tmp_path / "archive" / f"{number:02d}.h5", (image, DBZH), minutes=5 * number, where=corners(pyproj))
     archive = str(tmp_path / "archive")
-    flags = [*TINY, "--max_iterations", "2", "--lr_schedule", "constant"]
+    flags = [*QUICK, "--max_iterations", "2", "--lr_schedule", "constant"]
     assert train([*flags, "--data_path", archive, "--save_dir", str(tmp_path / "run")]) == 0
     arguments = ["--checkpoint", str(tmp_path / "run"), "--data_path", archive, "--output", str(tmp_path / "skill")]
     arguments += ["--max_cases", "2", "--num_save_samples", "1", "--baselines", "persistence"]
