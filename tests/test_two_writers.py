@@ -21,6 +21,15 @@ from predjax.locks import LOCK
 from predjax.radar.readers import read_movies
 
 OWN_NUMBERS = ["unshare", "--pid", "--fork", "--mount-proc"]
+SAVES, READS = 150, 300  # of each of two processes; of this one meanwhile
+SAVE = f"""
+import os, sys
+import numpy as np
+from predjax import checkpoint
+assert os.getpid() == 1
+for number in range({SAVES}):
+    checkpoint.save(sys.argv[1], {{"weights": np.full((200, 500), number)}}, {{"number": number}})
+"""
 RAIN = str(ROOT / "data" / "radar_movies.nc")
 
 
@@ -72,6 +81,28 @@ def run_two(folder, *arguments, then=None):
         assert first.returncode == (143 if then else 0), said
     left = [path for path in folder.parent.rglob("*") if path.name == LOCK or path.suffix == ".tmp"]
     assert left == []  # neither locks nor files under construction
+
+
+def test_two_savers_of_one_checkpoint(tmp_path):
+    """Nothing refuses these: each file is whole, whoever wrote it."""
+    path, reads = tmp_path / "best.npz", 0
+    program = [*OWN_NUMBERS, "--kill-child", sys.executable, "-c", SAVE, str(path)]
+    savers = [subprocess.Popen(program, env=os.environ | {"PYTHONPATH": str(ROOT)}) for _ in range(2)]
+    try:
+        while not path.exists():
+            assert all(saver.poll() is None for saver in savers)
+            time.sleep(0.01)
+        while reads < READS or any(saver.poll() is None for saver in savers):
+            arrays, config = checkpoint.load(path)
+            assert (arrays["weights"] == config["number"]).all()
+            reads += 1
+    finally:
+        for saver in savers:
+            saver.kill()
+            saver.wait()
+    print(f"{2 * SAVES} saves, {reads} reads")
+    assert [saver.returncode for saver in savers] == [0, 0] and config["number"] == SAVES - 1
+    assert [one.name for one in tmp_path.iterdir()] == ["best.npz"]
 
 
 def test_two_trainings(tmp_path):
