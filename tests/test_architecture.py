@@ -25,7 +25,7 @@ ROOMS = {  # what each room may import, besides itself
     "parallel": set(),
     "checkpoint": {"files", "checkpoint_names"},
     "checkpoint_names": set(),
-    "kernels": set(),
+    "kernels": {"parallel"},
     "cells": {"kernels", "units"},
     "models": {"cells", "kernels", "units", "flags", "messages"},
     "models/interop": {"models", "messages"},
