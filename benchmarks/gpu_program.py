@@ -25,6 +25,7 @@ import jax
 from gpu_cases import PRECISIONS, PROGRAMS, Case, make_cases
 from gpu_hlo import describe
 
+from predjax import parallel
 from predjax.kernels.execution import Execution
 
 
@@ -65,9 +66,9 @@ def main() -> None:
 def compile_program(case: Case, program: str, precision: str, folder: pathlib.Path | None = None) -> dict:
     """Compile a program of a case and describe it; `error` says why it does not compile."""
     start = time.perf_counter()
-    lowered = PROGRAMS[program](case, Execution(precision=precision))
+    lowered = PROGRAMS[program](case, Execution(precision=precision, platform="gpu"))
     try:
-        compiled = lowered.compile()
+        compiled = lowered.compile(parallel.choose_options("gpu") if program == "step" else None)
     except jax.errors.JaxRuntimeError as error:
         return {"error": str(error).splitlines()[0]}
     text = compiled.as_text()

@@ -133,6 +133,11 @@ def count_calls(devices: Sequence[jax.Device]) -> int:
     return min(cores, MOST_CALLS)
 
 
+def find_platform(named: str = "") -> str:
+    """Return the platform that programs are compiled for: the named one, else that of the devices, "cpu", "gpu" ..."""
+    return named or jax.default_backend()
+
+
 def request_platform(name: str) -> None:
     """Choose the platform of `--device` (`cpu`, `cuda`, `cuda:0`, `gpu`); a warning tells where it is absent."""
     wanted = {"cuda": "gpu", "rocm": "gpu"}.get(name.split(":")[0], name.split(":")[0])
@@ -172,17 +177,24 @@ def parallelise(update: Callable, devices: Sequence[jax.Device]) -> Callable:
 
 
 def compile_update(update: Any, *arguments: Any) -> Any:
-    """Compile the result of `parallelise` for arguments like these.
-
-    On CPUs the compiler makes fewer passes over the machine code, unless the user says how many: compiling takes a
-    fifth less time, and steps are as fast. The memory of the compiler is given back.
-    """
-    level = "xla_backend_optimization_level"
-    said = level in os.environ.get("XLA_FLAGS", "") or jax.config.read("jax_disable_most_optimizations")
-    fewer = choose_local()[0].platform == "cpu" and not said
-    compiled = update.lower(*arguments).compile({level: "1"} if fewer else None)
+    """Compile the result of `parallelise` for arguments like these; the memory of the compiler is given back."""
+    compiled = update.lower(*arguments).compile(choose_options(choose_local()[0].platform))
     _return_memory()
     return compiled
+
+
+def choose_options(platform: str) -> dict[str, Any] | None:
+    """Return the options of the compiler for an update, where the user says nothing else.
+
+    On CPUs the compiler makes fewer passes over the machine code: compiling takes a fifth less time, and steps are as
+    fast. On GPUs matrix products are those of the library: XLA 0.10 has no code of its own (by Triton) for some whose
+    inputs it computes on the way, such as gradients of gains of scales, and stops.
+    """
+    flags = os.environ.get("XLA_FLAGS", "")
+    level, triton = "xla_backend_optimization_level", "xla_gpu_enable_triton_gemm"
+    if platform == "cpu" and level not in flags and not jax.config.read("jax_disable_most_optimizations"):
+        return {level: "1"}
+    return {triton: False} if platform in ("gpu", "cuda") and triton not in flags else None
 
 
 def sum_over(measure: Callable, devices: Sequence[jax.Device]) -> Callable:

@@ -26,7 +26,7 @@ ROOMS = {  # what each room may import, besides itself
     "kept": {"files"},
     "checkpoint": {"files", "checkpoint_names"},
     "checkpoint_names": set(),
-    "kernels": set(),
+    "kernels": {"parallel"},
     "cells": {"kernels", "units"},
     "models": {"cells", "kernels", "units", "flags", "messages", "kept"},
     "models/interop": {"models", "messages"},

@@ -60,6 +60,7 @@ class StepContext:
     constants: dict[str, jax.Array] | None = None
     first_sample: jax.Array | int = 0  # the number of the batch's first sample in the global batch
     all_steps: jax.Array | None = None  # the random key of what is the same at all steps; None without draws
+    penalises: bool = True  # whether a stack adds the penalty of its increments; else the unroll does, for all steps
 
     def apply_kernel(
         self, name: str, x: jax.Array, make_kernel: MakeKernel, kernel_shape: Sequence[int] = ()

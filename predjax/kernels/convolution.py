@@ -120,7 +120,7 @@ class Filters(NamedTuple):
 
 def turn(w: jax.Array) -> jax.Array:
     """Return the kernel of the adjoint: w turned by half a turn, with inputs and outputs exchanged."""
-    return jnp.flip(w, (0, 1)).swapaxes(2, 3)
+    return w.T if w.ndim == 2 else jnp.flip(w, (0, 1)).swapaxes(2, 3)
 
 
 @functools.partial(jax.jit, static_argnames="tiling")
@@ -154,6 +154,8 @@ def _apply(
     x: jax.Array, filters: Filters, tiling: winograd.Tiling | None, convolve_tiles: Callable, make_kernel: Callable
 ) -> jax.Array:
     """Convolve x with `make_kernel(filters.kernel)`, on CPUs by `convolve_tiles` with the transformed groups."""
+    if filters.kernel.ndim == 2:
+        return x @ make_kernel(filters.kernel)
     k = filters.kernel.shape[0]
     pads = ((k // 2, k // 2),) * 2
     if tiling is None:

@@ -17,6 +17,8 @@ class Execution:
     # "bfloat16" rounds the inputs of convolutions and matrix products; parameters, states and the loss stay float32.
     precision: str = "float32"
     convolution: str = "auto"  # or for measurements one implementation, "direct" or "winograd" (where it exists)
+    # The platform to compile for, "cpu", "gpu" ...; empty: that of the devices of this process
+    platform: str = ""
 
     def __post_init__(self) -> None:
         allowed = {"remat": REMATS, "precision": PRECISIONS, "convolution": CONVOLUTIONS}

@@ -5,6 +5,9 @@ from these in rounds: a round collects the inputs of the convolutions and the gr
 and then computes the gradients of the kernels at once. To add up the gradient of a kernel at every step would read and
 write all of it each time; to keep everything that a step computes, as automatic differentiation does, would take three
 times the memory.
+
+This is the scan of CPUs. Other devices have it where a step is computed again to save memory, else they have the scan of
+`kernels.packed_scan`.
 """
 
 import math
@@ -15,7 +18,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from predjax import parallel
+from predjax.kernels.carries import fold, join, take_moving
 from predjax.kernels.execution import Execution
+from predjax.kernels.packed_scan import scan_packed
 from predjax.kernels.shared import Arrays, ComputedProducts, Kernel, ReplayedProducts, SharedKernels
 
 ROUND_BYTES = 64 * 2**20  # inputs and gradients of a round: the longer a round, the fewer passes over the kernels
@@ -31,6 +37,15 @@ class Sequence(NamedTuple):
     masks: Any  # arrays `(T, ...)` that get none
 
 
+def packs(execution: Execution) -> bool:
+    """Return whether `scan_shared` is `scan_packed`: on all devices but CPUs, where everything is kept."""
+    return not _on_cpu(execution) and execution.remat == "none"
+
+
+def _on_cpu(execution: Execution) -> bool:
+    return parallel.find_platform(execution.platform) == "cpu"
+
+
 def scan_shared(
     step: Callable[..., tuple[Any, Any]], kernels: dict[str, Kernel], execution: Execution, sequence: Sequence
 ) -> Any:
@@ -39,8 +54,10 @@ def scan_shared(
     The step is `(products, params, key, carry, inputs, masks) -> (carry, outputs)`. It convolves and multiplies by
     `Products`, and its outputs are arrays of floats.
     """
+    if packs(execution):
+        return scan_packed(step, kernels, execution, sequence)
     arrays = {name: kernel.w for name, kernel in kernels.items()}
-    kept = _choose_kept(kernels, execution.remat)
+    kept, on_cpu = _choose_kept(kernels, execution.remat), _on_cpu(execution)
     steps = len(jax.tree.leaves((sequence.inputs, sequence.masks))[0])
 
     def share(arrays: Arrays) -> SharedKernels:
@@ -53,7 +70,7 @@ def scan_shared(
         def run_step(carry: Any, at: Any) -> tuple[Any, Any, Any]:
             index, x, mask = at
             products = ComputedProducts(shared)
-            new, outputs = step(products, params, _fold(key, index), carry, x, mask)
+            new, outputs = step(products, params, fold(key, index), carry, x, mask)
             return new, outputs, (carry, {name: products.sums[name] for name in kept}) if keep else None
 
         def body(state: Any, at: Any) -> tuple[Any, Any]:
@@ -85,7 +102,7 @@ def scan_shared(
         def pull_step(t: jax.Array, dcarry: Any) -> tuple[Any, ...]:
             """Return the gradients of step t, and the inputs of its convolutions."""
             carry, given, x, mask, dout = jax.tree.map(lambda a: a[t], (carries, sums, inputs, masks, doutputs))
-            own = _fold(key, t)
+            own = fold(key, t)
             if len(given) < len(arrays):
                 computed = ComputedProducts(shared, given)
                 step(computed, params, own, carry, x, mask)
@@ -93,15 +110,14 @@ def scan_shared(
 
             def replay(params: Any, sums: Arrays, moving: list[jax.Array], x: Any) -> tuple[Any, Arrays]:
                 products = ReplayedProducts(shared, sums)
-                new, outputs = step(products, params, own, _join(carry, moving), x, mask)
-                return (_take_moving(new), outputs), products.inputs
+                new, outputs = step(products, params, own, join(carry, moving), x, mask)
+                return (take_moving(new), outputs), products.inputs
 
-            _, pull, seen = jax.vjp(replay, params, given, _take_moving(carry), x, has_aux=True)
+            _, pull, seen = jax.vjp(replay, params, given, take_moving(carry), x, has_aux=True)
             return *pull((dcarry, dout)), seen
 
-        def pull_round(state: Any, low: jax.Array) -> tuple[Any, None]:
+        def pull_round(state: Any, low: Any, high: Any, count: int | None = None) -> Any:
             dparams, darrays, dcarry, dinputs = state
-            high = jnp.minimum(low + length, steps)
 
             def body(i: jax.Array, state: Any) -> Any:
                 dparams, dcarry, dinputs, buffers = state
@@ -113,15 +129,31 @@ def scan_shared(
                 return dparams, dcarry, dinputs, buffers
 
             state = dparams, dcarry, dinputs, shared.make_buffers(length)
-            dparams, dcarry, dinputs, buffers = jax.lax.fori_loop(0, high - low, body, state)
+            dparams, dcarry, dinputs, buffers = jax.lax.fori_loop(
+                0, high - low if count is None else count, body, state
+            )
             darrays = jax.tree.map(jnp.add, darrays, shared.gradients(*buffers))
-            return (dparams, darrays, dcarry, dinputs), None
+            return dparams, darrays, dcarry, dinputs
 
-        dcarry = [jnp.zeros_like(a[0]) for a in _take_moving(carries)]
+        def pull_rounds(state: Any) -> Any:
+            if on_cpu:
+
+                def pull_next(state: Any, low: jax.Array) -> tuple[Any, None]:
+                    return pull_round(state, low, jnp.minimum(low + length, steps)), None
+
+                return jax.lax.scan(pull_next, state, jnp.arange(0, steps, length), reverse=True)[0]
+
+            # A device would ask the host after every step whether a round of unknown length has ended.
+            whole = steps - steps % length
+            state = pull_round(state, whole, steps, steps - whole) if whole < steps else state
+            lows = jnp.arange(0, whole, length)
+            pull = lambda state, low: (pull_round(state, low, low + length, length), None)  # noqa: E731
+            return jax.lax.scan(pull, state, lows, reverse=True)[0]
+
+        dcarry = [jnp.zeros_like(a[0]) for a in take_moving(carries)]
         state = *jax.tree.map(jnp.zeros_like, (params, arrays)), dcarry, jax.tree.map(jnp.zeros_like, inputs)
-        lows = jnp.arange(0, steps, length)
-        (dparams, darrays, dfirst, dinputs), _ = jax.lax.scan(pull_round, state, lows, reverse=True)
-        dfirst = _join(carries, dfirst, lambda a: np.zeros(a.shape[1:], jax.dtypes.float0))
+        dparams, darrays, dfirst, dinputs = pull_rounds(state)
+        dfirst = join(carries, dfirst, lambda a: np.zeros(a.shape[1:], jax.dtypes.float0))
         return Sequence(dparams, None, dfirst, dinputs, None), darrays
 
     run.defvjp(forward, backward)
@@ -142,24 +174,3 @@ def _choose_round(shared: SharedKernels, steps: int) -> int:
     size = sum(a.size * a.dtype.itemsize for a in jax.tree.leaves(jax.eval_shape(lambda: shared.make_buffers(1))))
     rounds = -(-steps // max(1, ROUND_BYTES // max(size, 1)))
     return -(-steps // rounds)
-
-
-def _fold(key: Any, index: jax.Array) -> Any:
-    return None if key is None else key.at(index)
-
-
-def _moves(leaf: jax.Array) -> bool:
-    """Return whether an array has gradients: real and complex numbers have, counts have none."""
-    return jnp.issubdtype(leaf.dtype, jnp.inexact)
-
-
-def _take_moving(carry: Any) -> list[jax.Array]:
-    """Return the arrays of a carry that have gradients."""
-    return [leaf for leaf in jax.tree.leaves(carry) if _moves(leaf)]
-
-
-def _join(carry: Any, moving: list[jax.Array], convert: Callable[[Any], Any] = lambda leaf: leaf) -> Any:
-    """Return the carry with `moving` in the place of the arrays that have gradients, and `convert(leaf)` elsewhere."""
-    leaves, structure = jax.tree.flatten(carry)
-    given = iter(moving)
-    return jax.tree.unflatten(structure, [next(given) if _moves(leaf) else convert(leaf) for leaf in leaves])

@@ -5,7 +5,8 @@ from these sums, without a convolution, and records the inputs of the convolutio
 """
 
 import functools
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import jax
@@ -21,10 +22,15 @@ MakeKernel = Callable[[], jax.Array]
 
 
 class Kernel(NamedTuple):
-    """A kernel `(k, k, I, O)` and the shape of its inputs `(B, H, W, I)`."""
+    """A kernel `(k, k, I, O)`, or a matrix `(I, O)`, and the shape of its inputs `(B, H, W, I)`."""
 
     w: jax.Array
     x_shape: tuple[int, ...]
+
+
+def _number_products() -> Iterator[str]:
+    """Yield the names of the matrix products of a step, in their order."""
+    return (f"product {n}" for n in itertools.count())
 
 
 class Products:
@@ -41,10 +47,14 @@ class Products:
 
 
 class KernelCollector(Products):
-    """A collector of the kernels of a step; its convolutions return zeros."""
+    """A collector of the kernels of a step; its convolutions return zeros.
 
-    def __init__(self) -> None:
+    With `matrices` it takes the matrices of products as well, which must depend on parameters alone.
+    """
+
+    def __init__(self, matrices: bool = False) -> None:
         self.kernels: dict[str, Kernel] = {}
+        self.matrices, self.names = matrices, _number_products()
 
     def convolve(self, name: str, x: jax.Array, make_kernel: MakeKernel) -> jax.Array:
         if name in self.kernels:
@@ -52,6 +62,9 @@ class KernelCollector(Products):
         w = make_kernel()
         self.kernels[name] = Kernel(w, x.shape)
         return jnp.zeros((*x.shape[:-1], w.shape[-1]), x.dtype)
+
+    def multiply(self, x: jax.Array, w: jax.Array) -> jax.Array:
+        return self.convolve(next(self.names), x, lambda: w) if self.matrices else x @ w
 
 
 class SharedKernels:
@@ -68,7 +81,7 @@ class SharedKernels:
         for name, (w, x_shape) in kernels.items():
             force = execution.convolution == "winograd"
             direct = execution.convolution == "direct"
-            self.tilings[name] = None if direct else winograd.choose_tiling(x_shape, w.shape, force)
+            self.tilings[name] = None if direct or w.ndim == 2 else winograd.choose_tiling(x_shape, w.shape, force)
         cast = {name: kernel.w.astype(self.dtype or kernel.w.dtype) for name, kernel in kernels.items()}
         self.filters: dict[str, Filters] = {name: prepare(w, self.tilings[name]) for name, w in cast.items()}
 
@@ -86,6 +99,8 @@ class SharedKernels:
 
         def gradient(name: str) -> jax.Array:
             w = self.kernels[name].w
+            if w.ndim == 2:
+                return _multiply_transposed(inputs[name], dsums[name]).astype(w.dtype)
             x, dy = (a.reshape(-1, *a.shape[2:]) for a in (inputs[name], dsums[name]))
             return kernel_gradient(x, dy, w.shape[0], self.tilings[name]).astype(w.dtype)
 
@@ -96,9 +111,12 @@ class _PreparedProducts(Products):
     """The matrix products of a step, in the precision of its prepared kernels."""
 
     def __init__(self, shared: SharedKernels) -> None:
-        self.shared = shared
+        self.shared, self.names = shared, _number_products()
 
     def multiply(self, x: jax.Array, w: jax.Array) -> jax.Array:
+        name = next(self.names)
+        if name in self.shared.kernels:
+            return self.convolve(name, x, lambda: w)
         dtype = self.shared.dtype or jnp.result_type(x, w)
         y = _multiply(x.astype(dtype), w.astype(dtype))
         return y.astype(x.dtype) if self.shared.dtype else y
@@ -163,8 +181,13 @@ def _multiply(x: jax.Array, w: jax.Array) -> jax.Array:
 
 def _multiply_backward(residuals: tuple[jax.Array, jax.Array], dy: jax.Array) -> tuple[jax.Array, jax.Array]:
     x, w = residuals
-    leading = tuple(range(x.ndim - 1))
-    return dy @ w.T, jnp.tensordot(x, dy, (leading, leading))
+    return dy @ w.T, _multiply_transposed(x, dy)
 
 
 _multiply.defvjp(lambda x, w: (x @ w, (x, w)), _multiply_backward)
+
+
+def _multiply_transposed(x: jax.Array, dy: jax.Array) -> jax.Array:
+    """Return x^T dy over all axes but the last."""
+    leading = tuple(range(x.ndim - 1))
+    return jnp.tensordot(x, dy, (leading, leading))

@@ -13,11 +13,13 @@ import jax
 import jax.numpy as jnp
 
 from predjax.cells.context import BatchKey, StepContext
+from predjax.cells.st_lstm import Increments
 from predjax.kernels.execution import Execution
-from predjax.kernels.scan import Sequence, scan_shared
+from predjax.kernels.scan import Sequence, packs, scan_shared
 from predjax.kernels.shared import KernelCollector, Products
 from predjax.models.config import ModelConfig
 from predjax.models.inputs import Inputs, Masks, Window, gather, split_window, take
+from predjax.models.stacks import make_stack
 from predjax.models.stacks.base import StackOutput
 from predjax.models.wrappers import make_network
 from predjax.models.wrappers.network import Network
@@ -57,16 +59,18 @@ class Unroll(NamedTuple):
 
 def make_unroll(config: ModelConfig, execution: Execution) -> Unroll:
     """Make the functions that unroll the network of a configuration."""
-    init_step, begin, step, encode = (
-        hk.transform(functools.partial(function, config)) for function in (_first_step, _begin, _step, _encode)
+    init_step, begin, step, encode, penalise = (
+        hk.transform(functools.partial(function, config))
+        for function in (_first_step, _begin, _step, _encode, _penalise)
     )
+    late = packs(execution) and config.spec.decoupled  # the penalty of all steps at once
 
     def run_step(products: Products, shared: tuple[dict, dict], key: BatchKey | None, *arguments: Any) -> Any:
         params, constants = shared
         own, first_sample, all_steps = key or NO_KEY
-        context = StepContext(products, dict(constants), first_sample, all_steps)
+        context = StepContext(products, dict(constants), first_sample, all_steps, penalises=not late)
         carry, output = step.apply(params, own, context, *arguments)
-        return carry, (output.features, output.penalty)
+        return carry, (output.features, output.increments if late else output.penalty)
 
     def init(rng: jax.Array, window: Window) -> dict:
         return init_step.init(rng, *take(split_window(config, window), 0), window.observed)
@@ -83,11 +87,13 @@ def make_unroll(config: ModelConfig, execution: Execution) -> Unroll:
             outputs.append((output.features, jnp.broadcast_to(output.penalty, known)))
         if known < steps:
             rest = take((inputs, masks), slice(known, None))
-            collector = KernelCollector()
+            collector = KernelCollector(matrices=packs(execution))
             constants: dict[str, jax.Array] = {}
-            step.apply(params, None, StepContext(collector, constants), carry, *take(rest, 0))
+            context = StepContext(collector, constants, penalises=not late)
+            step.apply(params, None, context, carry, *take(rest, 0))
             sequence = Sequence((params, constants), key, carry, *rest)
-            outputs.append(scan_shared(run_step, collector.kernels, execution, sequence))
+            patches, penalties = scan_shared(run_step, collector.kernels, execution, sequence)
+            outputs.append((patches, penalise.apply(params, None, penalties)[None] if late else penalties))
         patches, penalties = jax.tree.map(lambda *parts: jnp.concatenate(parts), *outputs)
         covered = jnp.ones(patches.shape, bool) if masks.covered is None else masks.covered
         return Unrolled(patches.swapaxes(0, 1), penalties.mean(), covered.swapaxes(0, 1))
@@ -151,3 +157,9 @@ def _encode(
     output, state = network.unroll(gather(config, inputs, masks).swapaxes(0, 1), carry.state)
     patches = output.features.swapaxes(0, 1)
     return Carry(state, None if config.sequence else patches[-1]), output._replace(features=patches)
+
+
+def _penalise(config: ModelConfig, increments: Increments) -> jax.Array:
+    """Haiku function: return the penalty of the increments of all steps."""
+    rows, columns = increments.delta_c.shape[-3:-1]
+    return make_stack(config, (rows, columns)).penalise(increments)

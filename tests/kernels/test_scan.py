@@ -8,7 +8,7 @@ import pytest
 from predjax.cells.context import BatchKey
 from predjax.kernels import scan
 from predjax.kernels.execution import REMATS, Execution
-from predjax.kernels.scan import Sequence, scan_shared
+from predjax.kernels.scan import Sequence, packs, scan_shared
 from predjax.kernels.shared import KernelCollector, Products
 
 STEPS = 5
@@ -22,7 +22,7 @@ def draw(*shape, seed=0):
 def step(products, params, key, carry, inputs, masks):
     """Two layers of h' = tanh(s (a * h + b * below) + noise), the sum below being 0 where the mask says so.
 
-    Beside them a complex z' = exp(is) z + mean(h), and a count that lets z into every second output.
+    Beside them a complex z' = exp(is) z + mean(h), and a count that lets z into every second output, read by a matrix.
     """
     below, layers = jnp.where(masks[..., None], inputs, 0.0), []
     carry, z, count = carry
@@ -33,16 +33,16 @@ def step(products, params, key, carry, inputs, masks):
         below = jnp.tanh(params["scale"] * total + noise)
         layers.append(below)
     z = jnp.exp(1j * params["scale"]) * z + below.mean((1, 2))
-    outputs = below.sum((1, 2)) + jnp.where(count % 2, z.real - z.imag, 0)
+    outputs = products.multiply(below.sum((1, 2)) + jnp.where(count % 2, z.real - z.imag, 0), params["read"])
     return (tuple(layers), z, count + 1), outputs
 
 
 def scan_with_kernels(execution, *sequence):
     """`scan_shared` of the step with the kernels that it asks for."""
     params, key, first, inputs, masks = sequence
-    collector = KernelCollector()
+    collector = KernelCollector(matrices=packs(execution))
     step(collector, params, key, first, inputs[0], masks[0])
-    assert set(collector.kernels) == {"a0", "b0", "a1", "b1"}
+    assert set(collector.kernels) == {"a0", "b0", "a1", "b1"} | ({"product 0"} if packs(execution) else set())
     return scan_shared(step, collector.kernels, execution, Sequence(*sequence))
 
 
@@ -50,7 +50,7 @@ def scan_with_kernels(execution, *sequence):
 def arguments():
     """Parameters, first carry, inputs and masks; half of the inputs are masked."""
     params = {name: 0.2 * draw(3, 3, 3, 3, seed=i) for i, name in enumerate(("a0", "b0", "a1", "b1"))}
-    params["scale"] = jnp.asarray(0.7)
+    params |= {"scale": jnp.asarray(0.7), "read": draw(3, 2)}
     first = (draw(2, 6, 7, 3, seed=4),) * 2, jax.lax.complex(draw(2, 3), draw(2, 3, seed=1)), jnp.zeros((), int)
     return params, first, draw(STEPS, 2, 6, 7, 3), draw(STEPS, 2, 6, 7, seed=5) > 0
 
@@ -74,7 +74,8 @@ def differentiate(run, params, first, inputs, masks):
     "execution,round_steps,rng",
     [({}, 1, None), ({}, 2, 7), ({}, STEPS, None)]
     + [({"remat": remat}, 2, 7) for remat in REMATS[1:]]
-    + [({"convolution": "winograd"}, 2, None)],
+    + [({"convolution": "winograd"}, 2, None)]
+    + [({"platform": "gpu"}, STEPS, 7), ({"platform": "gpu", "remat": "cell"}, 2, None)],
     ids=str,
 )
 def test_outputs_and_gradients_are_those_of_a_plain_scan(arguments, execution, round_steps, rng, monkeypatch):

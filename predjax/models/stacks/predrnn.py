@@ -79,6 +79,12 @@ class PredRNN(hk.RNNCore):
         states = [cell.initial_state(batch_size) for cell in self.cells]
         return PredRNNState(tuple((s.hidden, s.cell) for s in states), states[0].memory)
 
+    def penalise(self, increments: Increments) -> jax.Array:
+        """Return the penalty of `Increments` `(..., h, w, F)`, the mean over their leading axes."""
+        if not self.config.spec.decoupled:
+            return jnp.zeros(())
+        return self.config.decouple_beta * decoupling_loss(*map(self.decouple, increments))
+
     def _decode(self, hidden: jax.Array, first: jax.Array, second: jax.Array) -> jax.Array:
         if self.config.res_on_conv:
             return self.decode[1](self.decode[0](hidden + second, self.sizes[1]) + first, self.sizes[0])
@@ -99,7 +105,5 @@ class PredRNN(hk.RNNCore):
             increments.append(delta)
         features = self._decode(hidden, first, second) if self.config.conv_on_input else self.head(hidden)
         increments = Increments(*map(jnp.stack, zip(*increments)))
-        penalty = jnp.zeros(())
-        if self.config.spec.decoupled:
-            penalty = self.config.decouple_beta * decoupling_loss(*map(self.decouple, increments))
+        penalty = self.penalise(increments) if self.context.penalises else jnp.zeros(())
         return StackOutput(features, penalty, increments), PredRNNState(tuple(layers), memory)
