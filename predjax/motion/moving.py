@@ -17,10 +17,13 @@ def to_moving(frames: np.ndarray, motion: np.ndarray, origin: int) -> np.ndarray
     frames = np.asarray(frames)
     moved = np.empty_like(frames)
     moved[origin] = frames[origin]
-    for number, points in enumerate(trace(motion, len(frames) - origin - 1), origin + 1):
-        moved[number] = sample_frame(frames[number], points)
-    for number, points in enumerate(trace(-motion, origin), 1):
-        moved[origin - number] = sample_frame(frames[origin - number], points)
+    with concurrent.futures.ThreadPoolExecutor() as pool:  # as in `from_moving`
+        later = pool.map(sample_frame, frames[origin + 1 :], trace(motion, len(frames) - origin - 1))
+        before = pool.map(sample_frame, frames[:origin][::-1], trace(-motion, origin))
+        for number, frame in enumerate(later, origin + 1):
+            moved[number] = frame
+        for number, frame in enumerate(before, 1):
+            moved[origin - number] = frame
     return moved
 
 

@@ -15,6 +15,9 @@ this one gives a dense field at once, with these differences:
 - Both frames of a pair are warped, each by half the motion: the motion belongs to the time between them.
 """
 
+import concurrent.futures
+import functools
+
 import numpy as np
 from scipy import fft, ndimage
 
@@ -125,7 +128,9 @@ def _refine(intensity: np.ndarray, covered: np.ndarray, motion: np.ndarray) -> n
     channels = np.stack([intensity, *np.gradient(intensity, axis=(1, 2)), covered], axis=1)  # (T, 4, h, w)
     ageing = AGEING ** np.arange(len(intensity) - 2, -1, -1, dtype=np.float32)[:, None, None]
     for _ in range(ITERATIONS):
-        before, after = _warp(channels[:-1], grid - motion / 2), _warp(channels[1:], grid + motion / 2)
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            points = grid - motion / 2, grid + motion / 2
+            before, after = pool.map(_warp, (channels[:-1], channels[1:]), points)
         change = after[:, 0] - before[:, 0]
         by_row, by_column = (before[:, 1] + after[:, 1]) / 2, (before[:, 2] + after[:, 2]) / 2
         known = before[:, 3] * after[:, 3]
@@ -189,8 +194,9 @@ def _correlate(intensity: np.ndarray, covered: np.ndarray) -> np.ndarray:
 
 def _smooth(intensity: np.ndarray, covered: np.ndarray, sigma: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
     """Blur over covered pixels alone; a pixel with too few of them around it is no longer covered."""
-    share = ndimage.gaussian_filter(covered, (0, sigma, sigma), mode="nearest")
-    blurred = ndimage.gaussian_filter(intensity * covered, (0, sigma, sigma), mode="nearest")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        blur = functools.partial(ndimage.gaussian_filter, sigma=(0, sigma, sigma), mode="nearest")
+        share, blurred = pool.map(blur, (covered, intensity * covered))
     return blurred / np.maximum(share, 1e-3), covered * (share > 0.95)
 
 

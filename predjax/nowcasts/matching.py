@@ -5,6 +5,8 @@ matching keeps the order of the pixels and gives them the values of an observed 
 https://doi.org/10.1175/1520-0493(2001)129<2461:AOAPMS>2.0.CO;2).
 """
 
+import concurrent.futures
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -50,8 +52,10 @@ def keep_cores(frames: np.ndarray, newest: np.ndarray) -> np.ndarray:
     frame. Smoothing removes the small cores of heavy rain, yet the strongest cores live longest: for a while rain is
     still likeliest where they were. The frames must be in moving coordinates.
     """
-    steps = np.arange(1, len(frames) + 1, dtype=frames.dtype)[:, None, None, None]
-    return frames + KEPT * FADING**steps * _find_cores(newest) * (newest - frames)
+    shares, cores = KEPT * FADING ** np.arange(1, len(frames) + 1, dtype=frames.dtype), _find_cores(newest)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        kept = pool.map(lambda frame, share: frame + share * cores * (newest - frame), frames, shares)
+        return np.stack(list(kept))
 
 
 def _find_cores(newest: np.ndarray) -> np.ndarray:
@@ -80,14 +84,20 @@ def match(frames: np.ndarray, newest: np.ndarray, weight: float) -> np.ndarray:
         wanted = _quantiles(newest[..., channel])
         if wanted is None:
             continue
-        for frame in matched[..., channel]:  # views
-            found = _quantiles(frame)
-            if found is not None:
-                values, first, count = np.unique(found, return_index=True, return_counts=True)
-                # A value that fills several levels, as dry pixels do, becomes the value at the middle level.
-                middle = wanted[first + (count - 1) // 2]
-                frame[:] = weight * np.interp(frame, values, middle) + (1 - weight) * frame
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            draw = functools.partial(_draw_towards, wanted, weight)
+            list(pool.map(draw, matched[..., channel]))  # views
     return matched
+
+
+def _draw_towards(wanted: np.ndarray, weight: float, frame: np.ndarray) -> None:
+    """Draw a frame, in its place, towards the distribution that has the values `wanted` at the levels."""
+    found = _quantiles(frame)
+    if found is not None:
+        values, first, count = np.unique(found, return_index=True, return_counts=True)
+        # A value that fills several levels, as dry pixels do, becomes the value at the middle level.
+        middle = wanted[first + (count - 1) // 2]
+        frame[:] = weight * np.interp(frame, values, middle) + (1 - weight) * frame
 
 
 def _quantiles(frame: np.ndarray, levels: ArrayLike = LEVELS) -> np.ndarray | None:
