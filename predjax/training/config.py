@@ -1,6 +1,7 @@
 """The configuration of training. This module imports neither jax nor xarray."""
 
 import dataclasses
+import math
 
 from predjax.flags import flag
 from predjax.kernels.execution import CONVOLUTIONS, PRECISIONS, REMATS, Execution
@@ -9,7 +10,21 @@ from predjax.models.config import order_options
 
 LR_SCHEDULES = "cosine constant milestones onecycle linear_onecycle linear polynomial exponential".split()
 LOGGERS = ("csv", "tensorboard", "wandb", "mlflow")
+OF_PIXELS, OF_EVENTS = ("loss", "rmse", "mae"), ("csi", "pod", "far")
 WITH_OPTIONS = [name for name in LR_SCHEDULES if name not in ("constant", "milestones")]
+
+
+def split_score(name: str) -> tuple[str, float | None]:
+    """Return the kind and the threshold of a score of a validation: csi_30 is ("csi", 30.0). Errors: ValueError."""
+    kind, _, number = name.partition("_")
+    try:
+        threshold = float(number) if number else None
+    except ValueError:
+        kind, threshold = "", None
+    if kind not in (OF_EVENTS if number else OF_PIXELS) or (threshold is not None and not math.isfinite(threshold)):
+        rule = f"{', '.join(OF_PIXELS)}, or one of {', '.join(OF_EVENTS)} with a threshold, such as csi_30"
+        raise ValueError(f"stop_on must be {rule}, not {name!r}")
+    return kind, threshold
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +87,15 @@ class TrainConfig:
     metrics_log: tuple[str, ...] = flag(
         (), f"what else writes the metrics, see docs/training.md: any of {', '.join(LOGGERS)}", metavar="NAME,..."
     )
-    patience: int = flag(0, "validations without a better loss before stopping; 0 never stops", metavar="N")
+    patience: int = flag(
+        0, "validations without a better score (of stop_on) before stopping; 0 never stops", metavar="N"
+    )
+    stop_on: str = flag(
+        "loss",
+        "score of a validation that patience and best.npz go by: loss, rmse, mae, csi_X, pod_X, far_X (X in the data's "
+        "unit)",
+        metavar="SCORE",
+    )
     max_valid_cases: int = flag(64, "windows of a validation, evenly spread", metavar="N")
     keep_checkpoints: int = flag(3, "newest checkpoints to keep, besides the best", metavar="N")
     max_bad_steps: int = flag(20, "updates in a row without a finite gradient before stopping", metavar="N")
@@ -108,6 +131,7 @@ class TrainConfig:
         for name in self.metrics_log:
             if name not in LOGGERS:
                 raise ValueError(f"metrics_log {name!r} is not one of {', '.join(LOGGERS)}{suggest(name, LOGGERS)}")
+        split_score(self.stop_on)
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema must be from 0 to below 1, got {self.ema:g}")
         if bool(self.lr_milestones) != (self.lr_schedule == "milestones"):

@@ -121,7 +121,7 @@ def train(
             if stop:
                 reason = "a callback asked" if stop == ASKED else signal.Signals(stop).name
             elif config.patience and progress.checks_since_best >= config.patience:
-                reason = f"no better validation loss for {config.patience} checks"
+                reason = f"no better validation {config.stop_on} for {config.patience} checks"
             last = step == config.max_iterations or reason != "finished"
             if step % config.snapshot_interval == 0 or last:
                 monitor.settle()
@@ -153,13 +153,17 @@ def _save_before(error: Exception, run: Run, state: TrainState, progress: Progre
 
 def _check(run: Run, state: TrainState, progress: Progress, step: int, tell: Callback) -> tuple[Progress, str]:
     """Validate, and save the best checkpoint; return the new progress and a line of text."""
-    loss = run.validate(state.best_params)
-    best = loss < progress.best_loss  # a NaN is never best
-    tell(Event("validation", step, {"valid_loss": loss}, run.folder, state.best_params))
-    text = f"iteration {step}: validation loss {loss:.5f}" + (" (best)" if best else "")
+    goal = loss = run.validate(state.best_params)
+    values, shown = {"valid_loss": loss}, ""
+    if run.score:
+        value = values[f"valid_{run.config.stop_on}"] = run.validate_score(state.best_params)
+        goal, shown = -value if run.score.more_is_better else value, f", {run.config.stop_on} {value:.5g}"
+    best = goal < progress.best_loss  # a NaN is never best
+    tell(Event("validation", step, values, run.folder, state.best_params))
+    text = f"iteration {step}: validation loss {loss:.5f}{shown}" + (" (best)" if best else "")
     if not best:
         return progress._replace(checks_since_best=progress.checks_since_best + 1), text
-    progress = Progress(loss, step, 0)
+    progress = Progress(goal, step, 0)
     if parallel.is_chief():
         run.save(state, progress, best_path(run.folder))
     return progress, text

@@ -20,6 +20,7 @@ from predjax.radar.windows.codes import CodedFrames
 from predjax.radar.windows.index import Window
 from predjax.training.config import TrainConfig
 from predjax.training.schedules import Schedule
+from predjax.training.scores import make_score
 from predjax.training.seeds import init_states, make_keys, measure_seeds, over_seeds
 from predjax.training.step import TrainState, init_state, make_optimizer, make_update
 from predjax.training.validation import make_validation, validate
@@ -30,7 +31,7 @@ NOT_AVERAGED = "not_averaged"  # the parameters that are updated, in a checkpoin
 class Progress(NamedTuple):
     """The progress that early stopping needs; checkpoints hold it."""
 
-    best_loss: float = float("inf")
+    best_loss: float = float("inf")  # or the score of `stop_on`, with the other sign where more is better
     best_iteration: int = 0
     checks_since_best: int = 0
 
@@ -62,6 +63,11 @@ class Run:
         measure = make_validation(self.forecaster, self.error)
         if config.num_seeds > 1:
             update, measure = over_seeds(update), measure_seeds(measure)
+        self.score = None if config.stop_on == "loss" else make_score(config.stop_on, self.forecaster.config.scaling)
+        if self.score:
+            scored = make_validation(self.forecaster, self.score.error)
+            scored = measure_seeds(scored) if config.num_seeds > 1 else scored
+            self.measure_score = parallel.sum_over(scored, self.devices)
         self.update = parallel.parallelise(update, self.devices)
         self.measure = parallel.sum_over(measure, self.devices)
         table = self.batches.table
@@ -91,8 +97,16 @@ class Run:
 
     def validate(self, params: Any) -> float:
         """Return the validation loss of parameters, the same in every process."""
+        return self._average(self.measure, params)
+
+    def validate_score(self, params: Any) -> float:
+        """Return the score of `stop_on` of parameters, where it is another one than the loss."""
+        assert self.score is not None, "of stop_on"
+        return self.score.finish(self._average(self.measure_score, params))
+
+    def _average(self, measure: Callable, params: Any) -> float:
         parts = ((batch.frames, batch.forcings) for batch in self.valid_batches)
-        return validate(self.measure, params, (parallel.shard(part, self.devices) for part in parts))
+        return validate(measure, params, (parallel.shard(part, self.devices) for part in parts))
 
     def share_signal(self, number: int) -> Any:
         """Return the signal that came to this process (0: none), for the update to share; None for one process."""

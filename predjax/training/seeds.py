@@ -39,12 +39,12 @@ def over_seeds(update: Callable) -> Callable:
 
 
 def measure_seeds(measure: Callable) -> Callable:
-    """Return a validation of stacked parameters: the mean of the networks' sums, and the count, which is the same."""
+    """Return a validation of stacked parameters: the means of the networks' sums and counts."""
 
     def measure_all(
         params: Any, frames: jax.Array, forcings: jax.Array | None, axis_name: str | None = None
     ) -> tuple[jax.Array, jax.Array]:
         sums, counts = jax.vmap(lambda params: measure(params, frames, forcings, axis_name))(params)
-        return sums.mean(0), counts[0]
+        return sums.mean(0), counts.mean(0)
 
     return measure_all
