@@ -84,8 +84,8 @@ def evaluate(checkpoint: Any, data: Any = None, **options: Any) -> xr.Dataset:
     own, areas, protocol, reading = read_keywords("evaluate", classes, options)
     on_areas = AreaScoringOptions(**areas)
     nested: dict[str, Any] = {"on_areas": on_areas, "on_protocol": ProtocolOptions(**protocol)}
-    checkpoint = tuple(checkpoint) if isinstance(checkpoint, list) else checkpoint
-    chosen = EvaluateOptions(checkpoint, data, **own, **nested, reading=tuple(reading.items()))
+    networks: Any = tuple(checkpoint) if isinstance(checkpoint, list) else checkpoint
+    chosen = EvaluateOptions(networks, data, **own, **nested, reading=tuple(reading.items()))
     evaluation = run(chosen)
     for warning in evaluation.warnings:
         LOG.warning("%s", warning)
