@@ -1,6 +1,6 @@
 """predjax: forecasts of radar movies with recurrent networks.
 
-    commands/      inspect, train, evaluate, forecast, prepare, analyse, launch, export-weights, models
+    commands/      inspect, train, evaluate, compare, forecast, prepare, analyse, launch, export-weights, models
     jobs/          what they do, typed, for Python as well
     training/      the update and the loop around it
     nowcasts/      trained models and baselines behind one signature

@@ -11,6 +11,7 @@ COMMANDS = {
     "inspect": "says what predjax understands of files, before anything is trained",
     "train": "trains a model on radar movies and verifies it on held-out ones",
     "evaluate": "scores a model or baselines, and writes the predicted frames",
+    "compare": "trains several models alike, with several seeds, and scores them in one table",
     "forecast": "continues the newest frames of a folder, once or whenever new ones arrive",
     "launch": "starts several processes of a training, and again when one dies",
     "prepare": "turns an archive of files into one store that trains fast",

@@ -53,7 +53,7 @@ class EvaluateOptions:
     Errors: ValueError, a value that is not possible, or values that exclude each other.
     """
 
-    checkpoint: str | None = flag(
+    checkpoint: str | tuple[str, ...] | None = flag(
         None,
         f"{CHECKPOINT}: its best, else its latest one; or several, commas between them (default: baselines alone)",
         metavar="FILE|DIR,...",

@@ -78,6 +78,7 @@ class TrainResult(NamedTuple):
     decoupling: pathlib.Path | None = None  # the picture of `visual`
     rates: RateTest | None = None  # the test of `find_learning_rate`
     rates_picture: str | None = None
+    cost: loop.Estimate | None = None  # None without updates
     chief: bool = True  # whether this is the chief of several processes; the others have no model
 
     @property
@@ -214,7 +215,7 @@ def _train(plan: TrainingPlan, request: TrainRequest, listener: Listener) -> tup
     if chief:
         listener.begin(plan, describe_run(run, plan, cost, first))
     if options.dry_run:
-        return run, TrainResult(plan.folder, first, DRY_RUN, rule)
+        return run, TrainResult(plan.folder, first, DRY_RUN, rule, cost=cost)
     if path := options.find_learning_rate:
         rates = find_rate(run, parallel.replicate(state, run.devices), update)
         if chief:
@@ -233,7 +234,7 @@ def _train(plan: TrainingPlan, request: TrainRequest, listener: Listener) -> tup
     if drawn:
         drawn.result()
     skipped = run.batches.bad.count if run.batches.bad else 0
-    return run, TrainResult(plan.folder, int(state.step), reason, rule, skipped)
+    return run, TrainResult(plan.folder, int(state.step), reason, rule, skipped, cost=cost)
 
 
 def _make_run(plan: TrainingPlan, request: TrainRequest) -> Run:

@@ -16,12 +16,14 @@ CHANGES = dict(re.findall(r"<!-- (\w+) -->\n```diff\n(.*?)```", PAGE, re.S))
 CELL = """
 import jax, numpy as np
 from predjax.models.config import ModelConfig, SamplingConfig
+from predjax.jobs.compare_options import CompareOptions
 from predjax.models.forecaster import make_forecaster
 from predjax.models.stacks import list_options
 from predjax.training.config import TrainConfig
 from predjax.training.step import init_state, make_optimizer, make_update
 
 assert list_options("learnt_leak") == {"activation": "tanh"}
+CompareOptions(models=("learnt_leak", "elman"), save_dir="compared")
 config = ModelConfig(model_name="learnt_leak", num_hidden=(4, 4), filter_size=3, input_length=2, total_length=4)
 forecaster, optimizer = make_forecaster(config), make_optimizer(TrainConfig(lr=0.01, lr_schedule="constant"))
 frames = np.random.default_rng(0).random((2, 4, 8, 8, 1), np.float32)

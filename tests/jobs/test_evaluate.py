@@ -21,6 +21,7 @@ from predjax.nowcasts.baselines import BASELINES, Baseline
 from predjax.radar.areas.config import AreaScoringOptions
 from predjax.radar.config import DataConfig
 from predjax.run_file import collect
+from predjax.verification.protocols.config import ProtocolOptions
 
 SAMPLE = str(ROOT / "data" / "radar_movies.nc")
 
@@ -122,7 +123,7 @@ def test_evaluate_without_data_or_without_a_model(tiny_run, sample):
             "--reference persistance is not one of the methods persistence, extrapolation; did",
         ),
         ({"seed": -1}, "seed must not be negative"),
-        ({"stride": 3}, "has no stride; it has"),
+        ({"stride": 3}, "has no stride; did you mean window_stride"),
         ({"crop": -1}, "crop must be 0"),
         ({"crop": "x"}, "crop"),
         ({"units": "K"}, "units must be one of"),
@@ -154,7 +155,7 @@ def test_baselines_get_the_members_the_seed_and_the_sampling_of_the_data(sample,
 
 def test_the_fields_are_the_flags_and_the_keywords(sample):
     """So that an option is one field: nothing else lists options."""
-    classes = (EvaluateOptions, EvaluationFiles, RunFlags, AreaScoringOptions, DataConfig)
+    classes = (EvaluateOptions, EvaluationFiles, RunFlags, ProtocolOptions, AreaScoringOptions, DataConfig)
     assert {flag.name for flag in COMMAND.flags} == {flag.name for one in classes for flag in list_flags(one)}
     for flag in list_flags(EvaluateOptions)[2:]:
         with pytest.raises(ValueError, match=f"^{flag.name} must be "):

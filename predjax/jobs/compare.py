@@ -1,0 +1,251 @@
+"""Compare models: train networks of each at one budget, on the same windows in the same order, and score them."""
+
+import contextlib
+import hashlib
+import json
+import logging
+import math
+import pathlib
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from predjax.checkpoint_names import list_steps
+from predjax.files import appearing, write_text
+from predjax.jobs.compare_options import CompareRequest, read_budget
+from predjax.jobs.evaluate import Evaluation
+from predjax.jobs.evaluate import run as run_evaluation
+from predjax.jobs.model_choice import show_value
+from predjax.jobs.options import EvaluateOptions
+from predjax.jobs.plan import TrainingPlan, plan_training
+from predjax.jobs.train import Listener, TrainResult, run_training
+from predjax.jobs.train_options import TrainOptions, TrainRequest, describe_paths
+from predjax.locks import LOCK, hold
+from predjax.pictures.curves import draw_skill
+from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
+from predjax.training.monitor import read_log
+from predjax.verification.seeds import by_model_and_seed, compare_seeds, make_curves
+from predjax.verification.seeds_table import format_comparison
+from predjax.verification.skill import write_skill
+
+LOG = logging.getLogger("predjax")
+NAME = "compare.json"
+_OF_TRAINING = ("scaling", "scaling_range", "forcing_scaling", "thresholds")  # the fields of `TrainOptions` that count
+
+
+class ModelComparison(NamedTuple):
+    """The result of a comparison."""
+
+    folder: pathlib.Path
+    reason: str  # "finished", or the signal that stopped a training
+    compared: xr.Dataset | None = None  # what compare.nc holds; None after a signal
+    table: str = ""
+
+
+def run_comparison(request: CompareRequest, say: Callable[[str], Any] = lambda text: None) -> ModelComparison:
+    """Train what is not trained yet, score all networks on the cases that the trainings held out, and write the files.
+
+    The folder gets compare.json, with what is trained so far, after each training; compare.nc, compare.png, skill.nc
+    and skill.json at the end. `say` gets lines of text about the trainings.
+
+    Errors: ValueError, OSError, one line: models that cannot be trained on the same data alike; a folder that holds
+    another comparison; see `jobs.train.train`.
+    """
+    with _log_once():
+        return _run(request, say)
+
+
+@contextlib.contextmanager
+def _log_once() -> Iterator[None]:
+    """Let each line of the log through once, because all trainings read the same data."""
+    seen: set[str] = set()
+
+    def is_new(record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        return text not in seen and seen.add(text) is None  # type: ignore[func-returns-value]
+
+    LOG.addFilter(is_new)
+    try:
+        yield
+    finally:
+        LOG.removeFilter(is_new)
+
+
+def _run(request: CompareRequest, say: Callable[[str], Any]) -> ModelComparison:
+    folder = pathlib.Path(request.options.save_dir)
+    state = _open_state(request, folder)
+    plans = [_plan(request, model) for model in request.options.models]
+    state.setdefault("shared", _find_shared(plans[0]))
+    for plan in plans:
+        _check_shared(state["shared"], plan)
+    with hold(folder):
+        _write_state(folder, state)
+        for seed in request.seeds:
+            for model in request.options.models:
+                name = f"{model}/seed_{seed}"
+                if name not in state["trainings"]:
+                    say(f"{name}:")
+                    result = _train(request, model, seed, state, say)
+                    if result.reason.startswith("SIG"):
+                        return ModelComparison(folder, result.reason)
+                    state["trainings"][name] = _measure(result, plans[request.options.models.index(model)])
+                    _write_state(folder, state)
+        return _score(request, folder, state)
+
+
+def _open_state(request: CompareRequest, folder: pathlib.Path) -> dict[str, Any]:
+    """Return what the folder knows of a comparison: its settings, and its finished trainings."""
+    given, path = request.given, folder / NAME
+    values = {name: value for part in given for name, value in part.items()}
+    values |= {name: getattr(request.training, name) for name in _OF_TRAINING}
+    settings = {
+        "budget": request.options.budget,
+        "data": None if request.data is None else describe_paths(request.data),
+        "valid_data": None if request.valid_data is None else describe_paths(request.valid_data),
+        "given": values,
+    }
+    settings = json.loads(json.dumps(settings))
+    if not path.exists():
+        if folder.is_dir() and {one.name for one in folder.iterdir()} - {LOCK}:
+            raise FileExistsError(f"{folder} holds other files than a comparison: --save_dir needs a new folder")
+        return {"settings": settings, "iterations": {}, "trainings": {}}
+    if not request.options.resume:
+        raise FileExistsError(f"{path} is there: --resume goes on with that comparison, another needs another folder")
+    try:
+        state = json.loads(path.read_text("utf-8"))
+        before = {name: state["settings"][name] for name in settings}
+        state["shared"].keys(), state["iterations"].keys(), state["trainings"].keys()
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is not a comparison, or a damaged one ({error!r})") from None
+    flat_before, flat_now = ({**one, **one["given"]} for one in (before, settings))
+    for name in {**flat_before, **flat_now}:
+        was, now = flat_before.get(name), flat_now.get(name)
+        if name != "given" and was != now:
+            raise ValueError(f"{path} was made with {name} {show_value(was)}, not {show_value(now)}")
+    return {name: state[name] for name in ("settings", "shared", "iterations", "trainings")}
+
+
+def _write_state(folder: pathlib.Path, state: dict[str, Any]) -> None:
+    write_text(folder / NAME, json.dumps(state, indent=1, allow_nan=False) + "\n")
+
+
+def _make_options(request: CompareRequest, **values: Any) -> TrainOptions:
+    return TrainOptions(**{name: getattr(request.training, name) for name in _OF_TRAINING}, **values)
+
+
+def _plan(request: CompareRequest, model: str) -> TrainingPlan:
+    """Return the plan of a training of a model. Errors: see `plan_training`, which names no model."""
+    given = request.make_given(model, request.seeds[0], read_budget(request.options.budget).iterations)
+    try:
+        return plan_training(TrainRequest(request.data, request.valid_data, _make_options(request), given))
+    except ValueError as error:
+        raise ValueError(f"{model}: {error}") from error
+
+
+def _find_shared(plan: TrainingPlan) -> dict[str, Any]:
+    """Return what must be the same for all trainings."""
+    windows = json.dumps([plan.record["data"][name] for name in ("train", "valid", "test")])
+    return {
+        "units": plan.data.units,
+        "total_length": plan.model.total_length,
+        "input_length": plan.model.input_length,
+        "windows an iteration": plan.training.update_size,
+        "split": hashlib.sha256(windows.encode()).hexdigest(),
+    }
+
+
+def _check_shared(shared: dict[str, Any], plan: TrainingPlan) -> None:
+    for name, value in _find_shared(plan).items():
+        if value != shared[name]:
+            shown = "other data, or another split" if name == "split" else f"{name} {shared[name]}, not {value}"
+            raise ValueError(f"{plan.model.model_name} cannot be compared: the other trainings have {shown}")
+
+
+def _train(
+    request: CompareRequest, model: str, seed: int, state: dict[str, Any], say: Callable[[str], Any]
+) -> TrainResult:
+    """Train a network from its newest checkpoint on, or from the beginning."""
+    options, data = request.options, (request.data, request.valid_data)
+    iterations = read_budget(options.budget).iterations or state["iterations"].get(model)
+    if not iterations:
+        iterations = state["iterations"][model] = _count_iterations(request, model)
+        say(f"{model} makes {iterations} iterations in {options.budget}")
+        _write_state(pathlib.Path(options.save_dir), state)
+    folder = pathlib.Path(options.save_dir) / model / f"seed_{seed}"
+    begun = bool(list_steps(folder))
+    of_run = _make_options(request, save_dir=str(folder), resume=begun, overwrite=not begun)
+    given = request.make_given(model, seed, iterations)
+    return run_training(TrainRequest(*data, of_run, given), Listener(say=say))
+
+
+def _count_iterations(request: CompareRequest, model: str) -> int:
+    """Return the updates that fit into the minutes of the budget, by the time of one here; compiling is left out."""
+    minutes = read_budget(request.options.budget).minutes
+    assert minutes is not None, "or the budget is in iterations"
+    given = request.make_given(model, request.seeds[0])
+    result = run_training(TrainRequest(request.data, request.valid_data, _make_options(request, dry_run=True), given))
+    assert result.cost is not None, "of a dry run"
+    return max(1, math.floor(60 * minutes / result.cost.iteration_seconds))
+
+
+def _measure(result: TrainResult, plan: TrainingPlan) -> dict[str, Any]:
+    """Return the costs of a training. The time of an iteration is that of its log, else that of its first one."""
+    assert result.cost is not None, "it trained"
+    frames = plan.training.update_size * plan.model.total_length
+    rates = [record["frames_per_second"] for record in read_log(result.folder / "log.jsonl") if "loss" in record]
+    return {
+        "iterations": result.iteration,
+        "reason": result.reason,
+        "parameters": result.cost.parameters,
+        "megabytes": round(result.cost.bytes / 2**20, 1),
+        "iteration_seconds": frames / float(np.median(rates)) if rates else result.cost.iteration_seconds,
+    }
+
+
+def _score(request: CompareRequest, folder: pathlib.Path, state: dict[str, Any]) -> ModelComparison:
+    """Score all networks on the same cases; write the files of the comparison."""
+    options, models, seeds = request.options, request.options.models, request.seeds
+    runs = tuple(str(folder / model / f"seed_{seed}") for model in models for seed in seeds)
+    of_scores: dict[str, Any] = {"baselines": options.baselines, "thresholds": request.training.thresholds}
+    evaluation = run_evaluation(EvaluateOptions(runs, None, **of_scores))
+    common = evaluation.verification.common
+    compared = compare_seeds(by_model_and_seed(common, models, seeds), options.reference or models[0])
+    costs = [[state["trainings"][f"{model}/seed_{seed}"] for seed in seeds] for model in models]
+    for name, units in (("iterations", "1"), ("parameters", "1"), ("megabytes", "MiB")):
+        compared[name] = "model", [of_model[-1][name] for of_model in costs], {"units": units}
+    seconds = [[one["iteration_seconds"] for one in of_model] for of_model in costs]
+    compared["iteration_seconds"] = ("model", "seed"), seconds, {"units": "s", "long_name": "time of an iteration"}
+    compared = compared.assign_attrs({name: common.attrs[name] for name in ("units", "cases", "data")})
+    compared.attrs["part"] = _find_part(evaluation)
+    table = "\n".join([*describe_cases(compared), "", format_comparison(compared, common)])
+    write_skill(folder, common, overwrite=True, whole=evaluation.verification.whole)
+    with NETCDF_LOCK, appearing(folder / "compare.nc", overwrite=True) as temporary:
+        compared.to_netcdf(temporary, engine="netcdf4")
+    draw_skill(folder / "compare.png", make_curves(compared, common), overwrite=True)
+    overall = compared[[name for name in compared.data_vars if str(name).startswith("overall_")]]
+    _write_state(folder, {**state, "attributes": _strict(compared.attrs), "scores": _strict(overall.to_dict())})
+    return ModelComparison(folder, "finished", compared, table)
+
+
+def _find_part(evaluation: Evaluation) -> str:
+    """Return the part of the data that the cases are of: "test", or "valid", on which the best iteration was chosen."""
+    record = next(iter(evaluation.comparison.models.values())).record
+    return "test" if record["data"]["test"] else "valid"
+
+
+def describe_cases(compared: xr.Dataset) -> list[str]:
+    """Return the line that says what the scores are of."""
+    chosen = " (on which the iteration of each network was chosen)" if compared.attrs["part"] == "valid" else ""
+    return [f"scores of {compared.attrs['cases']} cases of the {compared.attrs['part']} data{chosen}"]
+
+
+def _strict(value: Any) -> Any:
+    """Return values as strict JSON has them: null for what is not finite, plain numbers for those of numpy."""
+    if isinstance(value, dict):
+        return {str(name): _strict(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(one) for one in value]
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
