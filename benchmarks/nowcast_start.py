@@ -3,7 +3,7 @@
     python benchmarks/nowcast_start.py
     python benchmarks/nowcast_start.py --data_path composites.nc --units mm/h --json start.json
 
-Every start is a process of its own, `predjax forecast --checkpoint pretrained --members 1`. The first one finds no
+Every start is a process of its own, `predjax forecast --checkpoint pretrained`. The first one finds no
 compiled programs, and the later ones find those that it left. Without `--data_path` the frames are synthetic rain of
 `--size` x `--size` pixels. For each start stand the seconds until the frames are found, when all is imported and the
 network is loaded, the seconds until the forecast is written, the seconds of processor time of all its processes, and
@@ -31,13 +31,17 @@ def main() -> None:
     add("--units", metavar="UNIT", help="as in predjax forecast")
     add("--size", type=int, default=732, metavar="PIXELS", help="of synthetic frames (732: as many as 765x700)")
     add("--lead_time", default="120", metavar="MIN", help="(default 120)")
+    add("--members", default="1", metavar="N", help="(default 1)")
     add("--starts", type=int, default=5, metavar="N", help="later starts, after the first one (default 5)")
     add("--warm", action="store_true", help="leave out the first start: take the cache folder of the user as it is")
+    add("--json_line", action="store_true", help="print the figures as a line of JSON as well")
     add("--json", metavar="FILE", help="where to write the figures")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         result = measure(options, pathlib.Path(folder))
     print(format_table(result))
+    if options.json_line:
+        print(json.dumps(result))
     if options.json:
         pathlib.Path(options.json).write_text(json.dumps(result, indent=1) + "\n")
 
@@ -49,7 +53,7 @@ def measure(options: argparse.Namespace, folder: pathlib.Path) -> dict:
         environment.pop("JAX_COMPILATION_CACHE_DIR", None)
         environment["PREDJAX_COMPILATION_CACHE"] = str(folder / "programs")
         (folder / "programs").mkdir(mode=0o700)
-    command = [sys.executable, "-m", "predjax", "forecast", "--checkpoint", "pretrained", "--members", "1"]
+    command = [sys.executable, "-m", "predjax", "forecast", "--checkpoint", "pretrained", "--members", options.members]
     command += ["--data_path", options.data_path or make_frames(folder, options.size)]
     command += ["--units", options.units] if options.units else []
     command += ["--lead_time", options.lead_time, "--output", str(folder / "nowcast.nc"), "--overwrite"]
@@ -82,7 +86,7 @@ def start(command: list[str], environment: dict) -> dict[str, float]:
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - begin
         process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode or not re.search(r"\d+ frames after", said):
+    if process.returncode or not re.search(r"\d+ frames.* after", said):
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}: {said}{errors}")
     return {"found": found, "wall": wall, "cpu": usage.ru_utime + usage.ru_stime, "memory": usage.ru_maxrss / 1024}
 

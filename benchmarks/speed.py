@@ -11,11 +11,13 @@ Without PyTorch (`pip install -e '.[benchmark]'`) only predjax is timed.
 """
 
 import argparse
+import contextlib
 import importlib.util
 import json
 import os
 import pathlib
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -24,8 +26,9 @@ import time
 
 import jax
 import jax.numpy as jnp
+from gpu_jobs import READY
 from speed_sides import (
-    SIZES,
+    WORKS,
     Work,
     compile_predjax,
     compile_step,
@@ -36,33 +39,43 @@ from speed_sides import (
     make_torch,
 )
 
-from predjax.kernels.execution import CONVOLUTIONS, PRECISIONS, REMATS, Execution
+from predjax.kernels.execution import CONVOLUTIONS, REMATS, Execution
 from predjax.models.interop.torch_weights import from_state_dict
 
+# Of products and convolutions on a GPU: the name in jax, and by how much the losses of the sides may differ.
+PRECISIONS = {"float32": ("highest", 1e-4), "tf32": ("tensorfloat32", 1e-3), "bfloat16": (None, 0.02)}
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("--size", choices=SIZES, default="M", help="S 16 x 5, M 64 x 4, L 128 x 4 features (default M)")
+    add("--size", choices=WORKS, default="M", help="S 16 x 5, M 64 x 4, L 128 x 4 features; tiny to try (default M)")
     add("--json", metavar="FILE", help="where to write the figures")
     add("--rounds", type=int, default=5, metavar="N", help="calls of each (default 5)")
     add("--variants", default="eager,channels_last", metavar="NAMES", help="of PyTorch: eager, channels_last, compile")
+    add("--compile_limit", type=float, metavar="S", help="leave out torch's compile where it takes more seconds")
     add("--precision", choices=PRECISIONS, default="float32")
     add("--remat", choices=REMATS, default="none")
     add("--convolution", choices=CONVOLUTIONS, default="auto")
     add("--no_memory", action="store_true", help="leave out the processes that measure memory")
+    add("--wait", action="store_true", help="once PyTorch is ready, print that and wait for a line on stdin")
+    add("--json_line", action="store_true", help="print the figures as a line of JSON as well")
     add("--measure", choices=("predjax", "torch"), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    work, execution = SIZES[options.size], Execution(options.remat, options.precision, options.convolution)
+    work, execution = (
+        WORKS[options.size],
+        Execution(options.remat, "bfloat16" if options.precision == "bfloat16" else "float32", options.convolution),
+    )
+    jax.config.update("jax_default_matmul_precision", PRECISIONS[options.precision][0])
     if options.measure:
-        print(measure_peak(options.measure, work, execution))
+        print(json.dumps({"peak_mb": measure_peak(options.measure, work, execution)}))
         return
     with tempfile.TemporaryDirectory() as cache:
         jax.config.update("jax_compilation_cache_dir", cache)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-        result = describe_run(options.size, execution) | compare(work, execution, options)
+        result = describe_run(options.size, execution) | {"precision": options.precision}
+        result |= compare(work, execution, options)
         if not options.no_memory:
             result["peak_memory_mb"] = {
                 f"predjax remat {remat}": run_peak(cache, options, "predjax", remat) for remat in REMATS
@@ -70,24 +83,41 @@ def main() -> None:
             if HAS_TORCH and jax.default_backend() == "cpu":
                 result["peak_memory_mb"]["torch"] = run_peak(cache, options, "torch", "none")
         print(format_table(result))
+    if options.json_line:
+        print(json.dumps(result))
     if options.json:
         pathlib.Path(options.json).write_text(json.dumps(result, indent=1) + "\n")
 
 
 def compare(work: Work, execution: Execution, options) -> dict:
     """Medians of both, call by call in turn, and their ratios."""
-    sides, params = {}, None
+    sides, losses, left_out, params = {}, {}, {}, None
     for variant in options.variants.split(",") if HAS_TORCH else ():
-        calls, weights = make_torch(work, variant, execution.precision == "bfloat16")
-        sides[f"torch {variant}"] = calls
+        name, seconds = f"torch {variant}", options.compile_limit if variant == "compile" else None
+        try:
+            with limit(seconds):
+                calls, weights = make_torch(work, variant, options.precision)
+                losses[name] = calls["loss"]()
+                for warm in ("train_step", "forward"):
+                    calls[warm]()
+        except Exception as error:
+            if variant != "compile":
+                raise
+            left_out[name] = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+            losses.pop(name, None)
+            continue
+        sides[name] = calls
         params = from_state_dict(weights, make_config(work))
+    if options.wait:
+        print(READY, flush=True)
+        sys.stdin.readline()
     sides["predjax"], cost = compile_predjax(work, execution, params)
-    losses = {name: calls["loss"]() for name, calls in sides.items()}
+    losses["predjax"] = sides["predjax"]["loss"]()
     spread = max(losses.values()) - min(losses.values())
-    if spread > (0.02 if execution.precision == "bfloat16" else 1e-4) * max(losses.values()):
+    if spread > PRECISIONS[options.precision][1] * max(losses.values()):
         raise SystemExit(f"the sides do not compute the same: losses {losses}")
     peak = measure_gemm()
-    result = {"gemm_gflops": peak, "compile_seconds": cost, "losses": losses}
+    result = {"gemm_gflops": peak, "compile_seconds": cost, "losses": losses, "left_out": left_out}
     for name, factor in (("forward", 1), ("train_step", 3)):
         seconds = {side: [] for side in sides}
         for turn in range(options.rounds + 1):  # the first one warms up
@@ -105,6 +135,22 @@ def compare(work: Work, execution: Execution, options) -> dict:
     return result
 
 
+@contextlib.contextmanager
+def limit(seconds: float | None):
+    """Raise a TimeoutError in what takes longer than `seconds`; None: no limit."""
+
+    def stop(*_):
+        raise TimeoutError(f"more than {seconds:g} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds or 0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def measure_gemm(size: int = 2048) -> float:
     """GFLOP/s of a large float32 matrix product, the best of ten."""
     a = jnp.ones((size, size), jnp.float32)
@@ -118,7 +164,7 @@ def measure_gemm(size: int = 2048) -> float:
 
 
 def measure_peak(side: str, work: Work, execution: Execution) -> float:
-    """MB that three train steps of one side add to the resident memory of this process."""
+    """MB that three train steps of one side add to the resident memory of this process, or take of a GPU's."""
     make_data(work)
     if side == "torch":
         make_torch(work._replace(num_hidden=(1,)), "eager")  # imports what its optimizer needs
@@ -130,6 +176,12 @@ def measure_peak(side: str, work: Work, execution: Execution) -> float:
         train_step, _ = compile_step(work, execution)
     for _ in range(3):
         train_step()
+    if jax.default_backend() == "gpu":
+        if side == "torch":
+            import torch
+
+            return torch.cuda.max_memory_allocated() / 2**20
+        return jax.local_devices()[0].memory_stats()["peak_bytes_in_use"] / 2**20
     return read_memory("VmHWM") - before
 
 
@@ -149,7 +201,7 @@ def run_peak(cache: str, options, side: str, remat: str) -> float:
     }
     for _ in range(1 if side == "torch" else 2):
         done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-    return round(float(done.stdout.split()[-1]), 1)
+    return round(json.loads(done.stdout.splitlines()[-1])["peak_mb"], 1)
 
 
 def format_table(result: dict) -> str:
@@ -167,6 +219,7 @@ def format_table(result: dict) -> str:
         lines.append(f"| {name.replace('_', ' ')} | {' | '.join(cells)} | {ratio} | {row['of_gemm_peak']:.2f} |")
     compiled = ", ".join(f"{name.replace('_', ' ')} {value:.0f} s" for name, value in result["compile_seconds"].items())
     lines.append(f"compiling: {compiled}")
+    lines += [f"left out: {name}: {reason}" for name, reason in result["left_out"].items()]
     if "peak_memory_mb" in result:
         memory = ", ".join(f"{name} {value:.0f} MB" for name, value in result["peak_memory_mb"].items())
         lines.append(f"peak memory of train steps: {memory}")

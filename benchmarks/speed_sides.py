@@ -35,13 +35,14 @@ class Work(NamedTuple):
 
 
 SIZES = {"S": Work(40, 5, (16,) * 5, 16), "M": Work(64, 20, (64,) * 4, 4), "L": Work(64, 20, (128,) * 4, 2)}
+WORKS = SIZES | {"tiny": Work(16, 4, (4, 4), 2)}  # to try whether all runs
 
 
 def describe_run(size: str, execution: Execution) -> dict:
     """What is computed, how, and on what machine."""
     return {
         "size": size,
-        **SIZES[size]._asdict(),
+        **WORKS[size]._asdict(),
         "precision": execution.precision,
         "remat": execution.remat,
         "device": parallel.describe(parallel.choose_devices(1)),
@@ -87,25 +88,36 @@ def draw_params(work: Work):
     """The initial parameters of a network of `work`, as a training run draws them."""
     frames, _ = make_data(work)
     init = jax.jit(make_forecaster(make_config(work)).init).lower(jax.random.key(0), frames)
-    return init.compile({"xla_backend_optimization_level": "0"})(jax.random.key(0), frames)
+    quick = {"xla_backend_optimization_level": "0"} if jax.default_backend() == "cpu" else None
+    return init.compile(quick)(jax.random.key(0), frames)
 
 
-def compile_step(work: Work, execution: Execution, params=None) -> tuple[Callable, dict]:
-    """The compiled train step, which gives the loss when called, and what compiling cost: seconds, and CPU seconds."""
+def prepare_step(work: Work, execution: Execution, params=None) -> tuple[Callable, Callable, jax.Array, dict]:
+    """The compiled train step, what makes its first state, its frames, and what compiling cost: (CPU) seconds."""
     frames, _ = make_data(work)
     config = TrainConfig(lr_schedule="constant", warmup_iterations=0, clip_norm=0.0, lr=1e-3)
     optimizer, sampling = make_optimizer(config), SamplingConfig().resolve(10**6)
     devices = parallel.choose_devices(1)
-    # A copy, which the step may take over: the other side starts from the same parameters.
-    params = draw_params(work) if params is None else jax.tree.map(jnp.array, params)
-    states = [parallel.replicate(init_state(params, optimizer, 0), devices)]
-    del params
+    # The step takes over what it is given: it gets a copy, as the other side starts from the same parameters.
+    params = jax.tree.map(np.asarray, draw_params(work) if params is None else params)
+
+    def make_state():
+        return parallel.replicate(init_state(jax.tree.map(jnp.array, params), optimizer, 0), devices)
+
     forecaster = make_forecaster(make_config(work), execution)
     update = parallel.parallelise(make_update(forecaster, optimizer, sampling), devices)
     shards = parallel.shard(frames, devices)
     start, cpu = time.perf_counter(), time.process_time()
-    step = parallel.compile_update(update, states[0], shards, None, None)
+    step = parallel.compile_update(update, make_state(), shards, None, None)
     cost = {"train_step": time.perf_counter() - start, "train_step_cpu": time.process_time() - cpu}
+    return step, make_state, shards, cost
+
+
+def compile_step(work: Work, execution: Execution, params=None) -> tuple[Callable, dict]:
+    """The compiled train step, which gives the loss when called, and what compiling cost: seconds, and CPU seconds."""
+    step, make_state, shards, cost = prepare_step(work, execution, params)
+    states = [make_state()]
+    del make_state, params  # the parameters that the step does not need any more
 
     def train_step():
         states[0], metrics = step(states[0], shards, None, None)
@@ -131,7 +143,7 @@ def compile_predjax(work: Work, execution: Execution, params=None) -> tuple[dict
     }, cost
 
 
-def make_torch(work: Work, variant: str, bfloat16: bool = False) -> tuple[dict, dict]:
+def make_torch(work: Work, variant: str, precision: str = "float32") -> tuple[dict, dict]:
     """The same calls in PyTorch, and its weights as numpy arrays."""
     import torch
 
@@ -139,6 +151,9 @@ def make_torch(work: Work, variant: str, bfloat16: bool = False) -> tuple[dict, 
     import torch_predrnn
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    # On a GPU; PyTorch by itself takes TF32 in convolutions, but not in products.
+    torch.set_float32_matmul_precision("highest" if precision == "float32" else "high")
+    torch.backends.cudnn.allow_tf32 = precision != "float32"
     torch.manual_seed(0)
     model = torch_predrnn.PredRNN(PATCH**2, work.num_hidden, FILTER).to(device)
     weights = {name: array.detach().cpu().numpy().copy() for name, array in model.state_dict().items()}
@@ -153,7 +168,7 @@ def make_torch(work: Work, variant: str, bfloat16: bool = False) -> tuple[dict, 
         # flax that is not installed answers with an ImportError.
         sys.modules.pop("haiku.experimental.flax", None)
     run = torch.compile(model) if variant == "compile" else model
-    cast = torch.autocast(device, torch.bfloat16, enabled=bfloat16)
+    cast = torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16")
 
     def finish(tensor):
         return float(tensor.sum()) if device == "cuda" else tensor
