@@ -6,7 +6,7 @@ and then computes the gradients of the kernels at once. To add up the gradient o
 write all of it each time; to keep everything that a step computes, as automatic differentiation does, would take three
 times the memory.
 
-This is the scan of CPUs. Other devices have it where a step is computed again to save memory, else they have the scan of
+This is the scan of CPUs. Other devices have it where a step is computed again to save memory, and else the scan of
 `kernels.packed_scan`.
 """
 
