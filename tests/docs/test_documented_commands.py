@@ -46,7 +46,7 @@ LARGEST = {
     "--max_iterations": 2, "--batch_size": 2, "--num_hidden": 6, "--filter_size": 3, "--crop": 16, "--num_seeds": 2,
     "--test_interval": 2, "--snapshot_interval": 2, "--display_interval": 1, "--warmup_iterations": 1, "--patience": 2,
     "--max_cases": 2, "--num_save_samples": 1, "--num_movies": 8, "--length": 300, "--n_gpu": 1,
-    "--input_length": 4, "--total_length": 12, "--num_steps": 4,
+    "--input_length": 4, "--total_length": 12, "--num_steps": 4, "--members": 3, "--lead_time": 30,
 }  # fmt: skip
 LAYERS = 2  # of a documented stack; equal stacks are compiled once
 ADDED = {
@@ -57,6 +57,10 @@ ADDED = {
     **{f"synthetic {system}": {"--length": "300"} for system in SYSTEMS},
     "synthetic stress_strain": {"--length": "20", "--pixels": "9", "--num_fibres": "1"},
 }  # fmt: skip
+# The first training of these pages is of the default network; others, and those that are only planned, compile sooner.
+OF_DEFAULTS = ("README.md", "training.md")
+PLAIN = {"--coordinates": "fixed", "--residual": "0"}
+PLANNED = {"--model_name": "conv_lstm", "--num_hidden": "2", **PLAIN}
 FIXED = {"--num_hidden", "--valid_fraction", "--test_fraction"}
 READ = ("--data_path", "--train_data_paths", "--valid_data_paths", "--forecasts", "--digits")
 RUNS = ("--checkpoint", "--pretrained_model")
@@ -76,6 +80,8 @@ def shorten(name: str, arguments: Sequence[str]) -> list[str]:
     # What a checkpoint fixes stays as it is there.
     fixed = FIXED if {"--resume", "--pretrained_model"} & set(arguments) else set()
     wanted = ADDED.get(name, {}) | (ADDED.get(f"synthetic {arguments[0]}", {}) if name == "synthetic" else {})
+    if "--dry_run" in arguments and not fixed:
+        wanted |= PLANNED
     added = {flag: value for flag, value in wanted.items() if flag not in {*short, *fixed}}
     return [*short, *(part for item in added.items() for part in item)]
 
@@ -93,7 +99,7 @@ class Page:
     def __init__(self, path: pathlib.Path, tiny_run: pathlib.Path, capsys):
         pathlib.Path("data").symlink_to(ROOT / "data")
         self._blocks = [block for block in PAGES[path] if block.runs]
-        self._tiny_run, self._capsys = tiny_run, capsys
+        self._tiny_run, self._capsys, self._of_defaults = tiny_run, capsys, path.name in OF_DEFAULTS
         self._now, self._trained, self._names = datetime.datetime.now(datetime.UTC), False, {}
 
     def run(self) -> None:
@@ -134,7 +140,9 @@ class Page:
             if self._trained and not {"--gen_frm_dir", "--visual"} & set(arguments):
                 # With a run that nothing goes on with: planned and compiled.
                 arguments += ["--dry_run"] if rest.count(options.get("--save_dir", "no folder")) < 2 else []
-            self._trained = True
+            if not self._of_defaults and not {"--resume", "--pretrained_model", "--recipe"} & set(arguments):
+                arguments += [part for item in PLAIN.items() if item[0] not in arguments for part in item]
+            self._trained, self._of_defaults = True, False
         module = "predjax.synthetic.__main__" if name == "synthetic" else f"predjax.commands.{name.replace('-', '_')}"
         main = importlib.import_module(module).main
         with stop_watching(options["--output"]) if "--watch" in arguments else contextlib.nullcontext(0) as expected:

@@ -1,5 +1,6 @@
 """Verification and preparation on a dask cluster: the scores and the store of one process."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -10,7 +11,7 @@ import sys
 import netCDF4
 import numpy as np
 import pytest
-from tiny import ROOT
+from tiny import ROOT, have_devices, without_page
 
 from predjax.commands.evaluate import main as evaluate
 from predjax.commands.prepare import main as prepare
@@ -34,7 +35,7 @@ def scheduler(tmp_path_factory):
     """The address of a cluster of two worker processes."""
     path = tmp_path_factory.mktemp("cluster") / "scheduler.json"
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": ROOT}
-    quiet["env"] = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "XLA_FLAGS": ""}
+    quiet["env"] = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "XLA_FLAGS": have_devices(1)}
     place = ["--scheduler-file", str(path), "--no-dashboard"]
     commands = [["scheduler", "--port", "0"], *[["worker", "--nthreads", "1", "--no-nanny"]] * 2]
     processes = [
@@ -65,13 +66,15 @@ def test_parts_come_in_their_order_and_errors_with_them(scheduler):
 
 
 @pytest.mark.ci
-def test_the_scores_are_those_of_one_process(scheduler, tiny_run, tmp_path, capsys):
+def test_the_scores_are_those_of_one_process(scheduler, tiny_run, tmp_path, monkeypatch):
+    monkeypatch.setattr("predjax.verification.cases.PIXELS_A_BATCH", 4 * 40 * 40 * 6)  # parts of 4, 4 and 2 cases
     found = {}
     for name, flags in {"alone": [], "cluster": ["--dask_scheduler", scheduler]}.items():
-        command = ["--checkpoint", str(tiny_run), "--output", str(tmp_path / name), "--max_cases", "40"]
-        assert evaluate([*command, "--window_stride", "1", *flags]) == 0
+        command = ["--checkpoint", str(tiny_run), "--output", str(tmp_path / name), "--max_cases", "10"]
+        with without_page() if name == "alone" else contextlib.nullcontext():
+            assert evaluate([*command, "--window_stride", "1", *flags]) == 0
         found[name] = json.loads((tmp_path / name / "skill.json").read_text())
-    assert found["alone"]["attributes"]["cases"] == 40
+    assert found["alone"]["attributes"]["cases"] == 10
     compare(found["alone"], found["cluster"], "")
 
 
