@@ -93,12 +93,24 @@ def keep_forecast(folder: pathlib.Path, case: Case, make: Callable[[Case], np.nd
         return Forecast(path, covered, int(kept["checksum"]), float(kept["seconds"]))
 
 
-def keep_sums(folder: pathlib.Path, case: Case, forecast: Forecast, domain: np.ndarray) -> Sums:
+class Summing(NamedTuple):
+    """The function that makes the sums of scores of a forecast, and the settings on which they depend."""
+
+    score: Callable[[Fields], Sums] = score_case
+    settings: tuple = SETTINGS
+
+
+USUAL = Summing()
+
+
+def keep_sums(
+    folder: pathlib.Path, case: Case, forecast: Forecast, domain: np.ndarray, summing: Summing = USUAL
+) -> Sums:
     """Return the sums of a forecast on the pixels of `domain` (T, H, W), which the folder has or gets."""
-    key = zlib.crc32(repr((SETTINGS, forecast.checksum)).encode(), zlib.crc32(np.packbits(domain)))
+    key = zlib.crc32(repr((summing.settings, forecast.checksum)).encode(), zlib.crc32(np.packbits(domain)))
     path = folder / f"{case.name}_{key:08x}.json"
     if not path.exists():
-        sums = score_case(Fields(forecast.read(), case.future, domain, case.pixel_km, case.step_minutes))
+        sums = summing.score(Fields(forecast.read(), case.future, domain, case.pixel_km, case.step_minutes))
         with appearing(path) as temporary:
             temporary.write_text(json.dumps({name: part.to_dict() for name, part in sums.items()}))
     return {name: xr.Dataset.from_dict(part) for name, part in json.loads(path.read_text()).items()}

@@ -2,7 +2,7 @@
 
     python benchmarks/watching.py --seconds 2
     python benchmarks/watching.py --seconds 2 --kills 10
-    python benchmarks/watching.py --composite knmi_20100826.nc --seconds 30 --checkpoint nowcast_5min_1km
+    python benchmarks/watching.py --composite knmi_20100826.nc --seconds 30 --checkpoint pretrained
 
 The first prints the latency from a whole file to a whole nowcast (median, worst), memory and descriptors at the
 beginning and at the end, and whether every nowcast that could be made was made. Frames of 128x128 arrive every

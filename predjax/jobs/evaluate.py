@@ -115,7 +115,7 @@ def run(
         parts = map_parts(options.dask_scheduler, measure_part, options, split(cases), "verifying")
         verification = sum(parts, Totals()).skill(cases, options.reference)
     else:
-        verification = verify(methods, cases, options.reference, keep=bool(files and files.output))
+        verification = verify(methods, cases, options.reference, keep=bool(files and (files.output or files.export)))
     if models or options.forecasts:
         judged = list(models) or list(methods)[:1]
         verification.common.attrs["judged"] = judged[0] if len(judged) == 1 else judged

@@ -3,11 +3,12 @@
 import pathlib
 from collections.abc import Iterator
 
+import numpy as np
 from tqdm import tqdm
 
 from predjax.jobs.cases import load
 from predjax.jobs.evaluate import Evaluation
-from predjax.jobs.export import Export, encode_case, export, forecast_case, label_case, name_case, read_case
+from predjax.jobs.export import Export, encode_case, export, forecast_case, name_case
 from predjax.jobs.latents import write_latents
 from predjax.jobs.options import EvaluationFiles
 from predjax.messages import show_wait
@@ -16,6 +17,7 @@ from predjax.pictures.curves import draw_skill
 from predjax.pictures.report.answer import format_answer
 from predjax.pictures.report.protocol import PublishedTable
 from predjax.pictures.report.write import Report, ReportCase, write_report
+from predjax.radar.windows.index import Window
 from predjax.verification.protocols.table import format_scores, tabulate
 from predjax.verification.shown import choose_shown
 from predjax.verification.skill import write_skill
@@ -39,9 +41,21 @@ def write_files(evaluation: Evaluation, files: EvaluationFiles) -> Iterator[str]
         origin = f"{model.path.name}, SHA-256 {model.record['sha256']}" if model else ""
         request = Export(files.export, origin, files.num_save_samples, files.overwrite, files.format)
         first = f"; .nc and .npy have the frames of {next(iter(models))}" if len(models) > 1 else ""
-        yield f"{export(methods, cases, request)}{first}"
+        yield f"{export(methods, cases, request, find_known(evaluation))}{first}"
     if files.latents and model:
         yield write_latents(load(model.path, 0), cases, files)
+
+
+def find_known(evaluation: Evaluation) -> dict[Window, dict[str, np.ndarray]]:
+    """Return the forecasts that were kept, by window; not those of the first method where only their mean was kept."""
+    _, methods, cases, _ = evaluation.comparison
+    verification, first = evaluation.verification, next(iter(methods))
+    common = verification.common
+    mean = {first} if "members" in common and int(common.members.sel({"method": first})) > 1 else set()
+    return {
+        cases.windows[number]: {name: frames for name, frames in kept.items() if name not in mean}
+        for number, kept in verification.kept.items()
+    }
 
 
 def write_scores(verification: Verification, folder: str | pathlib.Path | None = None, overwrite: bool = False) -> str:
@@ -65,11 +79,9 @@ def write_page(path: pathlib.Path, evaluation: Evaluation, overwrite: bool) -> N
     unit, chosen = "" if cases.units == "1" else f" {cases.units}", []
     shown = choose_shown(verification.errors, verification.kept)
     for label, number in tqdm(shown, desc="drawing cases", unit="case", disable=None, leave=False):
-        window, kept = cases.windows[number], verification.kept.get(number)
         # Nothing is kept of what was forecast on a cluster.
-        case = (
-            label_case(cases, read_case(cases, window), dict(kept)) if kept else forecast_case(methods, cases, window)
-        )
+        window, kept = cases.windows[number], verification.kept.get(number, {})
+        case = forecast_case(methods, cases, window, known=kept)
         note = f"RMSE {verification.errors[number]:.3g}{unit} over all lead times"
         chosen.append(ReportCase(label, name_case(case), note, encode_case(case)))
     facts = _describe_origin(evaluation) | {name: str(common.attrs[name]) for name in DESCRIBED if name in common.attrs}

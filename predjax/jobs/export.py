@@ -3,6 +3,7 @@
 import pathlib
 import tempfile
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,8 +50,13 @@ class Case(NamedTuple):
         return is_series(self.cases.sources[self.window.source])
 
 
-def export(methods: Mapping[str, Method], cases: Cases, request: Export) -> str:
-    """Write files of single cases; return a line about the written files.
+Frames = Mapping[str, np.ndarray]  # (T, H, W, C) by method
+
+
+def export(
+    methods: Mapping[str, Method], cases: Cases, request: Export, known: Mapping[Window, Frames] = MappingProxyType({})
+) -> str:
+    """Write files of single cases; return a line about the written files. What is `known` is not forecast again.
 
     `nowcast_<init time>.nc` (CF netCDF) and `.npy` `(T, H, W, C)` hold the frames of the first method; `.png` and
     `.gif` show all methods beside the observation. A vector series has no `.gif`, but a `_response.png` of its features
@@ -60,7 +66,7 @@ def export(methods: Mapping[str, Method], cases: Cases, request: Export) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     cases = cases._replace(windows=spread(cases.windows, request.most))
     for window in tqdm(cases.windows, desc="exporting", unit="case", disable=None, leave=False):
-        case = forecast_case(methods, cases, window, request.origin)
+        case = forecast_case(methods, cases, window, request.origin, known.get(window, {}))
         stem = folder / f"nowcast_{name_case(case)}"
         write_forecast(stem.with_suffix(".nc"), case.forecast, overwrite=overwrite, layout=request.layout)
         with appearing(stem.with_suffix(".npy"), overwrite=overwrite) as path, path.open("wb") as file:
@@ -77,10 +83,17 @@ def export(methods: Mapping[str, Method], cases: Cases, request: Export) -> str:
     return f"{len(cases.windows)} nowcasts in {folder}"
 
 
-def forecast_case(methods: Mapping[str, Method], cases: Cases, window: Window, origin: str = "") -> Case:
-    """Return the forecasts of all methods for one window; `origin` goes into the history."""
+def forecast_case(
+    methods: Mapping[str, Method],
+    cases: Cases,
+    window: Window,
+    origin: str = "",
+    known: Frames = MappingProxyType({}),
+) -> Case:
+    """Return the forecasts of all methods for one window, of which some are `known`; `origin` goes into the history."""
     batch = read_case(cases, window)
-    return label_case(cases, batch, {name: run(batch)[0] for name, run in methods.items()}, origin)
+    frames = {name: known[name] if name in known else run(batch)[0] for name, run in methods.items()}
+    return label_case(cases, batch, frames, origin)
 
 
 def read_case(cases: Cases, window: Window) -> Batch:

@@ -89,6 +89,8 @@ def forecast(checkpoint: Any, data: Any, *, init_time: Any = None, **options: An
       ValueError, OSError: one line: frames missing, another unit, grid or step, a lead time between two steps, members
         that the model does not have.
     """
+    if "areas" in options:
+        raise ValueError("areas are no option of a forecast: predjax.find_rain_on_areas(forecast, areas) sums its rain")
     classes = (ForecastOptions, EnsembleOptions, Trust)
     keywords = {name: value for one in classes for name, value in select(one, options).items()}
     own, ensemble, trust = read_keywords("forecast", classes, keywords)

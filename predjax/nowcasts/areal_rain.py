@@ -42,26 +42,29 @@ def find_grid(forecast: Forecast) -> Grid:
 
 
 def find_areal_rain(forecast: Forecast, areas: PlacedAreas, options: EnsembleOptions, least: float) -> xr.Dataset:
-    """Return the rain on areas of a forecast, whose members are read at one lead time after another.
+    """Return the rain on areas from a forecast. Members are read for one lead time after another.
 
-    Reflectivity becomes a rain rate at each pixel, by the Z-R relation of the data or else by Marshall & Palmer; the
-    attribute `comment` says so. A rate holds for the step before its time. Rates are means over the part of an area
-    where all members have a value; where this part is less than `least` of the area, the rate is NaN, and so is every
-    accumulation that it belongs to.
+    A rate is the mean over the part of an area where all members have a value. If this part is less than `least` of the
+    area, the rate is NaN, and every accumulation that contains it is NaN. A rate holds for the step before its time.
+    Reflectivity is converted to a rain rate at each pixel, by the Z-R relation of the data, else by that of Marshall &
+    Palmer; the attribute `comment` names the relation.
 
     Args:
       forecast: one variable ([realization,] lead_time, y, x, channel) in mm/h or dBZ, of one channel.
       areas: on the grid of the forecast (`find_grid`).
       options: `percentiles`; `probability`, thresholds of the rate in the unit of the data; `accumulation`, thresholds
         in mm.
-      least: the least coverage.
+      least: the least share of an area with data.
 
     Returns:
-      Over (area, lead_time): `rain_rate` and `maximum_rain_rate` in mm/h, `accumulation` from the init time on and
-      `hourly_accumulation` of the last hour in mm (NaN before the first hour has ended; without a full hour it is left
-      out), and `coverage`. Of an ensemble these are means of the members; the members have `_members` in the name and
-      the dimension `realization`. With percentiles also `<name>_percentile`; with thresholds
-      `probability_of_<name>_above_threshold`, where an event is `value >= threshold`.
+      Variables over (area, lead_time):
+        `rain_rate`, `maximum_rain_rate`: mm/h.
+        `accumulation`: mm from the init time on.
+        `hourly_accumulation`: mm in the last hour; NaN before the first hour has ended, left out in shorter forecasts.
+        `coverage`: the share of the area with data.
+      Of an ensemble these are means of the members; the values of all members are in `<name>_members`, with the
+      dimension `realization`. With percentiles there is `<name>_percentile`, with thresholds
+      `probability_of_<name>_above_threshold`; an event is `value >= threshold`.
 
     Raises:
       ValueError: frames in another unit or of several channels, or lead times that are not durations.

@@ -36,7 +36,10 @@ Lines = Sequence[np.ndarray]  # each (n, 2): x and y in parts of the frame, from
 
 
 class Ground(NamedTuple):
-    """The lines under a frame, and the marks at its edges: places in parts of the frame, with their texts."""
+    """The lines that are drawn over a frame, and the degrees at its edges: pairs of a place on the edge and a text.
+
+    Places are parts of the frame: 0 at its south-west corner, 1 at the other end of the edge.
+    """
 
     coasts: Lines
     borders: Lines
@@ -47,13 +50,17 @@ class Ground(NamedTuple):
 
 
 class Place(NamedTuple):
-    """The position of a frame: places on the ground to parts of the frame, and back."""
+    """The position of a frame on the ground: functions from degrees to parts of the frame, and back."""
 
     to_parts: Callable[[np.ndarray, np.ndarray], np.ndarray]  # longitudes and latitudes (n): (n, 2)
     to_degrees: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # parts (n, 2): longitudes and latitudes (n)
 
     def lines(self, longitude: np.ndarray, latitude: np.ndarray, lengths: Sequence[int] | np.ndarray) -> Lines:
-        """Return what is inside the frame of lines that follow one another, with `lengths` points each, in degrees."""
+        """Return the pieces of lines that lie in the frame.
+
+        Longitudes and latitudes have the points of all lines, one line after another, in degrees; `lengths` has the
+        number of points of each line.
+        """
         parts, ends = self.to_parts(longitude, latitude), np.cumsum(lengths)[:-1]
         low, high = np.minimum(parts[:-1], parts[1:]), np.maximum(parts[:-1], parts[1:])
         with np.errstate(invalid="ignore"):  # places beyond the edge of the projection are infinite
@@ -64,10 +71,10 @@ class Place(NamedTuple):
 
 
 def find_ground(frames: xr.Dataset) -> Ground | None:
-    """Return the ground of frames (y, x) with a grid mapping, or with longitudes and latitudes along their sides.
+    """Return the ground of frames (y, x).
 
-    None where the frames have no projection, where pyproj does not know it or is not installed, and where a frame
-    reaches beyond the edge of its projection.
+    The frames need a grid mapping, or coordinates in degrees. The result is None where they have neither, where pyproj
+    does not know the projection or is not installed, and where a frame reaches beyond the edge of its projection.
     """
     place = find_place(frames)
     if place is None:
@@ -172,13 +179,13 @@ def _same(longitude: np.ndarray, latitude: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _near(longitude: np.ndarray, middle: float) -> np.ndarray:
-    """Return longitudes as the same ones within 180 degrees of the middle."""
+    """Return longitudes turned by multiples of 360 degrees to within 180 degrees of the middle."""
     return (longitude - middle + 180) % 360 - 180 + middle
 
 
 @functools.cache
 def _read_coastlines() -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]:
-    """Return coasts and borders: the longitudes and latitudes of all their points, and the points of each line."""
+    """Return the coasts, then the borders: longitudes and latitudes of all points, and how many each line has."""
     with np.load(COASTLINES) as file:
         lengths, borders = file["lengths"].astype(int), file["borders"]
         starts, found = np.cumsum(lengths) - lengths, []
@@ -219,7 +226,10 @@ def _name_half(value: float, axis: int) -> str:
 
 
 def _cross(height: np.ndarray, along: np.ndarray) -> Iterator[float]:
-    """Return where a line crosses the edge at height 0, in parts of the edge."""
+    """Give the places where a line crosses an edge, in parts of the edge.
+
+    `height` is the distance of the points of the line from the edge, `along` their place along it.
+    """
     for number in np.flatnonzero((height[:-1] < 0) != (height[1:] < 0)):
         share = height[number] / (height[number] - height[number + 1])
         where = float(along[number] + share * (along[number + 1] - along[number]))

@@ -9,12 +9,15 @@ from commands.test_command_line import refusal
 from tiny import ROOT, without_page
 
 from predjax.commands.evaluate import main as evaluate
+from predjax.jobs import evaluation_files
 
 SAMPLE = str(ROOT / "data" / "radar_movies.nc")
 pytestmark = pytest.mark.usefixtures("one_animation")
 
 
-def test_evaluate_scores_and_exports(tiny_run, tmp_path, capsys):
+def test_evaluate_scores_and_exports(tiny_run, tmp_path, capsys, monkeypatch):
+    export = evaluation_files.export  # of forecasts that were kept: none is made again
+    monkeypatch.setattr(evaluation_files, "export", lambda methods, *rest: export(dict.fromkeys(methods), *rest))
     output, frames = tmp_path / "skill", tmp_path / "frames"
     arguments = ["--checkpoint", tiny_run, "--data_path", SAMPLE, "--max_cases", 2, "--num_steps", 5]
     arguments += ["--thresholds", "10,30", "--output", output, "--export", frames, "--num_save_samples", 1]

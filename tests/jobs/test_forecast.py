@@ -36,6 +36,7 @@ def test_forecast_refuses_datasets_in_one_line(tiny_run, sample):
         (array[:2], {}, "are missing"),
         (array[::2], {}, "a step of 600 s"),
         (array, {"lead_tim": 10}, "'lead_tim' is no option"),
+        (array, {"areas": "a.csv"}, "predjax.find_rain_on_areas"),
         (array, {"lead_time": 7}, "no multiple"),
     ):
         with pytest.raises(ValueError, match=message) as error:

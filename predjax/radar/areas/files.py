@@ -41,11 +41,13 @@ def read_areas(path: str, name: str = "") -> Areas:
     """Read the areas of a file.
 
     Args:
-      path: a file `.geojson` or `.json` (longitude and latitude, unless an old `crs` names others); `.csv` with the
-        columns name and lon, lat or x, y, or the corners of boxes lon_min, lat_min, lon_max, lat_max or x_min, y_min,
-        x_max, y_max, where x and y are coordinates of the grid in the unit of the grid; `.shp` or `.gpkg` with the
-        extra `areas`.
-      name: the property with the names; "": `name`, else `id`, in any case of letters, else numbers.
+      path: one of
+        `.geojson` or `.json`: longitude and latitude, unless an old `crs` member names another reference system;
+        `.csv`: a column `name`, and points (lon, lat or x, y) or boxes (lon_min, lat_min, lon_max, lat_max or x_min,
+        y_min, x_max, y_max); x and y are those of the grid, in its unit;
+        `.shp` or `.gpkg`: with the extra `areas`.
+      name: the property that names the areas. Without it this is `name`, else `id`, in upper or lower case; without
+        either, areas are numbered.
 
     Raises:
       ValueError, OSError: one line with the file, the rule and what was found.
@@ -137,7 +139,7 @@ def _read_by_library(path: str) -> tuple[Sequence[Mapping], Sequence[Mapping], s
 
 
 def _find_names(path: str, properties: Sequence[Mapping], name: str) -> list[str]:
-    """Return a name for each area. Errors: ValueError, areas without the property, two areas of one name."""
+    """Return a name for each area. Errors: ValueError where no area has the property, or two have the same name."""
     known = list(dict.fromkeys(str(key) for one in properties for key in one))
     wanted = [name] if name else [key for low in ("name", "id") for key in known if key.lower() == low]
     key = next((key for key in wanted if key in known), None)
@@ -154,7 +156,7 @@ def _find_names(path: str, properties: Sequence[Mapping], name: str) -> list[str
 
 
 def _read_geometry(label: str, geometry: Mapping) -> list[list[np.ndarray]]:
-    """Return the polygons of a GeoJSON geometry. Errors: ValueError, another kind, rings that are none."""
+    """Return the polygons of a GeoJSON geometry. Errors: ValueError for other kinds and open rings."""
     kind, found = geometry.get("type"), geometry.get("coordinates")
     if kind == "Point":
         return [[_read_places(label, [found])]]

@@ -24,9 +24,9 @@ class PlacedAreas(NamedTuple):
 
     Attributes:
       names: of the areas.
-      pixels: (pixel,), the positions in the flat frame of the pixels that any area touches.
-      shares: (area, pixel), sparse: the share of each of these pixels in the area; 1 for the pixel of a point.
-      sizes: (area,), the whole area in pixels, with what lies outside the grid; 1 for a point.
+      pixels: (pixel,), the pixels that any area touches, by their numbers in the flat frame.
+      shares: (area, pixel), sparse: the part of each of these pixels that lies in the area; 1 for the pixel of a point.
+      sizes: (area,), the whole area in pixels, including the parts outside the grid; 1 for a point.
       polygons: of each area, as in `files.Area`, in the coordinates of the grid.
     """
 
@@ -43,14 +43,14 @@ class PlacedAreas(NamedTuple):
 
 
 def place_areas(areas: Areas, grid: Grid) -> PlacedAreas:
-    """Return the exact share of every pixel in every area; log the areas outside the grid, and the partial ones.
+    """Return the exact share of every pixel in every area, and log which areas lie outside the grid or partly outside.
 
-    Areas of another projection than the grid's are projected point by point, after each side was divided into pieces
-    of at most one pixel. Shares are areas in the coordinates of the grid.
+    Areas in another projection than that of the grid are projected point by point, after each side was divided into
+    pieces of at most one pixel. Shares are measured in the coordinates of the grid.
 
     Raises:
-      ValueError: one line: no area in the grid, a grid without the coordinates that the areas have, a missing
-        library, outlines that cross.
+      ValueError: one line: all areas lie outside the grid, the grid has no projection and the areas need one, outlines
+        cross, or pyproj is missing.
     """
     to_grid, to_pixels = _find_projection(areas, grid), _find_pixels(areas.path, grid)
     polygons, found, sizes = [], [], []
@@ -124,7 +124,7 @@ def _turn_longitudes(polygons: list[list[np.ndarray]], grid: Grid, crs: str) -> 
 
 
 def _divide(ring: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-    """Return a ring whose sides are divided into pieces of at most one pixel; `pixels` are its places in pixels."""
+    """Return a ring with sides divided into pieces of at most one pixel; `pixels` is the same ring, in pixels."""
     counts = np.ceil(np.hypot(*np.diff(pixels, axis=0).T)).astype(int).clip(1)
     piece = np.repeat(np.arange(len(counts)), counts)
     share = (np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts, counts)) / counts[piece]
@@ -132,7 +132,7 @@ def _divide(ring: np.ndarray, pixels: np.ndarray) -> np.ndarray:
 
 
 def _find_pixel(place: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the position of the pixel of a point, and its share 1; nothing for a point outside."""
+    """Return the number of the pixel that holds a point, and its share, 1; empty arrays for a point outside."""
     column, row = np.floor(place).astype(int)
     inside = int(0 <= row < shape[0] and 0 <= column < shape[1])
     return np.array([row * shape[1] + column][:inside], int), np.ones(inside)
@@ -145,7 +145,7 @@ def _check_finite(label: str, places: np.ndarray) -> np.ndarray:
 
 
 def _tell_outside(path: str, placed: PlacedAreas, grid: Grid) -> None:
-    """Log which areas are not, or not whole, in the grid. Errors: ValueError, none of them is."""
+    """Log which areas lie outside the grid or partly outside. Errors: ValueError where all of them lie outside."""
     inside = placed.in_grid
     outside = [name for name, share in zip(placed.names, inside) if share == 0]
     partly = [f"{n} ({100 * s:.0f} % in it)" for n, s in zip(placed.names, inside) if 0 < s < 1 - 1e-6]
