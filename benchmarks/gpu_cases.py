@@ -23,7 +23,6 @@ from predjax.training.config import TrainConfig
 from predjax.training.step import init_state, make_optimizer, make_update
 
 TARGET = pathlib.Path(__file__).with_name("h200.txtpb")
-PRECISIONS = ("float32", "bfloat16")
 RAIN = Scaling("dBZ", 0.0, 60.0, "dBZ")
 TRAINING = TrainConfig(lr_schedule="constant", warmup_iterations=0, clip_norm=0.0)
 SAMPLING = SamplingConfig()
@@ -103,7 +102,9 @@ def lower_step(case: Case, execution: Execution) -> Any:
         return jax.tree.map(lambda a: jax.ShapeDtypeStruct((*lead, *a.shape), a.dtype, sharding=sharding), tree)
 
     shards = (place(tree, PartitionSpec(parallel.AXIS), (1,)) for tree in (frames, forcings))
-    return parallel.parallelise(update, [make_device()]).lower(place(state, PartitionSpec()), *shards, None)
+    return parallel.parallelise(update, [make_device()], execution.precision).lower(
+        place(state, PartitionSpec()), *shards, None
+    )
 
 
 def lower_forecast(case: Case, execution: Execution) -> Any:
@@ -118,7 +119,7 @@ def lower_forecast(case: Case, execution: Execution) -> Any:
 
     sharding = SingleDeviceSharding(make_device())
     arguments = (params, observed, forcings)
-    return jax.jit(predict).lower(
+    return jax.jit(parallel.in_precision(predict, "gpu", execution.precision)).lower(
         *jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=sharding), arguments)
     )
 

@@ -104,7 +104,8 @@ def find_loops(text: str) -> list[tuple[Loop, int]]:
 def describe(text: str) -> dict:
     """Describe a compiled program: launches in all and by loop, library calls, convolutions, and what must not be.
 
-    `convolutions` and `products` are counted by the type of their result, convolutions by the layout as well.
+    `convolutions` and `products` are counted by the type of their result, convolutions by the layout as well; `tf32`
+    are those of float32 that may round inside.
     """
     computations, _ = parse(text)
     operations = [operation for body in computations.values() for operation in body]
@@ -123,6 +124,7 @@ def describe(text: str) -> dict:
         "library_calls": dict(collections.Counter(operation.name for operation in calls)),
         "convolutions": dict(collections.Counter(f"{o.dtype} {o.find(r'dim_labels=([^,} ]+)')}" for o in convolutions)),
         "products": dict(collections.Counter(operation.dtype for operation in products)),
+        "tf32": sum(o.dtype == "f32" and "highest" not in o.line.lower() for o in [*convolutions, *products]),
         "float64": len(re.findall(r"\b(?:f64|c128)\[", text)),
         "callbacks": sum("callback" in o.name for o in calls)
         + len(re.findall(r" (?:infeed|outfeed|send|recv)\(", text)),

@@ -22,11 +22,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["JAX_PLATFORMS"] = "cpu"
 
 import jax
-from gpu_cases import PRECISIONS, PROGRAMS, Case, make_cases
+from gpu_cases import PROGRAMS, Case, make_cases
 from gpu_hlo import describe
 
 from predjax import parallel
-from predjax.kernels.execution import Execution
+from predjax.kernels.execution import PRECISIONS, Execution
 
 
 def main() -> None:
@@ -35,7 +35,12 @@ def main() -> None:
     add = parser.add_argument
     add("--cases", default=",".join(cases), metavar="NAME,NAME", help="sizes, recipes and models (default: all)")
     add("--programs", default=",".join(PROGRAMS), metavar="NAME,NAME", help="step, forecast (default: both)")
-    add("--precisions", default=",".join(PRECISIONS), metavar="NAME,NAME", help="float32, bfloat16 (default: both)")
+    add(
+        "--precisions",
+        default="float32,bfloat16",
+        metavar="NAME,NAME",
+        help=f"{', '.join(PRECISIONS)} (default: %(default)s)",
+    )
     add("--loops", action="store_true", help="print what every loop starts")
     add("--hlo", type=pathlib.Path, metavar="FOLDER", help="where to write the compiled programs as text")
     add("--json", type=pathlib.Path, metavar="FILE", help="where to write the figures")

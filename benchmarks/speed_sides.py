@@ -105,7 +105,7 @@ def prepare_step(work: Work, execution: Execution, params=None) -> tuple[Callabl
         return parallel.replicate(init_state(jax.tree.map(jnp.array, params), optimizer, 0), devices)
 
     forecaster = make_forecaster(make_config(work), execution)
-    update = parallel.parallelise(make_update(forecaster, optimizer, sampling), devices)
+    update = parallel.parallelise(make_update(forecaster, optimizer, sampling), devices, execution.precision)
     shards = parallel.shard(frames, devices)
     start, cpu = time.perf_counter(), time.process_time()
     step = parallel.compile_update(update, make_state(), shards, None, None)

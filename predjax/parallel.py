@@ -16,6 +16,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 AXIS = "replica"
 MOST_CALLS = 4  # of a program at once on a CPU
+PRODUCTS = {"float32": "highest", "tf32": "tensorfloat32"}  # jax's names of the precision of products
 HEARTBEAT_SECONDS = 60  # of silence of a process, after which the others give up
 
 _SLURM, _OPEN_MPI = ("SLURM_NTASKS", "SLURM_PROCID"), ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK")
@@ -160,8 +161,23 @@ def check_batch(batch_size: int, devices: Sequence[jax.Device]) -> None:
         raise ValueError(f"batch_size {batch_size} does not divide by {len(devices)} devices; change it or --n_gpu")
 
 
-def parallelise(update: Callable, devices: Sequence[jax.Device]) -> Callable:
-    """Run `update(state, frames, forcings, axis_name)` on all devices.
+def in_precision(function: Callable, platform: str, precision: str) -> Callable:
+    """Return a function whose convolutions and products of float32 are made in a precision of PRODUCTS.
+
+    Other precisions, and CPUs, which know no other, leave it as it is.
+    """
+    if platform == "cpu" or precision not in PRODUCTS:
+        return function
+
+    def run(*arguments: Any) -> Any:
+        with jax.default_matmul_precision(PRODUCTS[precision]):
+            return function(*arguments)
+
+    return run
+
+
+def parallelise(update: Callable, devices: Sequence[jax.Device], precision: str = "float32") -> Callable:
+    """Run `update(state, frames, forcings, axis_name)` on all devices, in a precision (see `in_precision`).
 
     The state is replicated and donated, not stacked. The result is a pmapped function of (state, frames (D, B/D, ...),
     forcings (D, B/D, ...) or None, stop (D,) or None). It gives the same on every device, because the update sums
@@ -173,7 +189,7 @@ def parallelise(update: Callable, devices: Sequence[jax.Device]) -> Callable:
         state, metrics = update(state, frames, forcings, axis_name=AXIS)
         return state, metrics if stop is None else {**metrics, "stop": jax.lax.pmax(stop, AXIS)}
 
-    return _pmap(run, devices, in_axes=(None, 0, 0, 0), donate_argnums=0)
+    return _pmap(run, devices, precision, in_axes=(None, 0, 0, 0), donate_argnums=0)
 
 
 def compile_update(update: Any, *arguments: Any) -> Any:
@@ -197,24 +213,26 @@ def choose_options(platform: str) -> dict[str, Any] | None:
     return {triton: False} if platform in ("gpu", "cuda") and triton not in flags else None
 
 
-def sum_over(measure: Callable, devices: Sequence[jax.Device]) -> Callable:
+def sum_over(measure: Callable, devices: Sequence[jax.Device], precision: str = "float32") -> Callable:
     """Run `measure(params, frames, forcings, axis_name)`, whose results are sums over samples, on all devices."""
 
     def run(params: Any, frames: jax.Array, forcings: jax.Array | None) -> Any:
         return jax.lax.psum(measure(params, frames, forcings, AXIS), AXIS)
 
-    return _pmap(run, devices, in_axes=(None, 0, 0))
+    return _pmap(run, devices, precision, in_axes=(None, 0, 0))
 
 
-def _pmap(function: Callable, devices: Sequence[jax.Device], **options: Any) -> Any:
+def _pmap(function: Callable, devices: Sequence[jax.Device], precision: str, **options: Any) -> Any:
+    function = in_precision(function, devices[0].platform, precision)
     return jax.pmap(function, axis_name=AXIS, out_axes=None, devices=devices, **options)
 
 
 def map_samples(function: Callable, devices: Sequence[jax.Device]) -> Callable:
     """Run `function(params, arrays, number)` on arrays `(B, ...)`, with B / D of the samples on each of D devices.
 
-    `number` is static, and B must divide by D. The result is an array of numpy.
+    `number` is static, and B must divide by D. Products are made in float32. The result is an array of numpy.
     """
+    function = in_precision(function, devices[0].platform, "float32")
     mapped = jax.pmap(function, in_axes=(None, 0), static_broadcasted_argnums=2, devices=devices)
 
     def run(params: Any, arrays: Any, number: int) -> Any:

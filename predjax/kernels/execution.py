@@ -3,7 +3,7 @@
 import dataclasses
 
 REMATS = ("none", "step", "cell")
-PRECISIONS = ("float32", "bfloat16")
+PRECISIONS = ("float32", "tf32", "bfloat16")
 CONVOLUTIONS = ("auto", "direct", "winograd")
 
 
@@ -14,7 +14,8 @@ class Execution:
     # The convolutions that the backward pass computes again instead of keeping their results: "none", all of a "step",
     # or half of them in bytes, in the upper "cell"s.
     remat: str = "none"
-    # "bfloat16" rounds the inputs of convolutions and matrix products; parameters, states and the loss stay float32.
+    # Of convolutions and matrix products: "float32" has all 24 bits, "tf32" lets GPUs round inputs to 11 bits
+    # (`parallel.in_precision`), "bfloat16" rounds them to 8. Parameters, states and the loss stay float32.
     precision: str = "float32"
     convolution: str = "auto"  # or for measurements one implementation, "direct" or "winograd" (where it exists)
     # The platform to compile for, "cpu", "gpu" ...; empty: that of the devices of this process

@@ -122,8 +122,10 @@ def scan_packed(
             return products.inputs
 
         def pull_step(state: Any, at: Any) -> tuple[Any, Any]:
-            (dparams, dcarry), ((t, x, mask), dout) = state, at
-            (carry, _), given = (packing.unpack(_take_row(v, t)) for packing, v in ((kept, rows), (sums, kept_sums)))
+            (dparams, dcarry, results), ((t, x, mask), dout) = state, at
+            carry, _ = kept.unpack(_take_row(rows, t))
+            # The row is copied, so that its gradient can take its place.
+            given = sums.unpack(jax.lax.optimization_barrier(_take_row(results, t)))
 
             def replay(params: Any, sums: Arrays, moving: list[jax.Array], x: Any) -> tuple[Any, Any]:
                 products = ReplayedProducts(shared, sums)
@@ -132,12 +134,14 @@ def scan_packed(
 
             _, pull = jax.vjp(replay, params, given, take_moving(carry), x)
             more, dsums, dcarry, dx = pull((dcarry, dout))
-            return (jax.tree.map(jnp.add, dparams, more), dcarry), (sums.pack(dsums), dx)
+            dparams = jax.tree.map(jnp.add, dparams, more)
+            return (dparams, dcarry, _set_row(results, t, sums.pack(dsums))), dx
 
         window = numbers, inputs, masks
-        state = jax.tree.map(jnp.zeros_like, (params, take_moving(first)))
-        (dparams, dfirst), (dsums, dinputs) = jax.lax.scan(pull_step, state, (window, doutputs), reverse=True)
         seen = jax.vmap(see)((window, [row[:-1] for row in rows], kept_sums))
+        seen, kept_sums = jax.lax.optimization_barrier((seen, kept_sums))  # seen before gradients overwrite the sums
+        state = *jax.tree.map(jnp.zeros_like, (params, take_moving(first))), kept_sums
+        (dparams, dfirst, dsums), dinputs = jax.lax.scan(pull_step, state, (window, doutputs), reverse=True)
         darrays = shared.gradients(seen, sums.unpack(dsums))
         dfirst = join(first, dfirst, lambda a: np.zeros(a.shape, jax.dtypes.float0))
         return sequence._replace(params=dparams, key=None, first=dfirst, inputs=dinputs, masks=None), darrays

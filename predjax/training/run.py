@@ -67,9 +67,9 @@ class Run:
         if self.score:
             scored = make_validation(self.forecaster, self.score.error)
             scored = measure_seeds(scored) if config.num_seeds > 1 else scored
-            self.measure_score = parallel.sum_over(scored, self.devices)
-        self.update = parallel.parallelise(update, self.devices)
-        self.measure = parallel.sum_over(measure, self.devices)
+            self.measure_score = parallel.sum_over(scored, self.devices, config.precision)
+        self.update = parallel.parallelise(update, self.devices, config.precision)
+        self.measure = parallel.sum_over(measure, self.devices, config.precision)
         table = self.batches.table
         self.table = None if table is None else parallel.copy_to_each(table, self.devices)
 

@@ -36,7 +36,9 @@ def reference(compute):
     return compute(convolution="direct")
 
 
-@pytest.mark.parametrize("options", [{}, {"remat": "step"}, {"remat": "cell"}, {"convolution": "winograd"}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"remat": "step"}, {"remat": "cell"}, {"convolution": "winograd"}, {"platform": "gpu"}], ids=str
+)
 def test_losses_and_gradients_are_those_of_direct_convolutions(compute, reference, options):
     loss, gradient = compute(**options)
     np.testing.assert_allclose(loss, reference[0], rtol=1e-5)
