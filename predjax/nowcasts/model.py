@@ -91,8 +91,8 @@ def make_nowcast(
     is filled up with missing frames, so that each frame size is compiled once. Around the network stand `match_newest`
     and `move_with_rain`, where the configuration has them.
 
-    On one device the network is compiled while the motion of the first frames is estimated. `origin`, JSON values that
-    tell the forecaster from any other, keeps its traced programs for later processes (see `Programs`).
+    On a CPU that is one device the network is compiled while the motion of the first frames is estimated. `origin`,
+    JSON values that tell the forecaster from any other, keeps its traced programs for later processes (see `Programs`).
 
     With more `members` than 1 the nowcast is an `EnsembleNowcast`, by `seed`: the network draws the members where its
     configuration has noise, else stochastic scales are drawn around it in moving coordinates.
@@ -107,7 +107,9 @@ def make_nowcast(
         observed, forcings = inputs
         return forecaster.predict(params, None, observed, num_steps, forcings)
 
-    programs = Programs(predict, params, origin) if len(devices) == 1 else None
+    # On GPUs products have a precision of their own, which `map_samples` knows.
+    alone = len(devices) == 1 and devices[0].platform == "cpu"
+    programs = Programs(predict, params, origin) if alone else None
     if programs is None:
         mapped = parallel.map_samples(predict, devices)
         params = parallel.replicate(params, devices)
