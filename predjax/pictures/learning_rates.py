@@ -8,7 +8,7 @@ import numpy as np
 from predjax.files import refuse_existing
 from predjax.pictures.figures import new_figure, save_png
 from predjax.pictures.lead_times import COLOURS, style_axes
-from predjax.pictures.panels import FAINT, INK
+from predjax.pictures.panels import INK
 
 DPI = 130
 
@@ -38,6 +38,5 @@ def draw_rates(
     axes.set_xscale("log")
     axes.set_xlabel("learning rate", fontsize=8, color=INK)
     axes.set_ylabel("training loss", fontsize=8, color=INK)
-    axes.grid(True, axis="x", color=FAINT, linewidth=0.5)
     axes.legend(loc="best", fontsize=7.5, frameon=True, framealpha=0.9, edgecolor="none", labelcolor=INK)
     save_png(figure, path, overwrite=overwrite)
