@@ -85,7 +85,9 @@ class TrainConfig:
         None, "between checkpoints (default: 1/10 of max_iterations)", metavar="ITERATIONS"
     )
     metrics_log: tuple[str, ...] = flag(
-        (), f"what else writes the metrics, see docs/training.md: any of {', '.join(LOGGERS)}", metavar="NAME,..."
+        (),
+        f"what else writes the metrics, see docs/training.md: any of {', '.join(LOGGERS)} (default: none)",
+        metavar="NAME,...",
     )
     patience: int = flag(
         0, "validations without a better score (of stop_on) before stopping; 0 never stops", metavar="N"
