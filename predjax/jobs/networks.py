@@ -12,7 +12,7 @@ from predjax.checkpoint_names import best_path
 from predjax.jobs.cases import load
 from predjax.models.scaling import Scaling
 from predjax.nowcasts.baselines import BASELINES
-from predjax.nowcasts.model import TrainedModel
+from predjax.nowcasts.model import TrainedModel, load_model
 from predjax.paths import expand_home, find_matches, split_paths
 from predjax.radar.config import READING
 
@@ -32,9 +32,10 @@ def load_networks(paths: str | os.PathLike | Sequence[str | os.PathLike]) -> dic
     absolute = [path.resolve() for path in found]
     if twice := [path for number, path in enumerate(found) if absolute[number] in absolute[:number]]:
         raise ValueError(f"--checkpoint names {twice[0]} twice")
-    models = [load(path) for path in found]
-    if len(models) == 1:
-        return {models[0].forecaster.config.model_name: models[0]}
+    if len(found) == 1:
+        model = load(found[0])
+        return {model.forecaster.config.model_name: model}
+    models = [load_model(path) for path in found]
     names = name_paths([path.parent if path == best_path(path.parent) else path for path in absolute], BASELINES)
     for name, model in zip(names, models):
         LOG.info("%s is %s from %s", name, model.forecaster.config.model_name, model.path)

@@ -27,11 +27,11 @@ def format_comparison(compared: xr.Dataset, comparison: xr.Dataset) -> str:
             f"{compared['parameters'].values[row]:,}",
             f"{compared['iterations'].values[row]:,}",
             f"{compared['iteration_seconds'].values[row].mean():.3g}",
-            f"{compared['megabytes'].values[row]:,.0f}",
+            f"{compared['megabytes'].values[row]:,.1f}",
         ]
         for row, model in enumerate(models)
     ]
-    lines = _lay_out(["model", "parameters", "iterations", "s an iteration", "MB"], costs)
+    lines = _lay_out(["model", "parameters", "iterations", "s an iteration", "MB"], costs, numbers=True)
     units = compared.attrs["units"]
     networks = len(models) * count
     others = pool_leads(comparison.isel(method=slice(networks, None)))
@@ -43,7 +43,7 @@ def format_comparison(compared: xr.Dataset, comparison: xr.Dataset) -> str:
         chosen = compared.sel(threshold=threshold), others.sel(threshold=threshold)
         lines += ["", *_format_score(heading, "overall_csi", *chosen)]
     interval = (
-        f"[low, high]: {LEVEL:.0%} interval of the mean over {count} seeds (Student's t, {count - 1} degree"
+        f"[low, high]: {100 * LEVEL:g} % interval of the mean over {count} seeds (Student's t, {count - 1} degree"
         f"{'' if count == 2 else 's'} of freedom); differences are paired by seed."
         if count > 1
         else "One seed: nothing tells how much of a difference is luck."
@@ -82,12 +82,11 @@ def _format_score(heading: str, name: str, compared: xr.Dataset, others: xr.Data
 _ENDS = {"mean": ("low", "high"), "difference": ("difference_low", "difference_high")}
 
 
-def _lay_out(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return lines of columns: the first to the left, the others to the right, but words to the left."""
-    sizes = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    lines = []
-    for row in (head, *rows):
-        cells = [cell.rjust(size) if head[column] and column else cell.ljust(size)
-                 for column, (cell, size) in enumerate(zip(row, sizes))]  # fmt: skip
-        lines.append("  ".join(cells).rstrip())
-    return lines
+def _lay_out(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: bool = False) -> list[str]:
+    """Return lines of columns to the left; with `numbers` all but the first are to the right."""
+    sizes = [max(map(len, column)) for column in zip(head, *rows)]
+
+    def place(column: int, cell: str) -> str:
+        return cell.rjust(sizes[column]) if numbers and column else cell.ljust(sizes[column])
+
+    return ["  ".join(place(column, cell) for column, cell in enumerate(row)).rstrip() for row in (head, *rows)]

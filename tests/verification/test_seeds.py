@@ -83,7 +83,7 @@ def test_curves_and_table_have_models_and_baselines(comparison):
     compared = compared.assign({name: ("model", values) for name, values in costs.items()})
     compared["iteration_seconds"] = ("model", "seed"), np.full((2, 3), 0.25)
     lines = format_comparison(compared.assign_attrs(units="mm/h"), comparison).splitlines()
-    assert lines[1].split() == ["a", "1,234", "200", "0.25", "3"]
+    assert lines[1].split() == ["a", "1,234", "200", "0.25", "3.0"]
     [head] = [number for number, line in enumerate(lines) if line.startswith("RMSE, mm/h")]
     assert lines[head + 1].endswith("reference") and "resolved" in lines[head + 2] and "+" in lines[head + 2]
     assert lines[head + 3].split() == ["persistence", f"{pool_leads(comparison).overall_rmse.values[-1]:.3f}"]
