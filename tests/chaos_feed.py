@@ -9,6 +9,9 @@ import numpy as np
 
 START, STEP, SIZE = np.datetime64("2026-06-01T00:00", "ns"), np.timedelta64(300, "s"), 16
 CYCLE = 12  # frames until the same things happen again
+# Where the frame of a file is elsewhere: one file each cycle, but in three cycles one whose opening hangs.
+ELSEWHERE = ("pipe", "link", "virtual", "frames.bin", "/dev/zero")
+HANGING = {36: "circle", 120: "pipe", 204: "damaged"}
 LOST = 3  # the frame of each cycle that never comes whole
 APPENDED = 8  # the frame of each cycle that is appended to one file
 
@@ -86,26 +89,64 @@ def write_odd_name(path: pathlib.Path, number: int, name: str) -> None:
     import h5py
 
     with h5py.File(path, "w") as file:
-        seconds = (START + number * STEP).astype("datetime64[s]").astype("f8")
-        axes = {"time": (np.array([seconds]), "seconds since 1970-01-01")}
-        axes |= {axis: (1000.0 * np.arange(SIZE), "m") for axis in ("y", "x")}
-        frames = file.create_dataset(name, data=make_frame(number)[None])
-        frames.attrs["units"] = "mm h-1"
-        for place, (axis, (values, units)) in enumerate(axes.items()):
-            scale = file.create_dataset(axis, data=values)
-            scale.make_scale(axis)
-            scale.attrs["units"] = units
-            frames.dims[place].attach_scale(scale)
+        add_scales(file, file.create_dataset(name, data=make_frame(number)[None]), number)
+
+
+def add_scales(file, frames, number: int) -> None:
+    """The labels of a frame of h5py."""
+    seconds = (START + number * STEP).astype("datetime64[s]").astype("f8")
+    axes = {"time": (np.array([seconds]), "seconds since 1970-01-01")}
+    axes |= {axis: (1000.0 * np.arange(SIZE), "m") for axis in ("y", "x")}
+    frames.attrs["units"] = "mm h-1"
+    for place, (axis, (values, units)) in enumerate(axes.items()):
+        scale = file.create_dataset(axis, data=values)
+        scale.make_scale(axis)
+        scale.attrs["units"] = units
+        frames.dims[place].attach_scale(scale)
+
+
+def write_elsewhere(path: pathlib.Path, number: int, how: str) -> None:
+    """An HDF5 file whose frame is in another file, which lies outside the folder."""
+    import h5py
+
+    outside, shape = path.parent.with_name("outside"), (1, SIZE, SIZE)
+    outside.mkdir(exist_ok=True)
+    values = make_frame(number)[None]
+    with h5py.File(outside / "frames.h5", "w") as file:
+        file["frames"] = values
+    values.tofile(outside / "frames.bin")
+    if not (outside / "pipe").exists():
+        os.mkfifo(outside / "pipe")
+    with h5py.File(path, "w") as file:
+        if how == "link":
+            file["rain"] = h5py.ExternalLink(str(outside / "frames.h5"), "/frames")
+            return
+        if how == "virtual":
+            layout = h5py.VirtualLayout(shape, "f4")
+            layout[:] = h5py.VirtualSource(str(outside / "frames.h5"), "frames", shape)
+            frames = file.create_virtual_dataset("rain", layout)
+        else:
+            place = how if how.startswith("/") else str(outside / how)
+            frames = file.create_dataset("rain", shape, "f4", external=[(place, 0, values.nbytes)])
+        add_scales(file, frames, number)
+
+
+def write_circle(path: pathlib.Path) -> None:
+    """A valid HDF5 file that the netCDF library opens for ever: its groups link in a circle."""
+    import h5py
+
+    with h5py.File(path, "w") as file:
+        file.create_group("g")["up"] = file["/"]
 
 
 class ChaosFeed:
     """Frames 0 to `count` - 1 in a folder, one for each call of `step`; the rest of what happens comes with them.
 
-    `append` adds a frame to the file that it is given.
+    `append` adds a frame to the file that it is given; `hanging` is a damaged file whose opening hangs, or None.
     """
 
-    def __init__(self, folder: pathlib.Path, count: int, append) -> None:
-        self.folder, self.count, self._append = folder, count, append
+    def __init__(self, folder: pathlib.Path, count: int, append, hanging: pathlib.Path | None = None) -> None:
+        self.folder, self.count, self._append, self._hanging = folder, count, append, hanging
         self._number, self._later = 0, []
         folder.mkdir(exist_ok=True)
         with netCDF4.Dataset(self._appended, "w") as file:
@@ -163,6 +204,17 @@ class ChaosFeed:
             (self.folder / f"zz_{number:04d}_loop.nc").symlink_to(f"zz_{number:04d}_loop.nc")
         elif cycle == 10:
             odd.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+        elif cycle == 11:
+            write_elsewhere(odd.with_suffix(".h5"), number, ELSEWHERE[number // CYCLE % len(ELSEWHERE)])
+        self._hang(HANGING.get(number, ""), odd)
+
+    def _hang(self, how: str, path: pathlib.Path) -> None:
+        if how == "circle":
+            write_circle(path)
+        elif how == "pipe":
+            os.mkfifo(path)
+        elif how == "damaged" and self._hanging:
+            shutil.copy(self._hanging, path)
 
     def expect(self, first: int, needed: int) -> set[str]:
         """The files of the nowcasts that can be made in the end, from frame `first` on, of `needed` frames each."""
