@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
-from ensemble_scores import SETTINGS, Fields, Sums, score_case
+from ensemble_scores import Fields, Sums
 
 from predjax.files import appearing
 from predjax.jobs.cases import CaseRequest, choose_cases
@@ -96,16 +96,11 @@ def keep_forecast(folder: pathlib.Path, case: Case, make: Callable[[Case], np.nd
 class Summing(NamedTuple):
     """The function that makes the sums of scores of a forecast, and the settings on which they depend."""
 
-    score: Callable[[Fields], Sums] = score_case
-    settings: tuple = SETTINGS
+    score: Callable[[Fields], Sums]
+    settings: tuple
 
 
-USUAL = Summing()
-
-
-def keep_sums(
-    folder: pathlib.Path, case: Case, forecast: Forecast, domain: np.ndarray, summing: Summing = USUAL
-) -> Sums:
+def keep_sums(folder: pathlib.Path, case: Case, forecast: Forecast, domain: np.ndarray, summing: Summing) -> Sums:
     """Return the sums of a forecast on the pixels of `domain` (T, H, W), which the folder has or gets."""
     key = zlib.crc32(repr((summing.settings, forecast.checksum)).encode(), zlib.crc32(np.packbits(domain)))
     path = folder / f"{case.name}_{key:08x}.json"

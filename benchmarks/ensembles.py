@@ -29,11 +29,11 @@ from collections.abc import Callable
 
 import numpy as np
 import xarray as xr
-from ensemble_cases import ALONGSIDE, EVENTS, Case, find_cases, keep_forecast, keep_sums
+from ensemble_cases import ALONGSIDE, EVENTS, Case, Summing, find_cases, keep_forecast, keep_sums
 from ensemble_picture import draw_ensembles
 from ensemble_results import STEPS, Scores, choose_by_others, find_scores, judge
 from ensemble_scores import EVENTS as THRESHOLDS
-from ensemble_scores import MINUTES, Sums, add_sums
+from ensemble_scores import MINUTES, SETTINGS, Sums, add_sums, score_case
 from tqdm import tqdm
 
 from predjax.files import appearing
@@ -107,7 +107,8 @@ def measure_event(
         }
         domain = np.isfinite(case.future) & np.logical_and.reduce([one.covered for one in forecasts.values()])
         for name, forecast in forecasts.items():
-            sums = keep_sums(options.cache / "sums" / name, case, forecast, domain)
+            summing = Summing(score_case, SETTINGS)
+            sums = keep_sums(options.cache / "sums" / name, case, forecast, domain, summing)
             totals[name] = add_sums(totals[name], sums) if name in totals else sums
             seconds[name].append(forecast.seconds)
     return totals, {name: float(np.median(values)) for name, values in seconds.items()}

@@ -133,7 +133,7 @@ def test_what_is_kept_is_not_made_again(event, monkeypatch):
 
         return forecast
 
-    monkeypatch.setattr(cases, "score_case", score)
+    monkeypatch.setattr(ensembles, "score_case", score)
     event.every = 2
     makers = {"few": make("few", 0), "some": make("some", 2)}
     totals, seconds = ensembles.measure_event("pair", makers, event)
