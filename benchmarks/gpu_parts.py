@@ -83,7 +83,8 @@ def _try_case(case: Case) -> float:
     params = forecaster.init(jax.random.key(0), frames, forcings)
     state = parallel.replicate(init_state(params, optimizer, 0), devices)
     update = make_update(forecaster, optimizer, case.sampling.resolve(10**6), case.training)
-    update, shards = parallel.parallelise(update, devices), parallel.shard((frames, forcings), devices)
+    shards = parallel.shard((frames, forcings), devices)
+    update = parallel.compile_update(parallel.parallelise(update, devices), state, *shards, None)
     for _ in range(2):
         state, metrics = update(state, *shards, None)
     steps = config.total_length - config.input_length
