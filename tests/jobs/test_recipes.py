@@ -23,6 +23,11 @@ SMALLEST = "--num_hidden 2 --filter_size 1 --max_iterations 1 --batch_size 1 --n
 QUICK = "moving_mnist_openstl"  # the one that the default tests train
 
 
+def find_mark(name):
+    """The mark of a training that is not of the default tests: files of DiffCast are trained on once in CI."""
+    return pytest.mark.slow if name in ("meteonet", "shanghai") else pytest.mark.ci
+
+
 @pytest.fixture
 def cheap(monkeypatch):
     """Trainings end without pictures, intervals and extrapolation, which cost a tiny run most of its time."""
@@ -34,7 +39,7 @@ def cheap(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "name", [name if name == QUICK else pytest.param(name, marks=pytest.mark.ci) for name in MAKERS]
+    "name", [name if name == QUICK else pytest.param(name, marks=find_mark(name)) for name in MAKERS]
 )
 @pytest.mark.usefixtures("cheap")
 def test_each_starts_on_its_kind_of_data_and_ends_with_its_protocol(name, tmp_path, capsys):
