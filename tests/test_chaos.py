@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 import pytest
-from tiny import ROOT
+from tiny import ROOT, have_devices
 
 from predjax import checkpoint
 from predjax.checkpoint_names import list_steps, step_path
@@ -26,7 +26,7 @@ KINDS = ("worker killed", "coordinator killed", "killed during a save", "worker 
 def launch(folder):
     """The launcher of a run of two processes of a device each."""
     command = [sys.executable, "-m", "predjax", "launch", "-n", "2", "--heartbeat_timeout", "4", "--"]
-    environment = os.environ | {"XLA_FLAGS": "", "PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"XLA_FLAGS": have_devices(1), "PYTHONPATH": str(ROOT)}
     pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
     run = [*command, "train.py", *FLAGS.split(), "--save_dir", str(folder)]
     return subprocess.Popen(run, cwd=ROOT, env=environment, **pipes)

@@ -10,14 +10,14 @@ import time
 
 import numpy as np
 import pytest
-from tiny import ROOT
+from tiny import ROOT, have_devices
 
 from predjax import checkpoint, parallel
 from predjax.checkpoint_names import list_steps, step_path
 
-FLAGS = (
-    "--num_hidden 4,4 --filter_size 3 --total_length 6 --input_length 3 --batch_size 4 --crop 16 --device cpu".split()
-)
+FLAGS = "--filter_size 3 --total_length 6 --input_length 3 --batch_size 4 --crop 16 --device cpu".split()
+FLAGS += ["--coordinates", "fixed", "--residual", "0"]
+ANY_NETWORK = ["--model_name", "conv_lstm", "--num_hidden", "2"]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def start(folder, processes, devices, *flags, own=None, launched=None):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         where = f"127.0.0.1:{free.getsockname()[1]}"
-    environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
+    environment = os.environ | {"XLA_FLAGS": have_devices(devices)}
     command = [sys.executable, "train.py", *FLAGS, "--save_dir", str(folder), *map(str, flags)]
     started = []
     for i in range(processes):
@@ -101,7 +101,7 @@ def end(processes):
 
 @pytest.mark.ci
 def test_two_processes_of_two_devices_train_like_four_devices_and_like_one(tmp_path):
-    flags = ["--max_iterations", 6, "--lr_schedule", "constant", "--max_valid_cases", 6]
+    flags = ["--num_hidden", "4,4", "--max_iterations", 6, "--lr_schedule", "constant", "--max_valid_cases", 6]
     layouts = {"2 x 2": (2, 2), "1 x 4": (1, 4), "1 x 1": (1, 1)}
     started = {name: start(tmp_path / name, *layout, *flags) for name, layout in layouts.items()}
     for name, processes in started.items():
@@ -131,7 +131,9 @@ def test_open_mpi_says_who_is_who(tmp_path):
         place = {"OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": str(i), "OMPI_COMM_WORLD_LOCAL_RANK": str(i)}
         return place | {"OMPI_MCA_orte_hnp_uri": f"{job}.0;tcp://127.0.0.1:34911"}
 
-    (code, output, errors), (other, *_) = end(start(tmp_path, 2, 1, "--max_iterations", 2, launched=launched))
+    (code, output, errors), (other, *_) = end(
+        start(tmp_path, 2, 1, *ANY_NETWORK, "--max_iterations", 2, launched=launched)
+    )
     assert code == other == 0, errors
     assert "2 x cpu in 2 processes" in output
 
@@ -145,7 +147,8 @@ def wait_for_checkpoint(folder, processes):
 
 @pytest.mark.ci
 def test_a_signal_to_one_process_stops_all_after_the_same_iteration(tmp_path):
-    processes = start(tmp_path, 2, 1, "--max_iterations", 100000, "--snapshot_interval", 10, "--test_interval", 100000)
+    flags = [*ANY_NETWORK, "--max_iterations", 100000, "--snapshot_interval", 10, "--test_interval", 100000]
+    processes = start(tmp_path, 2, 1, *flags)
     wait_for_checkpoint(tmp_path, processes)
     processes[1].send_signal(signal.SIGTERM)
     (code, output, _), (other, *_) = end(processes)
@@ -158,7 +161,7 @@ def test_a_signal_to_one_process_stops_all_after_the_same_iteration(tmp_path):
 def test_an_error_in_one_process_ends_all(tmp_path):
     """No process waits for one that will never come; the line says what was wrong, and where."""
     own = {1: ["--data_path", str(tmp_path / "missing.nc")]}
-    processes = start(tmp_path / "run", 2, 1, "--max_iterations", 5, own=own)
+    processes = start(tmp_path / "run", 2, 1, *ANY_NETWORK, "--max_iterations", 5, own=own)
     begin = time.monotonic()
     (code, *_), (other, _, errors) = end(processes)
     assert other == 2 and errors.count("\n") == 1 and "missing.nc" in errors
@@ -168,5 +171,7 @@ def test_an_error_in_one_process_ends_all(tmp_path):
 @pytest.mark.ci
 def test_processes_with_different_data_are_refused(tmp_path):
     own = {1: ["--seed", "1"]}
-    (code, _, errors), (other, _, others) = end(start(tmp_path / "run", 2, 1, "--max_iterations", 5, own=own))
+    (code, _, errors), (other, _, others) = end(
+        start(tmp_path / "run", 2, 1, *ANY_NETWORK, "--max_iterations", 5, own=own)
+    )
     assert 2 in (code, other) and "do not start from the same" in errors + others
