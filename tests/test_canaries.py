@@ -116,8 +116,9 @@ def test_no_byte_outside_the_given_paths_is_read_or_written(tmp_path):
         (out / path).write_text("precious")
     for path in LINKED:
         (out / path).symlink_to(canaries / "file")
-    rain, sine, run, series = (
-        str(path) for path in (given / "rain.nc", given / "sine.nc", out / "run", out / "series")
+    (given / "gauges.csv").write_text("name,x,y\nbridge,2000,3000\n")
+    rain, sine, gauges, run, series = (
+        str(path) for path in (given / "rain.nc", given / "sine.nc", given / "gauges.csv", out / "run", out / "series")
     )
     few = [*QUICK, "--max_iterations", "1", "--max_valid_cases", "1", "--valid_fraction", "0.1"]
     cell = "--variable sine_wave --model_name ct_rnn --num_hidden 3 --task sequence --forcings input --batch_size 2"
@@ -141,6 +142,19 @@ def test_no_byte_outside_the_given_paths_is_read_or_written(tmp_path):
             *written,
         ],
         ["forecast", "--checkpoint", run, "--data_path", rain, "--output", str(out / "nowcast.nc"), "--overwrite"],
+        [
+            "forecast",
+            "--checkpoint",
+            "persistence",
+            "--data_path",
+            rain,
+            "--units",
+            "mm/h",
+            "--areas",
+            gauges,
+            "--output",
+            str(out / "areas.nc"),
+        ],
         ["prepare", "--data_path", rain, "--output", str(out / "store")],
         ["prepare", "--data_path", rain, "--output", str(out / "store"), "--overwrite"],
         ["export-weights", "--checkpoint", run, "--output", str(out / "weights.npz"), "--overwrite"],
@@ -188,7 +202,7 @@ def test_no_byte_outside_the_given_paths_is_read_or_written(tmp_path):
         *{sys.prefix, sys.base_prefix, *sysconfig.get_paths().values()},
     ]
     system = ["/proc", "/sys", "/etc", "/usr", "/lib", "/lib64", "/bin", "/opt", "/var/cache", "/run"]
-    allowed = {"write": own, "read": [*own, *python, *system, os.path.realpath(sys.executable), rain, sine]}
+    allowed = {"write": own, "read": [*own, *python, *system, os.path.realpath(sys.executable), rain, sine, gauges]}
 
     allowed["write pyc"] = [*own, *python]
     allowed = {kind: {*map(os.fspath, places), *map(os.path.realpath, places)} for kind, places in allowed.items()}
@@ -200,7 +214,8 @@ def test_no_byte_outside_the_given_paths_is_read_or_written(tmp_path):
 
     outside = {(kind, path) for kind, path in set(found) if kind in allowed and not is_allowed(kind, path)}
     assert outside == set()
-    assert {("read", rain), ("read", sine), ("write", str(out / "run" / "log.jsonl"))} <= set(found)  # it does see them
+    read = {("read", path) for path in (rain, sine, gauges)}
+    assert read | {("write", str(out / "run" / "log.jsonl"))} <= set(found)  # it does see them
     assert {what for kind, what in found if kind == "address"} <= {"127.0.0.1", "localhost", "::1"}
     programs = {what for kind, what in found if kind == "program"}
     assert programs <= {sys.executable, "fc-list"}  # Matplotlib asks for the fonts of the system
