@@ -46,7 +46,10 @@ def test_a_folder_is_named_by_its_model_or_given(tiny_run, tmp_path):
     assert choose_folder(TrainOptions(save_dir=str(tmp_path)), {}) == tmp_path
     with pytest.raises(FileExistsError, match="holds a checkpoint: --resume goes on"):
         choose_folder(TrainOptions(save_dir=str(tiny_run)), {})
-    for options in (TrainOptions(save_dir=str(tiny_run), resume=True), TrainOptions(str(tiny_run), overwrite=True)):
+    for options in (
+        TrainOptions(save_dir=str(tiny_run), resume=True),
+        TrainOptions(save_dir=str(tiny_run), overwrite=True),
+    ):
         assert choose_folder(options, {}) == tiny_run
 
 
