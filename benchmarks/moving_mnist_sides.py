@@ -91,15 +91,15 @@ class PredjaxSide:
     name, suffix, most = "predjax", ".npz", math.inf
 
     def __init__(self, settings: Settings):
-        # jax takes TF32 by itself where a GPU has it; on CPUs this changes nothing.
-        jax.config.update("jax_default_matmul_precision", "tensorfloat32" if settings.tf32 else "float32")
+        precision = "tf32" if settings.tf32 else "float32"  # on CPUs the same
         self.config = settings.model
         self.optimizer = make_optimizer(settings.training)
         self.devices = parallel.choose_devices(1)
         forecaster = make_forecaster(self.config)
         update = make_update(forecaster, self.optimizer, settings.sampling, settings.training)
-        self.update = parallel.parallelise(update, self.devices)
-        self.predict = jax.jit(forecaster.predict, static_argnums=3)
+        self.update = parallel.parallelise(update, self.devices, precision)
+        predict = parallel.in_precision(forecaster.predict, self.devices[0].platform, precision)
+        self.predict = jax.jit(predict, static_argnums=3)
 
     def start(self, weights: dict[str, np.ndarray], seed: int) -> None:
         params = jax.tree.map(jnp.array, from_state_dict(weights, self.config))

@@ -63,10 +63,7 @@ def main() -> None:
     add("--json_line", action="store_true", help="print the figures as a line of JSON as well")
     add("--measure", choices=("predjax", "torch"), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    work, execution = (
-        WORKS[options.size],
-        Execution(options.remat, "bfloat16" if options.precision == "bfloat16" else "float32", options.convolution),
-    )
+    work, execution = WORKS[options.size], Execution(options.remat, options.precision, options.convolution)
     jax.config.update("jax_default_matmul_precision", PRECISIONS[options.precision][0])
     if options.measure:
         print(json.dumps({"peak_mb": measure_peak(options.measure, work, execution)}))
@@ -74,8 +71,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as cache:
         jax.config.update("jax_compilation_cache_dir", cache)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-        result = describe_run(options.size, execution) | {"precision": options.precision}
-        result |= compare(work, execution, options)
+        result = describe_run(options.size, execution) | compare(work, execution, options)
         if not options.no_memory:
             result["peak_memory_mb"] = {
                 f"predjax remat {remat}": run_peak(cache, options, "predjax", remat) for remat in REMATS
