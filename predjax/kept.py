@@ -1,4 +1,4 @@
-"""What an earlier process found, so that this one need not: files beside the compiled programs in the cache folder.
+"""Results that a process keeps for later ones, in files beside the compiled programs in the cache folder.
 
 The name of a file is a hash of all that its content depends on: the versions of Python and of the libraries, every
 source file of the package, jax's options, and a key. So nothing stale is found. Its content begins with its own hash:

@@ -191,7 +191,7 @@ def _count_iterations(request: CompareRequest, model: str) -> int:
 
 
 def _measure(result: TrainResult, plan: TrainingPlan) -> dict[str, Any]:
-    """Return the costs of a training. The time of an iteration is that of its log, else that of its first one."""
+    """Return the costs of a training. The time of an iteration is from its log, or else from its first iteration."""
     assert result.cost is not None, "it trained"
     frames = plan.training.update_size * plan.model.total_length
     rates = [record["frames_per_second"] for record in read_log(result.folder / "log.jsonl") if "loss" in record]
@@ -242,7 +242,7 @@ def describe_cases(compared: xr.Dataset) -> list[str]:
 
 
 def _strict(value: Any) -> Any:
-    """Return values as strict JSON has them: null for what is not finite, plain numbers for those of numpy."""
+    """Return values for strict JSON: numbers of numpy become plain ones, and one that is not finite null."""
     if isinstance(value, dict):
         return {str(name): _strict(one) for name, one in value.items()}
     if isinstance(value, list | tuple):

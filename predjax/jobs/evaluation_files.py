@@ -47,7 +47,7 @@ def write_files(evaluation: Evaluation, files: EvaluationFiles) -> Iterator[str]
 
 
 def find_known(evaluation: Evaluation) -> dict[Window, dict[str, np.ndarray]]:
-    """Return the forecasts that were kept, by window; not those of the first method where only their mean was kept."""
+    """Return the kept forecasts by window, without an ensemble that comes first: only its mean was kept."""
     _, methods, cases, _ = evaluation.comparison
     verification, first = evaluation.verification, next(iter(methods))
     common = verification.common

@@ -1,4 +1,4 @@
-"""The share of a batch that a call of a loss sees: that of a replica, or one of the parts that it takes in turn."""
+"""The share of a batch that one call of a loss gets: the samples of a replica, or one of several parts of them."""
 
 from typing import Any, NamedTuple
 
