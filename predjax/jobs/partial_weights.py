@@ -12,7 +12,7 @@ Weights = Mapping[str, Mapping[str, Any]]  # arrays by module and name
 
 
 def take_matching(path: pathlib.Path, new: Weights) -> dict[str, dict[str, Any]]:
-    """Return new parameters, with those of a checkpoint in the place of all that have their name and shape.
+    """Return new parameters in which a checkpoint replaces every array of the same name and shape.
 
     A line of the log says of each array whether it is taken, and why not.
 

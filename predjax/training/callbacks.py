@@ -1,4 +1,4 @@
-"""What a training tells while it runs: a callback is a function of an event."""
+"""Events of a training, and callbacks: functions that get them while it runs."""
 
 import contextlib
 import pathlib
@@ -33,7 +33,7 @@ Callback = Callable[[Event], Any]
 
 
 class Audience:
-    """Callbacks that are told of a training, one after the other; a context of which an error ends the training.
+    """The callbacks of a training, called one after the other; an error inside this context ends the training.
 
     `asked` is ASKED as soon as one asked for the end, else 0.
     """
