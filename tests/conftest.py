@@ -37,13 +37,13 @@ def pytest_collection_finish(session):
 def one_reader():
     """All jobs and commands share the process that reads files, because it takes a second to start."""
     from predjax.commands import forecast, inspect
-    from predjax.radar.isolation import reader
+    from predjax.radar.isolation import pool
 
-    shared = functools.cache(reader.FileReader)
+    shared = functools.cache(pool.FileReader)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reader, "FileReader", lambda limits, stopped: shared(limits))
+        patch.setattr(pool, "FileReader", lambda limits, stopped: shared(limits))
         for command in (forecast, inspect):
-            patch.setattr(command, "start_early", lambda trust, paths: None)
+            patch.setattr(command, "start_early", lambda *given: None)
         yield
 
 

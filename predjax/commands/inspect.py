@@ -8,7 +8,7 @@ from predjax.flags import Command, Group, flag, parse, select
 from predjax.jobs.options import InspectOptions
 from predjax.messages import show_wait
 from predjax.radar.config import READING, DataConfig, Trust
-from predjax.radar.isolation.process import start_early
+from predjax.radar.isolation.process import MOST_PROCESSES, count_cores, start_early
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     values = parse(COMMAND, arguments)
     options, config = InspectOptions(**select(InspectOptions, values)), DataConfig(**select(DataConfig, values))
     trust = Trust(**select(Trust, values))
-    start_early(trust, values["data_path"])
+    start_early(trust, values["data_path"], min(count_cores(), MOST_PROCESSES))
     with show_wait("starting"):
         from predjax.jobs.inspect import run_inspection
 

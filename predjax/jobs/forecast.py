@@ -28,7 +28,7 @@ from predjax.radar.config import FEED_OPTIONS, Trust
 from predjax.radar.feed import Feed
 from predjax.radar.formats.objects import holds_paths
 from predjax.radar.geotiff import require_rasterio, write_geotiffs
-from predjax.radar.isolation.reader import open_reader
+from predjax.radar.isolation.pool import open_reader
 from predjax.radar.step import Step
 from predjax.radar.writers import write_forecast
 

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from predjax.jobs.options import InspectOptions, read_keywords
 from predjax.messages import one_line_messages
 from predjax.radar.config import READING, DataConfig, Trust
-from predjax.radar.isolation.reader import open_reader
+from predjax.radar.isolation.pool import open_reader
 from predjax.radar.movies import Movies, Sources, check_labels, check_range, check_together
 from predjax.radar.pixels import measure_pixels
 from predjax.radar.readers import read_movies

@@ -42,8 +42,8 @@ class Server:
     def answer(self, request: dict[str, Any]) -> Any:
         """Return the labels of a file, whose arrays are `Place`s, and its only frame; or a part of one of its arrays.
 
-        The request has the folder of a relative path, the path, the fields of `Reading`, and for a part the number of
-        the array and the key of each of its axes: a number, or start, stop and step.
+        The request has the folder of a relative path, the path, the fields of `Reading`, whether the frame is wanted,
+        and for a part the number of the array and the key of each of its axes: a number, or start, stop and step.
         """
         os.chdir(request["folder"])
         file, fields = request["file"], {**request["reading"], "forcings": tuple(request["reading"]["forcings"])}
@@ -58,7 +58,7 @@ class Server:
             self._headers.popitem(last=False)
         header = self._headers[name]
         if "key" not in request:
-            return _place_arrays(header), _read_only_frame(header)
+            return _place_arrays(header), _read_only_frame(header) if request["frame"] else None
         array = (*header.fields, *header.forcings)[request["number"]].array
         key = tuple(slice(*one) if isinstance(one, list) else one for one in request["key"])
         with NETCDF_LOCK:

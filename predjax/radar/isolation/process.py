@@ -6,11 +6,12 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from predjax.radar.config import Trust
 
+MOST_PROCESSES = 4  # that read files side by side
 _PIPE = 2**20  # bytes
 _CODE = """import json, sys
 sys.path[:], limits = json.loads(sys.argv[1])
@@ -32,7 +33,7 @@ class Limits:
     follow_links: bool = False  # whether an HDF5 file may refer to other files
 
 
-_EARLY: dict[Limits, subprocess.Popen] = {}
+_EARLY: dict[Limits, list[subprocess.Popen]] = {}
 
 
 def find_limits(trust: Trust) -> Limits | None:
@@ -40,23 +41,36 @@ def find_limits(trust: Trust) -> Limits | None:
     return None if trust.trust_files or os.name == "nt" else Limits(follow_links=trust.follow_links)
 
 
-def start_early(trust: Trust, paths: Iterable[str]) -> None:
+def start_early(trust: Trust, paths: Sequence[str], number: int = 1) -> None:
     """Start the process that the first `reader.FileReader` takes, unless all paths are of arrays.
 
+    Where a path is a folder or a pattern, as many as `number` are started, for the labels of many files.
+
     Where it can, this process imports what reading needs and copies itself, which costs less than a second import;
-    else the other process imports it meanwhile. Nobody needs to take it: it ends with this process.
+    else one other process imports it meanwhile. Nobody needs to take them: they end with this process.
     """
     limits = find_limits(trust)
     if limits and limits not in _EARLY and not all(path.endswith(_ARRAYS) for path in paths):
         # A copy of a process with threads, such as those of jax, may wait for them forever.
         alone = sys.platform == "linux" and "jax" not in sys.modules and threading.active_count() == 1
-        _EARLY[limits] = _copy(limits) if alone else _start(limits)
+        copies = 1 if all(map(os.path.isfile, paths)) else number
+        _EARLY[limits] = [_copy(limits) for _ in range(copies)] if alone else [_start(limits)]
 
 
 def start_process(limits: Limits) -> subprocess.Popen:
     """Return a process that reads files: the one that was started early, or a new one."""
-    early = _EARLY.pop(limits, None)
-    return early if early and early.poll() is None else _start(limits)
+    while early := _EARLY.get(limits):
+        process = early.pop(0)
+        if not early:
+            del _EARLY[limits]
+        if process.poll() is None:
+            return process
+    return _start(limits)
+
+
+def count_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _start(limits: Limits) -> subprocess.Popen:

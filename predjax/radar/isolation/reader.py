@@ -14,28 +14,22 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from predjax.messages import warn_once
-from predjax.radar.config import Trust
 from predjax.radar.formats.catalogue import Reading
 from predjax.radar.formats.labels import Header
-from predjax.radar.isolation.encoding import HEAD, Place, decode
-from predjax.radar.isolation.process import Limits, find_limits, start_process
+from predjax.radar.isolation.arrays import ProcessArray
+from predjax.radar.isolation.encoding import HEAD, decode
+from predjax.radar.isolation.process import Limits, start_process
 
 _LOG = logging.getLogger("predjax")
 _STARTING = 120.0  # seconds that the process may take to import what it needs
 _TICK = 200  # milliseconds until a signal is heard
 _MOST_LABELS = 2**28  # bytes of the labels of a file
 _OF_PARTS = {"RuntimeError": RuntimeError, "OSError": OSError, "IndexError": IndexError}
-
-
-def open_reader(trust: Trust, stopped: Callable[[], bool] = lambda: False) -> "FileReader | None":
-    """Return a process that reads files as far as they are trusted; None: this process reads them, as on Windows."""
-    limits = find_limits(trust)
-    return FileReader(limits, stopped) if limits else None
 
 
 class Stopped(BaseException):
@@ -61,6 +55,7 @@ class FileReader:
         self._lock = threading.Lock()
         self._process: subprocess.Popen | None = None
         self._finish: Callable[[], object] = lambda: None
+        self._ready = False  # whether it has said that it is
         self._served = 0  # requests
         self._ahead: tuple[Any, Any] = None, None  # the request of the last labels, and the frame that came with them
         self._next: dict[str, str] = {}  # the file whose labels are asked for after those of a file
@@ -73,7 +68,7 @@ class FileReader:
             return
         self._process = start_process(self._limits)
         self._finish = weakref.finalize(self, _finish, self._process)
-        self._served = 0
+        self._ready, self._served = False, 0
 
     def close(self) -> None:
         """End the process; the next request starts another one."""
@@ -92,22 +87,32 @@ class FileReader:
             self._kept = None, None  # of the files as they were before
             self._next = dict(itertools.pairwise(files))
 
-    def read_labels(self, file: str, reading: Reading) -> Header:
-        """Read the labels of a file as `catalogue.read_labels` does; the process reads its numbers, too."""
-        request = {"folder": os.getcwd(), "file": file, "reading": reading._replace(reader=None)._asdict()}
+    def ask_ahead(self, file: str, reading: Reading) -> None:
+        """Ask for the labels of the first file that is expected; the process reads them until they are needed."""
+        with self._lock:
+            if self._sent is None:
+                self.start()
+                self._send_ahead(self._make_request(file, reading))
+
+    def read_labels(self, file: str, reading: Reading, numbers: "FileReader | None" = None) -> Header:
+        """Read the labels of a file as `catalogue.read_labels` does; the process reads its numbers, too.
+
+        Another process reads the `numbers` where one is given.
+        """
+        request = self._make_request(file, reading)
         answer = self._ask("open", request, _MOST_LABELS)
         try:
             header, frame = answer
             self._ahead = request, frame
             fields, forcings = (
-                tuple(one._replace(array=ProcessArray(self, request, one.array)) for one in part)
+                tuple(one._replace(array=ProcessArray(numbers or self, request, one.array)) for one in part)
                 for part in (header.fields, header.forcings)
             )
             return dataclasses.replace(header, file=file, fields=fields, forcings=forcings)
         except (AttributeError, TypeError, ValueError):
             raise ValueError(f"{file}: the process that reads it gave no labels") from None
 
-    def read_numbers(self, array: "ProcessArray", key: tuple) -> np.ndarray:
+    def read_numbers(self, array: ProcessArray, key: tuple) -> np.ndarray:
         """Read a part of an array; see `ProcessArray.read`."""
         shape = tuple(len(range(size)[one]) for one, size in zip(key, array.shape) if isinstance(one, slice))
         (request, found), self._ahead = self._ahead, (None, None)
@@ -120,6 +125,11 @@ class FileReader:
         if not isinstance(found, np.ndarray | np.generic) or (found.shape, found.dtype) != (shape, array.dtype):
             raise ValueError(f"{array.request['file']}: has another shape or type than before: was it replaced?")
         return np.asarray(found)
+
+    def _make_request(self, file: str, reading: Reading) -> dict[str, Any]:
+        """Return the request for the labels of a file: with its only frame, unless another file comes next."""
+        fields = reading._replace(reader=None)._asdict()
+        return {"folder": os.getcwd(), "file": file, "reading": fields, "frame": file not in self._next}
 
     def _ask(self, task: str, request: dict[str, Any], most: int) -> Any:
         """Return the answer to a request, which has at most `most` bytes of numbers. Errors: see the class."""
@@ -155,8 +165,7 @@ class FileReader:
                 self._keep_answer()
             self.start()
             self._served += 1
-            if self._served == 1:
-                self._take_message(time.monotonic() + _STARTING, file, 0)  # it is ready
+            self._wait_until_ready()
             end = time.monotonic() + limits.seconds
             kept, message = self._kept
             if kept != request:
@@ -166,8 +175,8 @@ class FileReader:
             else:
                 self._kept = None, None
             if task == "open" and file in self._next:
-                with contextlib.suppress(BrokenPipeError):  # which the next request finds out
-                    self._send({**request, "file": self._next[file]})
+                following = self._next[file]
+                self._send_ahead({**request, "file": following, "frame": following not in self._next})
             answer = _decode_message(file, *message)
             if "memory" in answer:
                 raise _Ended(f"{file}: asked for more than {limits.memory / 2**30:g} GiB")
@@ -198,9 +207,20 @@ class FileReader:
         self._sent = request
         self._process.stdin.write(json.dumps(request).encode() + b"\n")
 
+    def _send_ahead(self, request: dict[str, Any]) -> None:
+        with contextlib.suppress(BrokenPipeError):  # which the next request finds out
+            self._send(request)
+
+    def _wait_until_ready(self) -> None:
+        """Take the message of the process that it has started."""
+        if not self._ready:
+            self._take_message(time.monotonic() + _STARTING, "", 0)
+            self._ready = True
+
     def _keep_answer(self) -> None:
         """Take the answer that is asked for later; end a process that does not give it."""
         try:
+            self._wait_until_ready()
             self._kept = self._sent, self._take_message(time.monotonic() + self._limits.seconds, "", _MOST_LABELS)
             self._sent = None
         except (TimeoutError, EOFError, ValueError):
@@ -235,38 +255,6 @@ class FileReader:
             elif time.monotonic() > end:
                 raise TimeoutError
         return taken
-
-
-class ProcessArray(NamedTuple):
-    """An array in a file that a process reads; a `lazy.Readable`."""
-
-    reader: FileReader
-    request: dict[str, Any]  # of the labels of the file
-    place: Place
-
-    @property
-    def name(self) -> str:
-        """The name of the array in the file."""
-        return self.place.name
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of the whole array."""
-        return self.place.shape
-
-    @property
-    def dtype(self) -> np.dtype:
-        """The type of its numbers."""
-        return np.dtype(self.place.dtype)
-
-    @property
-    def reads_lists(self) -> bool:
-        """Not in the netCDF library."""
-        return False
-
-    def read(self, key: tuple) -> np.ndarray:
-        """Read a part; see `lazy.Readable`. Errors: as of `FileReader`."""
-        return self.reader.read_numbers(self, key)
 
 
 def _decode_message(file: str, text: bytearray, numbers: bytearray) -> Any:

@@ -18,7 +18,7 @@ from predjax.radar.isolation import process
 process.start_early(Trust(), sys.argv[1:])
 from predjax.radar.isolation.reader import FileReader
 from predjax.radar.readers import read_unsaid
-(early,) = process._EARLY.values()
+((early,),) = process._EARLY.values()
 assert early.args == [sys.executable]  # a copy, for which no program was started
 reader = FileReader(process.find_limits(Trust()))
 (movies,) = read_unsaid(sys.argv[1:], reader=reader)

@@ -1,0 +1,46 @@
+"""Arrays in files that another process reads."""
+
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from predjax.radar.isolation.encoding import Place
+
+
+class NumberReader(Protocol):
+    """What reads the numbers of an array in another process."""
+
+    def read_numbers(self, array: "ProcessArray", key: tuple) -> np.ndarray:
+        """Read a part of an array; see `ProcessArray.read`."""
+
+
+class ProcessArray(NamedTuple):
+    """An array in a file that a process reads; a `lazy.Readable`."""
+
+    reader: NumberReader
+    request: dict[str, Any]  # of the labels of the file
+    place: Place
+
+    @property
+    def name(self) -> str:
+        """The name of the array in the file."""
+        return self.place.name
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the whole array."""
+        return self.place.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of its numbers."""
+        return np.dtype(self.place.dtype)
+
+    @property
+    def reads_lists(self) -> bool:
+        """Not in the netCDF library."""
+        return False
+
+    def read(self, key: tuple) -> np.ndarray:
+        """Read a part; see `lazy.Readable`. Errors: as of `FileReader`."""
+        return self.reader.read_numbers(self, key)
