@@ -33,6 +33,7 @@ _PUBLIC = {
     "inspect": "predjax.jobs.inspect",
     "train": "predjax.jobs.train",
     "evaluate": "predjax.jobs.evaluate",
+    "compare": "predjax.jobs.compare",
     "forecast": "predjax.jobs.forecast",
     "find_rain_on_areas": "predjax.jobs.areas",
     "load_model": "predjax.nowcasts.model",
