@@ -12,9 +12,10 @@ from typing import Any
 
 from predjax.checkpoint_names import list_steps
 from predjax.jobs.model_choice import show_value
+from predjax.jobs.options import read_keywords
 from predjax.jobs.plan import TrainingPlan
 from predjax.jobs.train import SILENT, Listener, TrainResult, run_training
-from predjax.jobs.train_options import TrainRequest, describe_paths
+from predjax.jobs.train_options import CONFIGURATIONS, Given, TrainOptions, TrainRequest, describe_paths
 
 LOG = logging.getLogger("predjax")
 
@@ -33,6 +34,18 @@ def log_once() -> Iterator[None]:
         yield
     finally:
         LOG.removeFilter(is_new)
+
+
+def read_request(function: str, own: type, names: Sequence[str], values: Mapping[str, Any]) -> tuple[Any, TrainRequest]:
+    """Return the options of a Python function, and the request that all of its trainings have in common.
+
+    `own` is the class of the options; `names` are the `TrainOptions` that it takes. Errors: see `read_keywords`.
+    """
+    [training] = read_keywords(function, (TrainOptions,), {name: values[name] for name in names if name in values})
+    rest = {name: value for name, value in values.items() if name not in names}
+    options, *parts = read_keywords(function, (own, *CONFIGURATIONS), rest)
+    given = Given.of({name: value for part in parts for name, value in part.items()})
+    return own(**options), TrainRequest(options=TrainOptions(**training), given=given)
 
 
 def describe_settings(request: TrainRequest, options: Sequence[str], **own: Any) -> dict[str, Any]:

@@ -16,16 +16,17 @@ from predjax.jobs.alike import (
     describe_settings,
     find_shared,
     log_once,
+    read_request,
     refuse_change,
     train_on,
 )
 from predjax.jobs.compare_options import SAID_BY_OPTIONS, CompareOptions, CompareRequest, read_budget
 from predjax.jobs.evaluate import Evaluation
 from predjax.jobs.evaluate import run as run_evaluation
-from predjax.jobs.options import EvaluateOptions, read_keywords
+from predjax.jobs.options import EvaluateOptions
 from predjax.jobs.plan import TrainingPlan, plan_training
 from predjax.jobs.train import Listener, TrainResult
-from predjax.jobs.train_options import CONFIGURATIONS, IN_MEMORY, Given, TrainOptions, TrainRequest, describe_paths
+from predjax.jobs.train_options import IN_MEMORY, TrainOptions, TrainRequest, describe_paths
 from predjax.locks import LOCK, hold
 from predjax.messages import one_line_messages
 from predjax.pictures.curves import draw_skill
@@ -80,12 +81,8 @@ def compare(
     for paths in (data, valid_data):
         if paths is not None and describe_paths(paths) == IN_MEMORY:
             raise ValueError("compare takes data in files, because the scores are of what the checkpoints name")
-    [training] = read_keywords("compare", (TrainOptions,), {n: values.pop(n) for n in _OF_TRAINING if n in values})
-    options, *parts = read_keywords("compare", (CompareOptions, *CONFIGURATIONS), values)
-    given = Given.of({name: value for part in parts for name, value in part.items()})
-    return run_comparison(
-        CompareRequest(CompareOptions(**options), given, TrainOptions(**training), data, valid_data), say
-    )
+    options, base = read_request("compare", CompareOptions, _OF_TRAINING, values)
+    return run_comparison(CompareRequest(options, base.given, base.options, data, valid_data), say)
 
 
 def run_comparison(request: CompareRequest, say: Callable[[str], Any] = lambda text: None) -> ModelComparison:
