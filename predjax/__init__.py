@@ -1,6 +1,6 @@
 """predjax: forecasts of radar movies with recurrent networks.
 
-    commands/      inspect, train, evaluate, compare, forecast, prepare, analyse, launch, export-weights, models
+    commands/      inspect, train, evaluate, compare, sweep, forecast, prepare, analyse, launch ...
     jobs/          what they do, typed, for Python as well
     training/      the update and the loop around it
     nowcasts/      trained models and baselines behind one signature
@@ -33,6 +33,8 @@ _PUBLIC = {
     "inspect": "predjax.jobs.inspect",
     "train": "predjax.jobs.train",
     "evaluate": "predjax.jobs.evaluate",
+    "compare": "predjax.jobs.compare",
+    "sweep": "predjax.jobs.sweep",
     "forecast": "predjax.jobs.forecast",
     "find_rain_on_areas": "predjax.jobs.areas",
     "load_model": "predjax.nowcasts.model",

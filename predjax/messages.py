@@ -55,14 +55,14 @@ def report_error(error: BaseException) -> int:
         with contextlib.suppress(OSError):  # the last output of Python at its end is dropped
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CLOSED_PIPE
-    known = isinstance(error, ValueError | OSError) or _is_lack_of_memory(error)
+    known = isinstance(error, ValueError | OSError) or is_lack_of_memory(error)
     if os.environ.get("PREDJAX_TRACEBACK") or not known:
         raise error
     print(f"predjax: {one_line(describe_error(error))}", file=sys.stderr)
     return 2
 
 
-def _is_lack_of_memory(error: BaseException) -> bool:
+def is_lack_of_memory(error: BaseException) -> bool:
     """Return whether an error of Python, of XLA on any device, or of loading a library is a lack of memory."""
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError | ImportError) and any(sign in str(error) for sign in _NO_MEMORY)
@@ -74,7 +74,7 @@ def describe_error(error: BaseException) -> str:
 
     What is no error of the input by its kind has its kind before it.
     """
-    if _is_lack_of_memory(error):
+    if is_lack_of_memory(error):
         reason = str(error).partition("\n")[0]
         return f"there is not enough memory ({reason})" if reason else "there is not enough memory"
     if isinstance(error, OSError) and error.strerror:

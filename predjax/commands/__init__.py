@@ -12,6 +12,7 @@ COMMANDS = {
     "train": "trains a model on radar movies and verifies it on held-out ones",
     "evaluate": "scores a model or baselines, and writes the predicted frames",
     "compare": "trains several models alike, with several seeds, and scores them in one table",
+    "sweep": "searches flags of a training: many short ones, by their validation scores",
     "forecast": "continues the newest frames of a folder, once or whenever new ones arrive",
     "launch": "starts several processes of a training, and again when one dies",
     "prepare": "turns an archive of files into one store that trains fast",

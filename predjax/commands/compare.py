@@ -8,18 +8,16 @@ from predjax import run_file
 from predjax.commands import one_line_errors
 from predjax.commands.train import Flags
 from predjax.flags import Command, Group, list_flags, select
-from predjax.jobs.compare_options import CompareOptions, CompareRequest
+from predjax.jobs.compare_options import SAID_BY_OPTIONS, CompareOptions, CompareRequest
 from predjax.jobs.train_options import Given, TrainOptions
 from predjax.messages import SIGNAL_CODES, show_wait
 from predjax.models.config import ModelConfig, SamplingConfig
 from predjax.radar.config import DataConfig
 from predjax.training.config import TrainConfig
 
-_OWN = ("model_name", "max_iterations", "num_seeds", "patience")  # --models, --budget and --seeds say them
-
 
 def _others(config_class: type) -> tuple[str, ...]:
-    return tuple(flag.name for flag in list_flags(config_class) if flag.name not in _OWN)
+    return tuple(flag.name for flag in list_flags(config_class) if flag.name not in SAID_BY_OPTIONS)
 
 
 COMMAND = Command(

@@ -1,28 +1,34 @@
 """Compare models: train networks of each at one budget, on the same windows in the same order, and score them."""
 
-import contextlib
-import hashlib
 import json
-import logging
 import math
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from predjax.checkpoint_names import list_steps
 from predjax.files import appearing, write_text
-from predjax.jobs.compare_options import CompareRequest, read_budget
+from predjax.jobs.alike import (
+    check_shared,
+    count_iterations,
+    describe_settings,
+    find_shared,
+    log_once,
+    read_request,
+    refuse_change,
+    train_on,
+)
+from predjax.jobs.compare_options import SAID_BY_OPTIONS, CompareOptions, CompareRequest, read_budget
 from predjax.jobs.evaluate import Evaluation
 from predjax.jobs.evaluate import run as run_evaluation
-from predjax.jobs.model_choice import show_value
 from predjax.jobs.options import EvaluateOptions
 from predjax.jobs.plan import TrainingPlan, plan_training
-from predjax.jobs.train import Listener, TrainResult, run_training
-from predjax.jobs.train_options import TrainOptions, TrainRequest, describe_paths
+from predjax.jobs.train import Listener, TrainResult
+from predjax.jobs.train_options import IN_MEMORY, TrainOptions, TrainRequest, describe_paths
 from predjax.locks import LOCK, hold
+from predjax.messages import one_line_messages
 from predjax.pictures.curves import draw_skill
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
 from predjax.training.monitor import read_log
@@ -30,7 +36,6 @@ from predjax.verification.seeds import by_model_and_seed, compare_seeds, make_cu
 from predjax.verification.seeds_table import format_comparison
 from predjax.verification.skill import write_skill
 
-LOG = logging.getLogger("predjax")
 NAME = "compare.json"
 _OF_TRAINING = ("scaling", "scaling_range", "forcing_scaling", "thresholds")  # the fields of `TrainOptions` that count
 
@@ -44,6 +49,42 @@ class ModelComparison(NamedTuple):
     table: str = ""
 
 
+@one_line_messages()
+def compare(
+    data: Any = None,
+    valid_data: Any = None,
+    *,
+    models: Any,
+    save_dir: Any,
+    say: Callable[[str], Any] = lambda text: None,
+    **values: Any,
+) -> ModelComparison:
+    """Train networks of several models alike and score them, as `predjax compare` does.
+
+    Args:
+      data: files, folders and globs; None: the sample movies. Data in memory are refused, because the scores are of
+        what each checkpoint says that its training held out.
+      valid_data: the same for validation; None: parts of `data` are held out.
+      models: names of models, a list or text with commas.
+      save_dir: the folder of the comparison.
+      say: gets lines of text about the trainings.
+      values: values of the flags of `predjax compare` by name: fields of `CompareOptions` (`seeds`, `budget`,
+        `resume` ...), `ModelConfig`, `TrainConfig`, `SamplingConfig` and `DataConfig`.
+
+    Raises:
+      ValueError, OSError: one line, see `run_comparison`.
+    """
+    values |= {"models": models, "save_dir": save_dir}
+    for name in SAID_BY_OPTIONS:
+        if name in values:
+            raise ValueError(f"compare has no {name}: models, seeds and budget say what is trained")
+    for paths in (data, valid_data):
+        if paths is not None and describe_paths(paths) == IN_MEMORY:
+            raise ValueError("compare takes data in files, because the scores are of what the checkpoints name")
+    options, base = read_request("compare", CompareOptions, _OF_TRAINING, values)
+    return run_comparison(CompareRequest(options, base.given, base.options, data, valid_data), say)
+
+
 def run_comparison(request: CompareRequest, say: Callable[[str], Any] = lambda text: None) -> ModelComparison:
     """Train what is not trained yet, score all networks on the cases that the trainings held out, and write the files.
 
@@ -53,24 +94,8 @@ def run_comparison(request: CompareRequest, say: Callable[[str], Any] = lambda t
     Errors: ValueError, OSError, one line: models that cannot be trained on the same data alike; a folder that holds
     another comparison; see `jobs.train.train`.
     """
-    with _log_once():
+    with log_once():
         return _run(request, say)
-
-
-@contextlib.contextmanager
-def _log_once() -> Iterator[None]:
-    """Let each line of the log through once, because all trainings read the same data."""
-    seen: set[str] = set()
-
-    def is_new(record: logging.LogRecord) -> bool:
-        text = record.getMessage()
-        return text not in seen and seen.add(text) is None  # type: ignore[func-returns-value]
-
-    LOG.addFilter(is_new)
-    try:
-        yield
-    finally:
-        LOG.removeFilter(is_new)
 
 
 def _run(request: CompareRequest, say: Callable[[str], Any]) -> ModelComparison:
@@ -79,7 +104,7 @@ def _run(request: CompareRequest, say: Callable[[str], Any]) -> ModelComparison:
     plans = [_plan(request, model) for model in request.options.models]
     state.setdefault("shared", _find_shared(plans[0]))
     for plan in plans:
-        _check_shared(state["shared"], plan)
+        check_shared(plan.model.model_name, state["shared"], _find_shared(plan))
     with hold(folder):
         _write_state(folder, state)
         for seed in request.seeds:
@@ -97,16 +122,9 @@ def _run(request: CompareRequest, say: Callable[[str], Any]) -> ModelComparison:
 
 def _open_state(request: CompareRequest, folder: pathlib.Path) -> dict[str, Any]:
     """Return what the folder knows of a comparison: its settings, and its finished trainings."""
-    given, path = request.given, folder / NAME
-    values = {name: value for part in given for name, value in part.items()}
-    values |= {name: getattr(request.training, name) for name in _OF_TRAINING}
-    settings = {
-        "budget": request.options.budget,
-        "data": None if request.data is None else describe_paths(request.data),
-        "valid_data": None if request.valid_data is None else describe_paths(request.valid_data),
-        "given": values,
-    }
-    settings = json.loads(json.dumps(settings))
+    path = folder / NAME
+    base = TrainRequest(request.data, request.valid_data, request.training, request.given)
+    settings = describe_settings(base, _OF_TRAINING, budget=request.options.budget)
     if not path.exists():
         if folder.is_dir() and {one.name for one in folder.iterdir()} - {LOCK}:
             raise FileExistsError(f"{folder} holds other files than a comparison: --save_dir needs a new folder")
@@ -119,11 +137,7 @@ def _open_state(request: CompareRequest, folder: pathlib.Path) -> dict[str, Any]
         state["shared"].keys(), state["iterations"].keys(), state["trainings"].keys()
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is not a comparison, or a damaged one ({error!r})") from None
-    flat_before, flat_now = ({**one, **one["given"]} for one in (before, settings))
-    for name in {**flat_before, **flat_now}:
-        was, now = flat_before.get(name), flat_now.get(name)
-        if name != "given" and was != now:
-            raise ValueError(f"{path} was made with {name} {show_value(was)}, not {show_value(now)}")
+    refuse_change(path, before, settings)
     return {name: state[name] for name in ("settings", "shared", "iterations", "trainings")}
 
 
@@ -131,63 +145,39 @@ def _write_state(folder: pathlib.Path, state: dict[str, Any]) -> None:
     write_text(folder / NAME, json.dumps(state, indent=1, allow_nan=False) + "\n")
 
 
-def _make_options(request: CompareRequest, **values: Any) -> TrainOptions:
-    return TrainOptions(**{name: getattr(request.training, name) for name in _OF_TRAINING}, **values)
+def _ask(request: CompareRequest, model: str, seed: int, iterations: int | None = None) -> TrainRequest:
+    """Return the request of one training."""
+    options = TrainOptions(**{name: getattr(request.training, name) for name in _OF_TRAINING})
+    return TrainRequest(request.data, request.valid_data, options, request.make_given(model, seed, iterations))
 
 
 def _plan(request: CompareRequest, model: str) -> TrainingPlan:
     """Return the plan of a training of a model. Errors: see `plan_training`, which names no model."""
-    given = request.make_given(model, request.seeds[0], read_budget(request.options.budget).iterations)
     try:
-        return plan_training(TrainRequest(request.data, request.valid_data, _make_options(request), given))
+        return plan_training(_ask(request, model, request.seeds[0], read_budget(request.options.budget).iterations))
     except ValueError as error:
         raise ValueError(f"{model}: {error}") from error
 
 
 def _find_shared(plan: TrainingPlan) -> dict[str, Any]:
-    """Return what must be the same for all trainings."""
-    windows = json.dumps([plan.record["data"][name] for name in ("train", "valid", "test")])
-    return {
-        "units": plan.data.units,
-        "total_length": plan.model.total_length,
-        "input_length": plan.model.input_length,
-        "windows an iteration": plan.training.update_size,
-        "split": hashlib.sha256(windows.encode()).hexdigest(),
-    }
-
-
-def _check_shared(shared: dict[str, Any], plan: TrainingPlan) -> None:
-    for name, value in _find_shared(plan).items():
-        if value != shared[name]:
-            shown = "other data, or another split" if name == "split" else f"{name} {shared[name]}, not {value}"
-            raise ValueError(f"{plan.model.model_name} cannot be compared: the other trainings have {shown}")
+    return find_shared(plan) | {"windows an iteration": plan.training.update_size}
 
 
 def _train(
     request: CompareRequest, model: str, seed: int, state: dict[str, Any], say: Callable[[str], Any]
 ) -> TrainResult:
     """Train a network from its newest checkpoint on, or from the beginning."""
-    options, data = request.options, (request.data, request.valid_data)
-    iterations = read_budget(options.budget).iterations or state["iterations"].get(model)
+    options = request.options
+    budget, folder = read_budget(options.budget), pathlib.Path(options.save_dir)
+    iterations = budget.iterations or state["iterations"].get(model)
     if not iterations:
-        iterations = state["iterations"][model] = _count_iterations(request, model)
+        assert budget.minutes is not None, "or the budget is in iterations"
+        iterations = count_iterations(_ask(request, model, request.seeds[0]), budget.minutes)
+        state["iterations"][model] = iterations
         say(f"{model} makes {iterations} iterations in {options.budget}")
-        _write_state(pathlib.Path(options.save_dir), state)
-    folder = pathlib.Path(options.save_dir) / model / f"seed_{seed}"
-    begun = bool(list_steps(folder))
-    of_run = _make_options(request, save_dir=str(folder), resume=begun, overwrite=not begun)
-    given = request.make_given(model, seed, iterations)
-    return run_training(TrainRequest(*data, of_run, given), Listener(say=say))
-
-
-def _count_iterations(request: CompareRequest, model: str) -> int:
-    """Return the updates that fit into the minutes of the budget, by the time of one here; compiling is left out."""
-    minutes = read_budget(request.options.budget).minutes
-    assert minutes is not None, "or the budget is in iterations"
-    given = request.make_given(model, request.seeds[0])
-    result = run_training(TrainRequest(request.data, request.valid_data, _make_options(request, dry_run=True), given))
-    assert result.cost is not None, "of a dry run"
-    return max(1, math.floor(60 * minutes / result.cost.iteration_seconds))
+        _write_state(folder, state)
+    asked = _ask(request, model, seed, iterations)
+    return train_on(asked, folder / model / f"seed_{seed}", Listener(say=say))
 
 
 def _measure(result: TrainResult, plan: TrainingPlan) -> dict[str, Any]:

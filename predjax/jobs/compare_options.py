@@ -9,6 +9,8 @@ from predjax.jobs.train_options import Given, TrainOptions
 from predjax.models.config import find_spec
 from predjax.nowcasts.baselines import BASELINES, check_baselines, list_usual
 
+# Fields of the configurations that are no flags of a comparison: models, seeds and budget say them.
+SAID_BY_OPTIONS = ("model_name", "max_iterations", "num_seeds", "patience")
 _BUDGET = re.compile(r"(\d+(?:\.\d+)?)(it|min)")
 
 

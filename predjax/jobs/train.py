@@ -74,7 +74,7 @@ class TrainResult(NamedTuple):
     held_out: str  # which data are held out, in words
     skipped: int = 0  # windows that could not be read
     model: TrainedModel | None = None  # the best one; None after a signal or a dry run
-    verified: Verified | None = None  # its skill on the held-out data; None without a model or such data
+    verified: Verified | None = None  # its skill on the held-out data; None where there is none, or none is asked for
     decoupling: pathlib.Path | None = None  # the picture of `visual`
     rates: RateTest | None = None  # the test of `find_learning_rate`
     rates_picture: str | None = None
@@ -192,7 +192,8 @@ def _run(request: TrainRequest, listener: Listener, writing: contextlib.ExitStac
         model = _load_best(run, plan)
     if options.visual:
         result = result._replace(decoupling=draw_decoupling(run, model.params, options.visual_path))
-    return result._replace(model=model, verified=verify_held_out(plan, options, model))
+    verified = verify_held_out(plan, options, model) if request.verified else None
+    return result._replace(model=model, verified=verified)
 
 
 def _train(plan: TrainingPlan, request: TrainRequest, listener: Listener) -> tuple[Run, TrainResult]:

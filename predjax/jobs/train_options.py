@@ -156,6 +156,7 @@ class TrainRequest(NamedTuple):
     schedule: Callable | None = None  # the user's own learning rate by iterations; None: that of the configurations
     callbacks: Sequence[Callable] = ()  # see `predjax.training.callbacks`
     processes: Processes | None = None  # to join; None: this process trains alone
+    verified: bool = True  # whether the model is scored on the held-out data at the end
 
 
 def read_values(values: Mapping[str, Any]) -> tuple[TrainOptions, Given]:

@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 
 from predjax.checkpoint_names import step_path
+from predjax.jobs import alike
 from predjax.jobs import compare as jobs
 from predjax.jobs.compare_options import CompareOptions, CompareRequest
 from predjax.jobs.train import TrainResult
@@ -57,7 +58,7 @@ def trainings(monkeypatch):
         verification = SimpleNamespace(common=common, whole=None)
         return SimpleNamespace(verification=verification, comparison=SimpleNamespace(models={"a": model}))
 
-    monkeypatch.setattr(jobs, "run_training", run_training)
+    monkeypatch.setattr(alike, "run_training", run_training)
     monkeypatch.setattr(jobs, "run_evaluation", run_evaluation)
     monkeypatch.setattr(jobs, "draw_skill", lambda path, curves, overwrite: path.touch())
     return found
@@ -104,6 +105,21 @@ def test_minutes_become_iterations_once_for_each_model(series, trainings, tmp_pa
     real = [request for request in trainings.requests if not request.options.dry_run]
     assert {request.given.training["max_iterations"] for request in real} == {180}
     assert "elman makes 180 iterations in 1.5min" in said
+
+
+def test_keywords_of_python_are_the_flags(series, trainings, tmp_path):
+    sizes = {**SIZES, "layout": "movie,time,feature", "seed": 3}
+    found = jobs.compare(series, models=["elman"], save_dir=tmp_path / "c", seeds=1, budget="7it", **sizes)
+    assert found.reason == "finished" and done(trainings) == [("elman", 3, False)]
+    again = jobs.run_comparison(ask(series, tmp_path / "c", ("elman",), seeds=1, resume=True))
+    assert again.table == found.table and len(trainings.requests) == 1
+    for keywords, message in (
+        ({"num_seeds": 2}, "compare has no num_seeds: models, seeds and budget say"),
+        ({"budgett": "7it"}, "compare has no budgett.*did you mean budget"),
+        ({"data": np.zeros((2, 12, 2))}, "compare takes data in files"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            jobs.compare(**{"data": series, "models": "elman", "save_dir": tmp_path / "d", **keywords})
 
 
 def test_other_comparisons_and_other_files_are_refused(series, trainings, tmp_path):
