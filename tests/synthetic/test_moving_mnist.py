@@ -9,7 +9,9 @@ from predjax.synthetic.movie_file import MovieFile
 from predjax.synthetic.moving_mnist import (
     STEP,
     MovingMnistConfig,
-    bounce,
+    begin,
+    draw_futures,
+    follow,
     make_mnist_movie,
     read_digits,
     write_moving_mnist,
@@ -25,14 +27,20 @@ def digits():
     return np.array(shapes).astype(np.uint8)
 
 
-def test_digits_stay_in_the_box_and_reach_its_edges():
-    places = np.concatenate([bounce(np.random.default_rng(i), 200) for i in range(20)])
+def bounce(seed, num_frames, stochastic=False):
+    rng = np.random.default_rng(seed)
+    return np.array([motion.place for motion in follow(begin(rng), num_frames, rng if stochastic else None)])
+
+
+@pytest.mark.parametrize("stochastic", [False, True])
+def test_digits_stay_in_the_box_and_reach_its_edges(stochastic):
+    places = np.concatenate([bounce(i, 200, stochastic) for i in range(20)])
     assert places.min() == 0 and places.max() == 1
 
 
 def test_velocity_is_constant_between_bounces():
     for seed in range(20):
-        places = bounce(np.random.default_rng(seed), 60)
+        places = bounce(seed, 60)
         moves = np.diff(places, axis=0)
         free = ((places > 0) & (places < 1)).all(1)
         free = free[1:] & free[:-1]
@@ -40,6 +48,33 @@ def test_velocity_is_constant_between_bounces():
         turned = np.sign(moves[1:]) != np.sign(moves[:-1])
         at_edge = (places[1:-1] == 0) | (places[1:-1] == 1)
         assert not (turned & ~at_edge & (np.abs(moves[1:]) > 1e-12)).any()
+
+
+def test_directions_away_from_an_edge_are_equally_likely():
+    """From the middle of the left edge: the angle is uniform over the half circle to the right."""
+    rng = np.random.default_rng(0)
+    edge = begin(rng)._replace(place=np.array([0.5, 0.0]))
+    moved = np.array([follow(edge, 1, rng)[0].place for _ in range(4000)]) - edge.place
+    np.testing.assert_allclose(np.hypot(*moved.T), STEP)
+    counts = np.histogram(np.arctan2(*moved.T), 8, (-np.pi / 2, np.pi / 2))[0]
+    assert counts.sum() == 4000 and np.abs(counts - 500).max() < 5 * np.sqrt(500 * 7 / 8)
+
+
+def test_futures_are_those_of_the_movies_past(digits):
+    """Without an edge in reach they are the movie's rest; the mean of many is that of rests with other draws."""
+    config = MovingMnistConfig(6, 3, num_digits=1, stochastic=True)
+    certain = 0
+    for movie in range(30):
+        rest = make_mnist_movie(digits, 6, 2, movie, 1, True)[3:]
+        futures = draw_futures(digits, config, 2, movie, 8)
+        assert futures.shape == (8, 3, 64, 64)
+        np.testing.assert_array_equal(futures, draw_futures(digits, config, 2, movie, 8))
+        same = (futures == futures[0]).all()
+        certain += same
+        assert not same or (futures == rest).all()
+    assert 0 < certain < 30
+    long, short = make_mnist_movie(digits, 9, 2, 4, 2, True), make_mnist_movie(digits, 5, 2, 4, 2, True)
+    np.testing.assert_array_equal(long[:5], short)  # what comes later decides nothing
 
 
 def test_a_frame_holds_whole_digits(digits):
@@ -79,9 +114,10 @@ def test_file_is_read_by_the_package(digits, tmp_path):
     np.save(tmp_path / "digits.npy", digits)
     output = tmp_path / "mnist.npz"
     command = ["moving_mnist", "--digits", str(tmp_path / "digits.npy"), "--output", str(output)]
-    assert main([*command, "--num_movies", "2", "--length", "6", "--input_length", "3", "--seed", "5"]) == 0
+    lengths, moving = ["--length", "6", "--input_length", "3"], ["--num_digits", "3", "--stochastic"]
+    assert main([*command, "--num_movies", "2", *lengths, *moving, "--seed", "5"]) == 0
     (movies,) = readers.read_movies(str(output))
-    expected = np.stack([make_mnist_movie(digits, 6, 5, movie) for movie in range(2)]) / np.float32(255)
+    expected = np.stack([make_mnist_movie(digits, 6, 5, movie, 3, True) for movie in range(2)]) / np.float32(255)
     np.testing.assert_array_equal(movies.frames.values, expected[..., None])
 
 
