@@ -5,11 +5,12 @@ followed step by step, d = u(p + d/2) iterated. The frame is interpolated biline
 Beyond the frame the motion is the motion at its edge.
 """
 
+import concurrent.futures
 from collections.abc import Iterator
 
 import numpy as np
 
-from predjax.motion.optical_flow import sample
+from predjax.motion.optical_flow import cut_rows, sample
 
 ITERATIONS = 2  # of the midpoint of a step; it starts from the step before, which is nearly the same
 SNAP = 1e-3  # pixels: a point this close to a pixel is that pixel, so that rounding needs no neighbour
@@ -26,13 +27,17 @@ def advect(frame: np.ndarray, motion: np.ndarray, num_steps: int) -> np.ndarray:
 def trace(motion: np.ndarray, num_steps: int) -> Iterator[np.ndarray]:
     """Yield where the air of each pixel is after 1, 2 ... `num_steps` steps: (rows, columns) as (2, H, W) float32."""
     height, width = motion.shape[1:]
-    points = np.mgrid[:height, :width].astype(np.float32)
-    step = motion
-    for _ in range(num_steps):
+    points, step = np.mgrid[:height, :width].astype(np.float32), motion.copy()
+
+    def follow(part: slice) -> np.ndarray:
         for _ in range(ITERATIONS):
-            step = sample(motion, *(points + step / 2))
-        points = points + step
-        yield points
+            step[:, part] = sample(motion, *(points[:, part] + step[:, part] / 2))
+        return points[:, part] + step[:, part]
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for _ in range(num_steps):
+            points = np.concatenate(list(pool.map(follow, cut_rows(motion.shape[1:], 2))), axis=1)
+            yield points
 
 
 def sample_frame(frame: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -44,9 +49,11 @@ def sample_frame(frame: np.ndarray, points: np.ndarray) -> np.ndarray:
     missing = ~np.isfinite(frame)
     fields = np.concatenate([np.where(missing, 0, frame), missing], axis=-1, dtype=frame.dtype)
     fields = np.ascontiguousarray(np.moveaxis(fields, -1, 0))
-    nearest = np.round(points)
-    rows, columns = np.where(np.abs(points - nearest) < SNAP, nearest, points)
-    values = sample(fields, rows, columns)
-    unknown = (rows < 0) | (rows > height - 1) | (columns < 0) | (columns > width - 1)
-    unknown = unknown | (values[channels:] > 0)
-    return np.moveaxis(np.where(unknown, np.nan, values[:channels]), 0, -1)
+    sampled = np.empty((channels, *points.shape[1:]), frame.dtype)
+    for part in cut_rows(points.shape[1:], len(fields)):
+        nearest = np.round(points[:, part])
+        rows, columns = np.where(np.abs(points[:, part] - nearest) < SNAP, nearest, points[:, part])
+        values = sample(fields, rows, columns)
+        unknown = (rows < 0) | (rows > height - 1) | (columns < 0) | (columns > width - 1)
+        sampled[:, part] = np.where(unknown | (values[channels:] > 0), np.nan, values[:channels])
+    return np.moveaxis(sampled, 0, -1)

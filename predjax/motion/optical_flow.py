@@ -17,6 +17,7 @@ this one gives a dense field at once, with these differences:
 
 import concurrent.futures
 import functools
+import math
 
 import numpy as np
 from scipy import fft, ndimage
@@ -36,6 +37,7 @@ ITERATIONS = 3
 RIDGE = 0.1  # of the mean squared gradient
 AGEING = 0.5  # weight of a pair of frames relative to the weight of the next pair
 MAX_INCREMENT = 1.5  # pixels of a level: a gradient tells nothing of pixels further away
+PART = 2**15  # numbers that are interpolated at a time: with what is needed for them they fit the cache of a core
 
 
 def estimate_motion(frames: np.ndarray, units: str = "1") -> np.ndarray:
@@ -67,6 +69,19 @@ def sample(fields: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndar
 
     A point outside the frame takes the value of the nearest pixel of the edge.
     """
+    sampled = np.empty((len(fields), *rows.shape), np.result_type(fields, rows))
+    for part in cut_rows(rows.shape, len(fields)):
+        sampled[:, part] = _sample(fields, rows[part], columns[part])
+    return sampled
+
+
+def cut_rows(shape: tuple[int, ...], count: int) -> list[slice]:
+    """Return slices of the rows of `count` fields of this shape that have about PART numbers each."""
+    size = max(1, PART // max(1, count * math.prod(shape[1:])))
+    return [slice(start, start + size) for start in range(0, shape[0], size)]
+
+
+def _sample(fields: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     height, width = fields.shape[-2:]
     rows, columns = np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)
     top, left = rows.astype(np.intp), columns.astype(np.intp)

@@ -16,7 +16,8 @@ from predjax.units import metre_factor
 CONVENTIONS = "CF-1.11"
 FILL_VALUE = np.float32(-9999)
 CF_UNITS = {"mm/h": "mm h-1"}  # UDUNITS reads both; the CF tables have the second
-COMPRESSION: dict[str, Any] = {"compression": "zlib", "complevel": 4, "shuffle": True}
+# Level 4 makes the file of a composite 4 % smaller and takes half as long again.
+COMPRESSION: dict[str, Any] = {"compression": "zlib", "complevel": 1, "shuffle": True}
 FORECAST_LAYOUTS = ("cf", "pysteps")
 GLOBAL_ATTRIBUTES = ("title", "institution", "source", "history", "comment", "references")
 
@@ -137,8 +138,6 @@ def _write_maps(file: netCDF4.Dataset, name: str, frames: xr.DataArray, attrs: d
     """Write a variable (..., y, x), one map after another."""
     chunks = (*[1] * (frames.ndim - 2), *frames.shape[-2:])
     options = {**COMPRESSION, "chunksizes": chunks, "fill_value": FILL_VALUE}
-    if "realization" in frames.dims:
-        options["complevel"] = 1  # in half the time, and hardly larger
     variable = file.createVariable(name, "f4", _name_dimensions(frames), **options)
     variable.setncatts(attrs)
     for place in np.ndindex(frames.shape[:-2]):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from predjax.motion import optical_flow
 from predjax.motion.advection import advect, sample_frame, trace
 
 ROWS, COLUMNS = np.mgrid[:48, :48].astype(np.float32)
@@ -38,3 +39,10 @@ def test_a_point_next_to_a_pixel_without_coverage_is_unknown():
     values = sample_frame(frame, points)[0, :, 0]
     assert values[0] == 27.5 and np.isnan(values[1:3]).all()
     assert values[3] == 12.0  # as close to a pixel as rounding brings it: the neighbour does not matter
+
+
+def test_frames_are_carried_in_parts_that_do_not_show(monkeypatch):
+    frame, motion = np.random.default_rng(1).random((48, 48, 1)).astype(np.float32), rotation(0.1)
+    whole = advect(frame, motion, 3)
+    monkeypatch.setattr(optical_flow, "PART", 96 * 7)  # seven rows of two fields; the last part has six
+    np.testing.assert_array_equal(advect(frame, motion, 3), whole)

@@ -1,12 +1,13 @@
 """Start the process that reads files. Few imports, so that a command can start it before its own long ones."""
 
+import contextlib
 import dataclasses
 import json
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from predjax.radar.config import Trust
@@ -81,11 +82,12 @@ def _start(limits: Limits) -> subprocess.Popen:
 
 def _copy(limits: Limits) -> subprocess.Popen:
     os.environ.setdefault(*_LOCKING)  # before the HDF5 library starts
-    import xarray as xr
+    with _hidden("dask"):  # which xarray would import with its first array, in half a second, and no command needs
+        import xarray as xr
 
-    from predjax.radar.isolation import child
+        from predjax.radar.isolation import child
 
-    xr.Variable((), 0)  # with its first array xarray imports dask, where that is installed
+        xr.Variable((), 0)
 
     def serve() -> None:
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # by which the other process learns that this one has started
@@ -93,6 +95,19 @@ def _copy(limits: Limits) -> subprocess.Popen:
         os._exit(0)
 
     return _open([sys.executable], preexec_fn=serve)
+
+
+@contextlib.contextmanager
+def _hidden(name: str) -> Iterator[None]:
+    """Let a package be as one that is not installed, unless it is imported already."""
+    hides = name not in sys.modules
+    if hides:
+        sys.modules[name] = None  # type: ignore[assignment]  # so the import system says that there is none
+    try:
+        yield
+    finally:
+        if hides:
+            del sys.modules[name]
 
 
 def _open(command: list[str], **options: Any) -> subprocess.Popen:

@@ -11,7 +11,7 @@ import xarray as xr
 from tiny import ROOT
 
 READ = """
-import os, sys
+import importlib.util, os, sys
 own = open(sys.executable)
 from predjax.radar.config import Trust
 from predjax.radar.isolation import process
@@ -23,6 +23,7 @@ assert early.args == [sys.executable]  # a copy, for which no program was starte
 reader = FileReader(process.find_limits(Trust()))
 (movies,) = read_unsaid(sys.argv[1:], reader=reader)
 assert movies.frames.values.sum() == 24 and reader._process is early
+assert "dask" not in sys.modules and importlib.util.find_spec("dask")  # installed, and imported by nothing
 files = f"/proc/{early.pid}/fd"
 assert os.path.realpath(own.name) not in [os.readlink(f"{files}/{name}") for name in os.listdir(files)]
 assert os.getsid(early.pid) == early.pid
