@@ -9,6 +9,9 @@ masks, all functions of seed and iteration, and the same Adam at a constant rate
 run (128 x 4, batch 8, 80,000 iterations at 1e-4, each with a second update backwards in time), as far as it gets in 25
 minutes a side. `--resume` goes on where a run stopped, with the same batches and masks, to the end if it is let.
 
+The losses are also laid over the time of the updates. `--resume --sides torch --minutes 5` and the same with `predjax` in
+turn, and at last both with few minutes, share a machine's good and bad times between the sides.
+
 How far rounding alone takes the losses apart, a third side tells: 50 iterations of PyTorch from weights half of which
 are moved to the next float32.
 
@@ -25,6 +28,7 @@ import argparse
 import dataclasses
 import hashlib
 import importlib.util
+import itertools
 import json
 import os
 import pathlib
@@ -100,14 +104,16 @@ def run(options) -> None:
     check_numbers(options)
     train_digits, test_digits = split_digits(read_digits(options.digits), options.digits)
     settings = settle(options, train_digits)
-    curves, seconds, scores, iterations = {}, {}, {}, {}
+    curves, minutes, seconds, scores, iterations = {}, {}, {}, {}, {}
     for name in names:  # one after the other, so that each may have all of a GPU's memory
         side = SIDES[name](settings)
-        curves[name], seconds[name], iterations[name] = {}, {}, {}
+        curves[name], minutes[name], seconds[name], iterations[name] = {}, {}, {}, {}
         for seed in options.seeds:
             records = train(side, settings, train_digits, seed, options)
             curves[name][seed] = [record["loss"] for record in records]
-            seconds[name][seed] = statistics.median(record["seconds"] for record in records)
+            taken = [record["seconds"] for record in records]
+            minutes[name][seed] = [round(total / 60, 4) for total in itertools.accumulate(taken)]
+            seconds[name][seed] = statistics.median(taken)
             iterations[name][seed] = side.iteration
             if side.most == np.inf:  # others end before there is anything to test
                 scores.setdefault(name, {})[seed] = test(side, seed, test_digits, options)
@@ -123,6 +129,7 @@ def run(options) -> None:
         "published": {"protocol": PROTOCOL, **PUBLISHED},
         "scores_per_lead_frame": scores,
         "losses": curves,
+        "minutes": minutes,
     }
     with appearing(options.output / "result.json", overwrite=True) as temporary:
         temporary.write_text(json.dumps(result, indent=1) + "\n")

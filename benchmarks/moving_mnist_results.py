@@ -157,46 +157,56 @@ def _spell_comparison(comparison: dict | None) -> list[str]:
 
 
 def draw_result(path: pathlib.Path, result: dict) -> None:
-    """Draws a column for each seed, losses above and their relative difference below, and one for the test (PNG)."""
+    """Draws a column for each seed and one for the test (PNG).
+
+    Of a seed: losses by iteration, their relative difference, and losses by the minutes that the updates took.
+    """
     scores = result["scores_per_lead_frame"]
     curves, moved = dict(result["losses"]), result["losses"].get("torch_moved", {})
     curves.pop("torch_moved", None)
+    minutes = result["minutes"]
     seeds = list(next(iter(curves.values())))
     styles = style_methods(scores)
     columns, both = len(seeds) + 1, result["comparison"] is not None
-    width, height = 3.1 * columns + 0.3, 5.2
+    width, height = 3.1 * columns + 0.3, 7.6
     figure = new_figure(width * DPI, height * DPI, DPI)
-    grid = figure.subplots(2, columns, squeeze=False)
-    edges = {"left": 0.62 / width, "right": 1 - 0.15 / width, "bottom": 0.09, "top": 0.85}
-    figure.subplots_adjust(**edges, wspace=0.28, hspace=0.28)
+    grid = figure.subplots(3, columns, squeeze=False)
+    edges = {"left": 0.62 / width, "right": 1 - 0.15 / width, "bottom": 0.06, "top": 0.9}
+    figure.subplots_adjust(**edges, wspace=0.28, hspace=0.36)
     for axes in grid.flat:
         style_axes(axes)
     for column, seed in enumerate(seeds):
-        above, below = grid[:, column]
-        _draw_losses(above, {side: losses[seed] for side, losses in curves.items()}, styles)
+        above, below, clock = grid[:, column]
+        losses = {side: by_seed[seed] for side, by_seed in curves.items()}
+        _draw_losses(above, {side: thin_out(values) for side, values in losses.items()}, styles)
+        above.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         above.set_title(f"seed {seed}: training loss", fontsize=8, color=INK, loc="left", pad=4)
         if both:
             _draw_difference(below, curves["predjax"][seed], curves["torch"][seed], moved.get(seed), above.get_xlim())
         else:
             below.set_axis_off()
         (below if both else above).set_xlabel("iteration", fontsize=7.5, color=INK, labelpad=2)
+        timed = {side: (thin_out(minutes[side][seed])[1], thin_out(values)[1]) for side, values in losses.items()}
+        _draw_losses(clock, timed, styles)
+        clock.set_title("training loss over time", fontsize=8, color=INK, loc="left", pad=4)
+        clock.set_xlabel("minutes of updates", fontsize=7.5, color=INK, labelpad=2)
     for axes, name in zip(grid[:, -1], ("mse", "ssim")):
         _draw_test(axes, name, scores, styles)
+    grid[2, -1].set_axis_off()
     grid[1, -1].set_xlabel("lead time (frames)", fontsize=7.5, color=INK, labelpad=2)
     _label(figure, grid[0, -1], styles, result)
     save_png(figure, path, overwrite=True)
 
 
-def _draw_losses(axes, losses: dict[str, list[float]], styles: dict) -> None:
-    """PyTorch's curve wide and pale, predjax's thin on top of it."""
-    for side, values in losses.items():
+def _draw_losses(axes, curves: dict[str, tuple[np.ndarray, np.ndarray]], styles: dict) -> None:
+    """Places and losses by side: PyTorch's curve wide and pale, predjax's thin on top of it."""
+    for side, (places, values) in curves.items():
         look = {"linewidth": 3.4, "alpha": 0.4} if side == "torch" else {"linewidth": 0.9}
-        axes.plot(*thin_out(values), color=styles[side]["color"], **look)
-    least, most = min(map(min, losses.values())), max(map(max, losses.values()))
+        axes.plot(places, values, color=styles[side]["color"], **look)
+    least, most = (edge([edge(values) for _, values in curves.values()]) for edge in (min, max))
     if least > 0 and most >= 10 * least:
         axes.set_yscale("log")
-    axes.set_xlim(0, 1.03 * max(map(len, losses.values())))
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.set_xlim(0, 1.03 * max(max(places) for places, _ in curves.values()))
 
 
 def _draw_difference(axes, ours, theirs, moved, limits: tuple[float, float]) -> None:
@@ -242,7 +252,7 @@ def _label(figure, scores, styles: dict, result: dict) -> None:
     """A title with what was trained, and a legend of the lines of the panel of scores."""
     features = ",".join(map(str, result["num_hidden"]))
     title = f"PredRNN-V2 on Moving MNIST: {features} features, batch {result['batch_size']}, lr {result['lr']:g}"
-    figure.text(0.5, 0.985, title, size=9.5, weight="bold", ha="center", va="top", color=INK)
+    figure.text(0.5, 0.99, title, size=9.5, weight="bold", ha="center", va="top", color=INK)
     look = {"frameon": False, "fontsize": 8, "labelcolor": INK}
-    place = {"loc": "upper center", "bbox_to_anchor": (0.5, 0.955), "ncols": len(styles)}
+    place = {"loc": "upper center", "bbox_to_anchor": (0.5, 0.97), "ncols": len(styles)}
     figure.legend(scores.lines, list(styles), **look, **place)

@@ -81,7 +81,7 @@ def compare_seeds(scores: xr.Dataset, reference: str) -> xr.Dataset:
             text = f"{part.replace('_', ' ')} over seeds of the {values.attrs.get('long_name', name)}"
             result[f"{name}_{part}"] = array.transpose(*mean.dims).assign_attrs({**values.attrs, "long_name": text})
         result[f"{name}_verdict"] = told.astype(str)
-    return result
+    return result.assign_coords(scores.coords)  # whose attributes arithmetic drops
 
 
 def _bound(values: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
@@ -110,4 +110,4 @@ def make_curves(compared: xr.Dataset, comparison: xr.Dataset) -> xr.Dataset:
         for end, part in (("", "mean"), ("_low", "low"), ("_high", "high")):
             own = compared[f"{name}_{part}"].rename(model="method").reindex_like(whole["method"])
             curves[f"{name}{end}"] = own if end else own.fillna(whole.where(~whole["method"].isin(models)))
-    return curves
+    return curves.assign_coords(lead_time=comparison["lead_time"])  # with its unit

@@ -76,6 +76,7 @@ def test_curves_and_table_have_models_and_baselines(comparison):
     compared = compare_seeds(by_model_and_seed(comparison, ["a", "b"], SEEDS), "a")
     curves = make_curves(compared, comparison)
     assert curves["method"].values.tolist() == ["a", "b", "persistence"]
+    assert compared.lead_time.attrs["units"] == curves.lead_time.attrs["units"] == "minutes"
     np.testing.assert_array_equal(curves.rmse[:2], compared.rmse_mean)
     np.testing.assert_array_equal(curves.rmse[2], comparison.rmse[-1])
     assert curves.csi_low[:2].notnull().all() and curves.csi_low[2].isnull().all()
