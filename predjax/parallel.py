@@ -195,7 +195,7 @@ def parallelise(update: Callable, devices: Sequence[jax.Device], precision: str 
 def compile_update(update: Any, *arguments: Any) -> Any:
     """Compile the result of `parallelise` for arguments like these; the memory of the compiler is given back."""
     compiled = update.lower(*arguments).compile(choose_options(choose_local()[0].platform))
-    _return_memory()
+    return_memory()
     return compiled
 
 
@@ -281,7 +281,7 @@ def _place_part(sharding: NamedSharding, leaf: Any) -> jax.Array:
     return jax.make_array_from_process_local_data(sharding, np.asarray(leaf))
 
 
-def _return_memory() -> None:
+def return_memory() -> None:
     """Return freed memory of this process to the system, where the C library (glibc) can do so.
 
     Compiling a program, or loading a compiled one, takes and frees more than 100 MB, which the process would keep.

@@ -7,7 +7,7 @@ import platform
 
 import pytest
 
-from predjax.parallel import _return_memory
+from predjax.parallel import return_memory
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries cannot be asked to")
@@ -21,7 +21,7 @@ def test_freed_memory_is_given_back():
     for block in blocks[:-1]:  # the last one keeps the heap from shrinking by itself
         libc.free(block)
     before = resident()
-    _return_memory()
+    return_memory()
     after = resident()
     libc.free(blocks[-1])
     assert before - after > 48 * 2**20

@@ -32,8 +32,11 @@ def from_moving(frames: np.ndarray, motion: np.ndarray) -> np.ndarray:
 
     T copies of one frame give the same result as `advect` of that frame.
     """
+    moved = np.empty_like(frames)
     with concurrent.futures.ThreadPoolExecutor() as pool:  # interpolates while the paths to the next are followed
-        return np.stack(list(pool.map(sample_frame, frames, trace(-motion, len(frames)))))
+        for number, frame in enumerate(pool.map(sample_frame, frames, trace(-motion, len(frames)))):
+            moved[number] = frame
+    return moved
 
 
 def into_moving(frames: np.ndarray, input_length: int, units: str) -> tuple[np.ndarray, np.ndarray]:

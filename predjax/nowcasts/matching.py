@@ -7,7 +7,7 @@ https://doi.org/10.1175/1520-0493(2001)129<2461:AOAPMS>2.0.CO;2).
 
 import concurrent.futures
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ def match_newest(nowcast: Callable[..., np.ndarray], weight: float, cores: bool)
 
     def matched(observed: np.ndarray, num_steps: int, forcings: np.ndarray | None = None) -> np.ndarray:
         frames = nowcast(observed, num_steps, forcings)
-        return np.stack([each_member(draw, one, seen[-1]) for one, seen in zip(frames, np.asarray(observed))])
+        return stack([each_member(draw, one, seen[-1]) for one, seen in zip(frames, np.asarray(observed))])
 
     def draw(frames: np.ndarray, newest: np.ndarray) -> np.ndarray:
         return match(keep_cores(frames, newest) if cores else frames, newest, weight)
@@ -45,6 +45,11 @@ def each_member(function: Callable[..., np.ndarray], frames: np.ndarray, *argume
     return function(frames, *arguments)
 
 
+def stack(cases: Sequence[np.ndarray]) -> np.ndarray:
+    """Return np.stack of the forecasts of cases; that of a single case, which may be a large one, is not copied."""
+    return cases[0][None] if len(cases) == 1 else np.stack(cases)
+
+
 def keep_cores(frames: np.ndarray, newest: np.ndarray) -> np.ndarray:
     """Mix the cores of the newest frame (H, W, C) into frames f (T, H, W, C): (1 - w) f + w newest.
 
@@ -53,9 +58,14 @@ def keep_cores(frames: np.ndarray, newest: np.ndarray) -> np.ndarray:
     still likeliest where they were. The frames must be in moving coordinates.
     """
     shares, cores = KEPT * FADING ** np.arange(1, len(frames) + 1, dtype=frames.dtype), _find_cores(newest)
+    mixed = np.empty(frames.shape, np.result_type(frames, newest))
+
+    def mix(frame: np.ndarray, share: np.floating, out: np.ndarray) -> None:
+        np.add(frame, share * cores * (newest - frame), out=out)
+
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        kept = pool.map(lambda frame, share: frame + share * cores * (newest - frame), frames, shares)
-        return np.stack(list(kept))
+        list(pool.map(mix, frames, shares, mixed))  # views
+    return mixed
 
 
 def _find_cores(newest: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from predjax.motion.moving import from_moving, into_moving
-from predjax.nowcasts.matching import each_member
+from predjax.nowcasts.matching import each_member, stack
 
 
 def move_with_rain(nowcast: Callable[..., np.ndarray], units: str) -> Callable[..., np.ndarray]:
@@ -18,6 +18,6 @@ def move_with_rain(nowcast: Callable[..., np.ndarray], units: str) -> Callable[.
         observed = np.asarray(observed)
         observed, motion = into_moving(observed, observed.shape[1], units)
         frames = nowcast(observed, num_steps, forcings)
-        return np.stack([each_member(from_moving, *pair) for pair in zip(frames, motion)])
+        return stack([each_member(from_moving, *pair) for pair in zip(frames, motion)])
 
     return moving

@@ -61,7 +61,9 @@ class Programs:
             if self._origin is not None and importlib.util.find_spec("flatbuffers"):
                 device = parallel.describe([self._device])
                 found = self._find_exported(found, shapes, [self._origin, _describe(self._params), key, number, device])
-            return found.lower(self._params, shapes).compile()
+            compiled = found.lower(self._params, shapes).compile()
+        parallel.return_memory()
+        return compiled
 
     def _find_exported(self, function: Any, shapes: Any, key: Any) -> Any:
         """Return the function of the exported program: the program that is kept, else a new one, which is then kept."""
