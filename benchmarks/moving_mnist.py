@@ -9,8 +9,8 @@ masks, all functions of seed and iteration, and the same Adam at a constant rate
 run (128 x 4, batch 8, 80,000 iterations at 1e-4, each with a second update backwards in time), as far as it gets in 25
 minutes a side. `--resume` goes on where a run stopped, with the same batches and masks, to the end if it is let.
 
-The losses are also laid over the time of the updates. `--resume --sides torch --minutes 5` and the same with `predjax` in
-turn, and at last both with few minutes, share a machine's good and bad times between the sides.
+The losses are also laid over the time of the updates. `--resume --sides torch --minutes 5` and the same with
+`predjax` in turn, and at last both with few minutes, share a machine's good and bad times between the sides.
 
 How far rounding alone takes the losses apart, a third side tells: 50 iterations of PyTorch from weights half of which
 are moved to the next float32.
