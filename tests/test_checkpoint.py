@@ -151,7 +151,7 @@ while True:
 """
 
 
-@pytest.mark.parametrize("kills", [pytest.param(5, marks=pytest.mark.ci), pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [pytest.param(2, marks=pytest.mark.ci), pytest.param(100, marks=pytest.mark.slow)])
 def test_killed_while_saving(kills, tmp_path):
     """A process that does nothing but save is killed at random moments: what it said it saved is there, and whole."""
     draw = random.Random(kills)

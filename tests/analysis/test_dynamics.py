@@ -24,7 +24,7 @@ def build(name, forcings=None, **fields):
     return forecaster, jax.jit(forecaster.init)(jax.random.key(0), FRAMES, forcings)
 
 
-@pytest.mark.parametrize(("name", "size"), [("lstm", 8 + 2), ("simple_ct_rnn", 4 + 2), ("lru", 2 * 4 + 2)])
+@pytest.mark.parametrize(("name", "size"), [("lstm", 8 + 2), ("lru", 2 * 4 + 2)])
 def test_the_map_makes_the_steps_of_a_free_forecast(name, size):
     forecaster, params = build(name)
     mask = forecast_mask(3, 3, 6)

@@ -46,6 +46,7 @@ def run(tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_every_cell_has_a_row_of_positive_times(run, without_draws, capsys):
     on_vectors = run(cells, *SIZES, "--on=vectors", "--calls=forward")["vectors"]["cells"]
     on_maps = run(cells, *SIZES, "--on=maps", "--calls=forward", "--cells=conv_lstm,st_lstm")["maps"]["cells"]

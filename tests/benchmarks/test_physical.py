@@ -59,6 +59,7 @@ def small(monkeypatch):
     learning.make_data.cache_clear()
 
 
+@pytest.mark.slow
 def test_training_and_test_paths_differ_and_all_networks_have_about_the_same_size(small):
     assert {name: len(strain) for name, (strain, _) in small.items()} == {
         "canonical": 18, "proportional": 2, "gaussian": 2, "many": 3

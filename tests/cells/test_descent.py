@@ -137,7 +137,7 @@ def slope_of_moved(start, direction):
 compiled = compile_quickly(infer_moved)
 
 
-@pytest.mark.parametrize("spike", [1.0, 30.0])
+@pytest.mark.parametrize("spike", [30.0, pytest.param(1.0, marks=pytest.mark.slow)])
 def test_the_derivative_through_it_is_the_finite_difference(spike, double):
     """Of what is inferred, along a direction of the observation and all parameters, steps not taken included."""
     networks, x, before = make_networks(), spike * draw(5, seed=6), Codes(spike * draw(3, seed=4), draw(2, seed=5))

@@ -26,7 +26,7 @@ def run_all(decoder, params, strains):
 
 
 @pytest.mark.parametrize("decoder", DECODERS)
-@pytest.mark.parametrize("case", ["E_prnn", "E_prnn_zero_start"])
+@pytest.mark.parametrize("case", ["E_prnn", pytest.param("E_prnn_zero_start", marks=pytest.mark.slow)])
 def test_outputs_and_gradients_are_the_exact_ones(read, case, decoder, double):
     """Gradients of the mean squared error, against finite differences of the exact model; in float64."""
     arrays, layer = read(case), LAYERS[decoder]

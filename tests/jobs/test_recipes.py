@@ -24,8 +24,8 @@ QUICK = "moving_mnist_openstl"  # the one that the default tests train
 
 
 def find_mark(name):
-    """The mark of a training that is not of the default tests: files of DiffCast are trained on once in CI."""
-    return pytest.mark.slow if name in ("meteonet", "shanghai") else pytest.mark.ci
+    """The mark of a training that is not of the default tests: files of each kind are trained on once in CI."""
+    return pytest.mark.slow if name in ("meteonet", "shanghai", "moving_mnist") else pytest.mark.ci
 
 
 @pytest.fixture

@@ -39,13 +39,16 @@ MODELS = [
 ]
 # Without these, each model still has cases with and without layer norms, with both patch sizes, with and without skips.
 REPEATED = {
+    "A_predrnn_ln0_p2",
     "A_predrnn_ln0_p4",
     "A_predrnn_v2_ln1_p4",
     "A_action_cond_predrnn_ln0_res1",
+    "A_action_cond_predrnn_ln1_res1",
+    "A_action_cond_predrnn_v2_ln0_res0",
     "A_action_cond_predrnn_v2_ln0_res1",
 }
-# Of the models with actions by default one has norms and skips, the other neither; the opposite ones take longer.
-LONGER = {"A_action_cond_predrnn_ln1_res1", "A_action_cond_predrnn_v2_ln0_res0"}
+# Of the models with actions one has norms and skips, the other neither; their cells are compared by default.
+LONGER = {"A_action_cond_predrnn_ln0_res0", "A_action_cond_predrnn_v2_ln1_res1"}
 MARKS = {name: [pytest.mark.slow] for name in REPEATED} | {name: [pytest.mark.ci] for name in LONGER}
 TRAJECTORY, PATCHES, SCHEDULES = "A_train_trajectory_predrnn_v2", "A_reshape_patch", "A_schedules"
 RNG = jax.random.PRNGKey  # nothing in these models is random; the functions want a key

@@ -59,6 +59,7 @@ def test_overwrite_starts_anew(unverified, tmp_path):
     assert max(record["iteration"] for record in records) == 2
 
 
+@pytest.mark.slow  # two processes of two devices train like one in CI
 def test_more_devices_draw_the_same_batches(unverified, tmp_path):
     """A run on four devices is the run on one to rounding: every draw belongs to a sample, not to a device."""
     assert run(tmp_path / "one", "--max_iterations", 3) == 0

@@ -17,7 +17,14 @@ from predjax.verification.fields import Scoring
 from predjax.verification.scores import skill, statistics
 from predjax.verification.spatial import fss_skill, fss_statistics
 
-EVENTS = ["knmi_20100826", "fmi_20160928", "fmi_20170509", "bom_20201031", "mch_20160711"]
+# The others are as many frames again that say nothing else.
+EVENTS = [
+    pytest.param("knmi_20100826", marks=pytest.mark.slow),
+    "fmi_20160928",
+    pytest.param("fmi_20170509", marks=pytest.mark.slow),
+    pytest.param("bom_20201031", marks=pytest.mark.slow),
+    "mch_20160711",
+]
 THRESHOLDS = {"0.1": 0.1, "1": 1.0, "5": 5.0}
 FSS_THRESHOLD, WINDOWS, CROP = 1.0, (5, 17), 256
 

@@ -101,7 +101,7 @@ def test_gradients_of_a_change():
     check_grads(extend_scales, (frame, before, fitted, gains), order=1, modes=["rev"], atol=2e-2, rtol=2e-2)
 
 
-@pytest.mark.parametrize("name", ["conv_lstm", "conv_s5"])
+@pytest.mark.parametrize("name", [pytest.param("conv_lstm", marks=pytest.mark.slow), "conv_s5"])
 def test_a_model_whose_network_gives_nothing_forecasts_the_autoregression(name):
     config = ModelConfig(
         name, (4,), filter_size=3, patch_size=4, input_length=4, total_length=7, residual=True, scales=3,
