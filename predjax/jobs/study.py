@@ -63,7 +63,8 @@ class Study:
         self._options, self._seed, self._parameters = options, seed, read_search(options.search)
         path = folder / STUDY
         path.with_name(f"{STUDY}.lock").unlink(missing_ok=True)  # of a process that was killed while it wrote
-        pruner = optuna.pruners.MedianPruner() if options.pruner == "median" else optuna.pruners.NopPruner()
+        median = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=3)  # from the third validation on
+        pruner = median if options.pruner == "median" else optuna.pruners.NopPruner()
         direction = "maximize" if options.more_is_better else "minimize"
         try:
             self._storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))

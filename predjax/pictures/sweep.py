@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogFormatter, MaxNLocator
 
 from predjax.files import refuse_existing
 from predjax.pictures.figures import new_figure, save_png
@@ -24,7 +24,7 @@ class ScoredTrial(NamedTuple):
 
     number: int
     score: float
-    finished: bool  # False for one that was pruned
+    finished: bool  # False for one that ended early: it was pruned, or failed
     chosen: Mapping[str, Any]  # by the name of the flag: a number, or the text of a choice
 
 
@@ -47,8 +47,8 @@ def draw_sweep(
 ) -> None:
     """Draw the scores of trials, in the order of their numbers: one panel by trial, then one by each flag (PNG).
 
-    The first panel has a line of the best score so far, of finished trials. Pruned trials are grey crosses, the best
-    trial has a ring.
+    The first panel has a line of the best score so far, of finished trials. Trials that ended early
+    are grey crosses, the best finished one has a ring.
 
     Errors: FileExistsError, `path` exists and `overwrite` is False.
     """
@@ -64,6 +64,8 @@ def draw_sweep(
     best_so_far = accumulate([one.score for one in finished])
     panels[0].step([one.number for one in finished], best_so_far, where="post", color=COLOURS[0], linewidth=1.0)
     panels[0].xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    if len(finished) < len(trials):
+        panels[0].legend(handles=panels[0].collections[:1], loc="best", fontsize=7, frameon=True, edgecolor="none")
     panels[0].set_xlabel("trial", fontsize=8, color=INK)
     for axes, one in zip(panels[1:], searched):
         chosen = [trial.chosen[one.name] for trial in trials]
@@ -86,13 +88,23 @@ def draw_sweep(
 def _draw_scores(axes: Axes, places: np.ndarray, trials: Sequence[ScoredTrial], more_is_better: bool) -> None:
     style_axes(axes)
     scores, finished = np.array([one.score for one in trials]), np.array([one.finished for one in trials])
-    axes.scatter(places[~finished], scores[~finished], s=16, marker="x", linewidths=0.9, color=BASELINE_COLOUR)
+    axes.scatter(
+        places[~finished],
+        scores[~finished],
+        s=16,
+        marker="x",
+        linewidths=0.9,
+        color=BASELINE_COLOUR,
+        label="ended early",
+    )
     axes.scatter(places[finished], scores[finished], s=16, color=COLOURS[0])
     if finished.any():
         best = np.where(finished, scores if more_is_better else -scores, -np.inf).argmax()
         axes.scatter(places[best], scores[best], s=70, facecolors="none", edgecolors=COLOURS[1], linewidths=1.3)
     if scores.min() > 0 and scores.max() > WIDE_RANGE * scores.min():
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(LogFormatter())
+        axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.5)))
 
 
 def _shorten(text: str, longest: int = 14) -> str:
