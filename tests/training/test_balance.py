@@ -1,5 +1,7 @@
 """Weights of tasks: what moves them, and that training with them is training of their weighted sum."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -41,7 +43,7 @@ def test_weights_go_to_the_task_with_the_small_gradient_and_to_the_one_that_lear
 
 
 def test_training_tidhy_with_it_starts_as_without():
-    """All weights are 1 at first: the first update is the plain one."""
+    """All weights are 1 at first: the first update is the plain one, also of a batch in two parts."""
     options = {"r2_dim": 2, "mix_dim": 2, "hyper_dim": 4, "max_iter": 8, "cos_eta": 0.1}
     config = ModelConfig(
         "tidhy", (3,), patch_size=1, filter_size=1, img_channel=3, input_length=3, total_length=6, cell_options=options
@@ -49,10 +51,9 @@ def test_training_tidhy_with_it_starts_as_without():
     forecaster = make_forecaster(config)
     frames = np.random.default_rng(0).normal(size=(2, 6, 1, 1, 3)).astype(np.float32)
     found = {}
+    plain = TrainConfig(lr=0.01, lr_schedule="constant", warmup_iterations=0, max_iterations=9)
     for exponent in (0.0, 1.0):
-        training = TrainConfig(
-            lr=0.01, lr_schedule="constant", warmup_iterations=0, max_iterations=9, grad_norm=exponent
-        )
+        training = dataclasses.replace(plain, grad_norm=exponent, accumulate=1 + int(exponent))
         optimizer = make_optimizer(training)
         state = init_state(forecaster.init(jax.random.key(0), frames), optimizer, 0)
         update = jax.jit(make_update(forecaster, optimizer, SamplingConfig().resolve(9), training))
@@ -63,8 +64,7 @@ def test_training_tidhy_with_it_starts_as_without():
         found[exponent] = states
     for name in ("loss", "mse", "penalty"):
         np.testing.assert_allclose(found[0.0][0][1][name], found[1.0][0][1][name], rtol=1e-4, atol=1e-6)
-    plain, balanced = (jax.tree.leaves(found[exponent][0][0].params) for exponent in (0.0, 1.0))
-    for one, other in zip(plain, balanced):
+    for one, other in zip(*(jax.tree.leaves(found[exponent][0][0].params) for exponent in (0.0, 1.0))):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
     weights = found[1.0][-1][0].opt_state.weights
     assert np.ptp(weights) > 0.01 and float(weights.sum()) == pytest.approx(3, rel=1e-5)

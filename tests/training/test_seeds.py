@@ -25,17 +25,22 @@ FRAMES = np.random.default_rng(0).random((3, 2, 5, 1, 1, 2)).astype(np.float32)
 
 
 def test_each_network_goes_the_way_it_goes_alone():
+    """Their moving averages too."""
     forecaster, sampling = make_forecaster(CONFIG), SamplingConfig().resolve(10)
-    optimizer = make_optimizer(TrainConfig(lr=0.01, max_iterations=10))
-    update = make_update(forecaster, optimizer, sampling)
+    training = TrainConfig(lr=0.01, max_iterations=10, ema=0.5)
+    optimizer = make_optimizer(training)
+    update = make_update(forecaster, optimizer, sampling, training)
     update_alone, update_together = jax.jit(update), jax.jit(over_seeds(update))
 
     def init(key):
         return forecaster.init(key, FRAMES[0])
 
-    together, alone = init_states(jax.vmap(init)(make_keys(4, 2)), optimizer, 4, 2), []
+    def averaged(state):
+        return state._replace(average=state.params)
+
+    together, alone = averaged(init_states(jax.vmap(init)(make_keys(4, 2)), optimizer, 4, 2)), []
     for seed in (4, 5):
-        state = init_state(init(jax.random.key(seed)), optimizer, seed)
+        state = averaged(init_state(init(jax.random.key(seed)), optimizer, seed))
         for frames in FRAMES:
             state, _ = update_alone(state, frames)
         alone.append(state)
@@ -43,7 +48,8 @@ def test_each_network_goes_the_way_it_goes_alone():
         together, metrics = update_together(together, frames)
     assert int(together.step) == 3 and metrics["loss"].shape == () and float(metrics["bad"]) == 0
     for number, state in enumerate(alone):
-        for one, other in zip(jax.tree.leaves(state.params), jax.tree.leaves(together.params)):
+        both = (state.params, state.average), (together.params, together.average)
+        for one, other in zip(*map(jax.tree.leaves, both), strict=True):
             np.testing.assert_allclose(one, other[number], rtol=1e-4, atol=1e-6)
     first, second = (jax.tree.leaves(state.params)[0] for state in alone)
     assert np.abs(first - second).max() > 0.01
@@ -61,7 +67,7 @@ def run(tmp_path_factory):
     assert make(["lorenz63", "--output", str(folder / "lorenz.nc"), "--num_movies", "4", "--length", "20"]) == 0
     command = ["--data_path", folder / "lorenz.nc", "--model_name", "gru", "--num_hidden", 3, "--n_gpu", 1]
     command += ["--input_length", 4, "--total_length", 8, "--batch_size", 2, "--num_seeds", 3]
-    command += ["--lr_schedule", "constant", "--save_dir", folder / "run", "--max_iterations", 2]
+    command += ["--lr_schedule", "constant", "--save_dir", folder / "run", "--max_iterations", 2, "--ema", 0.5]
     with without_scores():
         assert train([str(part) for part in command]) == 0
     return folder / "run"
@@ -72,6 +78,8 @@ def test_the_run_goes_on_and_forecasts_as_an_ensemble(run, unverified, tmp_path,
     arrays, record = checkpoint.load(step_path(run, 3))
     assert record["training"]["num_seeds"] == 3
     assert all(values.shape[0] == 3 for key, values in arrays.items() if key.startswith("params/"))
+    name = next(key.removeprefix("params/") for key in arrays if key.startswith("params/") and key.endswith("/w"))
+    assert (arrays[f"params/{name}"] != arrays[f"not_averaged/{name}"]).all()  # the averages forecast
     capsys.readouterr()
     frames = tmp_path / "frames"
     command = ["--checkpoint", run, "--output", tmp_path / "skill", "--export", frames, "--num_save_samples", 1]
