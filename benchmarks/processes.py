@@ -3,10 +3,16 @@
     python benchmarks/processes.py --size S --json processes.json
     python benchmarks/processes.py --model
     python benchmarks/processes.py --checkpoint
+    python benchmarks/processes.py --mappings --size tiny
 
 Every process has a batch of its own (weak scaling) and one core; where there are fewer cores than processes they share
 them. Times are medians of steps that all processes make together. "gradients" is the sum of the gradients over all
 processes by itself, in one vector as training does it, "one by one" the same of every array.
+
+`--mappings` compares ways to map the step over 4 virtual devices of one process, and over 2 processes of one device
+each, in turn in one run, with 2 windows a device: `pmap` called as a function, `pmap` compiled before (what training
+does), `shard_map` inside `jit`, and `jit` alone, to which the compiler adds the sums over devices. Times are medians,
+of putting a batch on the devices and of the step; where others use the machine, CPU seconds tell more.
 """
 
 import argparse
@@ -25,7 +31,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from speed_sides import SIZES, Work, count_flop, describe_run, make_config, make_data
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+from speed_sides import SIZES, WORKS, Work, count_flop, describe_run, make_config, make_data
 
 from predjax import checkpoint, parallel
 from predjax.kernels.execution import Execution
@@ -34,6 +42,7 @@ from predjax.models.forecaster import make_forecaster
 from predjax.training.config import TrainConfig
 from predjax.training.step import init_state, make_optimizer, make_update
 
+LAYOUTS = {"4 devices": (1, 4), "2 processes": (2, 1)}  # processes, and devices of each
 COUNTS = (8, 16, 32, 64, 128, 256, 512, 1024)
 
 
@@ -52,16 +61,24 @@ class Cluster(NamedTuple):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("--size", choices=SIZES, default="S", help="as in speed.py (default S)")
+    add("--size", choices=WORKS, default="S", help="as in speed.py (default S)")
     add("--counts", default="1,2,4", metavar="N,N,...", help="processes (default 1,2,4)")
     add("--rounds", type=int, default=15, metavar="N", help="steps of each (default 15)")
     add("--model", action="store_true", help="print the model of large clusters instead")
     add("--checkpoint", action="store_true", help="time a checkpoint of the published size instead")
+    add("--mappings", action="store_true", help="compare pmap, shard_map and jit instead")
     add("--json", metavar="FILE", help="where to write the figures")
     add("--child", nargs=3, metavar=("WHERE", "N", "I"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        print(json.dumps(measure(SIZES[options.size], options.rounds, *options.child)))
+        measure_child = measure_mappings if options.mappings else measure
+        print(json.dumps(measure_child(WORKS[options.size], options.rounds, *options.child)))
+        return
+    if options.mappings:
+        found = {name: start(options, *layout) for name, layout in LAYOUTS.items()}
+        result = describe_run(options.size, Execution()) | {"mappings": found}
+        print(format_mappings(result))
+        write(options.json, result)
         return
     if options.checkpoint:
         print(time_checkpoint(SIZES["L"], options.rounds))
@@ -73,22 +90,32 @@ def main() -> None:
     for count in map(int, options.counts.split(",")):
         result["processes"][count] = start(options, count)
     print(format_table(result))
-    if options.json:
-        pathlib.Path(options.json).write_text(json.dumps(result, indent=1) + "\n")
+    write(options.json, result)
 
 
-def start(options, count: int) -> dict:
-    """Runs `count` processes, each on a core; the figures of the first."""
+def write(path: str | None, result: dict) -> None:
+    if path:
+        pathlib.Path(path).write_text(json.dumps(result, indent=1) + "\n")
+
+
+def start(options, count: int, devices: int = 0) -> dict:
+    """Runs `count` processes, each on a core, or with so many virtual devices; the figures of the first."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         where = f"127.0.0.1:{free.getsockname()[1]}"
-    command = [sys.executable, __file__, "--size", options.size, "--rounds", str(options.rounds), "--child", where]
+    command = [sys.executable, __file__, "--size", options.size, "--rounds", str(options.rounds)]
+    environment = dict(os.environ)
+    if devices:
+        command.append("--mappings")
+        environment["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
     cores = sorted(os.sched_getaffinity(0))
     processes = []
     for i in range(count):
-        core = cores[i % len(cores)]
-        process = subprocess.Popen([*command, str(count), str(i)], stdout=subprocess.PIPE, text=True)
-        os.sched_setaffinity(process.pid, {core})
+        process = subprocess.Popen(
+            [*command, "--child", where, str(count), str(i)], env=environment, stdout=subprocess.PIPE, text=True
+        )
+        if not devices:
+            os.sched_setaffinity(process.pid, {cores[i % len(cores)]})
         processes.append(process)
     outputs = [process.communicate()[0] for process in processes]
     if any(process.returncode for process in processes):
@@ -132,6 +159,74 @@ def measure(work: Work, rounds: int, where: str, count: str, place: str) -> dict
         result[name] = statistics.median(seconds[2:])
     parallel.leave_processes()
     return result
+
+
+def measure_mappings(work: Work, rounds: int, where: str, count: str, place: str) -> dict:
+    """Seconds to put a batch on the devices and of a step, and CPU seconds of both, by mapping; all are in turn."""
+    if int(count) > 1:
+        parallel.join_processes(parallel.find_processes(where, int(count), int(place), {}))
+    devices = parallel.choose_devices()
+    frames, _ = make_data(work._replace(batch=2 * jax.local_device_count()))
+    forecaster = make_forecaster(make_config(work))
+    params = jax.tree.map(np.asarray, jax.jit(forecaster.init)(jax.random.key(0), frames))
+    optimizer = make_optimizer(TrainConfig(lr_schedule="constant", warmup_iterations=0, lr=1e-3))
+    update = make_update(forecaster, optimizer, SamplingConfig().resolve(10**6))
+    mesh = Mesh(np.array(devices), (parallel.AXIS,))
+    whole, parts = NamedSharding(mesh, P()), NamedSharding(mesh, P(parallel.AXIS))
+
+    def make_state():
+        return parallel.replicate(init_state(jax.tree.map(jnp.array, params), optimizer, 0), devices)
+
+    def split():
+        return parallel.shard(frames, devices)
+
+    def split_flat():
+        return jax.make_array_from_process_local_data(parts, frames)
+
+    def run_part(state, frames):
+        return update(state, frames, axis_name=parallel.AXIS)
+
+    specs = {"in_specs": (P(), P(parallel.AXIS)), "out_specs": P(), "check_vma": False}
+    mapped = parallel.parallelise(update, devices)
+    sharded = jax.jit(jax.shard_map(run_part, mesh=mesh, **specs), donate_argnums=0)
+    alone = jax.jit(lambda state, frames: update(state, frames), donate_argnums=0, out_shardings=whole)
+    compiled = parallel.compile_update(mapped, make_state(), split(), None, None)
+    calls = {
+        "pmap, called": (split, lambda state, batch: mapped(state, batch, None, None)),
+        "pmap": (split, lambda state, batch: compiled(state, batch, None, None)),
+        "shard_map": (split_flat, parallel.compile_update(sharded, make_state(), split_flat())),
+        "jit": (split_flat, parallel.compile_update(alone, make_state(), split_flat())),
+    }
+    states, seconds = {name: make_state() for name in calls}, {name: [] for name in calls}
+    for _ in range(rounds + 2):
+        for name, (put, call) in calls.items():
+            begin, cpu = time.perf_counter(), time.process_time()
+            batch = jax.block_until_ready(put())
+            there = time.perf_counter()
+            states[name], metrics = call(states[name], batch)
+            float(metrics["loss"])
+            end = time.perf_counter()
+            seconds[name].append((there - begin, end - there, time.process_time() - cpu))
+    result = {}
+    for name, rows in seconds.items():
+        pairs = zip(jax.tree.leaves(states[name].params), jax.tree.leaves(states["pmap"].params))
+        apart = max(float(np.abs(np.asarray(one) - np.asarray(other)).max()) for one, other in pairs)
+        result[name] = [*np.median(rows[2:], axis=0), apart]
+    parallel.leave_processes()
+    return result
+
+
+def format_mappings(result: dict) -> str:
+    lines = [
+        f"size {result['size']}, 2 windows a device, {result['cores']} cores, jax {result['jax']}",
+        "| layout | mapping | batch onto devices, ms | step, ms | CPU of both, ms | parameters from those of pmap |",
+        "|---|---|---|---|---|---|",
+    ]
+    for layout, rows in result["mappings"].items():
+        for name, (put, step, cpu, apart) in rows.items():
+            times = f"{1000 * put:.2f} | {1000 * step:.1f} | {1000 * cpu:.1f}"
+            lines.append(f"| {layout} | {name} | {times} | {apart:.1e} |")
+    return "\n".join(lines)
 
 
 def format_table(result: dict) -> str:

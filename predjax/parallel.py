@@ -71,6 +71,9 @@ def join_processes(found: Mapping) -> None:
     counts = np.bincount([device.process_index for device in jax.devices()])
     if len(set(counts.tolist())) > 1:
         raise ValueError(f"all processes need the same number of devices, they have {', '.join(map(str, counts))}")
+    # Connections between CPUs are made by the first sum: now, because they are given up where one process is half a
+    # minute later than another, as after compiling on a busy machine.
+    gather(0)
 
 
 def leave_processes() -> None:

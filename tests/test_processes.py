@@ -73,7 +73,7 @@ def test_what_is_missing_is_said(flags, environment, message):
         parallel.find_processes(*flags, environment)
 
 
-def start(folder, processes, devices, *flags, own=None, launched=None):
+def start(folder, processes, devices, *flags, own=None, launched=None, program=("train.py",)):
     """Starts a run of `processes` with `devices` each; `own[i]` are flags of process i alone.
 
     `launched(i)` is the environment of a launcher that says what the flags would.
@@ -82,7 +82,7 @@ def start(folder, processes, devices, *flags, own=None, launched=None):
         free.bind(("127.0.0.1", 0))
         where = f"127.0.0.1:{free.getsockname()[1]}"
     environment = os.environ | {"XLA_FLAGS": have_devices(devices)}
-    command = [sys.executable, "train.py", *FLAGS, "--save_dir", str(folder), *map(str, flags)]
+    command = [sys.executable, *program, *FLAGS, "--save_dir", str(folder), *map(str, flags)]
     started = []
     for i in range(processes):
         joined = ["--coordinator", where, "--num_processes", str(processes), "--process_id", str(i)]
@@ -155,6 +155,29 @@ def test_a_signal_to_one_process_stops_all_after_the_same_iteration(tmp_path):
     assert code == other == 143 and "stopped by SIGTERM" in output
     last = checkpoint.load_latest(tmp_path)[2]["iteration"]
     assert f"iteration {last};" in output
+
+
+# The command without scores at its end, with a callback that asks for the end after the validation of iteration 3.
+WITH_CALLBACK = """
+import sys
+from predjax.commands.train import main
+from predjax.jobs import train
+run = train.run_training
+stop = lambda event: event.kind == "validation" and event.iteration == 3
+train.verify_held_out = lambda plan, options, model: None
+train.run_training = lambda request, listener: run(request._replace(callbacks=[stop]), listener)
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.ci
+def test_a_callback_of_the_chief_stops_all_after_the_same_iteration(tmp_path):
+    """The callback is called by the chief alone; a process that went on would wait for the other and fail."""
+    flags = [*ANY_NETWORK, "--max_iterations", 50, "--test_interval", 3, "--max_valid_cases", 2]
+    (code, output, errors), (other, *_) = end(start(tmp_path, 2, 1, *flags, program=("-c", WITH_CALLBACK)))
+    assert code == other == 0, errors
+    last = checkpoint.load_latest(tmp_path)[2]["iteration"]
+    assert 3 < last <= 6 and "a callback asked" in output
 
 
 @pytest.mark.ci

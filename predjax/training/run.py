@@ -70,6 +70,7 @@ class Run:
             self.measure_score = parallel.sum_over(scored, self.devices, config.precision)
         self.update = parallel.parallelise(update, self.devices, config.precision)
         self.measure = parallel.sum_over(measure, self.devices, config.precision)
+        self.signals: dict[int, Any] = {}  # on the devices, by number: 0, for nearly every update, moves once
         table = self.batches.table
         self.table = None if table is None else parallel.copy_to_each(table, self.devices)
 
@@ -112,7 +113,9 @@ class Run:
         """Return the signal that came to this process (0: none), for the update to share; None for one process."""
         if parallel.count_processes() == 1:
             return None
-        return parallel.copy_to_each(np.int32(number), self.devices)
+        if number not in self.signals:
+            self.signals[number] = parallel.copy_to_each(np.int32(number), self.devices)
+        return self.signals[number]
 
     def init(self, params: Any = None) -> TrainState:
         """Return the state at iteration 0, of given or new parameters.
