@@ -5,15 +5,12 @@ import itertools
 import math
 import pathlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from predjax.jobs.alike import refuse_change
 from predjax.jobs.sweep_options import SweepOptions, read_search
-
-if TYPE_CHECKING:
-    import optuna
 
 STUDY = "study.log"
 _NAME = "sweep"
@@ -82,7 +79,7 @@ class Study:
             for chosen in itertools.islice(combinations, options.count):
                 self._study.enqueue_trial(dict(zip(names, chosen)), skip_if_exists=True)
 
-    def ask(self, number: int) -> "tuple[optuna.Trial, dict[str, Any]] | None":
+    def ask(self, number: int) -> tuple[Any, dict[str, Any]] | None:
         """Return trial `number`, new or interrupted, with what it has for each parameter; None if it ended before."""
         import optuna
 
@@ -105,7 +102,7 @@ class Study:
         """Return the validation scores of a trial so far, by the number of the validation from 1."""
         return dict(self._study.get_trials(deepcopy=False)[number].intermediate_values)
 
-    def end(self, trial: "optuna.Trial", state: str, iterations: int | None = None, error: str = "") -> SweepTrial:
+    def end(self, trial: Any, state: str, iterations: int | None = None, error: str = "") -> SweepTrial:
         """Keep how a trial ended; one without a finite score failed."""
         import optuna
 

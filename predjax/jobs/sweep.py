@@ -3,7 +3,7 @@
 import json
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from predjax.checkpoint_names import find_steps
 from predjax.files import write_text
@@ -28,9 +28,6 @@ from predjax.locks import LOCK, hold
 from predjax.messages import describe_error, is_lack_of_memory, one_line, one_line_messages
 from predjax.pictures.sweep import ScoredTrial, SearchedAxis, draw_sweep
 from predjax.training.callbacks import Event
-
-if TYPE_CHECKING:
-    import optuna
 
 NAME, PICTURE = "sweep.json", "sweep.png"
 OF_TRAINING = ("scaling", "scaling_range", "forcing_scaling", "pretrained_model", "init_from")  # what trials share
@@ -182,7 +179,7 @@ class _Setting(NamedTuple):
 class _Reporter:
     """A callback that tells a trial of each validation, and ends its training if it is pruned."""
 
-    def __init__(self, trial: "optuna.Trial", known: Sequence[int], score: str) -> None:
+    def __init__(self, trial: Any, known: Sequence[int], score: str) -> None:
         self.pruned = False
         self._trial, self._known, self._score, self._interval = trial, known, score, 1
 
@@ -197,7 +194,7 @@ class _Reporter:
         return self.pruned
 
 
-def _try(study: Study, trial: "optuna.Trial", chosen: dict[str, Any], setting: _Setting) -> str:
+def _try(study: Study, trial: Any, chosen: dict[str, Any], setting: _Setting) -> str:
     """Train one trial, from its newest checkpoint on if it was interrupted; return why it ended."""
     options, base, say = setting
     parameters, budget = read_search(options.search), read_budget(options.budget)
