@@ -123,21 +123,6 @@ def test_two_processes_of_two_devices_train_like_four_devices_and_like_one(tmp_p
             np.testing.assert_allclose(one[key], other[key], atol=2e-5, err_msg=key)
 
 
-@pytest.mark.ci
-def test_open_mpi_says_who_is_who(tmp_path):
-    job = (os.getpid() % 4000 + 1) * 2**12  # jax chooses the port by it
-
-    def launched(i):
-        place = {"OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": str(i), "OMPI_COMM_WORLD_LOCAL_RANK": str(i)}
-        return place | {"OMPI_MCA_orte_hnp_uri": f"{job}.0;tcp://127.0.0.1:34911"}
-
-    (code, output, errors), (other, *_) = end(
-        start(tmp_path, 2, 1, *ANY_NETWORK, "--max_iterations", 2, launched=launched)
-    )
-    assert code == other == 0, errors
-    assert "2 x cpu in 2 processes" in output
-
-
 def wait_for_checkpoint(folder, processes):
     deadline = time.monotonic() + 200
     while not list_steps(folder) and time.monotonic() < deadline:
@@ -147,12 +132,19 @@ def wait_for_checkpoint(folder, processes):
 
 @pytest.mark.ci
 def test_a_signal_to_one_process_stops_all_after_the_same_iteration(tmp_path):
+    """Open MPI says here who is who."""
+    job = (os.getpid() % 4000 + 1) * 2**12  # jax chooses the port by it
+
+    def launched(i):
+        place = {"OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": str(i), "OMPI_COMM_WORLD_LOCAL_RANK": str(i)}
+        return place | {"OMPI_MCA_orte_hnp_uri": f"{job}.0;tcp://127.0.0.1:34911"}
+
     flags = [*ANY_NETWORK, "--max_iterations", 100000, "--snapshot_interval", 10, "--test_interval", 100000]
-    processes = start(tmp_path, 2, 1, *flags)
+    processes = start(tmp_path, 2, 1, *flags, launched=launched)
     wait_for_checkpoint(tmp_path, processes)
     processes[1].send_signal(signal.SIGTERM)
     (code, output, _), (other, *_) = end(processes)
-    assert code == other == 143 and "stopped by SIGTERM" in output
+    assert code == other == 143 and "2 x cpu in 2 processes" in output and "stopped by SIGTERM" in output
     last = checkpoint.load_latest(tmp_path)[2]["iteration"]
     assert f"iteration {last};" in output
 

@@ -72,17 +72,16 @@ def test_killed_and_resumed(tmp_path):
 
 
 @pytest.mark.ci
-def test_terminated_run_leaves_a_checkpoint(tmp_path):
-    folder = tmp_path / "run"
-    command = [sys.executable, "train.py", *QUICK, "--max_iterations", "100000", "--test_interval", "100000"]
-    process = subprocess.Popen(
-        [*command, "--snapshot_interval", "10", "--save_dir", str(folder)],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    deadline = time.monotonic() + 300
-    while not list_steps(folder) and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.terminate()
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == 143 and "--resume goes on" in output
-    assert checkpoint.load_latest(folder) is not None
+def test_terminated_run_leaves_a_checkpoint(tmp_path, monkeypatch, capsys):
+    save = checkpoint.save
+
+    def save_and_end(path, *what):
+        save(path, *what)
+        monkeypatch.setattr(checkpoint, "save", save)
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(checkpoint, "save", save_and_end)
+    flags = ["--max_iterations", "100", "--test_interval", "100", "--snapshot_interval", "10"]
+    assert main([*QUICK, *flags, "--save_dir", str(tmp_path / "run")]) == 143
+    assert "--resume goes on" in capsys.readouterr().out
+    assert 0 < checkpoint.load_latest(tmp_path / "run")[2]["iteration"] < 100

@@ -9,7 +9,7 @@ import sysconfig
 import zipfile
 
 import pytest
-from tiny import ROOT, TINY
+from tiny import QUICK, ROOT
 
 pytestmark = pytest.mark.ci
 OF_TESTS = ("PYTHONPATH", "PREDJAX_SHARED", "JAX_DISABLE_MOST_OPTIMIZATIONS", "XLA_FLAGS")
@@ -80,9 +80,10 @@ def test_what_is_installed_works_outside_the_checkout(environment, tmp_path):
     assert pathlib.Path(found.strip()).is_relative_to(environment)
     assert "train" in _run([predjax, "--help"], tmp_path)
 
-    said = _run([predjax, "train", *TINY, "--max_iterations", "2", "--save_dir", "run"], tmp_path)
+    said = _run([predjax, "train", *QUICK, "--max_iterations", "2", "--save_dir", "run"], tmp_path)
     assert "persistence" in said
-    command = [python, "-m", "predjax.synthetic", "radar", "--output", "movies.nc", "--num_movies", "4", "--seed", "3"]
-    _run([*command, "--num_frames", "20"], tmp_path)
-    _run([predjax, "evaluate", "--checkpoint", "run", "--data_path", "movies.nc", "--output", "skill"], tmp_path)
+    command = [python, "-m", "predjax.synthetic", "radar", "--output", "movies.nc", "--num_movies", "2", "--seed", "3"]
+    _run([*command, "--num_frames", "8"], tmp_path)
+    few = ["--baselines", "persistence", "--max_cases", "1", "--num_save_samples", "1"]
+    _run([predjax, "evaluate", "--checkpoint", "run", "--data_path", "movies.nc", *few, "--output", "skill"], tmp_path)
     assert (tmp_path / "skill" / "report.html").is_file()

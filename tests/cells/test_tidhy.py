@@ -192,7 +192,7 @@ def make_data(loss, *shape):
 TERMS = ("cos_eta", "w_sparsity", "decoder_orthogonality", "w_continuity")
 
 
-@pytest.mark.parametrize(("loss", "nonlinear"), [("mse", False), ("poisson", True), ("bce", True)])
+@pytest.mark.parametrize(("loss", "nonlinear"), [("mse", False), ("poisson", True)])
 def test_gradient_of_training_is_the_finite_difference(loss, nonlinear, double):
     """Along a direction in each parameter, with inference fixed and all the regularisers."""
     weights = dict(zip(TERMS, (0.5, 0.2, 0.3, 0.4)))
@@ -239,7 +239,7 @@ def test_what_moves_parameters_in_training(double):
         assert moved and all(re.match(part, name) for name in moved)
 
 
-@pytest.mark.parametrize("loss", ["mse", "poisson", "bce"])
+@pytest.mark.parametrize("loss", ["mse", "poisson"])
 def test_inference_lowers_its_objective(loss, double):
     """And ends where no gradient is left, without thresholds and saturation."""
     config = configure(loss=loss, max_iter=2000, tol=1e-8, smoothness=0.1)
@@ -391,11 +391,11 @@ def test_dead_dynamics_leave_no_gradient(double):
 
 
 def test_cosines_of_rows(double):
+    cosines = jax.jit(row_cosines)
     matrix, _ = np.linalg.qr(draw(4, 4))
-    scales = jnp.array([1.0, 2.0, 3.0, 4.0])[:, None]
-    close(row_cosines(scales * matrix), np.zeros(6), atol=1e-12)
-    close(row_cosines(jnp.stack([matrix[0], -2 * matrix[0], 0 * matrix[0]])), [-1, 0, 0], atol=1e-12)
-    assert jnp.isfinite(jax.grad(lambda a: row_cosines(a).sum())(jnp.zeros((3, 4)))).all()
+    close(cosines(np.array([1.0, 2.0, 3.0, 4.0])[:, None] * matrix), np.zeros(6), atol=1e-12)
+    close(cosines(np.stack([matrix[0], -2 * matrix[0], 0 * matrix[0]])), [-1, 0, 0], atol=1e-12)
+    assert np.isfinite(jax.jit(jax.grad(lambda a: row_cosines(a).sum()))(np.zeros((3, 4)))).all()
 
 
 def test_normalising_leaves_only_scales_of_latents_to_r(double):

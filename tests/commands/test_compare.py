@@ -30,7 +30,7 @@ def test_flags_become_the_request(monkeypatch, tmp_path, capsys):
 
 
 @pytest.mark.ci
-def test_a_new_cell_is_compared_without_another_change(monkeypatch, tmp_path, capsys, unverified):
+def test_a_new_cell_is_compared_without_another_change(monkeypatch, tmp_path, capsys, unverified, real_pictures):
     """On maps, where one cell has two names: the same seeds give the same scores."""
     monkeypatch.setitem(MODELS, "another", ModelSpec("the same again", "cells.elman.Elman"))
     frames = np.random.default_rng(0).random((12, 6, 8, 8), dtype=np.float32)

@@ -15,12 +15,11 @@ from predjax.commands.train import main as train
 from predjax.models.catalogue import MODELS
 
 SAMPLE = ROOT / "data" / "radar_movies.nc"
-pytestmark = pytest.mark.usefixtures("one_animation")
-OF_DIFFERENT_KINDS = ("action_cond_predrnn_v2", "predrnn_pp", "mim", "gru", "unitary", "conv_s5")
-SHORT = ("conv_s5", "action_cond_predrnn_v2")  # in the default suite
+OF_DIFFERENT_KINDS = ("action_cond_predrnn_v2", "predrnn_pp", "mim", "conv_s5")
 # Relatives of models that CI trains: run by hand before a release.
 RELATED = "leaky_elman wilson_cowan ind_rnn gated_antisymmetric nn_rnn hetero_co_rnn simple_ct_rnn".split()
-RELATED += ["action_cond_predrnn", "lru"]
+RELATED += ["action_cond_predrnn", "lru", "lstm", "exp_rnn"]
+RELATED += ["predrnn", "predrnn_v2", "conv_lstm", "elman", "gru"]  # which tests of other commands train in CI
 ELSEWHERE = {"physical": "test_sequences", "tidhy": "test_tidhy"}  # they are not for maps
 OPTIONS = {
     "lru": {"dropout": 0.1},
@@ -42,9 +41,8 @@ def movies(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize(
-    "name", [name if name in SHORT else pytest.param(name, marks=pytest.mark.ci) for name in OF_DIFFERENT_KINDS]
-)
+@pytest.mark.ci
+@pytest.mark.parametrize("name", OF_DIFFERENT_KINDS)
 def test_models_of_each_kind_train_go_on_forecast_and_export(name, movies, tmp_path, capsys):
     run = train_two(name, movies, tmp_path)
     started = checkpoint.load(step_path(run, 2))[0]

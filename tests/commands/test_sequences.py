@@ -1,6 +1,5 @@
 """Stress from strain by the commands: trained, resumed, scored, exported, and what is refused."""
 
-import contextlib
 import json
 
 import netCDF4
@@ -53,7 +52,10 @@ def run(request, paths, tmp_path_factory):
     return request.param, folder
 
 
-def test_the_run_knows_its_task_and_goes_on(run):
+PHYSICAL = pytest.mark.parametrize("run", ["physical"], indirect=True)
+
+
+def test_the_run_knows_its_task(run):
     name, folder = run
     record = json.loads((folder / "config.json").read_text())
     model = record["model"]
@@ -61,6 +63,11 @@ def test_the_run_knows_its_task_and_goes_on(run):
     assert (model["task"], model["input_length"], model["total_length"]) == ("sequence", 0, STEPS)
     scaled = model["forcing_scaling"]["kind"] != "none"
     assert scaled == (name == "gru")  # materials know what a strain is
+
+
+@PHYSICAL
+def test_the_run_goes_on(run, unverified):
+    folder = run[1]
     started = checkpoint.load(step_path(folder, 2))[0]
     assert train(["--resume", "--save_dir", str(folder), "--max_iterations", "3"]) == 0
     went_on, record = checkpoint.load(step_path(folder, 3))
@@ -68,11 +75,12 @@ def test_the_run_knows_its_task_and_goes_on(run):
     assert record["iteration"] == 3 and moved
 
 
+@PHYSICAL
 def test_it_is_scored_beside_what_needs_no_memory_and_exported(run, tmp_path, capsys):
     name, folder = run
     output, frames = tmp_path / "skill", tmp_path / "frames"
     flags = ["--checkpoint", folder, "--output", output, "--export", frames, "--num_save_samples", 1]
-    with without_page() if name == "physical" else contextlib.nullcontext():
+    with without_page():
         assert evaluate([str(flag) for flag in flags]) == 0
     assert "RMSE" in capsys.readouterr().out
     skill = json.loads((output / "skill.json").read_text())
@@ -83,6 +91,7 @@ def test_it_is_scored_beside_what_needs_no_memory_and_exported(run, tmp_path, ca
         assert forecast.feature.values.tolist() == ["xx", "yy", "xy"] and np.isfinite(forecast.stress).all()
 
 
+@PHYSICAL
 @pytest.mark.parametrize(
     ("flags", "reason"),
     [

@@ -23,7 +23,7 @@ def lorenz(tmp_path_factory):
 @pytest.fixture(scope="module")
 def run(lorenz, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    flags = ["--model_name", "lru", "--num_hidden", "4,4", "--teacher_forcing", "parallel", "--n_gpu", "1"]
+    flags = ["--model_name", "elman", "--num_hidden", "4", "--n_gpu", "1"]
     flags += [*LENGTHS, "--batch_size", "4", "--max_iterations", "2", "--save_dir", str(folder)]
     assert train(["--data_path", str(lorenz), *flags]) == 0
     return folder
@@ -44,8 +44,8 @@ def test_scores_export_and_report(run, tmp_path, capsys, caplog):
     assert "lorenz.nc is a series: extrapolation, which moves maps, is left out" in caplog.text
     assert "RMSE" in text and "events" not in text
     skill = json.loads((output / "skill.json").read_text())
-    assert set(skill["methods"]) == {"lru", "persistence"}
-    assert np.isfinite(skill["methods"]["lru"]["rmse"]).all() and "fss" not in skill["methods"]["lru"]
+    assert set(skill["methods"]) == {"elman", "persistence"}
+    assert np.isfinite(skill["methods"]["elman"]["rmse"]).all() and "fss" not in skill["methods"]["elman"]
     page = (output / "report.html").read_text()
     assert page.count("data:image/png;base64") >= 4 and "image/gif" not in page and "best case" in page
     assert sorted(path.suffix for path in frames.iterdir()) == [".nc", ".npy", ".png"]

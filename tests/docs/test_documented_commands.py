@@ -20,7 +20,7 @@ from collections.abc import Sequence
 
 import pytest
 from docs.documented import BLOCKS, EXECUTED, PAGES, WITHOUT_COMMANDS, Block, find_command, split_commands
-from tiny import ROOT
+from tiny import ROOT, without_page, without_scores
 
 from docs import placeholders
 from predjax.nowcasts.baselines import BASELINES
@@ -47,24 +47,27 @@ LARGEST = {
     "--test_interval": 2, "--snapshot_interval": 2, "--display_interval": 1, "--warmup_iterations": 1, "--patience": 2,
     "--max_cases": 2, "--num_save_samples": 1, "--num_movies": 8, "--length": 300, "--n_gpu": 1,
     "--input_length": 4, "--total_length": 12, "--num_steps": 4, "--members": 3, "--lead_time": 30,
+    "--steps_members": 3,
 }  # fmt: skip
 LAYERS = 2  # of a documented stack; equal stacks are compiled once
 ADDED = {
     "train": {"--max_iterations": "2", "--batch_size": "2", "--num_hidden": "6,6", "--max_valid_cases": "2",
               "--num_save_samples": "1", "--n_gpu": "1", "--valid_fraction": "0.04", "--test_fraction": "0.04"},
-    "evaluate": {"--max_cases": "2", "--num_save_samples": "1"},
+    "evaluate": {"--max_cases": "2", "--num_save_samples": "1", "--steps_members": "3"},
     "synthetic": {"--num_movies": "8"},
     **{f"synthetic {system}": {"--length": "300"} for system in SYSTEMS},
     "synthetic stress_strain": {"--length": "20", "--pixels": "9", "--num_fibres": "1"},
 }  # fmt: skip
-# The first training of these pages is of the default network; others, and those that are only planned, compile sooner.
-OF_DEFAULTS = ("README.md", "training.md")
+# The first training of this page is of the default network and is scored, and its first evaluation writes its report,
+# which takes longer than all else; other networks, and those that are only planned, compile sooner.
+WHOLE = "README.md"
 PLAIN = {"--coordinates": "fixed", "--residual": "0"}
 PLANNED = {"--model_name": "conv_lstm", "--num_hidden": "2", **PLAIN}
 FIXED = {"--num_hidden", "--valid_fraction", "--test_fraction"}
 READ = ("--data_path", "--train_data_paths", "--valid_data_paths", "--forecasts", "--digits")
 RUNS = ("--checkpoint", "--pretrained_model")
 WRITTEN = ("--save_dir", "--output", "--export", "--latents", "--gen_frm_dir")
+LEFT_OUT = {"train": without_scores, "evaluate": without_page}
 WATCH_SECONDS = 120
 
 
@@ -99,7 +102,9 @@ class Page:
     def __init__(self, path: pathlib.Path, tiny_run: pathlib.Path, capsys):
         pathlib.Path("data").symlink_to(ROOT / "data")
         self._blocks = [block for block in PAGES[path] if block.runs]
-        self._tiny_run, self._capsys, self._of_defaults = tiny_run, capsys, path.name in OF_DEFAULTS
+        self._tiny_run, self._capsys = tiny_run, capsys
+        # What commands leave out from now on.
+        self._left_out = {} if path.name == WHOLE else dict(LEFT_OUT)
         self._now, self._trained, self._names = datetime.datetime.now(datetime.UTC), False, {}
 
     def run(self) -> None:
@@ -140,16 +145,19 @@ class Page:
             if self._trained and not {"--gen_frm_dir", "--visual"} & set(arguments):
                 # With a run that nothing goes on with: planned and compiled.
                 arguments += ["--dry_run"] if rest.count(options.get("--save_dir", "no folder")) < 2 else []
-            if not self._of_defaults and not {"--resume", "--pretrained_model", "--recipe"} & set(arguments):
+            if name in self._left_out and not {"--resume", "--pretrained_model", "--recipe"} & set(arguments):
                 arguments += [part for item in PLAIN.items() if item[0] not in arguments for part in item]
-            self._trained, self._of_defaults = True, False
+            self._trained = True
         module = "predjax.synthetic.__main__" if name == "synthetic" else f"predjax.commands.{name.replace('-', '_')}"
         main = importlib.import_module(module).main
-        with stop_watching(options["--output"]) if "--watch" in arguments else contextlib.nullcontext(0) as expected:
+        watch = stop_watching(options["--output"]) if "--watch" in arguments else contextlib.nullcontext(0)
+        with watch as expected, self._left_out.get(name, contextlib.nullcontext)():
             try:
                 code = main(arguments)
             except SystemExit as stop:  # argparse
                 code = stop.code
+        if name in LEFT_OUT:
+            self._left_out[name] = LEFT_OUT[name]
         said = self._capsys.readouterr()
         assert code == expected, f"{where}: {shlex.join([name, *arguments])}: exit code {code}\n{said.err}{said.out}"
 
@@ -197,10 +205,11 @@ def stop_watching(folder: str):
     "path",
     [pytest.param(path, id=path.name, marks=[pytest.mark.ci] if is_costly(path) else []) for path in PAGES],
 )
-@pytest.mark.usefixtures("one_animation")
 def test_every_command_of_a_page_runs(path, request, tmp_path, monkeypatch, capsys):
     if not any(block.runs for block in PAGES[path]):
         return
+    if path.name == WHOLE:
+        request.getfixturevalue("real_pictures")
     tiny_run = request.getfixturevalue("tiny_run") if is_costly(path) else pathlib.Path("nowhere")
     capsys.readouterr()
     monkeypatch.chdir(tmp_path)

@@ -76,8 +76,8 @@ def test_a_job_whose_time_is_over_goes_on_where_it_stopped(cluster):
     stopped = checkpoint.load_latest(run)[2]["iteration"]
     assert 0 < stopped < 3000
 
-    again = start()
-    while checkpoint.load_latest(run)[2]["iteration"] <= stopped and again.poll() is None:
+    again, newest = start(), list_steps(run)[-1]
+    while list_steps(run)[-1] == newest and again.poll() is None:
         time.sleep(0.05)
     subprocess.run(["pkill", "-TERM", "-P", str(again.pid)], check=True)
     assert again.wait(timeout=100) == 143

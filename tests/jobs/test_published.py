@@ -61,7 +61,6 @@ def test_without_a_protocol_nothing_is_added_and_the_models_scaling_is_taken(tmp
 
 
 @pytest.mark.ci
-@pytest.mark.usefixtures("one_animation")
 def test_report_files_and_text_say_the_protocol(tmp_path, capsys):
     path, _ = digits(tmp_path)
     arguments = ["--data_path", path, "--layout", "time,movie,y,x", "--num_steps", "4", "--baselines", "persistence"]

@@ -64,7 +64,7 @@ def test_a_map_of_states_goes_on_as_the_forecast_does():
     for _ in range(3):
         found.append(carry.predicted)
         carry = state_map.advance(params, carry)
-    expected = make_forecaster(config).predict(params, None, frames[:, :3], 3)
+    expected = jax.jit(make_forecaster(config).predict, static_argnums=3)(params, None, frames[:, :3], 3)
     np.testing.assert_allclose(jnp.stack(found, 1), expected, rtol=1e-4, atol=1e-5)
 
 

@@ -37,7 +37,7 @@ MODELS = [
     "A_action_cond_predrnn_v2_ln0_res1",
     "A_action_cond_predrnn_v2_ln1_res1",
 ]
-# Without these, each model still has cases with and without layer norms, with both patch sizes, with and without skips.
+# Without these there are still cases with and without layer norms, with both patch sizes, with and without skips.
 REPEATED = {
     "A_predrnn_ln0_p2",
     "A_predrnn_ln0_p4",

@@ -37,7 +37,9 @@ def reference(compute):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"remat": "step"}, {"remat": "cell"}, {"convolution": "winograd"}, {"platform": "gpu"}], ids=str
+    "options",
+    [{}, {"remat": "step", "convolution": "winograd"}, {"remat": "cell"}, {"platform": "gpu"}],
+    ids=str,
 )
 def test_losses_and_gradients_are_those_of_direct_convolutions(compute, reference, options):
     loss, gradient = compute(**options)

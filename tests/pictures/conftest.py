@@ -9,6 +9,13 @@ from PIL import Image
 from scipy import ndimage
 
 
+@pytest.fixture(autouse=True)
+def draw_all(request):
+    """Here pictures are looked at; a report is read."""
+    if request.path.parent.name == "pictures":
+        request.getfixturevalue("real_pictures")
+
+
 @pytest.fixture
 def drawn(monkeypatch):
     """drawn(module, draw): the figure that `draw(path)` would have saved as a PNG."""

@@ -49,7 +49,7 @@ def test_a_picture_of_another_kind_is_named():
         embed_picture(b"\xff\xd8", "best case")
 
 
-def test_text_of_others_stays_text(tmp_path, small):
+def test_text_of_others_stays_text(tmp_path, small, real_pictures):
     nasty = "<script>alert('1')</script> & \"><img src=x onerror=alert(1)> $\\frac{"
     two = [of.isel(method=[0, 1]) for of in small]
     renamed = [of.assign_coords(method=[nasty, "persistence"]).assign_attrs(units="$\\x{<i>") for of in two]
@@ -74,6 +74,6 @@ def test_what_utf_8_cannot_say_is_replaced(tmp_path, small):
     assert "\x00" not in text
 
 
-def test_the_same_data_give_the_same_page(tmp_path, small):
+def test_the_same_data_give_the_same_page(tmp_path, small, real_pictures):
     pages = [write(tmp_path / name, *small)[0] for name in ("a.html", "b.html")]
     assert pages[0] == pages[1]

@@ -30,7 +30,7 @@ def test_a_panel_is_told_in_words_and_has_half_the_size_of_its_pixels():
     assert small.title == "3 × 3 pixels" and (2 * small.width, 2 * small.height) == SMALL
 
 
-def test_a_legend_has_a_swatch_for_each_method_and_the_observation():
+def test_a_legend_has_a_swatch_for_each_method_and_the_observation(real_pictures):
     legend = make_legend(STYLES, observed=True, bands="shaded: 95 % intervals")
     assert [swatch.title for swatch in legend.swatches] == ["observed", "net", "persistence"]
     assert len({swatch.source for swatch in legend.swatches}) == 3 and legend.bands == "shaded: 95 % intervals"
