@@ -111,7 +111,7 @@ def describe(text: str) -> dict:
     operations = [operation for body in computations.values() for operation in body]
     calls = [operation for operation in operations if operation.kind == "custom-call"]
     convolutions = [o for o in calls if "cudnn$conv" in o.name] + [o for o in operations if o.kind == "convolution"]
-    products = [o for o in calls if "gemm" in o.name or "cublas" in o.name] + [o for o in operations if o.kind == "dot"]
+    products = [o for o in calls if "gemm" in o.name or "matmul" in o.name] + [o for o in operations if o.kind == "dot"]
     loops = find_loops(text)
     return {
         "launches": sum(runs * sum(loop.starts.values()) for loop, runs in loops),

@@ -60,3 +60,5 @@ def test_types_layouts_and_what_must_not_be_are_found():
     exact = hlo.describe(PROGRAM.replace("dim_labels", "operand_precision={highest,highest}, dim_labels"))
     host = hlo.describe(PROGRAM.replace("__cublas$lt$matmul", "xla_ffi_python_gpu_callback"))
     assert (exact["tf32"], host["callbacks"]) == (0, 1)
+    solved = hlo.describe(PROGRAM.replace("__cublas$lt$matmul", "__cublas$triangularSolve"))
+    assert solved["products"] == {}  # a solution is not a product: its precision is that of its type

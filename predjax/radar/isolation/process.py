@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import gc
 import json
 import os
 import subprocess
@@ -90,6 +91,7 @@ def _copy(limits: Limits) -> subprocess.Popen:
         xr.Variable((), 0)
 
     def serve() -> None:
+        gc.enable()  # this process may have stopped it while it imports
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # by which the other process learns that this one has started
         child.main(*dataclasses.astuple(limits))
         os._exit(0)
