@@ -190,7 +190,7 @@ class _Reporter:
             step = -(-event.iteration // self._interval)  # networks with other numbers of iterations compare
             if step not in self._known:
                 self._trial.report(event.values[self._score], step)
-            self.pruned = bool(self._trial.should_prune())  # it may be of numpy
+            self.pruned = self._trial.should_prune()
         return self.pruned
 
 

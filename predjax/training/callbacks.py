@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, NamedTuple
 
+import numpy as np
+
 ASKED = 2**15  # in the place of the number of a signal: a callback asks for the end of the run
 
 
@@ -46,7 +48,8 @@ class Audience:
         """Tell all callbacks of an event."""
         self._last = event
         for callback in self._callbacks:
-            if callback(event) is True:
+            answer = callback(event)
+            if isinstance(answer, bool | np.bool_) and answer:  # other values are no answer to this
                 self.asked = ASKED
 
     def __enter__(self) -> "Audience":
