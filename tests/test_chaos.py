@@ -17,9 +17,12 @@ from tiny import ROOT, have_devices
 from predjax import checkpoint
 from predjax.checkpoint_names import list_steps, step_path
 
-ITERATIONS, EVERY = 400, 10
-FLAGS = f"--num_hidden 4 --filter_size 3 --total_length 6 --input_length 3 --batch_size 4 --crop 16 --device cpu \
---max_iterations {ITERATIONS} --snapshot_interval {EVERY} --keep_checkpoints 3 --valid_fraction 0 --test_fraction 0"
+ITERATIONS, EVERY = 200, 10
+FLAGS = (
+    f"--model_name conv_lstm --num_hidden 2 --filter_size 3 --total_length 6 --input_length 3 --batch_size 4 --crop 16 \
+--coordinates fixed --residual 0 --device cpu --max_iterations {ITERATIONS} --snapshot_interval {EVERY} \
+--keep_checkpoints 3 --valid_fraction 0 --test_fraction 0"
+)
 KINDS = ("worker killed", "coordinator killed", "killed during a save", "worker stopped", "coordinator stopped")
 
 

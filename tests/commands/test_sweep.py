@@ -53,7 +53,7 @@ def test_the_end_says_what_the_best_is_worth_and_how_to_train_with_it(monkeypatc
 
 
 @pytest.mark.ci
-def test_a_sweep_of_a_series(tmp_path, capsys, unverified):
+def test_a_sweep_of_a_series(tmp_path, capsys, unverified, real_pictures):
     pytest.importorskip("optuna", reason="the extra sweep")
     np.save(tmp_path / "series.npy", np.random.default_rng(0).random((12, 14, 2), dtype=np.float32))
     flags = "--layout movie,time,feature --model_name elman --total_length 6 --input_length 3 --batch_size 2 --n_gpu 1"

@@ -8,7 +8,7 @@ from predjax.kernels.execution import Execution
 from predjax.models.config import ModelConfig
 from predjax.models.forecaster import make_forecaster
 
-CONFIG = ModelConfig("predrnn_v2", (16, 16), filter_size=5, patch_size=2, input_length=2, total_length=5)
+CONFIG = ModelConfig("predrnn_v2", (16,), filter_size=5, patch_size=2, input_length=2, total_length=5)
 
 
 @pytest.fixture(scope="module")
