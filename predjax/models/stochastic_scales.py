@@ -45,7 +45,7 @@ class Scalars(NamedTuple):
     rain_spread, rain_memory: rain is multiplied by exp(eta - var(eta) / 2), with eta(n) = rain_memory eta(n-1) +
       rain_spread (1 - rain_memory^2)^(1/2) N(0, 1) from eta = 0, and
     trend, trend_memory: by exp(trend r sum over j = 1 ... n of trend_memory^j), where r is the mean change of the
-      logarithm of the observed rain in a step.
+      logarithm of the observed rain in a step. Below 0, part of the observed growth or decay comes back.
     """
 
     noise: tuple[float, ...] = (1.0,) * 6
@@ -60,7 +60,7 @@ class Scalars(NamedTuple):
     matching: float = 1.0
     rain_spread: float = 0.0
     rain_memory: float = 0.9
-    trend: float = 0.0
+    trend: float = -0.5
     trend_memory: float = 0.9
 
 

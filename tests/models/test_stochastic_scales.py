@@ -10,7 +10,7 @@ from predjax.models.stochastic_scales import Scalars, draw, prepare, sample, to_
 
 RNG = np.random.default_rng(0)
 SMALL = Scalars(noise=(1.0, 1.0), noise_growth=(0.0, 0.0), typical=((0.5, 0.1),) * 2)
-SILENT = SMALL._replace(noise=(0.0, 0.0), motion_along=0.0, motion_across=0.0, matching=0.0)
+SILENT = SMALL._replace(noise=(0.0, 0.0), motion_along=0.0, motion_across=0.0, matching=0.0, trend=0.0)
 STEPS, SHAPE = 3, (17, 20)
 FRAMES = np.exp(np.cumsum(RNG.normal(size=(4, *SHAPE)), 1) / 2).astype(np.float32)
 PATHS = np.stack([np.mgrid[:17, :20].astype(np.float32)] * STEPS)
