@@ -30,6 +30,7 @@ from predjax.verification.ensembles import ensemble_skill, ensemble_statistics
 
 MOVING = MovingMnistConfig(length=8, input_length=3, num_digits=1, stochastic=True)
 POOL = 2  # pixels of a frame of 64 x 64 in one of these
+SIDES = (1, 4, 16)  # of squares in pixels, whose means are scored; the network works on patches of 4 x 4
 NETWORK = {
     "model_name": "conv_lstm",
     "num_hidden": (16, 16),
@@ -81,10 +82,14 @@ def run(options) -> None:
     forecasts["truth"] = futures[:, -options.members :]
     # The rest of the movie and futures that are no members: each is an observation.
     observed = np.concatenate([cases[:, None, MOVING.input_length :], futures[:, : -options.members]], 1)
-    scores = {name: score(members, observed) for name, members in forecasts.items()}
+    scores = {
+        (name, side): score(average(members, side), average(observed, side))
+        for side in SIDES
+        for name, members in forecasts.items()
+    }
     print(format_scores(scores))
     path = options.output / "result.json"
-    kept = {name: {key: values.tolist() for key, values in skill.items()} for name, skill in scores.items()}
+    kept = {f"{name} {side}": {key: values.tolist() for key, values in s.items()} for (name, side), s in scores.items()}
     path.write_text(json.dumps({"options": {**vars(options), "output": None}, "scores": kept}, indent=1) + "\n")
     draw_calibration(options.output / "calibration.png", cases, forecasts, scores)
 
@@ -109,6 +114,12 @@ def pool(frames: np.ndarray) -> np.ndarray:
     *rest, height, width = frames.shape
     squares = frames.reshape(*rest, height // POOL, POOL, width // POOL, POOL)
     return squares.mean((-3, -1), dtype=np.float32) / np.float32(255)
+
+
+def average(frames: np.ndarray, side: int) -> np.ndarray:
+    """Means of squares of side x side pixels of frames (..., H, W, 1)."""
+    *rest, height, width, _ = frames.shape
+    return frames.reshape(*rest, height // side, side, width // side, side, 1).mean((-4, -2))
 
 
 def train(movies: xr.DataArray, folder: pathlib.Path, iterations: int, loss: dict):
@@ -139,11 +150,13 @@ def score(members: np.ndarray, observed: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def format_scores(scores: dict) -> str:
-    heads = [f"{name}: {what}" for name in scores for what in ("CRPS", "spread/error")]
-    lines = [f"| frame | {' | '.join(heads)} |", "|---" * (1 + len(heads)) + "|"]
-    for lead in range(MOVING.length - MOVING.input_length):
-        row = (f"{skill['crps'][lead]:.4f} | {skill['spread_ratio'][lead]:.2f}" for skill in scores.values())
-        lines.append(f"| {lead + 1} | {' | '.join(row)} |")
+    lines = ["| squares | frame | CRPS crps | mse (MAE) | truth | spread/error crps | truth |", "|---" * 7 + "|"]
+    for side in SIDES:
+        crps, mse, truth = (scores[name, side] for name in ("crps", "mse", "truth"))
+        for lead in range(MOVING.length - MOVING.input_length):
+            errors = " | ".join(f"{skill['crps'][lead]:.4f}" for skill in (crps, mse, truth))
+            ratios = " | ".join(f"{skill['spread_ratio'][lead]:.2f}" for skill in (crps, truth))
+            lines.append(f"| {side} | {lead + 1} | {errors} | {ratios} |")
     return "\n".join(lines)
 
 

@@ -13,10 +13,11 @@ SIDE, GAP = 400, 120  # pixels of a panel, and between two
 LEFT, TOP, BELOW = 90, 50, 80
 FRAME, SHOWN = 64, 3  # pixels of a frame; futures and members of the case that is drawn
 LABELS = {"crps": "network, --loss crps --noise 0.1", "mse": "network, one forecast", "truth": "drawn from the truth"}
+SHORT = {"crps": "network", "truth": "truth"}
 
 
 def draw_calibration(path: str | os.PathLike, observed: np.ndarray, forecasts: dict, scores: dict) -> None:
-    """Draw the scores by lead time, and one case: the last observed frames and forecasts (case, member, T, H, W, 1)."""
+    """Draw scores by (forecast, side of squares), and one case of frames (case, member, T, H, W, 1)."""
     lower = TOP + SIDE + BELOW + 40
     figure = new_figure(LEFT + 3 * (SIDE + GAP), lower + SHOWN * FRAME + 30, DPI)
     axes = [place_axes(figure, LEFT + number * (SIDE + GAP), TOP, SIDE, SIDE) for number in range(3)]
@@ -26,19 +27,25 @@ def draw_calibration(path: str | os.PathLike, observed: np.ndarray, forecasts: d
         style_axes(one)
         one.set_xlabel(text, fontsize=7.5, color=FAINT)
         one.set_title(title, fontsize=9, color=INK, loc="left")
-    for number, (name, skill) in enumerate(scores.items()):
-        style = {"color": COLOURS[number], "linewidth": 1.3, "label": LABELS[name]}
-        leads, marks = np.arange(1, len(skill["crps"]) + 1), {"marker": MARKERS[number], "markersize": 3.4}
-        axes[0].plot(leads, skill["crps"], **style, **marks)
-        ranks = skill["rank_histogram"].mean(0)
-        if len(ranks) > 2:
-            axes[1].plot(leads, skill["spread_ratio"], **style, **marks)
-            axes[2].stairs(ranks * len(ranks), np.arange(len(ranks) + 1) - 0.5, **style)
+    leads = np.arange(1, len(scores["truth", 1]["crps"]) + 1)
+    for number, name in enumerate(LABELS):
+        style = {"color": COLOURS[number], "marker": MARKERS[number], "markersize": 3.4, "linewidth": 1.3}
+        axes[0].plot(leads, scores[name, 1]["crps"], label=LABELS[name], **style)
+    shown = [("truth", 1), *((name, side) for name, side in scores if name == "crps")]
+    for (name, side), line in zip(shown, ("-", "-", "--", ":")):
+        number, what = list(LABELS).index(name), f", means of {side} x {side} pixels" if side > 1 else ", pixels"
+        style = {"color": COLOURS[number], "linestyle": line, "linewidth": 1.3, "label": SHORT[name] + what}
+        axes[1].plot(leads, scores[name, side]["spread_ratio"], **style)
+        ranks = scores[name, side]["rank_histogram"].mean(0)
+        axes[2].stairs(ranks * len(ranks), np.arange(len(ranks) + 1) - 0.5, **style)
     for one in axes[1:]:
         one.axhline(1, color=FAINT, linewidth=1)
-    for one in axes:
+    for one in axes[:2]:
+        one.set_xticks(leads)
+    axes[2].set_xticks(range(0, len(ranks), 4))
+    for one, place in zip(axes, ((0.03, 0.3), "lower right", "upper right")):
         one.set_ylim(bottom=0)
-        one.legend(fontsize=7, frameon=False, labelcolor=INK)
+        one.legend(loc=place, fontsize=7, frameon=False, labelcolor=INK)
 
     case = forecasts["truth"].var(axis=1).sum((1, 2, 3, 4)).argmax()  # the least certain one
     for number, name in enumerate(("truth", "crps", "mse")):
