@@ -59,7 +59,7 @@ def trainings(monkeypatch):
             score = (found.score or find_score)(training, iteration)
             asked = [callback(Event("validation", iteration, {name: score}, folder)) for callback in request.callbacks]
             step_path(folder, iteration).touch()
-            if any(one is True for one in asked):  # as the loop of training has it
+            if any(isinstance(one, bool | np.bool_) and one for one in asked):  # as the loop of training has it
                 return TrainResult(folder, iteration, "a callback asked", "", cost=cost)
             if number == found.stop and iteration >= last // 2:
                 return TrainResult(folder, iteration, "SIGTERM", "", cost=cost)
