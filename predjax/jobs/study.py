@@ -5,7 +5,7 @@ import itertools
 import math
 import pathlib
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -55,6 +55,8 @@ class Study:
 
     def __init__(self, folder: pathlib.Path, options: SweepOptions, seed: int, settings: Mapping[str, Any]) -> None:
         import optuna
+        from optuna.storages import JournalStorage
+        from optuna.storages.journal import JournalFileBackend
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._options, self._seed, self._parameters = options, seed, read_search(options.search)
@@ -62,9 +64,9 @@ class Study:
         path.with_name(f"{STUDY}.lock").unlink(missing_ok=True)  # of a process that was killed while it wrote
         median = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=3)  # from the third validation on
         pruner = median if options.pruner == "median" else optuna.pruners.NopPruner()
-        direction = "maximize" if options.more_is_better else "minimize"
+        direction: Literal["maximize", "minimize"] = "maximize" if options.more_is_better else "minimize"
         try:
-            self._storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
+            self._storage = JournalStorage(JournalFileBackend(str(path)))
             self._study = optuna.create_study(
                 storage=self._storage, study_name=_NAME, direction=direction, pruner=pruner, load_if_exists=True
             )

@@ -73,7 +73,7 @@ def test_training_and_test_paths_differ_and_all_networks_have_about_the_same_siz
     assert learning.choose_width("gru_32", *small["canonical"]) == 32
 
 
-@pytest.mark.ci
+@pytest.mark.slow
 def test_the_table_has_an_error_for_each_number_of_paths(small, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(learning, "ITERATIONS", {"physical": 2, "gru": 2})
     path, picture = tmp_path / "figures.json", tmp_path / "curves.png"

@@ -124,7 +124,7 @@ def test_the_command_of_the_original_jax_port_runs(tmp_path):
         -u train.py --model_name predrnn --num_hidden 16,16,16,16,16 --num_layers 5 --patch_size 4 --img_channel 1
         --img_width 40 --total_length 5 --input_length 4 --lr 0.001 --batch_size 16 --reverse_scheduled_sampling 0
         --decouple_beta 0.1 --save_dir {tmp_path}/checkpoints --visual 1 --max_iterations 3
-        --test_fraction 0 --max_valid_cases 2
+        --valid_fraction 0.02 --test_fraction 0 --max_valid_cases 2
     """
     result = run_alone(*script.split())
     assert result.returncode == 0, result.stderr
