@@ -169,7 +169,7 @@ def _ask(
 
 
 class _Setting(NamedTuple):
-    """What is the same for all trials."""
+    """The options, the request and the output that all trials share."""
 
     options: SweepOptions
     base: TrainRequest

@@ -46,7 +46,7 @@ def each_member(function: Callable[..., np.ndarray], frames: np.ndarray, *argume
 
 
 def stack(cases: Sequence[np.ndarray]) -> np.ndarray:
-    """Return np.stack of the forecasts of cases; that of a single case, which may be a large one, is not copied."""
+    """Stack the forecasts of cases on a new first axis; a single forecast, which may be large, is not copied."""
     return cases[0][None] if len(cases) == 1 else np.stack(cases)
 
 

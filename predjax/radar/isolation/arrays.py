@@ -8,7 +8,7 @@ from predjax.radar.isolation.encoding import Place
 
 
 class NumberReader(Protocol):
-    """What reads the numbers of an array in another process."""
+    """Reads the numbers of an array through another process."""
 
     def read_numbers(self, array: "ProcessArray", key: tuple) -> np.ndarray:
         """Read a part of an array; see `ProcessArray.read`."""

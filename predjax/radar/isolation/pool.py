@@ -1,4 +1,4 @@
-"""Processes that read files side by side: those of a long archive in turn, those of few files one process alone."""
+"""Processes that read files: one for a few files, several side by side for a long archive."""
 
 from collections.abc import Callable, Sequence
 
