@@ -25,6 +25,7 @@ TEST_SEED, TEST_BATCH = 1_000_000_007, 16  # the seed of the test movies; how ma
 LOSS_BOUND, MSE_BOUND = 1e-3, 0.02  # the losses of the first iterations agree to 1e-3, the MSE to 2 %
 SCORES = {"mse": "MSE", "mae": "MAE", "ssim": "SSIM"}
 DPI, MOST_POINTS = 130, 1000  # beyond so many iterations a curve is drawn by means of blocks
+SMOOTHED = 25  # iterations: losses over time are running means, which show what noise hides
 
 
 def make_batch(digits: np.ndarray, seed: int, iteration: int, batch_size: int) -> np.ndarray:
@@ -186,9 +187,9 @@ def draw_result(path: pathlib.Path, result: dict) -> None:
         else:
             below.set_axis_off()
         (below if both else above).set_xlabel("iteration", fontsize=7.5, color=INK, labelpad=2)
-        timed = {side: (thin_out(minutes[side][seed])[1], thin_out(values)[1]) for side, values in losses.items()}
+        timed = {side: smooth(minutes[side][seed], values) for side, values in losses.items()}
         _draw_losses(clock, timed, styles)
-        clock.set_title("training loss over time", fontsize=8, color=INK, loc="left", pad=4)
+        clock.set_title(f"training loss, means of {SMOOTHED} iterations", fontsize=8, color=INK, loc="left", pad=4)
         clock.set_xlabel("minutes of updates", fontsize=7.5, color=INK, labelpad=2)
     for axes, name in zip(grid[:, -1], ("mse", "ssim")):
         _draw_test(axes, name, scores, styles)
@@ -246,6 +247,14 @@ def thin_out(values) -> tuple[np.ndarray, np.ndarray]:
     starts = np.arange(0, len(values), size)
     counts = np.diff([*starts, len(values)])
     return starts + (1 + counts) / 2, np.add.reduceat(values, starts) / counts
+
+
+def smooth(minutes, values) -> tuple[np.ndarray, np.ndarray]:
+    """Minutes at the ends of the last SMOOTHED iterations, and the means of their values; of a short run, all."""
+    if len(values) < SMOOTHED:
+        return np.asarray(minutes), np.asarray(values)
+    means = np.convolve(values, np.full(SMOOTHED, 1 / SMOOTHED), "valid")
+    return thin_out(minutes[SMOOTHED - 1 :])[1], thin_out(means)[1]
 
 
 def _label(figure, scores, styles: dict, result: dict) -> None:
