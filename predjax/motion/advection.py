@@ -5,12 +5,11 @@ followed step by step, d = u(p + d/2) iterated. The frame is interpolated biline
 Beyond the frame the motion is the motion at its edge.
 """
 
-import concurrent.futures
 from collections.abc import Iterator
 
 import numpy as np
 
-from predjax.motion.optical_flow import cut_rows, sample
+from predjax.motion.optical_flow import cut_rows, mapping, sample
 
 ITERATIONS = 2  # of the midpoint of a step; it starts from the step before, which is nearly the same
 SNAP = 1e-3  # pixels: a point this close to a pixel is that pixel, so that rounding needs no neighbour
@@ -34,9 +33,9 @@ def trace(motion: np.ndarray, num_steps: int) -> Iterator[np.ndarray]:
             step[:, part] = sample(motion, *(points[:, part] + step[:, part] / 2))
         return points[:, part] + step[:, part]
 
-    with concurrent.futures.ThreadPoolExecutor() as pool:
+    with mapping(motion[0].size) as apply:
         for _ in range(num_steps):
-            points = np.concatenate(list(pool.map(follow, cut_rows(motion.shape[1:], 2))), axis=1)
+            points = np.concatenate(list(apply(follow, cut_rows(motion.shape[1:], 2))), axis=1)
             yield points
 
 

@@ -1,11 +1,9 @@
 """Coordinates that move with the rain: rain that moves and does not change stands still in them."""
 
-import concurrent.futures
-
 import numpy as np
 
 from predjax.motion.advection import sample_frame, trace
-from predjax.motion.optical_flow import estimate_motion
+from predjax.motion.optical_flow import estimate_motion, mapping
 
 
 def to_moving(frames: np.ndarray, motion: np.ndarray, origin: int) -> np.ndarray:
@@ -17,9 +15,9 @@ def to_moving(frames: np.ndarray, motion: np.ndarray, origin: int) -> np.ndarray
     frames = np.asarray(frames)
     moved = np.empty_like(frames)
     moved[origin] = frames[origin]
-    with concurrent.futures.ThreadPoolExecutor() as pool:  # as in `from_moving`
-        later = pool.map(sample_frame, frames[origin + 1 :], trace(motion, len(frames) - origin - 1))
-        before = pool.map(sample_frame, frames[:origin][::-1], trace(-motion, origin))
+    with mapping(motion[0].size) as apply:  # as in `from_moving`
+        later = apply(sample_frame, frames[origin + 1 :], trace(motion, len(frames) - origin - 1))
+        before = apply(sample_frame, frames[:origin][::-1], trace(-motion, origin))
         for number, frame in enumerate(later, origin + 1):
             moved[number] = frame
         for number, frame in enumerate(before, 1):
@@ -33,8 +31,8 @@ def from_moving(frames: np.ndarray, motion: np.ndarray) -> np.ndarray:
     T copies of one frame give the same result as `advect` of that frame.
     """
     moved = np.empty_like(frames)
-    with concurrent.futures.ThreadPoolExecutor() as pool:  # interpolates while the paths to the next are followed
-        for number, frame in enumerate(pool.map(sample_frame, frames, trace(-motion, len(frames)))):
+    with mapping(motion[0].size) as apply:  # interpolates while the paths to the next are followed
+        for number, frame in enumerate(apply(sample_frame, frames, trace(-motion, len(frames)))):
             moved[number] = frame
     return moved
 

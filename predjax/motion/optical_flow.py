@@ -16,8 +16,10 @@ this one gives a dense field at once, with these differences:
 """
 
 import concurrent.futures
+import contextlib
 import functools
 import math
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from scipy import fft, ndimage
@@ -73,6 +75,16 @@ def sample(fields: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndar
     for part in cut_rows(rows.shape, len(fields)):
         sampled[:, part] = _sample(fields, rows[part], columns[part])
     return sampled
+
+
+@contextlib.contextmanager
+def mapping(size: int) -> Iterator[Callable[..., Iterator]]:
+    """Give the `map` for frames of `size` pixels: by threads, unless these take longer to start than to work."""
+    if size <= PART:
+        yield map
+    else:
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            yield pool.map
 
 
 def cut_rows(shape: tuple[int, ...], count: int) -> list[slice]:
@@ -143,9 +155,9 @@ def _refine(intensity: np.ndarray, covered: np.ndarray, motion: np.ndarray) -> n
     channels = np.stack([intensity, *np.gradient(intensity, axis=(1, 2)), covered], axis=1)  # (T, 4, h, w)
     ageing = AGEING ** np.arange(len(intensity) - 2, -1, -1, dtype=np.float32)[:, None, None]
     for _ in range(ITERATIONS):
-        with concurrent.futures.ThreadPoolExecutor() as pool:
+        with mapping(height * width) as apply:
             points = grid - motion / 2, grid + motion / 2
-            before, after = pool.map(_warp, (channels[:-1], channels[1:]), points)
+            before, after = apply(_warp, (channels[:-1], channels[1:]), points)
         change = after[:, 0] - before[:, 0]
         by_row, by_column = (before[:, 1] + after[:, 1]) / 2, (before[:, 2] + after[:, 2]) / 2
         known = before[:, 3] * after[:, 3]
@@ -209,9 +221,9 @@ def _correlate(intensity: np.ndarray, covered: np.ndarray) -> np.ndarray:
 
 def _smooth(intensity: np.ndarray, covered: np.ndarray, sigma: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
     """Blur over covered pixels alone; a pixel with too few of them around it is no longer covered."""
-    with concurrent.futures.ThreadPoolExecutor() as pool:
+    with mapping(intensity[0].size) as apply:
         blur = functools.partial(ndimage.gaussian_filter, sigma=(0, sigma, sigma), mode="nearest")
-        share, blurred = pool.map(blur, (covered, intensity * covered))
+        share, blurred = apply(blur, (covered, intensity * covered))
     return blurred / np.maximum(share, 1e-3), covered * (share > 0.95)
 
 

@@ -151,9 +151,10 @@ def extend_scales(frame: jax.Array, before: jax.Array, fitted: jax.Array, gains:
     weights = _interpolate_rows(jnp.einsum("bhwksc,jw->ksbchj", weights, across), height)
     frame, before = jnp.moveaxis(frame, -1, 1), jnp.moveaxis(before, -1, 1)
     change = jnp.zeros(weights.shape[2:], weights.dtype)
-    for kind, fields in enumerate((frame, frame - before)):
-        for number, scale in enumerate(split_scales(fields, count)):
-            change += weights[kind, number] * scale.reshape(change.shape)
+    scales = split_scales(jnp.stack([frame, frame - before]), count)
+    for kind in (0, 1):
+        for number, scale in enumerate(scales):
+            change += weights[kind, number] * scale[kind].reshape(change.shape)
     return jnp.moveaxis(change.reshape(frame.shape), 1, -1)
 
 
