@@ -3,12 +3,16 @@
     python benchmarks/skill.py --data DIR --output RUNS                    # every event, then the table
     python benchmarks/skill.py --data DIR --output RUNS --events mch_20160711
     python benchmarks/skill.py --data DIR --output RUNS --checkpoint pretrained --events bom_20201031,mch_20160711
+    python benchmarks/skill.py --data DIR --output RUNS --train_only --model_name predrnn_v2
 
 For each event a network is trained, by one recipe, on the other events with frames of 5 minutes and 1 km, and verified
 on 256 x 256 pixels in the middle of that one: every second frame begins a case. bom_20201031 has frames of 10 minutes
 and 0.5 km; it is verified as it is, and as means of 2 x 2 pixels. What is done is kept in RUNS: a run that was stopped
 goes on from its last checkpoint, and an event that has its `skill.nc` is not verified again. `--checkpoint` verifies a
 model instead of training one. Prints Markdown tables of all events in RUNS, and their mean.
+
+`--train_only` trains and verifies nothing: the networks are RUNS/without_{event}, one also for dwd_dx_20080602, on
+which none is trained. `ensembles.py --checkpoint RUNS/without_{event}` draws members around them.
 
 Without pysteps its two methods are left out.
 """
@@ -29,17 +33,18 @@ from predjax.commands.train import main as train
 TRAINED = ("knmi_20100826", "fmi_20160928", "fmi_20170509", "mch_20160711")
 COARSE = "bom_20201031_1km"
 EVENTS = (*TRAINED, "bom_20201031", COARSE)
+LEFT_OUT = (*TRAINED, "dwd_dx_20080602")  # what `ensembles.py` scores
 MINUTES = (10, 30, 60)
 SIDE = 17  # pixels: window of the FSS
 FINE = (4.0, 32.0)  # pixels: wavelengths of which the power is compared
 # One recipe for all events; no number in it was chosen by event.
 RECIPE = (
-    "--units mm/h --scaling_range 5,100 --model_name conv_lstm --num_hidden 32,32 --filter_size 3 --patch_size 4 "
+    "--units mm/h --scaling_range 5,100 --num_hidden 32,32 --filter_size 3 --patch_size 4 "
     "--crop 128 --input_length 4 --total_length 16 --coordinates moving --residual 1 --scales 6 --matching 1 "
     "--augment 1 --importance 0.2 --batch_size 4 --lr 2e-3 --optimizer adamw --weight_decay 0.05 "
     "--split time --valid_fraction 0.15 --test_fraction 0 --reverse_scheduled_sampling 0 --scheduled_sampling 0"
 ).split()
-ITERATIONS = 300
+MODEL, ITERATIONS = "conv_lstm", 300
 
 
 def main() -> None:
@@ -50,33 +55,40 @@ def main() -> None:
     add("--events", default="", metavar="NAME,NAME", help="only these, and those that RUNS holds already")
     add("--checkpoint", default="", metavar="FILE|DIR", help="verify this model, which is not trained on the events")
     add("--iterations", type=int, default=ITERATIONS, metavar="N", help=f"of each training (default {ITERATIONS})")
+    add("--model_name", default=MODEL, metavar="NAME", help="which network is trained (default %(default)s)")
+    add("--train_only", action="store_true", help="verify nothing, see above")
     options = parser.parse_args()
-    chosen = [name for name in options.events.split(",") if name] or EVENTS
+    known = LEFT_OUT if options.train_only else EVENTS
+    chosen = [name for name in options.events.split(",") if name] or known
     for name in chosen:
-        if name not in EVENTS:
-            parser.error(f"event {name!r} is not one of {', '.join(EVENTS)}")
+        if name not in known:
+            parser.error(f"event {name!r} is not one of {', '.join(known)}")
         start = time.perf_counter()
+        if options.train_only:
+            train_without(name, options)
+            continue
         model = options.checkpoint or train_without(name, options)
         trained = time.perf_counter()
         verify(name, model, options)
         ended = time.perf_counter()
         print(f"{name}: training {trained - start:.0f} s, verification {ended - trained:.0f} s", file=sys.stderr)
     found = {name: options.output / name / "skill" / "skill.nc" for name in EVENTS}
-    print(make_tables({name: path for name, path in found.items() if path.exists()}))
+    if not options.train_only:
+        print(make_tables({name: path for name, path in found.items() if path.exists()}))
 
 
 def train_without(event: str, options) -> pathlib.Path:
     """The run that is trained on all events but this one, resumed where it is not finished."""
     others = [name for name in TRAINED if name != event]
-    return train_on(
-        others, options.data, options.output / ("without_" + event.removesuffix("_1km")), options.iterations
-    )
+    folder = options.output / ("without_" + event.removesuffix("_1km"))
+    return train_on(others, options.data, folder, options.iterations, options.model_name)
 
 
-def train_on(events, data: pathlib.Path, folder: pathlib.Path, iterations: int) -> pathlib.Path:
+def train_on(events, data: pathlib.Path, folder: pathlib.Path, iterations: int, model: str = MODEL) -> pathlib.Path:
     """A run of the recipe on some events."""
     paths = ",".join(str(data / f"{name}.nc") for name in events)
-    run(train, *RECIPE, "--max_iterations", iterations, "--train_data_paths", paths, "--save_dir", folder, "--resume")
+    limits = ["--model_name", model, "--max_iterations", iterations]
+    run(train, *RECIPE, *limits, "--train_data_paths", paths, "--save_dir", folder, "--resume")
     return folder
 
 
