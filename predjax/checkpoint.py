@@ -105,7 +105,7 @@ def save(path: str | os.PathLike, tree: Any, config: dict) -> None:
 
 
 def load(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict]:
-    """Read the arrays by key path, and the configuration, whose `sha256` identifies the file.
+    """Read the arrays of a checkpoint by key path, and its configuration, whose `sha256` identifies the file.
 
     Raises:
       ValueError: the file is no checkpoint, damaged, or of a newer format.
@@ -182,7 +182,7 @@ def load_latest(folder: str | os.PathLike) -> tuple[pathlib.Path, dict[str, np.n
 
 
 def find(path: str | os.PathLike) -> pathlib.Path:
-    """Find the checkpoint that a user means by a file or by the folder of a run: the best one, else the latest.
+    """Return the checkpoint that a user names by a file or by the folder of a run: there the best one, else the latest.
 
     PRETRAINED_NAME stands for the checkpoint in the package, unless there is a file or folder of that name. Errors:
     FileNotFoundError where there is no such file, or the folder holds no checkpoint.

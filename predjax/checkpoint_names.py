@@ -1,4 +1,4 @@
-"""The names of checkpoints in the folder of a run. Imports no array library, as `predjax launch` needs it."""
+"""The names of checkpoints in the folder of a run. Imports no array library, so that `predjax launch` can use it."""
 
 import os
 import pathlib
@@ -20,17 +20,17 @@ def best_path(folder: str | os.PathLike) -> pathlib.Path:
 
 
 def find_steps(folder: str | os.PathLike) -> dict[int, pathlib.Path]:
-    """Return the checkpoints of a folder, which may be missing, by iteration, oldest first; without the best."""
+    """Return the checkpoints of a folder by iteration, oldest first, without the best one; {} for a missing folder."""
     folder = pathlib.Path(folder)
     found = {path: _STEP.fullmatch(path.name) for path in folder.iterdir()} if folder.is_dir() else {}
     return dict(sorted((int(match[1]), path) for path, match in found.items() if match))
 
 
 def list_steps(folder: str | os.PathLike) -> list[pathlib.Path]:
-    """Return the checkpoints of a folder, oldest first, without the best."""
+    """Return the checkpoints of a folder, oldest first, without the best one."""
     return list(find_steps(folder).values())
 
 
 def holds_checkpoint(folder: str | os.PathLike) -> bool:
-    """Tell whether a run has left anything in the folder that must not be overwritten."""
+    """Return whether a folder holds any checkpoint of a run, which must not be overwritten."""
     return bool(find_steps(folder)) or best_path(folder).is_file()

@@ -19,7 +19,7 @@ _MOST_TRIED = 2**26  # bytes that are written to learn why writing failed
 
 @contextlib.contextmanager
 def appearing(path: str | os.PathLike, *, overwrite: bool = False) -> Iterator[pathlib.Path]:
-    """Give the path of a new empty file in the same folder, and rename it to `path` when the block ends in no error.
+    """Yield the path of a new empty file beside `path`, which is renamed to `path` if the block ends without error.
 
     Readers see the old file or the whole new one, never a part, even if the process is killed. The name of the new file
     is random and no link is followed, so that any number of processes on any number of machines write one `path`. A
@@ -43,7 +43,7 @@ def appearing(path: str | os.PathLike, *, overwrite: bool = False) -> Iterator[p
 
 
 def remove_unfinished() -> None:
-    """Remove the files in the making of this process, before it ends in the middle of its work."""
+    """Remove the unfinished files of this process, before it ends in the middle of its work."""
     for path in list(_UNFINISHED):
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)
@@ -116,7 +116,10 @@ def refuse_existing(path: pathlib.Path, overwrite: bool) -> None:
 
 
 def refuse_files(folder: str | os.PathLike, patterns: tuple[str, ...], overwrite: bool) -> None:
-    """Raise a FileExistsError, before hours of work, where a folder holds files that must not be replaced."""
+    """Raise a FileExistsError if a folder holds files of these patterns that must not be replaced.
+
+    Call it before hours of work.
+    """
     found = [path for pattern in patterns for path in pathlib.Path(folder).glob(pattern)]
     if found and not overwrite:
         raise FileExistsError(f"{found[0]} exists; choose another folder or --overwrite")

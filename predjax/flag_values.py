@@ -13,7 +13,7 @@ def parse_bool(text: str) -> bool:
 
 
 def parse_finite(text: str) -> float:
-    """Read a number that is neither infinite nor NaN, which every comparison would let through."""
+    """Read a finite number. Infinities and NaN are refused here, because a NaN would pass every check by comparison."""
     value = float(text)
     if not math.isfinite(value):
         raise argparse.ArgumentTypeError(f"expected a finite number, got {text!r}")

@@ -123,7 +123,7 @@ class Group(typing.NamedTuple):
 
 
 class Command(typing.NamedTuple):
-    """A command as data, from which the parser, the files of `--config` and the completion in a shell are made.
+    """A command as data: its parser, its files of `--config` and its completion in a shell are made from it.
 
     Groups with the same title are one group of the help.
     """
@@ -198,7 +198,7 @@ def select(config_class: type, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_value(flag: Flag, value: Any) -> Any:
-    """Return a value that is given in Python, as its field has it. Errors: ValueError for one of another type."""
+    """Return a value given in Python, with the type that its field has. Errors: ValueError for another type."""
     if value is None and flag.default is None:
         return None
     if flag.element is str and isinstance(value, os.PathLike):
@@ -239,7 +239,7 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 
 def from_dict(config_class: type, values: Mapping[str, Any]) -> Any:
-    """Return the configuration of `to_dict`. Errors: ValueError for an unknown name, or a value of another type."""
+    """Return a configuration from the JSON values of `to_dict`. Errors: ValueError, an unknown name or another type."""
     if not isinstance(values, Mapping):
         raise ValueError(f"{config_class.__name__} must be values by name, not {values!r}")
     hints = typing.get_type_hints(config_class)

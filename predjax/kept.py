@@ -1,8 +1,8 @@
 """Results that a process keeps for later ones, in files beside the compiled programs in the cache folder.
 
 The name of a file is a hash of all that its content depends on: the versions of Python and of the libraries, every
-source file of the package, jax's options, and a key. So nothing stale is found. Its content begins with its own hash:
-what is damaged is not read, and is written again.
+source file of the package, jax's options, and a key. So no outdated result is found. A file begins with the hash of
+its content; a damaged file is ignored, and is written again.
 """
 
 import functools
@@ -23,7 +23,7 @@ _HASH = 32  # bytes
 
 
 def read_kept(kind: str, key: Any) -> bytes | None:
-    """Return what is kept of a kind for a key (of JSON values); None where nothing is, or where nothing is kept."""
+    """Return the content that is kept of a kind for a key (of JSON values); None if there is none."""
     path = _find_path(kind, key)
     try:
         data = path.read_bytes() if path else b""
@@ -34,7 +34,7 @@ def read_kept(kind: str, key: Any) -> bytes | None:
 
 
 def keep(kind: str, key: Any, content: bytes) -> None:
-    """Keep a content for a key; a folder that cannot be written keeps nothing."""
+    """Keep a content for a key; nothing is kept where the folder cannot be written."""
     path = _find_path(kind, key)
     if path:
         try:

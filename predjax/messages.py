@@ -32,7 +32,7 @@ def one_line(text: str) -> str:
 
 @contextlib.contextmanager
 def one_line_messages() -> Iterator[None]:
-    """Turn the messages of ValueErrors and OSErrors of a block or function into one line, even with odd file names."""
+    """Put the messages of ValueErrors and OSErrors of a block or function on one line, even with odd file names."""
     try:
         yield
     except (ValueError, OSError) as error:
@@ -72,7 +72,7 @@ def is_lack_of_memory(error: BaseException) -> bool:
 def describe_error(error: BaseException) -> str:
     """Return the message of an error; of an OSError, `path: reason` without its number.
 
-    What is no error of the input by its kind has its kind before it.
+    The message of an error of another kind, which is not about the input, begins with its kind.
     """
     if is_lack_of_memory(error):
         reason = str(error).partition("\n")[0]
@@ -95,7 +95,7 @@ def suggest(name: str, known: Iterable[str]) -> str:
 
 @contextlib.contextmanager
 def show_wait(what: str, after: float = 1.0) -> Iterator[None]:
-    """Show on a terminal the task that the block works on, and its time so far.
+    """Show on a terminal the task that the block works on and how long it has taken so far.
 
     The line appears after `after` seconds and vanishes at the end.
     """
@@ -127,7 +127,7 @@ def is_terminal() -> bool:
 
 @contextlib.contextmanager
 def catch_signals() -> Iterator[list[int]]:
-    """Give a list to which the numbers of the signals that this process gets in the block are added."""
+    """Yield a list that collects the numbers of the signals that this process gets in the block."""
     caught: list[int] = []
     before = {number: signal.signal(number, lambda number, _: caught.append(number)) for number in SIGNAL_CODES}
     try:

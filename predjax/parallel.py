@@ -1,4 +1,4 @@
-"""Devices and processes, known to this module alone: an update runs on all of them."""
+"""Devices and processes, which no other module uses directly; an update runs on all of them."""
 
 import ctypes
 import functools
@@ -104,14 +104,14 @@ def is_chief() -> bool:
 
 
 def gather(number: int) -> list[int]:
-    """Return the numbers that all processes give, in the order of processes; all must call it."""
+    """Return the numbers of all processes, in the order of the processes; all of them must call it."""
     if count_processes() == 1:
         return [number]
     return [int(n) for n in np.ravel(multihost_utils.process_allgather(np.asarray(number, np.int32)))]
 
 
 def choose_devices(count: int = 0) -> list[jax.Device]:
-    """Return the first `count` devices of every process, all for 0; a warning tells where there are fewer."""
+    """Return the first `count` devices of every process, all for 0. Warn if a process has fewer."""
     devices = jax.local_devices()
     if count > len(devices):
         logging.getLogger("predjax").warning(
@@ -127,9 +127,10 @@ def choose_local() -> list[jax.Device]:
 
 
 def count_calls(devices: Sequence[jax.Device]) -> int:
-    """Return how many calls of a program should be under way at once: several on a CPU, as each keeps few cores busy.
+    """Return the number of calls of a program to keep under way at once; several on a CPU, as each uses few cores.
 
-    They are no more than the cores that this process may use, nor than MOST_CALLS, because each holds memory.
+    There are no more calls than cores that this process may use, and no more than MOST_CALLS, because each holds
+    memory.
     """
     if len(devices) > 1 or devices[0].platform != "cpu":
         return 1
@@ -138,12 +139,12 @@ def count_calls(devices: Sequence[jax.Device]) -> int:
 
 
 def find_platform(named: str = "") -> str:
-    """Return the platform that programs are compiled for: the named one, else that of the devices, "cpu", "gpu" ..."""
+    """Return the platform to compile programs for: the named one, else that of the devices, "cpu", "gpu" ..."""
     return named or jax.default_backend()
 
 
 def request_platform(name: str) -> None:
-    """Choose the platform of `--device` (`cpu`, `cuda`, `cuda:0`, `gpu`); a warning tells where it is absent."""
+    """Choose the platform of `--device` (`cpu`, `cuda`, `cuda:0`, `gpu`). Warn if it is absent."""
     wanted = {"cuda": "gpu", "rocm": "gpu"}.get(name.split(":")[0], name.split(":")[0])
     if wanted == "cpu":
         jax.config.update("jax_platforms", "cpu")
@@ -159,15 +160,15 @@ def describe(devices: Sequence[jax.Device]) -> str:
 
 
 def check_batch(batch_size: int, devices: Sequence[jax.Device]) -> None:
-    """Raise a ValueError where the batch does not divide by the devices; pmap would use fewer of them in silence."""
+    """Raise a ValueError if the batch does not divide by the devices; pmap would silently use fewer of them."""
     if batch_size % len(devices):
         raise ValueError(f"batch_size {batch_size} does not divide by {len(devices)} devices; change it or --n_gpu")
 
 
 def in_precision(function: Callable, platform: str, precision: str) -> Callable:
-    """Return a function whose convolutions and products of float32 are made in a precision of PRODUCTS.
+    """Return a function whose convolutions and products of float32 are computed in a precision of PRODUCTS.
 
-    Other precisions, and CPUs, which know no other, leave it as it is.
+    Other precisions leave the function as it is, and so do CPUs, which compute in one precision alone.
     """
     if platform == "cpu" or precision not in PRODUCTS:
         return function
@@ -196,14 +197,14 @@ def parallelise(update: Callable, devices: Sequence[jax.Device], precision: str 
 
 
 def compile_update(update: Any, *arguments: Any) -> Any:
-    """Compile the result of `parallelise` for arguments like these; the memory of the compiler is given back."""
+    """Compile the result of `parallelise` for arguments like these, and return the compiler's memory to the system."""
     compiled = update.lower(*arguments).compile(choose_options(choose_local()[0].platform))
     return_memory()
     return compiled
 
 
 def choose_options(platform: str) -> dict[str, Any] | None:
-    """Return the options of the compiler for an update, where the user says nothing else.
+    """Return the options of the compiler for an update, unless the user has set some.
 
     On CPUs the compiler makes fewer passes over the machine code: compiling takes a fifth less time, and steps are as
     fast. On GPUs matrix products are those of the library: XLA 0.10 has no code of its own (by Triton) for some whose
@@ -246,7 +247,7 @@ def map_samples(function: Callable, devices: Sequence[jax.Device]) -> Callable:
 
 
 def replicate(tree: Any, devices: Sequence[jax.Device]) -> Any:
-    """Place host arrays on every device, so that the first call of an update compiles the same as the second."""
+    """Copy host arrays to every device, so that the first call of an update compiles the same program as the second."""
     return _place(tree, devices, PartitionSpec())
 
 

@@ -1,4 +1,4 @@
-"""Paths as users give them, the same in every flag, in Python and in files of flags: `~`, commas, patterns."""
+"""Paths as users give them in flags, in Python and in files of flags: with `~`, commas and patterns."""
 
 import glob
 import os
@@ -14,7 +14,7 @@ def expand_home(path: str | os.PathLike) -> str:
 
 
 def split_paths(text: str | os.PathLike) -> list[str]:
-    """Return the paths in a text with commas between them, `~` expanded. A name that is there may have commas itself.
+    """Return the paths in a text, separated by commas, with `~` expanded; a path that exists may contain commas.
 
     >>> split_paths("a/*.nc, b")
     ['a/*.nc', 'b']
@@ -33,9 +33,10 @@ def split_paths(text: str | os.PathLike) -> list[str]:
 
 
 def find_matches(path: str) -> Iterator[str]:
-    """Yield a path that is there, else the paths that match it as a pattern of `glob`, with `**` for any folders.
+    """Yield a path if it exists, else the paths that match it as a pattern of `glob`, with `**` for any folders.
 
-    A folder that is there is no pattern either: of `run[1]/*.nc` only the part behind it is one.
+    The beginning of a pattern that exists as a folder is taken as it is: of `run[1]/*.nc` only the part behind the
+    folder `run[1]` is a pattern.
     """
     if os.path.exists(path):
         yield path

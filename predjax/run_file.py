@@ -31,11 +31,11 @@ def config_flag() -> Any:
 def collect(
     command: Command, arguments: Sequence[str] | None, find_recipe: Callable[[str], os.PathLike] | None = None
 ) -> dict[str, Any]:
-    """Return the values of the typed flags, and the values in the file of `--config` for the other flags.
+    """Return the values of the typed flags; other flags get their values from the file of `--config`.
 
-    `find_recipe` returns the file of the `--recipe` that is named there; it has the values of the flags that are left.
+    `find_recipe` returns the file of a `--recipe`, which gives the values of the flags that are still missing.
 
-    Errors: see `read_flags`; a flag that cannot be ends the process with exit code 2.
+    Errors: see `read_flags`; a wrong flag ends the process with exit code 2.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     for flag in (flag for flag in command.flags if flag.metadata.get("once")):
@@ -113,24 +113,24 @@ def make_absolute(paths: str, names: Sequence[str] = ()) -> str:
 
 
 def find_own(folder: str | os.PathLike) -> pathlib.Path | None:
-    """Return where another command than `train` writes its flags; None in the folder of a training, with its own."""
+    """Return the file to which a command other than `train` writes its flags; None in the folder of a training."""
     return None if holds_checkpoint(folder) else pathlib.Path(folder) / NAME
 
 
 def refuse_given(config: str | None, folder: str | os.PathLike, overwrite: bool) -> None:
-    """Raise a FileExistsError where a run would replace `config`, the file that its own flags were read from."""
+    """Raise a FileExistsError if a run would replace `config`, the file that its own flags were read from."""
     path = pathlib.Path(folder) / NAME
     if config and not overwrite and path.exists() and path.samefile(config):
         raise FileExistsError(f"{path} is both --config and what the run would write; --overwrite replaces it")
 
 
 def write(path: pathlib.Path, values: Mapping[str, Any]) -> None:
-    """Write flags as `read_flags` takes them."""
+    """Write flags to a file in the form that `read_flags` reads."""
     write_text(path, json.dumps(values, indent=1) + "\n")
 
 
 def update(path: pathlib.Path, values: Mapping[str, Any]) -> None:
-    """Update the flags in the file of a resumed run; a run without the file gets none."""
+    """Update the flags in the file of a resumed run, if it has such a file."""
     try:
         before = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):

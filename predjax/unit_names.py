@@ -1,4 +1,4 @@
-"""The spellings of units of rain and reflectivity, and what they mean."""
+"""The spellings of units of rain and reflectivity, and their meanings."""
 
 import functools
 import math
@@ -64,21 +64,21 @@ def canonical_unit(text: str | None) -> str:
 
 
 def is_known(unit: str) -> bool:
-    """Return whether a unit is one of rain or reflectivity, which can be converted."""
+    """Return whether a unit is one of rain or reflectivity, between which values can be converted."""
     return canonical_unit(unit) == "dBZ" or read_depth(unit) is not None
 
 
 def is_same(unit: str, other: str) -> bool:
-    """Return whether two units that are known have the same values: "mm h-1" and "kg m-2 h-1" have."""
+    """Return whether values are the same in two known units, as in "mm h-1" and "kg m-2 h-1"."""
     values = [(canonical_unit(one) == "dBZ", rate_factor(one), amount_factor(one)) for one in (unit, other)]
     return values[0] == values[1]
 
 
 def name_frames(attrs: Mapping[str, Any]) -> str:
-    """Return the name of a variable with the `attrs` of frames: the name in the data, while it says what they hold.
+    """Return the name for a variable of frames with these `attrs`: the name in the data if it fits the values.
 
-    Frames that are another quantity than the data, such as rain rates made from reflectivity or from sums of rain, have
-    the name in VARIABLES. Frames without a name in the data are called `frames`.
+    Frames of another quantity than the data, such as rain rates made from reflectivity or from sums of rain, get a name
+    of VARIABLES. Frames without a name in the data are called `frames`.
 
     >>> name_frames({"variable": "DBZH", "source_units": "dBZ", "units": "mm/h"})
     'precip_intensity'
@@ -91,7 +91,7 @@ def name_frames(attrs: Mapping[str, Any]) -> str:
 
 
 def _find_quantity(unit: str) -> str:
-    """Return the quantity that has a unit: "reflectivity", "rate", "amount"; "" of other units."""
+    """Return the quantity of a unit: "reflectivity", "rate", "amount"; "" for other units."""
     depth = read_depth(unit)
     if depth is None:
         return "reflectivity" if canonical_unit(unit) == "dBZ" else ""
@@ -100,7 +100,7 @@ def _find_quantity(unit: str) -> str:
 
 @functools.lru_cache(maxsize=256)
 def read_depth(text: str) -> Depth | None:
-    """Return what a unit of a depth, or of a depth in a time, means; None for any other text.
+    """Return the meaning of a unit of a depth, or of a depth in a time; None for any other text.
 
     Names in any case with powers (`h-1`, `h^-1`, `h**-1`, `h⁻¹`), joined by blanks, dots, signs of multiplication, `/`
     and "per", with parentheses. `/` divides by the one name, or the one parenthesis, that follows. A number stands
@@ -177,7 +177,7 @@ def _plain(text: str) -> str:
 def _read_factors(text: str) -> list[tuple[str | float, int]]:
     """Return the names and the numbers of a product with their powers, "0.1 kg/m2" -> [(0.1, 1), ("kg", 1), ("m", -2)].
 
-    Errors: ValueError or KeyError, it is no such product; ArithmeticError.
+    Errors: ValueError or KeyError, it is not such a product; ArithmeticError.
     """
     found, end = _read_product(text[:_LONGEST], 0)
     if end < len(text):
@@ -186,7 +186,7 @@ def _read_factors(text: str) -> list[tuple[str | float, int]]:
 
 
 def _read_product(text: str, place: int) -> tuple[list[tuple[str | float, int]], int]:
-    """Return the factors of a product that starts at `place`, and where it ends: at ")" or at the end of the text."""
+    """Return the factors of a product from position `place` on, and the position of its end: ")" or the text's end."""
     found: list[tuple[str | float, int]] = []
     before, sign = "start", 1  # the sign of the next factor's power
     while place < len(text) and (token := _TOKEN.match(text, place)):

@@ -47,7 +47,7 @@ def embed(points: np.ndarray, method: str = "auto") -> Embedding:
 def sample_points(count: int, most: int = 250, seed: int = 0) -> np.ndarray:
     """Draw at most `most` of `count` positions without repetition, in rising order.
 
-    The same positions of ΔC and of ΔM keep their pairs together.
+    Take ΔC and ΔM at the same positions, so that their pairs stay together.
     """
     if count <= most:
         return np.arange(count)

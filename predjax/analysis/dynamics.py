@@ -34,7 +34,7 @@ def find_dynamics(
 
     `frames` are windows `(B, T, 1, 1, C)` of a series, with `use_truth` `(B, T-1)` and `forcings` `(B, T, A)` as
     `StateMap.carries` takes them. After each window the map makes `num_steps` steps. Errors: ValueError for frames of
-    more than one pixel, a model that infers its states anew, and a state of integers.
+    more than one pixel, a model that infers its states from frames, and a state of integers.
     """
     if frames.shape[2:4] != (1, 1):
         raise ValueError(f"dynamics are those of a series, the frames have {frames.shape[2]}x{frames.shape[3]} pixels")

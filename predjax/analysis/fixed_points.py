@@ -32,30 +32,31 @@ def find_fixed_points(
     reach: float = np.inf,
     double: bool = True,
 ) -> FixedPoints:
-    """Find the fixed points F(h) = h of a map, from many starts `(S, N)` (`sample_starts`), each fixed point once.
+    """Find the distinct fixed points of a map F, where F(h) = h, by searching from many starts `(S, N)`.
 
-    A search from a start is Levenberg-Marquardt on |g|^2 with g(h) = F(h) - h, as Sussillo & Barak (2013) minimise it.
-    A step delta solves min |J delta + g|^2 + mu |delta|^2, J = dg/dh, by a QR decomposition. If the step lowers |g|, it
-    is taken and mu is divided by ten, else mu is multiplied by ten. Near a root of g these are Newton's steps, which
-    end at the rounding error. A search that ends in a minimum of |g| that is no root gives nothing: there |g| is above
-    the tolerance, or Newton's step is longer than `separation`.
+    A search minimises |g|^2 with g(h) = F(h) - h (Sussillo & Barak 2013) by the method of Levenberg and Marquardt. A
+    step delta minimises |J delta + g|^2 + mu |delta|^2 with J = dg/dh. If the step lowers |g|, it is taken and mu is
+    divided by ten; otherwise mu is multiplied by ten. Near a root of g these are Newton's steps, which converge to the
+    rounding error. A search may also end in a minimum of |g| that is no root: |g| is then above `tolerance`, or
+    Newton's step is longer than `separation`, and the search gives no point.
 
-    The list may be incomplete: more starts may find more. Where F is bounded, the signs of det(I - dF/dh) over all
-    roots sum to 1, by Brouwer's degree; any other sum shows that some are missing.
+    The list may be incomplete: more starts may find more points. Where F is bounded, the signs of det(I - dF/dh) over
+    all fixed points sum to 1 (Brouwer's degree); any other sum shows that some are missing.
 
     One compiled program searches from all starts at once. `scipy.optimize.root` ("lm", "hybr") finds the same roots
-    start by start, in two to ten times the time (1024 starts of 4 variables, and of a GRU of 16, on one CPU).
+    start by start and takes two to ten times as long (1024 starts of 4 variables, and of a GRU of 16, on one CPU).
 
     Args:
-      step: F, `(N,)` to `(N,)`, pure: a cell with its parameters and its input in a closure. For states that are not
-        vectors see `ravel_step`.
-      tolerance: a root has |F(h) - h| < tolerance.
-      separation: the least distance between two reported points. Of closer roots the one with the least residual is
-        kept, so that every reported point is itself a root.
-      reach: roots farther than this from every start are left out. Far beyond all trajectories closed gates make
-        F(h) = h to the rounding error, with an eigenvalue 1, where there is no root.
-      double: search in float64, although the rest of the program and the parameters are in float32. If a step insists
-        on float32, the rounding error of F is the floor of the residuals.
+      step: F from `(N,)` to `(N,)`, a pure function, such as a cell with its parameters and its input in a closure.
+        `ravel_step` makes it for states that are not vectors.
+      starts: `sample_starts` draws them.
+      tolerance: h is a root if |F(h) - h| < tolerance.
+      separation: the least distance between two reported points. Of roots that are closer, only the root with the
+        smallest residual is reported.
+      reach: roots farther than this from every start are left out. Far from all trajectories, closed gates make
+        F(h) = h to the rounding error, with an eigenvalue 1, although there is no root.
+      double: whether to search in float64, although the rest of the program and the parameters are in float32. If
+        `step` itself computes in float32, its rounding error limits the residuals.
 
     Raises:
       ValueError: starts that are not `(S, N)` or not finite, a step that does not give `(N,)` real numbers, a
@@ -111,13 +112,13 @@ class RavelledStep(NamedTuple):
 
 
 def ravel_step(step: Callable[[Any], Any], state: Any) -> RavelledStep:
-    """Return a step on vectors with the dynamics of `step`, whose states are trees of arrays like `state`.
+    """Return `step`, whose states are trees of arrays like `state`, as a step on vectors.
 
-    The vector has the leaves one after the other, a complex leaf as its real, then its imaginary parts. Vectors keep
-    their own precision when they become states, so that a state of float32 can be searched in float64. A part of the
-    state that no step changes, such as the time constants of `SimpleCTRNN`, must be held inside the step: else each of
+    A vector has the leaves one after the other; of a complex leaf, first the real, then the imaginary parts. A state
+    takes the precision of its vector, so that a state of float32 can be searched in float64. A part of the state that
+    no step changes, such as the time constants of `SimpleCTRNN`, must be held constant inside the step: else each of
     its values is a fixed point. Errors: ValueError for a leaf of integers, such as a count of steps, which has no fixed
-    point and must be held in the step too.
+    point and must be held constant too.
     """
     leaves, tree = jax.tree.flatten(state)
     leaves = [np.asarray(leaf) for leaf in leaves]
@@ -194,8 +195,8 @@ def _search(step: Callable[[jax.Array], jax.Array], start: jax.Array) -> tuple[j
 def _damped_step(jacobian: jax.Array, g: jax.Array, damping: jax.Array, identity: jax.Array) -> jax.Array:
     """Return the delta that minimises |J delta + g|^2 + mu |delta|^2, where mu = `damping` * mean |column of J|^2.
 
-    J above sqrt(mu) I is decomposed by QR, because the normal equations would square the condition of J, and with it
-    the rounding error.
+    The stacked matrix [J; sqrt(mu) I] is decomposed by QR. The normal equations would square the condition of J, and
+    with it the rounding error.
     """
     scale = jnp.sqrt(damping * jnp.mean(jnp.sum(jacobian**2, axis=0))) + jnp.finfo(g.dtype).tiny
     q, r = jnp.linalg.qr(jnp.concatenate([jacobian, scale * identity]))
@@ -203,9 +204,10 @@ def _damped_step(jacobian: jax.Array, g: jax.Array, damping: jax.Array, identity
 
 
 def _measure_newton_steps(g: np.ndarray, jacobians: np.ndarray) -> np.ndarray:
-    """Return |J^-1 g| `(S,)`, J = dF/dh - I: about the distance to a root, large at a minimum of |g| without a root.
+    """Return the lengths of Newton's steps, |J^-1 g| `(S,)` with J = dF/dh - I.
 
-    Directions in which J is zero to the rounding error, as along a line of fixed points, do not count.
+    Each is about the distance to a root, and large at a minimum of |g| that is no root. Directions in which J is zero
+    to the rounding error, as along a line of fixed points, do not count.
     """
     size = g.shape[-1]
     left, stretches, _ = np.linalg.svd(jacobians - np.eye(size, dtype=g.dtype))
@@ -216,7 +218,7 @@ def _measure_newton_steps(g: np.ndarray, jacobians: np.ndarray) -> np.ndarray:
 
 
 def _choose_distinct(points: np.ndarray, residuals: np.ndarray, separation: float) -> np.ndarray:
-    """Return the indices of points that are at least `separation` apart, in the order of `FixedPoints`."""
+    """Return the indices of points that are at least `separation` apart, sorted as the points of `FixedPoints` are."""
     left = np.lexsort((*points.T[::-1], residuals))  # the best root first
     chosen = []
     while left.size:

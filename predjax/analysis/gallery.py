@@ -21,10 +21,11 @@ class Exhibit(NamedTuple):
 
 
 def make_gallery(num_steps: int = 3000, seed: int = 0) -> list[Exhibit]:
-    """Make networks h' = (1 - a) h + a W tanh(h) with a fixed point, a limit cycle and a strange attractor.
+    """Make three small networks, with a fixed point, a limit cycle and a strange attractor.
 
-    The first W turns and shrinks; the second turns by 50 degrees and grows by 1.6; the third, of six neurons, is drawn
-    from N(0, 2^2 / N), which is chaotic after Sompolinsky, Crisanti & Sommers (1988), doi:10.1103/PhysRevLett.61.259.
+    Each is h' = (1 - a) h + a W tanh(h). The first W rotates and shrinks; the second rotates by 50 degrees and grows by
+    1.6; the third, of six neurons, is drawn from N(0, 2^2 / N), which is chaotic after Sompolinsky, Crisanti & Sommers
+    (1988), doi:10.1103/PhysRevLett.61.259.
     """
     angle = np.deg2rad(50)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -43,7 +44,7 @@ def make_gallery(num_steps: int = 3000, seed: int = 0) -> list[Exhibit]:
 
 
 def _follow(title: str, weights: np.ndarray, starts: np.ndarray, num_steps: int, transient: int) -> Exhibit:
-    """Run a network from every start, without the first `transient` steps, and measure its exponent."""
+    """Run a network from every start without the first `transient` steps, and measure its largest Lyapunov exponent."""
     wide = jnp.asarray(weights, float)
 
     def step(h: jax.Array) -> jax.Array:

@@ -42,9 +42,9 @@ def explain_series(
 ) -> Explanation:
     """Infer the latent states of series and find the modes and timescales of their dynamics.
 
-    `infer` maps the parameters of tidhy and `(1, T, 1, 1, F)` frames to a NamedTuple of latent states, as
-    `models.tidhy.make_inference` makes it. `frames` are those of each series, `(T, 1, 1, F)`. The true modes of each
-    series, integers `(T,)`, fix the number of modes, which is else chosen.
+    `infer` maps the parameters of tidhy and frames `(1, T, 1, 1, F)` to a NamedTuple of latent states;
+    `models.tidhy.make_inference` makes it. `frames` has an array `(T, 1, 1, F)` for each series. `true_modes` has the
+    true mode of each step, integers `(T,)`, for each series; they fix the number of modes, which is chosen otherwise.
     """
     compiled, series = jax.jit(infer), []
     for observed in frames:
@@ -69,7 +69,7 @@ def explain_series(
 
 
 def score_states(explanation: Explanation, states: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-    """Return R^2 `(S,)` of the true states `(T, S)` of each series, read linearly from r, from r2 and from each mode.
+    """Return R^2 `(S,)` of linear readouts of the true states `(T, S)` from r, r2 and each mode, over all series.
 
     Errors: see `timescales.score_readout`.
     """
@@ -89,7 +89,7 @@ def drop_settling(values: np.ndarray) -> np.ndarray:
 
 
 def _mix(params: Mapping[str, Any], w: np.ndarray) -> np.ndarray:
-    """Return V `(..., R, R)` for the weights w `(..., K)`."""
+    """Return the dynamics V `(..., R, R)` that the weights w `(..., K)` mix from the matrices V_k."""
     matrices = np.asarray(params["tidhy"]["temporal"], np.float64)
     size = round(matrices.shape[-1] ** 0.5)
     return (w @ matrices).reshape(*w.shape[:-1], size, size)

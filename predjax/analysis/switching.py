@@ -34,17 +34,17 @@ class SwitchScore(NamedTuple):
 def find_switches(
     values: np.ndarray, count: int | None = None, *, window: int = 1, least_dwell: int = 1, seed: int = 0
 ) -> Switches:
-    """Find the modes of a signal `(T, K)` by k-means, and the steps at which they change.
+    """Find the modes of a signal `(T, K)` by k-means clustering, and the steps at which they change.
 
-    Several series that have their modes in common are `(..., T, K)`. First the signal is averaged over `window` steps
-    around each step, an odd number. Then k-means clusters the averages (Lloyd 1982, Least squares quantization in PCM),
-    from several random starts, of which the best result counts. Last, a mode that lasts fewer than `least_dwell` steps
-    is replaced by the mode before or after it, the one with the nearer centre; the shortest are replaced first. The
-    weight of a feature is its variance, so features of different units should be standardised.
+    Series that share their modes are clustered together, as `(..., T, K)`. First, the signal is averaged over `window`
+    steps, an odd number, around each step. Then k-means (Lloyd 1982, Least squares quantization in PCM) clusters the
+    averages from several random starts, and the best result is kept. Last, each mode that lasts fewer than
+    `least_dwell` steps is merged with the mode before or after it, the one with the nearer centre, beginning with the
+    shortest. A feature weighs as much as its variance, so features of different units should be standardised.
 
-    `count` is the number of modes. None chooses, from 2 to 8, the number with the largest ratio of the variances
-    between and within clusters (Calinski & Harabasz 1974, A dendrite method for cluster analysis); a signal that is
-    spread out without clusters gets many modes.
+    `count` is the number of modes. None chooses the number from 2 to 8 that has the largest ratio of the variance
+    between clusters to the variance within them (Calinski & Harabasz 1974, A dendrite method for cluster analysis); a
+    signal without clusters gets many modes.
 
     Raises:
       ValueError: values that are not `(..., T, K)` or not finite, fewer different values than modes, a count below 1,
@@ -107,9 +107,9 @@ def score_switches(found_modes: np.ndarray, true_modes: np.ndarray, tolerance: i
 
 
 def match_labels(found: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """Give found modes the labels of the true modes, one to one so that most steps agree, and new labels to the rest.
+    """Relabel found modes with the labels of the true modes, one to one, so that most steps agree.
 
-    Kuhn (1955), The Hungarian method for the assignment problem.
+    Modes without a partner get new labels. Kuhn (1955), The Hungarian method for the assignment problem.
     """
     found_labels, rows = np.unique(found, return_inverse=True)
     true_labels, columns = np.unique(true, return_inverse=True)
@@ -174,7 +174,7 @@ def _cluster(points: np.ndarray, count: int, rng: np.random.Generator) -> tuple[
 
 
 def _spread_out(points: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw points far from each other, with probabilities by their squared distance to the points drawn before.
+    """Draw `count` points far apart: each with a probability by its squared distance to the points drawn before.
 
     Arthur & Vassilvitskii (2007), k-means++: the advantages of careful seeding, SODA.
     """

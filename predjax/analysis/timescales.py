@@ -24,8 +24,8 @@ class Spectrum(NamedTuple):
 class Eigenmodes(NamedTuple):
     """The eigenmodes of a real matrix V `(R, R)`, from the slowest to the fastest; a complex pair is one mode.
 
-    z = project @ r are the real coordinates of r in the modes: one for a real eigenvalue, two for a pair. V moves each
-    mode for itself: project V = blocks project, with blocks of 1 or 2 rows.
+    z = project @ r are the real coordinates of r in the modes: one for a real eigenvalue, two for a pair. V acts on
+    each mode separately: project V = blocks project, where each block has 1 or 2 rows.
     """
 
     periods: np.ndarray  # in steps, 2 pi / |arg(lambda)|; infinite for a positive eigenvalue

@@ -12,13 +12,15 @@ from predjax.cells.options import option
 
 
 def start_by_inputs(variance: float) -> Initializer:
-    """Return the initialiser N(0, variance / fan_in)."""
+    """Return an initialiser that draws from N(0, variance / fan_in)."""
     return hk.initializers.VarianceScaling(variance, "fan_in", "normal")
 
 
 @dataclasses.dataclass(eq=False)
 class Antisymmetric(RecurrentCell):
-    """h' = h + e tanh((W - W^T - g I) h + V x + b): `(B, *S, I)` to `(B, *S, F)`; h is the state and the output.
+    """The antisymmetric recurrence: `(B, *S, I)` to `(B, *S, F)`; h is the state and the output.
+
+        h' = h + e tanh((W - W^T - g I) h + V x + b)
 
     Chang et al. (2019), "AntisymmetricRNN", arXiv:1902.09689, eq. 12, with e = `step_size` and g = `diffusion`. On maps
     W and V are convolutions and W^T is the adjoint of W: the spectrum of W - W^T is imaginary on every grid.
@@ -52,9 +54,11 @@ class Antisymmetric(RecurrentCell):
 
 
 class GatedAntisymmetric(Antisymmetric):
-    """h' = h + e z tanh((W - W^T - g I) h + V x + b), z = sigmoid((W - W^T - g I) h + V_z x + b_z).
+    """The `Antisymmetric` recurrence with a gate z that uses the same W (Chang et al. 2019, eqs. 14 and 15).
 
-    Chang et al. (2019), eqs. 14 and 15: the gate z uses the same W. All else is as in `Antisymmetric`.
+        z = sigmoid((W - W^T - g I) h + V_z x + b_z)    h' = h + e z tanh((W - W^T - g I) h + V x + b)
+
+    All else is as in `Antisymmetric`.
     """
 
     def __post_init__(self) -> None:

@@ -14,7 +14,7 @@ from predjax.cells.options import check_count, check_fields
 
 @dataclasses.dataclass(eq=False)
 class RecurrentCell(hk.RNNCore):
-    """`(inputs (B, *S, I), state) -> (outputs (B, *S, features), state)`, real outputs.
+    """The base class of cells, which turn inputs `(B, *S, I)` and a state into real outputs `(B, *S, features)`.
 
     The fields of a cell are its options. `__post_init__` checks them and makes the linear maps. The state is an array
     `(B, *S, features)`, or a NamedTuple of such arrays, `state_type`.
@@ -67,11 +67,12 @@ class RecurrentCell(hk.RNNCore):
 
 
 def unroll(cell: hk.RNNCore, inputs: Any, state: Any) -> tuple[Any, Any]:
-    """Run all steps of a sequence, one after the other, inside a Haiku function.
+    """Run a cell over a sequence, step by step, inside a Haiku function.
 
-    Inputs `(B, T, *S, I)`, or any tree of such arrays, become outputs `(B, T, *S, F)` and the last state; the first
-    state is `cell.initial_state(B)`, or the state after the sequence before. The cell is any `hk.RNNCore`. If it has a
-    `context`, it makes its constants, the arrays that follow from parameters alone, once.
+    Inputs `(B, T, *S, I)`, or any tree of such arrays, become outputs `(B, T, *S, F)` and the state after the last
+    step. `state` is the state before the first step: `cell.initial_state(B)`, or the last state of the sequence before.
+    The cell is any `hk.RNNCore`. The constants of its `context`, arrays that follow from parameters alone, are made
+    once.
     """
     with getattr(cell, "context", StepContext()).share_constants():
         cell(jax.tree.map(lambda a: a[:, 0], inputs), state)  # jit drops this step, except for its constants

@@ -21,19 +21,19 @@ class CausalLSTMState(NamedTuple):
 
 @dataclasses.dataclass(eq=False)
 class CausalLSTM(RecurrentCell):
-    """Two memories in a cascade: the new C writes M. `(B, *S, I)` to H' `(B, *S, F)`; the state is `CausalLSTMState`.
+    """A causal LSTM, where the new C writes M: `(B, *S, I)` to H' `(B, *S, F)`; the state is `CausalLSTMState`.
 
-    The parts of N(W_x * x), N(W_h * H), N(W_c * C), N(W_m * M) and N(W_n * C') have the indices x, h, c, m and n; s is
-    the logistic function, and 1 stands for `forget_bias`:
+    The subscripts x, h, c, m and n mark the parts of N(W_x * x), N(W_h * H), N(W_c * C), N(W_m * M) and N(W_n * C'); s
+    is the logistic function, and 1 stands for `forget_bias`:
 
         i = s(i_x + i_h + i_c)      f = s(f_x + f_h + f_c + 1)      g = tanh(g_x + g_h + g_c)   C' = f C + i g
         i' = s(i'_x + i_m + i_n)    f' = s(f'_x + f_m + f_n + 1)    g' = tanh(g'_x + g_n)
         M' = f' tanh(m_m) + i' g'
         o = tanh(o_x + o_h + o_n + N(W_o * M'))                     H' = o tanh(W_1 [C'; M'])
 
-    Wang et al. (2018), "PredRNN++", arXiv:1804.06300, as in the published code, which departs from the text: g' has no
-    part of M, and o has one of H. There are no biases. W_1 is the same for every pixel and has no N. N is `FrameNorm`
-    with `layer_norm`, else the identity. On its own the cell keeps its M; a stack hands M from layer to layer.
+    Wang et al. (2018), "PredRNN++", arXiv:1804.06300, as in the published code, which departs from the text: g' does
+    not see M, and o sees H. There are no biases. W_1 is the same for every pixel and has no N. N is `FrameNorm` with
+    `layer_norm`, else the identity. On its own the cell keeps its M; a stack hands M from layer to layer.
     """
 
     forget_bias: float = option(1.0)
@@ -68,10 +68,12 @@ class CausalLSTM(RecurrentCell):
 
 @dataclasses.dataclass(eq=False)
 class GHU(RecurrentCell):
-    """p u = N(W_x * x) + N(W_z * z), z' = sigmoid(u) tanh(p) + (1 - sigmoid(u)) z: `(B, *S, I)` to z' `(B, *S, F)`.
+    """The gradient highway unit: `(B, *S, I)` to z' `(B, *S, F)`; z is the state and the output.
 
-    The gradient highway unit of Wang et al. (2018), arXiv:1804.06300, between the first two causal LSTMs of PredRNN++;
-    z is the state and the output. There are no biases. N is `FrameNorm` with `layer_norm`, else the identity.
+        p u = N(W_x * x) + N(W_z * z)    z' = sigmoid(u) tanh(p) + (1 - sigmoid(u)) z
+
+    It lies between the first two causal LSTMs of PredRNN++ (Wang et al. 2018, arXiv:1804.06300). There are no biases. N
+    is `FrameNorm` with `layer_norm`, else the identity.
     """
 
     layer_norm: bool = option(False)

@@ -20,17 +20,19 @@ class ClockworkState(NamedTuple):
 
 
 def split_features(features: int, modules: int) -> tuple[int, ...]:
-    """Return the sizes of that many modules, as equal as possible, larger ones first."""
+    """Return the sizes of `modules` modules, as equal as possible, larger ones first."""
     return tuple(features // modules + (i < features % modules) for i in range(modules))
 
 
 @dataclasses.dataclass(eq=False)
 class Clockwork(RecurrentCell):
-    """Module i becomes h_i' = f(sum_{j>=i} W_ij h_j + W_i x + b_i) when t mod T_i = 0, and keeps h_i otherwise.
+    """The clockwork recurrence: `(B, *S, I)` to h' `(B, *S, F)`; the state is `ClockworkState`.
 
-    Koutnik et al. (2014), "A Clockwork RNN", arXiv:1402.3511, eqs. 1 to 3. `(B, *S, I)` to `(B, *S, F)`; the state is
-    `ClockworkState`, the output h'. Periods T_i increase with i: fast modules see slow ones, slow modules do not see
-    fast ones. Every module fires at the first step, t = 0 (the paper does not say).
+        h_i' = f(sum_{j>=i} W_ij h_j + W_i x + b_i) where t mod T_i = 0, else h_i, for each module i
+
+    Koutnik et al. (2014), "A Clockwork RNN", arXiv:1402.3511, eqs. 1 to 3. Periods T_i increase with i: fast modules
+    see slow ones, slow modules do not see fast ones. Every module fires at the first step, t = 0 (the paper does not
+    say).
 
     A module is a block of channels, also where W convolves. `periods` lists T_i, "1,2,4,8" being the paper's 2^(i-1)
     for four modules; `block_sizes` lists the channels of each module, and is empty for equal modules.

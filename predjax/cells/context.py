@@ -16,9 +16,10 @@ ALL_STEPS = 2**31 - 1  # folded into a key, which so differs from the keys of st
 
 
 class BatchKey(NamedTuple):
-    """The random key of a batch, the number of its first sample in the global batch, and the key of all steps.
+    """The random key of a batch or step, from which the keys of its samples are derived.
 
-    The key of all steps is known at a step alone, see `at`.
+    `first_sample` is the number of the batch's first sample in the global batch. `all_steps` is the key of draws that
+    are the same at all steps; `at` makes it.
     """
 
     key: jax.Array
@@ -36,9 +37,10 @@ def draw_samples(
     first_sample: jax.Array | int = 0,
     key: jax.Array | None = None,
 ) -> jax.Array | None:
-    """Return `draw(key)` of every sample, `(B, ...)`, or None where there is no key: `key`, else the next of Haiku's.
+    """Call `draw` with the random key of each sample and return the results `(B, ...)`; None without a key.
 
-    The key of a sample depends on its number in the global batch: draws do not change with the number of devices.
+    The keys of the samples are derived from `key`, by default Haiku's next key, and from their numbers in the global
+    batch: draws do not change with the number of devices.
     """
     key = hk.maybe_next_rng_key() if key is None else key
     if key is None:
@@ -49,11 +51,11 @@ def draw_samples(
 
 @dataclasses.dataclass(eq=False)
 class StepContext:
-    """All that a step computes with, beside its inputs, its state and its parameters.
+    """The arrays and operations that a step uses besides its inputs, its state and its parameters.
 
-    The cells and linear maps of a step share one context; it reaches them through their constructors. The `products`
-    are the step's convolutions and matrix products; a scan with prepared kernels hands in its own. The `constants` are
-    arrays that follow from parameters alone, the same at all steps, by name; None if each step makes its own.
+    The cells and linear maps of a step share one context; it reaches them through their constructors. `products` are
+    the step's convolutions and matrix products; a scan with prepared kernels passes its own. `constants` are arrays by
+    name that follow from parameters alone and are the same at all steps; None if each step makes its own.
     """
 
     products: Products = dataclasses.field(default_factory=Products)
@@ -95,11 +97,11 @@ class StepContext:
             self.constants = before
 
     def draw(self, draw: Callable[[jax.Array], jax.Array], batch_size: int) -> jax.Array | None:
-        """Return the `draw_samples` of the batch."""
+        """Return random draws for each sample of the batch, see `draw_samples`."""
         return draw_samples(draw, batch_size, self.first_sample)
 
     def draw_once(self, draw: Callable[[jax.Array], jax.Array], batch_size: int) -> jax.Array | None:
-        """Return the `draw_samples` of the batch that are the same at all steps, or None without random draws."""
+        """Return random draws for each sample that are the same at all steps; None without random draws."""
         if self.all_steps is None:
             return None
         return draw_samples(draw, batch_size, self.first_sample, self.all_steps)

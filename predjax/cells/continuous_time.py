@@ -19,7 +19,9 @@ def noise_scale(alpha: float, sigma: float, noise_form: str) -> float:
 
 @dataclasses.dataclass(eq=False)
 class CTRNN(RecurrentCell):
-    """h' = (1 - a) h + a (W f(h) + U u + b) + noise, output f(h'): `(B, *S, I)` to `(B, *S, F)`; the state is h.
+    """A continuous-time rate network with noise: `(B, *S, I)` to f(h') `(B, *S, F)`; the state is h.
+
+        h' = (1 - a) h + a (W f(h) + U u + b) + noise
 
     The rate network tau dh/dt = -h + W f(h) + U u + b + sqrt(2 tau) sigma xi(t) in steps of a = dt / tau = `alpha` in
     (0, 1]; the rates f are `activation`, sigma is `noise`. The noise of a step follows Euler and Maruyama (Song et
@@ -67,12 +69,13 @@ class TimedState(NamedTuple):
 
 @dataclasses.dataclass(eq=False)
 class SimpleCTRNN(RecurrentCell):
-    """h' = (1 - dt/tau) h + dt/tau (sigmoid(W h + b) + U u): `(B, *S, I)` to `(B, *S, F)`; the output is h'.
+    """A rate network with time constants tau: `(B, *S, I)` to h' `(B, *S, F)`; the state is `TimedState`.
 
-    A rate network with a time constant tau for each neuron. tau is part of the state (`TimedState`); the initial state
-    takes it from the parameter log tau `(F,)`, which starts at 0. The sigmoid acts on the weighted sum; Beer (1995) has
-    tau dy/dt = -y + W sigmoid(y + theta) + I, which is not the same. dt is `step_size`. Kernels and b start uniform in
-    +-1/sqrt(fan_in).
+        h' = (1 - dt/tau) h + dt/tau (sigmoid(W h + b) + U u)
+
+    Every neuron has its tau, which is part of the state; the initial state takes it from the parameter log tau `(F,)`,
+    which starts at 0. The sigmoid acts on the weighted sum; Beer (1995) has tau dy/dt = -y + W sigmoid(y + theta) + I,
+    which is not the same. dt is `step_size`. Kernels and b start uniform in +-1/sqrt(fan_in).
     """
 
     step_size: float = option(0.1, above=0)

@@ -16,7 +16,7 @@ from predjax.cells.options import option
 def update_with_peepholes(
     gates: jax.Array, cell: jax.Array, peepholes: Iterable[jax.Array | float], forget_bias: float
 ) -> LSTMState:
-    """Return h' and c' of one step whose gates may see the memory c `(B, *S, F)`.
+    """Return h' and c' after a step whose gates may see the memory c `(B, *S, F)`.
 
         i = sigmoid(i + w_i c)   f = sigmoid(f + w_f c + forget_bias)   g = tanh(g)   c' = f c + i g
         o = sigmoid(o + w_o c')  h' = o tanh(c')
@@ -33,13 +33,14 @@ def update_with_peepholes(
 
 @dataclasses.dataclass(eq=False)
 class ConvLSTM(RecurrentCell):
-    """i f g o = N(W_x * x) + N(W_h * h), then `update_with_peepholes`: `(B, *S, I)` to h' `(B, *S, F)`.
+    """A convolutional LSTM: `(B, *S, I)` to h' `(B, *S, F)`; the state is `LSTMState`.
 
-    Shi et al. (2015), "Convolutional LSTM network", arXiv:1506.04214; the state is `LSTMState`. The defaults are those
-    of OpenSTL, the collection that runs PredRNN's baselines, and depart from the paper: there are no biases
-    (`with_bias` adds them) and no w_i, w_f, w_o. `peepholes` adds these, one for each element of the grid, starting at
-    0; they fit no other grid. With `layer_norm` N is `FrameNorm`, else the identity. The constant `forget_bias` is 0 in
-    the paper and in OpenSTL.
+        i f g o = N(W_x * x) + N(W_h * h), then `update_with_peepholes`
+
+    Shi et al. (2015), "Convolutional LSTM network", arXiv:1506.04214. The defaults are those of OpenSTL, the collection
+    that runs PredRNN's baselines, and depart from the paper: there are no biases (`with_bias` adds them) and no w_i,
+    w_f, w_o. `peepholes` adds these, one for each element of the grid, starting at 0; they fit no other grid. With
+    `layer_norm` N is `FrameNorm`, else the identity. The constant `forget_bias` is 0 in the paper and in OpenSTL.
     """
 
     peepholes: bool = option(False)

@@ -84,7 +84,7 @@ def descend(objective: Callable[[Any], jax.Array], start: Any, rates: Any, rules
 
 
 def bound_rates(slope: Callable[[Any], Any], point: Any, gradient: Any, rates: Any) -> Any:
-    """Return min(rate, |g| / |H g|) for each leaf g of `gradient`.
+    """Return a rate for each leaf g of `gradient` that suits the curvature: min(rate, |g| / |H g|).
 
     H is the block of the derivative of `slope` at `point` for the leaf. A leaf without gradient keeps its rate.
     """

@@ -13,7 +13,9 @@ from predjax.cells.options import choose_activation, option
 
 @dataclasses.dataclass(eq=False)
 class Elman(RecurrentCell):
-    """h' = f(W_hh h + W_ih x + b): `(B, *S, I)` to `(B, *S, F)`; h is the state and the output.
+    """The Elman network: `(B, *S, I)` to `(B, *S, F)`; h is the state and the output.
+
+        h' = f(W_hh h + W_ih x + b)
 
     Elman (1990), "Finding structure in time". W_hh and W_ih are dense or convolutions. f is `activation`.
     """
@@ -33,7 +35,9 @@ class Elman(RecurrentCell):
 
 @dataclasses.dataclass(eq=False)
 class LeakyElman(Elman):
-    """h' = (1 - a) h + a f(W_hh h + W_ih x + b), a = `leak_rate` in (0, 1]; a = 1 is `Elman`.
+    """An `Elman` network of leaky units, with a = `leak_rate` in (0, 1]; a = 1 is `Elman`.
+
+        h' = (1 - a) h + a f(W_hh h + W_ih x + b)
 
     Leaky integrator neurons (Jaeger et al. 2007, with a decay of 1, in the form of Lukosevicius 2012).
     """
@@ -50,10 +54,12 @@ class LeakyElman(Elman):
 
 
 class WilsonCowan(LeakyElman):
-    """h' = (1 - a) h + a [f(W_hh h + b) + W_ih x], a = `leak_rate` in (0, 1].
+    """A rate network with the input outside f, with a = `leak_rate` in (0, 1]; shapes are as in `Elman`.
 
-    A rate model with the input outside f: the form that has this name in libraries of recurrent cells. Wilson & Cowan
-    (1972) have the input inside f, and a factor 1 - r h, the share of neurons that are not refractory.
+        h' = (1 - a) h + a [f(W_hh h + b) + W_ih x]
+
+    Libraries of recurrent cells give this form the name. Wilson & Cowan (1972) have the input inside f, and a factor
+    1 - r h, the share of neurons that are not refractory.
     """
 
     def __call__(self, inputs: jax.Array, state: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -64,7 +70,9 @@ class WilsonCowan(LeakyElman):
 
 @dataclasses.dataclass(eq=False)
 class IndRNN(RecurrentCell):
-    """h' = f(u h + W x + b) with one recurrent weight u `(F,)` for each neuron; f is relu by default.
+    """A network of independent neurons, each with one recurrent weight u; shapes are as in `Elman`.
+
+        h' = f(u h + W x + b)    u `(F,)`; f is relu by default
 
     Li et al. (2018), "Independently recurrent neural network", arXiv:1803.04831. u starts as U(0, 1) and is clipped
     to +-`recurrent_bound`: 1 for long sequences, gamma^(1/T) for T steps (the authors take gamma 2 or 10). On maps u is

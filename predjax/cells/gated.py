@@ -20,7 +20,10 @@ class LSTMState(NamedTuple):
 
 
 def update_cell(gates: jax.Array, cell: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return c' = sigmoid(f) c + sigmoid(i) tanh(g) and h' = sigmoid(o) tanh(c') from the sums i f g o `(..., 4F)`."""
+    """Return c' and h' `(..., F)` of an LSTM, from the sums i f g o `(..., 4F)`.
+
+    They are c' = sigmoid(f) c + sigmoid(i) tanh(g) and h' = sigmoid(o) tanh(c').
+    """
     i, f, g, o = jnp.split(gates, 4, axis=-1)
     cell = jax.nn.sigmoid(f) * cell + jax.nn.sigmoid(i) * jnp.tanh(g)
     return cell, jax.nn.sigmoid(o) * jnp.tanh(cell)
@@ -28,7 +31,9 @@ def update_cell(gates: jax.Array, cell: jax.Array) -> tuple[jax.Array, jax.Array
 
 @dataclasses.dataclass(eq=False)
 class LSTM(RecurrentCell):
-    """i, f, g, o = W x + U h + b, then `update_cell`: `(B, *S, I)` to h' `(B, *S, F)`; the state is `LSTMState`.
+    """The long short-term memory: `(B, *S, I)` to h' `(B, *S, F)`; the state is `LSTMState`.
+
+        i f g o = W x + U h + b, then `update_cell`
 
     Hochreiter & Schmidhuber (1997) with the forget gate of Gers et al. (2000), without peepholes. W and U are dense or
     convolutions, with the gates in the order i f g o. The bias of the forget gate starts at `forget_bias`; above zero,

@@ -11,9 +11,10 @@ from predjax.cells.linear import DType, Initializer, Shape
 
 
 def make_hippo(size: int) -> np.ndarray:
-    """Return the normal part of HiPPO-LegS, S = A + p p^T with p_n = sqrt(n + 1/2), `(size, size)` (Gu et al. 2022).
+    """Return the normal part S of the HiPPO-LegS matrix A, `(size, size)` (Gu et al. 2022).
 
-    A_nk = -sqrt((2n + 1)(2k + 1)) for n > k, -(n + 1) for n = k, else 0. S is -1/2 I plus an antisymmetric matrix.
+    S = A + p p^T with p_n = sqrt(n + 1/2), and A_nk = -sqrt((2n + 1)(2k + 1)) for n > k, -(n + 1) for n = k, else 0. S
+    is -I/2 plus an antisymmetric matrix.
     """
     p = np.sqrt(np.arange(size) + 0.5)
     return np.diag(-(np.arange(size) + 1.0)) - np.tril(2 * np.outer(p, p), -1) + np.outer(p, p)
@@ -23,7 +24,8 @@ def make_hippo(size: int) -> np.ndarray:
 def diagonalise_hippo(size: int, blocks: int = 1, conjugate: bool = True) -> tuple[np.ndarray, np.ndarray]:
     """Return eigenvalues `(P,)` and eigenvectors V `(size, P)` of a block diagonal of `blocks` copies of `make_hippo`.
 
-    With `conjugate` P = size / 2: each pair of conjugate eigenvalues gives the one with the negative imaginary part.
+    With `conjugate` P = size / 2: of each pair of conjugate eigenvalues, the one with the negative imaginary part is
+    kept.
     """
     each = size // blocks
     s = make_hippo(each)

@@ -40,11 +40,12 @@ def transpose_kernel(w: jax.Array) -> jax.Array:
 
 @dataclasses.dataclass(eq=False)
 class LinearMap(hk.Module):
-    """y = W x (+ b): dense for `kernel_shape` (), a convolution of stride 1 with SAME padding for (k, k), k odd.
+    """The linear map y = W x (+ b), `(B, *S, I)` to `(B, *S, features)`.
 
-    `(B, *S, I)` to `(B, *S, features)`. Parameters: `w` `(*kernel_shape, I, features)`, which `w_init` starts, and `b`
-    `(features,)`, if `with_bias` is its initialiser, or True, which starts it uniformly as the kernel. `context` is the
-    context of the cell that the map belongs to.
+    W is dense for `kernel_shape` (), and a convolution of stride 1 with SAME padding for (k, k), k odd. The parameters
+    are `w` `(*kernel_shape, I, features)`, with the initialiser `w_init`, and `b` `(features,)` unless `with_bias` is
+    False; `with_bias` is its initialiser, or True for the uniform initialiser of kernels. `context` is the context of
+    the cell that the map belongs to.
     """
 
     features: int

@@ -23,20 +23,21 @@ Slope = Callable[[jax.Array, str], jax.Array]  # (h, which use in the step) -> d
 
 
 def step_euler(slope: Slope, state: jax.Array, step_size: float) -> jax.Array:
-    """Take one step of Euler's method; the error is of second order."""
+    """Take one step of Euler's method, whose error is of second order in `step_size`."""
     return state + step_size * slope(state, "first")
 
 
 def step_midpoint(slope: Slope, state: jax.Array, step_size: float) -> jax.Array:
-    """Take one step of the midpoint rule, the Runge-Kutta method of second order; the error is of third order."""
+    """Take one step of the midpoint rule (Runge-Kutta, second order), whose error is of third order in `step_size`."""
     return state + step_size * slope(state + step_size / 2 * slope(state, "first"), "second")
 
 
 @dataclasses.dataclass(eq=False)
 class Lipschitz(RecurrentCell):
-    """dh/dt = A h + tanh(W h + U x + b), one step of size `step_size`: `(B, *S, I)` to `(B, *S, F)`.
+    """The Lipschitz recurrence, a step of dh/dt = A h + tanh(W h + U x + b): `(B, *S, I)` to `(B, *S, F)`.
 
-        A = (1 - beta_a) (M_a + M_a^T) + beta_a (M_a - M_a^T) - gamma_a I       W likewise from M_w, beta_w, gamma_w
+        A = (1 - beta_a) (M_a + M_a^T) + beta_a (M_a - M_a^T) - gamma_a I
+        W = (1 - beta_w) (M_w + M_w^T) + beta_w (M_w - M_w^T) - gamma_w I
 
     Erichson et al. (2021), "Lipschitz recurrent neural networks", arXiv:2006.12070, eqs. 3, 7 and 8; h is the state and
     the output. With e = `step_size` and F(h) = dh/dt a step is Euler's, h + e F(h), or with `rk2` the midpoint rule,
@@ -68,7 +69,7 @@ class Lipschitz(RecurrentCell):
         self.input = self.linear(self.features, "input", jnp.zeros, glorot)
 
     def split(self, hidden: jax.Array, use: str = "first") -> list[jax.Array]:
-        """Return A h and W h. `use` names the evaluation within a step, for each has a shared kernel of its own."""
+        """Return A h and W h. `use` names the evaluation within a step; each evaluation has its own shared kernel."""
 
         def make_kernel() -> jax.Array:
             kernels = (linear.kernel(self.features, hidden.dtype) for linear in self.maps)

@@ -29,9 +29,9 @@ MIMMemory = functools.partial(ConvLSTM, peepholes=True)
 
 @dataclasses.dataclass(eq=False)
 class MIMBlock(RecurrentCell):
-    """An ST-LSTM in which a memory of its own, MIM-S, replaces f C; `advance` takes x and the difference D.
+    """An ST-LSTM in which the memory MIM-S replaces the term f C; `advance` takes the input x and the difference D.
 
-    The parts of N(W_x * x), N(W_h * H) and N(W_m * M) have the indices x, h and m; s is the logistic function, and 1
+    The subscripts x, h and m mark the parts of N(W_x * x), N(W_h * H) and N(W_m * M); s is the logistic function, and 1
     stands for `forget_bias`:
 
         T, S' = MIM-S(input D, hidden C, memory S)
@@ -78,7 +78,10 @@ class MIMBlock(RecurrentCell):
 
 
 class MIMState(NamedTuple):
-    """The states of the block and of MIM-N, the last input `(B, *S, I)`, and whether there was one `(B,)`."""
+    """The state of `MIM`: the states of the block and of MIM-N, and the input `(B, *S, I)` of the last step.
+
+    `started` `(B,)` is whether there was such a step.
+    """
 
     block: MIMBlockState
     mim_n: LSTMState
@@ -88,7 +91,9 @@ class MIMState(NamedTuple):
 
 @dataclasses.dataclass(eq=False)
 class MIM(RecurrentCell):
-    """D = MIM-N(x_t - x_{t-1}), then `MIMBlock` on x_t and D: `(B, *S, I)` to H' `(B, *S, F)`; `MIMState`.
+    """Memory in memory: `(B, *S, I)` to H' `(B, *S, F)`; the state is `MIMState`.
+
+        D = MIM-N(x_t - x_{t-1}), then `MIMBlock` on x_t and D
 
     Wang et al. (2019), "Memory in memory", arXiv:1811.07490: MIM-N models the non-stationary part of a sequence, from
     differences of its inputs, and MIM-S the stationary part. At the first step the difference and D are 0.
@@ -107,7 +112,7 @@ class MIM(RecurrentCell):
         self.mim_n = MIMMemory(self.features, self.spatial_shape, self.kernel_shape, **options, name="mim_n")
 
     def initial_state(self, batch_size: int) -> MIMState:
-        """Return zeros, and that there was no input yet."""
+        """Return zeros, and a mark that there was no input yet."""
         block, mim_n = self.block.initial_state(batch_size), self.mim_n.initial_state(batch_size)
         return MIMState(block, mim_n, self.zeros(batch_size, self.input_features), jnp.zeros(batch_size, bool))
 

@@ -17,9 +17,10 @@ ACTIVATIONS = {
 
 
 def option(default: Any, **rule: Any) -> Any:
-    """Return a field of a dataclass for an option: `check_fields` holds the type of the default and the rule.
+    """Return the dataclass field of an option; `check_fields` holds a value to the type of the default and to the rule.
 
-    The rule is keywords of `check_number` for a float, `check_count` for an int, `check_choice` for a text.
+    The rule is given as keywords of `check_number` for a float, of `check_count` for an int, of `check_choice` for a
+    text.
     """
     return dataclasses.field(default=default, metadata={"rule": rule})
 

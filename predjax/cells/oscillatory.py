@@ -29,7 +29,9 @@ def step_oscillators(
     step_size: float,
     implicit_damping: bool = False,
 ) -> OscillatorState:
-    """Return z' = z + dt [force - gamma y - epsilon z] and y' = y + dt z'.
+    """Advance oscillators by a step dt; return the new position y' and velocity z'.
+
+        z' = z + dt [force - gamma y - epsilon z]    y' = y + dt z'
 
     With `implicit_damping` epsilon acts on z': z' = (z + dt [force - gamma y]) / (1 + dt epsilon), which is stable for
     any epsilon.
@@ -45,12 +47,13 @@ def step_oscillators(
 
 @dataclasses.dataclass(eq=False)
 class CoRNN(RecurrentCell):
-    """z' = z + dt [tanh(W y + W_z z + V u + b) - gamma y - epsilon z], y' = y + dt z': `(B, *S, I)` to y' `(B, *S, F)`.
+    """The coupled oscillatory RNN: `(B, *S, I)` to y' `(B, *S, F)`; the state is `OscillatorState`.
 
-    The coupled oscillatory RNN of Rusch & Mishra (2021), arXiv:2010.00951, eq. 3. Damping acts on z, as in the authors'
-    experiments, or on z' with `implicit_damping`. dt is `step_size`, the state `OscillatorState`. dt, gamma and epsilon
-    are constants, by default the authors' values for sequential MNIST. W, W_z and V are dense or convolutions; kernels
-    and b start uniform in +-1/sqrt(fan_in).
+        z' = z + dt [tanh(W y + W_z z + V u + b) - gamma y - epsilon z]    y' = y + dt z'
+
+    Rusch & Mishra (2021), arXiv:2010.00951, eq. 3. Damping acts on z, as in the authors' experiments, or on z' with
+    `implicit_damping`. dt is `step_size`. dt, gamma and epsilon are constants, by default the authors' values for
+    sequential MNIST. W, W_z and V are dense or convolutions; kernels and b start uniform in +-1/sqrt(fan_in).
     """
 
     step_size: float = option(0.042, above=0)
@@ -76,10 +79,11 @@ class CoRNN(RecurrentCell):
 
 @dataclasses.dataclass(eq=False)
 class HeteroCoRNN(CoRNN):
-    """`CoRNN` with different oscillators: gamma and epsilon `(F,)` are drawn once, uniform in their ranges, and stay.
+    """A `CoRNN` of different oscillators, whose constants gamma and epsilon `(F,)` are drawn once and are not trained.
 
-    Ceni et al. (2023), "Random oscillators network for time series processing". By default the ranges are the constants
-    of `CoRNN` plus and minus half of them. `seed` makes the draws, which are the same for every pixel.
+    Ceni et al. (2023), "Random oscillators network for time series processing". The draws are uniform in the given
+    ranges, by default the constants of `CoRNN` plus and minus half of them. `seed` fixes the draws, which are the same
+    for every pixel.
     """
 
     gamma: float = dataclasses.field(default=2.7, init=False)

@@ -34,7 +34,9 @@ def _start_small(shape: Shape, dtype: DType) -> jax.Array:
 
 @dataclasses.dataclass(eq=False)
 class Physical(hk.RNNCore):
-    """z = E x, s = J2(z) in each of m material points, y = `decode_stress`: strain `(B, *S, 3)` to stress `(B, *S, 3)`.
+    """The physically recurrent network: strain `(B, *S, 3)` to stress `(B, *S, 3)` by way of m material points.
+
+        z = E x    s = J2(z) in each point    y = `decode_stress`(s)
 
     Maia, Rocha, Kerfriden & van der Meer (2023), "Physically recurrent neural networks for path-dependent heterogeneous
     materials", doi:10.1016/j.cma.2023.115934. E has no bias and gives each point its own strain. The point answers by
@@ -70,7 +72,7 @@ class Physical(hk.RNNCore):
         self.encoder = LinearMap(3 * self.points, w_init=start, context=self.context, name="encoder")
 
     def initial_state(self, batch_size: int) -> PlasticState:
-        """Return the state of points that were never strained."""
+        """Return the state of points that have not been strained yet."""
         return rest((batch_size, *self.spatial_shape, self.points))
 
     def _encode(self, strain: jax.Array) -> jax.Array:

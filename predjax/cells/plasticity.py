@@ -33,9 +33,9 @@ class ExponentialHardening:
 
 @dataclasses.dataclass(frozen=True)
 class Material:
-    """An isotropic elastoplastic material; `hardening` is a function of k that never decreases.
+    """An isotropic elastoplastic material; `hardening` gives the yield stress at an equivalent plastic strain k.
 
-    The default is the epoxy resin of Maia et al. (2023), in MPa.
+    The yield stress never decreases with k. The default is the epoxy resin of Maia et al. (2023), in MPa.
     """
 
     young: float = 3130.0
@@ -76,9 +76,10 @@ def von_mises(stress: jax.Array) -> jax.Array:
 
 
 def relax(multiplier: jax.Array, parts: Parts, material: Material) -> jax.Array:
-    """Return q after a plastic step `multiplier`, given the squares of the parts of the trial stress, (a_1, a_2).
+    """Return the equivalent stress q after a plastic step with this `multiplier`.
 
-    q^2 = 3 xi / 2 with xi = a_1 / 6 f_1^2 + a_2 / f_2^2 and f_i = 1 + slope_i multiplier.
+    q^2 = 3 xi / 2 with xi = a_1 / 6 f_1^2 + a_2 / f_2^2 and f_i = 1 + slope_i multiplier. `parts` are (a_1, a_2), the
+    squares of the parts of the trial stress.
     """
     first, second = material.slopes
     xi = parts[0] / (6 * (1 + first * multiplier) ** 2) + parts[1] / (1 + second * multiplier) ** 2
@@ -86,13 +87,13 @@ def relax(multiplier: jax.Array, parts: Parts, material: Material) -> jax.Array:
 
 
 def solve_multiplier(parts: Parts, kappa: jax.Array, material: Material) -> jax.Array:
-    """Return the multiplier that brings the stress of points beyond yield back to the yield surface, q = sigma_y.
+    """Return the plastic multiplier `(...)` that brings the stress of yielding points back to the yield surface.
 
-    The multiplier is the root of sigma_y(k') / q - 1 with k' = k + 2/3 multiplier q, where `kappa` is k before the
-    step, and q follows from the `parts` (`relax`), each `(...)`. This function rises, almost linearly, from below 0 at
-    the multiplier 0 to above 0 at the multiplier of a material without hardening. Newton's method searches between
-    these two and bisects where its step would leave them, so that it always converges. The gradient is that of the root
-    (the consistent tangent), not of the iterations.
+    The multiplier is the root of sigma_y(k') / q - 1 with k' = k + 2/3 multiplier q. `kappa` `(...)` is k before the
+    step; q follows from `parts`, each `(...)`, see `relax`. The function rises almost linearly, from below 0 at the
+    multiplier 0 to above 0 at the multiplier of a material without hardening. Newton's method searches between these
+    two, and bisection replaces a step that would leave them, so the search always converges. The gradient is the
+    derivative of the root (the consistent tangent); the iterations are not differentiated.
     """
     low_slope = min(material.slopes)
 
@@ -132,7 +133,7 @@ def solve_multiplier(parts: Parts, kappa: jax.Array, material: Material) -> jax.
 def update_stress(
     strain: jax.Array, state: PlasticState, material: Material = Material()
 ) -> tuple[jax.Array, PlasticState]:
-    """Return the stress `(..., 3)` at a strain `(..., 3)` after a history, and the history that includes the strain.
+    """Return the stress `(..., 3)` and the new history of points that are brought to a strain `(..., 3)`.
 
     The step is elastic where the trial stress is inside the yield surface q = sigma_y(k). Elsewhere the stress returns
     to the surface: sigma' = A sigma_trial, eps_p' = eps_p + multiplier P sigma', k' = k + 2/3 multiplier q.
@@ -162,5 +163,5 @@ def update_stress(
 
 
 def rest(shape: Sequence[int], dtype: Any = float) -> PlasticState:
-    """Return the state of points that were never strained."""
+    """Return the state of points that have not been strained yet."""
     return PlasticState(jnp.zeros((*shape, 3), dtype), jnp.zeros(shape, dtype))

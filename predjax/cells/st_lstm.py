@@ -88,7 +88,7 @@ class STLSTM(RecurrentCell):
         return self.norms[source](gates) if self.norms else gates
 
     def _sums(self, inputs: jax.Array, state: STLSTMState, action: jax.Array | None) -> tuple[jax.Array, jax.Array]:
-        """Return i f g o of input and hidden state `(B, *S, 4F)`, and i' f' g' of input and memory `(B, *S, 3F)`."""
+        """Return the sums i f g o of inputs and H, `(B, *S, 4F)`, and i' f' g' of inputs and M, `(B, *S, 3F)`."""
         if not self.norms and not self.with_action:
             return self._merged("h", inputs, state.hidden), self._merged("m", inputs, state.memory)
         from_x, from_h = self._gates("x", inputs), self._gates("h", state.hidden)

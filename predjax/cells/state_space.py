@@ -17,9 +17,9 @@ LEAST_DECAY = -1e-4  # of the real parts of clipped eigenvalues, as in the code 
 
 
 def scan_linear(decay: jax.Array, drives: jax.Array, first: jax.Array) -> jax.Array:
-    """Return x_t = decay x_{t-1} + drive_t for t = 1 ... T, by a scan of depth log T.
+    """Solve x_t = decay x_{t-1} + drive_t for t = 1 ... T by an associative scan of depth log T.
 
-    The decay is `(N,)`, `first` is x_0 `(..., N)`; the drives and the result are `(T, ..., N)`.
+    `decay` is `(N,)`, `first` is x_0 `(..., N)`; the drives and the result are `(T, ..., N)`.
     """
     drives = drives.at[0].add(decay * first)
     decays = jnp.broadcast_to(decay, (len(drives), *[1] * (drives.ndim - 2), len(decay)))
@@ -31,18 +31,23 @@ def scan_linear(decay: jax.Array, drives: jax.Array, first: jax.Array) -> jax.Ar
 
 
 def discretise(eigenvalues: jax.Array, step_size: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return exp(L d) and (exp(L d) - 1) / L: the factors of state and drive for a drive that is held for a step d."""
+    """Return the factors of the state and of the drive in a step d: exp(L d) and (exp(L d) - 1) / L, L = `eigenvalues`.
+
+    The drive is held constant during the step.
+    """
     return jnp.exp(eigenvalues * step_size), jnp.expm1(eigenvalues * step_size) / eigenvalues
 
 
 @dataclasses.dataclass(eq=False)
 class StateSpace(RecurrentCell):
-    """x' = a x + g (B u), y = Re(C x') + D u: `(B, *S, I)` to `(B, *S, F)`, x complex `(B, *S, state_size)`.
+    """The base class of LRU, S5 and ConvS5: a linear recurrence that acts on each channel of a complex state.
 
-    The common part of LRU, S5 and ConvS5. a and g are vectors: the recurrence acts on each channel of each pixel. B and
-    C are dense or convolutions. `skip` chooses D: a "vector", as in the papers, for as many inputs as features; a
-    "dense" matrix, the same for every pixel; or "none". `state_size` 0 stands for `features`. The layers of the papers
-    put a nonlinearity after the cell.
+        x' = a x + g (B u)    y = Re(C x') + D u
+
+    Inputs u `(B, *S, I)` become outputs y `(B, *S, F)`; the state x is complex, `(B, *S, state_size)`. a and g are
+    vectors. B and C are dense or convolutions. `skip` chooses D: a "vector", as in the papers, for as many inputs as
+    features; a "dense" matrix, the same for every pixel; or "none". `state_size` 0 stands for `features`. The layers of
+    the papers put a nonlinearity after the cell.
     """
 
     state_size: int = option(0, low=0)
@@ -69,7 +74,7 @@ class StateSpace(RecurrentCell):
         return scale * jax.lax.complex(*jnp.split(self.input(inputs), 2, axis=-1))
 
     def parts(self, states: jax.Array) -> jax.Array:
-        """Return Re x and -Im x side by side: the parts of C, applied to them, give Re(C x)."""
+        """Return Re x and -Im x side by side, times `factor`; from them the map `output` makes factor Re(C x)."""
         return self.factor * jnp.concatenate([states.real, -states.imag], -1)
 
     def read(self, states: jax.Array, inputs: jax.Array) -> jax.Array:
@@ -105,9 +110,9 @@ class StateSpace(RecurrentCell):
 
 @dataclasses.dataclass(eq=False)
 class LRU(StateSpace):
-    """x' = L x + exp(gamma) (B u), y = Re(C x') + D u, with L = exp(-exp(nu) + i exp(theta)), so that |L| < 1.
+    """The linear recurrent unit of Orvieto et al. (2023), arXiv:2303.06349; shapes and `skip` are as in `StateSpace`.
 
-    The linear recurrent unit of Orvieto et al. (2023), arXiv:2303.06349. Shapes and `skip` are as in `StateSpace`.
+        x' = L x + exp(gamma) (B u)    y = Re(C x') + D u    L = exp(-exp(nu) + i exp(theta)), so that |L| < 1
 
     Start as in the paper: L is uniform in the area of the ring between the radii `r_min` and `r_max`, its phases up to
     `max_phase`; exp(2 gamma) = 1 - |L|^2; the real and imaginary parts of B are N(0, 1/2I), those of C are N(0, 1/N)
@@ -144,12 +149,13 @@ class LRU(StateSpace):
 
 @dataclasses.dataclass(eq=False)
 class S5(StateSpace):
-    """x' = exp(L d) x + (exp(L d) - 1)/L (B u), y = 2 Re(C x') + D u: dx/dt = L x + B u with u held for a step d.
+    """The state-space layer S5: dx/dt = L x + B u with u held constant for a step d; shapes are as in `StateSpace`.
 
-    Smith, Warrington & Linderman (2023), "Simplified state space layers", arXiv:2208.04933. Shapes and `skip` are as in
-    `StateSpace`. Every state has a step d = exp(log_step) of its own. With `conjugate` a state stands for itself and
-    its complex conjugate; without, the state stands for itself alone, and y = Re(C x') + D u. `clip_eigenvalues` keeps
-    Re L at most -1e-4.
+        x' = exp(L d) x + (exp(L d) - 1)/L (B u)    y = 2 Re(C x') + D u
+
+    Smith, Warrington & Linderman (2023), "Simplified state space layers", arXiv:2208.04933. Each state has its own step
+    d = exp(log_step). With `conjugate` a state stands for itself and its complex conjugate; without, the state stands
+    for itself alone, and y = Re(C x') + D u. `clip_eigenvalues` keeps Re L at most -1e-4.
 
     Start as in the paper: L holds the eigenvalues, and V the eigenvectors, of HiPPO-N (`cells.hippo`) in `blocks`
     blocks; B = V^H B_0 and C = C_0 V, with LeCun normal B_0 (real) and C_0 (complex); D is N(0, 1); log_step is uniform
@@ -190,7 +196,7 @@ class S5(StateSpace):
 
 
 def normalise_groups(x: jax.Array, groups: int) -> jax.Array:
-    """Scale x `(B, *S, F)` to zero mean and unit variance over the pixels and channels of each of `groups` groups."""
+    """Normalise `groups` groups of channels of x `(B, *S, F)` to mean 0 and variance 1 over pixels and channels."""
     split = x.reshape(len(x), -1, groups, x.shape[-1] // groups)
     centred = split - split.mean((1, 3), keepdims=True)
     variance = jnp.square(centred).mean((1, 3), keepdims=True)

@@ -104,7 +104,7 @@ def measure_error(estimate: jax.Array, x: jax.Array, loss: str = "mse") -> jax.A
 
 
 def row_cosines(matrices: jax.Array) -> jax.Array:
-    """Return the cosines of the angles of rows i < j, `(..., n, m)` to `(..., n (n - 1) / 2)`; 0 for a row of zeros."""
+    """Return the cosines of rows i < j of matrices, `(..., n, m)` to `(..., n (n - 1) / 2)`; 0 for a row of zeros."""
     square = jnp.square(matrices).sum(-1, keepdims=True)
     rows = matrices * jax.lax.rsqrt(jnp.maximum(square, TINY**2))
     i, j = jnp.triu_indices(matrices.shape[-2], 1)
@@ -162,12 +162,13 @@ def normalise(params: Params, name: str = "tidhy") -> Params:
 
 
 class TiDHy(hk.Module):
-    """The three networks of TiDHy for D = `features` observed values: r to x^, r2 to w, and r to V(r2) r.
+    """The networks of TiDHy: the decoder, r to x^; the hypernetwork, r2 to w; and the dynamics, r to V(r2) r.
 
     Abe & Brunton (2024), "TiDHy: timescale demixing via hypernetworks to learn simultaneous dynamics from mixed
-    observations", doi:10.1101/2025.01.28.635316. The latent state r decodes to the observation x^. The slow latent r2
-    gives the weights w, which mix the matrices V_k to V, the dynamics of r. Inference (`cells.tidhy_inference`) takes
-    `networks()`, the parameters as plain arrays, and so runs inside any loop and derivative of jax.
+    observations", doi:10.1101/2025.01.28.635316. The latent state r decodes to the observation x^ of D = `features`
+    values. The slow latent r2 gives the weights w, which mix the matrices V_k to V, the dynamics of r. Inference
+    (`cells.tidhy_inference`) takes `networks()`, the parameters as plain arrays, and so runs inside any loop and
+    derivative of jax.
 
     Kernels start truncated normal with the variance 2 / (inputs + outputs). Biases start at 0, except in the last layer
     of the hypernetwork, where they start at 1. V_k starts at I / K plus 0.1 Q_k, where the Q_k, as vectors of R^2
@@ -233,7 +234,7 @@ class TiDHy(hk.Module):
         return advance(self.networks(), r, r2, self.config.weights)
 
     def draw_first(self, batch_size: int) -> jax.Array:
-        """Return r2 `(B, Q)` ~ N(0, 0.01^2), where inference starts at the first step; 0 without a random key."""
+        """Return r2 `(B, Q)` ~ N(0, 0.01^2), from which inference at the first step starts; 0 without a random key."""
         shape, dtype = (self.config.r2_dim,), jnp.result_type(float)
         drawn = draw_samples(lambda key: 0.01 * jax.random.normal(key, shape, dtype), batch_size)
         return jnp.zeros((batch_size, *shape), dtype) if drawn is None else drawn

@@ -23,7 +23,7 @@ class Codes(NamedTuple):
 
 
 class Inferred(NamedTuple):
-    """Codes `(B, ...)` or `(B, T, ...)`, and for each the number of updates and whether the tolerance ended them."""
+    """Inferred codes `(B, ...)` or `(B, T, ...)`, the numbers of updates, and whether the tolerance ended these."""
 
     codes: Codes
     iterations: jax.Array
@@ -36,7 +36,7 @@ def soften(x: jax.Array, threshold: float) -> jax.Array:
 
 
 def saturate(x: jax.Array, kind: str, scale: float = 1.0) -> jax.Array:
-    """Return x in bounds: (0, 1) for "sigmoid", +-1 or +-scale for the others. All but the sigmoids are x near 0."""
+    """Return x in bounds: (0, 1) for "sigmoid", +-1 or +-scale for the others. Near 0 only the sigmoids change x."""
     bend: dict[str, Callable[[], jax.Array]] = {
         "none": lambda: x,
         "sigmoid": lambda: jax.nn.sigmoid(x),
@@ -59,7 +59,10 @@ def constrain(codes: Codes, config: TiDHyConfig) -> Codes:
 
 
 def first_objective(networks: Networks, config: TiDHyConfig, x: jax.Array, codes: Codes) -> jax.Array:
-    """Return s(decode(r), x) + 0.01 |r2|^2 + 0.01 |w|^2 of one sample: at the first step r2 has no data to fit."""
+    """Return the objective of inference at the first step of one sample, where r2 has no data to fit.
+
+    s(decode(r), x) + 0.01 |r2|^2 + 0.01 |w|^2
+    """
     w = mix(networks, codes.r2, config.weights)
     penalty = jnp.square(codes.r2).sum() + jnp.square(w).sum()
     return measure_error(decode(networks, codes.r, config.loss), x, config.loss) + FIRST_PENALTY * penalty
@@ -129,7 +132,7 @@ def minimise(
 def infer_first(networks: Networks, config: TiDHyConfig, x: jax.Array, r2: jax.Array) -> Inferred:
     """Infer r and r2 of the first step of sequences, x `(B, D)`, starting at r = 0 and the given r2 `(B, Q)`.
 
-    The authors draw r2 from N(0, 0.01^2): `TiDHy.draw_first`. No gradient passes.
+    The authors draw r2 from N(0, 0.01^2): `TiDHy.draw_first`. Gradients do not pass through inference.
     """
     networks, x, r2 = jax.lax.stop_gradient((networks, x, r2))
 
@@ -141,9 +144,9 @@ def infer_first(networks: Networks, config: TiDHyConfig, x: jax.Array, r2: jax.A
 
 
 def infer_step(networks: Networks, config: TiDHyConfig, x: jax.Array, before: Codes) -> Inferred:
-    """Infer r and r2 of x `(B, D)` given the codes of the step before, starting at r = 0 and the r2 before.
+    """Infer r and r2 from x `(B, D)`, given the codes `before` of the step before, starting at r = 0 and their r2.
 
-    Each sample takes as many updates as it needs. No gradient passes.
+    Each sample takes as many updates as it needs. Gradients do not pass through inference.
     """
     networks, x, before = jax.lax.stop_gradient((networks, x, before))
 
@@ -193,7 +196,10 @@ def hold_dynamics(networks: Networks, config: TiDHyConfig, r2: jax.Array) -> jax
 
 
 def forecast(networks: Networks, config: TiDHyConfig, codes: Codes, num_steps: int) -> jax.Array:
-    """Return x^ `(B, num_steps, D)` of the steps after the codes `(B, ...)`: r' = V r with the V of `hold_dynamics`."""
+    """Return the forecast x^ `(B, num_steps, D)` of the steps after `codes` `(B, ...)`.
+
+    The latent state follows r' = V r with the V of `hold_dynamics`.
+    """
     dynamics = hold_dynamics(networks, config, codes.r2)
 
     def step(r: jax.Array, _: None) -> tuple[jax.Array, jax.Array]:
@@ -205,7 +211,7 @@ def forecast(networks: Networks, config: TiDHyConfig, codes: Codes, num_steps: i
 
 
 class TrainingTerms(NamedTuple):
-    """The terms of the training loss without their weights: of the data, summed over steps, `(B,)`; `Regularisers`."""
+    """The terms of the training loss before they are weighted: `(B,)` for each data term, summed over steps."""
 
     inferred: jax.Array
     predicted: jax.Array

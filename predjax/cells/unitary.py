@@ -31,10 +31,10 @@ def reflect(h: jax.Array, v: jax.Array) -> jax.Array:
 
 
 def rotate_unitary(h: jax.Array, angles: jax.Array, reflections: jax.Array, permutation: np.ndarray) -> jax.Array:
-    """Return W h with W = D3 R2 F^-1 D2 P R1 F D1 (Arjovsky et al. 2016, eq. 6), unitary for all parameters.
+    """Return W h for a matrix W that is unitary for all parameters (Arjovsky et al. 2016, eq. 6).
 
-    h is complex `(..., n)`. D = diag(exp(i w)) has the angles w `(3, n)`, R is `reflect` with the vectors v `(2, n)`,
-    complex, and (P h)[i] = h[permutation[i]].
+    W = D3 R2 F^-1 D2 P R1 F D1, and h is complex `(..., n)`. D = diag(exp(i w)) has the angles w `(3, n)`, R is
+    `reflect` with the complex vectors v `(2, n)`, F is the Fourier transform, and (P h)[i] = h[permutation[i]].
     """
     h = jnp.fft.fft(jnp.exp(1j * angles[0]) * h)
     h = jnp.exp(1j * angles[1]) * reflect(h, reflections[0])[..., permutation]
@@ -43,11 +43,13 @@ def rotate_unitary(h: jax.Array, angles: jax.Array, reflections: jax.Array, perm
 
 @dataclasses.dataclass(eq=False)
 class Unitary(RecurrentCell):
-    """h' = modReLU(W h + V x), output U [Re h'; Im h'] + b_o: `(B, *S, I)` to `(B, *S, F)`, h complex `(B, *S, F)`.
+    """The unitary evolution RNN: `(B, *S, I)` to `(B, *S, F)`; the state h is complex, `(B, *S, F)`.
 
-    The unitary evolution RNN of Arjovsky, Shah & Bengio (2016), arXiv:1511.06464, eqs. 6 to 8. W (`rotate_unitary`)
-    acts on the channels of each pixel. V is complex, without bias, dense or a convolution. U is the same for every
-    pixel. The initial state h_0 is learnt. P is a random permutation, drawn once from `permutation_seed`.
+        h' = modReLU(W h + V x), output U [Re h'; Im h'] + b_o
+
+    Arjovsky, Shah & Bengio (2016), arXiv:1511.06464, eqs. 6 to 8. W (`rotate_unitary`) acts on the channels of each
+    pixel. V is complex, without bias, dense or a convolution. U is the same for every pixel. The initial state h_0 is
+    learnt. P is a random permutation, drawn once from `permutation_seed`.
 
     As in the paper, angles start uniform in +-pi, v in +-1, h_0 in +-sqrt(3 / 2F), V and U Glorot, and biases at 0.
     """
@@ -109,11 +111,13 @@ def start_skew(size: int, scheme: str) -> Initializer:
 
 @dataclasses.dataclass(eq=False)
 class ExpRNN(RecurrentCell):
-    """h' = modReLU(exp(A) h + T x), A = X - X^T: `(B, *S, I)` to `(B, *S, F)`; h is the state and the output.
+    """A recurrence with an orthogonal matrix exp(A): `(B, *S, I)` to `(B, *S, F)`; h is the state and the output.
+
+        h' = modReLU(exp(A) h + T x)    A = X - X^T
 
     Lezcano-Casado & Martinez-Rubio (2019), "Cheap orthogonal constraints in neural networks", arXiv:1901.08428. exp(A)
-    is orthogonal and acts on the channels of each pixel; T is dense or a convolution. `activation` "relu" stands for
-    h' = relu(exp(A) h + T x + b), a form of some libraries; modReLU has b inside.
+    acts on the channels of each pixel; T is dense or a convolution. modReLU has a bias b inside. `activation` "relu"
+    stands for relu(exp(A) h + T x + b), a form of some libraries.
 
     As in the paper, A starts by the scheme `start` of `start_skew`, T Kaiming normal, b uniform in +-0.01, h at zero.
     """
@@ -155,13 +159,15 @@ def rotation_blocks(radii: jax.Array, angles: jax.Array) -> jax.Array:
 
 @dataclasses.dataclass(eq=False)
 class NnRNN(ExpRNN):
-    """h' = modReLU(V h + U x), V = P (Lambda + T) P^T, P = exp(A): `(B, *S, I)` to `(B, *S, F)`, F even.
+    """The non-normal RNN of Kerg et al. (2019), arXiv:1905.12080: `(B, *S, I)` to `(B, *S, F)`, F even.
 
-    The non-normal RNN of Kerg et al. (2019), arXiv:1905.12080. Lambda is `rotation_blocks`. T is strictly block lower
-    triangular (zero inside the 2 x 2 blocks): for any T the eigenvalues of V are r exp(+-i a). (They are not in the
-    authors' code, which also trains the lower entry inside each block.) V acts on the channels of each pixel; U is
-    dense or a convolution. Without `rotations`, a form of some libraries, Lambda is a real diagonal, T is strictly
-    lower triangular, and F may be odd. `activation` and `start` are as in `ExpRNN`.
+        h' = modReLU(V h + U x)    V = P (Lambda + T) P^T    P = exp(A)
+
+    Lambda is `rotation_blocks`. T is strictly block lower triangular (zero inside the 2 x 2 blocks): for any T the
+    eigenvalues of V are r exp(+-i a). (They are not in the authors' code, which also trains the lower entry inside each
+    block.) V acts on the channels of each pixel; U is dense or a convolution. Without `rotations`, a form of some
+    libraries, Lambda is a real diagonal, T is strictly lower triangular, and F may be odd. `activation` and `start` are
+    as in `ExpRNN`.
 
     T starts at zero, r at 1, a uniform in [0, 2 pi], A as in `ExpRNN`. The loss includes `penalty()`.
     """
@@ -175,7 +181,7 @@ class NnRNN(ExpRNN):
             raise ValueError(f"features must be even for rotation blocks, not {self.features}")
 
     def radii(self, dtype: DType = float) -> jax.Array:
-        """Return r, one for each block, or for each feature without `rotations`."""
+        """Return the moduli r of the eigenvalues: one for each block, or for each feature without `rotations`."""
         return hk.get_parameter("radii", (self.features // (1 + self.rotations),), dtype, init=jnp.ones)
 
     def penalty(self) -> jax.Array:

@@ -24,7 +24,7 @@ COMMANDS = {
 
 
 def one_line_errors(command: Callable) -> Callable:
-    """Return a command whose errors about its input are one line on stderr and exit code 2.
+    """Make a command report an error of its input as one line on stderr, with exit code 2.
 
     PREDJAX_TRACEBACK=1 shows the whole error.
     """
@@ -54,7 +54,7 @@ class _Lines(logging.Formatter):
 
 
 class _Output(logging.StreamHandler):
-    """Writes to stdout; the command fails where that fails."""
+    """A handler that writes to stdout, and raises the error when writing fails, so that the command fails too."""
 
     def handleError(self, record: logging.LogRecord) -> None:
         raise

@@ -1,4 +1,4 @@
-"""`predjax compare`: several models, trained alike with several seeds, in one table."""
+"""`predjax compare`: train several models on the same data with several seeds, and compare their scores in a table."""
 
 import pathlib
 import signal

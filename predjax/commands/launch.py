@@ -1,4 +1,4 @@
-"""`predjax launch`: several processes of a training on this machine, all started again when one dies.
+"""`predjax launch`: run several processes of a training on this machine; when one dies, start all of them again.
 
 Imports nothing of jax, so that the processes have all of the machine. Needs POSIX signals: for Linux and macOS.
 """
@@ -31,7 +31,7 @@ _MORTAL += "if os.getppid() == int(a[1]): os.execv(a[2], a[2:])"
 
 
 class Life(NamedTuple):
-    """A process: its exit code or None, and the seconds since its last sign of life (None: not one yet)."""
+    """The exit code of a process (None: it runs), and the seconds since its last sign of life (None: not one yet)."""
 
     code: int | None
     silent: float | None
@@ -42,10 +42,10 @@ class Flags:
     """The processes to start. Errors: ValueError for a number that is too small, or NaN."""
 
     n: int = flag(REQUIRED, "processes to start", metavar="N", short=True)
-    max_restarts: int = flag(3, "starts again without a new checkpoint between them", metavar="N")
-    heartbeat_timeout: float = flag(60.0, "a process silent for longer has stopped", metavar="SECONDS", finite=False)
-    grace: float = flag(60.0, "to write a checkpoint in after a signal", metavar="SECONDS", finite=False)
-    gpus_per_process: int = flag(0, "GPUs of each process alone; 0 shares all", metavar="K")
+    max_restarts: int = flag(3, "most restarts in a row without a new checkpoint", metavar="N")
+    heartbeat_timeout: float = flag(60.0, "longest silence of a process", metavar="SECONDS", finite=False)
+    grace: float = flag(60.0, "for the last checkpoint, after a signal", metavar="SECONDS", finite=False)
+    gpus_per_process: int = flag(0, "GPUs that each process has for itself; 0: all share all", metavar="K")
     command: tuple[str, ...] = flag(
         (), "a script or a predjax command, with its --save_dir", metavar="train.py ARGUMENTS", positional="+"
     )
@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def find_folder(command: Sequence[str]) -> pathlib.Path:
-    """Return the `--save_dir` of a command. Errors: ValueError without one: nothing could be started again."""
+    """Return the `--save_dir` of a command. Errors: ValueError without one, because such a run cannot be resumed."""
     given = find_value(COMMAND.name, "save_dir", command)
     if not given:
         raise ValueError("the command needs --save_dir, from which it can be started again")
@@ -110,7 +110,7 @@ def resume(command: Sequence[str]) -> list[str]:
 
 
 def share_gpus(count: int, each: int, environment: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return what each process needs in its environment to see its own GPUs alone."""
+    """Return the environment variables by which each process sees its own GPUs alone. Errors: ValueError, too few."""
     if not each:
         return [{}] * count
     visible = environment.get("CUDA_VISIBLE_DEVICES")
@@ -122,7 +122,7 @@ def share_gpus(count: int, each: int, environment: Mapping[str, str]) -> list[di
 
 
 def judge(lives: Sequence[Life], timeout: float) -> tuple[str, str | int]:
-    """Return what to do now: ("wait", ""), ("end", exit code) or ("again", why)."""
+    """Decide what to do with the processes: ("wait", ""), ("end", exit code) or ("again", reason)."""
     codes = [life.code for life in lives]
     for code in (BAD_INPUT, CLOSED_PIPE):  # it would end so again
         if code in codes:

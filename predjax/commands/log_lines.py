@@ -32,12 +32,12 @@ class TimedLines(logging.Formatter):
         return json.dumps({**getattr(record, "details", {}), **values}, default=str)
 
     def show(self, event: str, text: str, details: Mapping[str, Any]) -> str:
-        """Return the line of an event of now."""
+        """Return the line of an event that happens now."""
         values = {"msg": text, "levelname": "INFO", "levelno": logging.INFO, "event": event, "details": details}
         return self.format(logging.makeLogRecord(values))
 
     def use(self) -> None:
-        """Give this form to all messages that the command prints."""
+        """Print all messages of the command in this form from now on."""
         for handler in logging.getLogger().handlers:
             if getattr(handler, "stream", None) is sys.stdout:
                 handler.setFormatter(self)

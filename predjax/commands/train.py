@@ -47,9 +47,9 @@ class Flags:
         place=True,
     )
     process_id: int | None = flag(
-        None, "which of them this one is, from 0 (default: as srun or mpirun say)", metavar="I", place=True
+        None, "number of this process, from 0 (default: as srun or mpirun say)", metavar="I", place=True
     )
-    dataset_name: str | None = flag(None, "read and not used: the files tell (default: none)", metavar="NAME")
+    dataset_name: str | None = flag(None, "accepted and not used: the files say it (default: none)", metavar="NAME")
     injection_action: str | None = flag(None, "how actions go in (default concat)", choices=("concat",))
 
 
@@ -120,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _write_flags(plan: "TrainingPlan", values: dict[str, Any]) -> None:
-    """Write the flags that repeat the run, with the choices that the data made; a resumed run adds its flags."""
+    """Write the flags that repeat the run, including choices made from the data; a resumed run updates the flags."""
     for name in ("coordinates", "residual", "scales", "matching"):
         if getattr(plan.model, name) != getattr(ModelConfig, name):
             values[name] = getattr(plan.model, name)

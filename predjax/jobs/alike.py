@@ -1,4 +1,4 @@
-"""Trainings that are alike but for some values: what they share, how long each lasts, how each goes on."""
+"""Trainings that differ in a few values alone: what they share, how they are resumed, and how long they last."""
 
 import contextlib
 import dataclasses
@@ -22,7 +22,7 @@ LOG = logging.getLogger("predjax")
 
 @contextlib.contextmanager
 def log_once() -> Iterator[None]:
-    """Let each line of the log through once, because all trainings read the same data."""
+    """Drop repeated lines of the log in this block: all trainings read the same data and would say the same of them."""
     seen: set[str] = set()
 
     def is_new(record: logging.LogRecord) -> bool:
@@ -49,7 +49,7 @@ def read_request(function: str, own: type, names: Sequence[str], values: Mapping
 
 
 def describe_settings(request: TrainRequest, options: Sequence[str], **own: Any) -> dict[str, Any]:
-    """Return what all trainings have in common, as JSON values: `own`, the data, and the values that are given.
+    """Return the common settings of all trainings as JSON values: `own`, the data, and the given values.
 
     `options` are the names of the `TrainOptions` that count.
     """
@@ -61,7 +61,7 @@ def describe_settings(request: TrainRequest, options: Sequence[str], **own: Any)
 
 
 def refuse_change(path: pathlib.Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raise a ValueError where settings are not those that `path` was made with; names the first that differs."""
+    """Raise a ValueError that names the first setting that differs from the settings with which `path` was made."""
     flat_before, flat_now = ({**one, **one["given"]} for one in (before, now))
     for name in {**flat_before, **flat_now}:
         if name != "given" and flat_before.get(name) != flat_now.get(name):
@@ -81,7 +81,7 @@ def find_shared(plan: TrainingPlan) -> dict[str, Any]:
 
 
 def check_shared(name: str, shared: Mapping[str, Any], found: Mapping[str, Any]) -> None:
-    """Raise a ValueError, which begins with `name`, where a training does not share what the others do."""
+    """Raise a ValueError, which begins with `name`, if a training differs from the others in what all must share."""
     for key, value in found.items():
         if value != shared[key]:
             shown = "other data, or another split" if key == "split" else f"{key} {shared[key]}, not {value}"
@@ -89,14 +89,14 @@ def check_shared(name: str, shared: Mapping[str, Any], found: Mapping[str, Any])
 
 
 def train_on(request: TrainRequest, folder: pathlib.Path, listener: Listener = SILENT) -> TrainResult:
-    """Train in a folder, from its newest checkpoint on, or from the beginning. Errors: see `jobs.train.train`."""
+    """Train in a folder: continue from its newest checkpoint, if there is one. Errors: see `jobs.train.train`."""
     begun = bool(list_steps(folder))
     options = dataclasses.replace(request.options, save_dir=str(folder), resume=begun, overwrite=not begun)
     return run_training(request._replace(options=options), listener)
 
 
 def count_iterations(request: TrainRequest, minutes: float) -> int:
-    """Return the updates of a training that fit into minutes, by the time of one here; compiling is left out."""
+    """Return the number of updates that fit into `minutes`, by the time of one update here without compiling."""
     options = dataclasses.replace(request.options, save_dir=None, resume=False, overwrite=False, dry_run=True)
     result = run_training(request._replace(options=options, callbacks=()))
     assert result.cost is not None, "of a dry run"

@@ -25,7 +25,7 @@ FILES = ("fixed_points.nc", "portrait.png")
 
 
 class Analysis(NamedTuple):
-    """A model of a series, the map that it carries on, and the fixed points of the map."""
+    """The result of an analysis: the model, its map from one state to the next, and the fixed points of this map."""
 
     model: TrainedModel
     dynamics: Dynamics

@@ -1,4 +1,4 @@
-"""Rain on areas from a forecast, in Python and as files beside the forecast; and areas for an evaluation."""
+"""Rain of a forecast on areas, as labelled variables and as files beside the forecast; areas for an evaluation."""
 
 import pathlib
 import re
@@ -24,7 +24,7 @@ from predjax.verification.cases import Cases
 
 
 class AreaForecasting:
-    """The areas of a file, for forecasts one after another; they are placed anew where the grid is another one."""
+    """The areas of a file, for any number of forecasts; they are placed again only when the grid changes."""
 
     def __init__(self, options: AreaOptions, ensemble: EnsembleOptions):
         """Read the file. Errors: ValueError, OSError, see `read_areas`."""
@@ -41,7 +41,7 @@ class AreaForecasting:
         return self._placed
 
     def find(self, forecast: Forecast) -> xr.Dataset:
-        """Return the rain on the areas. Errors: see `place_areas` and `find_areal_rain`."""
+        """Return the rain of a forecast on the areas. Errors: see `place_areas` and `find_areal_rain`."""
         _, placed = self.place(forecast)
         return find_areal_rain(forecast, placed, self._ensemble, self._options.min_area_coverage)
 
@@ -55,7 +55,7 @@ class AreaForecasting:
 
 @one_line_messages()
 def find_rain_on_areas(forecast: Forecast, areas: Any, **options: Any) -> xr.Dataset:
-    """Return the rain on catchments, points or boxes of a forecast: rates, totals, percentiles and probabilities.
+    """Return the rain of a forecast on catchments, points or boxes: rates, totals, percentiles and probabilities.
 
     Args:
       forecast: of `predjax.forecast`, single or with all its members, in mm/h or dBZ.
@@ -117,7 +117,7 @@ def name_pictures(path: pathlib.Path, rain: xr.Dataset) -> list[pathlib.Path]:
 
 
 def name_files(names: Iterable[str]) -> list[str]:
-    """Return parts of file names for areas: letters, digits, - and _; a number where two would be the same.
+    """Return parts of file names for areas: letters, digits, - and _; equal names get different numbers.
 
     >>> name_files(["Upper Creek", "upper/creek", "Ålen"])
     ['Upper_Creek', 'upper_creek_2', 'Ålen']

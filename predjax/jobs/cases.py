@@ -82,7 +82,7 @@ def _choose_lengths(request: CaseRequest, config: ModelConfig | None) -> tuple[i
 
 
 def _find_data(data: Any, model: TrainedModel | None, config: DataConfig) -> tuple[Sources, list[Period]]:
-    """Return the movies (the given ones, else the movies of the run), and the periods to verify on."""
+    """Return the movies, which are given or come from the run of the model, and the periods to verify on."""
     if data is not None:
         sources = read_sources(data, config)
         return sources, find_periods(sources)

@@ -1,4 +1,4 @@
-"""Compare models: train networks of each at one budget, on the same windows in the same order, and score them."""
+"""Compare models: train networks of each with the same budget, on the same windows in the same order; score them."""
 
 import json
 import math
@@ -62,12 +62,12 @@ def compare(
     """Train networks of several models alike and score them, as `predjax compare` does.
 
     Args:
-      data: files, folders and globs; None: the sample movies. Data in memory are refused, because the scores are of
-        what each checkpoint says that its training held out.
+      data: files, folders and globs; None: the sample movies. Data in memory are refused, because each checkpoint must
+        name the data that its training held out, on which the networks are scored.
       valid_data: the same for validation; None: parts of `data` are held out.
       models: names of models, a list or text with commas.
       save_dir: the folder of the comparison.
-      say: gets lines of text about the trainings.
+      say: a function that is called with lines of text about the trainings.
       values: values of the flags of `predjax compare` by name: fields of `CompareOptions` (`seeds`, `budget`,
         `resume` ...), `ModelConfig`, `TrainConfig`, `SamplingConfig` and `DataConfig`.
 
@@ -77,19 +77,19 @@ def compare(
     values |= {"models": models, "save_dir": save_dir}
     for name in SAID_BY_OPTIONS:
         if name in values:
-            raise ValueError(f"compare has no {name}: models, seeds and budget say what is trained")
+            raise ValueError(f"compare takes no {name}: models, seeds and budget set it")
     for paths in (data, valid_data):
         if paths is not None and describe_paths(paths) == IN_MEMORY:
-            raise ValueError("compare takes data in files, because the scores are of what the checkpoints name")
+            raise ValueError("compare takes data in files, so that checkpoints name the held-out data to score on")
     options, base = read_request("compare", CompareOptions, _OF_TRAINING, values)
     return run_comparison(CompareRequest(options, base.given, base.options, data, valid_data), say)
 
 
 def run_comparison(request: CompareRequest, say: Callable[[str], Any] = lambda text: None) -> ModelComparison:
-    """Train what is not trained yet, score all networks on the cases that the trainings held out, and write the files.
+    """Train the networks that are not trained yet, score all on the cases that the trainings held out, write the files.
 
-    The folder gets compare.json, with what is trained so far, after each training; compare.nc, compare.png, skill.nc
-    and skill.json at the end. `say` gets lines of text about the trainings.
+    The folder gets compare.json, with the trainings that are done, after each training; compare.nc, compare.png,
+    skill.nc and skill.json at the end. `say` is called with lines of text about the trainings.
 
     Errors: ValueError, OSError, one line: models that cannot be trained on the same data alike; a folder that holds
     another comparison; see `jobs.train.train`.
@@ -121,7 +121,7 @@ def _run(request: CompareRequest, say: Callable[[str], Any]) -> ModelComparison:
 
 
 def _open_state(request: CompareRequest, folder: pathlib.Path) -> dict[str, Any]:
-    """Return what the folder knows of a comparison: its settings, and its finished trainings."""
+    """Return the state of a comparison that the folder holds: its settings and its finished trainings."""
     path = folder / NAME
     base = TrainRequest(request.data, request.valid_data, request.training, request.given)
     settings = describe_settings(base, _OF_TRAINING, budget=request.options.budget)
@@ -130,7 +130,7 @@ def _open_state(request: CompareRequest, folder: pathlib.Path) -> dict[str, Any]
             raise FileExistsError(f"{folder} holds other files than a comparison: --save_dir needs a new folder")
         return {"settings": settings, "iterations": {}, "trainings": {}}
     if not request.options.resume:
-        raise FileExistsError(f"{path} is there: --resume goes on with that comparison, another needs another folder")
+        raise FileExistsError(f"{path} exists: --resume goes on with that comparison, another needs another folder")
     try:
         state = json.loads(path.read_text("utf-8"))
         before = {name: state["settings"][name] for name in settings}
@@ -181,7 +181,7 @@ def _train(
 
 
 def _measure(result: TrainResult, plan: TrainingPlan) -> dict[str, Any]:
-    """Return the costs of a training. The time of an iteration is from its log, or else from its first iteration."""
+    """Return the costs of a training. The time of an iteration comes from its log, or else from its first iteration."""
     assert result.cost is not None, "it trained"
     frames = plan.training.update_size * plan.model.total_length
     rates = [record["frames_per_second"] for record in read_log(result.folder / "log.jsonl") if "loss" in record]
@@ -220,13 +220,13 @@ def _score(request: CompareRequest, folder: pathlib.Path, state: dict[str, Any])
 
 
 def _find_part(evaluation: Evaluation) -> str:
-    """Return the part of the data that the cases are of: "test", or "valid", on which the best iteration was chosen."""
+    """Return the part of the data that holds the cases: "test", or "valid", on which the best iteration was chosen."""
     record = next(iter(evaluation.comparison.models.values())).record
     return "test" if record["data"]["test"] else "valid"
 
 
 def describe_cases(compared: xr.Dataset) -> list[str]:
-    """Return the line that says what the scores are of."""
+    """Return a line about the cases that the networks were scored on."""
     chosen = " (on which the iteration of each network was chosen)" if compared.attrs["part"] == "valid" else ""
     return [f"scores of {compared.attrs['cases']} cases of the {compared.attrs['part']} data{chosen}"]
 

@@ -9,7 +9,7 @@ from predjax.jobs.train_options import Given, TrainOptions
 from predjax.models.config import find_spec
 from predjax.nowcasts.baselines import BASELINES, check_baselines, list_usual
 
-# Fields of the configurations that are no flags of a comparison: models, seeds and budget say them.
+# Fields of the configurations that are not flags of a comparison, because models, seeds and budget set them.
 SAID_BY_OPTIONS = ("model_name", "max_iterations", "num_seeds", "patience")
 _BUDGET = re.compile(r"(\d+(?:\.\d+)?)(it|min)")
 

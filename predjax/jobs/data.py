@@ -43,7 +43,7 @@ def read_sources(data: Any, config: DataConfig) -> Sources:
 
 
 def check_recorded(paths: str, origin: Any, config: DataConfig) -> str:
-    """Return the paths of data that the checkpoint `origin` remembers. Errors: FileNotFoundError, which says whose."""
+    """Return `paths`, which the checkpoint `origin` recorded. Errors: FileNotFoundError, which names `origin`."""
     try:
         if paths == IN_MEMORY:
             raise FileNotFoundError("they were in memory")
@@ -98,7 +98,7 @@ def _pair_pixels(batches: Sequence[Batch]) -> tuple[np.ndarray, np.ndarray | Non
 def find_cases(
     sources: Sources, periods: Sequence[Period], length: int, config: DataConfig, stride: int = 0
 ) -> WindowIndex:
-    """Return windows at fixed places, `stride` frames apart: in the centre where training crops lie anywhere."""
+    """Return windows at fixed places, `stride` frames apart; where training draws random crops, the central crop."""
     mode = "centre" if config.crop_mode == "random" else config.crop_mode
     config = dataclasses.replace(config, crop_mode=mode, window_stride=stride or config.window_stride)
     return WindowIndex(sources, periods, length, config)
@@ -114,7 +114,7 @@ def spread(windows: Sequence[Window], count: int) -> list[Window]:
 def describe_data(data: DataSet, config: DataConfig, train_paths: str, valid_paths: str | None) -> dict[str, Any]:
     """Return JSON values for the checkpoint: where the data are, and how they were read and split.
 
-    With forcings also the weights of `nowcasts.regression`, the baseline of a verification.
+    With forcings these include the weights of `nowcasts.regression`, a baseline of the verification.
     """
     forcings = data.forcing_sample
     parts = {name: describe_periods(data.sources, getattr(data.split, name)) for name in ("train", "valid", "test")}

@@ -17,9 +17,9 @@ from predjax.messages import SIGNAL_CODES
 def end_within(seconds: float) -> Iterator[None]:
     """End the process `seconds` after a SIGINT or SIGTERM in this block, unless the block has ended by then.
 
-    The usual handlers of Python wait for the end of a library's call, such as one that compiles a network or opens a
-    damaged file. This thread does not wait. Files in the making are removed; whole files stay. After a signal, the
-    process ends at once when Python would begin to end it.
+    The usual handlers of Python wait until a call of a library ends, such as one that compiles a network or opens a
+    damaged file; this thread does not wait. Unfinished files are removed, whole files stay. After a signal, the process
+    also ends at once where the interpreter would begin its slow end.
     """
     waiting, signalled = socket.socketpair()
     signalled.setblocking(False)

@@ -43,7 +43,10 @@ _LOCK = threading.Lock()  # the threads of a worker share what one of them has f
 
 
 class Comparison(NamedTuple):
-    """The methods that an evaluation compares, and the cases; `overlaps` of them are in a network's training data."""
+    """The methods that an evaluation compares, and the cases.
+
+    `overlaps` counts, for each network, the cases that overlap its training data.
+    """
 
     models: Mapping[str, TrainedModel]  # the networks among the methods
     methods: dict[str, Method]
@@ -97,9 +100,10 @@ def run(
     files: EvaluationFiles | None = None,
     begin: Callable[[Comparison], object] = lambda comparison: None,
 ) -> Evaluation:
-    """Score every method on the same cases, here or on a dask cluster; `begin` gets them before.
+    """Score every method on the same cases, here or on a dask cluster.
 
-    Files are not written here, but what stands in their way is found before hours of work.
+    `begin` is called with the comparison before the scoring. No files are written here, but what would prevent writing
+    them is found before hours of work.
 
     Errors: ValueError, OSError, one line, see `compare`; files that exist, a model without latents.
     """
@@ -180,7 +184,7 @@ def _choose_cases(options: EvaluateOptions, models: Mapping[str, TrainedModel]) 
 
 
 def measure_part(options: EvaluateOptions, numbers: list[int]) -> Totals:
-    """Return the totals over the cases of these numbers, in another process, which finds models and data once."""
+    """Return the totals over the cases of these numbers, in a process of a cluster; it reads models and data once."""
     with _LOCK:
         comparison = _compare_once(options)
     return measure_cases(comparison.methods, comparison.cases, [numbers])
@@ -209,7 +213,7 @@ def _check_latents(models: Mapping[str, TrainedModel]) -> None:
 
 
 def _add_scoring(cases: Cases, options: EvaluateOptions, models: Mapping[str, TrainedModel]) -> Cases:
-    """Return the cases with their scoring, and with the protocol that is asked for or that all networks recall."""
+    """Return the cases with their scoring and protocol: the given protocol, or that which all checkpoints record."""
     scaling = find_scaling(models)
     cases = add_scoring(cases, options.thresholds, options.windows, scaling)
     chosen, recipes = options.on_protocol, {model.record.get("protocol") for model in models.values()}

@@ -47,7 +47,10 @@ def write_files(evaluation: Evaluation, files: EvaluationFiles) -> Iterator[str]
 
 
 def find_known(evaluation: Evaluation) -> dict[Window, dict[str, np.ndarray]]:
-    """Return the kept forecasts by window, without an ensemble that comes first: only its mean was kept."""
+    """Return the forecasts that the scoring has kept, by window.
+
+    An ensemble that is the first method is left out, because only its mean was kept.
+    """
     _, methods, cases, _ = evaluation.comparison
     verification, first = evaluation.verification, next(iter(methods))
     common = verification.common
@@ -95,7 +98,7 @@ def write_page(path: pathlib.Path, evaluation: Evaluation, overwrite: bool) -> N
 
 
 def _describe_origin(evaluation: Evaluation) -> dict[str, str]:
-    """Return the facts for the report about the origin of the forecasts."""
+    """Return facts for the report: which models, data and settings the forecasts come from."""
     models = evaluation.comparison.models
     if not models:
         return {"forecasts": evaluation.options.forecasts or "baselines alone"}

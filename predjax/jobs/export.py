@@ -56,7 +56,7 @@ Frames = Mapping[str, np.ndarray]  # (T, H, W, C) by method
 def export(
     methods: Mapping[str, Method], cases: Cases, request: Export, known: Mapping[Window, Frames] = MappingProxyType({})
 ) -> str:
-    """Write files of single cases; return a line about the written files. What is `known` is not forecast again.
+    """Write files of single cases; return a line about the written files. Forecasts in `known` are not made again.
 
     `nowcast_<init time>.nc` (CF netCDF) and `.npy` `(T, H, W, C)` hold the frames of the first method; `.png` and
     `.gif` show all methods beside the observation. A vector series has no `.gif`, but a `_response.png` of its features
@@ -90,7 +90,10 @@ def forecast_case(
     origin: str = "",
     known: Frames = MappingProxyType({}),
 ) -> Case:
-    """Return the forecasts of all methods for one window, of which some are `known`; `origin` goes into the history."""
+    """Return the forecasts of all methods for one window; those in `known` are not made again.
+
+    `origin` goes into the history of the files.
+    """
     batch = read_case(cases, window)
     frames = {name: known[name] if name in known else run(batch)[0] for name, run in methods.items()}
     return label_case(cases, batch, frames, origin)
@@ -102,7 +105,7 @@ def read_case(cases: Cases, window: Window) -> Batch:
 
 
 def label_case(cases: Cases, batch: Batch, frames: dict[str, np.ndarray], origin: str = "") -> Case:
-    """Return the one window of a batch with the forecasts of all methods, `(T, H, W, C)` or `(E, T, H, W, C)`."""
+    """Return a batch of one window as a case, with each method's forecast, `(T, H, W, C)` or `(E, T, H, W, C)`."""
     [window] = batch.windows
     method = next(iter(frames))
     text = f"predjax {__version__}" + (f", {origin}" if origin else "")
@@ -140,9 +143,9 @@ def name_case(case: Case) -> str:
 
 
 def take_maps(case: Case) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Return the first channel of the input `(T_in, H, W)` and of what follows `(T, H, W)`, by name.
+    """Return the first channel of the input `(T_in, H, W)`, and by name the maps `(T, H, W)` that follow it.
 
-    What follows are the observation and the frames of each method; the mean stands for an ensemble.
+    These are the observation and the frames of each method; the mean stands for an ensemble.
     """
     count = case.cases.input_length
     methods = {name: _average(frames)[..., 0] for name, frames in case.frames.items()}
@@ -150,7 +153,7 @@ def take_maps(case: Case) -> tuple[np.ndarray, dict[str, np.ndarray]]:
 
 
 def take_lines(case: Case) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Return the features of the input `(T_in, F)` and of what follows `(T, F)`, by name, as `take_maps`."""
+    """Return the features of the input `(T_in, F)`, and by name the series `(T, F)` that follow, as in `take_maps`."""
     count, observed = case.cases.input_length, case.observed[:, 0, 0]
     methods = {name: _average(frames)[:, 0, 0] for name, frames in case.frames.items()}
     return observed[:count], {"observed": observed[count:], **methods}

@@ -36,7 +36,7 @@ LOG = logging.getLogger("predjax")
 
 
 class Forecasting(NamedTuple):
-    """Frames that arrive, and the nowcast that continues them as the options say."""
+    """A feed of frames, and the nowcast that continues them, with the options of the forecast."""
 
     options: ForecastOptions
     feed: Feed
@@ -55,7 +55,7 @@ class Forecasting(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """The result of a look at the newest frames: a line of text."""
+    """The result of a look at the newest frames, told in a line of text."""
 
     text: str
     kind: str = "made"
@@ -149,8 +149,9 @@ def write_nowcast(
     files: ForecastFiles,
     begin: Callable[[list[str]], object] = lambda names: None,
 ) -> Outcome:
-    """Forecast from one init time and write the files; `begin` gets their names before the first one is written,
-    and those of GeoTIFFs when they are written.
+    """Forecast from one init time and write the files.
+
+    `begin` gets the names of the files before the first one is written, and those of GeoTIFFs when they are written.
 
     Errors: see `forecast`; FileExistsError; OSError with the system's reason where they cannot be written.
     """
@@ -188,7 +189,7 @@ def write_nowcast(
 
 
 def check_format(name: str) -> None:
-    """Raise a ValueError, before any work, where nothing can write the format."""
+    """Raise a ValueError if the libraries that write the format are not installed. Call it before any work."""
     if name == "geotiff":
         require_rasterio()
 
@@ -203,7 +204,7 @@ def _split_leads(path: pathlib.Path, forecast: Forecast) -> dict[pathlib.Path, F
 
 
 def check_age(init: Any, max_age: float | None) -> None:
-    """Raise a FramesTooOldError where a frame is older than `max_age` minutes."""
+    """Raise a FramesTooOldError if a frame is older than `max_age` minutes."""
     if max_age is None:
         return
     if not isinstance(init, np.datetime64):

@@ -1,4 +1,4 @@
-"""The state of every frame time of a watched feed: the nowcast to make next, and the reasons of those not made.
+"""The states of all frame times of a watched feed: which nowcast to make next, and why others were not made.
 
 Nothing here reads files or clocks: times, versions of files and clocks are arguments.
 """
@@ -20,7 +20,7 @@ Inputs = tuple[tuple[Any, Any], ...]  # the frames that a nowcast starts from: t
 
 
 class State(enum.StrEnum):
-    """The fate of the nowcast from a frame."""
+    """The state of the nowcast from a frame."""
 
     WAITING = "waiting"
     MADE = "made"
@@ -29,7 +29,7 @@ class State(enum.StrEnum):
 
 
 class Clock(NamedTuple):
-    """Two clocks: seconds that never jump, and the date (UTC), which may."""
+    """The time by two clocks: seconds that never jump, and the date (UTC), which may."""
 
     seconds: float
     date: np.datetime64
@@ -47,12 +47,12 @@ class Frame:
 
 
 class FrameStates:
-    """The states of all frame times, and what follows from what happens to them.
+    """The states of all frame times, which the methods update.
 
-    A nowcast that could not be made is tried again when the frames that it starts from change, and after an error that
-    may pass (`failed` with `passing`) after a pause as well. While outputs cannot be written, all wait. The newest
-    frame comes first. `max_age` (minutes) gives up frames that are older; `revise` makes a nowcast again whose frames
-    changed, or when one of them came late. `keep` (seconds) gives up frames that are older than the newest by this.
+    A nowcast that could not be made is tried again when the frames that it starts from change; after an error that may
+    pass (`failed` with `passing`), also after a pause. While outputs cannot be written, all wait. The newest frame
+    comes first. `max_age` (minutes) gives up frames that are older. `revise` makes a nowcast again when its frames
+    change or one of them comes late. `keep` (seconds) gives up frames that are that much older than the newest frame.
     """
 
     def __init__(self, max_age: float | None = None, revise: bool = False, keep: float | None = None):
@@ -69,9 +69,9 @@ class FrameStates:
         return self._frames[time]
 
     def see(self, times: Sequence, first: Any = None) -> list:
-        """Take the times of the frames that are there now, rising; return those that were given up because of that.
+        """Take the times of the frames that are in the feed now, rising; return the frames that are given up by this.
 
-        Frames that are there before `first` in the first of these calls with any frames are left alone.
+        At the first call with any frames, those before `first` are left alone.
         """
         fresh = not self._frames
         self._times = list(times)
@@ -104,7 +104,7 @@ class FrameStates:
         return float((clock.date - time) / np.timedelta64(60, "s")) if isinstance(time, np.datetime64) else None
 
     def expire(self, clock: Clock) -> list:
-        """Give up frames that are too old now, and return them; one that is not, after all, waits again."""
+        """Give up frames that are too old now, and return them; frames given up by a wrong clock wait again."""
         if self._max_age is None:
             return []
         expired = []
@@ -139,7 +139,7 @@ class FrameStates:
         return any(one[0] >= first and one not in frame.inputs for one in find_inputs(time))
 
     def made(self, time: Any, inputs: Inputs | None = None) -> None:
-        """Note that a nowcast is written, and the frames it was made from; without them it is never made again."""
+        """Note that a nowcast is written, and from which frames; a nowcast without these is never made again."""
         frame = self._frames.setdefault(time, Frame())
         state = State.AGAIN if frame.state in (State.MADE, State.AGAIN) and inputs else State.MADE
         self._frames[time] = Frame(state, inputs=inputs)
@@ -149,7 +149,7 @@ class FrameStates:
     def failed(self, time: Any, reason: str, inputs: Inputs, passing: float | None = None) -> bool:
         """Note that a nowcast cannot be made from its frames; return whether the reason is new.
 
-        `passing` is the time in seconds of an error that may pass; without it only other frames help.
+        `passing` is the time in seconds, given for an error that may pass; without it only other frames help.
         """
         frame = self._frames[time]
         new = frame.reason != reason
@@ -159,7 +159,7 @@ class FrameStates:
         return new
 
     def blocked(self, time: Any, reason: str, inputs: Inputs, seconds: float) -> bool:
-        """Note that a nowcast could not be written at a time in seconds: all wait; return whether the reason is new.
+        """Note that a nowcast could not be written at a time in seconds: all wait. Return whether the reason is new.
 
         The frame itself waits for longer, so that others are tried before it.
         """

@@ -61,8 +61,8 @@ class Inspection:
 def inspect(data: Any, **values: Any) -> Inspection:
     """Say what predjax understands of data: print the result, or use its fields.
 
-    Labels of all files are read, and pixels for about a second: where these are not all pixels, they are of
-    frames that are spread evenly, and the text says of how many. A file that cannot be read stops nothing.
+    The labels of all files are read, and pixels for about a second: if these are not all pixels, they are of evenly
+    spread frames, whose number is in the text. A file that cannot be read stops nothing.
 
     Args:
       data: anything that `predjax.read_movies` reads: files, folders and globs, datasets of xarray, Movies, or an array
@@ -93,9 +93,9 @@ def run_inspection(data: Any, options: InspectOptions, config: DataConfig, trust
 
 
 def describe_labels(sources: Sources, length: int, config: DataConfig) -> str:
-    """Return what labels tell of a data set, as a plan has it; its remarks were logged when it was read.
+    """Return the description of a data set for a plan, from its labels; remarks were logged when it was read.
 
-    With windows of `length` frames; 0 where a plan draws none.
+    Windows have `length` frames; 0 for a plan that draws no windows.
     """
     shown = [summarise(movies, length, config) for movies in sources[:MOST_IN_PLAN]]
     lines = [line for one in shown for line in one.lines(config, remarks=False)]
@@ -129,7 +129,7 @@ def _read(data: Any, config: DataConfig, trust: Trust) -> Survey:
 
 
 def _look(movies: Movies, seconds: float, length: int, config: DataConfig) -> Summary:
-    """Return what labels and pixels tell, and why the movies cannot be used where that is so."""
+    """Return the summary of movies from labels and pixels, with the reason if they cannot be used."""
     pixels, problem, source = measure_pixels(movies, seconds), "", movies.attrs["source"]
     try:
         check_labels(movies)
@@ -143,7 +143,7 @@ def _look(movies: Movies, seconds: float, length: int, config: DataConfig) -> Su
 
 
 def _find_difference(movies: list[Movies]) -> str:
-    """Return why movies are no data set together, or "" where they are."""
+    """Return the reason why movies cannot be one data set, or ""."""
     try:
         check_together(movies)
     except ValueError as error:
@@ -152,7 +152,7 @@ def _find_difference(movies: list[Movies]) -> str:
 
 
 def _draw(movies: list[Movies], sources: list[Summary], options: InspectOptions) -> str:
-    """Draw the brightest frame of the first source with values; return the path and what is drawn."""
+    """Draw the brightest frame of the first source with values; return the path and a description of the frame."""
     from predjax.pictures.frame import draw_map
 
     found = ((n, one.pixels.brightest) for n, one in enumerate(sources) if one.pixels and one.pixels.brightest)

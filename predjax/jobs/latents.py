@@ -1,4 +1,4 @@
-"""The files of `evaluate --latents`: what explains whole series to TiDHy, as netCDF, pictures and scores."""
+"""The files of `evaluate --latents`: the latent states that TiDHy infers for whole series, with pictures and scores."""
 
 import pathlib
 from collections.abc import Sequence

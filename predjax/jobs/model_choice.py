@@ -1,4 +1,4 @@
-"""The model of a training: of what was given, of what a checkpoint says, of what the data say."""
+"""The configuration of the model of a training, from given values, a checkpoint and the data."""
 
 import logging
 import pathlib
@@ -25,7 +25,7 @@ ARCHITECTURE += "num_action_ch coverage_channel cell_options coordinates residua
 
 
 class Origin(NamedTuple):
-    """The start of a training: a new network, given weights, or the checkpoint of a run that goes on."""
+    """The start of a training: a new network, given weights, or the checkpoint of a run to resume."""
 
     path: pathlib.Path | None = None  # the checkpoint; None for a new network
     fields: Mapping[str, Any] = {}  # the fields of the `ModelConfig` in the checkpoint
@@ -94,7 +94,7 @@ def read_weights(path: pathlib.Path, given: Mapping[str, Any]) -> tuple[dict[str
 
 
 def find_length(values: dict[str, Any]) -> int:
-    """Return the frames of a window; 0 for a sequence that nothing is said about: as many as there are."""
+    """Return the number of frames in a window; 0, the whole length, for a sequence task without a given number."""
     values = with_usual(values)
     return values.get("total_length", 0 if values.get("task") == "sequence" else ModelConfig.total_length)
 
@@ -123,7 +123,7 @@ def choose_model(given: Given, options: TrainOptions, data: DataSet, origin: Ori
 
 
 def _is_rain(values: dict[str, Any], data: DataSet) -> bool:
-    """Return whether the model goes on from maps of rain alone, which are large enough to have a motion."""
+    """Return whether the model continues maps of rain alone, which are large enough to have a motion."""
     spec, sizes = find_spec(values.get("model_name", ModelConfig.model_name)), data.sources[0].frames.sizes
     from_maps = spec.stack and values.get("task") != "sequence" and not values["num_action_ch"]
     return bool(from_maps) and data.units in RAIN_UNITS and min(sizes["y"], sizes["x"]) >= MIN_SIZE
@@ -155,5 +155,5 @@ def _as_json(value: Any) -> Any:
 
 
 def show_value(value: Any) -> Any:
-    """Return a value as it is typed."""
+    """Return a value as a user would type it."""
     return ",".join(map(str, value)) if isinstance(value, tuple | list) else value

@@ -1,4 +1,4 @@
-"""Several networks side by side: their names, and whether the same cases are fair to all of them."""
+"""Several networks beside each other: their names, and cases that are fair to all of them."""
 
 import logging
 import math
@@ -43,7 +43,7 @@ def load_networks(paths: str | os.PathLike | Sequence[str | os.PathLike]) -> dic
 
 
 def name_paths(paths: Sequence[pathlib.Path], taken: Collection[str] = ()) -> list[str]:
-    """Return short names that tell different paths apart: their last parts that are not the same for all.
+    """Return short names that distinguish paths: their last parts that differ.
 
     >>> name_paths([pathlib.Path("runs/a/step_1.npz"), pathlib.Path("runs/b/step_1.npz")])
     ['a', 'b']
@@ -64,7 +64,7 @@ def check_comparable(models: Mapping[str, TrainedModel], held_out: bool, given: 
     Args:
       models: the networks by name.
       held_out: whether the cases are those that their runs held out.
-      given: the fields of `DataConfig` that are given, so that what the checkpoints say does not count.
+      given: the given fields of `DataConfig`, which replace those in the checkpoints.
     """
     (first, one), *others = models.items()
     facts = dict(_list_facts(one, held_out))
@@ -75,11 +75,11 @@ def check_comparable(models: Mapping[str, TrainedModel], held_out: bool, given: 
             if fact in _HELD_OUT:
                 raise ValueError(f"the runs of {first} and {name} did not hold out the same data: give --data_path")
             both = f"{first} has {_show(facts[fact])}, {name} {_show(value)}"
-            raise ValueError(f"networks can be compared that have the same {fact.replace('_', ' ')}: {both}")
+            raise ValueError(f"networks to compare must have the same {fact.replace('_', ' ')}: {both}")
 
 
 def _list_facts(model: TrainedModel, held_out: bool) -> Iterator[tuple[str, Any]]:
-    """Yield what networks must have in common, by name."""
+    """Yield the facts, by name, that must be the same for all networks."""
     config, record = model.forecaster.config, model.record["data"]
     yield "unit", config.scaling.units
     yield "number of channels", config.img_channel
@@ -98,10 +98,11 @@ def _show(value: Any) -> str:
 def choose_lengths(
     models: Mapping[str, TrainedModel], input_length: int | None, num_steps: int | None
 ) -> tuple[int | None, int | None]:
-    """Return the observed and the forecast frames of cases for all networks; None leaves the choice to one network.
+    """Return the numbers of observed and of forecast frames in a case for all networks.
 
-    What is given counts. Else the cases have the most frames that one of the networks observes, of which each gets the
-    last ones, as many as in its training; and the fewest frames that one of them was trained to forecast.
+    Given numbers are kept. Otherwise a case has as many observed frames as the network that observes most; each network
+    gets the last ones, as many as in its training. It has as many forecast frames as the network with the fewest. None
+    stands for the number of the model, where all networks have the same.
     """
     configs = [model.forecaster.config for model in models.values()]
     observed = {config.input_length for config in configs}
@@ -117,9 +118,9 @@ def choose_lengths(
 
 
 def find_scaling(models: Mapping[str, TrainedModel]) -> Scaling | None:
-    """Return the scaling that scores refer to: of several in dBZ the one with the highest floor; None without models.
+    """Return the scaling that scores refer to; None without models.
 
-    Then no network is judged by values that it cannot forecast.
+    Of several in dBZ it is the one with the highest floor: no network is judged by values that it cannot forecast.
     """
 
     def find_floor(scaling: Any) -> float:

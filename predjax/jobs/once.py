@@ -1,4 +1,4 @@
-"""One forecast of a service that a timer starts again and again: its status, and the command for a feed that stops."""
+"""One forecast of a service that a timer starts again and again, with its status and its command for a stopped feed."""
 
 import logging
 import pathlib
@@ -31,10 +31,10 @@ def forecast_once(
     service: WatchOptions,
     begin: Callable[[Movies], object] = lambda movies: None,
 ) -> Outcome:
-    """Forecast from the newest frames into one file; `begin` gets the movies of the newest before.
+    """Forecast from the newest frames into one file; before that, call `begin` with the movies of the newest frame.
 
-    The state, `made` or `failed`, is written to `service.status`, and whether the feed is stale, by which the next
-    process knows whether `service.on_stale` has been run.
+    `service.status` gets the state, `made` or `failed`, and whether the feed is stale, so that the next process knows
+    whether `service.on_stale` has been run.
 
     Errors: see `jobs.forecast.forecast`; FramesTooOldError.
     """

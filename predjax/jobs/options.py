@@ -65,13 +65,13 @@ class EvaluateOptions:
     )
     forecasts: str | None = flag(
         None,
-        "forecasts of anybody; the observations are in --data_path (default: none)",
+        "forecasts from elsewhere; the observations are in --data_path (default: none)",
         metavar="PATHS",
         kind="paths",
     )
     first_lead: float | None = flag(
         None,
-        "to the first frame of --forecasts that do not say their init time (default: they must)",
+        "from the init time to the first frame, for --forecasts without an init time (default: they need one)",
         metavar="MINUTES",
     )
     baselines: tuple[str, ...] | None = flag(
@@ -79,7 +79,7 @@ class EvaluateOptions:
     )
     reference: str | None = flag(
         None,
-        "of the methods: skill and differences are to it (default extrapolation, else persistence)",
+        "method that skill and differences refer to (default extrapolation, else persistence)",
         metavar="NAME",
     )
     members: int = flag(1, "members that the network of --checkpoint draws, or that are drawn around it", metavar="N")
@@ -194,7 +194,7 @@ class AnalyseOptions:
         None, "a run's folder, or one of its checkpoints (default: --gallery alone)", metavar="PATH", kind="file"
     )
     data_path: str = flag("", "series to start from (default: what the run held out)", metavar="PATHS", kind="paths")
-    output: str | None = _folder("writes fixed_points.nc, portrait.png, run.json (default: prints alone)")
+    output: str | None = _folder("writes fixed_points.nc, portrait.png, run.json (default: only prints)")
     gallery: str | None = flag(
         None,
         "draws a fixed point, a limit cycle and a strange attractor of small networks (default: none)",
@@ -212,7 +212,7 @@ class AnalyseOptions:
 
 @dataclasses.dataclass(frozen=True)
 class SearchOptions:
-    """From where fixed points are searched. Errors: ValueError for a count below 1."""
+    """The starts of the search for fixed points. Errors: ValueError for a count below 1."""
 
     max_cases: int = flag(8, "windows to start from, evenly spread", metavar="N")
     num_steps: int = flag(200, "steps after each window", metavar="FRAMES")
@@ -262,17 +262,17 @@ class PrepareOptions:
     wet_threshold: float | None = flag(
         None, "a pixel is wet from X on, in the data's unit (default: 0.1 mm/h or 10 dBZ)", metavar="X", finite=False
     )
-    on_bad_file: str = flag("stop", "what damaged files do: stop, or are left out and listed", choices=ON_BAD_FILE)
+    on_bad_file: str = flag("stop", "on damaged files: stop, or leave them out and list them", choices=ON_BAD_FILE)
     dask_scheduler: str | None = flag(None, SCHEDULER, metavar="ADDRESS", place=True, typed=True)
     reading: Reading = ()
 
 
 def read_keywords(function: str, classes: Sequence[type], keywords: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the keywords of a Python function by the classes that have them as flags.
+    """Sort the keywords of a Python function by the classes that have them as flags.
 
     Several values may also be text as on the command line.
 
-    Errors: ValueError, a keyword that no class has, or a value of another type; names what there is.
+    Errors: ValueError for a keyword that no class has, with those that exist, or a value of another type.
     """
     flags = [{flag.name: flag for flag in list_flags(one)} for one in classes]
     known = {name: flag for part in flags for name, flag in part.items()}

@@ -30,7 +30,7 @@ def take_matching(path: pathlib.Path, new: Weights) -> dict[str, dict[str, Any]]
 
 
 def fit(given: Weights, new: Weights) -> tuple[dict[str, dict[str, Any]], list[str]]:
-    """Return the new parameters with what fits of the given ones, and a line about each array of either."""
+    """Return new parameters in which given arrays that fit replace their own, and a line about each array of either."""
     params = {module: dict(arrays) for module, arrays in new.items()}
     lines = []
     for module, arrays in new.items():

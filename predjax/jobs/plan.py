@@ -53,7 +53,7 @@ class TrainingPlan(NamedTuple):
 
 
 def plan_training(request: TrainRequest) -> TrainingPlan:
-    """Return the plan of a training. Errors: ValueError or OSError, one line, for what does not agree."""
+    """Return the plan of a training. Errors: ValueError or OSError, one line, for parts that do not agree."""
     options, train_data, valid_data = request.options, _given(request.data), _given(request.valid_data)
     folder = choose_folder(options, request.given.model)
     given = leave_out_unused(request.given)
@@ -120,7 +120,7 @@ def find_sample() -> pathlib.Path:
 
 
 def _check_training(model: ModelConfig, training: TrainConfig, sampling: SamplingConfig) -> SamplingConfig:
-    """Check whether a model can be trained so; return the sampling that it is trained with."""
+    """Check that a model can be trained with these configurations; return the sampling to train it with."""
     sampling.check_model(model.model_name)
     if training.grad_norm and not model.spec.objectives:
         able = ", ".join(list_models("objectives"))
@@ -147,7 +147,7 @@ def _check_request(request: TrainRequest, model: ModelConfig, training: TrainCon
 
 
 def _combine(config_class: type, given: Mapping[str, Any], before: dict[str, Any] | None, origin: Origin) -> Any:
-    """Return the configuration of the resumed run with the given values; these may change `RESUMABLE` fields alone."""
+    """Return the configuration of a resumed run, in which given values may change `RESUMABLE` fields alone."""
     if before is None:
         return from_dict(config_class, given)
     known = to_dict(from_dict(config_class, before))  # with the defaults of what is newer than the run
@@ -161,13 +161,15 @@ def _combine(config_class: type, given: Mapping[str, Any], before: dict[str, Any
 
 
 def _check_same(now: dict[str, Any], before: dict[str, Any], path: pathlib.Path | None) -> None:
-    """Raise a ValueError where a resumed run has other data, or lacks the loss, optimizer or schedule of its own."""
+    """Raise a ValueError if a resumed run gets other data, or lacks the user's own loss, optimizer or schedule."""
     for part in ("units", "train", "valid", "test"):
         if json.loads(json.dumps(now["data"][part])) != before["data"][part]:
             raise ValueError(f"{path}: the {part if part == 'units' else part + ' data'} changed since the run began")
     for name in OWN:
         if (name in now.get("own", ())) != (name in before.get("own", ())):
-            raise ValueError(f"{path}: a run with {'a' if name == 'loss' else 'an'} {name} of its own goes on with it")
+            raise ValueError(
+                f"{path}: a run goes on with the {name} it began with: a user's own, or the configured one"
+            )
 
 
 def _given(data: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The published protocol that an evaluation or a training was asked for, made for its data."""
+"""The published protocol that an evaluation or a training asks for, made for its data."""
 
 from predjax.models.interop.torch_format import read_state_dict
 from predjax.models.scaling import Scaling, choose_scaling
@@ -12,12 +12,12 @@ from predjax.verification.protocols.lpips import Lpips
 def add_protocol(
     cases: Cases, options: ProtocolOptions, scaling: Scaling | None, thresholds: tuple[float, ...] = ()
 ) -> Cases:
-    """Return the cases with the protocol that is asked for; as they are without one.
+    """Return the cases with the protocol of the options; unchanged without one.
 
     Args:
-      scaling: that of the model; None: grey levels of one byte, dBZ and mm/h are scaled as for training, and other data
-        have to be on [0, 1].
-      thresholds: of a protocol that counts events; empty: its own.
+      scaling: the model's; None: grey levels of one byte, dBZ and mm/h are scaled as for training, and other data have
+        to be on [0, 1].
+      thresholds: those of a protocol that counts events; empty: its own.
 
     Errors: ValueError, one line: LPIPS without a protocol that has it, a file that does not hold its weights.
     """

@@ -31,7 +31,7 @@ def read_recipe(name: str) -> dict[str, Any]:
 
 
 def describe_recipe(name: str) -> str:
-    """Return what a recipe says about itself, in lines: its title, its source, what it needs, how it differs."""
+    """Return the remarks of a recipe on itself, in lines: its title, its source, its needs, its differences."""
     recipe = _read(name)
     lines = [f"recipe {name}: {recipe['#title']}"]
     for remark in REMARKS[1:]:

@@ -1,4 +1,4 @@
-"""Removing old nowcasts: only files that the journal of their folder names."""
+"""The removal of old nowcasts, and only of files that the journal of their folder names."""
 
 import contextlib
 import datetime

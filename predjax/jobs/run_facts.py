@@ -1,4 +1,4 @@
-"""Facts about a training that it tells before it starts."""
+"""Facts about a training that are told before it starts."""
 
 import datetime
 

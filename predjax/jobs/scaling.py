@@ -1,4 +1,4 @@
-"""The scaling of a new model: asked for, or chosen by the data."""
+"""The scaling of a new model: the wanted one, or one chosen by the data."""
 
 import dataclasses
 import json
@@ -28,7 +28,7 @@ def make_scaling(kind: str, value_range: tuple[float, ...], data: DataSet, model
     """Return the wanted scaling, or for the kind "auto" the scaling that fits the data's units.
 
     Series are scaled feature by feature. `model` has the fields of a `ModelConfig`: a model whose dynamics have no
-    offset takes standardised features; where its loss is of counts or probabilities, it takes features as they are.
+    offset gets standardised features; a model whose loss is of counts or probabilities gets features as they are.
     """
     if find_spec(model.get("model_name", ModelConfig.model_name)).standardises and kind == "auto" and not value_range:
         if json.loads(model.get("cell_options") or "{}").get("loss", "mse") != "mse":

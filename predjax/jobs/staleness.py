@@ -1,4 +1,4 @@
-"""A feed that stops and goes on: when that is, and the command that a user wants to be run then."""
+"""Detect when a feed stops or goes on, and run the user's command for these events."""
 
 import os
 import shlex
@@ -13,7 +13,7 @@ STALE, FRESH = "stale", "recovered"
 class Staleness:
     """Whether the newest frame is older than `max_age` minutes; nothing here reads a clock.
 
-    Frames that are dated more than `max_age` ahead are no newest frames.
+    Frames that are dated more than `max_age` minutes ahead are ignored.
     """
 
     def __init__(self, max_age: float | None, stale: bool | None = None):
@@ -27,7 +27,7 @@ class Staleness:
         return next((time for time in reversed(times) if find_age(time, date) >= -self._max_age), None)
 
     def look(self, newest: Any, date: np.datetime64) -> str:
-        """Take the newest frame at a date; return STALE when the feed stops, FRESH when it goes on, else ""."""
+        """Take the newest frame and the date; return STALE if the feed has stopped, FRESH if it goes on, else ""."""
         if self._max_age is None or not isinstance(newest, np.datetime64 | None):
             return ""
         before, self.stale = self.stale, newest is None or find_age(newest, date) > self._max_age
@@ -42,7 +42,7 @@ def find_age(time: np.datetime64, date: np.datetime64) -> float:
 
 
 class Hook:
-    """A command of the user, without a shell, that is run beside this process."""
+    """A command of the user, without a shell, that runs beside this process."""
 
     def __init__(self, command: str | None):
         self._command = shlex.split(command) if command else []
@@ -60,13 +60,13 @@ class Hook:
         return ""
 
     def reap(self) -> list[str]:
-        """Return an error for each command that has ended with one since the last call."""
+        """Return an error for each command that has failed since the last call."""
         ended = [one for one in self._running if one.poll() is not None]
         self._running = [one for one in self._running if one.returncode is None]
         return [f"on_stale: {self._command[0]} ended with {one.returncode}" for one in ended if one.returncode]
 
     def wait(self) -> list[str]:
-        """Wait for the command, as a process does that ends itself; errors as of `reap`."""
+        """Wait for the command, before this process ends; return errors as `reap` does."""
         for one in self._running:
             one.wait()
         return self.reap()

@@ -1,4 +1,4 @@
-"""The study of a sweep, which Optuna keeps in a file: the values of each trial and what came of them."""
+"""The study of a sweep, which Optuna keeps in a file: the values and the result of each trial."""
 
 import importlib.util
 import itertools
@@ -18,7 +18,7 @@ FINISHED, PRUNED, FAILED = "finished", "pruned", "failed"
 
 
 class SweepTrial(NamedTuple):
-    """A trial that ended."""
+    """A trial that has ended."""
 
     number: int
     state: str  # "finished", "pruned" (it was worse than half of those before) or "failed"
@@ -47,10 +47,9 @@ def check_optuna() -> None:
 class Study:
     """The study in `study.log` of a folder that no other process writes to.
 
-    The sampler of trial n is seeded by (seed, n), so that a sweep that went on after a stop has the trials of one that
-    was not stopped.
+    The sampler of trial n is seeded by (seed, n), so that a resumed sweep has the same trials as one without a stop.
 
-    Errors: ValueError, one line: the file is damaged, or of other settings.
+    Errors: ValueError, one line: the file is damaged, or belongs to other settings.
     """
 
     def __init__(self, folder: pathlib.Path, options: SweepOptions, seed: int, settings: Mapping[str, Any]) -> None:
@@ -82,7 +81,7 @@ class Study:
                 self._study.enqueue_trial(dict(zip(names, chosen)), skip_if_exists=True)
 
     def ask(self, number: int) -> tuple[Any, dict[str, Any]] | None:
-        """Return trial `number`, new or interrupted, with what it has for each parameter; None if it ended before."""
+        """Return trial `number`, new or interrupted, with its value of each parameter; None if it has ended already."""
         import optuna
 
         known = self._study.get_trials(deepcopy=False)
@@ -105,7 +104,7 @@ class Study:
         return dict(self._study.get_trials(deepcopy=False)[number].intermediate_values)
 
     def end(self, trial: Any, state: str, iterations: int | None = None, error: str = "") -> SweepTrial:
-        """Keep how a trial ended; one without a finite score failed."""
+        """Record the end of a trial; a trial without a finite score has failed."""
         import optuna
 
         score = self._find_best(self.find_steps(trial.number))
@@ -121,7 +120,7 @@ class Study:
         return self.list_trials()[trial.number]
 
     def list_trials(self) -> list[SweepTrial]:
-        """Return the trials that ended, by number."""
+        """Return the trials that have ended, by number."""
         words = {"COMPLETE": FINISHED, "PRUNED": PRUNED, "FAIL": FAILED}
         found = []
         for one in self._study.get_trials(deepcopy=False):

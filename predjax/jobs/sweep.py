@@ -64,7 +64,7 @@ def sweep(
       valid_data: the same for validation; None: parts of `data` are held out.
       search: the flags and their values, as in "lr=1e-4..1e-2:log num_hidden=16,16|32,32".
       save_dir: the folder of the sweep.
-      say: gets lines of text about the trials.
+      say: a function that is called with lines of text about the trials.
       values: values of the flags of `predjax sweep` by name: fields of `SweepOptions` (`trials`, `budget`, `objective`,
         `resume` ...), `ModelConfig`, `TrainConfig`, `SamplingConfig` and `DataConfig`.
 
@@ -73,20 +73,20 @@ def sweep(
     """
     for name in SAID_BY_OPTIONS:
         if name in values:
-            raise ValueError(f"sweep has no {name}: budget and objective say it")
+            raise ValueError(f"sweep takes no {name}: budget and objective set it")
     values |= {"search": search, "save_dir": save_dir}
     options, base = read_request("sweep", SweepOptions, OF_TRAINING, values)
     return run_sweep(options, base._replace(data=data, valid_data=valid_data), say)
 
 
 def run_sweep(options: SweepOptions, base: TrainRequest, say: Callable[[str], Any] = lambda text: None) -> Sweep:
-    """Make the trials that are not made yet, and write the study, a table and a picture.
+    """Run the trials that have not ended yet, and write the study, a table and a picture.
 
-    `base` is what all trials have in common. A trial that fails, because its values do not fit each other, its updates
-    have no finite gradient or its network does not fit into memory, is kept as failed, and the next one begins.
+    `base` has the common settings of all trials. A trial fails if its values do not fit each other, its updates have no
+    finite gradient or its network does not fit into memory; it is recorded as failed, and the next trial begins.
 
-    Errors: ValueError, OSError, one line: no Optuna; a value that cannot be; trials that do not compare; a folder that
-    holds another sweep; no trial with a score; data or files that cannot be read or written.
+    Errors: ValueError, OSError, one line: no Optuna; a value that is not possible; trials that do not compare; a folder
+    that holds another sweep; no trial with a score; data or files that cannot be read or written.
     """
     check_optuna()
     shared = {name: getattr(base.options, name) for name in OF_TRAINING}
@@ -120,7 +120,7 @@ def _run(options: SweepOptions, base: TrainRequest, say: Callable[[str], Any]) -
 
 
 def _list_values(options: SweepOptions, base: TrainRequest, best: SweepTrial) -> dict[str, Any]:
-    """Return the flags that train as a trial did."""
+    """Return the flags that repeat the training of a trial."""
     shared = {name: getattr(base.options, name) for name in OF_TRAINING}
     values = {name: value for name, value in shared.items() if value != getattr(TrainOptions, name)}
     values |= {name: value for part in base.given for name, value in part.items()}
@@ -132,13 +132,13 @@ def _list_values(options: SweepOptions, base: TrainRequest, best: SweepTrial) ->
 def _check_folder(options: SweepOptions, folder: pathlib.Path) -> None:
     path = folder / STUDY
     if path.exists() and not options.resume:
-        raise FileExistsError(f"{path} is there: --resume goes on with that sweep, another needs another folder")
+        raise FileExistsError(f"{path} exists: --resume goes on with that sweep, another needs another folder")
     if not path.exists() and folder.is_dir() and {one.name for one in folder.iterdir()} - {LOCK}:
         raise FileExistsError(f"{folder} holds other files than a sweep: --save_dir needs a new folder")
 
 
 def _check_values(options: SweepOptions, base: TrainRequest) -> None:
-    """Check every value that is searched, and both ends of a range, with the first value of all others."""
+    """Check every choice and both ends of every range, each beside the first values of the other flags."""
     parameters = read_search(options.search)
     first = {one.name: one.read(one.ends[0]) for one in parameters}
     plan = plan_training(_ask(options, base, first))
@@ -195,7 +195,7 @@ class _Reporter:
 
 
 def _try(study: Study, trial: Any, chosen: dict[str, Any], setting: _Setting) -> str:
-    """Train one trial, from its newest checkpoint on if it was interrupted; return why it ended."""
+    """Train one trial, from its newest checkpoint if it was interrupted; return why it ended."""
     options, base, say = setting
     parameters, budget = read_search(options.search), read_budget(options.budget)
     values = {one.name: one.read(chosen[one.name]) for one in parameters}
@@ -229,7 +229,7 @@ def _try(study: Study, trial: Any, chosen: dict[str, Any], setting: _Setting) ->
 
 
 def rank(trials: Sequence[SweepTrial], options: SweepOptions) -> list[SweepTrial]:
-    """Return trials with the best first: finished ones, then pruned ones, then those that failed."""
+    """Return trials with the best first: finished trials, then pruned ones, then failed ones."""
     order = {FINISHED: 0, PRUNED: 1, FAILED: 2}
     sign = -1 if options.more_is_better else 1
     return sorted(trials, key=lambda one: (order[one.state], sign * (one.score or 0.0), one.number))

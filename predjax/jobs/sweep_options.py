@@ -13,7 +13,7 @@ from predjax.models.config import ModelConfig, SamplingConfig
 from predjax.radar.config import DataConfig
 from predjax.training.config import OF_EVENTS, TrainConfig, split_score
 
-SAID_BY_OPTIONS = ("max_iterations", "stop_on")  # fields of the configurations: budget and objective say them
+SAID_BY_OPTIONS = ("max_iterations", "stop_on")  # fields of the configurations that budget and objective set
 SAMPLERS, PRUNERS, USUAL_TRIALS = ("tpe", "random", "grid"), ("median", "none"), 20
 # These decide which cases are scored and how often, so that trials with other values would not compare.
 _FIXED = {"input_length", "total_length", "task", "img_width", "img_channel", "num_action_ch", "max_valid_cases"}
@@ -24,7 +24,7 @@ _RANGE = re.compile(r"(.+?)\.\.(.+?)(:log)?")
 
 
 class Parameter(NamedTuple):
-    """A flag that is searched: between two numbers, or among values."""
+    """A flag that is searched, in a range of numbers or among choices."""
 
     flag: Flag
     choices: tuple[str, ...] = ()  # as they are typed; none for a range
@@ -46,7 +46,7 @@ class Parameter(NamedTuple):
         return self.flag.parse(chosen) if self.choices else chosen
 
     def suggest(self, trial: Any) -> Any:
-        """Return what a trial of Optuna has for this parameter; a new trial gets it here."""
+        """Return the value of this parameter in a trial of Optuna; a new trial draws it here."""
         if self.choices:
             return trial.suggest_categorical(self.name, self.choices)
         suggest_number = trial.suggest_int if self.flag.element is int else trial.suggest_float
@@ -54,7 +54,7 @@ class Parameter(NamedTuple):
 
 
 def read_search(text: str) -> tuple[Parameter, ...]:
-    """Read the flags that are searched. Errors: ValueError, one line: a name, a value or a range that cannot be.
+    """Read the flags to search and their values. Errors: ValueError, one line, for a wrong name, value or range.
 
     >>> [(one.name, one.ends, one.log) for one in read_search("lr=1e-4..1e-2:log num_hidden=16,16|32,32")]
     [('lr', (0.0001, 0.01), True), ('num_hidden', ('16,16', '32,32'), False)]
@@ -72,7 +72,7 @@ def _read_parameter(text: str) -> Parameter:
     if not values:
         raise ValueError(f"search must be {_RULE}, not {text!r}")
     if name in _FIXED | {flag.name for flag in list_flags(DataConfig) if flag.name not in _OF_DATA}:
-        raise ValueError(f"search: {name} is the same for all trials, because it decides what they are scored by")
+        raise ValueError(f"search: {name} must be the same for all trials, which are compared by their scores")
     if name not in known:
         raise ValueError(f"search: {name!r} is no flag of models or training{suggest(name, known)}")
     flag, ends = known[name], _RANGE.fullmatch(values)
@@ -115,7 +115,7 @@ def _name_kind(flag: Flag) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class SweepOptions:
-    """The options of a sweep: what is searched and how, how long each network is trained, and the folder.
+    """The options of a sweep: the flags to search, the number and the length of trainings, and the folder.
 
     Errors: ValueError, one line: a search, a number, a budget or an objective that is not possible.
     """
@@ -143,7 +143,7 @@ class SweepOptions:
         "best validation score of a trial: loss, rmse, mae, csi_X, pod_X, far_X (X in the data's unit)",
         metavar="SCORE",
     )
-    sampler: str = flag("tpe", "of the values: by the trials before, at random, or all combinations", choices=SAMPLERS)
+    sampler: str = flag("tpe", "choice of values: by the trials before, random, all combinations", choices=SAMPLERS)
     pruner: str = flag(
         "median",
         "median: a trial that is worse than half of those before, at the same validation, ends",

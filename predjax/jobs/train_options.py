@@ -104,7 +104,7 @@ class TrainOptions:
 
     @property
     def only_tries(self) -> bool:
-        """Whether the run makes no folder and keeps nothing of what it learns."""
+        """Whether the run only tries something: it makes no folder and keeps nothing."""
         return self.dry_run or self.find_learning_rate is not None
 
 
@@ -134,9 +134,9 @@ class Given(NamedTuple):
 
 
 class Processes(NamedTuple):
-    """Processes that train together: who waits for the others, how many there are, and which one this is.
+    """Processes that train together: the address of the first one, their number, and the number of this one.
 
-    None: as `srun` or `mpirun` say it.
+    What is None comes from `srun` or `mpirun`.
     """
 
     coordinator: str | None = None

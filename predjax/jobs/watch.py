@@ -47,13 +47,13 @@ def watch(
 
 
 def _hold(writing: contextlib.ExitStack, outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
-    """Yield outcomes; the folder that they are written to is held until the last one."""
+    """Yield outcomes, and keep other processes out of their folder until the last one."""
     with writing:
         yield from outcomes
 
 
 class Watch:
-    """A feed that is watched: the states of its frames, the journal of what was written, and what a service says."""
+    """A feed that is watched: the states of its frames, the journal of written files, and the status of the service."""
 
     def __init__(self, forecasting: Forecasting, files: ForecastFiles, watching: WatchOptions):
         self._forecasting, self._files, self._watching = forecasting, files, watching
@@ -68,7 +68,7 @@ class Watch:
         self._hook, self._status = Hook(watching.on_stale), Status(watching.status, read_clock().date)
 
     def follow(self, stopped: Callable[[], bool]) -> Iterator[Outcome]:
-        """Yield what happens, until `stopped` is true."""
+        """Yield outcomes until `stopped` is true."""
         with contextlib.suppress(OSError):  # the disk may be full for the moment
             remove_stale(self._folder)
             if self._watching.keep_seconds is None:
@@ -87,7 +87,7 @@ class Watch:
             self._write_status("ended")
 
     def _report(self) -> Iterator[Outcome]:
-        """Say when the feed stops and goes on, and what its command said; write the status."""
+        """Yield outcomes when the feed stops or goes on, and for errors of the user's command; write the status."""
         date = read_date()
         newest = self._staleness.find_newest(self._forecasting.feed.times(), date)
         if change := self._staleness.look(newest, date):
@@ -114,7 +114,7 @@ class Watch:
         self._status.write({**found, "files_left_out": len(feed.errors)}, newest, clock.date, clock.seconds)
 
     def _clean(self) -> Iterator[Outcome]:
-        """Remove old nowcasts, where it is asked for; else forget the oldest of very many."""
+        """Remove old nowcasts if the options ask for it; otherwise forget the oldest of very many."""
         with contextlib.suppress(OSError):  # tried again after the next nowcast
             if self._watching.keep_seconds is None:
                 if len(self._journal.entries) > 2 * MOST_ENTRIES:
@@ -124,7 +124,7 @@ class Watch:
                 yield Outcome(f"{self._folder}: removed {removed[0]}{more}", "removed", {"files": removed})
 
     def _look(self) -> Iterator[Outcome]:
-        """Look for new frames; yield what keeps the feed from being read, and the frames that were given up."""
+        """Look for new frames; yield the reason if the feed cannot be read, and the frames that are given up."""
         feed = self._forecasting.feed
         try:
             feed.scan()
@@ -163,7 +163,7 @@ class Watch:
         return self._forecasting.feed.versions(init, self._forecasting.input_length + 1)
 
     def _find_used(self, init: Any, inputs: Inputs) -> Inputs:
-        """Return the inputs from which a nowcast was made: where frames are missing, the oldest ones were not used."""
+        """Return the inputs from which a nowcast was made: without the oldest frames where frames are missing."""
         step = self._forecasting.feed.find_step(init)
         if step is None or not isinstance(init, np.datetime64):
             return inputs
@@ -171,7 +171,7 @@ class Watch:
         return tuple(one for one in inputs if (init - one[0]) / np.timedelta64(1, "s") < length)
 
     def _make(self, init: Any) -> Iterator[Outcome]:
-        """Make one nowcast; yield what has become of it, unless that was said before."""
+        """Make one nowcast; yield its outcome, unless the same was said before."""
         name, path, inputs = _name(init), self._folder / f"nowcast_{_name(init)}.nc", self._find_inputs(init)
         entry = self._journal.entries.get(name)
         own = entry is not None and not (entry.whole and self.states[init].state is State.WAITING)

@@ -1,4 +1,4 @@
-"""The options of a forecast that is watched over: by itself, by other programs, or by people."""
+"""The options of a forecast that runs as a service."""
 
 import dataclasses
 
@@ -8,27 +8,27 @@ from predjax.unit_names import read_duration
 
 @dataclasses.dataclass(frozen=True)
 class WatchOptions:
-    """The options of forecasting every frame that arrives, and of a service.
+    """The options of forecasting every frame that arrives, and of the service.
 
-    Errors: ValueError for a pause that is not positive, a `keep` that is no time or without `watch`.
+    Errors: ValueError for a pause that is not positive, a `keep` that is not a duration, or `keep` without `watch`.
     """
 
     watch: bool = flag(False, "keeps running: a nowcast for every frame that arrives from now on", switch=True)
     poll: float = flag(2.0, "between two looks for new frames", metavar="SECONDS")
     revise: bool = flag(False, "makes a nowcast again when frames that it starts from come late or change", switch=True)
     keep: str = flag(
-        "", "removes nowcasts of --watch that are older than the newest by this (default: none)", metavar="48h"
+        "", "removes nowcasts of --watch that are this much older than the newest (default: none)", metavar="48h"
     )
     status: str | None = flag(
         None,
-        "JSON file of what works and what does not, a sign of life (default: none)",
+        "JSON file with the state of the service, also a sign of life (default: none)",
         metavar="FILE",
         kind="file",
         place=True,
     )
     on_stale: str | None = flag(
         None,
-        "is run once when the newest frame passes --max_age, and once when frames come again (default: nothing)",
+        "run once when the newest frame gets older than --max_age, and once when frames come again (default: nothing)",
         metavar="COMMAND",
         place=True,
         typed=True,

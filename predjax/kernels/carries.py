@@ -13,7 +13,7 @@ def fold(key: Any, index: jax.Array) -> Any:
 
 
 def _moves(leaf: jax.Array) -> bool:
-    """Return whether an array has gradients: real and complex numbers have, counts have none."""
+    """Return whether an array can have gradients: floats and complex numbers can, integers cannot."""
     return jnp.issubdtype(leaf.dtype, jnp.inexact)
 
 

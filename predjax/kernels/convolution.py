@@ -25,7 +25,9 @@ _LAYOUT = ("NHWC", "HWIO", "NHWC")
 def convolve(
     x: jax.Array, w: jax.Array, stride: int = 1, padding: Padding = ((0, 0), (0, 0)), dilation: int = 1
 ) -> jax.Array:
-    """Return the cross-correlation y[n,p,q,o] = sum_{a,b,i} x'[n, p s + a, q s + b, i] w[a,b,i,o] with the stride s.
+    """Return the cross-correlation of x with w, with a stride, zero padding, and a dilation of x.
+
+    For the stride s it is y[n,p,q,o] = sum_{a,b,i} x'[n, p s + a, q s + b, i] w[a,b,i,o].
 
     x `(B, H, W, I)` and w `(k, k, I, O)` give y `(B, P, Q, O)`. x' is x with `dilation - 1` zeros between its pixels
     (dilation 2: a transposed convolution of stride 2), and with the zeros of `padding` around these.
@@ -36,10 +38,10 @@ def convolve(
 def _correlate(
     x: jax.Array, w: jax.Array, stride: int, padding: Padding, x_dilation: int, w_dilation: int
 ) -> jax.Array:
-    """Return the convolution of x `(B, H, W, I)` with w `(k, l, I, O)`, each with its dilation, in the fast form.
+    """Return the cross-correlation of x `(B, H, W, I)` with w `(k, l, I, O)`, each with its dilation, in the fast form.
 
-    If w has more pixels than x, XLA exchanges the two, and takes a slow form. Then they are exchanged here: turning y
-    by half a turn gives the same sum with w as the image and x as the kernel.
+    If w has more pixels than x, XLA swaps x and w and takes a slow path. In this case they are swapped here: with w as
+    the image and x as the kernel, the same sum gives y turned by half a turn.
     """
     if math.prod(w.shape[:2]) <= math.prod(x.shape[1:3]):
         dilations = (x_dilation,) * 2, (w_dilation,) * 2
@@ -125,7 +127,7 @@ def turn(w: jax.Array) -> jax.Array:
 
 @functools.partial(jax.jit, static_argnames="tiling")
 def prepare(w: jax.Array, tiling: winograd.Tiling | None) -> Filters:
-    """Transform a kernel once for many uses."""
+    """Transform a kernel once, for many convolutions with it."""
     if tiling is None:
         return Filters(w, ())
 

@@ -9,7 +9,7 @@ CONVOLUTIONS = ("auto", "direct", "winograd")
 
 @dataclasses.dataclass(frozen=True)
 class Execution:
-    """The options of the computation of a model, which change its results by rounding alone."""
+    """The options of the computation of a model. They change its results by rounding errors alone."""
 
     # The convolutions that the backward pass computes again instead of keeping their results: "none", all of a "step",
     # or half of them in bytes, in the upper "cell"s.

@@ -1,9 +1,9 @@
-"""A scan of steps that share kernels, for devices on which every operation waits to be started.
+"""A scan of steps that share kernels, for devices on which each operation has to be launched, which takes time.
 
-It computes what `kernels.scan` does, in fewer and larger operations. What a step keeps lies in one vector, which is one
-copy. Products with matrices are treated as convolutions are: their results are kept, and their gradients computed for
-all steps at once. The inputs of all products follow from what was kept, for all steps at once; the steps of the
-backward pass then give the gradients of the sums alone.
+It computes the same as `kernels.scan` in fewer and larger operations. All arrays that a step keeps lie in one vector,
+so that one copy stores them. Matrix products are treated like convolutions: their results are kept, and their gradients
+are computed for all steps at once. The inputs of all products are computed from the kept arrays for all steps at once;
+the steps of the backward pass then only give the gradients of the sums.
 """
 
 import math

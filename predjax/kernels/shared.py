@@ -159,7 +159,7 @@ class ReplayedProducts(_PreparedProducts):
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
 def _replay(x: jax.Array, y: jax.Array, filters: Filters, tiling: winograd.Tiling | None) -> jax.Array:
-    """Return y, the convolution of x. The gradient goes to x through the adjoint, and unchanged to y."""
+    """Return y, a known convolution of x. Its gradient goes through the adjoint to x, and unchanged to y."""
     del x, filters
     return y
 

@@ -16,7 +16,7 @@ from predjax.models.unroll import Carry, make_unroll
 class StateMap(NamedTuple):
     """A model as a map from the state after a step to the state after the next step.
 
-    This state is the state of the stack and, except in a sequence task, the last scaled prediction.
+    A state is the state of the stack and, except in a sequence task, the last scaled prediction.
 
     carries(params, frames, use_truth, forcings=None) -> the states after all steps, without noise; leaves are
       `(T-1, B, ...)`, or `(T, B, ...)` in a sequence task. Arguments as for `Forecaster.rollout`.
@@ -29,9 +29,10 @@ class StateMap(NamedTuple):
 
 
 def make_increments(config: ModelConfig) -> Callable:
-    """Make `(params, frames, use_truth, forcings=None) -> (delta_c, delta_m)`: what each step adds to the two memories.
+    """Make the function that returns what each step adds to the two memories, delta_c and delta_m.
 
-    Both are `(T-1, L, B, h, w, F)`. Arguments as for `Forecaster.rollout`.
+    It is `(params, frames, use_truth, forcings=None) -> (delta_c, delta_m)`, both `(T-1, L, B, h, w, F)`. Arguments as
+    for `Forecaster.rollout`.
     """
     if not config.spec.increments:
         raise ValueError(f"{config.model_name} has no memories with increments")
@@ -41,7 +42,7 @@ def make_increments(config: ModelConfig) -> Callable:
 def make_state_map(config: ModelConfig) -> StateMap:
     """Make the `StateMap` of a model."""
     if not config.spec.stack:
-        raise ValueError(f"{config.model_name} infers its states anew: it is no map of them")
+        raise ValueError(f"{config.model_name} infers its states from frames: it has no map from state to state")
     unroll = make_unroll(config, Execution())
 
     def advance(params: dict, carry: Any, forcings: Any = None) -> Any:
@@ -53,14 +54,14 @@ def make_state_map(config: ModelConfig) -> StateMap:
 
 
 def make_inference(config: ModelConfig) -> Callable:
-    """Make `(params, frames) -> Latents`, which infers the latent states `(B, T, ...)` from all frames."""
+    """Make the function that infers the latent states `(B, T, ...)` from all frames, `(params, frames) -> Latents`."""
     if not config.spec.latents:
         raise ValueError(f"{config.model_name} has no latents")
     return load(config.spec.latents)(config)
 
 
 def make_objectives(config: ModelConfig) -> Callable:
-    """Make the function of the several losses whose sum is the model's loss; arguments as for `Forecaster.loss`.
+    """Make the function of the single losses that add up to the model's loss; arguments as for `Forecaster.loss`.
 
     It returns (losses `(n,)`, (losses, metrics)); the second part is what `jax.jacrev` calls auxiliary.
     """
@@ -70,7 +71,7 @@ def make_objectives(config: ModelConfig) -> Callable:
 
 
 def make_constraint(config: ModelConfig) -> Callable[[dict], dict]:
-    """Make `params -> params`, which ends every update: the identity, or a projection to parameters of a fixed norm."""
+    """Make the function of parameters that ends every update: the identity, or a projection to a fixed norm."""
     return load(config.spec.constraint)(config) if config.spec.constraint else lambda params: params
 
 

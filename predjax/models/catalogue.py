@@ -1,4 +1,4 @@
-"""The table of the models, with all that the package knows of each by its name. Imports no other module."""
+"""The table of the models: all facts that the package needs about a model by name. Imports no other module."""
 
 import dataclasses
 import importlib
@@ -52,7 +52,7 @@ class ModelSpec:
 
 
 def load(path: str) -> Any:
-    """Return what an import path below `predjax` names, such as `cells.gated.GRU`."""
+    """Return the object of an import path below `predjax`, such as `cells.gated.GRU`."""
     module, name = path.rsplit(".", 1)
     return getattr(importlib.import_module(f"predjax.{module}"), name)
 

@@ -32,7 +32,7 @@ def list_models(ability: str) -> list[str]:
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """A model and the frames that it takes. Every checkpoint holds it."""
+    """A model and the frames that it takes, which every checkpoint holds."""
 
     model_name: str = flag("predrnn_v2", "the model; predjax models lists them", metavar="NAME", completed=(*MODELS,))
     num_hidden: tuple[int, ...] = flag((64, 64, 64, 64), "features of each layer", metavar="N,N,...")
@@ -65,14 +65,14 @@ class ModelConfig:
     )
     scales: int = flag(
         0,
-        "with residual: the input's scales, as many as given (6), go on as in the observed frames, with gains by the "
+        "with residual: number of scales of the input, each extrapolated as the observed frames go, with gains by the "
         "network; 0: the input stays as it is (default: 6 for rain, else 0)",
         metavar="SCALES",
     )
     loss: str = flag(
         "mse",
-        "balanced: squared and absolute errors, of more weight in heavier rain; quantile: of each rain rate its own; "
-        "crps: of members that are drawn, also of means over areas and time; needs --noise",
+        "balanced: squared and absolute errors, weighted by the rain; quantile: another quantile for each rain rate; "
+        "crps: CRPS of drawn members, also of means over areas and time; needs --noise",
         choices=LOSSES,
     )
     loss_members: int = flag(2, "members that are drawn for loss crps, 2 or more", metavar="M")
@@ -81,8 +81,8 @@ class ModelConfig:
     )
     matching: float = flag(
         0.0,
-        "how far the distribution of a forecast is drawn to that of the newest frame, from 0 to 1 (wholly) (default: 1 "
-        "for rain in moving coordinates with loss mse, else 0)",
+        "share of probability matching of forecasts to the newest frame, 0 to 1 (default: 1 for rain in moving "
+        "coordinates with loss mse, else 0)",
         metavar="WEIGHT",
     )
     scaling: Scaling = field(default=Scaling())
@@ -212,7 +212,7 @@ class SamplingConfig:
 
     teacher_forcing: str = flag(
         "scheduled",
-        f"steps: every input is the true frame; parallel: so, and all steps at once ({_LINEAR})",
+        f"steps: every input is the true frame; parallel: the same, all steps at once ({_LINEAR})",
         choices=TEACHER_FORCINGS,
     )
     reverse_scheduled_sampling: bool = flag(
@@ -235,7 +235,7 @@ class SamplingConfig:
     )
 
     def check_model(self, model_name: str) -> None:
-        """Raise a ValueError where a model cannot be trained so."""
+        """Raise a ValueError if the model of this name cannot be trained with this sampling."""
         if self.teacher_forcing == "parallel" and not MODELS[model_name].linear:
             raise ValueError(
                 f"teacher_forcing parallel needs a model that is linear in time ({_LINEAR}), "
@@ -274,10 +274,10 @@ def with_usual(values: dict) -> dict:
 
 
 def with_usual_for_rain(values: dict) -> dict:
-    """Return fields of a `ModelConfig`, completed by those that forecast maps of rain best (docs/skill.md).
+    """Return fields of a `ModelConfig`, completed by the values that forecast maps of rain best (docs/skill.md).
 
-    Scales go on along the motion of the rain, with gains by the network, and forecasts have the distribution of the
-    newest frame. `coordinates` "fixed" and `residual` 0 are the bare network.
+    The network gives gains to the scales of the frame, which move with the rain, and forecasts get the distribution of
+    the newest frame. `coordinates` "fixed" and `residual` 0 are the bare network.
     """
     values = {"coordinates": "moving", "residual": True, **values}
     matched = values["coordinates"] == "moving" and values.get("loss", "mse") == "mse"
@@ -285,7 +285,7 @@ def with_usual_for_rain(values: dict) -> dict:
 
 
 def order_options(options: str | dict, name: str = "cell_options", example: str = '{"forget_bias": 1}') -> str:
-    """Return options, or their JSON, as JSON that is the same for the same options; empty for none."""
+    """Return options, or their JSON, as JSON with sorted names: the same options give the same text, none give ""."""
     try:
         values = options if isinstance(options, dict) else json.loads(options or "{}")
     except (ValueError, RecursionError) as error:

@@ -13,8 +13,8 @@ def almost_fair_crps(members: jax.Array, observed: jax.Array, alpha: float = ALP
         1/M sum_j |x_j - y| - (1 - eps) / (2 M (M - 1)) sum_{j != k} |x_j - x_k|,   eps = (1 - alpha) / M
 
     (Lang et al., 2024, https://arxiv.org/abs/2412.15832). With alpha = 1 the expected score does not depend on M, but a
-    member has no gradient where all others equal the observation. With less it has one, and the expected score is
-    larger by eps/2 E|x_j - x_k|. The score of one member is its absolute error.
+    member has no gradient where all others equal the observation. With a smaller alpha it has one, and the expected
+    score is larger by eps/2 E|x_j - x_k|. The score of one member is its absolute error.
     """
     count = len(members)
     error = jnp.abs(members - observed).mean(0)
@@ -25,11 +25,11 @@ def almost_fair_crps(members: jax.Array, observed: jax.Array, alpha: float = ALP
 
 
 def ensemble_error(num_steps: int, members: jax.Array, observed: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return the sums of the almost fair CRPS of several means of frames, and the weights of these, each `(means,)`.
+    """Return the sums `(means,)` of the almost fair CRPS of several means of frames, and their weights `(means,)`.
 
-    The means are over squares of the sides `AREAS` that fit into the frame, and of each pixel over the last `num_steps`
-    frames, which are the forecast, where these are several. A mean is that of the pixels that `observed` covers, in
-    members and observation, and its weight is their share: what has no coverage gives neither a loss nor a gradient.
+    The means are over squares with the sides `AREAS` that fit into the frame, and, for several forecast frames
+    (`num_steps`, the last ones), of each pixel over time. A mean is over the pixels that `observed` covers, in members
+    and observation, and its weight is their share: pixels without coverage give neither a loss nor a gradient.
 
     Args:
       members: frames `(M, B, T, H, W, C)`.

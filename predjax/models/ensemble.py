@@ -13,7 +13,7 @@ class Ensemble(NamedTuple):
     """Networks of one configuration, whose parameters are stacked along a first axis of E members.
 
     predict(params, rng, observed (B,T_in,H,W,C), num_steps, forcings=None) -> (B,E,num_steps,H,W,C)
-      With rng each network draws by a key of its own.
+      With rng each network draws with its own key.
     """
 
     config: ModelConfig

@@ -150,7 +150,7 @@ def make_forecaster(
 
 
 def scale_frames(config: ModelConfig, params: dict, frames: Any, forcings: Any) -> jax.Array:
-    """Return frames `(B, T, H, W, C)` scaled. Errors: ValueError for what does not fit the model."""
+    """Return scaled frames `(B, T, H, W, C)`. Errors: ValueError for frames or forcings that do not fit the model."""
     frames = jnp.asarray(frames, float)
     _check_frames(config, frames, forcings)
     _check_grid(config, params, frames.shape[2:4])

@@ -11,11 +11,11 @@ from predjax.models.patches import pad_frames, patch_grid, to_patches
 
 
 class Window(NamedTuple):
-    """Scaled frames `(B, T, H, W, C)`, the mask `use_truth` `(B, T-1)` of true inputs (None in a sequence task), and
-    forcings `(B, T, A)` or `(B, T, H, W, A)`, or None.
+    """The frames of a window, its forcings, and which of its inputs are true frames.
 
-    The first `known` inputs are true for all samples, so that a stack which unrolls can take them at once. A forecast
-    starts from the first `num_observed` frames.
+    Frames are scaled, `(B, T, H, W, C)`; `use_truth` is `(B, T-1)`, None in a sequence task; forcings are `(B, T, A)`,
+    `(B, T, H, W, A)` or None. The first `known` inputs are true for all samples, so that a stack which unrolls can take
+    them at once. A forecast starts from the first `num_observed` frames.
     """
 
     frames: jax.Array
@@ -49,7 +49,7 @@ class Inputs(NamedTuple):
 
 
 class Masks(NamedTuple):
-    """The coverage of the last true frame, and which samples get the true frame `(steps, B)`; None without frames."""
+    """The coverage of the last true frame, and which samples get the true frame, `(steps, B)`; None without frames."""
 
     covered: jax.Array | None = None
     truth: jax.Array | None = None
@@ -88,7 +88,7 @@ def _patch_forcings(config: ModelConfig, window: Window, steps: int) -> jax.Arra
 
 
 def gather(config: ModelConfig, inputs: Inputs, masks: Masks, previous: jax.Array | None = None) -> jax.Array:
-    """Return the features that go into the stack: frames, then coverage if it is shown, then forcings.
+    """Return the features that go into the stack: frames, then coverage if it is an input, then forcings.
 
     The masks choose for each sample the true frame or `previous`, the last prediction. Without `previous` all frames
     are true.

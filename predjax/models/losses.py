@@ -30,7 +30,7 @@ def squared_error(predicted: jax.Array, observed: jax.Array) -> tuple[jax.Array,
 
 
 def choose_error(config: ModelConfig) -> Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
-    """Return the error `(predicted, observed) -> (sum, count)` of scaled frames that a model is trained with.
+    """Return the error `(predicted, observed) -> (sum, count)` of scaled frames that the configuration names.
 
     "mse" is `squared_error`. "balanced" is the sum of w (d^2 + |d|), where d is the difference and w the weight of the
     observed rain rate, so that rare heavy rain counts as well.
@@ -79,7 +79,7 @@ def _quantile_error(edges: jax.Array, predicted: jax.Array, observed: jax.Array)
 
 
 def make_error(loss: Callable, scaling: Scaling) -> Callable:
-    """Make `(predicted, observed) -> (sum, count)` of scaled frames, as `squared_error` is, from a user's loss.
+    """Make the error of scaled frames, `(predicted, observed) -> (sum, count)` as `squared_error`, from a user's loss.
 
     `loss(predicted, observed)` of frames `(B, T, H, W, C)` in the unit of the data gives the error of every pixel, an
     array that broadcasts to these axes. Missing pixels have the value that scales to 0 in both arguments, and are left

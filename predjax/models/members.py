@@ -13,7 +13,7 @@ def make_members(forecaster: Forecaster | Ensemble) -> Callable:
     """Make the function that draws members of the forecasts of a model, which differ where `config.draws`.
 
     The function is `(params, keys (B,M), observed (B,T_in,H,W,C), num_steps, forcings=None) -> (B,M,num_steps,H,W,C)`.
-    Each sample and member draws by a random key of its own: how they are divided into batches changes no draw. An
+    Each sample and member has its own random key, so the draws do not depend on the division into batches. An
     `Ensemble` of E networks gives E M members, M of each network one after the other.
     """
 

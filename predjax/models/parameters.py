@@ -1,4 +1,4 @@
-"""The parameters that a configuration needs, and given parameters held against them before anything is built."""
+"""The check of given parameters against those that a configuration needs, before anything is built."""
 
 import dataclasses
 import json
@@ -21,9 +21,9 @@ _BUILD_ERRORS = (ValueError, TypeError, OverflowError, MemoryError, RecursionErr
 def check_parameters(config: ModelConfig, params: Mapping[str, Mapping[str, np.ndarray]], networks: int = 1) -> None:
     """Check the names, shapes, types and values of parameters `{module: {name: array}}`.
 
-    With several `networks` the first axis of every array is theirs.
+    With several `networks` the first axis of every array is that of the networks.
 
-    Errors: ValueError, one line: a parameter that is missing or unknown, of another shape, no real numbers or not
+    Errors: ValueError, one line: a parameter that is missing, unknown, of another shape, not of real numbers or not
     finite; or a configuration of which nothing can be built.
     """
     given = {f"{module}/{name}": array for module, arrays in params.items() for name, array in arrays.items()}
@@ -49,7 +49,7 @@ def check_parameters(config: ModelConfig, params: Mapping[str, Mapping[str, np.n
 
 
 def _find_shapes(config: ModelConfig, patches: int) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of all parameters by name, for frames of so many patches a side; nothing is computed.
+    """Return the shapes of all parameters by name, for frames of `patches` patches a side; nothing is computed.
 
     Finding them takes as long as tracing the network, so they are kept.
     """

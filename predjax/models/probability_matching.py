@@ -1,4 +1,4 @@
-"""Probability matching that has a gradient: a field gets the distribution of another one, and keeps its order.
+"""Probability matching with gradients: a field gets the distribution of another one and keeps the order of its pixels.
 
 Ebert (2001), https://doi.org/10.1175/1520-0493(2001)129<2461:AOAPMS>2.0.CO;2. `nowcasts.matching` is the same for
 finished forecasts; this one is fast on any device and can be trained through.
@@ -26,11 +26,12 @@ def find_distribution(field: jax.Array, covered: jax.Array) -> Distribution:
 
 
 def match_distribution(field: jax.Array, covered: jax.Array, wanted: Distribution) -> jax.Array:
-    """Return Q(F(z)) of a field z `(H, W)`, with F its own distribution and Q the quantiles of the wanted one.
+    """Return a field z `(H, W)` with the values of the wanted distribution in the order of its own values: Q(F(z)).
 
-    F is known at NODES values between the extremes of z. Each pixel counts for the two nodes around it by its distance,
-    so F, and with it the result, has a gradient: by it, too, a constant added to z changes nothing. Equal values stay
-    equal. Pixels without coverage are in no distribution; what they become has no meaning.
+    F is the distribution function of z, and Q the quantile function of the wanted distribution. F is computed at NODES
+    values between the extremes of z. Each pixel is shared between the two nodes around it by its distance to them, so F
+    and the result have a gradient, in which, too, a constant added to z changes nothing. Equal values stay equal.
+    Pixels without coverage enter no distribution; their results have no meaning.
     """
     low = jnp.min(field, where=covered, initial=jnp.inf)
     high = jnp.max(field, where=covered, initial=-jnp.inf)

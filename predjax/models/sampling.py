@@ -15,12 +15,14 @@ from predjax.models.config import SamplingConfig
 def truth_probabilities(step: ArrayLike, config: SamplingConfig, input_length: int, total_length: int) -> jax.Array:
     """Return the probability that input t of a window is the true frame, `(T-1,)`, at iteration `step` (from 1 on).
 
-    Reverse sampling has two steps s1, s2 and a time constant alpha. Inputs 1 .. input_length-1 are true with
+    Reverse sampling has two steps s1, s2 and a time constant alpha. Inputs 1 .. input_length-1 are true with the
+    probability
 
         r_eta = 1/2 before s1;  1 - exp(-(step - s1)/alpha)/2 before s2;  then 1
 
-    and later ones with eta = 1/2; 1/2 - (step - s1)/(s2 - s1)/2; 0. Forward sampling has 1 before input_length and
-    start - step rate after it until the stop, then 0. Input 0 is always true; with teacher forcing all inputs are.
+    and later inputs with eta = 1/2; 1/2 - (step - s1)/(s2 - s1)/2; 0 in these three periods. Forward sampling has 1
+    before input_length and start - step rate after it until the stop, then 0. Input 0 is always true; with teacher
+    forcing all inputs are.
     """
     if config.teacher_forcing != "scheduled":
         return jnp.ones(total_length - 1)
@@ -45,14 +47,14 @@ def truth_probabilities(step: ArrayLike, config: SamplingConfig, input_length: i
 
 
 def draw_truth(probabilities: jax.Array, uniforms: jax.Array) -> jax.Array:
-    """Return the mask `(B, T-1)` of probabilities `(T-1,)` and uniforms `(B, T-1)` in [0, 1): True for a true input."""
+    """Return the mask `(B, T-1)` of true inputs, from probabilities `(T-1,)` and uniforms `(B, T-1)` in [0, 1)."""
     return uniforms < probabilities
 
 
 def truth_mask(
     rng: jax.Array, step: ArrayLike, config: SamplingConfig, samples: jax.Array, input_length: int, total_length: int
 ) -> jax.Array:
-    """Draw which inputs are true, `(B, T-1)` bool, for `samples`, whose numbers in the global batch are `(B,)`.
+    """Draw which inputs are true frames, `(B, T-1)` bool; `samples` `(B,)` are numbers in the global batch.
 
     The draws of a sample depend on the key `rng` and its number alone, not on the device that it is on.
     """

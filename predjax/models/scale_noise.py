@@ -37,7 +37,7 @@ def choose_grids(shape: tuple[int, ...], scales: int) -> list[Grid]:
 
 
 def place_nodes(grid: Grid, shape: tuple[int, ...]) -> list[np.ndarray]:
-    """Return the rows and the columns of a frame `(H, W)` of the nodes that `add_scales` takes of a grid.
+    """Return the rows and the columns of the nodes of a grid that `add_scales` needs for a frame `(H, W)`.
 
     They are all pixels for a spacing of 1. A coarser grid has one node before the frame and two beyond the period of
     the grid; nodes outside the frame are moved to its edge.
@@ -75,7 +75,7 @@ def make_filters(field: jax.Array, scales: int) -> list[jax.Array]:
 
 
 def _respond(grid: Grid, finest: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return two responses `(h, w//2+1)`: of the scale on its grid, and of `refine` from the grid to pixels."""
+    """Return two responses `(h, w//2+1)`: of the scale on its grid, and of `refine` from this grid to pixels."""
     rows, columns = np.fft.fftfreq(grid.height)[:, None], np.fft.rfftfreq(grid.width)
 
     def blur(level: float) -> np.ndarray:
@@ -102,7 +102,7 @@ def draw_waves(grid: Grid, key: jax.Array) -> jax.Array:
 
 
 def take_band(waves: jax.Array, grid: Grid) -> jax.Array:
-    """Return the coefficients `(h, w//2+1)` of the waves of a finer grid that a grid holds."""
+    """Return the coefficients `(h, w//2+1)` of the waves of a finer grid that a coarser grid can hold."""
     if waves.shape[0] == grid.height:
         return waves
     columns = waves[:, : grid.width // 2 + 1]
@@ -124,7 +124,7 @@ def add_scales(grids: list[Grid], noises: list[jax.Array], amplitudes: list[jax.
 
 
 def refine(nodes: jax.Array) -> jax.Array:
-    """Double the nodes `(h + 3, w + 3)` of a grid from -1 to h + 1: `(2 h + 3, 2 w + 3)`, from -1 to 2 h + 1."""
+    """Double the nodes `(h + 3, w + 3)` of a grid, from number -1 to h + 1, to `(2 h + 3, 2 w + 3)`, to 2 h + 1."""
     for axis in (0, 1):
         nodes = jnp.moveaxis(nodes, axis, 0)
         between = (nodes[1:] + nodes[:-1]) / 2

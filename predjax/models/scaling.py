@@ -1,4 +1,4 @@
-"""Physical units to the network's [0, 1] and back, for arrays of numpy and of jax."""
+"""The scaling of physical units to the network's [0, 1] and back, for arrays of numpy and of jax."""
 
 import dataclasses
 import math

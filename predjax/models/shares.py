@@ -1,4 +1,4 @@
-"""The share of a batch that one call of a loss gets: the samples of a replica, or one of several parts of them."""
+"""The share of a batch in one call of a loss: the samples of a replica, or one of several parts of these samples."""
 
 from typing import Any, NamedTuple
 

@@ -39,7 +39,7 @@ class Latents(NamedTuple):
 
 
 def configure_tidhy(config: ModelConfig) -> TiDHyConfig:
-    """Return the options of a TiDHy: R is `num_hidden`, the others are `cell_options`. Errors: ValueError."""
+    """Return the options of TiDHy: R is `num_hidden`, the others are in `cell_options`. Errors: ValueError."""
     return TiDHyConfig(r_dim=config.num_hidden[0], **config.options)
 
 
@@ -71,10 +71,10 @@ class _Shared:
 
 
 def make_tidhy(config: ModelConfig) -> Forecaster:
-    """Make the forecaster of series `(B, T, 1, 1, D)`. Its loss is `training_loss` for a step and a feature.
+    """Make the forecaster of series `(B, T, 1, 1, D)`, whose loss is `training_loss` divided by steps and features.
 
-    r2 starts at one draw of N(0, 0.01^2) for all series, so that what is inferred depends on the series alone (at 0 the
-    hypernetwork's layer norm has nothing to normalise).
+    r2 starts at one draw of N(0, 0.01^2) for all series, so that the inferred states depend on the series alone (at 0
+    the hypernetwork's layer norm has nothing to normalise).
     """
     shared, objectives = _Shared(config), make_objectives(config)
     options = shared.options
@@ -119,7 +119,7 @@ def make_tidhy(config: ModelConfig) -> Forecaster:
 
 
 def make_inference(config: ModelConfig) -> Callable[..., Latents]:
-    """Make the function `(params, frames (B,T,1,1,D)) -> Latents`."""
+    """Make the function that infers `Latents` of frames `(B, T, 1, 1, D)`: `(params, frames) -> Latents`."""
     shared = _Shared(config)
 
     def infer(params: dict, frames: Any) -> Latents:
@@ -155,5 +155,5 @@ def make_objectives(config: ModelConfig) -> Callable:
 
 
 def make_constraint(config: ModelConfig) -> Callable[[dict], dict]:
-    """Make `params -> params`, which normalises the dynamics where the options ask for it."""
+    """Make the function of parameters that normalises the dynamics where the options ask for it."""
     return normalise if configure_tidhy(config).normalise else lambda params: params

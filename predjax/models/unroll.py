@@ -1,4 +1,4 @@
-"""A network over the frames of a window, step by step and, where it can, many steps at once.
+"""The unrolling of a network over the frames of a window, step by step or, where possible, many steps at once.
 
 Frame t goes in at step t, with the forcings of that time, and the step's prediction is of frame t + 1: T - 1 steps. In
 a sequence task only forcings go in, and the prediction is of the frame of their time: T steps.
@@ -28,7 +28,7 @@ NO_KEY = (None, 0, None)  # in the place of a `BatchKey`: no random draws
 
 
 class Unrolled(NamedTuple):
-    """Scaled predicted patches of all steps, the mean penalty, and where the last true input had coverage."""
+    """The scaled predicted patches of all steps, the mean penalty, and the coverage of the last true input."""
 
     patches: jax.Array
     penalty: jax.Array
@@ -152,7 +152,7 @@ def _step(
 def _encode(
     config: ModelConfig, context: StepContext, carry: Carry, inputs: Inputs, masks: Masks
 ) -> tuple[Carry, StackOutput]:
-    """Haiku function: return the carry after some steps with true inputs, and their `StackOutput`, time-major."""
+    """Haiku function: take some steps with true inputs; return the last carry and the `StackOutput`, time-major."""
     network = make_network(config, inputs.grid, context)
     output, state = network.unroll(gather(config, inputs, masks).swapaxes(0, 1), carry.state)
     patches = output.features.swapaxes(0, 1)

@@ -38,10 +38,10 @@ def from_moving(frames: np.ndarray, motion: np.ndarray) -> np.ndarray:
 
 
 def into_moving(frames: np.ndarray, input_length: int, units: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return windows (B, T, H, W, C) in coordinates that move with their observed frames, and the motion (B, 2, H, W).
+    """Return windows (B, T, H, W, C) in coordinates that move with their rain, and its motion (B, 2, H, W).
 
-    The motion, in pixels per step, is that of the first `input_length` frames, of which the last is the origin; see
-    `estimate_motion`.
+    The motion, in pixels per step, is estimated from the first `input_length` frames (see `estimate_motion`); the last
+    of these is the origin.
     """
     motion = estimate_motion(frames[:, :input_length, ..., 0], units)
     return np.stack([to_moving(one, u, input_length - 1) for one, u in zip(frames, motion)]), motion

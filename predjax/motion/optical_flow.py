@@ -88,7 +88,7 @@ def mapping(size: int) -> Iterator[Callable[..., Iterator]]:
 
 
 def cut_rows(shape: tuple[int, ...], count: int) -> list[slice]:
-    """Return slices of the rows of `count` fields of this shape that have about PART numbers each."""
+    """Return slices of rows that cut `count` fields of this shape into parts of about PART numbers each."""
     size = max(1, PART // max(1, count * math.prod(shape[1:])))
     return [slice(start, start + size) for start in range(0, shape[0], size)]
 
@@ -149,7 +149,7 @@ def _follow(intensity: np.ndarray, covered: np.ndarray) -> np.ndarray:
 
 
 def _refine(intensity: np.ndarray, covered: np.ndarray, motion: np.ndarray) -> np.ndarray:
-    """Improve the motion (2, h, w) by some least-squares increments on one level (T, h, w)."""
+    """Return the motion (2, h, w) after some least-squares increments on one level of the frames (T, h, w)."""
     height, width = intensity.shape[1:]
     grid = np.mgrid[:height, :width].astype(np.float32)
     channels = np.stack([intensity, *np.gradient(intensity, axis=(1, 2)), covered], axis=1)  # (T, 4, h, w)
@@ -186,7 +186,7 @@ def _solve(sums: np.ndarray) -> np.ndarray:
 def _warp(channels: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Interpolate channels (T, 4, h, w) at the points (2, h, w).
 
-    The last channel becomes 1 where all pixels that enter a value are known, else 0.
+    The last channel becomes 1 where all pixels that enter a value have coverage, else 0.
     """
     height, width = channels.shape[2:]
     rows, columns = points

@@ -42,7 +42,7 @@ def find_grid(forecast: Forecast) -> Grid:
 
 
 def find_areal_rain(forecast: Forecast, areas: PlacedAreas, options: EnsembleOptions, least: float) -> xr.Dataset:
-    """Return the rain on areas from a forecast. Members are read for one lead time after another.
+    """Return the rain of a forecast on areas. Members are read for one lead time after another.
 
     A rate is the mean over the part of an area where all members have a value. If this part is less than `least` of the
     area, the rate is NaN, and every accumulation that contains it is NaN. A rate holds for the step before its time.
@@ -136,7 +136,7 @@ def _describe_members(key: str, members: np.ndarray, percentiles: Sequence[float
 
 
 def _describe(forecast: Forecast, frames: xr.DataArray, relation: tuple[float, float], least: float) -> dict[str, str]:
-    """Return the global attributes of the forecast, with a comment on how rain was found."""
+    """Return the global attributes of the forecast, with a comment on the Z-R relation and the least coverage."""
     notes = [str(forecast.attrs["comment"])] if forecast.attrs.get("comment") else []
     if frames.attrs["units"] == "dBZ":
         whose = "of the data" if "zr_a" in frames.attrs else "Marshall & Palmer"

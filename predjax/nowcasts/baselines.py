@@ -1,4 +1,4 @@
-"""The baselines: one table of the nowcasts that every model is held against.
+"""The table of the baselines: nowcasts that every model is compared with.
 
 A new baseline is a module with its nowcast and an entry of BASELINES.
 """
@@ -22,7 +22,7 @@ Nowcast = Callable[..., np.ndarray]
 
 
 class Setting(NamedTuple):
-    """The facts about the data that a baseline may need, and how many members an ensemble has.
+    """Facts about the data that a baseline may need, and the number of members of an ensemble.
 
     `regression` is the one that a sequence run fitted; `sampling` the size of a pixel and the time step.
     """
@@ -37,12 +37,12 @@ class Setting(NamedTuple):
 class Baseline(NamedTuple):
     """An entry of the table.
 
-    `make`: the nowcast for a setting. It imports slow modules when it is called.
-    `sequence`: predicts from the forcings alone, for sequence tasks; all others go on from observed frames.
-    `moves_maps`: follows motion, so a vector series cannot have it.
-    `usual`: is compared unless other baselines are named.
-    `ensemble`: draws the members that the setting asks for.
-    `forcings`: its nowcast has an argument for forcings.
+    `make`: makes the nowcast for a setting. It imports slow modules when it is called.
+    `sequence`: whether it predicts from the forcings alone, for sequence tasks; all others start from observed frames.
+    `moves_maps`: whether it follows motion, so that a vector series cannot have it.
+    `usual`: whether it is compared by default.
+    `ensemble`: whether it draws the members that the setting asks for.
+    `forcings`: whether its nowcast has an argument for forcings.
     """
 
     make: Callable[[Setting], Nowcast]
@@ -101,7 +101,7 @@ def list_usual(*, sequence: bool = False, series: bool = False) -> list[str]:
 
 
 def check_baselines(names: Sequence[str]) -> None:
-    """Raise a ValueError where one of the names is not in the table."""
+    """Raise a ValueError if one of the names is not in the table."""
     for name in names:
         if name not in BASELINES:
             raise ValueError(f"baseline {name!r} is not one of {', '.join(BASELINES)}{suggest(name, BASELINES)}")

@@ -1,4 +1,4 @@
-"""The options of an ensemble: how many members are drawn, and what is made of them."""
+"""The options of an ensemble: the number of its members, and the products made of them."""
 
 import dataclasses
 

@@ -1,8 +1,8 @@
-"""Ensembles of stochastic scales, around nothing or around a network (see `models.stochastic_scales`).
+"""Ensembles of stochastic scales, with or without a network as their centre (see `models.stochastic_scales`).
 
-The draws of a member belong to the seed, the case and the number of the member: no division of cases and members into
-batches, groups or devices changes them. A case is known by its newest frame: the CRC-32 of its float32 values enters
-the key. So a case has the same members alone and in any batch.
+The draws of a member depend on the seed, the case and the number of the member alone, not on the division of cases and
+members into batches, groups or devices. A case is identified by its newest frame: the CRC-32 of its float32 values
+enters the key. So a case has the same members alone and in any batch.
 """
 
 import dataclasses
@@ -29,11 +29,11 @@ GROUP_PIXELS = 2**21  # of all lead times of the members that a device draws at 
 
 @dataclasses.dataclass(frozen=True)
 class EnsembleNowcast:
-    """A nowcast of members: (observed (B,T_in,H,W,1), num_steps, forcings=None) -> (B,E,num_steps,H,W,1).
+    """A nowcast of E members: (observed (B,T_in,H,W,1), num_steps, forcings=None) -> (B,E,num_steps,H,W,1).
 
     Frames are in the unit of the data; NaN where the air comes from outside the frame or its coverage. `groups` takes
-    the same arguments and yields the members in groups, `(B,e,num_steps,H,W,1)` in their order, so that the memory that
-    is needed does not grow with their number.
+    the same arguments and yields the members in groups, `(B,e,num_steps,H,W,1)` in their order, so that the needed
+    memory does not grow with their number.
     """
 
     groups: Callable[..., Iterator[np.ndarray]]
@@ -50,12 +50,12 @@ def make_ensemble_nowcast(
     scalars: Scalars | None = None,
     centre: Callable[..., np.ndarray] | None = None,
 ) -> EnsembleNowcast:
-    """Make the nowcast of an ensemble.
+    """Make the nowcast of an ensemble of stochastic scales.
 
     Args:
       units: "mm/h" or "dBZ" (with the relation of Marshall & Palmer between reflectivity and rain rate).
-      members: their number, at least 1.
-      seed: of all draws; see the module for what else they depend on.
+      members: the number of members, at least 1.
+      seed: the seed of all draws; the module names what else they depend on.
       scalars: the numbers of the method; None: the packaged ones.
       centre: the nowcast around which members are drawn, from and to coordinates that move with the rain; None: the
         autoregression of each scale.
@@ -121,7 +121,7 @@ def _prepare_cases(
     centre: Callable[..., np.ndarray] | None,
     forcings: Any,
 ) -> list[Case]:
-    """Return what the members of each case share."""
+    """Return the parts that all members of each case share."""
     motions = estimate_motion(observed[..., 0], unit)
     moving = np.stack([to_moving(frames, u, len(frames) - 1) for frames, u in zip(observed, motions)])
     centres = [None] * len(observed) if centre is None else _to_rate(centre(moving, num_steps, forcings)[..., 0], unit)
@@ -139,18 +139,18 @@ def _find_mean(motion: np.ndarray) -> np.ndarray:
 
 
 def find_group(members: int, devices: int, pixels: int) -> int:
-    """Return how many members are drawn at once by all devices, where a member has `pixels` over all lead times."""
+    """Return the number of members that all devices draw at once, where a member has `pixels` over all lead times."""
     return max(1, min(-(-members // devices), GROUP_PIXELS // pixels)) * devices
 
 
 def make_key(seed: int, newest: np.ndarray) -> jax.Array:
-    """Return the random key of a case, which its newest frame and the seed tell."""
+    """Return the random key of a case, made from its newest frame and the seed."""
     canonical = np.where(np.isnan(newest), np.float32(np.nan), newest)
     return jax.random.fold_in(jax.random.key(seed), zlib.crc32(canonical.tobytes()))
 
 
 def _find_least(newest: np.ndarray, unit: str) -> float:
-    """Return the smallest value that the newest frame has, which stands for no echo in dBZ; 0 for rain rates."""
+    """Return the smallest value in the newest frame, which stands for no echo in dBZ; 0 for rain rates."""
     return float(np.nanmin(newest, initial=np.inf)) if unit == "dBZ" else 0.0
 
 

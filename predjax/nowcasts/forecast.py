@@ -1,8 +1,8 @@
-"""The door out: predicted frames become a labelled Forecast.
+"""The door out, where predicted frames become a labelled Forecast.
 
 `Forecast` is an `xarray.Dataset` of one init time with the dimensions (lead_time, y, x, channel), and `realization`
-before them for an ensemble. It has one variable with the units and the pixels of the movie that it continues, and with
-its name while that says what the frames hold.
+before them for an ensemble. It has one variable, with the units and the pixels of the movie that it continues. The
+variable has the name in the movie if this name fits the values.
 """
 
 import datetime
@@ -38,10 +38,10 @@ def to_forecast(
       input_length: number of observed frames. The init time is the time of the last of them; with 0 it is one step
         before the first frame.
       method: name of the nowcast, for the title.
-      source_text: what made the frames: version, checkpoint and its hash.
+      source_text: the origin of the frames: version, checkpoint and its hash.
 
     Returns:
-      The variable, named by what it holds (see `unit_names.name_frames`), and the coordinates lead_time (whole minutes,
+      The variable, named by its content (see `unit_names.name_frames`), and the coordinates lead_time (whole minutes,
       or seconds where the step is no whole minute), valid_time (lead_time), init_time, y, x, channel, the grid mapping
       and, for members, realization (1, 2 ...). Without times in the movies the three times are frame numbers with units
       "1".
@@ -113,9 +113,10 @@ def find_init(movies: Movies, window: Window, input_length: int) -> np.datetime6
 
 
 def lead_timedeltas(lead_time: xr.DataArray) -> np.ndarray:
-    """Return lead times (`lead_time`, or `forecast_period` of a file) as timedelta64[ns], which times can be added to.
+    """Return lead times as timedelta64[ns], which can be added to times.
 
-    xarray does not decode the whole minutes of a file.
+    `lead_time` is the coordinate of a forecast, or `forecast_period` of a file, whose whole minutes xarray does not
+    decode.
 
     Raises:
       ValueError: other units than minutes or seconds.

@@ -9,8 +9,8 @@ from predjax.motion.optical_flow import estimate_motion
 def interpolate(before: np.ndarray, after: np.ndarray, units: str = "1") -> np.ndarray:
     """Return the frame halfway between two frames (H, W, C): the mean of both, each moved half of the way to the other.
 
-    Rain lies on its way from one place to the other; in a plain mean it would lie in both places at half its rate.
-    Where one of the frames has no coverage the other counts alone. `units`: see `estimate_motion`.
+    In this frame rain lies halfway between its two places; in a plain mean it would lie in both at half its rate. Where
+    one of the frames has no coverage the other counts alone. `units`: see `estimate_motion`.
     """
     motion = estimate_motion(np.stack([before, after])[None, ..., 0], units)[0] / 2
     moved = np.stack([advect(before, motion, 1)[0], advect(after, -motion, 1)[0]])

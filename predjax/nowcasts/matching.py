@@ -82,10 +82,10 @@ def _find_cores(newest: np.ndarray) -> np.ndarray:
 
 
 def match(frames: np.ndarray, newest: np.ndarray, weight: float) -> np.ndarray:
-    """Return weight * m + (1 - weight) * f of frames f (T, H, W, C); m has the distribution of `newest` (H, W, C).
+    """Draw frames f (T, H, W, C) towards the distribution of the frame `newest` (H, W, C): weight m + (1 - weight) f.
 
-    The order of the pixels stays; equal pixels stay equal. Every channel is matched on its own. Pixels without coverage
-    (NaN) stay NaN and are in no distribution.
+    m has the values of `newest` in the order of the pixels of f; equal pixels stay equal. Every channel is matched on
+    its own. Pixels without coverage (NaN) stay NaN and are in no distribution.
     """
     if not weight:
         return frames
@@ -101,7 +101,7 @@ def match(frames: np.ndarray, newest: np.ndarray, weight: float) -> np.ndarray:
 
 
 def _draw_towards(wanted: np.ndarray, weight: float, frame: np.ndarray) -> None:
-    """Draw a frame, in its place, towards the distribution that has the values `wanted` at the levels."""
+    """Draw a frame in place towards the distribution that has the values `wanted` at the levels."""
     found = _quantiles(frame)
     if found is not None:
         values, first, count = np.unique(found, return_index=True, return_counts=True)

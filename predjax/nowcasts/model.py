@@ -25,7 +25,7 @@ from predjax.radar.movies import Movies
 
 
 class TrainedModel(NamedTuple):
-    """A forecaster, its parameters, their checkpoint `path`, and the `record` of the run in the checkpoint."""
+    """A trained model: its forecaster, its parameters, its checkpoint `path`, and the `record` in the checkpoint."""
 
     forecaster: Forecaster | Ensemble
     params: dict
@@ -60,7 +60,7 @@ def load_model(path: str | os.PathLike, member: int | None = None) -> TrainedMod
 
 
 def count_seeds(record: dict) -> int:
-    """Return how many networks a checkpoint holds. Errors: ValueError, the record says no number."""
+    """Return the number of networks in a checkpoint. Errors: ValueError, the record has another value than a number."""
     count = record.get("training", {}).get("num_seeds", 1)
     if type(count) is not int or count < 1:
         raise ValueError(f"num_seeds must be a whole number from 1 on, not {count!r}")
@@ -68,7 +68,7 @@ def count_seeds(record: dict) -> int:
 
 
 def check_fits(movies: Movies, config: ModelConfig) -> None:
-    """Raise a ValueError where movies have another unit or another number of channels than a model was trained on."""
+    """Raise a ValueError if movies have another unit or number of channels than the training data of a model."""
     source, units, channels = movies.attrs["source"], movies.frames.attrs["units"], movies.sizes["channel"]
     if units != config.scaling.units:
         raise ValueError(f"{source} is in {units}, the model was trained on {config.scaling.units}: give --units")
@@ -87,12 +87,12 @@ def make_nowcast(
 ) -> Callable[..., np.ndarray]:
     """Return a nowcast: (observed (B,T_in,H,W,C), num_steps, forcings=None) -> (B,num_steps,H,W,C), numpy in and out.
 
-    B is free: all devices of this process share the samples, with at most `batch_size` at once on each. The last batch
-    is filled up with missing frames, so that each frame size is compiled once. Around the network stand `match_newest`
-    and `move_with_rain`, where the configuration has them.
+    All devices of this process share the B samples, with at most `batch_size` at once on each. The last batch is filled
+    up with missing frames, so that each frame size is compiled once. The nowcast includes `match_newest` and
+    `move_with_rain`, where the configuration has them.
 
     On a CPU that is one device the network is compiled while the motion of the first frames is estimated. `origin`,
-    JSON values that tell the forecaster from any other, keeps its traced programs for later processes (see `Programs`).
+    JSON values that identify the forecaster, keeps its traced programs for later processes (see `Programs`).
 
     With more `members` than 1 the nowcast is an `EnsembleNowcast`, by `seed`: the network draws the members where its
     configuration has noise, else stochastic scales are drawn around it in moving coordinates.

@@ -9,9 +9,9 @@ from predjax.nowcasts.matching import each_member, stack
 
 
 def move_with_rain(nowcast: Callable[..., np.ndarray], units: str) -> Callable[..., np.ndarray]:
-    """Return a nowcast that gets the frames in coordinates that move with the rain, and whose frames are moved back.
+    """Return a nowcast that works in coordinates that move with the rain: frames are moved into them and back.
 
-    The motion of each case is the motion that its observed frames, in `units`, show.
+    The motion of each case is estimated from its observed frames, in `units`.
     """
 
     def moving(observed: np.ndarray, num_steps: int, forcings: np.ndarray | None = None) -> np.ndarray:

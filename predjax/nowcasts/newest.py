@@ -20,7 +20,7 @@ NewestNowcast = Callable[..., Forecast]  # (feed, init, lead_time, num_steps, sc
 
 
 def continue_newest(nowcaster: Nowcaster, any_step: bool = False) -> NewestNowcast:
-    """Return a nowcast of the frames of a feed.
+    """Return a nowcast that continues the newest frames of a feed.
 
     With `any_step` the time step and pixel size may differ from training. The nowcast takes the feed, the init time,
     the lead time or number of frames (see `count_steps`), and an empty file that keeps several members: they are read
@@ -62,9 +62,9 @@ def continue_newest(nowcaster: Nowcaster, any_step: bool = False) -> NewestNowca
 
 
 def choose_step(feed: Feed, init: Any, sampling: dict, any_step: bool) -> Step:
-    """Return the time step of the frames: of times that jitter, the step of training where it fits.
+    """Return the time step of the frames; if their times jitter, it is the step of training where this fits.
 
-    Errors: ValueError unless the model was trained on it.
+    Errors: ValueError if the model was not trained on this step, unless `any_step`.
     """
     found = feed.find_step(init)
     if found is None:

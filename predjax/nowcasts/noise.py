@@ -17,9 +17,9 @@ def draw_by_network(
 ) -> EnsembleNowcast:
     """Make the nowcast whose members a network draws.
 
-    A draw depends on the seed, the case and the number of the member alone, as in `nowcasts.ensembles`. `finish` puts a
-    nowcast into coordinates that move with the rain, and gives its frames the distribution of the newest one, where the
-    configuration of the network says so.
+    A draw depends on the seed, the case and the number of the member alone, as in `nowcasts.ensembles`. `finish` adds
+    the moving coordinates and the matching to the newest frame to a nowcast, where the configuration of the network has
+    them.
     """
     devices, draw_each = parallel.choose_local(), make_members(forecaster)
 

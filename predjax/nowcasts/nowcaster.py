@@ -26,7 +26,7 @@ USUAL_INPUT, USUAL_STEPS = 4, 12  # frames, where no model says it
 
 
 class Nowcaster(NamedTuple):
-    """A nowcast with what is known of it; `make` raises a ValueError for frames that it cannot continue."""
+    """A nowcast and facts about it; `make` raises a ValueError for frames that it cannot continue."""
 
     name: str  # in titles
     origin: str  # the checkpoint, or what else is needed to make the same frames again
@@ -55,7 +55,7 @@ def draw_groups(nowcast: Nowcast, observed: np.ndarray, num_steps: int) -> Itera
 
 
 def find_nowcaster(checkpoint: str | os.PathLike, options: EnsembleOptions) -> Nowcaster:
-    """Return the nowcaster of a checkpoint or of a baseline's name; a file or folder of that name comes first.
+    """Return the nowcaster of a checkpoint, or of a baseline by its name. A file or folder of that name comes first.
 
     Raises:
       FileNotFoundError, ValueError: no such checkpoint or baseline; more members than it has, or a product of several
@@ -91,7 +91,7 @@ def _take_model(path: str | os.PathLike, options: EnsembleOptions) -> Nowcaster:
 
 
 def _continue_model(model: TrainedModel, members: int, drawn: int = 1, seed: int = 0) -> Nowcaster:
-    """Return the nowcaster of a model. One network draws `drawn` members; of several, each is one of the `members`."""
+    """Return the nowcaster of a model. One network draws `drawn` members; of several, each is one of `members`."""
     config, record = model.forecaster.config, model.record
     if config.num_action_ch or config.sequence:
         raise ValueError(f"{model.path} was trained with forcings, which the newest frames do not tell")

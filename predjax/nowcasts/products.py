@@ -27,7 +27,7 @@ STATISTICS: dict[str, tuple[str, str, Callable[[np.ndarray], np.ndarray]]] = {  
 
 
 class _Place(NamedTuple):
-    """Where an event counts: its part of a name, its attributes, its reach in pixels."""
+    """The pixels at which an event counts: their part of a name, their attributes, and their reach in pixels."""
 
     key: str
     attrs: dict[str, str]
@@ -35,7 +35,7 @@ class _Place(NamedTuple):
 
 
 def make_products(forecast: Forecast, options: EnsembleOptions) -> Forecast:
-    """Return the products of a forecast with members that the options ask for; without any, the forecast.
+    """Return the products of the members of a forecast that the options ask for; without any, the forecast.
 
     The members are read at one lead time after another. A pixel has a value where all members have one.
 
@@ -48,7 +48,7 @@ def make_products(forecast: Forecast, options: EnsembleOptions) -> Forecast:
       - `probability_of_accumulation_above_threshold (accumulation_threshold, accumulation_period, y, x, channel)`. The
         accumulation is the sum of rate times time step from the init time on, over 15, 30 and 60 minutes as far as
         these are lead times.
-      - With a radius both probabilities also with `_in_vicinity` in the name: of an event at any pixel within it.
+      - With a radius also both probabilities of an event at any pixel within it, with `_in_vicinity` in the name.
 
     Raises:
       ValueError: several channels, a threshold that tells nothing, a unit, lead times or coordinates that a product
@@ -122,7 +122,7 @@ def _exceed(members: np.ndarray, thresholds: Sequence[float], reach: float) -> n
 def _accumulate(
     frames: xr.DataArray, thresholds: Sequence[float], reaches: Sequence[float]
 ) -> tuple[list[int], list[np.ndarray]]:
-    """Return the periods, and for each reach the probabilities (threshold, period, H, W, 1) that mm are reached."""
+    """Return the periods, and for each reach the probabilities (threshold, period, H, W, 1) of accumulations in mm."""
     leads, units = frames["lead_time"], frames.attrs["units"]
     if units != "mm/h":
         raise ValueError(f"--accumulation needs rain rates, the frames are in {units}: give --units mm/h")
@@ -140,7 +140,7 @@ def _accumulate(
 
 
 def _find_places(radius: float | None, x: xr.DataArray) -> list[_Place]:
-    """Return the pixel, and the circle of a radius in km around it."""
+    """Return the places of events: the pixel itself, and the circle of a radius in km around it."""
     places = [_Place("", {}, 0.0)]
     if radius is not None:
         factor = metre_factor(x.attrs.get("units"))

@@ -1,4 +1,4 @@
-"""Programs of a nowcast that are compiled while something else is done, and traced at the first start alone.
+"""Programs of a nowcast that are compiled in the background, and traced only at the first start.
 
 A traced program is kept beside the compiled ones (see `kept`), as `jax.export` writes it, without parameters. Later
 processes read it instead of tracing, if the package `flatbuffers` is installed.
@@ -23,9 +23,9 @@ from predjax.kept import keep, read_kept
 class Programs:
     """The compiled programs of `function(params, arrays, number)` on one device, by shapes and number.
 
-    Parameters and arrays are trees of arrays; `number` is static. `origin` is all that decides what the function
-    computes besides, as JSON values; None: the programs are not kept. The results are those of the function compiled as
-    usual, bit for bit.
+    Parameters and arrays are trees of arrays; `number` is static. `origin`, JSON values, identifies all else that
+    decides what the function computes; None: the programs are not kept. The results are those of the function compiled
+    as usual, bit for bit.
     """
 
     def __init__(self, function: Callable, params: Any, origin: Any) -> None:
@@ -36,7 +36,7 @@ class Programs:
         self._lock = threading.Lock()
 
     def prepare(self, arrays: Any, number: int) -> concurrent.futures.Future:
-        """Begin to compile the program for arrays of these shapes, unless it is there, and return it as a Future."""
+        """Begin to compile the program for arrays of these shapes, unless it exists already; return it as a Future."""
         shapes = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), arrays)
         key, config = _describe(shapes), jax.config
         with self._lock:
@@ -66,7 +66,7 @@ class Programs:
         return compiled
 
     def _find_exported(self, function: Any, shapes: Any, key: Any) -> Any:
-        """Return the function of the exported program: the program that is kept, else a new one, which is then kept."""
+        """Return the function of the exported program that is kept, or else of a new one, which is then kept."""
         with contextlib.suppress(Exception):  # no program of this jax, whatever it is: it is written anew
             if kept := read_kept("program", key):
                 return jax.jit(export.deserialize(bytearray(kept)).call)

@@ -1,7 +1,7 @@
-"""Nowcasts of predjax as pysteps calls its own: functions with the signature of its nowcast methods.
+"""Nowcasts of predjax for pysteps: functions with the signature of its nowcast methods.
 
-pysteps (1.21) lets plugins add importers and postprocessors, but no nowcasts, so that `pysteps.nowcasts.get_method`
-cannot give these functions: they are called in the place of what it gives.
+pysteps (1.21) lets plugins add importers and postprocessors, but no nowcasts. So `pysteps.nowcasts.get_method` cannot
+return these functions; call them in the place of the function that it returns.
 """
 
 import os
@@ -59,7 +59,7 @@ def make_pysteps_nowcast(
         return np.take(nowcast(observed, steps[-1])[0, ..., 0], [step - 1 for step in steps], axis=-3)
 
     def _label(observed: np.ndarray) -> xr.Dataset:
-        """Return Movies of the observed frames, on a grid and at times that have the given steps."""
+        """Return Movies of observed frames, with a grid and times made from the pixel width and the time step."""
         size, step = {"units": "m"}, np.timedelta64(round(timestep * 60e9), "ns")
         coords = {
             "time": np.datetime64(0, "ns") + step * np.arange(observed.shape[1])[None],

@@ -1,4 +1,4 @@
-"""Methods of pysteps on frames in any layout: each case and channel on its own, in silence, in the units they take.
+"""Methods of pysteps for frames in any layout: they get each case and channel alone, in their units, without output.
 
 A case that pysteps cannot forecast, such as one without rain, becomes persistence, and a line of the log says so.
 """
@@ -75,7 +75,10 @@ def refuse_dry(rates: np.ndarray) -> None:
 
 
 def find_order(rates: Any) -> int:
-    """Return the order of the autoregression: one less than the number of last frames that all have rain, at most 2."""
+    """Return the order of the autoregression: one less than the number of last frames that all have rain, at most 2.
+
+    Errors: ValueError, there is no rain, or only in the last frame.
+    """
     wet = (rates[-3:] >= RAIN).any(axis=(1, 2))
     count = int(np.cumprod(wet[::-1]).sum())
     if count < 2:
@@ -137,7 +140,7 @@ def find_method(module: str, name: str) -> Callable[..., np.ndarray]:
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    """Hide what pysteps prints at import and at every step, and its warnings of divisions by zero outside the rain."""
+    """Hide the output of pysteps at import and at each step, and its warnings of divisions by zero outside the rain."""
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -7,7 +7,9 @@ from numpy.typing import ArrayLike
 
 
 def fit_regression(pixels: np.ndarray, forcings: np.ndarray) -> np.ndarray:
-    """Return the weights W (A + 1, C) that minimise the squared error of (forcings, 1) W; the last row has offsets.
+    """Return the weights W (A + 1, C) that minimise the squared error of (forcings, 1) W.
+
+    The last row of W has the offsets.
 
     Args:
       pixels: (N, C), from frames; pixels with a missing value are left out.
@@ -18,7 +20,7 @@ def fit_regression(pixels: np.ndarray, forcings: np.ndarray) -> np.ndarray:
 
 
 def make_regression(weights: ArrayLike) -> Callable[..., np.ndarray]:
-    """Return the nowcast (observed (B, 0, H, W, C), num_steps, forcings) -> (B, num_steps, H, W, C) of these weights.
+    """Return the nowcast of these weights: (observed (B, 0, H, W, C), num_steps, forcings) -> (B, num_steps, H, W, C).
 
     Args:
       weights: (A + 1, C), as from `fit_regression`.

@@ -64,7 +64,7 @@ def write_gif(
     seconds: tuple[float, float] = (0.4, 2.0),
     overwrite: bool = False,
 ) -> None:
-    """Write a movie of the input, then of every row side by side, with a colour bar in physical units (GIF, loops).
+    """Write a looping GIF of the input, then of every row side by side, with a colour bar in physical units.
 
     The header, the borders of the frames and a time line tell the phases apart: "input −5 min", when every panel shows
     the observation, and "forecast +25 min".
@@ -72,7 +72,7 @@ def write_gif(
     Args:
       observed_input: the frames (T_in, H, W) that the nowcasts were made from, in `labels.units`; NaN = no coverage.
       rows: frames (T, H, W) by name, such as "observed" and each nowcast.
-      seconds: the time that a frame stays, and the time that the last frame stays.
+      seconds: how long a frame is shown, and how long the last frame.
 
     Errors: ValueError, frames differ in shape, or labels in number; FileExistsError, without `overwrite`.
     """

@@ -40,7 +40,7 @@ class ColourScale:
         return self.colours(self.norm(np.ma.masked_invalid(frame)), bytes=True)[..., :3]
 
     def palette(self) -> np.ndarray:
-        """Return every colour that `paint` can give, as 8-bit (n, 3)."""
+        """Return every colour that `paint` can return, as 8-bit (n, 3)."""
         missing_to_over = np.ma.masked_less(np.arange(-2, self.colours.N + 1), -1)  # -1 is under, N is over
         return np.unique(self.colours(missing_to_over, bytes=True)[:, :3], axis=0)
 
@@ -73,7 +73,7 @@ def choose_scale(units: str, frames: np.ndarray | Iterable[np.ndarray]) -> Colou
 
 
 def probability_scale() -> ColourScale:
-    """Return the scale of probabilities from 0 to 1, in greens, which no rain has; below 0.05 they are white."""
+    """Return the scale of probabilities from 0 to 1, in greens, unlike rain; below 0.05 they are white."""
     count = len(PROBABILITY_LEVELS) - 1
     greens = matplotlib.colormaps["YlGn"](np.linspace(0.1, 1.0, count))
     return ColourScale(

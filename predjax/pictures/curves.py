@@ -34,8 +34,8 @@ def draw_losses(
 
     The loss axis is logarithmic where the losses span a decade. Many training losses are drawn faint, with a running
     mean; the least validation loss is marked. The records are lines of the log, {"iteration": 10, "loss": 0.2} or
-    {"iteration": 500, "valid_loss": 0.3}; losses that are not finite are ignored. Of several records of one iteration
-    (a resumed run) the last counts.
+    {"iteration": 500, "valid_loss": 0.3}; losses that are not finite are ignored. Of several records of one iteration,
+    as a resumed run has them, the last is drawn.
 
     Raises:
       ValueError: no record has a finite loss.
@@ -132,7 +132,7 @@ def _collect(records: list[Mapping], key: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _running_mean(iterations: np.ndarray, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Average over windows of a fiftieth of the run, and return the iterations of their middles and the means."""
+    """Average losses over windows of a fiftieth of the run; return the windows' middle iterations and the means."""
     width = 2 * (losses.size // 100) + 1
     return iterations[width // 2 : losses.size - width // 2], np.convolve(losses, np.ones(width) / width, mode="valid")
 

@@ -32,9 +32,9 @@ def draw_decoupling(
 ) -> None:
     """Draw ΔC and ΔM, the increments of both memories in a step, embedded together in two dimensions (PNG).
 
-    A row is a layer, the first one at the bottom as in the network. A column is a step; of more than four, evenly
-    spaced ones are drawn. Each panel has its own axes and states the similarity |cos(ΔC, ΔM)|, which the decoupling
-    loss lowers. The picture names the method of the embedding: see `predjax.analysis.decoupling.embed`.
+    A row is a layer, the first one at the bottom as in the network. A column is a step; of more than four steps, four
+    that are evenly spaced are drawn. Each panel has its own axes and states the similarity |cos(ΔC, ΔM)|, which the
+    decoupling loss lowers. The picture names the method of the embedding: see `predjax.analysis.decoupling.embed`.
 
     Both increments are (steps, layers, points, features); the points are pixels, of which at most 120 are drawn.
 

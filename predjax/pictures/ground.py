@@ -1,4 +1,4 @@
-"""The ground under a map: coastlines, borders, meridians and parallels, and lines that a user gives.
+"""The lines under the rain of a map: coastlines, borders, meridians and parallels, and lines that a user gives.
 
 Coastlines and borders are those of Natural Earth 4.1.0, 1:10m (public domain), thinned to about a kilometre by
 `docs/build_coastlines.py`.
@@ -36,9 +36,10 @@ Lines = Sequence[np.ndarray]  # each (n, 2): x and y in parts of the frame, from
 
 
 class Ground(NamedTuple):
-    """The lines that are drawn over a frame, and the degrees at its edges: pairs of a place on the edge and a text.
+    """The lines to draw over a frame, and the degrees to write at its edges.
 
-    Places are parts of the frame: 0 at its south-west corner, 1 at the other end of the edge.
+    Positions are fractions of the frame's sides: 0 at its south-west corner, 1 at the other end of the edge. A degree
+    is a pair of its position on the edge and its text.
     """
 
     coasts: Lines
@@ -50,7 +51,7 @@ class Ground(NamedTuple):
 
 
 class Place(NamedTuple):
-    """The position of a frame on the ground: functions from degrees to parts of the frame, and back."""
+    """The map projection of a frame: functions from degrees to positions in the frame, and back."""
 
     to_parts: Callable[[np.ndarray, np.ndarray], np.ndarray]  # longitudes and latitudes (n): (n, 2)
     to_degrees: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # parts (n, 2): longitudes and latitudes (n)
@@ -58,8 +59,8 @@ class Place(NamedTuple):
     def lines(self, longitude: np.ndarray, latitude: np.ndarray, lengths: Sequence[int] | np.ndarray) -> Lines:
         """Return the pieces of lines that lie in the frame.
 
-        Longitudes and latitudes have the points of all lines, one line after another, in degrees; `lengths` has the
-        number of points of each line.
+        `longitude` and `latitude` are in degrees and have the points of all lines, one line after another; `lengths`
+        has the number of points of each line.
         """
         parts, ends = self.to_parts(longitude, latitude), np.cumsum(lengths)[:-1]
         low, high = np.minimum(parts[:-1], parts[1:]), np.maximum(parts[:-1], parts[1:])
@@ -71,7 +72,7 @@ class Place(NamedTuple):
 
 
 def find_ground(frames: xr.Dataset) -> Ground | None:
-    """Return the ground of frames (y, x).
+    """Return the lines and degrees to draw over frames (y, x), or None.
 
     The frames need a grid mapping, or coordinates in degrees. The result is None where they have neither, where pyproj
     does not know the projection or is not installed, and where a frame reaches beyond the edge of its projection.
@@ -109,7 +110,7 @@ def find_ground(frames: xr.Dataset) -> Ground | None:
 
 
 def find_place(frames: xr.Dataset) -> Place | None:
-    """Return the position of frames (y, x); None where it is not known, as for `find_ground`."""
+    """Return the map projection of frames (y, x), or None in the cases that `find_ground` names."""
     if "x" not in frames.coords or "y" not in frames.coords or min(frames.sizes["x"], frames.sizes["y"]) < 2:
         return None
     units = str(frames["x"].attrs.get("units", "1"))
@@ -137,7 +138,7 @@ def find_place(frames: xr.Dataset) -> Place | None:
 
 
 def place_outlines(frames: xr.Dataset, outlines: Sequence[np.ndarray]) -> Lines:
-    """Return outlines (n, 2), x and y in the coordinates of frames, as parts of the frame; a point becomes a cross."""
+    """Return outlines (n, 2), x and y in the coordinates of frames, in parts of the frame; a point becomes a cross."""
     if not outlines:
         return ()
     corner, size = _find_edges(frames)
@@ -152,13 +153,16 @@ def draw_ground(axes: Axes, ground: Ground) -> None:
 
 
 def draw_lines(axes: Axes, lines: Lines, **style: Any) -> None:
-    """Draw lines, whose places are parts of the frame that fills the axes; `style` is that of a LineCollection."""
+    """Draw lines, given in fractions of the frame, over the frame that fills the axes.
+
+    `style` is that of a LineCollection.
+    """
     if len(lines):
         axes.add_collection(LineCollection(list(lines), transform=axes.transAxes, **style), autolim=False)
 
 
 def mark_degrees(axes: Axes, ground: Ground) -> None:
-    """Mark longitudes along the southern edge of axes and latitudes along the western one, at most two an inch."""
+    """Write longitudes along the southern edge of axes and latitudes along the western edge, at most two an inch."""
     across = axes.xaxis, axes.get_xlim(), axes.bbox.width, ground.longitudes
     upwards = axes.yaxis, axes.get_ylim(), axes.bbox.height, ground.latitudes
     for axis, (first, last), pixels, marks in (across, upwards):
@@ -168,7 +172,7 @@ def mark_degrees(axes: Axes, ground: Ground) -> None:
 
 
 def _find_edges(frames: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Return the south-west corner (2) of frames of at least 2 x 2 pixels, and their size (2), along x and y."""
+    """Return the south-west corner (2) of frames of at least 2 x 2 pixels, and their size (2), both along x and y."""
     values = [frames[axis].values.astype(float) for axis in ("x", "y")]
     pixel = np.array([abs(one[-1] - one[0]) / (one.size - 1) for one in values])
     return np.array([one.min() for one in values]) - pixel / 2, pixel * [one.size for one in values]
@@ -179,13 +183,13 @@ def _same(longitude: np.ndarray, latitude: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _near(longitude: np.ndarray, middle: float) -> np.ndarray:
-    """Return longitudes turned by multiples of 360 degrees to within 180 degrees of the middle."""
+    """Return longitudes shifted by multiples of 360 degrees to within 180 degrees of the middle."""
     return (longitude - middle + 180) % 360 - 180 + middle
 
 
 @functools.cache
 def _read_coastlines() -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]:
-    """Return the coasts, then the borders: longitudes and latitudes of all points, and how many each line has."""
+    """Return the coasts, then the borders: longitudes and latitudes of all points, and each line's number of points."""
     with np.load(COASTLINES) as file:
         lengths, borders = file["lengths"].astype(int), file["borders"]
         starts, found = np.cumsum(lengths) - lengths, []
@@ -214,21 +218,21 @@ def _near_lines(
 
 
 def _choose_degrees(low: float, high: float) -> np.ndarray:
-    """Return the degrees of about four lines between two limits: round numbers."""
+    """Return about four round numbers of degrees between two limits."""
     step = next((step for step in STEPS if (high - low) / step <= MOST_LINES), STEPS[-1])
     return np.round(np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step, 6)
 
 
 def _name_half(value: float, axis: int) -> str:
-    """Return E, W, N or S; nothing on the equator and on the meridians that belong to both halves."""
+    """Return the letter E, W, N or S for a degree; "" on the equator and on the meridians 0 and 180."""
     value = (value + 180) % 360 - 180 if axis == 0 else value
     return "" if value in (0, -180) else ("EW", "NS")[axis][int(value < 0)]
 
 
 def _cross(height: np.ndarray, along: np.ndarray) -> Iterator[float]:
-    """Give the places where a line crosses an edge, in parts of the edge.
+    """Return the places where a line crosses an edge, as fractions of the edge.
 
-    `height` is the distance of the points of the line from the edge, `along` their place along it.
+    `height` is the distance of the points of the line from the edge, `along` their position along it.
     """
     for number in np.flatnonzero((height[:-1] < 0) != (height[1:] < 0)):
         share = height[number] / (height[number] - height[number + 1])

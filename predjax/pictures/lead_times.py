@@ -78,7 +78,7 @@ def choose_panels(comparison: xr.Dataset) -> list[LeadPanel]:
 def make_panel(
     comparison: xr.Dataset, name: str, title: str, note: str = "", level: xr.DataArray | None = None
 ) -> LeadPanel:
-    """Make the panel of a score over (method, lead_time), with the interval where the comparison has `<name>_low`."""
+    """Make the panel of a score over (method, lead_time), with its interval where the comparison has `<name>_low`."""
     low, high = (comparison.get(f"{name}_{end}") for end in ("low", "high"))
     return LeadPanel(title, comparison[name], low, high, note, level)
 
@@ -148,7 +148,7 @@ def style_axes(axes: Axes) -> None:
 
 
 def _limit_scores(axes: Axes, panel: LeadPanel) -> None:
-    """Set the limits and guide lines of the score; a band may leave the panel, a curve may not."""
+    """Set the limits and guide lines of the score axis; a band may leave the panel, a curve may not."""
     name, scores = str(panel.scores.name), panel.scores.values
     finite = scores[np.isfinite(scores)]
     if not finite.size:

@@ -22,7 +22,7 @@ def draw_nowcast(
     outlines: Sequence[np.ndarray] = (),
     overwrite: bool = False,
 ) -> None:
-    """Draw the first channel of a forecast, into the files of `path` with the suffixes .png and .gif.
+    """Draw the first channel of a forecast into a PNG and a GIF, named as `path` with these suffixes.
 
     The strip shows the forecast, or the statistics of an ensemble, or the mean and two members; below them the
     probabilities. The animation shows the same without the probabilities.

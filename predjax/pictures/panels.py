@@ -49,7 +49,7 @@ class MapLabels:
 
 
 class MapGrid(NamedTuple):
-    """The position of a frame: its size in km where known, the flips to north up and east right, what lies under it."""
+    """The size of a frame in km where known, the flips that put north up and east right, and the lines to draw."""
 
     km: tuple[float, float] | None  # east-west, south-north, outer edges of the pixels
     flip_rows: bool
@@ -119,9 +119,9 @@ def label_lead_times(lead_times: Sequence[float], units: str = "minutes") -> lis
 
 
 def head_columns(labels: MapLabels) -> tuple[list[str], list[str]]:
-    """Return the heads of the columns of input frames and of the others: lead times, and below them the valid times.
+    """Return the heads of the columns of input frames and of the others: lead times with the valid times below them.
 
-    The date is that of the newest input frame, and is said there and where it is another one.
+    The date is written at the newest input frame, and wherever it changes.
     """
     count, names = len(labels.input_labels), [*labels.input_labels, *labels.lead_labels]
     if len(labels.valid_labels) == len(names) and count:
@@ -135,7 +135,7 @@ def head_columns(labels: MapLabels) -> tuple[list[str], list[str]]:
 
 
 def check_frames(name: str, frames: np.ndarray, like: tuple[int, ...]) -> np.ndarray:
-    """Return the frames as an array (T, H, W), or raise a ValueError; -1 in `like` matches any size."""
+    """Return the frames as an array (T, H, W). Errors: ValueError, another shape than `like`, where -1 is any size."""
     frames = np.asarray(frames)
     fits = frames.ndim == 3 and all(want in (-1, have) for want, have in zip(like, frames.shape))
     if not fits or 0 in frames.shape:
@@ -167,7 +167,7 @@ def place_text(figure: Figure, left: float, top: float, text: str, **style: Any)
 
 
 def place_title(figure: Figure, top: float, title: str, margin: float = 0.3) -> None:
-    """Add the title in the middle, `top` pixels below the edge, as large as fits but for `margin` inches."""
+    """Write the title in the middle, `top` pixels below the edge, as large as fits but for `margin` inches."""
     size = fit_size(title, figure.bbox.width - margin * figure.dpi, figure.dpi, 10)
     place_text(figure, figure.bbox.width / 2, top, title, size=size, weight="bold", ha="center", va="top")
 
@@ -197,7 +197,7 @@ def draw_frame(axes: Axes, frame: np.ndarray, scale: ColourScale, grid: MapGrid)
 
 
 def paint_panel(frame: np.ndarray, scale: ColourScale, grid: MapGrid, high: int, wide: int) -> np.ndarray:
-    """Return the colours of a frame as an image of at most `high` x `wide` pixels, north in row 0, west in column 0."""
+    """Return the colours of a frame as an image of at most `high` x `wide` pixels: north is row 0, west column 0."""
     frame = frame[::-1] if grid.flip_rows else frame
     frame = frame[:, ::-1] if grid.flip_columns else frame
     colours = scale.paint(frame)
@@ -210,7 +210,7 @@ def paint_panel(frame: np.ndarray, scale: ColourScale, grid: MapGrid, high: int,
 def mark_sides(axes: Axes, grid: MapGrid) -> None:
     """Mark longitudes and latitudes along the sides of a panel; without a projection, km from its south-west corner.
 
-    There are about two ticks an inch.
+    There are about two marks an inch.
     """
     axes.tick_params(labelsize=6.5, length=2.5, width=0.6, pad=1.5, color=FAINT, labelcolor=FAINT)
     if grid.ground:

@@ -100,7 +100,7 @@ def _draw_plane(axes: Axes, trajectories: np.ndarray, fixed: FixedPoints, norm: 
 
 
 def _scale_speeds(speeds: np.ndarray) -> tuple[LogNorm, str]:
-    """Return the scale of the speeds, which spans at most `MOST_DECADES`, and its open end ("min" or "neither")."""
+    """Return the log scale of the speeds, of at most `MOST_DECADES`, and its open end ("min" or "neither")."""
     fastest = speeds.max()
     if not fastest:
         return LogNorm(0.1, 1, clip=True), "min"
@@ -163,7 +163,7 @@ def _draw_eigenvalues(axes: Axes, eigenvalues: np.ndarray, stable: np.ndarray) -
 
 
 def _frame_eigenvalues(eigenvalues: np.ndarray) -> tuple[float, float]:
-    """Return the middle on the real axis, and half the side, of a square around all eigenvalues and the unit circle.
+    """Return a square around all eigenvalues and the unit circle: its middle on the real axis, and half its side.
 
     Small steps of a continuous system have all eigenvalues near 1: the square then holds only that part of the circle.
     """

@@ -29,7 +29,7 @@ class ScoredTrial(NamedTuple):
 
 
 class SearchedAxis(NamedTuple):
-    """A flag that was searched."""
+    """A flag that was searched, as an axis of a panel."""
 
     name: str
     choices: Sequence[str] = ()  # in their order; none for a range of numbers
@@ -45,10 +45,10 @@ def draw_sweep(
     *,
     overwrite: bool = False,
 ) -> None:
-    """Draw the scores of trials, in the order of their numbers: one panel by trial, then one by each flag (PNG).
+    """Draw the scores of trials, in the order of their numbers: a panel by trial, then a panel by each flag (PNG).
 
-    The first panel has a line of the best score so far, of finished trials. Trials that ended early
-    are grey crosses, the best finished one has a ring.
+    The first panel has a line of the best score so far, of finished trials. Trials that ended early are grey crosses,
+    the best finished trial has a ring.
 
     Errors: FileExistsError, `path` exists and `overwrite` is False.
     """

@@ -70,7 +70,7 @@ def plot_timescales(
 
 
 def _draw_spectrum(axes: Axes, spectrum: Spectrum, modes: Eigenmodes | None) -> None:
-    """Draw a line for each feature; lines of one mode share a colour, and are named by its period and growth."""
+    """Draw a line for each feature. Lines of one mode share a colour, and its period and growth are in the legend."""
     for number, power in enumerate(spectrum.power.T):
         owner = number if modes is None else modes.owners[number]
         style: dict[str, Any] = {"color": CYCLE[owner % len(CYCLE)], "linewidth": 0.9}
@@ -91,7 +91,7 @@ def _draw_spectrum(axes: Axes, spectrum: Spectrum, modes: Eigenmodes | None) -> 
 
 
 def _join(periods: np.ndarray, power: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Average neighbours that a line has no room for: periods by their logarithm, and powers; 0 becomes NaN."""
+    """Average neighbouring points that a line has no room for: logarithms of periods, and powers; 0 becomes NaN."""
     groups = np.floor(np.log(periods[0] / periods) / np.log(WIDEST) + 1e-9).astype(int)
     _, groups = np.unique(groups, return_inverse=True)
     counts = np.bincount(groups)

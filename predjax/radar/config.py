@@ -34,7 +34,7 @@ def read_step(step: str) -> float | None:
 
 
 def check_time_options(time: str, time_pattern: str, step: str) -> None:
-    """Refuse an unknown choice, a pattern that does not tell a day, and a step that is no time. Errors: ValueError."""
+    """Raise a ValueError for an unknown choice, a pattern without a day, or a step that is not a duration."""
     if time not in TIMES:
         raise ValueError(f"time must be one of {', '.join(map(repr, TIMES))}, not {time!r}")
     if time_pattern and time == "none":
@@ -52,7 +52,7 @@ def check_time_options(time: str, time_pattern: str, step: str) -> None:
 
 
 def check_unit_options(source_units: str, accumulation_period: str) -> None:
-    """Refuse a unit that is none of rain or reflectivity, and a period that is no time. Errors: ValueError."""
+    """Raise a ValueError for a unit that is neither of rain nor reflectivity, or a period that is not a duration."""
     if source_units and not is_known(source_units):
         raise ValueError(f"source_units must be like mm/h, mm, mm/5min, kg m-2 s-1 or dBZ, not {source_units!r}")
     if accumulation_period and read_duration(accumulation_period) is None:
@@ -142,7 +142,7 @@ class DataConfig:
 
 @dataclasses.dataclass(frozen=True)
 class Trust:
-    """How far files are trusted. No file of flags says it."""
+    """Whether files are trusted. No file of flags sets it."""
 
     trust_files: bool = flag(
         False, "opens files without limits of time and memory, in this process", switch=True, place=True, typed=True

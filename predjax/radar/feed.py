@@ -1,4 +1,4 @@
-"""A feed: the frames that are there now, by their times, in files that keep arriving and may be damaged."""
+"""A feed: the frames by time in files that keep arriving, of which some may be damaged."""
 
 import logging
 import os
@@ -42,7 +42,7 @@ class Place(NamedTuple):
 
 
 class _File(NamedTuple):
-    """What was found in a file."""
+    """The frames found in a file."""
 
     version: tuple  # of the file when it was read; () for objects in memory
     sources: list[Movies]
@@ -60,9 +60,9 @@ class Feed:
     """The frames, by time, of the files that match `paths` at the last call of `scan`.
 
     A file is read once, and again when it changes; it is open only while it is read. A file that cannot be read,
-    because it is half written or damaged, is named once and left out until it changes; in longer and longer pauses it
-    is tried all the same. `errors` has the reasons by path. Of two frames of one time, the frame of the first file by
-    name is taken. Frames of files without times are numbered.
+    because it is half written or damaged, is reported once and left out until it changes; it is also tried again after
+    longer and longer pauses. `errors` has the reasons by path. Of two frames of one time, the frame of the first file
+    by name is taken. Frames of files without times are numbered.
 
     Paths and options are those of `radar.readers.read_movies`, which takes objects in memory as well.
     """
@@ -97,7 +97,7 @@ class Feed:
         self._find_places()
 
     def _find_versions(self, paths: list[str]) -> dict[str, tuple]:
-        """Return the versions of the files that are there; leave out those that the system does not tell."""
+        """Return the versions of the files that exist; leave out files for which the system gives an error."""
         versions = {}
         for path in paths:
             try:
@@ -108,13 +108,13 @@ class Feed:
         return versions
 
     def _is_due(self, path: str, version: tuple) -> bool:
-        """Return whether a file is to be read: it is new, was changed, or could not be read some time ago."""
+        """Return whether to read a file: it is new or changed, or its last error was long enough ago."""
         known, failure = self._known.get(path), self._failures.get(path)
         again = failure is not None and monotonic() >= failure.due and path in self.errors
         return known is None or known.version != version or again
 
     def _read(self, path: str, version: tuple) -> _File:
-        """Read a file; nothing of a file that cannot be read."""
+        """Read a file; a file that cannot be read gives no frames."""
         self.errors.pop(path, None)
         begin = monotonic()
         try:
@@ -138,7 +138,7 @@ class Feed:
             return _File(version, [])
 
     def _leave_out(self, path: str, version: tuple, error: Exception, seconds: float = 0.0) -> None:
-        """Remember an error of a file, which took some seconds."""
+        """Record an error of a file, whose reading took `seconds`."""
         before = self._failures.get(path)
         pause = 2 * before.pause if before and before.version == version else FIRST_PAUSE
         pause = min(max(pause, _REST * seconds), LONGEST_PAUSE)
@@ -148,7 +148,7 @@ class Feed:
         self._say(path, f"{self.errors[path]}; left out")
 
     def _find_places(self) -> None:
-        """Find the places of all frames."""
+        """Find the file and the position of every frame."""
         self._places = {}
         for path in sorted(self._known):
             for movies in self._known[path].sources:
@@ -156,7 +156,7 @@ class Feed:
         self._times = sorted(self._places)
 
     def _place(self, path: str, movies: Movies) -> None:
-        """Remember the places of frames whose times are new."""
+        """Record the places of those frames of a file whose times are new."""
         for movie, times in enumerate(movies["time"].values):
             for frame, time in enumerate(times):
                 place = Place(movies, movie, frame, path)
@@ -165,7 +165,7 @@ class Feed:
                     self._say(path, f"{path}: another frame of {time} is there already; left out")
 
     def _say(self, path: str, line: str) -> None:
-        """Log a warning about a file, once as long as the file is there."""
+        """Log a warning about a file, once as long as the file exists."""
         said = self._said.setdefault(path, set())
         if line not in said:
             said.add(line)
@@ -186,7 +186,7 @@ class Feed:
         return self._places[time].movies
 
     def find_step(self, init: Any) -> Step | None:
-        """Return the step of the last frames up to `init`, or the step given; None for one frame."""
+        """Return the time step of the last frames up to `init`, or the given step; None for one frame."""
         end = bisect_right(self._times, init)
         times = np.array(self._times[max(end - RECENT, 0) : end])
         if not np.issubdtype(times.dtype, np.datetime64):
@@ -198,10 +198,10 @@ class Feed:
         return step
 
     def take(self, init: Any, count: int, step: Step, fill: Fill) -> tuple[Movies, list]:
-        """Return the `count` frames up to `init`, one `step` apart, as one movie; and the times that were filled.
+        """Return the `count` frames up to `init`, one `step` apart, as one movie, and the times of frames filled in.
 
-        One missing frame is made from its neighbours by `fill(before, after, units)`. A file whose frame cannot be read
-        is left out, as in `scan`.
+        A single missing frame is made from its neighbours by `fill(before, after, units)`. A file whose frame cannot be
+        read is left out, as in `scan`.
 
         Raises:
           ValueError: more frames are missing, or the first one and the frame before it; grids, units or channels
@@ -250,7 +250,7 @@ class Feed:
 
 
 def _find_version(path: str) -> tuple:
-    """Return what changes when a file does. Errors: OSError."""
+    """Return a value that changes when the file changes. Errors: OSError."""
     status = os.stat(path)
     return status.st_mtime_ns, status.st_size
 

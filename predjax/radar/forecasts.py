@@ -1,4 +1,4 @@
-"""Forecasts in files, whoever made them, and the observed windows that they forecast."""
+"""Forecasts in files of any origin, and the observed windows that they forecast."""
 
 import logging
 import os
@@ -22,7 +22,7 @@ _NOTHING = "there is no forecast"
 
 
 class GivenForecast(NamedTuple):
-    """One forecast file: its frames as movies, one a member, and its init time."""
+    """One forecast in files: its frames as movies, one for each member, and its init time."""
 
     movies: Movies
     init_time: np.datetime64
@@ -30,7 +30,7 @@ class GivenForecast(NamedTuple):
 
 
 class Match(NamedTuple):
-    """The observed window of a forecast, and the position of the forecast within the observed frames."""
+    """The observed window of a forecast, and the position of the forecast frames within the observed frames."""
 
     window: Window
     forecast: GivenForecast
@@ -47,9 +47,9 @@ class Match(NamedTuple):
         return whole
 
     def _check_members(self, frames: np.ndarray) -> None:
-        """Raise a ValueError where a member (E, T, H, W, C) has no value at a lead time that others forecast.
+        """Raise a ValueError if a member (E, T, H, W, C) has no value at a lead time at which others have some.
 
-        A pixel counts as forecast where all members are, so that such a member would leave nothing to score.
+        A pixel counts as forecast where all members have a value, so that such a member would leave nothing to score.
         """
         lacking = np.isnan(frames).all(axis=(2, 3, 4))
         wrong = np.argwhere(lacking & ~lacking.all(axis=0))
@@ -126,7 +126,7 @@ def _group_files(files: list[_File]) -> list[list[_File]]:
 
 
 def _label_forecast(movies: Movies, file: _File, first_lead: float | None) -> tuple[GivenForecast, bool]:
-    """Return a forecast without a frame of its init time, and whether there is one."""
+    """Return a forecast without the frame of its init time, and whether there was such a frame."""
     path, valid = file.path, movies["time"].values[0]
     init, remark = _find_init_time(movies, file, first_lead)
     step = Step.of(movies)
@@ -238,7 +238,7 @@ def _check_quantity(forecast: GivenForecast, source: Movies) -> None:
 
 
 def _find_times(forecast: GivenForecast, source: Movies, input_length: int) -> tuple[int, int] | None:
-    """Return movie and first frame of the window, as far as times may be off; None where a frame is missing."""
+    """Return the movie and the first frame of the window, within the tolerance of times; None if a frame is missing."""
     step = Step.of(source)
     if step is None:
         return None

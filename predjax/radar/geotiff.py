@@ -1,4 +1,4 @@
-"""Forecasts to GeoTIFF files, which GIS programs read as maps (extra `geotiff`)."""
+"""Write forecasts as GeoTIFF files, which GIS programs read as maps (extra `geotiff`)."""
 
 import os
 import pathlib
@@ -26,7 +26,7 @@ UNEVEN = 0.01  # pixels by which the place of a pixel may differ from that of an
 
 
 class _Frame(NamedTuple):
-    """What the files of one forecast share."""
+    """Properties that all files of one forecast share."""
 
     crs: Any  # of rasterio
     corner: tuple[float, float]  # x of the western edge, y of the northern edge
@@ -62,7 +62,7 @@ def write_geotiffs(path: str | os.PathLike, forecast: xr.Dataset, *, overwrite: 
 
 
 def require_rasterio() -> None:
-    """Raise a ValueError that names the extra where rasterio is not installed."""
+    """Raise a ValueError, which names the extra, if rasterio is not installed."""
     try:
         import rasterio  # noqa: F401
     except ImportError as error:
@@ -70,7 +70,7 @@ def require_rasterio() -> None:
 
 
 def _describe(path: pathlib.Path, forecast: xr.Dataset) -> _Frame:
-    """Return what the files share. Errors: a ValueError for a forecast that cannot be placed on the ground."""
+    """Return the properties that all files share. Errors: ValueError for a forecast without a place on the ground."""
     from rasterio.crs import CRS
 
     name = next(iter(forecast.data_vars))
@@ -106,7 +106,7 @@ def _describe(path: pathlib.Path, forecast: xr.Dataset) -> _Frame:
 
 
 def _split(variable: xr.DataArray) -> Iterator[tuple[str, xr.DataArray]]:
-    """Yield the bands (band, y, x) of each file of a variable, with what its name has more."""
+    """Yield the bands (band, y, x) of each file of a variable, with the file's addition to the variable's name."""
     own = [axis for axis in variable.dims if axis in FILE_DIMENSIONS]
     if not own:
         yield "", variable

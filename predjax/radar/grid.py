@@ -1,4 +1,4 @@
-"""The pixels of a movie: where they lie, how large they are, and whether two grids are the same."""
+"""The grid of a movie: the positions and the size of its pixels, and its comparison with other grids."""
 
 from typing import NamedTuple
 
@@ -34,7 +34,7 @@ class Grid(NamedTuple):
 
     @property
     def coords(self) -> dict[str, xr.Variable]:
-        """The coordinates as `xarray.Dataset` takes them: `y`, `x` and the grid mapping, as far as they are known."""
+        """The known coordinates in the form that `xarray.Dataset` takes: `y`, `x` and the grid mapping."""
         coords = {name: one for name, one in (("y", self.y), ("x", self.x)) if one is not None}
         return coords | ({self.mapping_name: xr.Variable((), 0, self.mapping)} if self.mapping_name else {})
 
@@ -64,7 +64,7 @@ class Grid(NamedTuple):
         return True
 
     def locate(self, part: "Grid") -> Part | None:
-        """Return the position of `part` in this grid; None where its pixels are off by more than 0.01 pixels.
+        """Return the position of `part` in this grid; None if its pixels are not pixels of this grid, to 0.01 pixels.
 
         Coordinates in km and in m are compared in m. Projections are not compared: many forecast files have none.
         """

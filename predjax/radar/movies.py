@@ -1,11 +1,11 @@
-"""Movies: labelled frames, and the functions that check them where they are read.
+"""Movies, which are labelled frames, and the checks of movies when they are read.
 
 `Movies` is an `xarray.Dataset` of one grid: `frames (movie, time, y, x, channel)` float32 with NaN = no
 coverage, the coordinates `time (movie, time)`, `y`, `x`, `channel`, and optionally
 `forcings (movie, time, forcing)` or `(movie, time, y, x, forcing)`. `frames.attrs["units"]` is "mm/h", "dBZ", "1"
-or the file's own string. The attribute `remarks` has one line for each label that was taken for something: the layout
-of an array, the unit of a file without one. `init_time` is that of a forecast, where the format has one. A vector
-series is a movie of one pixel, whose channels are the features.
+or the file's own string. The attribute `remarks` has a line for each label that was inferred: the layout of an array,
+the unit of a file without one. `init_time` is that of a forecast, where the format has one. A vector series is a movie
+of one pixel, whose channels are the features.
 """
 
 import itertools
@@ -80,12 +80,12 @@ def build_movies(
 
 
 def _show(value: Any) -> Any:
-    """Return a label as messages and figures can show it."""
+    """Return a label in the form that messages and figures can show."""
     return one_line(value) if isinstance(value, str) else value
 
 
 def give_step(movies: Movies, given: str) -> Movies:
-    """Return movies with a step that a user states, such as "5min"; unchanged where none is given.
+    """Return movies with the step that a user states, such as "5min"; unchanged without one.
 
     Without dates it is the step of their numbered frames.
 
@@ -103,7 +103,7 @@ def give_step(movies: Movies, given: str) -> Movies:
 
 
 def log_remarks(sources: Iterable[Movies]) -> None:
-    """Log what was taken for what in reading movies: a line for each remark, with the first source that has it."""
+    """Log the remarks of reading on inferred labels, each once, with the first source that has it."""
     found: dict[str, list[str]] = {}
     for movies in sources:
         for remark in movies.attrs.get("remarks", ()):
@@ -124,10 +124,10 @@ def is_series(movies: Movies) -> bool:
 
 
 def check_movies(movies: Movies) -> Movies:
-    """Return `movies` when they keep the rules of this module.
+    """Return `movies` if they keep the rules of this module.
 
-    Values are checked in a few frames spread over the movies, because a data set may be larger than memory; in more
-    where none of these has a finite value.
+    Values are checked in a few frames spread over the movies, because a data set may be larger than memory. If none of
+    these has a finite value, more frames are checked.
 
     Errors: ValueError, one line with the source, the rule and the value found.
     """
@@ -137,7 +137,7 @@ def check_movies(movies: Movies) -> Movies:
 
 
 def check_labels(movies: Movies) -> None:
-    """Raise a ValueError unless everything but the values keeps the rules of this module; see `check_movies`."""
+    """Raise a ValueError unless all labels of the movies keep the rules of this module; see `check_movies`."""
     source = movies.attrs.get("source", "movies")
     if "frames" not in movies:
         raise ValueError(f"{source}: movies need a variable 'frames', found {', '.join(map(str, movies)) or 'none'}")
@@ -168,7 +168,7 @@ def check_sources(movies: Iterable[Movies]) -> Sources:
 
 
 def check_together(movies: Iterable[Movies]) -> Sources:
-    """Return movies that were checked one by one as a data set: one unit, the same channels and forcings.
+    """Return movies, each of them checked, as a data set; all must have one unit, the same channels and forcings.
 
     Errors: ValueError, which names the two sources that differ, and how.
     """
@@ -206,9 +206,9 @@ def _check_times(movies: Movies, source: str) -> None:
 
 
 def _check_values(frames: xr.DataArray, source: str) -> None:
-    """Raise a ValueError when a frame of the sample has an impossible value, or no frame at all has a finite one.
+    """Raise a ValueError if a frame of the sample has an impossible value, or no frame at all has a finite value.
 
-    The sample is a warning before hours of work; what a value means is decided where it is decoded.
+    The check gives a warning before hours of work; the meaning of a value is decided where it is decoded.
     """
     movies, length = frames.shape[:2]
     sampled = np.unique(np.linspace(0, movies * length - 1, SAMPLED_FRAMES).astype(int)).tolist()
@@ -225,9 +225,9 @@ def _check_values(frames: xr.DataArray, source: str) -> None:
 
 
 def check_range(values: np.ndarray, units: str, source: str, where: str) -> None:
-    """Raise a ValueError of one line when one of the values (NaN = no coverage) is impossible in `units`.
+    """Raise a ValueError of one line if one of the values (NaN = no coverage) is impossible in `units`.
 
-    The message names the `source`, and what stands before the value: `where`, such as "frame 3 of movie 0 holds".
+    The message has the `source`, then `where`, such as "frame 3 of movie 0 holds", then the value.
     """
     low, high = find_ranges(units).frames
     smallest, largest = np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)

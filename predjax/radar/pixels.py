@@ -12,7 +12,7 @@ BLOCK_PIXELS = 2**18  # frames that follow each other are read together up to th
 
 
 class Pixels(NamedTuple):
-    """What the pixels of some frames hold, in the unit of the frames."""
+    """The coverage and the range of the pixels of some frames, in the unit of the frames."""
 
     frames: int  # the number of frames that were read
     covered: float  # the fraction of their pixels with a value
@@ -63,7 +63,7 @@ def measure_pixels(movies: Movies, seconds: float) -> Pixels:
 
 
 def _spread(count: int) -> list[int]:
-    """Return numbers below `count` in an order whose every beginning is spread evenly: by their reversed bits.
+    """Return the numbers below `count` in the order of their reversed bits: any first part of them is spread evenly.
 
     >>> _spread(8)
     [0, 4, 2, 6, 1, 5, 3, 7]

@@ -1,4 +1,4 @@
-"""Places on the Earth and on projected grids, where pyproj is installed (extra `projection`)."""
+"""Positions on the Earth and on projected grids, if pyproj is installed (extra `projection`)."""
 
 import logging
 import warnings
@@ -14,7 +14,7 @@ TEXTS = ("crs_wkt", "spatial_ref", "proj4")
 
 
 def locate_pixels(mapping: dict, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return latitude and longitude (y, x) in degrees, on the datum of the projection, as CF asks.
+    """Return latitude and longitude (y, x) of pixels in degrees, on the datum of the projection, as CF asks.
 
     None without pyproj, without a projection that it knows, and where a pixel is beyond the edge of the projection.
     Of the attributes of the CF grid mapping `crs_wkt`, `spatial_ref` or `proj4` come before the parameters. `y` and `x`
@@ -54,7 +54,7 @@ def describe_by_proj4(mapping: dict) -> str:
 
 
 def find_crs(mapping: dict) -> Any:
-    """Return the CRS of pyproj of a CF grid mapping, on its datum; None without pyproj, or if it is unknown."""
+    """Return the CRS of pyproj for a CF grid mapping, on its datum; None without pyproj, or if it is unknown."""
     try:
         import pyproj
     except ImportError:
@@ -65,7 +65,7 @@ def find_crs(mapping: dict) -> Any:
 
 
 def project_places(path: str, crs: str, mapping: dict) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the function from places (N, 2) of a coordinate reference system to a projection, in metres or degrees.
+    """Return a function that projects places (N, 2) of a coordinate reference system, to metres or degrees.
 
     Args:
       path: the file with the places, for the errors.
@@ -97,7 +97,7 @@ def project_places(path: str, crs: str, mapping: dict) -> Callable[[np.ndarray],
 
 
 def put_in_metres(mapping: dict, factor: float) -> dict:
-    """Return the grid mapping for coordinates in metres, which were multiplied by `factor`, as are lengths in it."""
+    """Return the grid mapping of coordinates that were multiplied by `factor` to be in metres; its lengths are, too."""
     attrs = dict(mapping)
     if factor != 1:
         for key in ("false_easting", "false_northing"):
@@ -124,5 +124,5 @@ def _read_crs(pyproj: ModuleType, mapping: dict) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Return an attribute as numbers and lists, which pyproj reads."""
+    """Return an attribute as plain numbers and lists, as pyproj needs them."""
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else value

@@ -79,7 +79,7 @@ def read_movies(paths: Any, **options: Any) -> Sources:
 
 
 def read_unsaid(paths: Any, **options: Any) -> Sources:
-    """Read a data set as `read_movies` does, without a word on what was taken for what."""
+    """Read a data set as `read_movies` does, but without logging the remarks."""
     reading = Reading(**options)
     check_layout(reading.layout)
     if reading.units not in UNITS:
@@ -98,7 +98,7 @@ def read_unsaid(paths: Any, **options: Any) -> Sources:
 
 
 def _read_objects(objects: list[Named], reading: Reading) -> list[Movies]:
-    """Return the given Movies unchanged and Movies of the arrays, then Movies of the Datasets, joined in time."""
+    """Return the given Movies unchanged, then Movies of the arrays, then Movies of the Datasets, joined in time."""
     found, headers = [], []
     for name, data, remarks in objects:
         if isinstance(data, np.ndarray):
@@ -136,7 +136,7 @@ def _read_files(files: list[pathlib.Path], reading: Reading) -> list[Movies]:
 
 
 def read_alone(file: pathlib.Path, reading: Reading) -> list[Movies]:
-    """Read a file that is not joined with others: an array, a table, a store; not yet checked."""
+    """Read a file that is not joined with others, such as an array, a table or a store; its Movies are unchecked."""
     one = find_format(file)
     if one and one.read:
         return [one.read(file, reading)]
@@ -147,7 +147,7 @@ def read_alone(file: pathlib.Path, reading: Reading) -> list[Movies]:
 
 
 def _refuse_unknown(file: pathlib.Path) -> None:
-    """Raise a ValueError for a file of none of the formats."""
+    """Raise a ValueError for a file of an unknown format."""
     if find_format(file) is None and not file.is_dir():
         check_not_nexrad(read_start(os.fspath(file)), os.fspath(file))
         known = ", ".join(list_suffixes())
@@ -156,7 +156,7 @@ def _refuse_unknown(file: pathlib.Path) -> None:
 
 
 def read_gridded(files: Iterable[str | os.PathLike], reading: Reading) -> list[Movies]:
-    """Read files whose frames are joined in time, one Movies a grid; not yet checked. Errors: as of `read_movies`."""
+    """Read files whose frames are joined in time: one Movies a grid, unchecked. Errors: see `read_movies`."""
     return _join([read_labels(os.fspath(file), reading) for file in files])
 
 
@@ -168,10 +168,11 @@ def _join(headers: list[Header]) -> list[Movies]:
 
 
 def expand_paths(paths: Paths, engine: str = "") -> list[pathlib.Path]:
-    """Return the files meant by `paths`: files, folders (their files of a known format), globs, stores (folders, too).
+    """Return the files that paths stand for: files, folders (their files of a known format), globs, and stores.
 
     Paths are a sequence, or text with commas between them. Files come in the order given, sorted by name inside a
-    folder or glob, each once. With an `engine` of xarray, which may read any file, folders give all files.
+    folder or glob, each once. A store may be a folder. With an `engine` of xarray, which may read any file, folders
+    give all files.
 
     Errors: FileNotFoundError, which names the path or pattern that matches no file.
     """

@@ -1,4 +1,4 @@
-"""The members of one ensemble in a scratch file: they may be larger than the memory, and are read part by part."""
+"""The members of an ensemble in a scratch file, read in parts because they may be larger than the memory."""
 
 from collections.abc import Iterable
 from typing import BinaryIO, NamedTuple
@@ -10,7 +10,7 @@ from predjax.radar.formats.lazy import read_later
 
 
 class _Scratch(NamedTuple):
-    """Values of one type in a file without a header."""
+    """An array of values in a file without a header."""
 
     file: BinaryIO
     shape: tuple[int, ...]
@@ -23,7 +23,7 @@ class _Scratch(NamedTuple):
 
 
 def store_members(file: BinaryIO, groups: Iterable[np.ndarray]) -> xr.Variable:
-    """Write groups (e, T, H, W, C) of members as they come; return all members, which are read when indexed.
+    """Write groups (e, T, H, W, C) of members as they come; return all members, which are read when they are indexed.
 
     Returns:
       (realization, lead_time, y, x, channel), float32; valid until the file is closed.

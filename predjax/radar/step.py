@@ -1,4 +1,4 @@
-"""The time step of frames: the seconds from one frame to the next, and how far a time may be off."""
+"""The time step of frames: the seconds from one frame to the next, and the tolerance of times."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -22,10 +22,10 @@ class Step(NamedTuple):
     def of_times(cls, time: np.ndarray) -> "Step | None":
         """Return the step of `time` (..., frames) datetime64, or None for a single frame.
 
-        Most differences are near to the step, and all others are gaps. The step is the difference that more than half
-        of those near are exactly, as in regular archives; else their mean, rounded as far as its uncertainty allows.
-        A time may be off by 1 % of the step where all that are near are within 1 %, and else, as the times jitter, by
-        15 %.
+        Most differences are near to the step, and all others are gaps. If more than half of the near differences are
+        equal, as in regular archives, this is the step; else the step is their mean, rounded as far as its uncertainty
+        allows. The tolerance of times is 1 % of the step if all near differences are within 1 %; else the times jitter,
+        and it is 15 %.
         """
         times = np.atleast_2d(np.asarray(time).astype("datetime64[ns]").astype(np.int64))
         differences = np.diff(times, axis=-1)
@@ -48,7 +48,7 @@ class Step(NamedTuple):
 
     @classmethod
     def given(cls, seconds: float) -> "Step":
-        """Return a step that a user states: times may be off as much as times that jitter."""
+        """Return the step that a user states, with the tolerance of times that jitter."""
         return cls(seconds, _JITTER)
 
     @classmethod
@@ -62,39 +62,39 @@ class Step(NamedTuple):
 
     @property
     def attrs(self) -> dict[str, float]:
-        """The attributes of Movies that tell this step."""
+        """The attributes of Movies that hold this step."""
         return {"step_seconds": self.seconds} | ({"step_tolerance": self.tolerance} if self.jitters else {})
 
     @property
     def jitters(self) -> bool:
-        """Whether times may be off by more than rounding."""
+        """Whether the times jitter, so that the tolerance is larger than rounding needs."""
         return self.tolerance > _EXACT
 
     def describe(self) -> str:
-        """Return a line on a step whose times jitter; "" for times that are equally spaced."""
+        """Return a line about a step whose times jitter; "" for times that are equally spaced."""
         if not self.jitters:
             return ""
         allowed = f"times may be off by {self.tolerance * self.seconds:g} s"
         return f"the times are not equally spaced: a step of {self.seconds:g} s is taken, {allowed}; --step sets it"
 
     def fits(self, seconds: Any) -> Any:
-        """Return whether durations in seconds (a number or an array) are this step."""
+        """Return whether durations in seconds (a number or an array) are one step, within the tolerance."""
         return self.allows(seconds - self.seconds)
 
     def agrees(self, other: "Step") -> bool:
-        """Return whether two steps are the same, as far as times may be off."""
+        """Return whether two steps are the same, within the tolerance."""
         return bool(self.fits(other.seconds) or other.fits(self.seconds))
 
     def allows(self, seconds: Any) -> Any:
-        """Return whether a time that is off by `seconds` (a number or an array) still counts as exact."""
+        """Return whether a time that is off by `seconds` (a number or an array) is within the tolerance."""
         return np.abs(seconds) <= self.tolerance * self.seconds
 
     def follows(self, time: np.ndarray) -> np.ndarray:
-        """Return for each of `time` (frames,) datetime64 but the first whether it is one step after the one before."""
+        """Return whether each of `time` (frames,) datetime64, from the second on, is one step after the time before."""
         return self.fits(np.diff(time).astype("timedelta64[ns]").astype(np.float64) / 1e9)
 
     def count_back(self, times: Sequence[np.datetime64], init: np.datetime64, count: int) -> list[np.datetime64]:
-        """Return `count` times up to `init`, each one step before the next: of `times` where one is there."""
+        """Return `count` times up to `init`, one step apart; where one of `times` is near, this one is taken."""
         apart = np.timedelta64(round(self.seconds * 1e9), "ns")
         found = [init]
         while len(found) < count:

@@ -1,4 +1,4 @@
-"""What predjax understands of movies, as data and as lines of text."""
+"""The summary of movies, as data and as lines of text."""
 
 import dataclasses
 import itertools
@@ -28,7 +28,7 @@ _DURATIONS = {86400: "day", 3600: "hour", 60: "minute", 1: "second"}
 
 @dataclasses.dataclass(frozen=True)
 class Gap:
-    """A place where two frames that follow each other are not one time step apart."""
+    """A gap between two consecutive frames that are not one time step apart."""
 
     movie: int
     before: np.datetime64  # the time of the last frame before the gap
@@ -38,7 +38,7 @@ class Gap:
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """What predjax understands of the movies of one source: all files of one grid, variable and time step."""
+    """The properties of the movies of one source: all files of one grid, variable and time step."""
 
     source: str  # its short name
     files: tuple[str, ...]
@@ -97,7 +97,7 @@ class Summary:
         return facts
 
     def lines(self, config: DataConfig | None = None, *, remarks: bool = True) -> list[str]:
-        """Return the text: the source's name, and the facts below it, at most `WIDTH` columns wide."""
+        """Return the text: the source's name and the facts below it, at most `WIDTH` columns wide."""
         lines = [self.source, *(line for item in self.facts(config).items() for line in wrap_fact(*item))]
         for remark in self.remarks if remarks else ():
             lines += wrap_fact("remark", remark)
@@ -149,9 +149,9 @@ class Summary:
 
 
 def summarise(movies: Movies, length: int, config: DataConfig, pixels: Pixels | None = None) -> Summary:
-    """Return what is understood of movies, for windows of `length` frames as `config` has them; reads no pixel.
+    """Return the summary of movies for windows of `length` frames, with the options of `config`; reads no pixel.
 
-    A `length` of 0 is for data of which no windows are drawn.
+    The `length` is 0 if no windows are drawn from the data.
     """
     alone, frames = Sources([movies]), movies["frames"]
     periods = find_periods(alone)
@@ -231,7 +231,7 @@ def show_time(time: Any) -> str:
 
 
 def wrap_fact(name: str, text: str) -> list[str]:
-    """Return a name and the lines of its text, at most `WIDTH` columns wide; only a longer word makes a longer line."""
+    """Return the lines of a fact, its name and its text, at most `WIDTH` columns wide unless a word is longer."""
     wrapper = textwrap.TextWrapper(WIDTH - NAME_WIDTH - 3, break_long_words=False, break_on_hyphens=False)
     lines = [part for line in text.splitlines() for part in wrapper.wrap(line)]
     return [f"  {'' if number else name:{NAME_WIDTH}} {line}" for number, line in enumerate(lines)]
@@ -250,7 +250,7 @@ def _find_gaps(movies: Movies, periods: list[Period], step: Step) -> list[Gap]:
 
 
 def _find_format(movies: Movies, config: DataConfig) -> str:
-    """Return the formats of the files of movies: of one file of each suffix."""
+    """Return the formats of the files of movies, found from one file of each suffix."""
     if isinstance(find_source(movies["frames"].variable), StoreFrames):
         return "store of predjax"
     if formats := movies.encoding.get("formats"):

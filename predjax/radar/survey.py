@@ -1,4 +1,4 @@
-"""Read the files that can be read, and say why the others cannot."""
+"""Read those files that can be read, and give the reason for each of the others."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ from predjax.radar.readers import Paths, expand_paths, read_alone
 
 
 class Survey(NamedTuple):
-    """What is in files."""
+    """The movies in files, and the files that cannot be read."""
 
     movies: list[Movies]  # not yet checked, and together perhaps no data set
     unreadable: dict[str, str]  # the reason for each file that cannot be read, by its path
@@ -54,7 +54,7 @@ def survey_files(paths: Paths, **options: Any) -> Survey:
 
 @contextlib.contextmanager
 def _note_error(unreadable: dict[str, str], file: pathlib.Path) -> Iterator[None]:
-    """Turn an error about a file into an entry of `unreadable`."""
+    """Turn an error about a file in this block into an entry of `unreadable`."""
     try:
         yield
     except (ValueError, OSError) as error:
@@ -73,7 +73,7 @@ def _count_duplicates(joined: Joined) -> Movies:
 
 
 def _list_ignored(paths: Paths, files: list[pathlib.Path]) -> list[str]:
-    """Return the names of the files that are left out where `paths` is one folder."""
+    """Return the names of the files that are left out, if `paths` is a single folder."""
     folder = pathlib.Path(paths).expanduser() if isinstance(paths, str | os.PathLike) else None
     if folder is None or not folder.is_dir() or folder in files:
         return []

@@ -1,4 +1,4 @@
-"""Forecasts to netCDF files that follow the CF conventions."""
+"""Write forecasts to netCDF files that follow the CF conventions."""
 
 import os
 from typing import Any
@@ -61,7 +61,7 @@ def write_forecast(
 
 
 def _rename_for_pysteps(path: str | os.PathLike, forecast: xr.Dataset) -> xr.Dataset:
-    """Return the forecast with the names of the pysteps layout. Errors: a ValueError if the layout cannot hold it."""
+    """Return the forecast with the names of the pysteps layout. Errors: ValueError if the layout cannot hold it."""
     name, *others = forecast.data_vars
     units = forecast[name].attrs["units"]
     if units not in VARIABLES:
@@ -201,12 +201,12 @@ def _write_times(file: netCDF4.Dataset, forecast: xr.Dataset) -> list[str]:
 
 
 def _is_projected(coordinate: xr.DataArray) -> bool:
-    """Return whether a coordinate is a place, not the number of a pixel."""
+    """Return whether a coordinate has positions, not the numbers of pixels."""
     return coordinate.attrs.get("units", "1") != "1"
 
 
 def _write_pixels(file: netCDF4.Dataset, coordinate: xr.DataArray) -> tuple[np.ndarray, float]:
-    """Write one coordinate of the pixel centres; return its values, and the factor that brought them to metres."""
+    """Write one coordinate of the pixel centres; return its values, and the factor that turned them into metres."""
     axis = str(coordinate.name)
     units = coordinate.attrs.get("units", "1")
     factor = metre_factor(units)
@@ -227,7 +227,7 @@ def _write_pixels(file: netCDF4.Dataset, coordinate: xr.DataArray) -> tuple[np.n
 
 
 def _write_places(file: netCDF4.Dataset, mapping: dict, y: np.ndarray, x: np.ndarray) -> list[str]:
-    """Write latitude and longitude where they can be known; return the names of the variables."""
+    """Write latitude and longitude if they can be computed; return the names of the variables."""
     places = locate_pixels(mapping, y, x)
     if places is None:
         return []

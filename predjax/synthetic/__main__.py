@@ -1,4 +1,4 @@
-"""Make data to train on: radar movies, Moving MNIST, series of known systems, stress-strain paths."""
+"""Make data for training: radar movies, Moving MNIST, series of known systems, stress-strain paths."""
 
 import dataclasses
 import shlex
@@ -42,7 +42,7 @@ FILES: dict[str, type[MovieFile]] = {"moving_mnist": DigitFile, "stress_strain":
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command with these arguments, or with the arguments of the process, and return the exit code."""
+    """Run the command with these arguments, by default those of the process; return the exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     values = make_parser().read(arguments)
     kind = values.pop("kind")

@@ -27,7 +27,9 @@ class NarmaConfig(SeriesConfig):
 
 
 def make_narma(config: NarmaConfig, seed: int, movie: int) -> Series:
-    """Make y_t = alpha y_{t-1} + beta y_{t-1} sum_{i=1}^n y_{t-i} + gamma u_t u_{t-n+1} + delta, n = `order`.
+    """Make a series of NARMA, a nonlinear autoregressive moving average of order n = `order`.
+
+        y_t = alpha y_{t-1} + beta y_{t-1} sum_{i=1}^n y_{t-i} + gamma u_t u_{t-n+1} + delta
 
     The input u is uniform in [0, 0.5]. Papers write y_{t+1} for y_t, which here stands beside its newest input. With
     rare inputs y grows without bound; they are drawn anew. Errors: ValueError where y grows so for each of 100 inputs.
@@ -69,10 +71,11 @@ class SineWaveConfig(SeriesConfig):
 
 
 def make_sine_wave(config: SineWaveConfig, seed: int, movie: int) -> Series:
-    """Make sin(w_j t) from t = 0, with the constant input j / n + 0.25, j = 0 .. n-1, n = `num_frequencies`.
+    """Make a sine wave sin(w_j t) from t = 0, whose frequency is chosen by the constant input j / n + 0.25.
 
-    The w_j are evenly spaced from `lowest` to `highest`. Every n movies hold each frequency once, in random order.
-    Sussillo & Barak (2013), Opening the black box, https://doi.org/10.1162/NECO_a_00409.
+    j = 0 .. n-1 with n = `num_frequencies`; the w_j are evenly spaced from `lowest` to `highest`. Every n movies hold
+    each frequency once, in random order. Sussillo & Barak (2013), Opening the black box,
+    https://doi.org/10.1162/NECO_a_00409.
     """
     n = config.num_frequencies
     order = np.random.default_rng([seed, movie // n]).permutation(n)

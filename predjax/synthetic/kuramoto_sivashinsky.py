@@ -43,7 +43,7 @@ class Weights(NamedTuple):
 
 
 def make_kuramoto_sivashinsky(config: KuramotoSivashinskyConfig, seed: int, movie: int) -> Series:
-    """Make a solution that starts as the four longest waves with random amplitudes; its mean is 0."""
+    """Make a solution whose start is a sum of the four longest waves with random amplitudes; its mean is 0."""
     rng = np.random.default_rng([seed, movie])
     spectrum = np.zeros(config.num_points // 2 + 1, complex)
     spectrum[1 : START_WAVES + 1] = config.num_points / 4 * (rng.standard_normal((START_WAVES, 2)) @ [1, 1j])

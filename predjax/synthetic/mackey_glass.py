@@ -29,14 +29,14 @@ class MackeyGlassConfig(SeriesConfig):
 
 
 def make_mackey_glass(config: MackeyGlassConfig, seed: int, movie: int) -> Series:
-    """Make a solution from a constant past, drawn from [0.5, 1.5]."""
+    """Make a solution that starts from a constant past, drawn from [0.5, 1.5]."""
     past = np.random.default_rng([seed, movie]).uniform(0.5, 1.5)
     times = config.transient + config.dt * np.arange(config.length)
     return Series(solve_mackey_glass(config, past, times)[:, None])
 
 
 def solve_mackey_glass(config: MackeyGlassConfig, past: float, times: np.ndarray) -> np.ndarray:
-    """Return x (T,) at `times`, with x = `past` for t <= 0 and dx/dt = g(t) - gamma x for t > 0.
+    """Solve dx/dt = g(t) - gamma x for t > 0 with x = `past` for t <= 0; return x (T,) at `times`.
 
     g(t) = beta x(t - tau) / (1 + x(t - tau)^n). Mackey & Glass (1977), Oscillation and chaos in physiological control
     systems, https://doi.org/10.1126/science.267326.

@@ -1,4 +1,4 @@
-"""The file that synthetic movies go to, and variables in netCDF files."""
+"""The file for synthetic movies, and the writing of variables in netCDF files."""
 
 import contextlib
 import dataclasses
@@ -12,7 +12,7 @@ from predjax.flags import REQUIRED, flag
 
 @dataclasses.dataclass(frozen=True)
 class MovieFile:
-    """A file of the movies 0 .. num_movies-1 of a seed to write."""
+    """A file for the movies 0 .. num_movies-1 of a seed."""
 
     output: str = flag(REQUIRED, "the file to write", metavar="FILE", kind="file")
     num_movies: int = flag(160, "number of movies", metavar="N")
@@ -21,12 +21,12 @@ class MovieFile:
 
     @property
     def suffix(self) -> str:
-        """The end of the file's name, which says its format."""
+        """The suffix of the file, which decides its format."""
         return pathlib.Path(self.output).suffix
 
     @contextlib.contextmanager
     def writing(self, written: str, *suffixes: str) -> Iterator[pathlib.Path]:
-        """Give a temporary path, which becomes the file at the end of the block; `written` names the content.
+        """Yield a temporary path, which becomes the file at the end of the block; `written` names the content.
 
         Raises:
           ValueError: another suffix, no movies, or a negative seed.

@@ -27,7 +27,7 @@ STEP = 0.1  # of the room between the edges, in one frame
 
 @dataclasses.dataclass(frozen=True)
 class MovingMnistConfig:
-    """The frames of a movie, and what moves in them."""
+    """The options of the movies: their frames and their digits."""
 
     length: int = flag(20, "frames of a movie", metavar="FRAMES")
     input_length: int = flag(10, "frames that are input", metavar="FRAMES")
@@ -128,8 +128,8 @@ def make_mnist_movie(
 def draw_futures(digits: np.ndarray, config: MovingMnistConfig, seed: int, movie: int, count: int) -> np.ndarray:
     """Draw futures of the input of a stochastic movie: (count, length - input_length, 64, 64) uint8.
 
-    They are draws from the distribution that the places and velocities after the input allow, of which the rest of the
-    movie is one. Frames show a place to a pixel, so whoever sees frames alone knows a little less.
+    They are drawn from all futures that the places and velocities after the input allow, like the rest of the movie
+    itself. Frames show a place only to a pixel, so whoever sees the frames alone knows a little less.
     """
     rng, chosen = _choose(digits, seed, movie, config.num_digits)
     last = [motions[-1] for motions in _follow_all(rng, config.input_length, config.num_digits)]

@@ -74,7 +74,7 @@ class RadarMovie(NamedTuple):
 
 
 def trace_back(flow: Flow, points: np.ndarray, steps: float) -> np.ndarray:
-    """Return the places, `steps` steps earlier, of the air that is now at `points` (2, ...).
+    """Return where the air that is now at `points` (2, ...) was `steps` steps earlier.
 
     The result solves dp/dt = v(p) exactly, backwards in time.
 

@@ -17,7 +17,7 @@ def make_strain_path(path_type: str, number: int, length: int, max_strain: float
     """Make path `number` of a seed, (length, 3); the first step is already strained.
 
     A "canonical" path goes evenly to `max_strain` in a direction of `list_canonical`. A "proportional" path goes in a
-    random direction, with one part of the way back and forth again. On a "gaussian" path every component is a smooth
+    random direction; it goes a part of the way back and forth again. On a "gaussian" path every component is a smooth
     Gaussian process that starts at zero, with a correlation length from a tenth to a half of the path; the largest norm
     is `max_strain`.
     """

@@ -58,10 +58,10 @@ class StressStrainConfig:
 
 
 def write_stress_strain(file: MovieFile, config: StressStrainConfig, history: str = "") -> None:
-    """Follow the paths of a file, and write `strain` and `stress` (path, time, component) as netCDF.
+    """Compute the stresses along the paths of a file; write `strain` and `stress` (path, time, component) as netCDF.
 
-    Errors: see `MovieFile.writing`, and ValueError for more paths than there are, fibres that do not fit, or a cell
-    without balance.
+    Errors: see `MovieFile.writing`, and ValueError for too many paths, fibres that do not fit into the cell, or
+    stresses that do not reach equilibrium.
     """
     count, seed, most = file.num_movies, file.seed, len(list_canonical())
     if config.path_type == "canonical" and count > most:

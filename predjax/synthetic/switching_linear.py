@@ -48,11 +48,12 @@ class SwitchingLinear(NamedTuple):
 
 
 def build_switching_linear(config: SwitchingLinearConfig) -> SwitchingLinear:
-    """Draw the matrices A_k = (1 - c) Q_k diag(rotation(w_k1) .. rotation(w_kP)) Q_k^T and C from `system_seed`.
+    """Draw the matrices of a system from `system_seed`: A_k of each mode, and C of the observation.
 
-    M modes of P = R / 2 rotations have M P speeds, whose logarithms are evenly spaced from 2 pi / `longest_period` to
-    2 pi / `shortest_period` radians a step; mode 0 has the P slowest and mode M-1 the P fastest. Q_k is a random
-    orthonormal basis for each mode, the rows of C are random directions, and c is the `contraction`.
+    A_k = (1 - c) Q_k diag(rotation(w_k1) .. rotation(w_kP)) Q_k^T with the `contraction` c. M modes of P = R / 2
+    rotations have M P speeds, whose logarithms are evenly spaced from 2 pi / `longest_period` to 2 pi /
+    `shortest_period` radians a step; mode 0 has the P slowest and mode M-1 the P fastest. Q_k is a random orthonormal
+    basis for each mode, and the rows of C are random directions.
     """
     rng = np.random.default_rng([config.system_seed, 0, SYSTEM_STREAM])
     slowest, fastest = 2 * np.pi / config.longest_period, 2 * np.pi / config.shortest_period
@@ -70,7 +71,9 @@ def build_switching_linear(config: SwitchingLinearConfig) -> SwitchingLinear:
 
 
 def make_switching_linear(config: SwitchingLinearConfig, seed: int, movie: int) -> Series:
-    """Make z_t = A_{m_t} z_{t-1} + (1 - (1 - c)^2)^(1/2) e_t, x_t = C z_t, with e_t standard normal; the truth is m.
+    """Make a series of the switching system; its hidden truth is the mode m_t of each step.
+
+        z_t = A_{m_t} z_{t-1} + (1 - (1 - c)^2)^(1/2) e_t    x_t = C z_t    with e_t standard normal
 
     A mode holds for a number of steps that is uniform from `dwell_min` to `dwell_max`; then any other mode follows with
     equal chance. A_k is 1 - c times a rotation, so z is standard normal at every step in all modes: the modes differ in

@@ -155,7 +155,7 @@ def name_features(name: str, config: SeriesConfig) -> tuple[str, ...]:
 
 
 def has_default_parameters(config: SeriesConfig) -> bool:
-    """Return whether all parameters of the system are the usual ones; sampling and noise do not count."""
+    """Return whether all parameters of the system have their default values; sampling and noise do not count."""
     usual = type(config)()
     names = [field.name for field in dataclasses.fields(config) if field.name not in SAMPLING]
     return all(getattr(config, name) == getattr(usual, name) for name in names)

@@ -32,12 +32,12 @@ class TwoRosslerConfig(SeriesConfig):
 
 
 def make_two_rossler(config: TwoRosslerConfig, seed: int, movie: int) -> Series:
-    """Make x = C s with du/dt = f(u), dv/dt = `ratio` f(v), the f of Rössler (1976), and s = (u, v) standardised.
+    """Make a series x = C s that mixes two independent Rössler oscillators, a slow and a fast one.
 
-    The oscillators are independent. The truth `latent` is s: (u - m) / d and (v - m) / d with the mean m and the
-    standard deviation d of the attractor. Both are constants, so that C is the same map for all movies. The
-    hypernetworks of Abe & Brunton, TiDHy: timescale demixing via hypernetworks,
-    https://doi.org/10.1101/2025.01.28.635316, separate two such timescales.
+    du/dt = f(u) and dv/dt = `ratio` f(v) with the f of Rössler (1976). The truth `latent` is s, both oscillators
+    standardised: (u - m) / d and (v - m) / d with the mean m and the standard deviation d of the attractor. Both are
+    constants, so that C is the same map for all movies. The hypernetworks of Abe & Brunton, TiDHy: timescale demixing
+    via hypernetworks, https://doi.org/10.1101/2025.01.28.635316, separate two such timescales.
     """
     rng = np.random.default_rng([seed, movie])
     states = []

@@ -1,4 +1,4 @@
-"""Weights of several losses that move so that no loss drowns the others (GradNorm)."""
+"""The balancing of several losses by weights that change so that no loss dominates (GradNorm)."""
 
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ class BalanceState(NamedTuple):
 def balance(
     optimizer: optax.GradientTransformation, tasks: int, exponent: float, rate: float
 ) -> optax.GradientTransformationExtraArgs:
-    """Return an optimizer of the weighted sum of losses, which takes the gradients of each task, stacked along axis 0.
+    """Return an optimizer of the weighted sum of losses, from the gradients of each task, stacked along axis 0.
 
     The target of G_i = w_i |g_i| is t_i = mean(G) (r_i / mean(r))^exponent with r_i = |loss_i / first_i|. The weight
     w_i' = w_i - rate sign(G_i - t_i) r_i is clipped to +-5; then a softmax keeps the sum of the weights at the number

@@ -1,4 +1,4 @@
-"""Events of a training, and callbacks: functions that get them while it runs."""
+"""Events of a training, and callbacks: functions that are called with events while it runs."""
 
 import contextlib
 import pathlib
@@ -37,7 +37,7 @@ Callback = Callable[[Event], Any]
 class Audience:
     """The callbacks of a training, called one after the other; an error inside this context ends the training.
 
-    `asked` is ASKED as soon as one asked for the end, else 0.
+    `asked` becomes ASKED as soon as a callback asks for the end, and is 0 before.
     """
 
     def __init__(self, callbacks: Iterable[Callback]) -> None:
@@ -45,7 +45,7 @@ class Audience:
         self._callbacks, self._last = list(callbacks), Event("begin", 0, {}, pathlib.Path())
 
     def __call__(self, event: Event) -> None:
-        """Tell all callbacks of an event."""
+        """Call all callbacks with an event."""
         self._last = event
         for callback in self._callbacks:
             answer = callback(event)

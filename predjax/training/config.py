@@ -33,7 +33,7 @@ class TrainConfig:
 
     max_iterations: int = flag(500, "updates to make (with reverse_input, pairs of updates)", metavar="N")
     batch_size: int = flag(4, "windows of an update (of a part of it with accumulate), over all devices", metavar="B")
-    accumulate: int = flag(1, "batches of an update: with the memory of one, the update of one as large", metavar="N")
+    accumulate: int = flag(1, "batches whose gradients add up to one update, with the memory of one", metavar="N")
     lr: float = flag(3e-3, "(peak) learning rate", metavar="RATE")
     optimizer: str = flag("adam", "of the gradients", choices=("adam", "adamw"))
     weight_decay: float = flag(
@@ -51,7 +51,7 @@ class TrainConfig:
     lr_milestones: tuple[int, ...] = flag(
         (), "iterations after which the rate drops (default: none)", metavar="N,N,..."
     )
-    lr_drop: float = flag(0.1, "what the rate is multiplied by at each milestone", metavar="F")
+    lr_drop: float = flag(0.1, "factor of the rate at each milestone", metavar="F")
     warmup_iterations: int | None = flag(
         None,
         "of linear warm-up of the learning rate (default: 1/20 of max_iterations, 0 for onecycle)",
@@ -102,7 +102,7 @@ class TrainConfig:
     keep_checkpoints: int = flag(3, "newest checkpoints to keep, besides the best", metavar="N")
     max_bad_steps: int = flag(20, "updates in a row without a finite gradient before stopping", metavar="N")
     remat: str = flag(
-        "none", "what is convolved again going back, for less memory: every step, or half of a step", choices=REMATS
+        "none", "convolutions to repeat in the backward pass for less memory: of a step all, or half", choices=REMATS
     )
     precision: str = flag(
         "float32", "of convolutions and products; parameters, states and loss are float32", choices=PRECISIONS

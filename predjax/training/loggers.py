@@ -18,7 +18,7 @@ LOG = logging.getLogger("predjax")
 
 
 class Start(NamedTuple):
-    """The start of a run that is logged: its folder, the iterations that are done, and its record."""
+    """The start of a run for its loggers: its folder, the number of iterations so far, and its record."""
 
     folder: pathlib.Path
     iteration: int
@@ -26,7 +26,10 @@ class Start(NamedTuple):
 
 
 def make_csv(start: Start) -> Callback:
-    """Write `metrics.csv`: a line "iteration,name,value" for each number; a resumed run keeps the lines before."""
+    """Make the logger of `metrics.csv`, with a line "iteration,name,value" for each number.
+
+    A resumed run keeps the lines up to its first iteration.
+    """
     path = start.folder / "metrics.csv"
     kept = []
     if start.iteration and path.is_file():
@@ -44,7 +47,10 @@ def make_csv(start: Start) -> Callback:
 
 
 def make_tensorboard(start: Start) -> Callback:
-    """Write event files of TensorBoard into the folder `tensorboard`; what it shows of later iterations is replaced."""
+    """Make the logger of TensorBoard, which writes event files into the folder `tensorboard`.
+
+    A resumed run replaces what the files show of later iterations.
+    """
     from tensorboardX import SummaryWriter
 
     writer = SummaryWriter(str(start.folder / "tensorboard"), purge_step=start.iteration + 1)
@@ -60,7 +66,7 @@ def make_tensorboard(start: Start) -> Callback:
 
 
 def make_wandb(start: Start) -> Callback:
-    """Write a run of Weights & Biases, into `wandb` of the folder; a resumed run goes on with it."""
+    """Make the logger of Weights & Biases, which writes to `wandb` in the folder; a resumed run continues there."""
     import wandb
 
     run = wandb.init(
@@ -83,7 +89,7 @@ def make_wandb(start: Start) -> Callback:
 
 
 def make_mlflow(start: Start) -> Callback:
-    """Write a run of MLflow, into the store of `MLFLOW_TRACKING_URI`; a resumed run goes on with it."""
+    """Make the logger of MLflow, which writes to `MLFLOW_TRACKING_URI`; a resumed run continues its run there."""
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Param
 
@@ -117,7 +123,7 @@ def make_mlflow(start: Start) -> Callback:
 
 
 class Logger(NamedTuple):
-    """A kind of logger: how it is made, and the module and the extra that it needs."""
+    """A kind of logger: the function that makes it, and the module and the extra that it needs."""
 
     make: Callable[[Start], Callback]
     module: str = ""
@@ -141,7 +147,7 @@ def check_loggers(names: Sequence[str]) -> None:
 
 
 def make_loggers(names: Sequence[str], start: Start) -> list[Callback]:
-    """Make the loggers of these names. One that fails is left out from then on, with a warning."""
+    """Make the loggers of these names. A logger that fails is left out from then on, with a warning."""
     return [Tolerated(name, start) for name in names]
 
 
@@ -169,7 +175,7 @@ def _find_numbers(event: Event) -> dict[str, float]:
 
 
 def _keep_name(start: Start, file: str, make: Callable[[], str]) -> str:
-    """Return the name of a tracked run: that in a file of the folder, if the run is resumed, else a new one."""
+    """Return the name of a tracked run: for a resumed run the one in a file of the folder, else a new one."""
     path = start.folder / file
     if start.iteration and path.is_file():
         return path.read_text().strip()

@@ -1,4 +1,4 @@
-"""The loop around the update: batches in, checkpoints, log and validation out."""
+"""The training loop around the update: it reads batches, and writes checkpoints, log and validation."""
 
 import contextlib
 import signal
@@ -35,7 +35,7 @@ class Estimate(NamedTuple):
 
 
 class Start(NamedTuple):
-    """The start of a run: its state, the progress for early stopping, and the compiled update."""
+    """The start of a run: its state, its progress for early stopping, and the compiled update."""
 
     state: TrainState
     progress: Progress
@@ -135,7 +135,7 @@ def train(
 
 
 def _end_with_error(batches: Iterable) -> Iterator:
-    """Yield the batches; an error of reading the next one is the last item."""
+    """Yield the batches. If reading one fails, yield the error as the last item."""
     try:
         yield from batches
     except (ValueError, OSError) as error:
@@ -143,7 +143,7 @@ def _end_with_error(batches: Iterable) -> Iterator:
 
 
 def _save_before(error: Exception, run: Run, state: TrainState, progress: Progress, step: int) -> ValueError:
-    """Save the state before the batch that cannot be read, if this is the chief; return the error that says so."""
+    """Save the state before the batch that cannot be read, if this is the chief; return an error that says so."""
     saved = ""
     if parallel.is_chief() and step:
         run.save(state, progress, step_path(run.folder, step))

@@ -1,4 +1,4 @@
-"""The log and the progress bar of a training, and when to give up, without making the device wait."""
+"""The log and the progress bar of a training, and its end after too many bad updates; the device never waits."""
 
 import json
 import os
@@ -16,7 +16,7 @@ SHARE_WORTH_SAYING = 0.05  # of the time is spent waiting for data: from here on
 
 
 class Log:
-    """A JSON-lines file, one record a line; a run that resumes at iteration n keeps the records up to n."""
+    """A JSON-lines file, one record a line. A run that resumes at iteration n keeps the records up to n."""
 
     def __init__(self, path: str | os.PathLike, iteration: int) -> None:
         self.path = pathlib.Path(path)
@@ -24,7 +24,7 @@ class Log:
         write_text(self.path, "".join(json.dumps(r) + "\n" for r in kept))
 
     def add(self, **record: Any) -> None:
-        """Append a record. Errors: OSError naming the file, where the disk is full for instance."""
+        """Append a record. Errors: OSError, which names the file, if for instance the disk is full."""
         try:
             with open(self.path, "a", opener=open_own) as file:
                 file.write(json.dumps(record) + "\n")
@@ -32,13 +32,13 @@ class Log:
             raise type(error)(error.errno, error.strerror, str(self.path)) from error
 
     def __call__(self, event: Event) -> None:
-        """Append the numbers of an event."""
+        """Append the numbers of an event of the training."""
         if event.kind in ("update", "validation"):
             self.add(iteration=event.iteration, **event.values)
 
 
 def read_log(path: str | os.PathLike) -> list[dict[str, Any]]:
-    """Return the records of a log; a line that a dying process left half written, or that is none, is left out."""
+    """Return the records of a log; lines that are not records, such as a last one half written, are left out."""
     records = []
     for line in pathlib.Path(path).read_bytes().splitlines() if pathlib.Path(path).is_file() else []:
         try:
@@ -51,9 +51,9 @@ def read_log(path: str | os.PathLike) -> list[dict[str, Any]]:
 
 
 class Monitor:
-    """A reader of metrics: it reads each iteration's while the next one runs, so that the device always has work.
+    """A reader of metrics. It reads those of an iteration while the next one runs, so that the device always has work.
 
-    Counts updates in a row without a finite gradient. Every `display_interval` iterations it tells of an update: the
+    It counts updates in a row without a finite gradient. Every `display_interval` iterations it reports an update: the
     metrics, `frames_per_second`, and `waited`, the share of the time since the last record (without validation) in
     which the loop had no batch to go on with. The device may still have been busy then: `waited` is the most that
     faster reading could save. The bar is tqdm's; the run continues from `iteration`.
@@ -68,7 +68,7 @@ class Monitor:
         self._begin, self._counted, self._waited = time.perf_counter(), iteration, 0.0
 
     def wait(self, batches: Iterable) -> Iterator:
-        """Yield the batches; the time until each is there counts as waiting."""
+        """Yield the batches; count the time until each is available as waiting."""
         start = time.perf_counter()
         for batch in batches:
             self._waited += time.perf_counter() - start
@@ -76,11 +76,11 @@ class Monitor:
             start = time.perf_counter()
 
     def leave_out(self, seconds: float) -> None:
-        """Leave out the last `seconds` of the time that counts as training."""
+        """Leave the last `seconds` out of the time that counts as training."""
         self._begin += seconds
 
     def add(self, iteration: int, windows: Sequence[Window], metrics: dict[str, Any]) -> None:
-        """Keep the metrics of the iteration that just began, and read the metrics before. Errors: see `settle`."""
+        """Keep the metrics of the iteration that has just begun; read those of the one before. Errors: see `settle`."""
         self.settle()
         self._pending = iteration, windows, metrics
 

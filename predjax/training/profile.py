@@ -14,7 +14,7 @@ SKIPPED, TRACED = 2, 5  # iterations: the first ones are not like the others
 
 @contextlib.contextmanager
 def profile(update: Callable, folder: pathlib.Path) -> Iterator[Callable]:
-    """Give an update that is traced into a folder, from the third to the seventh call; a warning where there are fewer.
+    """Yield the update, traced into a folder from its third to its seventh call; warn if there are fewer calls.
 
     A trace opens in TensorBoard (with its plugin for profiles), XProf or Perfetto.
     """

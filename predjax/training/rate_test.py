@@ -1,4 +1,4 @@
-"""The learning-rate range test: how the loss goes while the rate rises (Smith 2017, arXiv:1506.01186)."""
+"""The learning-rate range test: the loss as a function of a rising rate (Smith 2017, arXiv:1506.01186)."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -27,12 +27,12 @@ class RateTest(NamedTuple):
 
 
 def ramp(iterations: Any) -> Any:
-    """Return the rate after some iterations, which rises from LOWEST to HIGHEST by the same factor each time."""
+    """Return the learning rate after some iterations; it rises from LOWEST to HIGHEST by a constant factor."""
     return LOWEST * (HIGHEST / LOWEST) ** (iterations / (ITERATIONS - 1))
 
 
 def find_rate(run: Run, state: TrainState, update: Callable) -> RateTest:
-    """Make up to ITERATIONS updates by the schedule `ramp`, which the run has; the state is not kept.
+    """Make up to ITERATIONS updates at the rates of `ramp`, which is the run's schedule; the state is not kept.
 
     The test ends early where the loss is not finite, or TOO_MUCH.
     """
@@ -51,7 +51,7 @@ def find_rate(run: Run, state: TrainState, update: Callable) -> RateTest:
 
 
 def summarise(losses: np.ndarray) -> RateTest:
-    """Return the test of losses `(N,)` at the first N rates. Errors: ValueError for fewer than 2."""
+    """Return the result of the test from the losses `(N,)` at the first N rates. Errors: ValueError, fewer than 2."""
     if len(losses) < 2:
         raise ValueError(f"no update at rates from {LOWEST:g} on has a finite loss: look at the range of the data")
     rates = ramp(np.arange(len(losses)))

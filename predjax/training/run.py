@@ -38,7 +38,7 @@ class Progress(NamedTuple):
 
 @dataclasses.dataclass
 class Run:
-    """The parts of a training run that stay the same during training."""
+    """The parts of a training run that do not change during training."""
 
     forecaster: Forecaster
     batches: BatchSource  # to train on
@@ -75,9 +75,9 @@ class Run:
         self.table = None if table is None else parallel.copy_to_each(table, self.devices)
 
     def read(self, step: int) -> tuple[list[Window], Any, Any]:
-        """Return the batch after `step` iterations, on its devices: windows, frames (as stored, if so), forcings.
+        """Return the batch after `step` iterations, on its devices: windows, frames (as stored, if so) and forcings.
 
-        Of several processes each reads its part, and knows the windows of its part.
+        With several processes, each reads its own part and knows the windows of this part.
         """
         moving = self.forecaster.config.moving
         batch = self.batches.batch(step, parallel.find_place(), parallel.count_processes(), as_codes=not moving)
@@ -101,7 +101,7 @@ class Run:
         return self._average(self.measure, params)
 
     def validate_score(self, params: Any) -> float:
-        """Return the score of `stop_on` of parameters, where it is another one than the loss."""
+        """Return the score of `stop_on` for parameters, if it is not the loss."""
         assert self.score is not None, "of stop_on"
         return self.score.finish(self._average(self.measure_score, params))
 
@@ -110,7 +110,7 @@ class Run:
         return validate(measure, params, (parallel.shard(part, self.devices) for part in parts))
 
     def share_signal(self, number: int) -> Any:
-        """Return the signal that came to this process (0: none), for the update to share; None for one process."""
+        """Return the signal that came to this process (0: none), to be shared by the update; None for one process."""
         if parallel.count_processes() == 1:
             return None
         if number not in self.signals:
@@ -118,9 +118,10 @@ class Run:
         return self.signals[number]
 
     def init(self, params: Any = None) -> TrainState:
-        """Return the state at iteration 0, of given or new parameters.
+        """Return the state at iteration 0 with given or new parameters.
 
-        Noise that the model has and given parameters lack is new; noise that only the parameters have is left out.
+        The parameters of noise need not be given: missing ones are new, and those that the model does not have are left
+        out.
         """
         noise = self.forecaster.config.noise
         if params is None:
@@ -153,7 +154,7 @@ class Run:
         return jax.vmap(init)(make_keys(seed, count)) if count > 1 else init(jax.random.key(seed))
 
     def restore(self, arrays: dict[str, np.ndarray], path: pathlib.Path) -> TrainState:
-        """Return the state of a checkpoint. Errors: ValueError naming `path` where it does not fit this run's model."""
+        """Return the state of a checkpoint. Errors: ValueError, which names `path`, if it does not fit the model."""
         like = jax.eval_shape(lambda: self._init_state(self._init_params()))
         try:
             params, average = checkpoint.unflatten(arrays, "params", like.params), None

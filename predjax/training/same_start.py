@@ -11,7 +11,7 @@ from predjax.training.step import TrainState
 
 
 def check_same(record: dict[str, Any], state: TrainState) -> None:
-    """Raise a ValueError where the processes have different records, parameters or iterations."""
+    """Raise a ValueError if the processes have different records, parameters or iterations."""
     checksum = zlib.crc32(json.dumps(record, sort_keys=True).encode())
     for array in checkpoint.flatten((state.params, state.opt_state)).values():
         checksum = zlib.crc32(np.ascontiguousarray(array), checksum)  # type: ignore[arg-type]  # an array is a buffer

@@ -24,7 +24,7 @@ OWN = ("init_value", "peak_value", "warmup_steps", "decay_steps")  # keywords of
 
 
 def make_schedule(config: TrainConfig) -> Schedule | float:
-    """Return the learning rate as a function of the iterations that are done, or as a number where it never changes.
+    """Return the learning rate as a function of the number of iterations so far, or as a number if it never changes.
 
     Errors: ValueError for `lr_options` that the schedule does not have, lacks or cannot use.
     """
@@ -50,7 +50,7 @@ def make_schedule(config: TrainConfig) -> Schedule | float:
 
 
 def _call(make: Callable[..., Schedule], given: dict[str, Any], config: TrainConfig) -> Schedule:
-    """Return `make(**given)` with the options of the configuration, which are checked."""
+    """Return `make(**given)` with the options of the configuration, after a check of these."""
     options, parameters = json.loads(config.lr_options or "{}"), inspect.signature(make).parameters
     known = [name for name in parameters if name not in OWN]
     for option, value in options.items():

@@ -11,7 +11,7 @@ from predjax.training.config import split_score
 
 
 class Score(NamedTuple):
-    """A score of forecasts: an error for `make_validation`, what its mean becomes, and whether more is better."""
+    """A score of forecasts: an error for `make_validation`, a function of its mean, and whether more is better."""
 
     error: Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
     finish: Callable[[float], float]

@@ -1,4 +1,7 @@
-"""Several networks trained at once on the same batches, each from its own seed; the leaves stack them along axis 0."""
+"""Several networks that are trained together on the same batches, each from its own seed.
+
+The leaves of a state stack the networks along axis 0.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +16,7 @@ AXES = TrainState(0, 0, None, 0, 0)  # type: ignore[arg-type]  # axes; all netwo
 
 
 def make_keys(seed: int, count: int) -> jax.Array:
-    """Return the keys `(count,)` of the seeds from `seed` on."""
+    """Return the keys `(count,)` of `count` seeds from `seed` on."""
     return jax.vmap(jax.random.key)(jnp.arange(seed, seed + count))
 
 
@@ -39,7 +42,7 @@ def over_seeds(update: Callable) -> Callable:
 
 
 def measure_seeds(measure: Callable) -> Callable:
-    """Return a validation of stacked parameters: the means of the networks' sums and counts."""
+    """Return a validation of stacked parameters, which gives the means over the networks of sums and counts."""
 
     def measure_all(
         params: Any, frames: jax.Array, forcings: jax.Array | None, axis_name: str | None = None

@@ -6,7 +6,7 @@ from typing import Any
 
 
 class SignalCatcher:
-    """Keeps the number of the first SIGINT or SIGTERM in `signal` (0: none came); a second one acts at once.
+    """A context that keeps the first SIGINT or SIGTERM in `signal` (0: none came); a second one acts at once.
 
     Outside the main thread no signal can be caught: the handlers of the caller stay.
     """

@@ -20,7 +20,7 @@ from predjax.training.schedules import Schedule, make_schedule
 
 
 class TrainState(NamedTuple):
-    """All that changes in training: a checkpoint of it, with the seed, is enough to go on."""
+    """All that changes in training. A checkpoint of it, together with the seed, is enough to continue."""
 
     params: dict
     opt_state: tuple
@@ -30,15 +30,16 @@ class TrainState(NamedTuple):
 
     @property
     def best_params(self) -> dict:
-        """The parameters to validate and to forecast with: the averages, else the parameters themselves."""
+        """The parameters to validate and to forecast with: the averages if there are any, else the parameters."""
         return self.params if self.average is None else self.average
 
 
 def scale_by_adam(b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> optax.GradientTransformation:
-    """Return Adam's direction m / (1 - b1^n) / (sqrt(v / (1 - b2^n)) + eps) after n updates (Kingma & Ba 2015).
+    """Return the transformation of gradients to Adam's direction (Kingma & Ba 2015).
 
-    Like `optax.scale_by_adam`, with the same state, but with 1 - b^n = -expm1(n log b): the plain difference is off by
-    3e-5 in float32 for the first updates, which is enough to leave the published code's trajectory.
+    After n updates this is m / (1 - b1^n) / (sqrt(v / (1 - b2^n)) + eps). It is like `optax.scale_by_adam`, with the
+    same state, but with 1 - b^n = -expm1(n log b): the plain difference is off by 3e-5 in float32 for the first
+    updates, which is enough to leave the published code's trajectory.
     """
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
@@ -61,7 +62,7 @@ TASKS = 3  # of tidhy, see `models.abilities.make_objectives`
 def make_optimizer(
     config: TrainConfig, own: optax.GradientTransformation | None = None, schedule: Schedule | None = None
 ) -> optax.GradientTransformation:
-    """Return Adam or AdamW with the learning rate and clipping as configured, or `own` in their place.
+    """Return Adam or AdamW with the learning rate and clipping of the configuration, or `own` in their place.
 
     `schedule` is the learning rate by iterations, in the place of the configured one. With `grad_norm` the optimizer
     takes the gradients of each loss, see `balance`. Errors: see `make_schedule`.
@@ -82,7 +83,7 @@ def _make_adam(config: TrainConfig, rate: Schedule | float) -> optax.GradientTra
 
 
 def _halve(schedule: Schedule) -> Schedule:
-    """Return a schedule by updates, two of which are an iteration."""
+    """Return a schedule of updates from a schedule of iterations, each of which has two updates."""
     return lambda updates: schedule(updates / 2)
 
 
@@ -92,7 +93,7 @@ def init_state(params: Any, optimizer: optax.GradientTransformation, seed: int) 
 
 
 def sum_replicas(tree: Any, axis_name: str) -> Any:
-    """Return the sums of float32 arrays over a mapped axis, as one vector: a message each costs more than a copy."""
+    """Return the sums of float32 arrays over a mapped axis, sent as one vector: a message costs more than a copy."""
     if jax.lax.axis_size(axis_name) == 1:
         return tree
     vector, split = ravel_pytree(tree)
@@ -116,7 +117,7 @@ def change_if(good: jax.Array, change: Callable, *state: Any) -> Any:
 
 
 def augment(rng: jax.Array, frames: jax.Array, forcings: jax.Array | None = None, offset: Any = 0) -> tuple:
-    """Mirror and turn windows `(B, T, H, W, C)` at random.
+    """Mirror and transpose windows `(B, T, H, W, C)` at random.
 
     Each window is flipped upside down or not, left for right or not, and, if it is square, transposed or not: one of
     the eight symmetries of a square. Forcings that are maps go with the frames. Sample b of the batch draws as sample
@@ -144,11 +145,11 @@ def make_update(
 
     Frames may be `CodedFrames`: they become values here, on the device. The draws of sample b depend on the run's key,
     the iteration and the place of b in the global batch only. An update whose loss or gradient is not finite is left
-    out and counted in `metrics["bad"]`. Of the configuration count: with `reverse_input` a second update on the windows
-    backwards in time follows, with the same draws; the metrics are means of the two. With `augment` every window is
-    mirrored and turned as `augment` draws it. With `accumulate` the gradients of so many parts of the batch are added
-    up, one after the other: they and the draws are those of the whole batch. With `ema` d, after every update the
-    average is d average + (1 - d) params.
+    out and counted in `metrics["bad"]`. These options of the configuration change the update. `reverse_input` adds a
+    second update on the windows backwards in time, with the same draws; the metrics are means of the two. `augment`
+    mirrors and transposes every window. `accumulate` adds up the gradients of so many parts of the batch, one after the
+    other: they and the draws are those of the whole batch. `ema` d makes the average d average + (1 - d) params after
+    every update.
     """
     input_length, total_length = forecaster.config.input_length, forecaster.config.total_length
     constrain = make_constraint(forecaster.config)

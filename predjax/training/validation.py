@@ -1,4 +1,4 @@
-"""The validation loss: the error of free forecasts, counted exactly over any number of devices."""
+"""The validation loss: the error of free forecasts, exact for any number of devices."""
 
 import functools
 import math
@@ -17,11 +17,12 @@ from predjax.radar.windows.index import Window
 
 
 def make_validation(forecaster: Forecaster, error: Callable | None = None) -> Callable:
-    """Return `(params, frames, forcings, axis_name=None) -> (sum, count)` of the error of free forecasts.
+    """Return the function that sums the error of free forecasts, with the number of pixels.
 
-    `error` is `(predicted, observed) -> (sum, count)` of scaled frames; None: the error of the model's loss. For the
-    loss "crps" sample b of every batch draws `loss_members` members, the same at every validation and for any number of
-    replicas. For all others forecasts have no noise.
+    It is `(params, frames, forcings, axis_name=None) -> (sum, count)`. `error` is `(predicted, observed) -> (sum,
+    count)` of scaled frames; None: the error of the model's loss. For the loss "crps" sample b of every batch draws
+    `loss_members` members, the same at every validation and for any number of replicas. For all others forecasts have
+    no noise.
     """
     config = forecaster.config
     last, num_steps = config.input_length, config.total_length - config.input_length
@@ -52,9 +53,9 @@ def make_validation(forecaster: Forecaster, error: Callable | None = None) -> Ca
 
 
 def validate(measure: Callable, params: Any, batches: Iterable[tuple]) -> float:
-    """Return the mean of `measure(params, frames, forcings)` over (frames, forcings); NaN without a pixel.
+    """Return the mean of `measure(params, frames, forcings)` over batches (frames, forcings); NaN without a pixel.
 
-    Of several sums and counts each has its mean, and these are added.
+    If it has several sums and counts, their means are added.
     """
     sums = [measure(params, *batch) for batch in batches]
     total, count = (sum(np.asarray(part, np.float64) for part in parts) for parts in zip(*sums))
@@ -66,7 +67,7 @@ def read_parts(
 ) -> list[Batch]:
     """Read part `part` of `num_parts` of every batch of `size` windows, where `size` divides by `num_parts`.
 
-    Where windows do not fill a batch or a part of it, frames without coverage do, which no sum counts, with the
+    A batch or part that is not full is filled up with frames without coverage, which no sum counts, and with the
     forcings of another window.
     """
     share, batches = size // num_parts, []

@@ -19,7 +19,7 @@ MIN_COVERAGE = 0.5  # the least valid part of an area that counts
 
 
 def amount_statistics(members: np.ndarray, observed: np.ndarray, scoring: Scoring) -> xr.Dataset:
-    """Return the additive sums of the CRPS of amounts of some cases.
+    """Return the additive sums behind the CRPS of amounts, for some cases.
 
     Reflectivity becomes a rain rate first, because a mean of dBZ is no amount. An area is a square of SIDE x SIDE
     pixels; the squares stand side by side from the first pixel on, and pixels beyond the last whole square are left
@@ -67,9 +67,9 @@ def amount_skill(statistics: xr.Dataset) -> xr.Dataset:
     """Return the fair CRPS of amounts from summed statistics; with one member it is the mean absolute error.
 
     Returns:
-      crps_area (lead_time): of means over areas, NaN without areas; areas (lead_time): how many counted.
-      crps_accumulation: of accumulations over all lead times, in mm; accumulations: how many pixels counted. Both are
-      there for rain alone.
+      crps_area (lead_time): of means over areas, NaN without areas; areas (lead_time): the number that counted.
+      For rain alone also crps_accumulation, of accumulations over all lead times, in mm; and accumulations, the number
+      of pixels that counted.
     """
     s, units = statistics.variables, statistics.attrs.get("units", "1")
     units = "mm/h" if units == "dBZ" else units

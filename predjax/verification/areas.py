@@ -20,7 +20,7 @@ SUMS = ("areal_forecast", "areal_observed", "areal_crps_sum")
 
 
 class AreaScoring(NamedTuple):
-    """The areas on the grid of some cases, and how their rain is scored."""
+    """The areas on the grid of some cases, and the rules by which their rain is scored."""
 
     placed: PlacedAreas
     least: float  # the least share of an area where the observation and all members have a value
@@ -29,7 +29,7 @@ class AreaScoring(NamedTuple):
 
 
 def area_statistics(members: np.ndarray, observed: np.ndarray, scoring: Scoring) -> xr.Dataset:
-    """Return the additive sums behind the scores of totals on areas; nothing where `scoring.areas` is None.
+    """Return the additive sums behind the scores of totals on areas; no variables if `scoring.areas` is None.
 
     A total counts where at each of its lead times the observation and all members have a value on a large enough part
     of the area; it is the total of this part, which is the same for forecast and observation.
@@ -37,9 +37,9 @@ def area_statistics(members: np.ndarray, observed: np.ndarray, scoring: Scoring)
     Args and errors: as for `ensembles.ensemble_statistics`.
 
     Returns:
-      areal_totals_by_area (area, lead_time): int64, how many totals counted.
+      areal_totals_by_area (area, lead_time): int64, the number of totals that counted.
       areal_forecast (of the ensemble mean), areal_observed, areal_crps_sum (fair): (area, lead_time), sums in mm.
-      areal_events (areal_threshold, lead_time): int64, how many observed totals reached the threshold.
+      areal_events (areal_threshold, lead_time): int64, the number of observed totals that reached the threshold.
       areal_brier_sum (areal_threshold, lead_time): of the fair Brier score.
     """
     areas: AreaScoring | None = scoring.areas
@@ -83,14 +83,14 @@ def area_statistics(members: np.ndarray, observed: np.ndarray, scoring: Scoring)
 
 
 def area_skill(statistics: xr.Dataset) -> xr.Dataset:
-    """Return the scores of totals on areas from summed statistics; nothing where the sums have no areas.
+    """Return the scores of totals on areas from summed statistics; no variables if the sums have no areas.
 
     Returns:
       areal_crps (lead_time): fair CRPS in mm, with one member the mean absolute error.
       areal_bias (lead_time): sum of the forecast totals (ensemble means) / sum of the observed ones.
       areal_mean_error (lead_time): forecast - observed, in mm.
       areal_brier, areal_events (areal_threshold, lead_time): fair Brier score, and the number of observed events.
-      areal_totals (lead_time): how many totals counted.
+      areal_totals (lead_time): the number of totals that counted.
       areal_crps_by_area, areal_bias_by_area, areal_totals_by_area (area, lead_time): the same for each area.
     """
     if "areal_totals_by_area" not in statistics:

@@ -116,12 +116,12 @@ def bootstrap(
 
 
 def draw_blocks(blocks: int, resamples: int, seed: int) -> np.ndarray:
-    """Return (resamples, blocks): how often each block is in each draw; every row sums to `blocks`."""
+    """Return the number of times (resamples, blocks) that each block is in each draw; every row sums to `blocks`."""
     return np.random.default_rng(seed).multinomial(blocks, np.full(blocks, 1 / blocks), size=resamples)
 
 
 def widen_level(level: float, blocks: int) -> tuple[float, float]:
-    """Return the shares of the draws below the two ends of an interval, which is wider than `level` for few blocks."""
+    """Return the shares of draws below the two ends of an interval; it is wider than `level` for few blocks."""
     half = ndtr(np.sqrt(blocks / (blocks - 1)) * stdtrit(blocks - 1, (1 - level) / 2))
     return float(half), float(1 - half)
 
@@ -173,7 +173,7 @@ def _bound(draws: np.ndarray, shares: tuple[float, float], enough: bool) -> tupl
 
 
 def _tell(difference: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Return the verdict on each difference, as an array of words."""
+    """Return the verdict on each difference, as an array of texts."""
     told = np.where((low > 0) | (high < 0), "resolved", "not resolved").astype(object)
     told[np.isnan(low) | np.isnan(high)] = "too few cases"
     told[np.isnan(difference)] = "undefined"

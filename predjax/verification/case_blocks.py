@@ -1,4 +1,4 @@
-"""Blocks of cases that belong together, which a bootstrap draws, and their statistics."""
+"""Blocks of cases that belong together, as a bootstrap draws them, and the statistics of blocks."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -13,14 +13,14 @@ MOST_BLOCKS = 100  # more would take memory and would not make an interval bette
 
 
 class Blocks(NamedTuple):
-    """The block of each window, numbered 0, 1, ... without a gap, and a phrase that says what a block is."""
+    """The block of each window, numbered from 0 without a gap, and a phrase that describes the blocks."""
 
     numbers: np.ndarray
     rule: str
 
 
 def assign_blocks(windows: Sequence[Window], length: int, most: int = MOST_BLOCKS) -> Blocks:
-    """Assign windows of `length` frames to blocks: to events, or to stretches of init times where there is one event.
+    """Assign windows of `length` frames to blocks: events, or, for a single event, stretches of init times.
 
     An event is a movie of a source. Cases of one event resemble each other, therefore whole events are drawn. Stretches
     of a single event have equal lengths and are at least as long as a window, so that only neighbours share frames.

@@ -22,7 +22,7 @@ Method = Callable[[Batch], np.ndarray]  # forecast frames (B, T, H, W, C), or (B
 
 
 class Cases(NamedTuple):
-    """Windows of `input_length` observed and `num_steps` forecast frames, and how they are scored."""
+    """The windows of a verification, with `input_length` observed and `num_steps` forecast frames; their scoring."""
 
     sources: Sources
     windows: Sequence[Window]
@@ -96,9 +96,10 @@ def _find_leads(cases: Cases) -> tuple[Sequence[float], str]:
 
 
 def find_baseline(methods: Iterable[str]) -> str | None:
-    """Return the method that the others are compared with by default; None where there is none.
+    """Return the method that the others are compared with by default; None if there is none.
 
-    Extrapolation is what people have. Only where it stands beside persistence alone, it is compared with persistence.
+    It is extrapolation, the usual method. Only where extrapolation stands beside persistence alone, it is itself
+    compared with persistence.
     """
     names = set(methods)
     order = REFERENCES[1:] if names == {"extrapolation", "persistence"} else REFERENCES
@@ -106,9 +107,9 @@ def find_baseline(methods: Iterable[str]) -> str | None:
 
 
 def forecast_by(nowcast: Callable[..., np.ndarray], cases: Cases, observed: int | None = None) -> Method:
-    """Return a nowcast as a method, which gets the observed frames of a batch, and the forcings where there are any.
+    """Return a nowcast as a method, which passes the observed frames of a batch to it, and forcings if there are any.
 
-    `observed`: how many of the observed frames it gets, the last ones; None: all.
+    `observed` is the number of observed frames that it gets, the last ones; None: all.
     """
     start = 0 if observed is None else cases.input_length - observed
 
@@ -120,7 +121,7 @@ def forecast_by(nowcast: Callable[..., np.ndarray], cases: Cases, observed: int 
 
 
 def split(cases: Cases) -> list[list[int]]:
-    """Return the numbers of the windows in batches of bounded memory, each of one source because grids may differ."""
+    """Return batches of window numbers, of bounded memory, each from one source because grids may differ."""
     batches = []
     for source in sorted({window.source for window in cases.windows}):
         sizes = cases.sources[source].sizes

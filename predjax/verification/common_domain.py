@@ -1,4 +1,4 @@
-"""The common domain, which are the pixels that every method forecasts, and the coverage of each method."""
+"""The common domain, the pixels that every method forecasts, and the coverage of each method."""
 
 from collections.abc import Mapping
 
@@ -27,7 +27,7 @@ def keep_common(forecasts: Mapping[str, np.ndarray], observed: np.ndarray) -> di
 
 
 def find_lacking(forecasts: Mapping[str, np.ndarray], observed: np.ndarray) -> np.ndarray:
-    """Return where a forecast or the observation has no value, (case, T, H, W, C). Args, errors: as `keep_common`."""
+    """Return where any forecast or the observation has no value, (case, T, H, W, C). Args, errors: as `keep_common`."""
     lacking = np.isnan(observed)
     for name, values in forecasts.items():
         shape = values.shape[:1] + values.shape[2:] if values.ndim == 6 else values.shape
@@ -43,12 +43,12 @@ def find_missing(frames: np.ndarray) -> np.ndarray:
 
 
 def drop_pixels(frames: np.ndarray, lacking: np.ndarray) -> np.ndarray:
-    """Return a copy of a forecast, or of all members, with NaN where `lacking` (case, T, H, W, C) is true."""
+    """Return a copy of a forecast, single or with members, with NaN where `lacking` (case, T, H, W, C) is true."""
     return np.where(lacking[:, None] if frames.ndim == 6 else lacking, frames.dtype.type(np.nan), frames)
 
 
 def coverage_statistics(forecast: np.ndarray, observed: np.ndarray, scoring: Scoring = PLAIN) -> xr.Dataset:
-    """Count the observed pixels, and how many of them are also forecast.
+    """Return the number of observed pixels, and the number of these that are also forecast.
 
     Args and errors: as for `scores.statistics`.
 

@@ -27,9 +27,10 @@ class Bins(NamedTuple):
 
 
 def choose_bins(units: str) -> Bins:
-    """Return the bins for a unit: of one width in dBZ, of one ratio in mm/h; other units have these also below zero.
+    """Return the histogram bins for a unit: of equal width in dBZ, of equal ratio in mm/h and in other units.
 
-    The bins below the first and above the last edge are open: they count values but do not tell how large these are.
+    Other units have bins below zero, too. The bins below the first and above the last edge are open: they count values
+    but do not tell how large these are.
     """
     if units == "dBZ":
         edges = np.linspace(-40, 90, round(130 / DBZ_STEP) + 1)
@@ -52,7 +53,7 @@ def histogram_statistics(forecast: np.ndarray, observed: np.ndarray, scoring: Sc
 
     Returns:
       histogram_forecast, histogram_observed (lead_time, bin): int64. The coordinate `bin` holds the value that stands
-      for each bin; its attribute `quantile_error` says how large the error of that value may be.
+      for each bin; its attribute `quantile_error` is the largest possible error of that value.
 
     Errors: ValueError, bad fields or labels.
     """

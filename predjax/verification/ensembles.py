@@ -188,7 +188,7 @@ def _count_ranks(x: np.ndarray, y: np.ndarray, threshold: float) -> tuple[np.nda
 
 
 def _detect(counts: xr.Variable) -> xr.Variable:
-    """Return by members_above which part of all counts has at least this number of members."""
+    """Return, by members_above, the share of all counts that have at least this number of members."""
     total = counts.sum("members_above")
     return ratio(total - counts.cumsum("members_above") + counts, total)
 

@@ -1,4 +1,4 @@
-"""Forecast and observation as arrays side by side: how they are scored, how they must look, which pixels count."""
+"""Forecast and observation as arrays of one shape: their checks, their valid pixels, and the settings of scoring."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ EVENT_RULE = "value >= threshold"
 
 @dataclass(frozen=True)
 class Scoring:
-    """The settings of scoring fields, and the facts about the fields besides their values. All statistics take one.
+    """The settings of scoring, and facts about the fields that their values do not show. All statistics take one.
 
     Attributes:
       thresholds: thresholds of events, in `units`; kept sorted.
@@ -86,7 +86,7 @@ def check_field(name: str, values: np.ndarray, axes: Sequence[str] = ("case", "T
 
 
 def check_members(members: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the members as (case, member, T, H, W, C) and the observation as (case, T, H, W, C), as `check_fields`."""
+    """Return members (case, member, T, H, W, C) and observation (case, T, H, W, C), checked as by `check_fields`."""
     members = check_field("members", members, ("case", "member", "T", "H", "W", "C"))
     observed = check_field("observed", observed)
     if members.shape[:1] + members.shape[2:] != observed.shape:

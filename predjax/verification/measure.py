@@ -1,4 +1,4 @@
-"""All families of scores: one table, their sums together, their scores together."""
+"""The table of all families of scores, their sums together, and their scores together."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -48,14 +48,14 @@ FAMILIES = (
 def measure(forecast: np.ndarray, observed: np.ndarray, scoring: Scoring) -> xr.Dataset:
     """Return the additive sums behind every score of some cases; `sums.add_statistics` adds the sums of more cases.
 
-    The functions in FAMILIES say what the variables are. Sums of frames of different sizes add only with one
+    The functions in FAMILIES describe the variables. Sums of frames of different sizes add only with one
     `scoring.side`.
 
     Args:
       forecast: (case, T, H, W, C), or (case, member, T, H, W, C) of an ensemble.
       observed: (case, T, H, W, C), as for `scores.statistics`.
 
-    Errors: ValueError, what any of the functions raises.
+    Errors: ValueError, from any of the functions.
     """
     maps = forecast.shape[-3:-1] != (1, 1)
     mean, members = (forecast.mean(1), forecast) if forecast.ndim == 6 else (forecast, forecast[:, None])
@@ -74,12 +74,12 @@ def score_compared(statistics: xr.Dataset) -> xr.Dataset:
 
 
 def _find_families(statistics: xr.Dataset) -> list[Family]:
-    """Return the families that are in the sums, which are of maps or of vector series."""
+    """Return the families of the sums, which are of maps or of vector series."""
     return [family for family in FAMILIES if "spectrum_frames" in statistics or not family.of_maps]
 
 
 def _join(parts: list[xr.Dataset]) -> xr.Dataset:
-    """Return the variables of all parts, whose labels are of the same cases: what two of them have is equal."""
+    """Return the variables of all parts, which have labels of the same cases; variables of several parts are equal."""
     variables = {name: part.variables[name] for part in parts for name in part.data_vars}
     coords = {name: part.variables[name] for part in parts for name in part.coords}
     return xr.Dataset(variables, coords, {name: value for part in parts for name, value in part.attrs.items()})

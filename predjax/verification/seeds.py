@@ -1,4 +1,4 @@
-"""Models compared over seeds: several networks of each model, trained alike, scored on the same cases.
+"""The comparison of models over seeds: several networks of each model, trained alike, scored on the same cases.
 
 For scores s of n seeds the interval of their mean is mean ± t sd/√n, with the quantile t of Student's distribution with
 n - 1 degrees of freedom. The same is done for the differences to a reference model, seed by seed.
@@ -18,7 +18,7 @@ VERDICTS = ("resolved", "not resolved", "too few seeds", "undefined", "reference
 
 
 def pool_leads(comparison: xr.Dataset) -> xr.Dataset:
-    """Return overall_rmse, overall_mae (method) and overall_csi (method, threshold), of the sums over all lead times.
+    """Return scores over all lead times: overall_rmse, overall_mae (method) and overall_csi (method, threshold).
 
     Scores are not averaged: squared errors, absolute errors and events are added over the lead times first.
     """
@@ -37,7 +37,10 @@ def pool_leads(comparison: xr.Dataset) -> xr.Dataset:
 
 
 def by_model_and_seed(comparison: xr.Dataset, models: Sequence[str], seeds: Sequence[int]) -> xr.Dataset:
-    """Return the scores of the first methods, which are all seeds of each model in turn, by (model, seed, ...)."""
+    """Return the scores of the networks by (model, seed, ...).
+
+    The networks are the first methods, all seeds of each model in turn.
+    """
     shape = len(models), len(seeds)
     names = [name for name in BY_LEAD if name in comparison]
     chosen = xr.merge([comparison[names], pool_leads(comparison)]).isel(method=slice(shape[0] * shape[1]))
@@ -95,7 +98,7 @@ def _bound(values: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray, xr.DataArr
 
 
 def make_curves(compared: xr.Dataset, comparison: xr.Dataset) -> xr.Dataset:
-    """Return the means of the models by lead time, with intervals, beside the other methods, for `draw_skill`.
+    """Return the means of the models by lead time, with intervals, and the other methods, for `draw_skill`.
 
     `comparison` has the networks of `compared` first, then the other methods, which have no interval over seeds.
     """

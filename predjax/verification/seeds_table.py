@@ -83,7 +83,7 @@ _ENDS = {"mean": ("low", "high"), "difference": ("difference_low", "difference_h
 
 
 def _lay_out(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: bool = False) -> list[str]:
-    """Return lines of columns to the left; with `numbers` all but the first are to the right."""
+    """Return the lines of a table with columns aligned to the left; with `numbers`, all but the first to the right."""
     sizes = [max(map(len, column)) for column in zip(head, *rows)]
 
     def place(column: int, cell: str) -> str:

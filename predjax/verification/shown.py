@@ -1,4 +1,4 @@
-"""The cases that a report shows: their forecasts are kept while they are scored, so that nothing is forecast twice."""
+"""The cases that a report shows. Their forecasts are kept during scoring, so that none is made twice."""
 
 import bisect
 from collections.abc import Mapping, Sequence
@@ -11,11 +11,11 @@ FEWEST = 3  # cases that are kept whatever their size: the best, the worst and o
 
 
 class ShownCases:
-    """Keeps the forecasts of the best and the worst case so far, and of those nearest to the median.
+    """A store of the forecasts of the best and the worst case so far, and of cases near the median.
 
     `kept` has the forecasts by the number of the window: float32 (T, H, W, C) of each method, the mean of an ensemble.
-    There are as many as `most_bytes` hold, and at least FEWEST. So the median case is among them where there are few
-    cases; of many, one near the median is.
+    There are as many as `most_bytes` hold, and at least FEWEST. Among few cases the median case itself is kept; among
+    many cases, one near it.
     """
 
     def __init__(self, most_bytes: int = KEPT_BYTES) -> None:
@@ -53,7 +53,7 @@ class Shown(NamedTuple):
 def choose_shown(errors: np.ndarray, kept: Mapping[int, object]) -> list[Shown]:
     """Return the median, the best and the worst case by their errors, each once; NaN is a case without an error.
 
-    Where forecasts were kept, but not those of the median, the nearest kept case stands for it.
+    If the forecasts of the median case were not kept, the nearest kept case stands for it.
     """
     order = [int(number) for number in np.argsort(errors, kind="stable") if np.isfinite(errors[number])]
     if not order:

@@ -67,8 +67,8 @@ def write_skill(
 ) -> None:
     """Write a comparison to skill.nc (all variables, units, long names) and skill.json in `folder`.
 
-    `whole`, the scores of the methods on their own pixels, becomes the group and the entry `whole_domain`;
-    `protocol`, the scores of a published protocol, those of this name.
+    `whole`, the scores of the methods on their own pixels, becomes the group and the entry `whole_domain`; `protocol`,
+    the scores of a published protocol, becomes the group and the entry `protocol`.
 
     The JSON file holds the attributes, the lead times and, for each method and score, the values by lead time, nested
     by threshold, window or wave number where the score has them. It is strict JSON: undefined values are null.
@@ -113,7 +113,7 @@ def _as_json(dataset: xr.Dataset) -> dict:
 
 
 def _nest(values: np.ndarray, labels: list[np.ndarray]) -> Any:
-    """Return {label: {...: values}} with one level for each axis with labels; values by lead time are a list."""
+    """Return nested dicts {label: {...: values}}, a level for each axis with labels; values by lead time are a list."""
     if labels:
         names = [label if isinstance(label, str) else f"{label:.12g}" for label in labels[0]]
         return {name: _nest(part, labels[1:]) for name, part in zip(names, values)}

@@ -30,7 +30,7 @@ BLOCK_PIXELS = 2**18  # pixels at a time: they fit into a processor's cache
 
 
 class _Work(NamedTuple):
-    """Memory that every part of the cases uses again: new pages each time would take longer than the sums."""
+    """Memory that is used again for each part of the cases; new pages each time would take longer than the sums."""
 
     areas: np.ndarray  # (2, N, H + 1, W + 1), int32; the first row and column are zeros
     rows: np.ndarray  # int32 vector
@@ -167,7 +167,7 @@ def _sum_windows(areas: np.ndarray, window: int, rows: np.ndarray, out: np.ndarr
 def _weigh_windows(
     valid: np.ndarray, windows: Sequence[int], min_coverage: float, work: _Work
 ) -> list[tuple[Any, Any]]:
-    """Return for each window size how many windows count, and the factor from events to fractions.
+    """Return for each window size the number of windows that count, and the factor from events to fractions.
 
     The factor is one number where all pixels are valid, else a vector with a factor for each window.
     """

@@ -1,4 +1,4 @@
-"""Radially averaged power spectra of forecasts and observations, in which blur shows first."""
+"""Radially averaged power spectra of forecasts and observations, which show blur first."""
 
 import numpy as np
 import xarray as xr
@@ -112,7 +112,7 @@ def _hann(size: int) -> np.ndarray:
 
 
 def _find_modes(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return for each mode of the real transform its wave number, and its share in the mean over modes of that number.
+    """Return for each mode of the real transform its wave number, and its share in the mean over that wave number.
 
     The shares of each wave number sum to 1. A column stands for itself and for its mirror image, which the first column
     and, for an even width, the last column do not have.

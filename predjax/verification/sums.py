@@ -1,4 +1,4 @@
-"""Sums of cases: how they add, which labels must be equal, and how labels pass from the sums to the scores."""
+"""The addition of sums of cases, the labels that must be equal in it, and the labels of scores of sums."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -22,11 +22,11 @@ def add_statistics(a: xr.Dataset, b: xr.Dataset) -> xr.Dataset:
 def check_same_labels(
     a: xr.Dataset, b: xr.Dataset, names: Sequence[str] = ("one", "the other"), free: Collection[str] = ()
 ) -> None:
-    """Check that two sets of statistics or scores have equal lead times, thresholds, variables, event rule and units.
+    """Raise a ValueError unless two sets of statistics or scores have the same labels, event rule and units.
 
-    The other coordinates (windows, wave numbers, ...) must be equal too; their attributes say by which rules they were
-    made; those named in `free` may differ. The arithmetic of xarray would drop a lead time that only one of the two
-    has.
+    The labels are lead times, thresholds, variables and all other coordinates (windows, wave numbers, ...) with their
+    attributes, which say by which rules they were made; those named in `free` may differ. The arithmetic of xarray
+    would drop a lead time that only one of the two has.
 
     Errors: ValueError, what differs, and both values, in one line.
     """

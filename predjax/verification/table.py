@@ -1,4 +1,4 @@
-"""The scores of methods side by side as text, and sentences that say where a method is not better than another."""
+"""The scores of methods beside each other as text, and sentences about where a method is not better than another."""
 
 import math
 import textwrap
@@ -140,7 +140,7 @@ def _groups(data: xr.Dataset, scores: list[str], counts: list[str], reference: s
 
 
 def _find_best(name: str, values: np.ndarray) -> np.ndarray:
-    """Return (method, lead_time): has this method alone the best value? Never where there is no other method."""
+    """Return (method, lead_time), whether the method alone has the best value; false if there is no other method."""
     if name not in BETTER or len(values) == 1:
         return np.zeros(values.shape, bool)
     missing = np.isnan(values)
@@ -159,7 +159,7 @@ def _decimals(name: str, values: np.ndarray) -> int:
 
 
 def _lay_out(left: list[Column], groups: list[tuple[str, list[Column]]], width: int) -> list[str]:
-    """Return the lines of a table: `left`, then as many groups as fit; further tables below have the other groups."""
+    """Return the lines of a table: `left` and as many groups as fit; the other groups are in further tables below."""
     lines = []
     while groups:
         blocks = [_block("", left)]
@@ -183,7 +183,7 @@ def _block(title: str, columns: list[Column]) -> list[str]:
 
 
 def _closing_lines(comparison: xr.Dataset, reference: str, unit_text: str, unit: str) -> list[str]:
-    """Say what the marks mean, and at which lead times each method is better than the reference."""
+    """Return lines on the meaning of the marks, and on the lead times at which each method beats the reference."""
     methods = comparison.method.values.tolist()
     legend = "- undefined (0/0)" if len(methods) == 1 else "* the best of the methods; - undefined (0/0)"
     if reference not in methods:

@@ -1,4 +1,4 @@
-"""The totals of a verification: sums over cases, which add, and the scores of the total."""
+"""The totals of a verification: sums over cases, which can be added, and the scores of the total."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -68,7 +68,7 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Totals:
-    """The sums over some cases: `a + b` has the sums over the cases of both, `Totals()` the sums over no case.
+    """The sums over some cases. `a + b` has the sums over the cases of both; `Totals()` is the sum over no case.
 
     `sums`: the additive statistics of each part.
     `errors`: the RMSE of the first method, by the number of the window.
@@ -87,7 +87,10 @@ class Totals:
         return Totals(sums, {**self.errors, **other.errors}, self.unreadable + other.unreadable)
 
     def skill(self, cases: Cases, reference: str | None = None) -> Verification:
-        """Return the scores of all methods, with intervals of the differences to the reference (default: see cases)."""
+        """Return the scores of all methods, with intervals of the differences to the reference.
+
+        By default the reference is that of `cases.find_baseline`.
+        """
         described = _describe(cases, self.unreadable)
         stacked = self._stack("common")
         common = compare({name: score(sum_blocks(blocks)) for name, blocks in stacked.items()})
@@ -125,7 +128,7 @@ class Totals:
 def measure_cases(
     methods: Mapping[str, Method], cases: Cases, parts: Iterable[list[int]], watch: Watch = SILENT
 ) -> Totals:
-    """Return the totals over the cases with the numbers in `parts`, a batch a part."""
+    """Return the totals over the cases whose numbers are in `parts`, one batch for each part."""
     blocks = assign_blocks(cases.windows, cases.length)
     totals = Totals()
     bad = tolerate(cases.on_bad_window)

@@ -1,4 +1,4 @@
-"""May a forecast be used: is it better than the other methods, and useful, at each threshold and lead time?"""
+"""The judgement whether a forecast may be used: is it better than others and useful, by threshold and lead time?"""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def judge_usefulness(comparison: xr.Dataset, reference: str) -> xr.Dataset:
       reference: the method that the verdicts refer to.
 
     Returns:
-      Over (method, lead_time, threshold), nothing for data without FSS:
+      Over (method, lead_time, threshold); no variables for data without FSS:
       use: one of STATES. "better and useful": useful, no other method has a better score, and the difference to the
       reference is resolved; "perhaps better": the same, but not resolved; "useful": another method has as good a score
       or a better one; "not useful"; "no event": none was observed; "reference" for the reference.
@@ -61,7 +61,7 @@ def judge_usefulness(comparison: xr.Dataset, reference: str) -> xr.Dataset:
 
 
 def _judge_windows(data: xr.Dataset, number: int) -> tuple[np.ndarray, ...]:
-    """Return (lead_time, threshold): is the FSS useful, the FSS of all methods, the verdict, the side of the window."""
+    """Return by (lead_time, threshold): whether the FSS is useful, the FSS of all methods, the verdict, the window."""
     above = (data["fss"] > data["fss_useful"]).values[number]
     useful = above.any(axis=-1)
     place = np.where(useful, above.argmax(axis=-1), above.shape[-1] - 1)[..., None]

@@ -1,4 +1,4 @@
-"""Verify forecasts against observations: the scores of every method from windows, in bounded memory."""
+"""The verification of forecasts against observations: the scores of every method, in bounded memory."""
 
 import logging
 import time
@@ -18,12 +18,13 @@ LONG_SECONDS = 30.0  # a method that may take longer than this for all cases is 
 def verify(
     methods: Mapping[str, Method], cases: Cases, reference: str | None = None, *, keep: bool = False
 ) -> Verification:
-    """Score every method on the same windows, batch after batch; a progress bar names the method that runs.
+    """Score every method on the same windows, batch after batch, with a progress bar that names the current method.
 
-    After the first batch of a slow method a line says how long its forecasts took.
+    After the first batch of a slow method a line tells the time that its forecasts took.
 
     Args:
-      methods, cases: what is scored.
+      methods: the methods to score.
+      cases: the windows, and how they are scored.
       reference: the method that the others are compared with; None: see `cases.find_baseline`.
       keep: whether the forecasts of the cases that a report shows are kept.
     """
@@ -38,14 +39,14 @@ def verify(
 
 
 class Pace:
-    """Names on a progress bar the method that runs, and announces slow methods by the time of their first batch."""
+    """A progress bar that names the current method, and a line about slow methods after their first batch."""
 
     def __init__(self, bar: tqdm, first: int, cases: int) -> None:
         self.bar, self.first, self.cases = bar, first, cases
         self.method, self.since, self.is_first = "", 0.0, True
 
     def wait(self, method: str) -> None:
-        """Tell the end of the method before, and that this one runs ("" = no method, the scores are computed)."""
+        """Note that the last method has ended and that `method` begins; "" stands for the computation of the scores."""
         now = time.monotonic()
         if self.method and self.is_first:
             self._announce((now - self.since) / self.first)
@@ -53,7 +54,7 @@ class Pace:
         self.bar.set_description(f"verifying {method}" if method else "scoring")
 
     def done(self) -> None:
-        """Tell the end of a batch."""
+        """Note the end of a batch."""
         self.is_first = False
         self.bar.update()
 

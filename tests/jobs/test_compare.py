@@ -114,7 +114,7 @@ def test_keywords_of_python_are_the_flags(series, trainings, tmp_path):
     again = jobs.run_comparison(ask(series, tmp_path / "c", ("elman",), seeds=1, resume=True))
     assert again.table == found.table and len(trainings.requests) == 1
     for keywords, message in (
-        ({"num_seeds": 2}, "compare has no num_seeds: models, seeds and budget say"),
+        ({"num_seeds": 2}, "compare takes no num_seeds: models, seeds and budget set"),
         ({"budgett": "7it"}, "compare has no budgett.*did you mean budget"),
         ({"data": np.zeros((2, 12, 2))}, "compare takes data in files"),
     ):

@@ -206,7 +206,7 @@ def test_values_that_cannot_be_are_refused_before_the_first_trial(trainings, tmp
 def test_keywords_of_python_are_the_flags(trainings, tmp_path):
     found = sweep.sweep(SERIES, search="lr=1e-3|1e-2", save_dir=tmp_path / "s", trials=2, budget="20it", **SIZES)
     assert len(found.trials) == 2 and found.values["model_name"] == "elman"
-    with pytest.raises(ValueError, match="sweep has no max_iterations: budget and objective say it"):
+    with pytest.raises(ValueError, match="sweep takes no max_iterations: budget and objective set it"):
         sweep.sweep(SERIES, search="lr=1e-3|1e-2", save_dir=tmp_path / "t", max_iterations=3)
 
 

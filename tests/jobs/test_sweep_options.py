@@ -38,8 +38,8 @@ def test_json_is_a_value():
         ("lr=0..1:log", "search: the range of lr must rise and start above 0, not 0..1:log"),
         ("num_hidden=1..2", r"search: num_hidden takes values, such as num_hidden=A\|B, and no range"),
         ("num_hiden=1|2", "search: 'num_hiden' is no flag of models or training; did you mean num_hidden"),
-        ("crop=1|2", "search: crop is the same for all trials, because it decides what they are scored by"),
-        ("max_iterations=1|2", "search: max_iterations is the same for all trials"),
+        ("crop=1|2", "search: crop must be the same for all trials, which are compared by their scores"),
+        ("max_iterations=1|2", "search: max_iterations must be the same for all trials"),
     ],
 )
 def test_a_search_that_cannot_be_is_one_line(search, message):

@@ -100,7 +100,7 @@ def test_arrays_with_a_loss_and_an_optimizer_of_ones_own(dataset, unverified, tm
     assert own.model.record["data"]["train_data_paths"] == "data in memory"
     with pytest.raises(FileNotFoundError, match=r"were in memory.*give --data_path"):
         predjax.train(save_dir=own.folder, resume=True, max_iterations=3, optimizer=optax.sgd(0.0), loss=loss)
-    with pytest.raises(ValueError, match="a run with a loss of its own goes on with it"):
+    with pytest.raises(ValueError, match="a run goes on with the loss it began with"):
         predjax.train(frames, save_dir=own.folder, resume=True, max_iterations=3, optimizer=optax.sgd(0.0))
     again = predjax.train(
         frames, save_dir=own.folder, resume=True, max_iterations=3, optimizer=optax.sgd(0.0), loss=loss

@@ -74,7 +74,7 @@ def test_a_map_of_states_goes_on_as_the_forecast_does():
         ("make_increments", SERIES, "gru has no memories with increments"),
         ("make_inference", SERIES, "gru has no latents"),
         ("make_objectives", SERIES, "gru has one loss"),
-        ("make_state_map", ModelConfig("tidhy", (3,), 1, patch_size=1), "tidhy infers its states anew"),
+        ("make_state_map", ModelConfig("tidhy", (3,), 1, patch_size=1), "tidhy infers its states from frames"),
     ],
 )
 def test_what_a_model_cannot_do_is_refused(ability, config, reason):

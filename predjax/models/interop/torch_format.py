@@ -89,7 +89,7 @@ def read_state_dict(path: str | os.PathLike) -> dict[str, np.ndarray]:
 
 
 def _find_tensors(saved: Any) -> dict[str, _Tensor]:
-    """Return the tensors of the saved state dict, by name."""
+    """Return the tensors of a saved state dict by name."""
     tensors = saved.get("net_param", saved) if isinstance(saved, dict) else None
     if not isinstance(tensors, dict) or not tensors:
         raise ValueError("it holds no state dict, neither as 'net_param' nor by itself")
@@ -224,7 +224,7 @@ def _interpret(file: io.BytesIO, storages: dict[str, Any]) -> Any:
 
 
 def _expect(kind: type, value: Any) -> Any:
-    """Return the value. Errors: ValueError where it is of another kind."""
+    """Return the value if it is of a kind. Errors: ValueError for another kind."""
     if not isinstance(value, kind):
         raise ValueError(f"it has a {type(value).__name__} where a {kind.__name__} belongs")
     return value

@@ -72,13 +72,13 @@ def read_checkpoint(path: str | os.PathLike, **known: Any) -> tuple[ModelConfig,
 
 
 def names(config: ModelConfig) -> ParameterNames:
-    """Return the names of all parameters of a model: from PyTorch to predjax and back."""
+    """Return the names of all parameters of a model, as two maps: from PyTorch to predjax, and back."""
     to_predjax = {torch: f"{entry.module}/{entry.name}" for torch, entry in _entries(config).items()}
     return ParameterNames(to_predjax, {ours: torch for torch, ours in to_predjax.items()})
 
 
 def from_state_dict(state_dict: Mapping[str, Any], config: ModelConfig) -> dict:
-    """Return the parameters of a model from arrays by their PyTorch names, in jax's default float type.
+    """Return the parameters of a model, in jax's default float type, from arrays by their PyTorch names.
 
     Errors: ValueError if an entry is missing, unknown, or of another shape.
     """
@@ -207,7 +207,7 @@ def _infer_config(state_dict: Mapping[str, Any], known: dict[str, Any]) -> Model
 
 
 def _find_predrnn(action: bool, decoupled: bool) -> str:
-    """Return the name of the PredRNN with these parts."""
+    """Return the name of the PredRNN with or without actions and decoupling."""
     predrnns = list_models("increments")
     return next(name for name in predrnns if (MODELS[name].action, MODELS[name].decoupled) == (action, decoupled))
 

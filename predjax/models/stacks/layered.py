@@ -21,7 +21,9 @@ def choose_kernel(config: ModelConfig) -> tuple[int, ...]:
 
 
 class Layered(hk.RNNCore):
-    """Layers of the model's cell on patches p: x_0 = E p + e, then x_l = cell_l(x_{l-1}); the prediction is W x_L + b.
+    """Layers of the model's cell between an embedding E p + e of the patches p and the prediction W x_L + b.
+
+        x_0 = E p + e    x_l = cell_l(x_{l-1}) for l = 1 ... L
 
     E, e, W and b are the same for every patch. Inputs are patches `(B, h, w, features)`, outputs `StackOutput`, whose
     penalty is the sum of the penalties of the cells. The state is the tuple of the states of the cells.

@@ -12,7 +12,7 @@ LATENTS = 16  # features of z
 
 
 class Noise(hk.Module):
-    """h + f n (W z) m: noise of a fixed size f whose strength in each feature is learned and differs between members.
+    """Noise of a fixed size f, whose strength in each feature is learned and differs between members: h + f n (W z) m.
 
     The stochastic layer of arXiv:2512.18815. n ~ N(0, 1) is drawn for every step, pixel and feature; z ~ N(0, 1)
     `(LATENTS,)` is drawn once for all steps and layers of a member. Parameters: W `w` `(LATENTS, F)`, which starts as

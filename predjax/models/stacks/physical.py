@@ -27,7 +27,7 @@ class PhysicalStack(hk.RNNCore):
         self.cell = Physical(config.num_hidden[0], grid, **config.options, context=context, name="cell")
 
     def initial_state(self, batch_size: int) -> Any:
-        """Return the state of points that were never strained."""
+        """Return the state of points that have not been strained yet."""
         return self.cell.initial_state(batch_size)
 
     def _run(self, run: Callable, strain: jax.Array, state: Any) -> tuple[StackOutput, Any]:

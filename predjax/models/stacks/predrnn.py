@@ -24,11 +24,11 @@ class PredRNNState(NamedTuple):
 
 
 def decoupling_loss(delta_c: jax.Array, delta_m: jax.Array) -> jax.Array:
-    """Return the mean over samples and features of |cos(delta_c, delta_m)| over space; 0: orthogonal, 1: parallel.
+    """Return the decoupling loss: the mean over samples and features of |cos(delta_c, delta_m)|, vectors over space.
 
-    The increments `(..., h, w, F)` come from the shared convolution W_decouple. The loss is a mean as in
-    the published code; the paper has a sum (Wang et al. 2022, eq. 9). Increments that vanish over the whole frame count
-    as decoupled and give no gradient.
+    0 stands for orthogonal, 1 for parallel increments. These, `(..., h, w, F)`, come from the shared convolution
+    W_decouple. The loss is a mean as in the published code; the paper has a sum (Wang et al. 2022, eq. 9). Increments
+    that vanish over the whole frame count as decoupled and give no gradient.
     """
     space = (-3, -2)
     product = (delta_c * delta_m).sum(space)

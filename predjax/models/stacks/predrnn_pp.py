@@ -25,10 +25,12 @@ class PredRNNPPState(NamedTuple):
 
 
 class PredRNNPP(hk.RNNCore):
-    """H_1 = LSTM(x), z' = GHU(H_1, z), H_2 = LSTM(z'), H_l = LSTM(H_{l-1}); prediction W H_L.
+    """Causal LSTMs with a gradient highway unit between the first two, as PredRNN++ stacks them.
 
-    Wang et al. (2018), arXiv:1804.06300, eq. 3. M passes through the layers as in PredRNN: upwards within a step, from
-    the top to the bottom at the next one. W is the same for every patch.
+        H_1 = LSTM(x)    z' = GHU(H_1, z)    H_2 = LSTM(z')    H_l = LSTM(H_{l-1}) for l > 2
+
+    Wang et al. (2018), arXiv:1804.06300, eq. 3. The prediction is W H_L, with the same W for every patch. M passes
+    through the layers as in PredRNN: upwards within a step, from the top to the bottom at the next one.
 
     Inputs `(B, h, w, features)`; outputs `StackOutput`.
     """

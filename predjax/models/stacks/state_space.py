@@ -16,7 +16,7 @@ from predjax.models.stacks.layered import Layered
 
 
 class Block(hk.RNNCore):
-    """x + drop(G(y)) with y = cell(N(x)): a linear recurrence, and the nonlinearity G that follows it in the papers.
+    """A cell with the nonlinearity G that follows it in the papers, and a skip connection: x + drop(G(cell(N(x)))).
 
     N normalises the features of each pixel. G is a gated linear unit, G(y) = (W z + b) sigmoid(V z + c) with
     z = drop(gelu(y)) (Orvieto et al. 2023, Smith et al. 2023); for ConvS5 with the head "standard", which has a

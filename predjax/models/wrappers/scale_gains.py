@@ -25,7 +25,7 @@ LONGEST = 0.9999  # largest correlation of two frames: what does not change at a
 
 
 class GainsState(NamedTuple):
-    """The state of the wrapped network, the last input frame `(B, H, W, C)`, and the fit `(B, K, 2, C)`."""
+    """The state of the wrapped network, the last input frame `(B, H, W, C)`, and the autoregression `(B, K, 2, C)`."""
 
     inner: Any
     before: jax.Array
@@ -33,7 +33,7 @@ class GainsState(NamedTuple):
 
 
 def extend_frame(network: Network, config: ModelConfig) -> Network:
-    """Extend the scales of the input frame with the gains that the network gives (see `extend_scales`)."""
+    """Return a network that extrapolates the scales of its input frame, corrected by the gains that `network` gives."""
 
     def to_pixels(features: jax.Array) -> jax.Array:
         return from_patches(features[..., : config.output_features], config.patch_size)
@@ -66,7 +66,7 @@ def extend_frame(network: Network, config: ModelConfig) -> Network:
 def split_scales(frames: jax.Array, count: int) -> list[jax.Array]:
     """Split frames `(..., H, W)` into `count` scales of the same shape, from fine to coarse, which add up to them.
 
-    The pixels of the edge go on beyond the frame.
+    Beyond the frame the pixels of its edge are repeated.
     """
     scales = []
     for level in range(count - 1):
@@ -135,12 +135,12 @@ def _fit(scale: jax.Array, exists: jax.Array) -> jax.Array:
 
 
 def extend_scales(frame: jax.Array, before: jax.Array, fitted: jax.Array, gains: jax.Array) -> jax.Array:
-    """Return the change of a frame `(B, H, W, C)` to the next one: the sum of a y + b (y - y') over its scales y.
+    """Return the change of a frame `(B, H, W, C)` to the next one, the sum over its scales y of a y + b (y - y').
 
-    y' are the scales of the frame `before`. a and b are `fitted` `(B, K, 2, C)` plus LARGEST NARROWING^k tanh(gains),
-    with `gains` `(B, h, w, 2 K C)` of the network for every patch and scale k = 0, 1 ...: nothing grows faster than
-    rain does, and coarse patterns grow slower than fine ones. Gains are interpolated between the middles of patches, so
-    that there are no seams. H and W are multiples of h and w.
+    y' are the scales of the frame `before`. a and b are the autoregression `fitted` `(B, K, 2, C)` plus the bounded
+    gains LARGEST NARROWING^k tanh(gains) of scale k = 0, 1 ...; the network gives `gains` `(B, h, w, 2 K C)` for every
+    patch. So nothing grows faster than rain does, and coarse patterns grow slower than fine ones. Gains are
+    interpolated between the middles of patches, so that there are no seams. H and W are multiples of h and w.
     """
     batch, height, width, channels = frame.shape
     (rows, columns), count = gains.shape[1:3], fitted.shape[1]

@@ -1,4 +1,4 @@
-"""The first page of the report: may I use the forecast, at which thresholds, and until when?"""
+"""The first page of the report, which answers: may I use the forecast, at which thresholds, and until when?"""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ class Answer(NamedTuple):
 
 
 def find_answers(common: xr.Dataset) -> list[Answer]:
-    """Answer for the methods `attrs["judged"]`, else for all but the reference; nothing where no method was judged."""
+    """Return the answers for the methods in `attrs["judged"]`, else for all but the reference; [] without verdicts."""
     if "use" not in common:
         return []
     methods = [str(method) for method in common["method"].values]
@@ -47,7 +47,7 @@ def find_answers(common: xr.Dataset) -> list[Answer]:
 
 
 def show_answer(common: xr.Dataset) -> Section | None:
-    """Show the answers: sentences, the matrix of states by threshold and lead time, and what is said of each row."""
+    """Show the answers: sentences, the matrix of states by threshold and lead time, and a line on each of its rows."""
     answers = find_answers(common)
     if not answers:
         return None
@@ -131,7 +131,7 @@ def _answer(common: xr.Dataset, method: str) -> Answer:
 
 
 def _conclude(common: xr.Dataset, method: str, said: Mapping[str, str]) -> str:
-    """Say the answer for a method in a sentence or more."""
+    """Return the answer for a method in one sentence or more."""
     reference = common.attrs["reference"]
     yes, perhaps, useful, no, _ = said.values()
     if not has_intervals(common):
@@ -223,7 +223,7 @@ def spell_until(leads: Sequence[float] | np.ndarray, chosen: np.ndarray, unit: s
 
 
 def _describe_doubt(common: xr.Dataset) -> str:
-    """Say once that there are too few cases: "Not enough cases to be sure: 12 cases of one event."; else ""."""
+    """Return a sentence if cases are too few, "Not enough cases to be sure: 12 cases of one event."; else ""."""
     if has_intervals(common):
         return ""
     cases, movies = common.attrs.get("cases"), common.attrs.get("movies")

@@ -33,7 +33,7 @@ class Picture(NamedTuple):
 
 
 def embed_picture(data: bytes, alt: str, title: str = "", note: str = "", *, scale: int = 1) -> Picture:
-    """Return the picture of a PNG or GIF, shown at 1 / `scale` of its size in pixels.
+    """Return a picture from the bytes of a PNG or GIF, shown at 1 / `scale` of its size in pixels.
 
     Errors: ValueError, the bytes are neither a PNG nor a GIF.
     """

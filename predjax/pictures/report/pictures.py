@@ -24,7 +24,7 @@ MOST_LEADS = 3  # lead times that get a spectrum or a curve of their own
 
 
 class Legend(NamedTuple):
-    """A swatch for each line of a section's pictures, and the name of the shaded bands ("" = there are none)."""
+    """A swatch for each line of a section's pictures, and the name of the shaded bands ("" without bands)."""
 
     swatches: list[Picture]
     bands: str = ""

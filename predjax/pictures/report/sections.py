@@ -35,7 +35,7 @@ class ReportCase(NamedTuple):
 
 
 class PictureGroup(NamedTuple):
-    """Pictures side by side, as many as the page is wide, under a heading, a note and a sentence ("" = without)."""
+    """Pictures side by side, with a heading, a note and a sentence, each of which may be ""."""
 
     pictures: list[Picture]
     heading: str = ""
@@ -101,7 +101,7 @@ def show_coverage(common: xr.Dataset, whole: xr.Dataset, styles: Mapping) -> Sec
 
 
 def show_scales(common: xr.Dataset, styles: Mapping) -> Section | None:
-    """Show blur: power spectra, and the ratios of mean, variance and 99 % quantile to the observed ones."""
+    """Show blur by scale: power spectra, and the ratios of mean, variance and 99 % quantile to the observed ones."""
     ratios = [name for name in RATIOS if name in common and common[name].notnull().any()]
     spectra = has_spectra(common)
     if not ratios and not spectra:
@@ -187,7 +187,7 @@ def _name_bands(common: xr.Dataset) -> str:
 
 
 def _describe_blur(common: xr.Dataset) -> str:
-    """Say how much of the observed variance each method has, at the last lead time with a value."""
+    """Return a sentence on the share of the observed variance in each method, at the last lead time with a value."""
     ratio = common["variance_ratio"]
     last = int(np.flatnonzero(ratio.notnull().any("method").values)[-1])
     variance = ratio.isel(lead_time=last).values
@@ -200,7 +200,7 @@ def _describe_blur(common: xr.Dataset) -> str:
 
 
 def _describe_totals(common: xr.Dataset) -> str:
-    """Say the CRPS of the accumulation of each method, with its interval; "" where rain does not accumulate."""
+    """Return a sentence on the CRPS of each method's accumulation, with its interval; "" without accumulations."""
     if "crps_accumulation" not in common:
         return ""
     score = common["crps_accumulation"]

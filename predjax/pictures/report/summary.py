@@ -43,7 +43,7 @@ def show_warnings(warnings: Sequence[str]) -> Section | None:
 
 
 def show_summary(common: xr.Dataset, facts: Mapping[str, str]) -> Section:
-    """Name the best method, and list the facts; without the first page, compare methods with the reference in words."""
+    """Show the best method and the facts. Without the first page, also compare the methods with the reference."""
     leads, unit = common["lead_time"].values, name_lead_unit(common)
     reference = find_reference(common)
     statements: list[tuple[str, list[tuple[str, str]]]] = []  # a sentence, and (scores, what is said) in a list

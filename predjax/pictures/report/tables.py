@@ -187,7 +187,7 @@ def _spell_number(value: float, decimals: int, sign: bool = False) -> str:
 
 
 def _choose_decimals(data: xr.Dataset, name: str) -> int:
-    """Choose as many decimals as give the largest value four digits; three for ratios, none for counts."""
+    """Choose as many decimals as show four digits of the largest value; three for ratios, none for counts."""
     if name in COUNTS:
         return 0
     if name not in IN_UNITS + AMOUNTS:

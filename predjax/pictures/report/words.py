@@ -1,4 +1,4 @@
-"""A comparison in words: where a method is better than the reference, and with what certainty."""
+"""The comparison of methods in words: where a method is better than the reference, and with what certainty."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,14 +18,14 @@ BETTER, EQUAL, WORSE, UNDEFINED = "better", "equal", "worse", "undefined"
 
 
 class Finding(NamedTuple):
-    """The outcome of a method against the reference at one lead time, and the verdict of the bootstrap ("" = none)."""
+    """The comparison of a method with the reference at one lead time, and the verdict of the bootstrap ("" = none)."""
 
     outcome: str
     verdict: str
 
 
 class Contest(NamedTuple):
-    """A score of a method against the reference: the score in words, its name, and a finding for each lead time."""
+    """The comparison of a method with the reference in one score, by lead time, with the score's name and words."""
 
     name: str
     score: str
@@ -43,12 +43,12 @@ def find_reference(comparison: xr.Dataset) -> str:
 
 
 def has_intervals(comparison: xr.Dataset) -> bool:
-    """Return whether any score has an interval: there are none where there are too few cases."""
+    """Return whether any score has an interval; scores of too few cases have none."""
     return any(str(name).endswith("_low") and values.notnull().any() for name, values in comparison.data_vars.items())
 
 
 def hold_contests(comparison: xr.Dataset, method: str, reference: str) -> list[Contest]:
-    """Compare a method with the reference in every score of SIGNS, by threshold and window."""
+    """Return the comparison of a method with the reference in each score of SIGNS, by threshold and window."""
     return [
         Contest(name, score, judge(comparison, score, method, reference, where))
         for name, score, where in _list_scores(comparison)
@@ -67,7 +67,7 @@ def judge(comparison: xr.Dataset, score: str, method: str, reference: str, where
 
 
 def describe_contest(findings: Sequence[Finding], leads: Sequence[float] | np.ndarray, unit: str) -> str:
-    """Say where a method is better or worse: "better at 5–30 min (resolved), worse at 35–60 min (not resolved)"."""
+    """Say where a method is better or worse: "better at 5–30 min (resolved), worse at 60 min (not resolved)"."""
     texts = []
     for outcome in (BETTER, EQUAL, WORSE, UNDEFINED):
         chosen = [finding.outcome == outcome for finding in findings]
@@ -79,7 +79,10 @@ def describe_contest(findings: Sequence[Finding], leads: Sequence[float] | np.nd
 
 
 def headline(contest: Contest, method: str, reference: str, leads: Sequence[float] | np.ndarray, unit: str) -> str:
-    """Say a contest as a sentence: "predrnn_v2 is better than persistence in RMSE at every lead time (resolved)."."""
+    """Return a contest as a sentence.
+
+    An example: "predrnn_v2 is better than persistence in RMSE at every lead time (resolved).".
+    """
     text = describe_contest(contest.findings, leads, unit)
     for outcome, preposition in ((BETTER, "than"), (WORSE, "than"), (EQUAL, "to")):
         if text.startswith(outcome):
@@ -136,7 +139,7 @@ def spell_finding(finding: Finding) -> str:
 
 
 def describe_growth(comparison: xr.Dataset, score: str = "rmse") -> list[str]:
-    """Say the error of each method at the first and the last lead time."""
+    """Return a sentence with the error of each method at the first and the last lead time."""
     leads, unit = comparison["lead_time"].values, name_lead_unit(comparison)
     units = comparison.attrs.get("units", "1")
     suffix = "" if units == "1" else f" {units}"
@@ -201,7 +204,7 @@ def _list_scores(comparison: xr.Dataset) -> Iterator[tuple[str, str, dict]]:
 def _describe_verdicts(
     findings: Sequence[Finding], chosen: Sequence[bool], leads: Sequence[float] | np.ndarray, unit: str
 ) -> str:
-    """Say the verdicts at the chosen lead times: " (resolved at 5–30 min, not resolved at 35–60 min)"."""
+    """Return the verdicts at the chosen lead times: " (resolved at 5–30 min, not resolved at 35–60 min)"."""
     words = [finding.verdict for finding, wanted in zip(findings, chosen) if wanted]
     found = list(dict.fromkeys(word for word in words if word))
     if not found:

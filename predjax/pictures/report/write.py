@@ -30,11 +30,11 @@ __all__ = ["Report", "ReportCase", "write_report"]
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """The content of a report. A section appears where its data are there; without them the others stay the same.
+    """The content of a report. A section without data is left out; the other sections stay the same.
 
     Attributes:
       title: the methods and the data.
-      facts: name and text of what a reader must know (data, split, cases, blocks, event rule, versions), in order.
+      facts: facts by name that a reader must know (data, split, cases, blocks, event rule, versions), in order.
       warnings: the reasons to doubt the scores, such as verified windows that overlap the training data.
       common: the comparison on the pixels that all methods forecast: scores (method, lead_time), (method, lead_time,
         threshold), (method, lead_time, threshold, window), spectra (method, lead_time, wavenumber) and scores of

@@ -1,4 +1,4 @@
-"""The options of areas: their file, their names, and how much of an area must have data."""
+"""The options of areas: their file, their names, and the share of an area that must have data."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ from predjax.flags import flag
 
 @dataclasses.dataclass(frozen=True)
 class AreaOptions:
-    """Catchments, points or boxes for which rain is summed. Errors: ValueError, a value outside its range."""
+    """Areas (catchments, points or boxes) on which rain is summed. Errors: ValueError, a value outside its range."""
 
     areas: str | None = flag(
         None,
@@ -29,7 +29,7 @@ class AreaOptions:
 
 @dataclasses.dataclass(frozen=True)
 class AreaScoringOptions(AreaOptions):
-    """Areas whose totals of rain are scored. Errors: ValueError, a value outside its range."""
+    """The areas for which totals of rain are scored. Errors: ValueError, a value outside its range."""
 
     area_totals: tuple[float, ...] = flag((1.0, 5.0), "thresholds of totals, for the Brier score", metavar="MM,MM,...")
 

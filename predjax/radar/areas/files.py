@@ -19,7 +19,7 @@ COLUMNS = {  # of CSV files: the columns of a place, and its coordinate referenc
 
 
 class Area(NamedTuple):
-    """An area: polygons, each of an outer ring and holes (N, 2); a point has one ring with one place."""
+    """An area: polygons, each an outer ring (N, 2) and its holes (N, 2). A point is one ring with one place."""
 
     name: str
     polygons: list[list[np.ndarray]]
@@ -30,7 +30,7 @@ class Area(NamedTuple):
 
 
 class Areas(NamedTuple):
-    """The areas of a file; `crs` is their coordinate reference system for pyproj, or "" for that of the grid."""
+    """The areas of a file, and `crs`, their coordinate reference system as pyproj takes it; "" is that of the grid."""
 
     path: str
     areas: list[Area]
@@ -46,8 +46,8 @@ def read_areas(path: str, name: str = "") -> Areas:
         `.csv`: a column `name`, and points (lon, lat or x, y) or boxes (lon_min, lat_min, lon_max, lat_max or x_min,
         y_min, x_max, y_max); x and y are those of the grid, in its unit;
         `.shp` or `.gpkg`: with the extra `areas`.
-      name: the property that names the areas. Without it this is `name`, else `id`, in upper or lower case; without
-        either, areas are numbered.
+      name: the property that holds the names of the areas. By default it is `name`, else `id`, in upper or lower case;
+        without either, areas are numbered.
 
     Raises:
       ValueError, OSError: one line with the file, the rule and what was found.
@@ -115,7 +115,7 @@ def _read_geojson(path: str) -> tuple[Sequence[Mapping], Sequence[Mapping], str]
 
 
 def _read_by_library(path: str) -> tuple[Sequence[Mapping], Sequence[Mapping], str]:
-    """Read a shapefile or a GeoPackage by pyogrio and shapely, which are the extra `areas`."""
+    """Read a shapefile or a GeoPackage with pyogrio and shapely, from the extra `areas`."""
     try:
         import pyogrio
         import shapely

@@ -1,4 +1,4 @@
-"""Areas on the pixels of a grid: the share of each pixel in each area."""
+"""The place of areas on the pixels of a grid: the share of each pixel that lies in each area."""
 
 import logging
 from collections.abc import Callable
@@ -23,7 +23,7 @@ class PlacedAreas(NamedTuple):
     """Areas on a grid.
 
     Attributes:
-      names: of the areas.
+      names: the names of the areas.
       pixels: (pixel,), the pixels that any area touches, by their numbers in the flat frame.
       shares: (area, pixel), sparse: the part of each of these pixels that lies in the area; 1 for the pixel of a point.
       sizes: (area,), the whole area in pixels, including the parts outside the grid; 1 for a point.
@@ -38,12 +38,12 @@ class PlacedAreas(NamedTuple):
 
     @property
     def in_grid(self) -> np.ndarray:
-        """The share of each area that lies in the grid (area,)."""
+        """The share (area,) of each area that lies in the grid."""
         return self.shares.sum(axis=1) / self.sizes
 
 
 def place_areas(areas: Areas, grid: Grid) -> PlacedAreas:
-    """Return the exact share of every pixel in every area, and log which areas lie outside the grid or partly outside.
+    """Return areas on a grid, with the exact share of every pixel in every area. Log areas that lie (partly) outside.
 
     Areas in another projection than that of the grid are projected point by point, after each side was divided into
     pieces of at most one pixel. Shares are measured in the coordinates of the grid.
@@ -114,7 +114,7 @@ def _find_pixels(path: str, grid: Grid) -> Move:
 
 
 def _turn_longitudes(polygons: list[list[np.ndarray]], grid: Grid, crs: str) -> list[list[np.ndarray]]:
-    """Return polygons with longitudes as the grid counts them, from -180 or from 0."""
+    """Return polygons with longitudes shifted by a multiple of 360 degrees to those of the grid."""
     assert grid.x is not None
     if not crs or not str(grid.x.attrs.get("units", "")).startswith(("degree_e", "degrees_e")):
         return polygons
@@ -124,7 +124,7 @@ def _turn_longitudes(polygons: list[list[np.ndarray]], grid: Grid, crs: str) -> 
 
 
 def _divide(ring: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-    """Return a ring with sides divided into pieces of at most one pixel; `pixels` is the same ring, in pixels."""
+    """Return a ring whose sides are divided into pieces of at most one pixel; `pixels` is the same ring in pixels."""
     counts = np.ceil(np.hypot(*np.diff(pixels, axis=0).T)).astype(int).clip(1)
     piece = np.repeat(np.arange(len(counts)), counts)
     share = (np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts, counts)) / counts[piece]
@@ -132,7 +132,7 @@ def _divide(ring: np.ndarray, pixels: np.ndarray) -> np.ndarray:
 
 
 def _find_pixel(place: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the number of the pixel that holds a point, and its share, 1; empty arrays for a point outside."""
+    """Return the number of the pixel that holds a point and its share, 1; empty arrays for a point outside."""
     column, row = np.floor(place).astype(int)
     inside = int(0 <= row < shape[0] and 0 <= column < shape[1])
     return np.array([row * shape[1] + column][:inside], int), np.ones(inside)

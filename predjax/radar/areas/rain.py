@@ -1,4 +1,4 @@
-"""Rain on areas from rain rates of pixels: means, maxima and the covered share."""
+"""Rain rates of areas, from rain rates of pixels: means, maxima and the covered share."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ HOUR = 60.0  # minutes
 
 
 class AreaRates(NamedTuple):
-    """Rain rates of areas. NaN where too little of the area has data; missing data never count as dry.
+    """Rain rates of areas. They are NaN where too little of the area has data; missing data never count as dry.
 
     Attributes:
       mean: (member, area), the mean over the covered part.
@@ -25,7 +25,7 @@ class AreaRates(NamedTuple):
 
 
 def find_rates(rates: np.ndarray, areas: PlacedAreas, least: float) -> AreaRates:
-    """Return the rain rates of areas from those of pixels (member, H, W); NaN where less than `least` is covered."""
+    """Return the rain rates of areas from rates of pixels (member, H, W); NaN where less than `least` has data."""
     values = rates.reshape(len(rates), -1)[:, areas.pixels].astype(float)
     valid = np.isfinite(values).all(axis=0)
     covered = areas.shares @ valid.astype(float)
@@ -42,9 +42,9 @@ def find_rates(rates: np.ndarray, areas: PlacedAreas, least: float) -> AreaRates
 
 
 def accumulate(rates: np.ndarray, minutes: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the accumulations in mm of rates (..., lead time) in mm/h, from the init time on and over the last hour.
+    """Return two accumulations in mm of rates (..., lead time) in mm/h: from the init time on, and of the last hour.
 
-    The hour is left out where no hour ends at a lead time. NaN stays in every sum that it belongs to.
+    The second is left out if no lead time is a full hour. A sum with a missing rate is NaN.
     """
     amounts = rates * np.diff(minutes, prepend=0.0) / 60
     found = {"accumulation": amounts.cumsum(axis=-1)}

@@ -55,7 +55,7 @@ def orient(ring: np.ndarray, hole: bool) -> np.ndarray:
 
 
 def _add_ring(area: np.ndarray, ring: np.ndarray) -> None:
-    """Add the changes of the area from pixel to pixel along each row, for one ring."""
+    """Add one ring to `area`, which holds the changes of the covered area from pixel to pixel along each row."""
     height, width = area.shape[0], area.shape[1] - 1
     x, y = _cut(_cut(ring, 1, height), 0, width).T
     # What lies left of the frame counts for its first pixel, what lies right of it for none.

@@ -1,4 +1,4 @@
-"""Rain on areas as a table in CSV: a row for each area and lead time."""
+"""Rain on areas as a CSV table with a row for each area and lead time."""
 
 import csv
 import os

@@ -1,4 +1,4 @@
-"""The period of accumulations: the labels that state it, and checks of it against the frames."""
+"""The accumulation period of frames: the labels that state it, and its checks against the frames."""
 
 import itertools
 import re
@@ -27,7 +27,7 @@ DIFFERENCES = (
 
 
 class Period(NamedTuple):
-    """The period of accumulations."""
+    """The period over which rain is accumulated."""
 
     seconds: float
     found: str  # what tells it, as a remark says it
@@ -40,7 +40,7 @@ def show_duration(seconds: float) -> str:
 
 
 def name_durations(attrs: dict, name: str) -> dict[str, float]:
-    """Return the durations in seconds that the names of a variable and its cell_methods speak of, by their text.
+    """Return the durations in seconds that are in the names of a variable and its cell_methods, by their text.
 
     >>> name_durations({"long_name": "1-hour accumulation"}, "rain")
     {'1-hour accumulation': 3600.0}
@@ -60,7 +60,7 @@ def name_durations(attrs: dict, name: str) -> dict[str, float]:
 
 
 def choose_period(measured: Period | None, unit: str, wanted: str, name: str) -> Period | None:
-    """Return the period that the user states (`wanted`, "60min"), the labels of a file, or the unit ("mm/5min").
+    """Return the period that is stated by the user (`wanted`, "60min"), by labels, or by the unit ("mm/5min").
 
     Errors: ValueError, two of them differ.
     """
@@ -81,7 +81,7 @@ def choose_period(measured: Period | None, unit: str, wanted: str, name: str) ->
 
 
 def settle_period(period: Period | None, named: dict[str, float], step: float | None, name: str) -> Period:
-    """Return the period of accumulations: what is known of it, or else the time step.
+    """Return the period of accumulations: the stated one, else one that names contain, else the time step.
 
     Args:
       period: what a file or the user states.
@@ -138,16 +138,17 @@ def _overlaps(period: Period, step: float) -> bool:
 
 
 def check_sums(movies: Movies, name: str) -> list[str]:
-    """Check whether accumulations are sums of one time step each, where nothing but the step is known of them.
+    """Check that accumulations are sums over one time step each, where no label says so.
 
     In at most 4 times 24 frames, the first with enough rain decide. Of sums of one step a good part of the pixels that
-    become wet are dry again in the next frame (14 % to 62 % in pieces of six radar events in Australia and Europe); of
-    sums of two steps or more, every step, none are. Sums that run on never fall except where they start again.
+    become wet are dry again in the next frame (14 % to 62 % in pieces of six radar events in Australia and Europe). Of
+    sums over two or more steps that are made at every step, no such pixels are. Running totals never fall except where
+    they start again.
 
     Returns:
-      A remark where there was too little rain to see it, else nothing.
+      A remark if there was too little rain for the check, else nothing.
 
-    Errors: ValueError, which names what they look like, and how such sums are read.
+    Errors: ValueError, which names the kind of sums that the frames look like, and how to read it.
     """
     count, length = movies.sizes["movie"], movies.sizes["time"]
     windows = min(_WINDOWS, -(-count * length // _FRAMES))
@@ -184,7 +185,7 @@ def _read_frames(movies: Movies, movie: int, times: Sequence[int]) -> np.ndarray
 
 
 def _run_on(frames: np.ndarray) -> bool:
-    """Return whether sums only grow, except in a quarter of the steps at most, in which they start again."""
+    """Return whether frames are running totals, which only grow, except in a quarter of the steps at most."""
     before, after = frames[:-1], frames[1:]
     changed = np.abs(after - before) > np.maximum(0.01 * before, _WET)
     falls = (changed & (after < before)).sum(axis=(1, 2, 3))
@@ -195,7 +196,7 @@ def _run_on(frames: np.ndarray) -> bool:
 
 
 def _count_brief(frames: np.ndarray) -> tuple[int, int]:
-    """Return how many pixels become wet, and how many of them are dry in the next frame; NaN is neither."""
+    """Return the number of pixels that become wet, and of those that are dry in the next frame; NaN is neither."""
     before, now, after = frames[:-2], frames[1:-1], frames[2:]
     became = (before <= _WET) & (now > _WET) & ~np.isnan(after)
     return int(became.sum()), int((became & (after <= _WET)).sum())

@@ -1,8 +1,8 @@
 """Composites for xarray itself: `xr.open_dataset(path, engine="predjax_odim")`, and predjax_knmi, predjax_pgm.
 
-Pixels are read when they are indexed; missing and packed values become what xarray makes of any CF file. What CF cannot
-say stays an attribute: `dry_codes` and `dry_value` of `formats.decode.read_packing`. Reading holds NETCDF_LOCK: whoever
-reads netCDF files in other threads at the same time holds it, too.
+Pixels are read when they are indexed; xarray decodes missing and packed values as in any CF file. What CF cannot say
+stays in the attributes `dry_codes` and `dry_value` of `formats.decode.read_packing`. Reading holds NETCDF_LOCK. Other
+threads that read netCDF files at the same time must hold it, too.
 """
 
 import os
@@ -21,7 +21,7 @@ _DECODING = ("mask_and_scale", "decode_times", "concat_characters", "decode_coor
 
 
 class _CompositeBackend(BackendEntrypoint):
-    """Open composites of one format; `variable` names the quantity or group where a file has several."""
+    """A backend that opens composites of one format; `variable` names the quantity or group if a file has several."""
 
     open_dataset_parameters = ("filename_or_obj", "drop_variables", "variable", *_DECODING)
 
@@ -51,7 +51,7 @@ class _CompositeBackend(BackendEntrypoint):
         return xr.decode_cf(found, drop_variables=drop_variables, **decoding)
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
-        """Return whether a file is a composite of this format with one variable, so that no choice is needed."""
+        """Return whether a file is a composite of this format with a single variable, so that no choice is needed."""
         try:
             path = os.fspath(filename_or_obj)
             return self.holds(path, read_start(path)) and bool(self.open(path))

@@ -38,10 +38,10 @@ _HDF5_SUFFIXES = (".h5", ".hdf", ".hdf5", ".hd5", "-hd5")  # the last ones are D
 
 
 class LabelReader(Protocol):
-    """What reads the labels of files in place of this process."""
+    """A reader of the labels of files in place of this process."""
 
     def read_labels(self, file: str, reading: "Reading") -> Header:
-        """Read the labels of one file; see the function of this name."""
+        """Read the labels of one file; see the function `read_labels` of this module."""
 
     def expect(self, files: Sequence[str]) -> None:
         """Take the names of the files whose labels are read next, in this order."""
@@ -147,7 +147,7 @@ GRID_SUFFIXES = list_suffixes(one for one in FORMATS if one.open)  # of files th
 
 
 def find_format(file: str | os.PathLike) -> Format | None:
-    """Return the format of a file by its suffix, of a folder or .npz file by its content; None: it is none of them."""
+    """Return the format of a file by its suffix, of a folder or .npz file by its content; None if it is unknown."""
     if os.path.isdir(file):
         return next(
             (one for one in FORMATS if one.holds and not one.suffixes and one.holds(os.fspath(file), b"")), None
@@ -229,7 +229,7 @@ def _find_opener(file: str) -> Format:
 
 
 def name_format(file: str, engine: str = "") -> str:
-    """Return how users call the format of a file, by its content; "" where it is none of `FORMATS`."""
+    """Return the name that users know a file's format by, from its content; "" where it is none of `FORMATS`."""
     if engine:
         return f"whatever the engine {engine} of xarray reads"
     found = find_format(file)

@@ -1,7 +1,7 @@
-"""The roles of the dimensions of a variable, and the variables that tell its places and times.
+"""The roles of the dimensions of a variable, and the variables that hold its coordinates and times.
 
-By CF attributes first (axis, standard_name, units), then by names. Datasets are undecoded; what lies in a group of the
-file is called "group/name", and sees the coordinates of its own group and of the groups above it.
+Roles are found by CF attributes first (axis, standard_name, units), then by names. Datasets are undecoded; what lies in
+a group of the file is called "group/name", and sees the coordinates of its own group and of the groups above it.
 """
 
 import re
@@ -36,7 +36,7 @@ _PLACE_NAMES = {
 
 
 def attributes(item: xr.Dataset | xr.Variable) -> dict:
-    """Return the attributes of a variable or Dataset. Raises what reading one of them raised."""
+    """Return the attributes of a variable or Dataset. If one of them could not be read, its error is raised."""
     for value in item.attrs.values():
         if isinstance(value, AttributeError):
             raise value
@@ -44,7 +44,7 @@ def attributes(item: xr.Dataset | xr.Variable) -> dict:
 
 
 def is_series(dataset: xr.Dataset, name: str) -> bool:
-    """Return whether a variable has a time and no place: neither y nor x."""
+    """Return whether a variable has a time dimension, but neither y nor x."""
     roles = [find_role(dataset, group_of(name), str(dimension)) for dimension in dataset.variables[name].dims]
     return "time" in roles and not {"y", "x"} & set(roles)
 
@@ -85,7 +85,7 @@ def _refuse_matrix(dataset: xr.Dataset, name: str, roles: dict[str, str], label:
 
 
 def lookup(dataset: xr.Dataset, name: str, wanted: str) -> str | None:
-    """Return the full name of the variable `wanted` that `name` sees: of its group or the nearest group above."""
+    """Return the full name of the variable `wanted` as seen from `name`: in its group, or the nearest group above."""
     group = group_of(name)
     while True:
         path = f"{group}/{wanted}" if group else wanted

@@ -29,7 +29,7 @@ def check_classic_size(path: str) -> None:
 
 
 def _size_needed(file: BinaryIO) -> int:
-    """Return how many bytes the header asks for."""
+    """Return the size in bytes that the header asks for."""
     version, size = file.read(4)[3], os.fstat(file.fileno()).st_size
     count = ">Q" if version == 5 else ">I"
     offset = ">I" if version == 1 else ">Q"

@@ -1,4 +1,4 @@
-"""Composites, which are one image with its own labels a file, or the images of a forecast, as CF Datasets."""
+"""Composites as CF Datasets. A file holds one image with its labels, or the images of a forecast."""
 
 from typing import Any, NamedTuple
 

@@ -1,4 +1,4 @@
-"""Datasets of xarray, in memory or opened by any engine, as the formats give them: undecoded."""
+"""Datasets of xarray, in memory or opened by any engine, made undecoded as the formats of this package give them."""
 
 import contextlib
 import os
@@ -26,7 +26,7 @@ def wrap_array(array: xr.DataArray) -> xr.Dataset:
 
 
 def _choose_name(array: xr.DataArray) -> Hashable:
-    """Return the array's own name, or another name where it has none or has the name of a coordinate."""
+    """Return the name of an array, or another one if it has none or has the name of a coordinate."""
     taken = {*array.dims, *array.coords}
     names = (array.name, "frames", "values")
     return next((name for name in names if name is not None and name not in taken), "predjax_values")
@@ -65,7 +65,7 @@ def _open_file(path: str, engine: str) -> xr.Dataset:
 
 
 def read_from_file(dataset: xr.Dataset, path: str, opener: Callable[..., xr.Dataset], *options: str) -> xr.Dataset:
-    """Return a Dataset like `dataset`, whose arrays open the file when they are read and else keep nothing open."""
+    """Return a Dataset like `dataset` whose arrays open the file whenever they are read, and close it afterwards."""
     variables = {}
     for name, one in dataset.variables.items():
         array = FileArray(path, str(name), one.shape, one.dtype, opener, options)
@@ -80,14 +80,14 @@ def name_dataset(dataset: xr.Dataset, default: str) -> str:
 
 
 def encode_dataset(dataset: xr.Dataset, path: str) -> xr.Dataset:
-    """Return a decoded Dataset as it would lie in a file that packs nothing."""
+    """Return a decoded Dataset in the form that it would have in a file without packing."""
     labels = " ".join(str(label) for label in dataset.coords if label not in dataset.dims)
     variables = {str(name): _encode(one, labels) for name, one in dataset.variables.items()}
     return build_dataset(variables, dict(dataset.attrs), path)
 
 
 def _encode(variable: xr.Variable, coordinates: str) -> xr.Variable:
-    """Return a variable with dates as numbers, and with the attributes that xarray moved to its encoding."""
+    """Return a variable with dates as numbers, and with the attributes that xarray had moved to its encoding."""
     plain, attrs, encoding = variable.copy(deep=False), dict(variable.attrs), variable.encoding
     if "grid_mapping" in encoding:
         attrs.setdefault("grid_mapping", encoding["grid_mapping"])
@@ -121,6 +121,6 @@ def _has_zone(variable: xr.Variable) -> bool:
 
 
 def _unpack_limits(limits: Any, key: str, scale: float, offset: float) -> np.ndarray:
-    """Return limits of packed numbers as limits of values, half a packing step wider, because values are rounded."""
+    """Return limits of packed numbers as limits of values, half a packing step wider because values are rounded."""
     wider = {"valid_min": -0.5, "valid_max": 0.5, "valid_range": np.array([-0.5, 0.5])}[key]
     return (np.asarray(limits, float) + wider) * scale + offset

@@ -40,7 +40,10 @@ class FrameLabels(NamedTuple):
     file: str
 
     def read(self, variable: str) -> np.ndarray:
-        """Return the values (movie, time) of a variable along none, one or both of these; texts of characters whole."""
+        """Return the values (movie, time) of a variable that has both, one or none of these dimensions.
+
+        Texts that are stored as characters are joined.
+        """
         one = self.dataset.variables[variable]
         values, dims = np.asarray(one.values), [str(dim) for dim in one.dims]
         if values.dtype == "S1" and dims and self.roles.get(dims[-1]) not in ("movie", "time"):
@@ -51,7 +54,7 @@ class FrameLabels(NamedTuple):
         return np.broadcast_to(values, (self.sizes.get("movie", 1), self.sizes.get("time", 1)))
 
     def read_dates(self, variable: str) -> tuple[np.ndarray, str]:
-        """Return the dates (movie, time) of a variable, and a remark or "". Errors: as of `time_labels.read_dates`."""
+        """Return the dates (movie, time) of a variable, and a remark or "". Errors: see `time_labels.read_dates`."""
         attrs = cf.attributes(self.dataset.variables[variable])
         return read_dates(self.read(variable), attrs, f"{self.file}: {variable.rpartition('/')[2]}")
 
@@ -85,7 +88,7 @@ def date_frames(labels: FrameLabels, options: TimeOptions) -> Dating:
 
 
 def _date_by_name(labels: FrameLabels, pattern: str, own: Dating) -> Dating:
-    """Return the date in the name of the file, or dates of its own that agree with it."""
+    """Return the date in the name of the file, or the file's own dates, which must agree with it."""
     named = read_file_name(labels.file, pattern)
     if own.dates is not None:
         coarse = np.unique(own.dates.astype("datetime64[us]")).astype(object)
@@ -108,7 +111,7 @@ def describe_pattern(pattern: str) -> str:
 
 
 def _number(labels: FrameLabels, name: str, error: NotDates) -> Dating:
-    """Return frames that are numbered by a label that is no date: one frame, or numbers that are equally spaced."""
+    """Return numbered frames for a label that is no date but counts: one frame, or equally spaced numbers."""
     values, steps = labels.read(name), np.empty(0)
     if values.dtype.kind in "iuf":
         steps = np.diff(values.astype(np.float64)).ravel()

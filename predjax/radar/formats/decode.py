@@ -1,4 +1,4 @@
-"""Stored numbers to values: packing, missing values and units, in one place.
+"""The decoding of stored numbers to values: packing, missing values and units, in one place.
 
 The decoders of netCDF4 and xarray are not used: they forget masks, ignore the valid range, and let fill values that
 nobody declared pass for weather. Which values are possible: `possible_values`.
@@ -55,7 +55,7 @@ class Decoder:
     def decode(self, stored: np.ndarray, name: str) -> tuple[np.ndarray, Judged | None]:
         """Return the values of `stored` as float32 with NaN = no data; arithmetic in float64, rounded once.
 
-        Also returns which of them are no weather and were changed (see `possible_values`), or None where none was.
+        Also return the kinds of values that cannot be weather and were changed (see `possible_values`), or None.
 
         Errors: ValueError, an infinite value, or another one that cannot be weather.
         """
@@ -77,10 +77,9 @@ class Decoder:
         return _table(self).values if dtype.kind in "iu" and dtype.itemsize <= 2 else None
 
     def codes(self, stored: np.ndarray, name: str) -> tuple[np.ndarray, Judged | None]:
-        """Return the bits of `stored`, uint8 or uint16: places in `table`, which must not be None.
+        """Return the bits of `stored`, uint8 or uint16, as indices into `table`, which must not be None.
 
-        For the rest and for the errors see `decode`. Where no code can be of a value that is changed, this costs
-        nothing.
+        Changed values and errors are as for `decode`. Where no code stands for such a value, this costs nothing.
         """
         stored, table = self._native(stored), _table(self)
         codes = stored.view(f"u{stored.itemsize}")
@@ -142,7 +141,7 @@ class Decoder:
 
 
 class _Table(NamedTuple):
-    """The meanings of all numbers of 8 or 16 bits, by bit pattern."""
+    """The values and their kinds for all numbers of 8 or 16 bits, in the order of the bits."""
 
     values: np.ndarray  # float32
     kinds: np.ndarray | None  # as of `possible_values.sort_values`
@@ -151,7 +150,7 @@ class _Table(NamedTuple):
 
 @functools.lru_cache(maxsize=16)
 def _table(decoder: Decoder) -> _Table:
-    """Return the meaning of every 8 or 16 bit number."""
+    """Return the table of a decoder for all numbers of 8 or 16 bits."""
     dtype = np.dtype(decoder.dtype).newbyteorder("=")
     bits = np.arange(2 ** (8 * dtype.itemsize), dtype=f"u{dtype.itemsize}")
     found = decoder._unpack(bits.view(dtype))
@@ -170,7 +169,7 @@ def _table(decoder: Decoder) -> _Table:
 
 
 def _look_up(table: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Return table[codes]; of whole composites in a half to a quarter of the time of an index."""
+    """Return table[codes]; for whole composites this takes a quarter to a half of the time of indexing."""
     values = np.empty(codes.shape, table.dtype)
     flat, places = values.reshape(-1), codes.reshape(-1)
     for first in range(0, places.size, _LOOKED_UP):
@@ -181,7 +180,7 @@ def _look_up(table: np.ndarray, codes: np.ndarray) -> np.ndarray:
 
 
 def _hold(codes: np.ndarray, first: int, last: int) -> bool:
-    """Return whether a code from `first` to `last` is there; several times faster than a look-up of each code."""
+    """Return whether any code from `first` to `last` occurs; several times faster than a look-up of each code."""
     if last == np.iinfo(codes.dtype).max:
         return bool(codes.max(initial=0) >= first)
     # Unsigned numbers wrap around, so that smaller ones become the largest.
@@ -236,9 +235,9 @@ def read_packing(dtype: np.dtype, attrs: dict, name: str) -> Decoder:
 
 
 def with_code_values(decoder: Decoder, values: np.ndarray, name: str) -> Decoder:
-    """Return a decoder to which `values` (code,) tell the value of each code of 8 or 16 bits; NaN = no data.
+    """Return a decoder that takes the value of each code of 8 or 16 bits from `values` (code,); NaN = no data.
 
-    Errors: ValueError, the stored numbers are no such codes, or there is not a value for each.
+    Errors: ValueError, the stored numbers are not such codes, or a code has no value.
     """
     dtype = np.dtype(decoder.dtype)
     if dtype.kind != "u" or dtype.itemsize > 2 or values.shape != (2 ** (8 * dtype.itemsize),):
@@ -249,10 +248,7 @@ def with_code_values(decoder: Decoder, values: np.ndarray, name: str) -> Decoder
 
 
 def check_dtype(dtype: np.dtype, name: str) -> None:
-    """Refuse what cannot become float32 without a decision of the user.
-
-    Errors: ValueError, which names the type found.
-    """
+    """Raise a ValueError for a type that cannot become float32 without a decision of the user."""
     kind = getattr(dtype, "kind", "O")
     if kind not in "iuf":
         found = {"c": "complex numbers", "b": "true/false", "O": "Python objects or text", "V": "records", "M": "dates"}
@@ -280,7 +276,7 @@ def read_number(value: Any, key: str, name: str) -> Any:
 
 
 def as_stored(number: Any, dtype: np.dtype, unsigned: bool) -> float:
-    """Return `number` as a comparison with stored numbers needs it: rounded like them, or read as unsigned."""
+    """Return `number` in the form in which stored numbers are compared: rounded like them, or read as unsigned."""
     if dtype.kind == "f":
         with np.errstate(over="ignore"):
             return float(np.asarray(number).astype(dtype))

@@ -1,4 +1,4 @@
-"""Arrays in files, of which parts are read.
+"""Arrays in files that are read in parts.
 
 A memory map would do the same, but where the file shrinks or the disk fails, the system ends the process with a signal.
 """
@@ -93,7 +93,7 @@ class DiskArray:
         return values if dtype is None else values.astype(dtype, copy=False)
 
     def _read(self, file: io.FileIO) -> np.ndarray:
-        """Read blocks, each from its first number to its last one: one block for all where little is between them."""
+        """Read blocks, each from its first to its last number; blocks with little between them are read as one."""
         spans = [(size - 1) * stride for size, stride in zip(self.shape, self.strides)]
         inner, outer = sorted(range(self.ndim), key=lambda axis: -abs(spans[axis])), []
         size = sum(map(abs, spans)) + self.dtype.itemsize  # of a block, in bytes

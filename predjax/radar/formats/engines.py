@@ -26,7 +26,7 @@ def find_options(engine: str) -> dict[str, Any]:
 
 
 def list_engines() -> list[str]:
-    """Return the names of the engines, which xarray loads for that.
+    """Return the names of the engines. xarray loads all of them for this.
 
     pyproj comes first: loaded after ecCodes, which has a PROJ of its own, it finds no databases and the process ends in
     a crash (eccodeslib 2.50 and pyproj 3.7).
@@ -37,7 +37,7 @@ def list_engines() -> list[str]:
 
 
 def check_engine(name: str) -> None:
-    """Refuse an unknown engine of xarray. Errors: ValueError, which lists the known engines."""
+    """Raise a ValueError, which lists the known engines, for an unknown engine of xarray."""
     if not name:
         return
     known = list_engines()
@@ -47,6 +47,6 @@ def check_engine(name: str) -> None:
 
 
 def suggest_engine(file: str) -> str:
-    """Return what to do with a file of an unknown format, as the end of a message; "" where nothing is known."""
+    """Return advice on a file of an unknown format, as the end of a message; "" without any."""
     engine = next((one for end, one in ENGINES.items() if file.lower().endswith(end)), None)
     return "" if engine is None else f"; --engine {engine} reads it (pip install 'predjax[{EXTRAS[engine]}]')"

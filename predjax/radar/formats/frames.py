@@ -15,7 +15,7 @@ _UNREADABLE = (RuntimeError, OSError, IndexError)
 class FileFrames:
     """Frames (movie, time, y, x, field) that lie in one or many files, or (movie, time, field) without pixels.
 
-    The `tally` counts the values that `possible_values` changed in what was read.
+    The `tally` counts the values that were read and that `possible_values` changed.
     """
 
     reads_lists = False
@@ -28,7 +28,7 @@ class FileFrames:
         dtype: Any = None,
         tally: Tally | None = None,
     ) -> None:
-        """Take path and fields of every file, and for every frame in time its file's number and its place in it.
+        """Take the path and fields of each file, and for each frame in time the number of its file and its index in it.
 
         With the `dtype` of codes, frames are codes instead of values.
         """
@@ -46,7 +46,7 @@ class FileFrames:
         return FileFrames(self._parts, self._frames, self.shape, code, self.tally), table
 
     def cut(self, start: int, stop: int) -> "FileFrames":
-        """Return the frames from `start` to `stop` alone, which know nothing of other files."""
+        """Return the frames from `start` to `stop` alone, without references to other files."""
         parts, numbers = np.unique(self._frames[start:stop, 0], return_inverse=True)
         frames = np.stack([numbers, self._frames[start:stop, 1]], axis=1)
         shape = (self.shape[0], len(frames), *self.shape[2:])
@@ -77,7 +77,7 @@ class FileFrames:
         return values[tuple(slice(None) if isinstance(k, slice) else 0 for k in key)]
 
     def _check_rare(self, file: str, field: Field, where: dict[str, range], judged: Judged) -> None:
-        """Refuse frames in which too much rain is negative; see `Tally.check_rare`."""
+        """Raise a ValueError for frames in which too much rain is negative; see `Tally.check_rare`."""
         full = {"y": range(self.shape[2]), "x": range(self.shape[3])}
         shape = tuple(map(len, where.values()))
         judged = judged.change(lambda array: np.broadcast_to(array, shape).reshape(-1, *shape[2:]))
@@ -106,7 +106,7 @@ def read_field(
     """Read and decode a piece of one field; `where` has the ranges along "movie", "time", "y" and "x".
 
     Returns:
-      An array that broadcasts to (movie, time, y, x): float32, or codes. And which values were changed, in the same
+      An array that broadcasts to (movie, time, y, x), float32 or codes, and the kinds of its changed values in the same
       shape; see `Decoder.decode`.
 
     Errors: ValueError, the data are damaged, or a value is impossible.
@@ -135,7 +135,7 @@ def read_field(
 
 
 def _find_unreadable(field: Field, where: dict[str, range]) -> str:
-    """Return "frame N" for the first frame that cannot be read, or "the data" where each can be read by itself."""
+    """Return "frame N" for the first frame that cannot be read, or "the data" if each frame alone can be read."""
     for number in where["time"]:
         piece = where | {"time": range(number, number + 1)}
         try:

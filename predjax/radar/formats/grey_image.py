@@ -1,4 +1,4 @@
-"""Images in PNG, GIF and JPEG files as numbers: the grey levels, or the places in a palette."""
+"""The numbers of images in PNG, GIF and JPEG files: grey levels, or indices into a palette."""
 
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ class ImageFile(NamedTuple):
 
 
 def read_grey(path: str) -> ImageFile:
-    """Read the grey levels of an image, whether it is stored as greys or as colours that are greys.
+    """Read the grey levels of an image that is stored as greys, or as colours that are all grey.
 
     Errors: ValueError or OSError, one line: it is no image, or has colours or transparency.
     """
@@ -35,7 +35,7 @@ def read_grey(path: str) -> ImageFile:
 
 
 def read_palette(path: str) -> ImageFile:
-    """Read the places in the palette of an image. Errors: as of `read_grey`; or it has no palette."""
+    """Read the palette indices of an image. Errors: see `read_grey`; ValueError without a palette."""
     image = _open(path)
     if image.mode not in ("P", "L"):
         raise ValueError(f"{path}: an image must have a palette, found the mode {image.mode} of Pillow")

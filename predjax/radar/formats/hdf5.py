@@ -63,7 +63,7 @@ def group_at(dataset: netCDF4.Dataset, path: str) -> netCDF4.Dataset | None:
 
 
 def attributes_at(dataset: netCDF4.Dataset, *paths: str) -> dict:
-    """Return the attributes of the groups that exist; the first group that has an attribute gives it."""
+    """Return the attributes of those groups that exist; of an attribute in several, the value in the first group."""
     found: dict = {}
     for path in paths:
         group = group_at(dataset, path)
@@ -74,7 +74,7 @@ def attributes_at(dataset: netCDF4.Dataset, *paths: str) -> dict:
 def text(attrs: dict, key: str, name: str) -> str:
     """Return the attribute `key` as text.
 
-    Errors: ValueError, it is missing, or no text; `name` says the file and the group.
+    Errors: ValueError, it is missing or not text; `name` is the file and the group, for the message.
     """
     value = attrs.get(key)
     value = value[0] if isinstance(value, list) and len(value) == 1 else value
@@ -84,7 +84,7 @@ def text(attrs: dict, key: str, name: str) -> str:
 
 
 def number(attrs: dict, key: str, name: str) -> float:
-    """Return the attribute `key` as a finite number; errors as of `text`. Numbers written as text are read."""
+    """Return the attribute `key` as a finite number; errors: see `text`. Numbers written as text are read."""
     value = attrs.get(key)
     try:
         found = np.asarray(value, np.float64).ravel()

@@ -1,4 +1,4 @@
-"""Grey images of one frame each: dated by their names, or the frames of one movie in a folder of their own.
+"""Grey images of one frame each, dated by their names; and folders of images that are the frames of one movie.
 
 HKO-7 (Shi et al. 2017, NeurIPS 30) has radar images of that kind: RADyymmddHHMMSS.png, whose grey level p is
 p * 70 / 255 - 10 dBZ. The frames of KTH's videos are folders of numbered images.
@@ -34,7 +34,7 @@ _ORDER_REMARK = "no dates in the names of the files: frames are numbered in the 
 
 
 def _read_image(like: tuple[str, tuple[int, ...], np.dtype], file: str, key: tuple) -> np.ndarray:
-    """Read a part of an image, which is `like` the first one: its name, shape and type.
+    """Read a part of an image, which must have the shape and type of `like`, the first image.
 
     Errors: ValueError, it cannot be read, or has another size or type.
     """
@@ -48,12 +48,12 @@ def _read_image(like: tuple[str, tuple[int, ...], np.dtype], file: str, key: tup
 
 
 def is_image(path: str, start: bytes) -> bool:
-    """Return whether a file is an image by its first bytes, or says so by its name."""
+    """Return whether a file is an image, by its first bytes or by the end of its name."""
     return start.startswith(_STARTS) or (bool(start) and path.lower().endswith(SUFFIXES))
 
 
 def is_image_folder(path: str, start: bytes) -> bool:
-    """Return whether a folder has images and nothing else; hidden files do not count."""
+    """Return whether a folder holds only images, apart from hidden files."""
     if start:
         return False
     try:

@@ -1,4 +1,4 @@
-"""Files to Movies: one movie a grid, joined in time over any number of files."""
+"""The joining of files to Movies: one movie for each grid, joined in time over any number of files."""
 
 import dataclasses
 import logging
@@ -37,7 +37,7 @@ class Joined(NamedTuple):
 def join_files(
     headers: Iterable[Header], refused: Callable[[list[Header], ValueError], object] | None = None
 ) -> list[Joined]:
-    """Join the frames of files by their labels: Movies, not yet checked, in the order of the first file of each.
+    """Join the frames of files by their labels; return unchecked Movies in the order of the first file of each.
 
     Files of the same grid, variable and time step are one movie, in order of time (of two frames at one time the
     first is kept). A file with a movie dimension, and one without times, stands alone.
@@ -65,7 +65,10 @@ def join_files(
 
 
 def _group_key(header: Header, grid: int, number: int, groups: dict) -> tuple:
-    """Return the key that the files of one movie share; single frames join the first group with the same rest."""
+    """Return the key that the files of one movie share.
+
+    A single frame, which has no time step, joins the first group that agrees in all else.
+    """
     if header.time is None or header.movies > 1:
         return (number,)
     conversion = header.conversion
@@ -85,7 +88,7 @@ def _group_key(header: Header, grid: int, number: int, groups: dict) -> tuple:
 
 
 def _join(headers: list[Header], source: str) -> Joined:
-    """Join the files of one group to one Movies."""
+    """Join the files of one group to one movie."""
     first = headers[0]
     lengths = [header.length for header in headers]
     places = np.stack([np.repeat(np.arange(len(headers)), lengths), np.concatenate([*map(np.arange, lengths)])], axis=1)
@@ -134,7 +137,7 @@ def _join(headers: list[Header], source: str) -> Joined:
 
 
 def _find_period(header: Header, step: float | None) -> Period | None:
-    """Return the period of accumulations, or None of other values."""
+    """Return the accumulation period of a file, or None for values that are not accumulations."""
     if not header.conversion.accumulation:
         return None
     return settle_period(header.period, header.named, step, f"{header.file}: {header.attrs['variable']}")
@@ -151,7 +154,7 @@ def _has_maps(fields: tuple[Field, ...]) -> bool:
 
 
 def warn_of_duplicates(joined: Joined) -> None:
-    """Log one line for every pair of files that hold frames of the same time."""
+    """Log one line for each pair of files that have frames of the same time."""
     pairs: dict[tuple[str, str], list] = {}
     for time, (part, _) in zip(joined.spare_times, joined.spare_places):
         first = joined.places[np.searchsorted(joined.movies["time"].values[0], time), 0]

@@ -107,7 +107,7 @@ def _stack(arrays: list[FileArray]) -> Stack:
 
 
 def _date_images(file: netCDF4.Dataset, groups: list[str], path: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the times of the images of a forecast (image,), and start and end of each (image, 2): a step apart."""
+    """Return the times (image,) of the images of a forecast, and start and end (image, 2) of each, a step apart."""
     attrs = {group: attributes_at(file, group) for group in groups}
     time = np.array([_date(attrs[group], "image_datetime_valid", f"{path}: {group}") for group in groups])
     times.check_increasing(time[None], f"{path}: image_datetime_valid")
@@ -116,7 +116,7 @@ def _date_images(file: netCDF4.Dataset, groups: list[str], path: str) -> tuple[n
 
 
 def _find_images(dataset: netCDF4.Dataset, file: str, wanted: str) -> tuple[list[str], str, str]:
-    """Return the groups of the wanted image, and its parameter and unit; image_geo_parameter is like "PRECIP_[MM]".
+    """Return the groups of the wanted image, its parameter and its unit; image_geo_parameter is like "PRECIP_[MM]".
 
     Several groups, which all have an `image_datetime_valid`, are the images of a forecast.
     """

@@ -1,4 +1,4 @@
-"""The labels of a Dataset: where its frames are, and what their dimensions, times and units are; no pixel is read."""
+"""The labels of a Dataset: its variable of frames, with dimensions, times and units. No pixel is read."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ class NamedArray(Protocol):
 
 
 class Field(NamedTuple):
-    """One channel or forcing of a file: for each dimension of its array a role ("time", "y" ...) or an index."""
+    """One channel or forcing of a file; each dimension of its array has a role ("time", "y" ...) or an index."""
 
     array: NamedArray
     axes: tuple[str | int, ...]
@@ -81,7 +81,7 @@ class Header:
 
     @property
     def step(self) -> Step | None:
-        """The time step, given or found; or None for single frames or without dates."""
+        """The given or found time step; None for single frames or frames without dates."""
         return self.given_step or (None if self.time is None else Step.of_times(self.time))
 
 
@@ -165,7 +165,7 @@ def read_header(
 
 
 def _check_sizes(sizes: dict[str, int], name: str) -> None:
-    """Refuse impossible sizes: a damaged file can declare any size, because unwritten data take no space in it."""
+    """Raise a ValueError for impossible sizes: a damaged file can declare any, as unwritten data take no space."""
     frames = sizes.get("movie", 1) * sizes.get("time", 1)
     if frames > _MOST_FRAMES:
         raise ValueError(f"{name}: a file of {frames} frames is not possible, at most {_MOST_FRAMES} are")

@@ -1,4 +1,4 @@
-"""The layout of an array, found where its shape or the name of its file is telling."""
+"""The layout of an array, found from its shape or the name of its file where these leave one choice."""
 
 import math
 import os
@@ -26,10 +26,10 @@ _FEWEST = 2**14  # numbers of an array that is large enough to tell
 
 
 def find_layout(array: np.ndarray | DiskArray, file: str | os.PathLike) -> tuple[str, list[str]]:
-    """Return the layout of an array, and the remark that it was taken.
+    """Return the layout of an array, and a remark on where it was taken from.
 
-    The name of a published file tells it, else the shape. Some frames are looked at, and never choose a layout: they
-    refuse one that they contradict.
+    The name of a published file decides it, else the shape. Some frames are compared: they never choose a layout, but a
+    layout that they contradict is refused.
 
     Errors: ValueError, two layouts fit; names them and the flag.
     """
@@ -45,8 +45,8 @@ def find_layout(array: np.ndarray | DiskArray, file: str | os.PathLike) -> tuple
 def infer_layout(shape: tuple[int, ...], file: str | os.PathLike = "array") -> str:
     """Return the only layout that the shape of an array fits.
 
-    Telling are equal sizes of y and x, and 1 to 4 channels; a movie has more than one frame. Two axes are time,feature.
-    Three are time,y,x where y and x differ by a factor of two at most, and the first two axes are not as alike.
+    Equal sizes are y and x; 1 to 4 are channels; a movie has more than one frame. Two axes are time,feature. Three are
+    time,y,x if y and x differ by a factor of two at most, and the first two axes are less alike.
 
     >>> infer_layout((3000, 40, 40, 5)), infer_layout((3000, 5, 40, 40)), infer_layout((200, 10, 1, 64, 64))
     ('movie,y,x,time', 'movie,time,y,x', 'movie,time,channel,y,x')
@@ -98,7 +98,7 @@ def _fit_five(*shape: int) -> list[str]:
 
 
 def _find_doubt(array: np.ndarray | DiskArray, layout: str) -> str:
-    """Return what in the frames speaks against a layout, in words; empty where nothing does or too few numbers tell."""
+    """Return in words how the frames contradict a layout; "" where they do not, or are too few to tell."""
     axes = layout.split(",")
     sizes = dict(zip(axes, array.shape))
     if array.size < _FEWEST or ("feature" in axes and sizes["feature"] <= sizes["time"]):
@@ -115,7 +115,7 @@ def _find_doubt(array: np.ndarray | DiskArray, layout: str) -> str:
 
 
 def _list_with_time(axes: list[str], time: int, other: int) -> list[str]:
-    """Return the usual layouts whose time is an axis, or else the layout in which this axis and another one swap."""
+    """Return the usual layouts with time at the axis `time`; without any, `axes` with `time` and `other` swapped."""
     usual = [one for one in LAYOUTS if one.count(",") == len(axes) - 1 and one.split(",")[time] == "time"]
     swapped = list(axes)
     swapped[time], swapped[other] = axes[other], axes[time]

@@ -1,4 +1,4 @@
-"""Arrays that are read when they are indexed, as xarray has them. The only file that knows xarray's lazy indexing."""
+"""Lazy arrays for xarray, which are read when they are indexed. The only file that knows xarray's lazy indexing."""
 
 from collections.abc import Hashable, Iterable
 from typing import Any, Protocol, runtime_checkable
@@ -33,7 +33,7 @@ class Readable(Protocol):
 
 @runtime_checkable
 class Coded(Readable, Protocol):
-    """Frames whose values may be stored as codes of a table."""
+    """Frames whose values may be stored as codes, with a table of their values."""
 
     def codes(self) -> tuple[Readable, np.ndarray] | None:
         """Return the same frames as codes, and the table of their values; None where no single table decodes them."""
@@ -44,11 +44,11 @@ class Divisible(Readable, Protocol):
     """Frames (movie, time, y, x, channel) that can be cut in time; a part can be sent to another process."""
 
     def cut(self, start: int, stop: int) -> Readable:
-        """Return frames [start, stop), counted through the movies, as one movie that knows of no other frame."""
+        """Return frames [start, stop), counted through the movies, as one movie without references to other frames."""
 
 
 class _Array(BackendArray):
-    """A `Readable` as xarray's lazy arrays take it."""
+    """A `Readable` in the form that xarray's lazy arrays take."""
 
     def __init__(self, source: Readable) -> None:
         self.source, self.shape, self.dtype = source, source.shape, source.dtype
@@ -69,7 +69,7 @@ class _Array(BackendArray):
 
 
 class _Empty(np.ndarray):
-    """An empty part of an array: the array, and the index of each of its axes."""
+    """An empty part of an array, with the array and the index of each of its axes."""
 
     origin: tuple[Readable, tuple] | None = None
 
@@ -99,9 +99,9 @@ def find_tally(variable: xr.Variable | xr.DataArray) -> Tally | None:
 
 
 def _find_part(variable: xr.Variable | xr.DataArray) -> tuple | None:
-    """Return the index along each axis that cuts a variable from its source (see `find_source`), or None.
+    """Return the index along each axis that cuts a variable out of its source (see `find_source`), or None.
 
-    A part that is empty along one axis tells the indices of all other axes.
+    A part that is empty along one axis gives the indices of all other axes.
     """
     if variable.ndim < 2:
         return None
@@ -114,7 +114,7 @@ def _find_part(variable: xr.Variable | xr.DataArray) -> tuple | None:
 
 
 def find_codes(frames: xr.Variable | xr.DataArray) -> tuple[xr.Variable, np.ndarray] | None:
-    """Return the codes behind frames that a reader left in their files, read when indexed, and their table.
+    """Return the codes of lazy frames, to be read when indexed, and the table of their values.
 
     None for frames in memory (somebody may have changed them) and for frames that no single table decodes.
     """
@@ -128,7 +128,7 @@ def find_codes(frames: xr.Variable | xr.DataArray) -> tuple[xr.Variable, np.ndar
 
 
 def cut_frames(frames: xr.Variable, start: int, stop: int) -> xr.Variable:
-    """Return frames [start, stop) of whole lazy frames; unlike a slice, they do not refer to all files."""
+    """Return frames [start, stop) of whole lazy frames. Unlike a slice, they do not refer to all files."""
     source = find_source(frames)
     assert isinstance(source, Divisible), "a reader made them"
     return read_later(frames.dims, source.cut(start, stop))

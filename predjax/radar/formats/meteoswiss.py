@@ -31,7 +31,7 @@ _REMARK = "MeteoSwiss: codes of the palette are mm in 5 minutes by the table of 
 
 
 def is_meteoswiss(path: str, start: bytes) -> bool:
-    """Return whether a file is a GIF image by its first bytes, with a name of MeteoSwiss's products."""
+    """Return whether a file is a GIF image, by its first bytes, with the name of a product of MeteoSwiss."""
     return start.startswith(b"GIF8") and _NAME.fullmatch(os.path.basename(path)) is not None
 
 

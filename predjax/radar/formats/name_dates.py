@@ -13,12 +13,12 @@ _STAMP = re.compile(r"(?<!\d)(\d{8})[-_T]?(\d{6}|\d{4})(?!\d)")
 
 
 def is_hko(file: str) -> bool:
-    """Return whether a file is named as the radar images of Hong Kong's HKO-7 are: RADyymmddHHMMSS."""
+    """Return whether a file has a name like the radar images of Hong Kong's HKO-7: RADyymmddHHMMSS."""
     return _HKO.fullmatch(pathlib.Path(file).stem) is not None
 
 
 def find_date(file: str) -> np.datetime64 | None:
-    """Return the date in the name of a file, or None: digits of a year to its minutes or seconds, once in the name.
+    """Return the date in the name of a file, given by digits from the year to minutes or seconds; None without one.
 
     >>> find_date("rain_20260601-1205.tif"), find_date("rain_2026.tif")
     (np.datetime64('2026-06-01T12:05:00.000000000'), None)

@@ -14,7 +14,7 @@ from predjax.radar.formats.open_files import OPEN_FILES
 def open_netcdf(path: str, variable: str = "") -> xr.Dataset:
     """Open a netCDF file as a lazy Dataset of undecoded numbers; variables and dimensions of groups are "group/name".
 
-    All variables are there, whatever the `variable`.
+    The Dataset has all variables, whatever the `variable`.
 
     Errors: ValueError or OSError, one line: it is no netCDF file, or not a whole one.
     """
@@ -46,7 +46,7 @@ def _find_variables(path: str, group: netCDF4.Dataset) -> Iterator[tuple[str, xr
 
 
 def _attributes(item: netCDF4.Dataset | netCDF4.Variable) -> dict:
-    """Return the attributes of a variable or group; the value of an attribute that cannot be read is the error."""
+    """Return the attributes of a variable or group; an attribute that cannot be read has its error as the value."""
     found: dict = {}
     for key in item.ncattrs():
         try:

@@ -27,9 +27,10 @@ _VERSIONS = ((1, 0), (2, 0), (3, 0))
 
 
 class ArrayFrames:
-    """An array (movie, time, y, x, channel) of any number type as frames: decoded to float32 where it is indexed.
+    """Frames from an array (movie, time, y, x, channel) of any number type, decoded to float32 when indexed.
 
-    With `coded`, the decoder's codes instead of values. The `tally` counts the values that `possible_values` changed.
+    With `coded`, they are the decoder's codes instead of values. `tally` counts the values that `possible_values`
+    changed.
     """
 
     reads_lists = False
@@ -69,7 +70,7 @@ class ArrayFrames:
         return values
 
     def _check_rare(self, key: tuple, judged: Judged) -> None:
-        """Refuse frames in which too much rain is negative; see `Tally.check_rare`."""
+        """Raise a ValueError for frames in which too much rain is negative; see `Tally.check_rare`."""
         ranges = [range(size)[k] if isinstance(k, slice) else [k] for k, size in zip(key, self.shape)]
         shape = tuple(map(len, ranges))
         frames = [(self._name, int(movie), int(time)) for movie in ranges[0] for time in ranges[1]]
@@ -82,10 +83,10 @@ class ArrayFrames:
 
 
 def read_npy(file: str | os.PathLike, layout: str = "auto", units: UnitOptions = AS_STATED) -> Movies:
-    """Read the array of a .npy file as Movies without dates, not yet checked; pixels are read when they are indexed.
+    """Read the array of a .npy file as Movies without dates, which are not checked yet. Pixels are read when indexed.
 
-    An array states no unit: `source_units` tells it, else `units`; without both the frames get units "1". The layout
-    names the axes (see `radar.config.check_layout`), or is "auto" (see `layouts.find_layout`).
+    An array has no unit of its own. The unit is `source_units`, else `units`; without both it is "1". The layout names
+    the axes (see `radar.config.check_layout`), or is "auto" (see `layouts.find_layout`).
 
     Errors: ValueError or OSError, one line with the file, the rule and what was found.
     """
@@ -93,7 +94,7 @@ def read_npy(file: str | os.PathLike, layout: str = "auto", units: UnitOptions =
 
 
 def label_array(array: np.ndarray | DiskArray, file: str | os.PathLike, layout: str, units: UnitOptions) -> Movies:
-    """Label an array whose axes are `layout`; see `read_npy`."""
+    """Return Movies from an array whose axes are `layout`; see `read_npy`."""
     if array.size == 0:
         raise ValueError(f"{file}: the array is empty, its shape is {array.shape}")
     layout, remarks = (layout, []) if layout != "auto" else find_layout(array, file)
@@ -108,7 +109,7 @@ def label_array(array: np.ndarray | DiskArray, file: str | os.PathLike, layout: 
 
 
 def label_frames(array: Any, file: str | os.PathLike, units: UnitOptions, remarks: Sequence[str] = ()) -> Movies:
-    """Label anything that is indexed like an array (movie, time, y, x, channel)."""
+    """Return Movies from anything that is indexed like an array (movie, time, y, x, channel)."""
     conversion = plan_conversion({}, {}, units, str(file))
     decoder, found = convert_unlabelled(conversion, Decoder(dtype=array.dtype.str), units, str(file))
     name = pathlib.Path(file).name
@@ -126,7 +127,7 @@ def open_npy(file: str | os.PathLike) -> DiskArray:
     """Return the array of a .npy file, which is read in parts.
 
     Raises:
-      ValueError: it is empty, not .npy, truncated, or holds what is no number. Nothing is ever unpickled.
+      ValueError: the file is empty, not .npy, truncated, or has no numbers. Nothing is ever unpickled.
       OSError: from the operating system.
     """
     path = pathlib.Path(file)
@@ -149,11 +150,11 @@ def open_npy(file: str | os.PathLike) -> DiskArray:
 
 
 def read_array_header(stream: BinaryIO, name: str, size: int) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Read the header of a .npy file: the shape of its array, whether the order is Fortran's, and the type.
+    """Return the shape of the array in a .npy file, whether it is in Fortran order, and its type.
 
     The stream is at the beginning of the file before, and at the first number afterwards; `size` is the file's bytes.
 
-    Errors: ValueError, it is damaged or truncated, or holds what is no number.
+    Errors: ValueError, the header is damaged or truncated, or the array has no numbers.
     """
     try:
         version = np.lib.format.read_magic(stream)

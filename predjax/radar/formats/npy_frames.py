@@ -1,4 +1,4 @@
-"""Arrays of one frame each in .npy files, whose names have the dates: frames that are joined in time."""
+"""The .npy files of one frame each, dated by their names; their frames are joined in time."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Moving-MNIST files of PredRNN (.npz) to Movies."""
+"""Read .npz files as Movies: Moving-MNIST files of PredRNN, and files of arrays."""
 
 import contextlib
 import io
@@ -28,9 +28,9 @@ _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # that numpy writes
 
 
 class ClipFrames:
-    """Movies (movie, time, y, x, channel) cut out of a long array of frames (frame, channel, y, x) when indexed.
+    """Movies (movie, time, y, x, channel) that are cut out of an array of frames (frame, channel, y, x) when indexed.
 
-    `numbers` (movie, time) says which frame is where.
+    `numbers` (movie, time) are the numbers of the frames in this array.
     """
 
     def __init__(self, frames: np.ndarray, numbers: np.ndarray) -> None:
@@ -74,7 +74,7 @@ def read_npz(
 
 @contextlib.contextmanager
 def open_npz(file: str | os.PathLike) -> Iterator[zipfile.ZipFile]:
-    """Open a .npz file. Errors: ValueError or OSError, it is none, or a damaged one."""
+    """Open a .npz file. Errors: ValueError or OSError, it is not a .npz file, or is damaged."""
     with pathlib.Path(file).open("rb") as stream:
         if stream.read(2) != b"PK":
             raise ValueError(f"{file}: not a .npz file (or an empty one)")
@@ -89,7 +89,7 @@ def list_arrays(archive: zipfile.ZipFile) -> list[str]:
 
 
 def find_array(archive: zipfile.ZipFile, key: str, file: str | os.PathLike) -> zipfile.ZipInfo:
-    """Return the entry of an array. Errors: ValueError, it is stored in a way that numpy does not write."""
+    """Return the zip entry of an array. Errors: ValueError, it is stored in a way that numpy does not use."""
     entry = next(one for one in archive.infolist() if one.filename.removesuffix(".npy") == key)
     if entry.compress_type not in _COMPRESSIONS or entry.flag_bits & 1:
         raise ValueError(f"{file}: {key}: it is encrypted, or compressed in a way that numpy does not write")
@@ -97,13 +97,13 @@ def find_array(archive: zipfile.ZipFile, key: str, file: str | os.PathLike) -> z
 
 
 def read_bytes(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, most: int) -> bytes:
-    """Return the first bytes of an entry, at most `most`. Errors: ValueError, it is damaged; named by `name`."""
+    """Return at most `most` bytes from the beginning of an entry. Errors: ValueError, damaged; begins with `name`."""
     with _damage_named(name), archive.open(entry) as stream:
         return stream.read(most)
 
 
 def read_shape(archive: zipfile.ZipFile, key: str, file: str | os.PathLike) -> tuple[tuple[int, ...], np.dtype]:
-    """Return shape and type of one array of numbers. Errors: ValueError, it is damaged, or holds what is no number."""
+    """Return the shape and type of one array of numbers. Errors: ValueError, it is damaged or has no numbers."""
     entry, name = find_array(archive, key, file), f"{file}: {key}"
     start = read_bytes(archive, entry, name, 2**16)  # numpy takes no longer header
     shape, _, dtype = read_array_header(io.BytesIO(start), name, entry.file_size)
@@ -111,9 +111,9 @@ def read_shape(archive: zipfile.ZipFile, key: str, file: str | os.PathLike) -> t
 
 
 def read_array(archive: zipfile.ZipFile, key: str, file: str | os.PathLike) -> np.ndarray:
-    """Read one array of numbers; no memory is taken for numbers that are not known to be there.
+    """Read one array of numbers. Memory is taken only for numbers that are known to be in the file.
 
-    Errors: ValueError, it is damaged, holds what is no number, or does not fit into the memory.
+    Errors: ValueError, it is damaged, has no numbers, or does not fit into the memory.
     """
     read_shape(archive, key, file)
     entry, name = find_array(archive, key, file), f"{file}: {key}"
@@ -130,7 +130,7 @@ def read_array(archive: zipfile.ZipFile, key: str, file: str | os.PathLike) -> n
 
 @contextlib.contextmanager
 def _damage_named(name: str) -> Iterator[None]:
-    """Turn any error from reading damaged bytes into one line."""
+    """Turn any error of reading damaged bytes into a ValueError of one line, which begins with `name`."""
     try:
         yield
     except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, OSError, NotImplementedError) as error:
@@ -138,7 +138,7 @@ def _damage_named(name: str) -> Iterator[None]:
 
 
 def _find_memory() -> int:
-    """Return the memory that this process may have in bytes, or 0 where the system does not tell."""
+    """Return the memory in bytes that this process may use, or 0 where the system does not tell."""
     found = []
     with contextlib.suppress(AttributeError, ValueError, OSError):
         found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))

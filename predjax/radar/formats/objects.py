@@ -1,4 +1,4 @@
-"""Python objects that hold frames, as named Datasets and arrays: of xarray, numpy and pandas, and several of them."""
+"""Python objects that hold frames (of xarray, numpy, pandas, or several of them), as named Datasets and arrays."""
 
 import io
 import os
@@ -20,7 +20,7 @@ TAKEN = (
 
 
 class Named(NamedTuple):
-    """An object by the name that messages have for it; Datasets are as in a file that packs nothing."""
+    """An object and its name in messages; a Dataset is in the form that it has in a file without packing."""
 
     name: str
     data: xr.Dataset | np.ndarray
@@ -28,7 +28,7 @@ class Named(NamedTuple):
 
 
 def keep(data: Any) -> Any:
-    """Return data that can be read twice: what an iterator gives, such as the paths of `Path.glob`, as a list."""
+    """Return data that can be read twice: an iterator, such as the paths of `Path.glob`, becomes a list."""
     return list(data) if isinstance(data, Iterator) and not isinstance(data, io.IOBase) else data
 
 

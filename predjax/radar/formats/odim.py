@@ -32,7 +32,7 @@ _CORNERS = ("UL", "UR", "LL", "LR")
 
 
 def is_odim(path: str, start: bytes) -> bool:
-    """Return whether a file, by its first bytes and its content, is one of ODIM, composite or not."""
+    """Return whether a file is an ODIM file, composite or not, by its first bytes and its content."""
     if start != HDF5:
         return False
     with NETCDF_LOCK:
@@ -154,7 +154,7 @@ def _place(where: dict, shape: tuple[int, ...], file: str) -> Grid:
 
 
 def _date(what: dict, prefix: str, name: str) -> np.datetime64:
-    """Return the date of `date` and `time`, or of `startdate` and `starttime`, as `prefix` says."""
+    """Return the date that `date` and `time` give, or with a `prefix` the attributes `startdate` and `starttime` ..."""
     parts = [text(what, f"{prefix}{part}", name) for part in ("date", "time")]
     return times.parse_stamp("".join(parts), "YYYYmmddHHMMSS", f"{name}/{prefix}date, {prefix}time")
 

@@ -1,4 +1,4 @@
-"""The files that are open: a few at a time, however many a data set has; and arrays in files, opened when read."""
+"""The open files of the process, a few at a time, and arrays in files that are opened when they are read."""
 
 import collections
 import os
@@ -13,10 +13,10 @@ from predjax.radar.formats.other_files import read_part
 
 
 class OpenFiles:
-    """Keep the files used last open, at most `limit` of them; use it and what it returns under NETCDF_LOCK.
+    """The files used last, of which at most `limit` stay open. Use it, and what it returns, under NETCDF_LOCK.
 
     While a file is open, HDF5 lets nobody change it in place; replacing it by another file works. xarray's
-    `CachingFileManager` does not do: it closes what it evicts without our lock, and cannot close all its files.
+    `CachingFileManager` is not suitable: it closes files without our lock, and cannot close all its files.
     """
 
     def __init__(self, limit: int = 16) -> None:
@@ -28,7 +28,7 @@ class OpenFiles:
         return len(self._files)
 
     def get(self, path: str, opener: Callable[..., Any], *options: str) -> Any:
-        """Return `opener(path, *options)`, or the same file where it is open already.
+        """Return `opener(path, *options)`, or the file if it is open already.
 
         Raises:
           FileNotFoundError: there is no such file.
@@ -71,7 +71,7 @@ class FileArray(NamedTuple):
 
     @property
     def reads_lists(self) -> bool:
-        """Not in the netCDF library."""
+        """False, because the netCDF library does not read lists of indices."""
         return False
 
     def read(self, key: tuple) -> np.ndarray:

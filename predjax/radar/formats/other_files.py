@@ -28,7 +28,7 @@ _MOST_SEARCHED = 2**24  # bytes of a file; those that are made of others are sma
 
 @contextlib.contextmanager
 def open_at_most(count: int) -> Iterator[None]:
-    """Let this process open at most so many more files at once while the block runs; not on Windows."""
+    """Let this process open at most `count` more files at once in this block; no limit on Windows."""
     before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     first = os.open(os.devnull, os.O_RDONLY)  # the lowest number that is free
     os.close(first)
@@ -40,9 +40,9 @@ def open_at_most(count: int) -> Iterator[None]:
 
 
 def read_part(path: str, array: Any, key: tuple, alone: bool) -> np.ndarray:
-    """Read a part of an array of the netCDF library or h5py; with `alone`, in its file alone.
+    """Read a part of an array of the netCDF library or h5py; with `alone`, from its own file only.
 
-    Errors: ValueError, the array is alone and not in its file.
+    Errors: ValueError, with `alone` the array is not in its own file.
     """
     if _is_elsewhere(path, array):
         name = f"{path}: {array.name.lstrip('/')} is not in the file"
@@ -54,7 +54,7 @@ def read_part(path: str, array: Any, key: tuple, alone: bool) -> np.ndarray:
 
 
 def _is_elsewhere(path: str, array: Any) -> bool:
-    """Return whether an array is made of other files, as far as the library tells, or was never written."""
+    """Return whether the numbers of an array are in other files, as far as the library tells, or were never written."""
     if not isinstance(array, netCDF4.Variable):  # of h5py
         return bool(array.is_virtual or array.external)
     if array.chunking() != "contiguous" or not array.group().data_model.startswith("NETCDF4"):
@@ -66,7 +66,7 @@ def _is_elsewhere(path: str, array: Any) -> bool:
 
 @functools.lru_cache(maxsize=64)
 def _refers_to_others(path: str, size: int, changed: int) -> bool:
-    """Return whether a small HDF5 file, as it was changed last, has virtual datasets or external storage."""
+    """Return whether a small HDF5 file, last changed at `changed`, has virtual datasets or external storage."""
     if size > _MOST_SEARCHED:
         return False
     content = pathlib.Path(path).read_bytes()
@@ -78,7 +78,7 @@ def _refers_to_others(path: str, size: int, changed: int) -> bool:
 
 
 def _find_addresses(content: bytes, mark: bytes) -> Iterator[int]:
-    """Yield the places in a file at which the address of a block stands, of all blocks that begin with the mark."""
+    """Yield the positions in a file that hold the address of a block beginning with `mark`."""
     for block in _find_all(content, mark):
         yield from _find_all(content, block.to_bytes(8, "little"))
 
@@ -91,7 +91,7 @@ def _find_all(content: bytes, part: bytes) -> Iterator[int]:
 
 
 def load_compressions() -> None:
-    """Let the HDF5 library load the compressions that come with netCDF4, which are files as well."""
+    """Make the HDF5 library load the compressions that come with netCDF4, before it may open no other file."""
     with netCDF4.Dataset("compressions", "w", diskless=True) as file:
         for name in ("zstd", "bzip2", "blosc", "szip"):
             getattr(file, f"has_{name}_filter")()

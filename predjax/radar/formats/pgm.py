@@ -1,4 +1,4 @@
-"""Composites in PGM files as FMI, the Finnish weather service, distributes them: labels are comments of the header.
+"""Composites in the PGM files of FMI, the Finnish weather service, whose labels are comments in the header.
 
 ::
 
@@ -18,7 +18,7 @@
     760 1226
     255
 
-The earth of the projection is not written: FMI's is a sphere of 6371288 m, and so is its Z-R relation, 223 R^1.53.
+The earth of the projection is not written: FMI's is a sphere of 6371288 m. FMI's Z-R relation is 223 R^1.53.
 """
 
 import xarray as xr
@@ -39,7 +39,7 @@ PARAMETERS = {"CorrectedReflectivity": (REFLECTIVITY | {"zr_a": 223.0, "zr_b": 1
 
 
 def is_pgm(path: str, start: bytes) -> bool:
-    """Return whether a file is an image in PGM by its first bytes, or says so by its name."""
+    """Return whether a file is a PGM image, by its first bytes or by the end of its name."""
     name = path.lower()
     return start[:2] == b"P5" or (start[:2] == GZIP and name.endswith(".gz")) or name.endswith(SUFFIXES)
 

@@ -35,10 +35,10 @@ def place_corners(
     corners: Mapping[str, tuple[float, ...]],
     name: str,
 ) -> Grid:
-    """Return the grid of a composite whose corners are known, with its CF grid mapping.
+    """Return the grid of a composite from its corners, with its CF grid mapping.
 
     Without pyproj, coordinates of a projection count from the upper left corner and there is no grid mapping; this is
-    said once. `name` is the name of the file, for messages.
+    logged once. `name` is the name of the file, for messages.
 
     Args:
       pixel: height and width of a pixel in metres where the file says so; they are not used for longitudes and
@@ -58,7 +58,7 @@ def place_corners(
 def place_offset(
     proj4: str, shape: tuple[int, ...], pixel: tuple[float, float], upper_left: tuple[float, float], name: str
 ) -> Grid:
-    """Return the grid whose upper left corner (y, x) and pixel size are known in metres; see `place_corners`."""
+    """Return the grid with a known upper left corner (y, x) and pixel size, both in metres; see `place_corners`."""
     try:
         return _grid(shape, pixel, upper_left, _describe(in_metres(proj4)), False)
     except ValueError as error:
@@ -66,7 +66,7 @@ def place_offset(
 
 
 def in_metres(proj4: str) -> str:
-    """Return the same projection with coordinates in metres.
+    """Return a projection with its coordinates changed to metres.
 
     >>> in_metres("+proj=stere +lat_0=90 +a=6378.14 +b=6356.75 +x_0=0")
     '+proj=stere +lat_0=90 +a=6378140.0 +b=6356750.0 +x_0=0.0'
@@ -113,7 +113,7 @@ def _place(proj4: str, shape: tuple, pixel: tuple | None, corners: tuple) -> Gri
 
 
 def _pixel_size(places: dict, shape: tuple, pixel: tuple | None) -> tuple[float, float]:
-    """Return the height and width of a pixel, from the file where they fit the corners, else from the corners."""
+    """Return the height and width of a pixel, from the file if they agree with the corners, else from the corners."""
     sizes: list[float] = []
     for axis in (0, 1):
         given, found = None if pixel is None else pixel[axis], None

@@ -1,4 +1,4 @@
-"""Sweeps in polar coordinates, which are refused: frames are maps."""
+"""The refusal of sweeps in polar coordinates, because frames are maps."""
 
 import xarray as xr
 
@@ -10,9 +10,9 @@ ADVICE = "grid it first, by the two lines of pyart under 'Polar sweeps' in docs/
 
 
 def check_not_polar(dataset: xr.Dataset, name: str, file: str) -> None:
-    """Refuse a variable along azimuth and range, or along time with an azimuth for each (CfRadial).
+    """Raise a ValueError for a variable along azimuth and range, or along time with azimuths (CfRadial).
 
-    Errors: ValueError, which names the variable and how to make maps of it.
+    It names the variable and a way to make maps of it.
     """
     group = name.rpartition("/")[0]
     dims = [str(one).rpartition("/")[2].lower() for one in dataset.variables[name].dims]
@@ -23,13 +23,13 @@ def check_not_polar(dataset: xr.Dataset, name: str, file: str) -> None:
 
 
 def check_none_polar(dataset: xr.Dataset, file: str) -> None:
-    """Refuse a Dataset that has a polar sweep, at its top or in a group; see `check_not_polar`."""
+    """Raise a ValueError for a Dataset with a polar sweep, at its top or in a group; see `check_not_polar`."""
     for name, one in dataset.variables.items():
         if one.ndim >= 2:
             check_not_polar(dataset, str(name), file)
 
 
 def check_not_nexrad(start: bytes, file: str) -> None:
-    """Refuse a file of NEXRAD by its first bytes. Errors: ValueError."""
+    """Raise a ValueError for a file of NEXRAD, known by its first bytes."""
     if start.startswith(_NEXRAD):
         raise ValueError(f"{file}: a file of NEXRAD has polar sweeps, not maps: {ADVICE}")

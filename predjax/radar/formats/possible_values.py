@@ -1,4 +1,4 @@
-"""Which decoded values can be weather: one rule for every format, and the counts of what it changed.
+"""The decoded values that are possible weather: one rule for every format, and counts of the values that it changed.
 
 Rain is not negative, and no reflectivity is near -99 dBZ. A file may hold such values all the same, undeclared:
 
@@ -45,7 +45,7 @@ class Judged(NamedTuple):
     factor: float  # from this unit to mm/h
 
     def change(self, function: Callable[[np.ndarray], np.ndarray]) -> "Judged":
-        """Return both arrays changed by a function, such as a new order of their axes."""
+        """Return both arrays after applying a function to each, such as a new order of their axes."""
         return Judged(function(self.kinds), function(self.found), self.factor)
 
 
@@ -79,13 +79,13 @@ def sort_values(values: np.ndarray, quantity: str, factor: float = 1.0, step: fl
 
 
 def apply_rule(values: np.ndarray, kinds: np.ndarray) -> np.ndarray:
-    """Return the values with NaN for markers and what is impossible, and 0 for negative rain."""
+    """Return the values with NaN for markers and impossible values, and 0 for negative rain."""
     values = np.where((kinds == MARKER) | (kinds == IMPOSSIBLE), np.nan, values)
     return np.where((kinds == UNDERSHOOT) | (kinds == NEGATIVE), 0.0, values)
 
 
 def refuse_impossible(values: np.ndarray, kinds: np.ndarray, quantity: str, factor: float, name: str) -> None:
-    """Raise a ValueError, which names the value found, where a value is IMPOSSIBLE."""
+    """Raise a ValueError, which names a value found, if any value is IMPOSSIBLE."""
     wrong = values[kinds == IMPOSSIBLE]
     if not wrong.size:
         return
@@ -108,7 +108,7 @@ def refuse_impossible(values: np.ndarray, kinds: np.ndarray, quantity: str, fact
 
 
 def refuse_frequent(judged: Judged, name: str) -> None:
-    """Raise a ValueError where more than RARE of the covered pixels of a whole frame are NEGATIVE."""
+    """Raise a ValueError if more than RARE of the covered pixels of a whole frame are NEGATIVE."""
     negative = judged.kinds == NEGATIVE
     fraction = np.count_nonzero(negative) / np.count_nonzero(~np.isnan(judged.found)) if negative.any() else 0.0
     if fraction > RARE:
@@ -121,11 +121,11 @@ def refuse_frequent(judged: Judged, name: str) -> None:
 
 
 class Tally:
-    """Counts of the values of one source that the rule changed, for any number of threads.
+    """Counts of the values of one source that the rule changed; any number of threads may use it.
 
     A count is a dictionary of JSON values: "pixels" that were read (a pixel that is read twice counts twice), each
-    marker that was found, such as "-3", "negative" for rain that became 0, and "least" of it in mm/h. After `announce`,
-    what is met for the first time is logged.
+    marker that was found, such as "-3", "negative" for rain that became 0, and "least", its least value in mm/h. After
+    `announce`, each kind is logged when it is first found.
     """
 
     def __init__(self) -> None:
@@ -140,7 +140,7 @@ class Tally:
         return Tally, ()  # what another process reads is counted there
 
     def announce(self, source: str, said: set[str] | None = None) -> None:
-        """Log what was met so far, with the name of the `source`, and from now on what is met for the first time.
+        """Log the kinds found so far, with the name of the `source`, and from now on each kind when it is first found.
 
         Sources that share `said` log each kind once.
         """
@@ -150,7 +150,7 @@ class Tally:
         self._log(lines)
 
     def add(self, pixels: int, judged: Judged | None = None) -> None:
-        """Count `pixels` that were read, and those of them that were judged."""
+        """Count `pixels` that were read, and the kinds of those that were judged."""
         found, least = Counter({"pixels": pixels}), 0.0
         if judged:
             numbers, counts = np.unique(judged.found[judged.kinds == MARKER].astype(np.float32), return_counts=True)
@@ -165,7 +165,7 @@ class Tally:
         self._log(lines)
 
     def _find_new(self) -> list[str]:
-        """Return the lines of kinds that were not said, and remember that they are; called under the lock."""
+        """Return lines about kinds that were not logged yet, and mark them as logged; called under the lock."""
         if self._said is None:
             return []
         new = self._counts.keys() - self._said - {"pixels"}
@@ -179,7 +179,7 @@ class Tally:
     def check_rare(
         self, judged: Judged, frames: Iterable[tuple], whole: bool, read_frame: Callable[[tuple], Judged | None]
     ) -> None:
-        """Refuse frames in which NEGATIVE rain is frequent, whatever part of them was read.
+        """Raise a ValueError for frames in which NEGATIVE rain is frequent, also if only a part of them was read.
 
         `judged` has frames along its first axis, `whole` or in part. `frames` are their names: file and variable,
         movie, frame, and anything else. `read_frame` judges a whole frame; it is asked for each frame once.
@@ -202,13 +202,13 @@ class Tally:
             return dict(self._counts) | ({"least": self._least} if self._least else {})
 
     def clear(self) -> None:
-        """Begin to count anew."""
+        """Set all counts to zero."""
         with self._lock:
             self._counts, self._least = Counter(), 0.0
 
 
 def add_counts(counts: Iterable[dict]) -> dict[str, Any]:
-    """Return the sum of counts, as of `Tally.counts`."""
+    """Return the sum of counts, each as from `Tally.counts`."""
     total: Counter = Counter()
     least = 0.0
     for one in counts:
@@ -218,7 +218,7 @@ def add_counts(counts: Iterable[dict]) -> dict[str, Any]:
 
 
 def describe_counts(counts: dict[str, Any]) -> list[str]:
-    """Return counts as of `Tally.counts` in words, a line for each marker and one for negative rain.
+    """Return counts from `Tally.counts` in words, a line for each marker and one for negative rain.
 
     >>> describe_counts({"pixels": 800, "-3": 20})
     ['-3 is taken as no coverage, though nothing declares it: 20 of 800 pixels']

@@ -22,7 +22,7 @@ _QUANTITIES = {("reflectivity", "dbz"): "dBZ", ("amount", "accumul"): "mm", _RAI
 
 
 class UnitOptions(NamedTuple):
-    """What a user says of units: the options of these names, see `radar.config.DataConfig`."""
+    """The units as a user states them: the options of these names, see `radar.config.DataConfig`."""
 
     units: str = "file"
     source_units: str = ""
@@ -60,7 +60,7 @@ class Conversion:
 
 
 def is_radar_name(standard_name: str) -> bool:
-    """Return whether a CF standard name is rain or radar reflectivity (a quality flag of it is not).
+    """Return whether a CF standard name is one of rain or radar reflectivity, and not of a quality flag.
 
     >>> [is_radar_name(name) for name in ("rainfall_rate", "precipitation_flux status_flag", "air_temperature")]
     [True, False, False]
@@ -69,7 +69,7 @@ def is_radar_name(standard_name: str) -> bool:
 
 
 def plan_conversion(attrs: dict, global_attrs: dict, wanted: UnitOptions, name: str) -> Conversion:
-    """Decide how the variable with `attrs` becomes the wanted unit: "file", "mm/h" or "dBZ".
+    """Return the conversion of a variable with `attrs` to the wanted unit: "file", "mm/h" or "dBZ".
 
     Rain rates and accumulations of any unit become mm/h even when the file's unit is kept. A speed (m s-1) is
     rain only when the standard name or the user says so, and a mass per area that has another standard name is no
@@ -142,7 +142,7 @@ def plan_conversion(attrs: dict, global_attrs: dict, wanted: UnitOptions, name: 
 
 
 def _choose_unit(attrs: dict, wanted: UnitOptions, name: str) -> tuple[str, bool, list[str]]:
-    """Return the unit of stored values as a text, whether the user states it, and remarks on what was taken for it."""
+    """Return the unit of stored values as a text, whether the user states it, and remarks on inferred units."""
     stated, remarks = _find_unit(attrs)
     is_none, source = unit_names.canonical_unit(stated) == "1", wanted.source_units
     found = "no unit is stated" if is_none else f"the unit {stated!r} is not known"
@@ -165,13 +165,13 @@ def _choose_unit(attrs: dict, wanted: UnitOptions, name: str) -> tuple[str, bool
 
 
 def _is_called_rain(attrs: dict, name: str) -> bool:
-    """Return whether another name than the standard name tells that values are rain: the long or the short one."""
+    """Return whether the long or the short name of values says that they are rain."""
     names = " ".join((str(attrs.get("long_name", "")), str(attrs.get("short_name", "")), name.rpartition(": ")[2]))
     return not attrs.get("standard_name") and any(word in names.lower() for word in _RAIN_WORDS)
 
 
 def _find_quantity(attrs: dict) -> tuple[str, str]:
-    """Return the first name of values that tells their quantity, and the usual unit of that; two "" without any."""
+    """Return the first name in the attributes that tells the quantity, and its usual unit; ("", "") without one."""
     for text in (str(attrs.get(key, "")) for key in ("standard_name", "long_name")):
         for words, unit in _QUANTITIES.items():
             if any(word in text.lower() for word in words):
@@ -180,7 +180,7 @@ def _find_quantity(attrs: dict) -> tuple[str, str]:
 
 
 def _find_unit(attrs: dict) -> tuple[str, list[str]]:
-    """Return the unit that the attribute `units` states, else `unit`, and a remark in that case; "" without any."""
+    """Return the unit in the attribute `units`, else in `unit` with a remark on that; "" without any."""
     texts = {key.lower(): str(value).strip() for key, value in attrs.items() if key.lower() in ("units", "unit")}
     own, other = texts.get("units", ""), texts.get("unit", "")
     if unit_names.canonical_unit(own) == "1" and unit_names.canonical_unit(other) != "1":

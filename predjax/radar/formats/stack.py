@@ -1,4 +1,4 @@
-"""Arrays of one shape, which lie apart, as one array that is read when it is indexed."""
+"""Arrays of one shape, from several places, as one array that is read when it is indexed."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ class Stack(NamedTuple):
 
     @property
     def reads_lists(self) -> bool:
-        """Not in any of the libraries that read the arrays."""
+        """False, because none of the libraries that read the arrays reads lists of indices."""
         return False
 
     def read(self, key: tuple) -> np.ndarray:

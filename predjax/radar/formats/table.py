@@ -13,7 +13,9 @@ COMPONENTS = ("xx", "yy", "xy")
 
 
 def read_table(file: str | os.PathLike, path_length: int, variable: str = "", forcings: Sequence[str] = ()) -> Movies:
-    """Read lines of three strains and three stresses (xx, yy and xy of each), paths one after another; # is a comment.
+    """Read paths of stresses and strains from a table of numbers without headings; # begins a comment.
+
+    A line has three strains and three stresses (xx, yy and xy of each); paths follow one another.
 
     Returns:
       Movies of one pixel, a movie a path: the stresses are the channels, the strains the forcings if asked for. So

@@ -1,4 +1,4 @@
-"""Dates of time labels that are no CF numbers: texts, digits such as 202606011205, days with a fraction, file names."""
+"""Dates of time labels that are not CF numbers: texts, digits such as 202606011205, days with fractions, file names."""
 
 import datetime
 import pathlib
@@ -26,11 +26,11 @@ _REGEX |= dict.fromkeys("mdHMSI", r"\d\d") | {"p": "[AaPp][Mm]", "z": r"Z|[+-]\d
 
 
 class NotDates(ValueError):
-    """A time label that is there, and that nothing says how to read as dates."""
+    """A time label exists, but nothing says how to read it as dates."""
 
 
 def read_dates(values: np.ndarray, attrs: dict, name: str) -> tuple[np.ndarray, str]:
-    """Return the dates (datetime64[ns]) of a time label, and a remark where they are no CF numbers; else "".
+    """Return the dates (datetime64[ns]) of a time label, and a remark if they are not CF numbers, else "".
 
     These are read: numbers "since" a date, days as %Y%m%d.%f, texts in ISO 8601 (UTC without a zone) or as WRF writes
     them, and digits YYYYMMDD, YYYYMMDDHHMM or YYYYMMDDHHMMSS, as text or as numbers without another unit, where all of
@@ -57,7 +57,7 @@ def read_dates(values: np.ndarray, attrs: dict, name: str) -> tuple[np.ndarray, 
 
 
 def _read_texts(values: np.ndarray, name: str) -> tuple[np.ndarray, bool]:
-    """Return the dates of texts, and whether one of them names no offset from UTC."""
+    """Return the dates of texts, and whether any of them lacks an offset from UTC."""
     texts = [one.decode("utf-8", "replace") if isinstance(one, bytes) else str(one) for one in values.ravel().tolist()]
     texts = [text.strip(" \0") for text in texts]
     if not all(texts) or "NaT" in texts:
@@ -91,7 +91,7 @@ def _parse_iso(text: str) -> np.datetime64 | None:
 
 
 def _read_digits(numbers: np.ndarray) -> np.ndarray | None:
-    """Return the dates of whole numbers YYYYMMDD[HHMM[SS]] that increase; None where these are no such numbers."""
+    """Return the dates of whole numbers YYYYMMDD[HHMM[SS]] that increase; None for other numbers."""
     if not numbers.size or (numbers.dtype.kind == "f" and numbers.itemsize < 8):  # which has 7 digits
         return None
     whole = numbers.astype(np.int64)
@@ -125,9 +125,9 @@ def _read_days(numbers: np.ndarray, attrs: dict, name: str) -> np.ndarray:
 
 
 def read_file_name(file: str, pattern: str) -> np.datetime64:
-    """Return the date (datetime64[ns], UTC) in the name of a file, where the strptime `pattern` fits.
+    """Return the date (datetime64[ns], UTC) in the name of a file, found by the strptime `pattern`.
 
-    Digits of the date must not go on on either side.
+    No further digits may stand before or after the date.
 
     Errors: ValueError, the pattern fits nowhere, or gives several dates.
     """

@@ -52,7 +52,7 @@ def decode_times(numbers: np.ndarray, attrs: dict, name: str) -> np.ndarray:
 
 
 def check_present(numbers: np.ndarray, attrs: dict, name: str) -> None:
-    """Refuse times of which one is missing: infinite, NaN, or a declared fill value. Errors: ValueError."""
+    """Raise a ValueError if one of the times is missing: infinite, NaN, or a declared fill value."""
     missing = [number for key in ("_FillValue", "missing_value") for number in read_numbers(attrs.get(key), key, name)]
     if not np.isfinite(numbers).all() or any((numbers == number).any() for number in missing):
         raise ValueError(f"{name}: a time is missing")
@@ -60,7 +60,7 @@ def check_present(numbers: np.ndarray, attrs: dict, name: str) -> None:
 
 @functools.lru_cache(maxsize=64)
 def _clock(units: str, calendar: str) -> tuple[float, int]:
-    """Return the number of 2000-01-01 00:00 UTC, and the length of one unit in nanoseconds.
+    """Return the number of the date 2000-01-01 00:00 UTC in these units, and the length of a unit in nanoseconds.
 
     Computed once for a folder of frames, which has one clock. A date of our own time is the same in all calendars,
     whatever the date from which they count.
@@ -99,10 +99,7 @@ def parse_stamp(text: str, pattern: str, name: str) -> np.datetime64:
 
 
 def check_increasing(times: np.ndarray, name: str) -> None:
-    """Refuse times (movie, time) that do not increase from frame to frame.
-
-    Errors: ValueError, which names the first two frames in the wrong order.
-    """
+    """Raise a ValueError if times (movie, time) do not increase; it names the first two frames in the wrong order."""
     wrong = np.argwhere(np.diff(times, axis=1) <= np.timedelta64(0, "ns"))
     if wrong.size:
         movie, frame = wrong[0]
@@ -113,7 +110,7 @@ def check_increasing(times: np.ndarray, name: str) -> None:
 
 
 def one_period(seconds: np.ndarray | np.floating, name: str) -> float:
-    """Return the length in seconds that all accumulations of a file have.
+    """Return the length in seconds that all accumulations of a file share.
 
     Errors: ValueError, they are not positive, or differ by more than 1 %.
     """

@@ -10,10 +10,10 @@ from predjax.radar.formats.quantity import is_radar_name
 
 
 def find_variable(dataset: xr.Dataset, wanted: str, ignored: Iterable[str], file: str) -> tuple[str, list[str]]:
-    """Return the name of the variable that holds the frames, and a remark where it is one of several.
+    """Return the name of the variable that holds the frames, and a remark if it was chosen among several.
 
-    It is the `wanted` one ("group/name" inside a group); empty: the only one that can be meant besides the `ignored`
-    ones (the forcings).
+    It is the `wanted` one ("group/name" inside a group); empty: the only possible one besides the `ignored` ones (the
+    forcings).
 
     Errors: ValueError, there is none, or there are several; the message lists them.
     """

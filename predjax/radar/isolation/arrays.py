@@ -8,14 +8,14 @@ from predjax.radar.isolation.encoding import Place
 
 
 class NumberReader(Protocol):
-    """Reads the numbers of an array through another process."""
+    """A reader of the numbers of an array through another process."""
 
     def read_numbers(self, array: "ProcessArray", key: tuple) -> np.ndarray:
         """Read a part of an array; see `ProcessArray.read`."""
 
 
 class ProcessArray(NamedTuple):
-    """An array in a file that a process reads; a `lazy.Readable`."""
+    """An array in a file, which another process reads; a `lazy.Readable`."""
 
     reader: NumberReader
     request: dict[str, Any]  # of the labels of the file
@@ -38,9 +38,9 @@ class ProcessArray(NamedTuple):
 
     @property
     def reads_lists(self) -> bool:
-        """Not in the netCDF library."""
+        """False, because the netCDF library does not read lists of indices."""
         return False
 
     def read(self, key: tuple) -> np.ndarray:
-        """Read a part; see `lazy.Readable`. Errors: as of `FileReader`."""
+        """Read a part; see `lazy.Readable`. Errors: see `FileReader`."""
         return self.reader.read_numbers(self, key)

@@ -1,6 +1,6 @@
-"""The process that reads files for another one: it waits for requests and answers each, within limits.
+"""A process that reads files for its parent: it waits for requests and answers each, within limits.
 
-It imports no jax. What a file makes it do (crash, hang, ask for memory) ends this process alone.
+It imports no jax. A file that makes it crash, hang or ask for memory ends this process alone.
 """
 
 import collections
@@ -34,16 +34,17 @@ _LATER = 5.0  # seconds after the deadline of the parent at which a child whose 
 
 
 class Server:
-    """The labels of the files that were read last, by which their numbers are found."""
+    """The labels of the files that were read last, which are needed to read the numbers of these files."""
 
     def __init__(self) -> None:
         self._headers: collections.OrderedDict[str, Header] = collections.OrderedDict()
 
     def answer(self, request: dict[str, Any]) -> Any:
-        """Return the labels of a file, whose arrays are `Place`s, and its only frame; or a part of one of its arrays.
+        """Return the answer to a request: the labels of a file and its only frame, or a part of one of its arrays.
 
-        The request has the folder of a relative path, the path, the fields of `Reading`, whether the frame is wanted,
-        and for a part the number of the array and the key of each of its axes: a number, or start, stop and step.
+        The arrays in the labels are `Place`s. The request has the folder of a relative path, the path, the fields of
+        `Reading`, whether the frame is wanted, and for a part the number of the array and the key of each of its axes:
+        a number, or start, stop and step.
         """
         os.chdir(request["folder"])
         file, fields = request["file"], {**request["reading"], "forcings": tuple(request["reading"]["forcings"])}
@@ -66,7 +67,7 @@ class Server:
 
 
 def _place_arrays(header: Header) -> Header:
-    """Return a header that says of each array where it is, and which can be sent."""
+    """Return a header that can be sent, in which a `Place` stands for each array."""
     places: list[Any] = []
     for number, field in enumerate((*header.fields, *header.forcings)):
         array: Any = getattr(field.array, "variable", field.array)
@@ -77,7 +78,7 @@ def _place_arrays(header: Header) -> Header:
 
 
 def _read_only_frame(header: Header) -> np.ndarray | None:
-    """Return the array of a file of one frame, which is asked for next; None of others, and where it is damaged."""
+    """Return the array of a file that has one frame, because it is asked for next. None for other or damaged files."""
     if header.movies != 1 or header.length != 1 or len(header.fields) != 1:
         return None
     array: Any = getattr(header.fields[0].array, "variable", header.fields[0].array)
@@ -89,7 +90,7 @@ def _read_only_frame(header: Header) -> np.ndarray | None:
 
 
 def _measure_unused() -> int:
-    """Return the bytes of addresses without memory, which libraries reserve for each core; 0 where nothing tells."""
+    """Return the bytes of address space without memory, which libraries reserve for each core; 0 if unknown."""
     try:
         size, used = pathlib.Path("/proc/self/statm").read_text().split()[:2]
     except OSError:
@@ -98,7 +99,7 @@ def _measure_unused() -> int:
 
 
 def _is_full(memory: int) -> bool:
-    """Return whether most of the memory was used once: libraries may have lost it. False where nothing tells."""
+    """Return whether most of the memory was in use at some time, as libraries may leak it. False if unknown."""
     try:
         status = pathlib.Path("/proc/self/status").read_text()
     except OSError:
@@ -108,7 +109,7 @@ def _is_full(memory: int) -> bool:
 
 
 def _describe(error: Exception, full: bool) -> dict[str, Any]:
-    """Return an error as the parent raises it again."""
+    """Return an error in the form from which the parent raises it again."""
     if full or isinstance(error, MemoryError):
         return {"memory": True}
     if isinstance(error, OSError) and error.strerror:
@@ -117,7 +118,7 @@ def _describe(error: Exception, full: bool) -> dict[str, Any]:
 
 
 class _Lines(logging.Handler):
-    """The lines that are logged, for the parent to log."""
+    """A handler that collects the logged lines, for the parent to log."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -128,7 +129,7 @@ class _Lines(logging.Handler):
 
 
 def serve(requests: BinaryIO, answers: BinaryIO, seconds: float, memory: int) -> None:
-    """Answer requests, a line of JSON each, until there are no more, or most of the memory is used."""
+    """Answer requests, each a line of JSON, until there are no more or most of the memory is used."""
     server, log = Server(), _Lines()
     logger = logging.getLogger("predjax")
     logger.addHandler(log)
@@ -155,7 +156,7 @@ def serve(requests: BinaryIO, answers: BinaryIO, seconds: float, memory: int) ->
 
 
 def main(seconds: float, memory: int, follow_links: bool) -> None:
-    """Serve the parent on stdin and stdout with a limit in bytes on memory."""
+    """Serve the parent on stdin and stdout, with a limit on memory in bytes."""
     for ending in (signal.SIGALRM, signal.SIGIO):
         signal.signal(ending, signal.SIG_DFL)
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")

@@ -1,4 +1,4 @@
-"""Labels and numbers as bytes that pass from one process to another; decoding them runs nothing of the sender's."""
+"""The encoding of labels and numbers in messages between processes. Decoding runs no code of the sender."""
 
 import json
 import math
@@ -21,7 +21,7 @@ _KINDS = "biufcmMSU"  # of numpy; no objects
 
 
 class Place(NamedTuple):
-    """The place of an array in a file: the number of its field in the header, its name, shape and type."""
+    """The place of an array in a file: the number of its field in the header, with its name, shape and type."""
 
     number: int
     name: str
@@ -37,8 +37,8 @@ _RECORDS: dict[str, Callable[..., Any]] = {
 def encode(value: Any) -> list[bytes | memoryview]:
     """Return the parts of a message: its head, its text in JSON, and the numbers of its arrays.
 
-    Passed are None, numbers, texts, bytes, tuples, lists, dicts, arrays of numbers, dates or texts, variables of
-    xarray, and the records of labels.
+    A value may consist of None, numbers, texts, bytes, tuples, lists, dicts, arrays of numbers, dates or texts,
+    variables of xarray, and the records of labels.
 
     Errors: TypeError, anything else.
     """
@@ -48,7 +48,7 @@ def encode(value: Any) -> list[bytes | memoryview]:
 
 
 def decode(text: bytes | bytearray, numbers: bytes | bytearray) -> Any:
-    """Return what the text and the numbers of a message mean. Any exception means that the message is no such one."""
+    """Return the value from the text and the numbers of a message. Any exception means that the message is invalid."""
     return _from_json(json.loads(text), memoryview(numbers))
 
 

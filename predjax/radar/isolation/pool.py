@@ -12,17 +12,17 @@ _MANY = 500  # files, whose labels take longer than the start of another process
 
 
 def open_reader(trust: Trust, stopped: Callable[[], bool] = lambda: False) -> "ReaderPool | None":
-    """Return processes that read files as far as they are trusted; None: this process reads them, as on Windows."""
+    """Return the processes that read files, by how far they are trusted; None if this process reads, as on Windows."""
     limits = find_limits(trust)
     return ReaderPool(limits, stopped) if limits else None
 
 
 class ReaderPool:
-    """Processes that read files, each as a `FileReader`: `read_unsaid`, `survey_files` and `Feed` take it as `reader`.
+    """Processes that read files; `read_unsaid`, `survey_files` and `Feed` take it as `reader`, like a `FileReader`.
 
-    The first process reads all numbers, and the labels of few files. Of many files that are expected, up to four
-    processes, one for each core, read the labels: the first process those of the first file, the second one those of
-    the second file, and so on in turn. The further processes end with the last of these files.
+    The first process reads all numbers, and the labels of a few files. If many files are expected, up to four
+    processes, one for each core, read the labels in turn: the first process those of the first file, the second process
+    those of the second file, and so on. The further processes end with the last of these files.
     """
 
     def __init__(self, limits: Limits, stopped: Callable[[], bool] = lambda: False) -> None:
@@ -41,7 +41,7 @@ class ReaderPool:
             reader.close()
 
     def expect(self, files: Sequence[str]) -> None:
-        """Say that the labels of these files are asked for next, in this order; see `FileReader.expect`."""
+        """Announce that the labels of these files are asked for next, in this order; see `FileReader.expect`."""
         count = len(self._readers) if len(files) >= _MANY else 1
         self._readers[0].expect(files[::count])
         self._turns, self._first, self._last = {}, list(files[1:count]), files[-1] if files else ""
@@ -50,7 +50,7 @@ class ReaderPool:
             self._turns |= dict.fromkeys(files[number::count], reader)
 
     def read_labels(self, file: str, reading: Reading) -> Header:
-        """Read the labels of a file as `catalogue.read_labels` does. Errors: as of `FileReader`."""
+        """Read the labels of a file as `catalogue.read_labels` does. Errors: see `FileReader`."""
         for one in self._first:
             self._turns[one].ask_ahead(one, reading)
         self._first = []

@@ -28,7 +28,7 @@ _ARRAYS = (".npy", ".npz")  # are read without another process
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """The limits of reading a file: of time for its labels or a part of its numbers, and of memory."""
+    """The limits of reading a file: on memory, and on the time for its labels or a part of its numbers."""
 
     seconds: float = 30.0
     memory: int = 2 * 2**30  # bytes; not on macOS
@@ -39,17 +39,17 @@ _EARLY: dict[Limits, list[subprocess.Popen]] = {}
 
 
 def find_limits(trust: Trust) -> Limits | None:
-    """Return the limits of reading files as far as they are trusted; None: no process of its own, as on Windows."""
+    """Return the limits of reading files, by how far they are trusted; None if this process reads, as on Windows."""
     return None if trust.trust_files or os.name == "nt" else Limits(follow_links=trust.follow_links)
 
 
 def start_early(trust: Trust, paths: Sequence[str], number: int = 1) -> None:
-    """Start the process that the first `reader.FileReader` takes, unless all paths are of arrays.
+    """Start the process that the first `reader.FileReader` will take, unless all paths are of arrays.
 
-    Where a path is a folder or a pattern, as many as `number` are started, for the labels of many files.
+    For a folder or a pattern `number` processes are started, to read the labels of many files.
 
-    Where it can, this process imports what reading needs and copies itself, which costs less than a second import;
-    else one other process imports it meanwhile. Nobody needs to take them: they end with this process.
+    If possible, this process imports the libraries for reading and copies itself, which takes less time than a second
+    import; else one other process imports them meanwhile. Processes that nobody takes end with this process.
     """
     limits = find_limits(trust)
     if limits and limits not in _EARLY and not all(path.endswith(_ARRAYS) for path in paths):
@@ -60,7 +60,7 @@ def start_early(trust: Trust, paths: Sequence[str], number: int = 1) -> None:
 
 
 def start_process(limits: Limits) -> subprocess.Popen:
-    """Return a process that reads files: the one that was started early, or a new one."""
+    """Return a process that reads files: one that was started early, or a new one."""
     while early := _EARLY.get(limits):
         process = early.pop(0)
         if not early:
@@ -101,7 +101,7 @@ def _copy(limits: Limits) -> subprocess.Popen:
 
 @contextlib.contextmanager
 def _hidden(name: str) -> Iterator[None]:
-    """Let a package be as one that is not installed, unless it is imported already."""
+    """Hide a package in this block, as if it were not installed, unless it is imported already."""
     hides = name not in sys.modules
     if hides:
         sys.modules[name] = None  # type: ignore[assignment]  # so the import system says that there is none

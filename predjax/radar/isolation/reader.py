@@ -1,4 +1,4 @@
-"""Files of strangers are read by a process of their own: a damaged or malicious file may end it, and nothing else."""
+"""The reading of files of strangers by another process, so that a damaged or malicious file ends only that process."""
 
 import contextlib
 import dataclasses
@@ -33,7 +33,7 @@ _OF_PARTS = {"RuntimeError": RuntimeError, "OSError": OSError, "IndexError": Ind
 
 
 class Stopped(BaseException):
-    """Reading ended because it was to stop; like KeyboardInterrupt no error of a file."""
+    """Reading ended because it was told to stop. Like KeyboardInterrupt, this is not an error of a file."""
 
 
 class _Ended(ValueError):
@@ -43,8 +43,8 @@ class _Ended(ValueError):
 class FileReader:
     """A process that reads files: `read_unsaid`, `survey_files` and `Feed` take it as their option `reader`.
 
-    Whatever a file does to the process (any exception, a crash, more time or memory than the limits) is an error of one
-    line with the name of the file, and the next file is read by a new process. The process starts when it is needed,
+    Whatever a file does to the process (any exception, a crash, more time or memory than the limits) becomes an error
+    of one line with the name of the file, and a new process reads the next file. The process starts when it is needed,
     locks no file, and ends with this object.
 
     While `stopped` returns true, which is asked 5 times a second, reading ends with `Stopped`.
@@ -63,7 +63,7 @@ class FileReader:
         self._kept: tuple[Any, Any] = None, None  # a request that was sent ahead, and the message that answers it
 
     def start(self) -> None:
-        """Start the process unless it runs; it gets ready while this one does something else."""
+        """Start the process unless it runs; it prepares itself while this process does something else."""
         if self._process is not None:
             return
         self._process = start_process(self._limits)
@@ -77,9 +77,9 @@ class FileReader:
         self._kept = None, None
 
     def expect(self, files: Sequence[str]) -> None:
-        """Say that the labels of these files are asked for next, in this order.
+        """Announce that the labels of these files are asked for next, in this order.
 
-        The process reads those of a file while this process works with those of the file before.
+        The process reads the labels of a file while this process works with those of the file before.
         """
         with self._lock:
             if self._sent is not None:
@@ -88,16 +88,16 @@ class FileReader:
             self._next = dict(itertools.pairwise(files))
 
     def ask_ahead(self, file: str, reading: Reading) -> None:
-        """Ask for the labels of the first file that is expected; the process reads them until they are needed."""
+        """Ask for the labels of the first expected file, so that the process has read them when they are needed."""
         with self._lock:
             if self._sent is None:
                 self.start()
                 self._send_ahead(self._make_request(file, reading))
 
     def read_labels(self, file: str, reading: Reading, numbers: "FileReader | None" = None) -> Header:
-        """Read the labels of a file as `catalogue.read_labels` does; the process reads its numbers, too.
+        """Read the labels of a file as `catalogue.read_labels` does. This process also reads its numbers.
 
-        Another process reads the `numbers` where one is given.
+        With `numbers`, that process reads the numbers instead.
         """
         request = self._make_request(file, reading)
         answer = self._ask("open", request, _MOST_LABELS)
@@ -127,12 +127,12 @@ class FileReader:
         return np.asarray(found)
 
     def _make_request(self, file: str, reading: Reading) -> dict[str, Any]:
-        """Return the request for the labels of a file: with its only frame, unless another file comes next."""
+        """Return the request for the labels of a file, and for its only frame unless another file is expected next."""
         fields = reading._replace(reader=None)._asdict()
         return {"folder": os.getcwd(), "file": file, "reading": fields, "frame": file not in self._next}
 
     def _ask(self, task: str, request: dict[str, Any], most: int) -> Any:
-        """Return the answer to a request, which has at most `most` bytes of numbers. Errors: see the class."""
+        """Return the answer to a request, with at most `most` bytes of numbers. Errors: see the class."""
         file = request["file"]
         with self._lock:
             try:
@@ -158,7 +158,7 @@ class FileReader:
         return answer["answer"]
 
     def _exchange(self, task: str, request: dict[str, Any], most: int) -> dict[str, Any]:
-        """Send a request and receive the answer; after anything else than a whole answer the process is ended."""
+        """Send a request and receive the answer. End the process unless the answer is complete."""
         file, limits = request["file"], self._limits
         try:
             if self._sent not in (None, request):
@@ -191,7 +191,7 @@ class FileReader:
             raise
 
     def _find_end(self, task: str) -> str:
-        """End the process, and say why it ended by itself."""
+        """End the process; return in words that it ended, and how."""
         process = self._process
         assert process, "it was started"
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -212,13 +212,13 @@ class FileReader:
             self._send(request)
 
     def _wait_until_ready(self) -> None:
-        """Take the message of the process that it has started."""
+        """Receive the message by which the process says that it has started."""
         if not self._ready:
             self._take_message(time.monotonic() + _STARTING, "", 0)
             self._ready = True
 
     def _keep_answer(self) -> None:
-        """Take the answer that is asked for later; end a process that does not give it."""
+        """Receive the answer to a request that was sent ahead; end a process that does not give it."""
         try:
             self._wait_until_ready()
             self._kept = self._sent, self._take_message(time.monotonic() + self._limits.seconds, "", _MOST_LABELS)
@@ -230,14 +230,14 @@ class FileReader:
             raise
 
     def _take_message(self, end: float, file: str, most: int) -> tuple[bytearray, bytearray]:
-        """Return the text and the numbers of the next message. Errors: TimeoutError, EOFError, Stopped; ValueError."""
+        """Receive the text and the numbers of the next message. Errors: TimeoutError, EOFError, Stopped; ValueError."""
         texts, numbers = HEAD.unpack(self._take(HEAD.size, end))
         if texts > _MOST_LABELS or numbers > most:
             raise ValueError(f"{file}: labels of {texts + numbers} bytes are not possible")
         return self._take(texts, end), self._take(numbers, end)
 
     def _take(self, count: int, end: float) -> bytearray:
-        """Return the next bytes that the process sends."""
+        """Receive the next `count` bytes of the process."""
         assert self._process and self._process.stdout, "it was started"
         pipe: Any = self._process.stdout  # without a buffer
         ready = select.poll()
@@ -258,7 +258,7 @@ class FileReader:
 
 
 def _decode_message(file: str, text: bytearray, numbers: bytearray) -> Any:
-    """Return what a message means. Errors: ValueError."""
+    """Return the value of a message. Errors: ValueError."""
     try:
         return decode(text, numbers)
     except Exception as error:
@@ -266,7 +266,7 @@ def _decode_message(file: str, text: bytearray, numbers: bytearray) -> Any:
 
 
 def _finish(process: subprocess.Popen) -> None:
-    """End a process, whatever it does."""
+    """End a process in any state."""
     process.kill()
     for pipe in filter(None, (process.stdin, process.stdout)):
         pipe.close()

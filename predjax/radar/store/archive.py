@@ -1,4 +1,4 @@
-"""An archive of files, scanned once: what movies it holds, and which files cannot be read."""
+"""The scan of an archive of files: its movies, and the files that cannot be read."""
 
 import contextlib
 import functools
@@ -42,7 +42,7 @@ class Source(NamedTuple):
 
     @property
     def divisible(self) -> bool:
-        """Whether a frame may be left out: only of a single movie, whose times then show the gap."""
+        """Whether frames may be left out: only of a single movie, whose times then show the gap."""
         return self.joined is not None and self.shape[0] == 1 and has_times(self.joined.movies)
 
 
@@ -51,8 +51,8 @@ def scan_archive(
 ) -> tuple[list[Source], list[Bad]]:
     """Return the sources of `files` in order, and the files that cannot be read.
 
-    Every file is opened once, for its labels. Then a few frames are looked at; with `skip` only in sources of one
-    file. With `share` other processes read the labels, except the labels of arrays.
+    Every file is opened once, for its labels. Then a few frames are checked; with `skip`, only those of sources of one
+    file. With `share`, other processes read the labels, except those of arrays.
 
     Raises:
       ValueError, OSError: one line. With `skip`, a file that cannot be read is an error only if no file can be read.
@@ -122,7 +122,7 @@ def _reading(config: DataConfig) -> Reading:
 
 
 def _note(bad: list[Bad], file: str, error: Exception, skip: bool) -> None:
-    """Remember a file that cannot be read, or raise its error."""
+    """Record a file that cannot be read, or raise its error unless `skip`."""
     if not skip:
         raise error
     bad.append((file, " ".join(str(error).split())))
@@ -152,5 +152,5 @@ def _open_array(file: pathlib.Path, config: DataConfig) -> Movies:
 
 
 def _labels(source: Source) -> Movies:
-    """Return the Movies without frames, so that no array is kept."""
+    """Return the labels of Movies without the frames, so that no array is kept."""
     return source.open().isel(movie=slice(0, 0), time=slice(0, 0)).load()

@@ -1,4 +1,4 @@
-"""From the slabs of an archive to the numbers and statistics of a store, here or in other processes."""
+"""The conversion of slabs of an archive to the numbers and statistics of a store, in this or in other processes."""
 
 import contextlib
 import dataclasses
@@ -63,7 +63,7 @@ def convert_piece(options: StoreOptions, piece: tuple[Reader | Source, int, int]
 
 
 class Readers:
-    """Opens sources, and keeps only the last one open: an array may fill the memory."""
+    """The readers of sources, of which only the last one stays open, because an array may fill the memory."""
 
     def __init__(self, sources: Sequence[Source], dtype: str):
         self._sources, self._dtype = sources, dtype
@@ -88,7 +88,7 @@ class Readers:
 def convert(
     sources: Sequence[Source], parts: Iterable[Part], options: StoreOptions, readers: Readers, share: Share | None
 ) -> Generator[tuple[Part, Converted]]:
-    """Yield the parts and what they are converted to, in order. Later parts of a skipped source may be missing."""
+    """Yield the parts and their converted slabs, in order. Later parts of a skipped source may be missing."""
     if share:
         parts = list(parts)
         ahead = Readers(sources, options.dtype)

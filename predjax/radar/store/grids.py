@@ -26,8 +26,8 @@ def write_grids(
 ) -> dict:
     """Write the slabs that the journal does not have yet; return the index of the store.
 
-    The sources are one for each grid; `bad` are files that could not be opened. With `share` other processes convert
-    the slabs; this process writes them in order, and so the same store.
+    There is one source for each grid; `bad` are files that could not be opened. With `share` other processes convert
+    the slabs. This process writes them in order, so the store is the same.
 
     Raises:
       ValueError: a frame cannot be read or kept as `dtype`, or no frame is left; the message has one line.
@@ -68,7 +68,7 @@ def _find_parts(journal: Journal, sources: Sequence[Source]) -> list[Part]:
 
 
 def _progress(journal: Journal, number: int) -> tuple[int, int]:
-    """Return how many frames of a grid were read, and how many of them were written."""
+    """Return the number of frames of a grid that were read, and the number that were written."""
     lines = journal.slabs.get(number)
     return (lines[-1]["read"], lines[-1]["rows"]) if lines else (0, 0)
 

@@ -43,7 +43,7 @@ class Packing(NamedTuple):
     description: dict
 
     def encode(self, frames: np.ndarray) -> tuple[np.ndarray, int]:
-        """Return values (frame, ...) as numbers to store, and how many of the values lie outside of the ladder."""
+        """Return values (frame, ...) as numbers to store, and the number of values outside of the ladder."""
         if self.values is None or self.table is None:
             return np.ascontiguousarray(frames, self.dtype), 0
         codes = np.empty(frames.shape, self.dtype)
@@ -53,7 +53,7 @@ class Packing(NamedTuple):
         return codes, int(np.count_nonzero(outside))
 
     def _find_codes(self, frame: np.ndarray) -> np.ndarray:
-        """Return the places of the nearest of `values`; a NaN gets any place."""
+        """Return the index of the nearest of `values` for each number; a NaN gets any index."""
         assert self.values is not None, "only a ladder is searched"
         steps = self.description["steps"]
         if isinstance(steps[-1][2], str):
@@ -71,7 +71,7 @@ class Packing(NamedTuple):
 
 
 def choose_packing(movies: Movies, dtype: str) -> tuple[Packing, xr.Variable]:
-    """Choose the packing of a grid, and the frames to read for it: codes of the source, or values.
+    """Choose the packing of a grid, and return it with the frames to read for it: codes of the source, or values.
 
     Codes of the source are kept where one table decodes all of them and `dtype` has room for them: nothing is lost.
     Otherwise dBZ and mm/h become codes of a ladder. "auto" is uint16, and float32 for any other unit.

@@ -96,7 +96,7 @@ class StoreFrames:
 
 
 def _read_part(array: DiskArray, key: tuple) -> np.ndarray:
-    """Read a part; movies or times of a list one by one, and all pixels from the first to the last one of a list."""
+    """Read a part. Movies or times in a list are read one by one; for a list of pixels all from first to last."""
     for axis, one in enumerate(key[:2]):
         if isinstance(one, np.ndarray) and one.size:
             parts = [_read_part(array, (*key[:axis], int(n), *key[axis + 1 :])) for n in one]
@@ -129,11 +129,11 @@ def is_store(path: str | os.PathLike) -> bool:
 def read_store(
     path: str | os.PathLike, variable: str = "", units: UnitOptions = AS_STATED, forcings: Sequence[str] = ()
 ) -> list[Movies]:
-    """Read the Movies that a store was made of, one for each grid, not yet checked; the frames stay in the file.
+    """Read the Movies of a store, one for each grid, which are not checked yet; the frames stay in the file.
 
     The `variable` is empty or the one that the store holds; `forcings` must be empty. The units "file" are those of the
     store; "mm/h" or "dBZ" converts by the store's own Z-R relation, or, without one, by the relation of Marshall and
-    Palmer. The other options of units are those of the files that it was made of, and count where it has no unit.
+    Palmer. The other options of units are about the files that the store was made of; they count where it has no unit.
 
     Errors: ValueError or OSError, one line with the file, the rule and what was found.
     """

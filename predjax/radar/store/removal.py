@@ -1,4 +1,4 @@
-"""Removing a store, whole or in the making, and nothing else."""
+"""The removal of a store, complete or unfinished, and of no other files."""
 
 import os
 import pathlib
@@ -12,7 +12,7 @@ ABOVE = {INDEX, "run.json"}  # beside the grids
 
 
 def remove_store(folder: pathlib.Path) -> None:
-    """Remove the folder of a store or of a part of one; where there is none, do nothing.
+    """Remove the folder of a store or of a part of one, if it exists.
 
     Errors: ValueError, see `refuse_foreign`; nothing is removed then.
     """
@@ -40,7 +40,7 @@ def refuse_foreign(folder: pathlib.Path) -> None:
 
 
 def refuse_link(folder: pathlib.Path) -> None:
-    """Raise a ValueError that names the folder where it is a link: what it leads to is no store of its own."""
+    """Raise a ValueError that names the folder if it is a link, because its target is not the store's own folder."""
     if folder.is_symlink():
         raise ValueError(f"{folder} is a link, which a store is not replaced through: move it away first")
 

@@ -1,4 +1,4 @@
-"""Slabs: frames of an archive that follow each other, read and packed as a store keeps them."""
+"""The slabs of an archive, runs of consecutive frames, read and packed for a store."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ class Reader(NamedTuple):
 
 
 class Slab(NamedTuple):
-    """Frames that follow each other in a source."""
+    """Consecutive frames of a source."""
 
     numbers: np.ndarray  # (frame, y, x, channel) to store
     values: np.ndarray  # the decoded numbers, float32
@@ -49,10 +49,10 @@ def open_reader(source: Source, dtype: str) -> Reader:
 
 
 def cut_reader(reader: Reader, start: int, stop: int) -> tuple[Reader | Source, int, int]:
-    """Return the little that another process needs to read frames [start, stop), and their range in it.
+    """Return a small reader by which another process reads frames [start, stop), and their range in it.
 
-    For joined files: the files that hold the frames, without the labels of all other files. For an array file that can
-    be mapped: the source, to be opened there. For any other array file: the frames themselves.
+    For joined files it has the files that hold the frames, without the labels of all other files. For an array file
+    that can be mapped it has the source, to be opened there; for any other array file, the frames themselves.
     """
     source = reader.source
     if source.mapped:
@@ -110,7 +110,7 @@ def read_slab(reader: Reader, start: int, stop: int, skip: bool) -> Slab:
 
 
 def _find_tallies(reader: Reader) -> set[Tally]:
-    """Return the tallies of the frames and of the spare ones: one here, and two where a reader came from elsewhere."""
+    """Return the tallies of the frames and of the spare ones: one in this process, two for a reader from elsewhere."""
     frames = [reader.frames] if reader.spare is None else [reader.frames, reader.spare]
     return {tally for one in frames if (tally := find_tally(one))}
 
@@ -131,7 +131,7 @@ def _read(reader: Reader, frames: xr.Variable, start: int, stop: int) -> tuple[n
 
 
 def _read_one_by_one(reader: Reader, start: int, stop: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Bad]]:
-    """Read the frames that can be read in some file: as read, as values, their places; and the files of the others."""
+    """Read those frames that some file can give: stored numbers, values and places; also the files of the others."""
     joined, frames, kept, bad = reader.source.joined, [], [], []
     assert joined is not None, "what is divisible is joined"
     for place in range(start, stop):
@@ -154,7 +154,7 @@ def _read_one_by_one(reader: Reader, start: int, stop: int) -> tuple[np.ndarray,
 
 
 def _find_spare(reader: Reader, kept: Sequence[int] | np.ndarray) -> range:
-    """Return the numbers of the spare frames between the times of the first and the last of the places `kept`."""
+    """Return the numbers of spare frames whose times lie between the first and the last of the frames `kept`."""
     joined = reader.source.joined
     if joined is None or reader.spare is None or not len(kept):
         return range(0)
@@ -166,7 +166,7 @@ def _find_spare(reader: Reader, kept: Sequence[int] | np.ndarray) -> range:
 
 
 def _compare(reader: Reader, values: np.ndarray, kept: np.ndarray, skip: bool) -> tuple[int, list[Bad]]:
-    """Count the frames at `kept` that another file has with other values; also return the files that fail."""
+    """Count the frames at `kept` for which another file has other values; also return the files that cannot be read."""
     differing, bad = 0, []
     for number in _find_spare(reader, kept):
         joined = reader.source.joined

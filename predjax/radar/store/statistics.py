@@ -1,4 +1,4 @@
-"""Statistics of every frame in a store, so that windows can be drawn by importance without reading pixels."""
+"""The statistics of every frame in a store, by which windows can be drawn by importance without reading pixels."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ WET_THRESHOLDS = {"mm/h": 0.1, "dBZ": 10.0}
 
 
 def measure_frames(values: np.ndarray, wet_threshold: float | None) -> np.ndarray:
-    """Return the STATISTICS of frames (frame, y, x, channel), float32 with NaN = no coverage: (frame, 3) float32.
+    """Return the STATISTICS (frame, 3), float32, of frames (frame, y, x, channel), float32 with NaN = no coverage.
 
     They are the fraction of all pixels that are covered, the fraction that are wet (at least `wet_threshold`; NaN where
     that is None), and the mean of the covered pixels (NaN without any).

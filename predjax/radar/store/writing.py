@@ -1,8 +1,8 @@
-"""Writing a store: arrays that grow, and a journal, from which a killed run continues.
+"""The writing of a store: arrays that grow, and a journal from which an interrupted run continues.
 
-Until it is whole, a store lies in the hidden folder `.NAME.part` beside it: `store/` and `journal.jsonl`. The first
-line of the journal says what the store is made of. Every other line says that a slab of frames is on disk, and is
-written after the slab.
+Until it is complete, a store lies in the hidden folder `.NAME.part` beside it: `store/` and `journal.jsonl`. The first
+line of the journal has the arguments and the archive that the store is made of. Every other line stands for a slab of
+frames on disk, and is written after the slab.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ class GrowingArray:
     """A .npy file that grows along its first axis; before `finish` its header says that there are no rows."""
 
     def __init__(self, path: pathlib.Path, dtype: str, shape: tuple[int, ...], rows: int):
-        """Open the file, or make it; of the file only the first `rows` stay. `dtype` and `shape` are of one row."""
+        """Open the file, or make it, and keep only its first `rows` rows. `dtype` and `shape` are those of one row."""
         self.path, self._dtype, self._shape, self._rows = path, np.dtype(dtype), tuple(shape), rows
         self._file = open(path, "r+b" if path.exists() else "x+b", buffering=0, opener=open_own)  # noqa: SIM115
         if rows == 0:
@@ -126,7 +126,7 @@ class Journal:
             raise
 
     def _read(self) -> tuple[list[dict], int]:
-        """Return the complete lines, and the byte at which the last one ends."""
+        """Return the complete lines, and the position in bytes of the end of the last one."""
         self._file.seek(0)
         lines, end = [], 0
         for line in self._file.read().splitlines(keepends=True):
@@ -143,7 +143,7 @@ class Journal:
         return bool(self.slabs)
 
     def add(self, line: dict) -> None:
-        """Write a line that says that a slab of the grid `line["grid"]` is on disk."""
+        """Add a line for a slab of the grid `line["grid"]` that is on disk."""
         self._write(line)
         self.slabs.setdefault(line["grid"], []).append(line)
 
@@ -183,7 +183,7 @@ class Journal:
         self._held.close()
 
     def _remove(self) -> None:
-        """Remove the hidden folder, which is done with."""
+        """Remove the hidden folder, which is not needed any more."""
         remove_store(self.store)
         self._held.close()
         (self.folder / JOURNAL).unlink(missing_ok=True)
@@ -200,7 +200,7 @@ def write_values(path: pathlib.Path, values: np.ndarray) -> int:
 
 
 def _find_difference(first: dict, arguments: dict, archive: list[list]) -> str:
-    """Return how the first line of a journal differs from arguments and archive, or ""."""
+    """Return in words how arguments and archive differ from the first line of a journal, or ""."""
     if first.get("version") != VERSION:
         return f"by another version of {FORMAT}"
     for name, value in arguments.items():
@@ -229,7 +229,7 @@ def _format_index(index: dict) -> str:
 
 @contextlib.contextmanager
 def _named(path: pathlib.Path) -> Iterator[None]:
-    """Add the name of the file and the advice to run the command again to errors of writing."""
+    """Add the name of the file, and the advice to run the command again, to errors of writing in this block."""
     try:
         yield
     except OSError as error:

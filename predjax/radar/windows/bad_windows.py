@@ -1,4 +1,4 @@
-"""Windows that cannot be read, where `on_bad_window` is "skip": they are counted, and each reason is said once."""
+"""Windows that cannot be read where `on_bad_window` is "skip": they are counted, and each reason is logged once."""
 
 import logging
 
@@ -17,7 +17,7 @@ class BadWindows:
         self.count, self._reasons = 0, set[str]()
 
     def add(self, error: Exception) -> None:
-        """Count a window whose reading ended in `error`."""
+        """Count a window that could not be read because of `error`."""
         self.count += 1
         reason = str(error)
         if reason not in self._reasons and len(self._reasons) < _SAID:

@@ -32,13 +32,13 @@ class Batch(NamedTuple):
 
 
 class BatchSource:
-    """Batches to train on.
+    """The batches of a training.
 
-    In every epoch each window of the index has one turn, and every epoch has its own order. A window gives its turn to
+    In every epoch each window of the index has one turn, and every epoch has its own order. A window is replaced by
     another crop or time if fewer than `min_coverage` of its pixels are finite, or if it cannot be read and
-    `on_bad_window` is "skip". With `importance`, a window with less rain than this keeps its turn with a probability
-    in proportion to its rain (as Ravuri et al., 2021, https://doi.org/10.1038/s41586-021-03854-z, draw theirs). The
-    config of the index says all three. `batch_size` is of a global batch; the seed is not negative.
+    `on_bad_window` is "skip". With `importance`, a window with less rain than this keeps its turn with a probability in
+    proportion to its rain (as in Ravuri et al., 2021, https://doi.org/10.1038/s41586-021-03854-z). The config of the
+    index has these three options. `batch_size` is that of a global batch; the seed is not negative.
 
     Attributes:
       frame_shape: (H, W, C).
@@ -81,7 +81,7 @@ class BatchSource:
         self._order = (-1, np.arange(0))
 
     def batch(self, step: int, shard: int = 0, num_shards: int = 1, *, as_codes: bool = False) -> Batch:
-        """Return part `shard` of `num_shards` of the global batch of `step`: a contiguous slice of it.
+        """Return part `shard` of `num_shards` of the global batch of `step`, a contiguous slice of it.
 
         With `as_codes`, frames are `CodedFrames` where there is a `table`; without one they are values all the same.
 
@@ -107,7 +107,7 @@ class BatchSource:
         return frames if table is None else np.take(table, frames)
 
     def _draw(self, step: int, slot: int) -> tuple[np.ndarray, np.ndarray | None, Window]:
-        """Return the window of one global slot, or its first replacement with enough coverage: frames, forcings, place.
+        """Return the frames, forcings and place of the window in one global slot, or of its first usable replacement.
 
         Frames are codes or values, as in `arrays.Arrays`.
         """
@@ -138,7 +138,7 @@ class BatchSource:
         )
 
     def _read_covered(self, window: Window) -> tuple[np.ndarray | None, float]:
-        """Return the frames (T, H, W, C), or None when too few pixels are finite; and the fraction of finite pixels."""
+        """Return the frames (T, H, W, C), or None if too few pixels are finite, and the fraction of finite pixels."""
         arrays, coverage, least = self._arrays[window.source], 1.0, self._config.min_coverage
         # The first frame nearly always tells, and costs a fraction of the window.
         for length in (1, self._index.length) if least else (self._index.length,):
@@ -151,7 +151,7 @@ class BatchSource:
         return frames, coverage
 
     def _is_taken(self, frames: np.ndarray, source: int, rng: np.random.Generator) -> bool:
-        """Draw whether a window is used: with `importance`, windows with more rain are more likely."""
+        """Draw whether a window is used; with `importance`, windows with more rain are more likely."""
         wanted = self._config.importance
         if not wanted:
             return True
@@ -170,7 +170,7 @@ class BatchSource:
         return order
 
     def _find_window(self, number: int, rng: np.random.Generator) -> Window:
-        """Return window `number` of an epoch; a random crop lies where `rng` says."""
+        """Return window `number` of an epoch; `rng` draws the place of a random crop."""
         window = self._index[number]
         if not self._free_crop:
             return window
@@ -212,7 +212,7 @@ def read_windows(
 
 
 def _find_frame_shape(sources: Sources, used: Sequence[int], crop: int) -> tuple[int, int, int]:
-    """Return (H, W, C) of batches of the `used` sources. Errors: a ValueError that names two that do not fit."""
+    """Return (H, W, C) of batches of the `used` sources. Errors: ValueError that names two sources that do not fit."""
     first, *others = (sources[source] for source in used)
     for movies in (first, *others):
         find_corners(movies, crop, "centre")  # checks that it fits
@@ -241,7 +241,7 @@ def _cut(array: Any, window: Window, length: int, height: int, width: int, dtype
 
 
 def _stack(samples: Sequence[tuple], names: Sequence[str]) -> Batch:
-    """Stack (frames, forcings, window) to a batch. Errors: ValueError for missing forcings, which have no mask."""
+    """Stack samples (frames, forcings, window) to a batch. Errors: ValueError, missing forcings, which have no mask."""
     frames, forcings, windows = zip(*samples)
     if forcings[0] is None:
         return Batch(np.stack(frames), None, list(windows))

@@ -1,8 +1,8 @@
-"""Frames as codes: small integers and the table of their values, for half or a quarter of the bytes.
+"""Frames as codes, small integers with a table of their values, which take half or a quarter of the bytes.
 
-Where a file stores 8 or 16 bits, a table holds the value of every number that they can be: packing, missing values,
-valid range and units in one. A look-up gives the same bits on any device; arithmetic in single precision does not.
-The update decodes inside jit, so that this module knows arrays alone.
+Where a file stores 8 or 16 bits, a table holds the value of every possible number: packing, missing values, valid range
+and units in one. A look-up gives the same bits on any device; arithmetic in single precision does not. The update
+decodes inside jit, so this module knows arrays alone.
 """
 
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""The windows of a data set in one order: computed from their number, never listed."""
+"""The windows of a data set in one order; they are computed from their numbers, never listed."""
 
 import bisect
 import itertools
@@ -21,12 +21,12 @@ class Window(NamedTuple):
 
 
 class WindowIndex(Sequence[Window]):
-    """All windows of `length` frames in some periods: period after period, start after start, crop after crop.
+    """All windows of `length` frames in some periods, ordered by period, then by start, then by crop.
 
     An index takes the memory of its periods, whatever the number of windows. Training, validation and verification
     number their windows in the same way. Of the `config`, `window_stride`, `crop` and `crop_mode` are used: the frames
-    between two starts, and where crops lie. "grid" gives every tile that it takes to cover the frame, "centre" the one
-    in the middle, and "random" the corner (0, 0), to be drawn later.
+    between two starts, and the places of crops. "grid" gives all tiles that cover the frame, "centre" the central crop,
+    and "random" the corner (0, 0), to be drawn later.
 
     Attributes:
       periods: the periods that hold a window.
@@ -65,7 +65,7 @@ class WindowIndex(Sequence[Window]):
 
 
 def _check_length(sources: Sources, periods: Sequence[Period], length: int) -> None:
-    """Raise a ValueError when there are periods, but none is as long as a window of `length` frames."""
+    """Raise a ValueError if none of the periods is as long as a window of `length` frames; no periods are no error."""
     if length < 1:
         raise ValueError(f"a window must have at least 1 frame, not {length}")
     longest = find_longest(periods)

@@ -1,4 +1,4 @@
-"""The record of its data in a checkpoint: the frames that a run has seen, and their time steps and pixel sizes.
+"""The record in a checkpoint of the data of a run: its frames, their time steps and pixel sizes.
 
 A later verification reads the same parts again, and finds windows that were trained on.
 """
@@ -16,7 +16,7 @@ from predjax.radar.windows.runs import Period
 
 
 def describe_periods(sources: Sources, periods: list[Period]) -> list[dict]:
-    """Return one JSON record for each period: its place, the source's name and pixels, the times of its ends."""
+    """Return one JSON record for each period: its position, the source's name and pixels, the times of its ends."""
     return [
         {
             **period._asdict(),
@@ -37,9 +37,10 @@ def describe_sampling(sources: Sources) -> dict:
 
 
 def find_other_sampling(sampling: dict, step: float | None, pixel: float | None) -> str:
-    """Say how a time step and a pixel size differ from the `sampling` of the training data (`describe_sampling`).
+    """Return in words how a time step and a pixel size differ from those of the training data, in `sampling`.
 
-    "" where they are the same to 1 % and 2 %, and where nothing is known of them.
+    `sampling` comes from `describe_sampling`. The result is "" where steps agree to 1 % and sizes to 2 %, and where
+    they are not known.
     """
     different = []
     for found, known, fits, text in (
@@ -53,7 +54,7 @@ def find_other_sampling(sampling: dict, step: float | None, pixel: float | None)
 
 
 def restore_periods(sources: Sources, records: list[dict]) -> list[Period]:
-    """Return the periods of the records, in the same data read again. Errors: a ValueError if the data changed."""
+    """Return the periods of the records in the same data, read again. Errors: ValueError if the data have changed."""
     periods = []
     for record in records:
         period = Period(*(record[field] for field in Period._fields))
@@ -93,7 +94,7 @@ def count_overlaps(sources: Sources, windows: Iterable[Window], length: int, rec
 
 
 def is_trained_on(movies: Movies, records: list[dict]) -> bool:
-    """Return whether frames of the first movie have a time and the pixels of a recorded period.
+    """Return whether any frame of the first movie has a time and the pixels of a recorded period.
 
     False where the frames have no times or coordinates: then it cannot be known.
     """

@@ -8,7 +8,10 @@ from predjax.radar.windows.runs import Period
 
 
 class Split(NamedTuple):
-    """Periods that share no frame, and in one sentence how they were split, or why nothing is held out."""
+    """Periods for training, validation and test that share no frame, and a sentence about the split.
+
+    Where nothing is held out, the sentence gives the reason.
+    """
 
     train: list[Period]
     valid: list[Period]
@@ -51,7 +54,7 @@ def _split_by_movie(periods: Sequence[Period], usable: list[tuple[int, int]], le
 
 
 def _share(fraction: float, number: int) -> int:
-    """Return how many of `number` movies are a fraction: at least one, none for a fraction of 0."""
+    """Return a fraction of a number of movies as a whole number: at least one, but none for a fraction of 0."""
     return max(1, round(fraction * number)) if fraction else 0
 
 
@@ -90,5 +93,5 @@ def _split_by_time(periods: Sequence[Period], length: int, config: DataConfig) -
 
 
 def _fits(frames: int, length: int, *held_out: int) -> bool:
-    """Return whether `frames` hold these parts, a gap before each, and a window to train on."""
+    """Return whether `frames` have room for these parts, a gap before each of them, and a window to train on."""
     return sum(part + length for part in held_out if part) + length <= frames

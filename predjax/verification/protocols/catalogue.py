@@ -1,4 +1,4 @@
-"""The published protocols by name, and how a verification measures by one of them."""
+"""The published protocols by name, and their application in a verification."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Distance = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class Protocol(NamedTuple):
-    """A protocol: how its scores are made, in a line, its source, and the scores of frames on [0, 1] where it has them.
+    """A published protocol: a line about its scores, its source, and its scores of frames on [0, 1], if it has any.
 
     A protocol without scores of frames counts events in the unit of the data.
     """
@@ -51,7 +51,7 @@ class Published:
     lpips: Distance | None = None
 
     def measure(self, forecast: np.ndarray, observed: np.ndarray, scoring: Scoring) -> xr.Dataset:
-        """Return the additive sums of some cases (case, T, H, W, C); of an ensemble (case, member, ...) its mean."""
+        """Return the additive sums of cases (case, T, H, W, C), or of the mean of an ensemble (case, member, ...)."""
         forecast = forecast.mean(1) if forecast.ndim == 6 else forecast
         make = PROTOCOLS[self.name].list_scores
         if make is None:

@@ -9,7 +9,7 @@ NAMES = ("predrnn", "openstl", "sevir")
 
 @dataclasses.dataclass(frozen=True)
 class ProtocolOptions:
-    """The published scores to make besides the usual ones. Errors: ValueError for weights without a protocol."""
+    """The published scores to compute besides the usual ones. Errors: ValueError for weights without a protocol."""
 
     protocol: str | None = flag(
         None, "published scores to make as well (default: those of the recipe of a training, else none)", choices=NAMES

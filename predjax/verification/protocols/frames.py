@@ -1,4 +1,4 @@
-"""Scores of single frames that a protocol averages: their sums by lead time, and the means of the sums."""
+"""Scores of single frames, which a protocol averages: their sums by lead time, and the means from the sums."""
 
 from collections.abc import Callable, Mapping
 
@@ -41,7 +41,7 @@ def sum_frames(
 
 
 def average_frames(statistics: xr.Dataset) -> xr.Dataset:
-    """Return the mean of each score by lead time, and as `<name>_mean` over the frames of all lead times."""
+    """Return the mean of each score by lead time, and its mean over the frames of all lead times as `<name>_mean`."""
     s, means = statistics.variables, {"frames": statistics.variables["frames"]}
     for name in (str(one).removesuffix("_sum") for one in statistics.data_vars if str(one).endswith("_sum")):
         total, frames = s[f"{name}_sum"], s[f"{name}_frames"]

@@ -18,9 +18,9 @@ LEAST_SIDE = 31  # pixels: less is nothing after the two maxima
 
 
 class Lpips:
-    """Measures LPIPS; `weights` are those of `lpips.LPIPS(net="alex").state_dict()`, as arrays by name.
+    """A function that measures LPIPS; `weights` are those of `lpips.LPIPS(net="alex").state_dict()`, by name.
 
-    Errors: ValueError, a weight is missing, or has a shape that does not fit; names `path`, where they are from.
+    Errors: ValueError, which names `path`, the file of the weights: one is missing, or has another shape.
     """
 
     def __init__(self, weights: Mapping[str, Any], path: str) -> None:

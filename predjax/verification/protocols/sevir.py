@@ -2,8 +2,8 @@
 
 Fields are digital VIL, 0 to 254, and events are `value >= threshold`. Counts of all frames and cases are added first.
 CSI-M is the mean over the thresholds. Pooled CSI are of the greatest values in squares of 4 and of 16 pixels side by
-side (Gao et al. 2023; Yu et al. 2024); a square at the edge has the pixels that there are. Pixels without a value in
-one of the fields count in neither.
+side (Gao et al. 2023; Yu et al. 2024); squares at the edge may have fewer pixels. Pixels without a value in one of the
+fields do not count.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ COUNTS = ("hits", "misses", "false_alarms")
 def count_events(
     forecast: np.ndarray, observed: np.ndarray, scoring: Scoring, thresholds: Sequence[float] = THRESHOLDS
 ) -> xr.Dataset:
-    """Return hits, misses and false_alarms (lead_time, pool, level), int64, of (case, T, H, W, C).
+    """Count events in fields (case, T, H, W, C): hits, misses and false_alarms (lead_time, pool, level), int64.
 
     Errors: ValueError, other shapes or types.
     """
@@ -48,7 +48,7 @@ def count_events(
 
 
 def score_events(statistics: xr.Dataset) -> xr.Dataset:
-    """Return scores of summed counts; NaN without an event.
+    """Return the scores of summed counts; NaN without an event.
 
     csi (lead_time, pool, level); of the counts of all lead times csi_all, pod_all and success_all (pool, level), and
     csi_m (pool), the mean of csi_all over the thresholds. csi_frames (pool) is the mean over lead times and thresholds

@@ -19,7 +19,7 @@ class ProtocolTable(NamedTuple):
 
 
 def tabulate(scores: xr.Dataset) -> ProtocolTable:
-    """Return the scores of all methods.
+    """Return the table of the scores of all methods.
 
     Scores of frames are means over all lead times; CSI are of the counts of all lead times.
     """

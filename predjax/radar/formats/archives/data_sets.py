@@ -1,4 +1,4 @@
-"""HDF5 files with a data set for each frame or movie, as published archives have them, as one array."""
+"""HDF5 files of published archives that have a data set for each frame or movie, read as one array."""
 
 import contextlib
 import functools
@@ -19,11 +19,11 @@ _SUFFIXES = (".h5", ".hdf", ".hdf5", ".hd5", "-hd5")
 
 
 def open_data_sets(path: str) -> Any:
-    """Open an HDF5 file by h5py where it is installed, else by the netCDF library; both give `file[name]`.
+    """Open an HDF5 file with h5py if it is installed, else with the netCDF library; both give `file[name]`.
 
-    h5py lists many data sets sooner, and knows the compression LZF, which is its own.
+    h5py lists many data sets faster, and knows its own compression LZF.
 
-    Errors: ValueError or OSError, one line: it is no HDF5 file, or a damaged one.
+    Errors: ValueError or OSError, one line: the file is not an HDF5 file, or is damaged.
     """
     if importlib.util.find_spec("h5py") is None:
         return open_hdf5(path)
@@ -37,7 +37,7 @@ def open_data_sets(path: str) -> Any:
 
 
 def list_names(path: str, start: bytes, group: str = "") -> list[str]:
-    """Return the names of all data sets and groups in an HDF5 file or in a group of it, sorted; none of another file.
+    """Return the sorted names of all data sets and groups in an HDF5 file or a group of it; [] for another file.
 
     `start` has the first bytes of the file.
     """
@@ -51,7 +51,7 @@ def list_names(path: str, start: bytes, group: str = "") -> list[str]:
 
 
 def _find(path: str, name: str) -> Any:
-    """Return a data set or group. Errors: ValueError, it is a link to another file, or to nothing."""
+    """Return a data set or group. Errors: ValueError, the name is a link to another file, or to nothing."""
     file = OPEN_FILES.get(path, open_data_sets)
     try:
         with open_at_most(0) if OPEN_FILES.alone else contextlib.nullcontext():
@@ -61,7 +61,7 @@ def _find(path: str, name: str) -> Any:
 
 
 def _read(path: str, like: tuple[str, tuple[int, ...], np.dtype], name: str, key: tuple) -> np.ndarray:
-    """Read a part of a data set, which is `like` the first one: its name, shape and type.
+    """Read a part of a data set, which must have the name, shape and type of `like`, the first data set.
 
     Errors: ValueError, it has another shape or type, or a compression that needs h5py.
     """
@@ -81,7 +81,7 @@ def _read(path: str, like: tuple[str, tuple[int, ...], np.dtype], name: str, key
 
 
 def stack_data_sets(path: str, names: Sequence[str], axes: int) -> Stack:
-    """Return data sets as one array; each has as many `axes` as the first one, which gives shape and type.
+    """Return data sets as one array; the first one, which must have these `axes`, gives the shape and type of all.
 
     Errors: ValueError, the first one has other axes, or holds no numbers.
     """

@@ -17,7 +17,7 @@ _MOVIE = re.compile(r"(?:sample_)?(\d+)")
 
 
 def is_diffcast(path: str, start: bytes) -> bool:
-    """Return whether an HDF5 file has such groups, by its first bytes and its content."""
+    """Return whether a file is an HDF5 file with the groups of DiffCast, by its first bytes and its content."""
     names = list_names(path, start)
     parts = [name for name in names if name in PARTS]
     return "train" in parts and all(name in PARTS or name.endswith("_len") for name in names)

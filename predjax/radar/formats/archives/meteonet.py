@@ -1,7 +1,7 @@
 """MeteoNet: rain of Météo-France's radars, ten days in a .npz file.
 
 Larvor et al. (2020), meteofrance.github.io/meteonet. `data` (time, y, x) are sums of 5 minutes in hundredths of mm, and
--1 is missing; `dates` are Python dates of the maps that are there. These are pickled, and a pickle can run any program:
+-1 is missing; `dates` are the dates of the maps as Python objects. These are pickled, and a pickle can run any program:
 the dates are read out of its bytes, and nothing is unpickled.
 """
 
@@ -27,7 +27,7 @@ _ATTRS = AMOUNT | {"scale_factor": 0.01, "accumulation_minutes": 5, "_FillValue"
 
 
 def is_meteonet(path: str, start: bytes) -> bool:
-    """Return whether a file is a .npz file with such arrays, by its content."""
+    """Return whether a file is a .npz file with the arrays of MeteoNet, by its content."""
     return {"data", "dates", "miss_dates"} <= list_npz(path)
 
 
@@ -80,6 +80,6 @@ def _read_dates(path: str) -> np.ndarray:
 
 
 def _unpack_date(packed: bytes) -> datetime.datetime:
-    """Return the date that Python packed: two bytes of the year, month to second, three bytes of microseconds."""
+    """Return a date from the bytes that Python packs it in: two of the year, month to second, three of microseconds."""
     seconds = datetime.datetime(*struct.unpack(">H5B", packed[:7]))
     return seconds + datetime.timedelta(microseconds=int.from_bytes(packed[7:]))

@@ -20,7 +20,7 @@ _STAMP = re.compile(r"\d{12}")
 
 
 def is_rydl(path: str, start: bytes) -> bool:
-    """Return whether the names of all data sets of an HDF5 file are times, by its first bytes and its content."""
+    """Return whether a file is an HDF5 file whose data sets all have times as names, by first bytes and content."""
     names = list_names(path, start)
     return bool(names) and all(map(_STAMP.fullmatch, names))
 

@@ -29,7 +29,7 @@ _ATTRS = {"units": "digital VIL", "long_name": "vertically integrated liquid, di
 
 
 def is_sevir(path: str, start: bytes) -> bool:
-    """Return whether a file has events of `vil`, by its first bytes and its content."""
+    """Return whether a file is one of SEVIR's with events of `vil`, by its first bytes and its content."""
     if start != HDF5:
         return False
     with NETCDF_LOCK:
@@ -38,7 +38,7 @@ def is_sevir(path: str, start: bytes) -> bool:
 
 
 def open_sevir(path: str, variable: str = "") -> xr.Dataset:
-    """Open the events (movie, y, x, time) as a lazy Dataset, with times where there is the table.
+    """Open the events (movie, y, x, time) as a lazy Dataset, with their times if the table is found.
 
     The table is looked for beside the file and in the four folders above.
 
@@ -97,7 +97,7 @@ def _find_dates(table: pathlib.Path, path: str, ids: list[str], length: int) -> 
 
 @functools.lru_cache(maxsize=2)
 def _read_table(table: pathlib.Path, changed: int) -> dict[tuple[str, str], dict[str, str]]:
-    """Return the rows of `vil` by file and place in it, read once until the file is `changed`."""
+    """Return the rows of `vil` by file and place in it. The table is read again when its time `changed` differs."""
     with table.open(newline="", encoding="utf-8", errors="replace") as stream:
         rows = csv.DictReader(stream)
         missing = [name for name in _COLUMNS if name not in (rows.fieldnames or ())]

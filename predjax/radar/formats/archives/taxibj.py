@@ -14,7 +14,7 @@ PARTS = ("train", "test")
 
 
 def is_taxibj(path: str, start: bytes) -> bool:
-    """Return whether a file is a .npz file with such arrays, by its content."""
+    """Return whether a file is a .npz file with the arrays of TaxiBJ, by its content."""
     return {f"{which}_{part}" for which in "XY" for part in PARTS} <= list_npz(path)
 
 

@@ -1,4 +1,4 @@
-"""Arrays in .npz files, which can only be read as a whole, as arrays that are read when they are indexed."""
+"""Arrays in .npz files, which are read as a whole when a part of them is indexed."""
 
 import contextlib
 from typing import Any, NamedTuple
@@ -21,7 +21,10 @@ class _Whole(NamedTuple):
 
 
 class WholeArray(NamedTuple):
-    """Arrays of a .npz file, joined along their second axis, and such rows along the first; a `lazy.Readable`."""
+    """Arrays of a .npz file as one: each row of arrays is joined along their second axis, the rows along the first.
+
+    It is a `lazy.Readable`.
+    """
 
     path: str
     rows: tuple[str, ...]  # the names of the arrays of each row, with commas between
@@ -30,7 +33,7 @@ class WholeArray(NamedTuple):
 
     @property
     def reads_lists(self) -> bool:
-        """An array of numpy takes lists otherwise than xarray."""
+        """False, because arrays of numpy take lists otherwise than xarray does."""
         return False
 
     def read(self, key: tuple) -> np.ndarray:
@@ -40,7 +43,7 @@ class WholeArray(NamedTuple):
 
 
 def list_npz(path: str) -> set[str]:
-    """Return the names of the arrays in a file; none where it is no readable .npz file."""
+    """Return the names of the arrays in a file; none if it is not a readable .npz file."""
     if path.lower().endswith(".npz"):
         with contextlib.suppress(ValueError, OSError), open_npz(path) as archive:
             return set(list_arrays(archive))
