@@ -6,8 +6,8 @@
 Each event is forecast for 60 minutes from four frames, 256 x 256 pixels in the middle; every sixth frame begins a case,
 ensembles have 24 members. All scores are on the pixels that all methods forecast, observed and for all members. Events
 have 5 minutes and 1 km; bom_20201031, of 10 minutes and 0.5 km, stands beside them and is in no mean. `--checkpoint`
-adds a network: a file or a folder, in which {event} stands for the event, so that each event can have the network that
-did not see it (`skill.py` trains them).
+adds members around a network: a file or a folder, in which {event} stands for the event, so that each event can have
+the network that did not see it (`skill.py --train_only` trains them).
 
 `--scalars noise=0.9 matching=0.5,rain_spread=0.2` adds variants of stochastic_scales, and the method `chosen`: in each
 event that one of them (or stochastic_scales itself) that has the smallest CRPS in the other events.
@@ -132,9 +132,9 @@ def forecast_scales(text: str, case: Case) -> np.ndarray:
 
 
 def make_network(path: str) -> Callable[[Case], np.ndarray]:
-    """Return the forecast of a trained network."""
+    """Return the forecast of the members that are drawn by or around a trained network."""
     model = load_model(path)
-    nowcast = make_nowcast(model.forecaster, model.params)
+    nowcast = make_nowcast(model.forecaster, model.params, members=MEMBERS)
     return lambda case: nowcast(case.observed[None, ..., None], len(case.future))[0, ..., 0]
 
 
