@@ -29,6 +29,8 @@ def continue_newest(nowcaster: Nowcaster, any_step: bool = False) -> NewestNowca
     sampling = nowcaster.record.get("sampling", {})
 
     def run(feed: Feed, init: Any, lead_time: float | None, num_steps: int | None, scratch: BinaryIO) -> Forecast:
+        if lead_time is not None and not isinstance(init, np.datetime64):
+            raise ValueError(f"lead_time {lead_time:g} min needs frames with times, these are numbered: give num_steps")
         step = choose_step(feed, init, sampling, any_step)
         count = count_steps(lead_time, num_steps, step.seconds, nowcaster.num_steps)
         movies, filled = feed.take(init, nowcaster.input_length, step, interpolate)

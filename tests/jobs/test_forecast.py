@@ -32,6 +32,7 @@ def test_forecast_takes_a_dataset_of_frames(tiny_run, sample, tmp_path):
 def test_forecast_refuses_datasets_in_one_line(tiny_run, sample):
     array = sample["reflectivity"][3]
     for data, options, message in (
+        (array.drop_vars("time"), {"lead_time": 10}, "lead_time 10 min needs frames with times"),
         (array.assign_attrs(units="K"), {}, "is in K, the model was trained on dBZ"),
         (array[:2], {}, "are missing"),
         (array[::2], {}, "a step of 600 s"),
