@@ -59,9 +59,9 @@ def plan_training(request: TrainRequest) -> TrainingPlan:
     given = leave_out_unused(request.given)
     if request.loss is not None:  # the loss decides what a forecast is like
         given = given._replace(model={"matching": 0.0, **given.model})
-    if not options.pretrained_model and not options.resume:
-        given = check_new_model(given, options)
     origin = find_origin(options, given.model, folder)
+    if not origin.fields:
+        given = check_new_model(given, options)
     before = origin.record or {}
     training = _combine(TrainConfig, given.training, before.get("training"), origin).resolve()
     check_loggers(training.metrics_log)

@@ -1,5 +1,6 @@
 """The plan of a training: where it starts, what is left out, and what must agree."""
 
+import dataclasses
 import logging
 import pathlib
 
@@ -11,6 +12,7 @@ from tiny import ROOT
 from predjax.jobs.model_choice import check_new_model, find_length, find_origin, leave_out_unused
 from predjax.jobs.plan import choose_folder, plan_training
 from predjax.jobs.train_options import Given, TrainOptions, TrainRequest, describe_paths
+from predjax.models.catalogue import MODELS
 from predjax.models.scaling import Scaling
 
 SAMPLE = ROOT / "data" / "radar_movies.nc"
@@ -61,6 +63,18 @@ def test_where_a_run_starts(tiny_run, tmp_path):
     resumed = find_origin(TrainOptions(save_dir=str(tiny_run), resume=True), {}, tiny_run)
     assert resumed.resumed and resumed.params is None and resumed.path.name == "step_00000004.npz"
     assert not find_origin(TrainOptions(save_dir=str(tmp_path), resume=True), {}, tmp_path).resumed
+
+
+def test_a_run_that_is_resumed_before_its_first_checkpoint_is_a_new_one(tmp_path, monkeypatch):
+    monkeypatch.setitem(MODELS, "quick", dataclasses.replace(MODELS["gru"], usual_training={"lr": 0.1}))
+    given, folder = Given({**SMALL, "model_name": "quick"}), str(tmp_path / "run")
+    for resume in (False, True):
+        assert (
+            plan_training(TrainRequest(SAMPLE, None, TrainOptions(save_dir=folder, resume=resume), given)).training.lr
+            == 0.1
+        )
+        with pytest.raises(ValueError, match="num_layers 3 does not agree"):
+            plan_training(TrainRequest(SAMPLE, None, TrainOptions(save_dir=folder, resume=resume, num_layers=3), given))
 
 
 def test_windows_are_as_long_as_said_or_as_the_sequence():
