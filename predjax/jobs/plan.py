@@ -57,9 +57,9 @@ def plan_training(request: TrainRequest) -> TrainingPlan:
     options, train_data, valid_data = request.options, _given(request.data), _given(request.valid_data)
     folder = choose_folder(options, request.given.model)
     given = leave_out_unused(request.given)
-    if request.loss is not None:  # the loss decides what a forecast is like
-        given = given._replace(model={"matching": 0.0, **given.model})
     origin = find_origin(options, given.model, folder)
+    if request.loss is not None and not origin.resumed:  # the loss decides what a forecast is like
+        given = given._replace(model={"matching": 0.0, **given.model})
     if not origin.fields:
         given = check_new_model(given, options)
     before = origin.record or {}

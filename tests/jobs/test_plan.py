@@ -65,14 +65,34 @@ def test_where_a_run_starts(tiny_run, tmp_path):
     assert not find_origin(TrainOptions(save_dir=str(tmp_path), resume=True), {}, tmp_path).resumed
 
 
+@pytest.mark.parametrize(
+    ("given", "options", "message"),
+    [
+        ({"loss": "balanced"}, {}, "step_00000004.npz has loss mse, not balanced"),
+        ({"matching": 0.5}, {}, "has matching 0.0, not 0.5"),
+        ({"decouple_beta": 0.5}, {}, "has decouple_beta 0.1, not 0.5"),
+        ({"input_length": 2}, {}, "has input_length 3, not 2"),
+        ({}, {"scaling_range": (5.0, 70.0)}, "has the scaling dBZ 0..60 dBZ, not dBZ 5..70 dBZ"),
+    ],
+)
+def test_a_resumed_run_goes_on_to_learn_the_same(tiny_run, given, options, message):
+    def plan(given, **options):
+        return plan_training(
+            TrainRequest(options=TrainOptions(save_dir=str(tiny_run), resume=True, **options), given=given)
+        )
+
+    with pytest.raises(ValueError, match=message):
+        plan(Given(given), **options)
+    same = plan(Given({"loss": "mse", "num_hidden": (4, 4)}), scaling="dBZ", scaling_range=(0.0, 60.0))
+    assert same.model.scaling == Scaling("dBZ", 0.0, 60.0, "dBZ") and same.origin.resumed
+
+
 def test_a_run_that_is_resumed_before_its_first_checkpoint_is_a_new_one(tmp_path, monkeypatch):
     monkeypatch.setitem(MODELS, "quick", dataclasses.replace(MODELS["gru"], usual_training={"lr": 0.1}))
     given, folder = Given({**SMALL, "model_name": "quick"}), str(tmp_path / "run")
     for resume in (False, True):
-        assert (
-            plan_training(TrainRequest(SAMPLE, None, TrainOptions(save_dir=folder, resume=resume), given)).training.lr
-            == 0.1
-        )
+        options = TrainOptions(save_dir=folder, resume=resume)
+        assert plan_training(TrainRequest(SAMPLE, None, options, given)).training.lr == 0.1
         with pytest.raises(ValueError, match="num_layers 3 does not agree"):
             plan_training(TrainRequest(SAMPLE, None, TrainOptions(save_dir=folder, resume=resume, num_layers=3), given))
 
