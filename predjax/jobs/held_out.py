@@ -34,18 +34,28 @@ class Verified(NamedTuple):
     exported: str  # a line about the frames that were written, or empty
 
 
-def verify_held_out(plan: TrainingPlan, options: TrainOptions, model: TrainedModel) -> Verified | None:
-    """Score a model on the held-out data; write the scores, and frames where they are asked for. None without data."""
+def find_held_out(plan: TrainingPlan, options: TrainOptions) -> Cases | None:
+    """Return the cases of the held-out data and how they are scored; None without data.
+
+    Errors: ValueError, OSError, thresholds that tell nothing, weights of LPIPS without a protocol or that are missing.
+    """
     data, config, crop = plan.data, plan.model, plan.data_config.crop
-    part = "test" if data.split.test else "valid"
     length, steps = config.input_length, config.total_length - config.input_length
-    windows = find_cases(data.sources, getattr(data.split, part), config.total_length, plan.data_config, steps)
+    periods = data.split.test or data.split.valid
+    windows = find_cases(data.sources, periods, config.total_length, plan.data_config, steps)
     if not windows:
         return None
     cases = Cases(data.sources, windows, length, steps, crop, plan.data_config.on_bad_window)
     cases = add_scoring(cases, options.thresholds, scaling=config.scaling)
     published = dataclasses.replace(options.on_protocol, protocol=plan.record.get("protocol"))
-    cases = add_protocol(cases, published, config.scaling, options.thresholds)
+    return add_protocol(cases, published, config.scaling, options.thresholds)
+
+
+def verify_held_out(plan: TrainingPlan, options: TrainOptions, model: TrainedModel) -> Verified | None:
+    """Score a model on the held-out data; write the scores, and frames where they are asked for. None without data."""
+    data, config, cases = plan.data, plan.model, find_held_out(plan, options)
+    if cases is None:
+        return None
     nowcasts = {config.model_name: make_nowcast(model.forecaster, model.params)}
     setting = Setting(cases.units, plan.record["data"].get("regression"))
     nowcasts |= make_baselines(list_usual(sequence=config.sequence, series=is_series(data.sources[0])), setting)
@@ -56,7 +66,7 @@ def verify_held_out(plan: TrainingPlan, options: TrainOptions, model: TrainedMod
     if options.gen_frm_dir:
         request = Export(options.gen_frm_dir, str(model.path), options.num_save_samples, options.overwrite)
         exported = export(methods, cases, request)
-    return Verified(part, verification, table, exported)
+    return Verified("test" if data.split.test else "valid", verification, table, exported)
 
 
 def draw_decoupling(run: Run, params: dict, folder: str | None) -> pathlib.Path:

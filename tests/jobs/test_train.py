@@ -150,11 +150,15 @@ def test_a_folder_has_one_training(tmp_path):
         ({"resume": True}, "--resume needs --save_dir"),
         ({"resume": True, "overwrite": True, "save_dir": "x"}, "exclude each other"),
         ({"is_training": False}, "is_training 0 needs --pretrained_model"),
+        ({"thresholds": (900.0,)}, "threshold 900 dBZ tells nothing"),
+        ({"lpips": "alex.pth"}, "--lpips alex.pth needs --protocol predrnn or openstl"),
+        ({"lpips": "alex.pth", "protocol": "openstl"}, "alex.pth"),
     ],
 )
 def test_what_cannot_be_is_one_line(values, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match=message) as error:
+    monkeypatch.setattr("predjax.jobs.train._train", None)  # all of it is known before
+    with pytest.raises((ValueError, FileNotFoundError), match=message) as error:
         predjax.train(SAMPLE, **values)
     assert "\n" not in str(error.value) and not list(tmp_path.iterdir())
 
