@@ -105,6 +105,8 @@ def _run(request: CompareRequest, say: Callable[[str], Any]) -> ModelComparison:
     state.setdefault("shared", _find_shared(plans[0]))
     for plan in plans:
         check_shared(plan.model.model_name, state["shared"], _find_shared(plan))
+    if not (plans[0].data.split.test or plans[0].data.split.valid):
+        raise ValueError(f"compare scores held-out cases, and {plans[0].data.split.rule}: give --valid_data_paths")
     with hold(folder):
         _write_state(folder, state)
         for seed in request.seeds:
