@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from predjax.checkpoint_names import holds_checkpoint
+from predjax.files import refuse_files
 from predjax.flags import from_dict, to_dict
 from predjax.jobs.data import DataSet, check_recorded, describe_data, read_data
 from predjax.jobs.model_choice import (
@@ -106,6 +107,7 @@ def choose_folder(options: TrainOptions, given: Mapping[str, Any]) -> pathlib.Pa
         raise NotADirectoryError(f"{folder} is a file, --save_dir is a folder")
     if options.is_training and holds_checkpoint(folder) and not (options.resume or options.overwrite):
         raise FileExistsError(f"{folder} holds a checkpoint: --resume goes on, --overwrite starts anew")
+    refuse_files(folder, ("skill.*",), options.resume or options.overwrite)  # such as those of an evaluation
     return folder
 
 

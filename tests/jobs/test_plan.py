@@ -48,6 +48,8 @@ def test_a_folder_is_named_by_its_model_or_given(tiny_run, tmp_path):
     assert choose_folder(TrainOptions(save_dir=str(tmp_path)), {}) == tmp_path
     with pytest.raises(FileExistsError, match="holds a checkpoint: --resume goes on"):
         choose_folder(TrainOptions(save_dir=str(tiny_run)), {})
+    with pytest.raises(FileExistsError, match=r"skill\.\w+ exists; choose another folder or --overwrite"):
+        choose_folder(TrainOptions(save_dir=str(tiny_run), is_training=False, pretrained_model="best.npz"), {})
     for options in (
         TrainOptions(save_dir=str(tiny_run), resume=True),
         TrainOptions(save_dir=str(tiny_run), overwrite=True),
