@@ -193,6 +193,7 @@ def _run(request: TrainRequest, listener: Listener, writing: contextlib.ExitStac
             return result
         model = _load_best(run, plan)
     if options.visual:
+        run = run if options.is_training else _make_run(plan, request)
         result = result._replace(decoupling=draw_decoupling(run, model.params, options.visual_path))
     verified = verify_held_out(plan, options, model) if request.verified else None
     return result._replace(model=model, verified=verified)
@@ -260,8 +261,7 @@ def _prepare_folder(plan: TrainingPlan, overwrite: bool) -> None:
     """Make the folder of the run; remove the files that an earlier run wrote there, and no other files."""
     folder = plan.folder
     if overwrite:
-        old = (*list_steps(folder), best_path(folder), folder / "log.jsonl", folder / SCHEDULE)
-        for path in old:
+        for path in (*list_steps(folder), best_path(folder), folder / "log.jsonl", folder / SCHEDULE):
             path.unlink(missing_ok=True)
     write_text(folder / "config.json", json.dumps(plan.record, indent=1) + "\n")
 
