@@ -12,7 +12,7 @@ from predjax.jobs.evaluation_files import write_scores
 from predjax.jobs.export import Export, export
 from predjax.jobs.plan import TrainingPlan
 from predjax.jobs.published import add_protocol
-from predjax.jobs.train_options import TrainOptions
+from predjax.jobs.train_options import DECOUPLING, TrainOptions
 from predjax.models.abilities import make_increments
 from predjax.models.sampling import forecast_mask
 from predjax.nowcasts.baselines import Setting, list_usual, make_baselines
@@ -78,6 +78,6 @@ def draw_decoupling(run: Run, params: dict, folder: str | None) -> pathlib.Path:
     increments = jax.jit(make_increments(config))(params, batch.frames[:1], mask, forcings)
     # (steps, layers, batch, h, w, features) to (steps, layers, points, features)
     delta_c, delta_m = (np.asarray(p)[:, :, 0].reshape(*p.shape[:2], -1, p.shape[-1]) for p in increments)
-    path = pathlib.Path(folder or run.folder / "visual") / "decoupling.png"
+    path = pathlib.Path(folder or run.folder / "visual") / DECOUPLING
     draw(path, delta_c, delta_m, overwrite=True)
     return path

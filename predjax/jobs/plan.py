@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from predjax.checkpoint_names import holds_checkpoint
-from predjax.files import refuse_files
+from predjax.files import refuse_existing, refuse_files
 from predjax.flags import from_dict, to_dict
 from predjax.jobs.data import DataSet, check_recorded, describe_data, read_data
 from predjax.jobs.model_choice import (
@@ -22,7 +22,7 @@ from predjax.jobs.model_choice import (
     leave_out_unused,
     show_value,
 )
-from predjax.jobs.train_options import TrainOptions, TrainRequest, describe_paths
+from predjax.jobs.train_options import DECOUPLING, TrainOptions, TrainRequest, describe_paths
 from predjax.models.config import ModelConfig, SamplingConfig, list_models
 from predjax.radar.config import DataConfig
 from predjax.radar.formats.objects import keep
@@ -146,6 +146,8 @@ def _check_request(request: TrainRequest, model: ModelConfig, training: TrainCon
         )
     if options.visual and not model.spec.increments:
         raise ValueError(f"visual 1 draws delta C against delta M, which {model.model_name} does not have")
+    if options.visual and options.visual_path:
+        refuse_existing(pathlib.Path(options.visual_path) / DECOUPLING, options.overwrite or options.resume)
 
 
 def _combine(config_class: type, given: Mapping[str, Any], before: dict[str, Any] | None, origin: Origin) -> Any:

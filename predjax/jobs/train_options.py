@@ -111,6 +111,7 @@ class TrainOptions:
 
 
 IN_MEMORY = "data in memory"
+DECOUPLING = "decoupling.png"  # the picture of `visual`
 CONFIGURATIONS = (ModelConfig, TrainConfig, SamplingConfig, DataConfig)
 
 

@@ -1,5 +1,6 @@
 """The plan of a training: where it starts, what is left out, and what must agree."""
 
+import contextlib
 import dataclasses
 import logging
 import pathlib
@@ -115,6 +116,14 @@ def test_data_tell_what_is_not_said(tmp_path):
         plan_training(TrainRequest(SAMPLE, None, options, Given({**SMALL, "img_channel": 2})))
     with pytest.raises(ValueError, match="frames are 40 pixels wide, img_width is 64"):
         plan_training(TrainRequest(SAMPLE, None, options, Given({**SMALL, "img_width": 64})))
+
+
+def test_a_picture_that_is_there_is_not_replaced_unasked(tmp_path):
+    (tmp_path / "decoupling.png").touch()
+    for overwrite in (True, False):
+        options = TrainOptions(visual=True, visual_path=str(tmp_path), overwrite=overwrite)
+        with contextlib.nullcontext() if overwrite else pytest.raises(FileExistsError, match=r"decoupling\.png exists"):
+            plan_training(TrainRequest(SAMPLE, None, options, Given(SMALL)))
 
 
 @pytest.mark.parametrize(
