@@ -47,6 +47,8 @@ def test_a_timer_sees_a_feed_that_stops_and_goes_on(tmp_path, capsys):
     (feed / "a.nc").write_bytes(b"CDF\x01")
     code, found, said = run()
     assert (code, found["state"], found["errors"]["frame"], found["files_left_out"]) == (2, "failed", 1, 1)
+    code, found, said = run("--checkpoint", str(tmp_path / "none.npz"))
+    assert (code, found["state"]) == (2, "failed") and "none.npz" in found["last_error"]["message"]
 
 
 def test_what_a_service_needs_is_said(tmp_path, capsys):
