@@ -282,4 +282,6 @@ def _join(frames: dict[Any, np.ndarray], sources: list[Movies], template: Movies
         files=list(dict.fromkeys(file for movies in sources for file in movies.attrs["files"])),
     )
     joined.attrs = {**template.attrs, **joined.attrs}
+    if not has_times(template):
+        joined = joined.assign_coords(time=joined["time"].copy(data=np.array([list(frames)])))
     return joined

@@ -27,6 +27,8 @@ def test_forecast_takes_a_dataset_of_frames(tiny_run, sample, tmp_path):
         xr.testing.assert_equal(found, of_file if "crs" in found else of_file.drop_vars("crs"))  # no part of an array
     early = predjax.forecast(tiny_run, movie, init_time=movie["time"].values[5], num_steps=1)
     assert early["valid_time"].values == movie["time"].values[6]
+    numbered = predjax.forecast("persistence", movie["reflectivity"].drop_vars("time"), init_time=5, num_steps=1)
+    assert numbered["valid_time"].values == 6
 
 
 def test_forecast_refuses_datasets_in_one_line(tiny_run, sample):
