@@ -79,6 +79,7 @@ def plan_training(request: TrainRequest) -> TrainingPlan:
     model = choose_model(given, options, data, origin)
     sampling = _combine(SamplingConfig, given.sampling, before.get("sampling"), origin)
     sampling = _check_training(model, training, sampling.resolve(training.max_iterations))
+    _tell_unused({**given.model, **given.training}, model, training)
     _check_request(request, model, training, origin)
     paths = describe_paths(train_data), None if valid_data is None else describe_paths(valid_data)
     record: dict[str, Any] = {
@@ -131,6 +132,20 @@ def _check_training(model: ModelConfig, training: TrainConfig, sampling: Samplin
         LOG.info("%s always trains with reverse scheduled sampling", model.model_name)
         sampling = dataclasses.replace(sampling, reverse_scheduled_sampling=True)
     return sampling
+
+
+def _tell_unused(given: Mapping[str, Any], model: ModelConfig, training: TrainConfig) -> None:
+    """Log the given values that do nothing, because another value would have to go with them."""
+    defaults = to_dict(ModelConfig()) | to_dict(TrainConfig())
+    for name, needed, is_there in (
+        ("weight_decay", "--optimizer adamw", training.optimizer == "adamw"),
+        ("lr_drop", "--lr_schedule milestones", training.lr_schedule == "milestones"),
+        ("grad_norm_rate", "--grad_norm", training.grad_norm > 0),
+        ("loss_members", "--loss crps", model.loss == "crps"),
+        ("decouple_beta", f"a model that decouples ({', '.join(list_models('decoupled'))})", model.spec.decoupled),
+    ):
+        if not is_there and given.get(name, defaults[name]) != defaults[name]:
+            LOG.info("--%s %s is not used: it needs %s", name, given[name], needed)
 
 
 def _check_request(request: TrainRequest, model: ModelConfig, training: TrainConfig, origin: Origin) -> None:

@@ -118,6 +118,16 @@ def test_data_tell_what_is_not_said(tmp_path):
         plan_training(TrainRequest(SAMPLE, None, options, Given({**SMALL, "img_width": 64})))
 
 
+def test_what_is_given_and_not_used_is_said(caplog):
+    caplog.set_level(logging.INFO, "predjax")
+    model, training = {**SMALL, "decouple_beta": 0.2, "loss_members": 2}, {"weight_decay": 0.1, "lr_drop": 0.5}
+    plan_training(TrainRequest(SAMPLE, None, TrainOptions(), Given(model, training)))
+    assert [text for text in caplog.messages if "is not used" in text] == [
+        "--weight_decay 0.1 is not used: it needs --optimizer adamw",
+        "--lr_drop 0.5 is not used: it needs --lr_schedule milestones",
+    ]
+
+
 def test_a_picture_that_is_there_is_not_replaced_unasked(tmp_path):
     (tmp_path / "decoupling.png").touch()
     for overwrite in (True, False):
