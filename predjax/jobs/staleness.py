@@ -1,5 +1,6 @@
 """A feed that stops and goes on: when that is, and the command that a user wants to be run then."""
 
+import contextlib
 import os
 import shlex
 import subprocess
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 
 STALE, FRESH = "stale", "recovered"
+MOST_SECONDS = 60.0  # that a process which ends itself waits for the command
 
 
 class Staleness:
@@ -66,7 +68,10 @@ class Hook:
         return [f"on_stale: {self._command[0]} ended with {one.returncode}" for one in ended if one.returncode]
 
     def wait(self) -> list[str]:
-        """Wait for the command, as a process does that ends itself; errors as of `reap`."""
+        """Wait for the command, as a process does that ends itself, but not for ever; errors as of `reap`."""
         for one in self._running:
-            one.wait()
-        return self.reap()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                one.wait(MOST_SECONDS)
+        errors = self.reap()
+        late = f"has not ended after {MOST_SECONDS:g} s and goes on by itself"
+        return [*errors, *(f"on_stale: {self._command[0]} {late}" for _ in self._running)]
