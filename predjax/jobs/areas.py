@@ -1,5 +1,6 @@
 """Rain of a forecast on areas, as labelled variables and as files beside the forecast; areas for an evaluation."""
 
+import itertools
 import pathlib
 import re
 from collections.abc import Iterable
@@ -121,12 +122,15 @@ def name_files(names: Iterable[str]) -> list[str]:
 
     >>> name_files(["Upper Creek", "upper/creek", "Ålen"])
     ['Upper_Creek', 'upper_creek_2', 'Ålen']
+    >>> name_files(["a_3", "a", "A"])
+    ['a_3', 'a', 'A_4']
     """
     taken: set[str] = set()
     files = []
     for number, name in enumerate(names, 1):
         plain = re.sub(r"[^\w-]+", "_", name)[:60] or str(number)
-        file = plain if plain.lower() not in taken else f"{plain}_{number}"
+        numbered = (f"{plain}_{count}" for count in itertools.count(number))
+        file = next(one for one in itertools.chain([plain], numbered) if one.lower() not in taken)
         taken.add(file.lower())
         files.append(file)
     return files

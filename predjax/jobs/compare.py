@@ -105,6 +105,8 @@ def _run(request: CompareRequest, say: Callable[[str], Any]) -> ModelComparison:
     state.setdefault("shared", _find_shared(plans[0]))
     for plan in plans:
         check_shared(plan.model.model_name, state["shared"], _find_shared(plan))
+    if not (plans[0].data.split.test or plans[0].data.split.valid):
+        raise ValueError(f"compare scores held-out cases, and {plans[0].data.split.rule}: give --valid_data_paths")
     with hold(folder):
         _write_state(folder, state)
         for seed in request.seeds:
@@ -199,7 +201,8 @@ def _score(request: CompareRequest, folder: pathlib.Path, state: dict[str, Any])
     options, models, seeds = request.options, request.options.models, request.seeds
     runs = tuple(str(folder / model / f"seed_{seed}") for model in models for seed in seeds)
     of_scores: dict[str, Any] = {"baselines": options.baselines, "thresholds": request.training.thresholds}
-    evaluation = run_evaluation(EvaluateOptions(runs, None, **of_scores))
+    crop = tuple((name, side) for name, side in request.given.data.items() if name == "crop")  # cases of the trainings
+    evaluation = run_evaluation(EvaluateOptions(runs, None, **of_scores, reading=crop))
     common = evaluation.verification.common
     compared = compare_seeds(by_model_and_seed(common, models, seeds), options.reference or models[0])
     costs = [[state["trainings"][f"{model}/seed_{seed}"] for seed in seeds] for model in models]

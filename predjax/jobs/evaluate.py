@@ -16,7 +16,7 @@ from predjax.flags import from_dict
 from predjax.jobs.areas import score_areas
 from predjax.jobs.cases import USUAL_INPUT, CaseRequest, choose_cases
 from predjax.jobs.cluster import map_parts
-from predjax.jobs.data import read_sources
+from predjax.jobs.data import read_sources, spread
 from predjax.jobs.networks import check_comparable, choose_lengths, find_scaling, load_networks
 from predjax.jobs.options import EvaluateOptions, EvaluationFiles, read_keywords
 from predjax.jobs.published import add_protocol
@@ -238,6 +238,8 @@ def _read_given(options: EvaluateOptions) -> tuple[Cases, Method]:
     """Read the given forecasts; return their cases, and a method that returns the forecast of each case."""
     assert options.forecasts is not None, "they are asked for"
     data = from_dict(DataConfig, dict(options.reading))
+    if data.crop:
+        raise ValueError(f"--forecasts are scored on whole frames, not with --crop {data.crop}")
     sources = read_sources(options.data_path, data)
     forecasts = read_forecasts(options.forecasts, units=data.units, first_lead=options.first_lead)
     input_length = options.input_length or USUAL_INPUT
@@ -252,7 +254,8 @@ def _read_given(options: EvaluateOptions) -> tuple[Cases, Method]:
         frames = np.stack([by_window[window].read(steps, batch.frames.shape[2:4]) for window in batch.windows])
         return frames[:, 0] if frames.shape[1] == 1 else frames
 
-    return _add_scoring(Cases(sources, list(by_window), input_length, steps), options, {}), run
+    windows = spread(list(by_window), options.max_cases or len(by_window))
+    return _add_scoring(Cases(sources, windows, input_length, steps), options, {}), run
 
 
 def describe_other_sampling(model: TrainedModel, cases: Cases) -> list[str]:

@@ -125,11 +125,13 @@ def encode_case(case: Case) -> bytes:
 
 
 def name_case(case: Case) -> str:
-    """Return a name such as `20201031T0700Z`, with more parts where windows would have the same name."""
+    """Return a name such as `20201031T0700Z`, or with seconds, with more parts where windows would have one name."""
     cases, window, init = case.cases, case.window, case.forecast["init_time"].values
     is_time = np.issubdtype(init.dtype, np.datetime64)
     if is_time:
-        text = str(np.datetime_as_string(init, "m")).replace("-", "").replace(":", "") + "Z"
+        whole = init == init.astype("datetime64[m]")
+        date = np.datetime_as_string(init, "m") if whole else np.datetime_as_string(init, "s")
+        text = str(date).replace("-", "").replace(":", "") + "Z"
     else:
         text = f"frame{int(init) + (not cases.input_length):05d}"  # of the first frame where none is observed
     same = [other for other in cases.windows if other != window and _init(other, cases) == _init(window, cases)]

@@ -12,7 +12,7 @@ from predjax.jobs.evaluation_files import write_scores
 from predjax.jobs.export import Export, export
 from predjax.jobs.plan import TrainingPlan
 from predjax.jobs.published import add_protocol
-from predjax.jobs.train_options import TrainOptions
+from predjax.jobs.train_options import DECOUPLING, TrainOptions
 from predjax.models.abilities import make_increments
 from predjax.models.sampling import forecast_mask
 from predjax.nowcasts.baselines import Setting, list_usual, make_baselines
@@ -34,18 +34,28 @@ class Verified(NamedTuple):
     exported: str  # a line about the frames that were written, or empty
 
 
-def verify_held_out(plan: TrainingPlan, options: TrainOptions, model: TrainedModel) -> Verified | None:
-    """Score a model on the held-out data; write the scores, and frames where they are asked for. None without data."""
+def find_held_out(plan: TrainingPlan, options: TrainOptions) -> Cases | None:
+    """Return the cases of the held-out data and how they are scored; None without data.
+
+    Errors: ValueError, OSError, thresholds that tell nothing, weights of LPIPS without a protocol or that are missing.
+    """
     data, config, crop = plan.data, plan.model, plan.data_config.crop
-    part = "test" if data.split.test else "valid"
     length, steps = config.input_length, config.total_length - config.input_length
-    windows = find_cases(data.sources, getattr(data.split, part), config.total_length, plan.data_config, steps)
+    periods = data.split.test or data.split.valid
+    windows = find_cases(data.sources, periods, config.total_length, plan.data_config, steps)
     if not windows:
         return None
     cases = Cases(data.sources, windows, length, steps, crop, plan.data_config.on_bad_window)
     cases = add_scoring(cases, options.thresholds, scaling=config.scaling)
     published = dataclasses.replace(options.on_protocol, protocol=plan.record.get("protocol"))
-    cases = add_protocol(cases, published, config.scaling, options.thresholds)
+    return add_protocol(cases, published, config.scaling, options.thresholds)
+
+
+def verify_held_out(plan: TrainingPlan, options: TrainOptions, model: TrainedModel) -> Verified | None:
+    """Score a model on the held-out data; write the scores, and frames where they are asked for. None without data."""
+    data, config, cases = plan.data, plan.model, find_held_out(plan, options)
+    if cases is None:
+        return None
     nowcasts = {config.model_name: make_nowcast(model.forecaster, model.params)}
     setting = Setting(cases.units, plan.record["data"].get("regression"))
     nowcasts |= make_baselines(list_usual(sequence=config.sequence, series=is_series(data.sources[0])), setting)
@@ -56,7 +66,7 @@ def verify_held_out(plan: TrainingPlan, options: TrainOptions, model: TrainedMod
     if options.gen_frm_dir:
         request = Export(options.gen_frm_dir, str(model.path), options.num_save_samples, options.overwrite)
         exported = export(methods, cases, request)
-    return Verified(part, verification, table, exported)
+    return Verified("test" if data.split.test else "valid", verification, table, exported)
 
 
 def draw_decoupling(run: Run, params: dict, folder: str | None) -> pathlib.Path:
@@ -68,6 +78,6 @@ def draw_decoupling(run: Run, params: dict, folder: str | None) -> pathlib.Path:
     increments = jax.jit(make_increments(config))(params, batch.frames[:1], mask, forcings)
     # (steps, layers, batch, h, w, features) to (steps, layers, points, features)
     delta_c, delta_m = (np.asarray(p)[:, :, 0].reshape(*p.shape[:2], -1, p.shape[-1]) for p in increments)
-    path = pathlib.Path(folder or run.folder / "visual") / "decoupling.png"
+    path = pathlib.Path(folder or run.folder / "visual") / DECOUPLING
     draw(path, delta_c, delta_m, overwrite=True)
     return path

@@ -1,5 +1,6 @@
 """The configuration of the model of a training, from given values, a checkpoint and the data."""
 
+import dataclasses
 import logging
 import pathlib
 from collections.abc import Mapping
@@ -22,6 +23,8 @@ LOG = logging.getLogger("predjax")
 # What weights are made for; the other fields of a model may change when it is trained further.
 ARCHITECTURE = "model_name num_hidden filter_size patch_size layer_norm img_channel conv_on_input res_on_conv".split()
 ARCHITECTURE += "num_action_ch coverage_channel cell_options coordinates residual scales task".split()
+
+CHECKED = ("img_width", "scaling", "forcing_scaling")  # of the data, or compared in another way
 
 
 class Origin(NamedTuple):
@@ -100,8 +103,12 @@ def find_length(values: dict[str, Any]) -> int:
 
 
 def choose_model(given: Given, options: TrainOptions, data: DataSet, origin: Origin) -> ModelConfig:
-    """Return the model configuration: given values come first, then values of the checkpoint, then of the data."""
-    for name in ARCHITECTURE if origin.fields else ():
+    """Return the model configuration: given values come first, then values of the checkpoint, then of the data.
+
+    Errors: ValueError, given values that the weights are not made for; of a run that goes on, any other values.
+    """
+    fields = [one.name for one in dataclasses.fields(ModelConfig) if one.name not in CHECKED]
+    for name in (fields if origin.resumed else ARCHITECTURE) if origin.fields else ():
         had = origin.fields.get(name, getattr(ModelConfig, name))  # what is newer than the checkpoint had its default
         if name in given.model and _as_json(given.model[name]) != _as_json(had):
             raise ValueError(f"{origin.path} has {name} {show_value(had)}, not {show_value(given.model[name])}")
@@ -119,7 +126,10 @@ def choose_model(given: Given, options: TrainOptions, data: DataSet, origin: Ori
     elif values["scaling"]["units"] != data.units:
         trained = values["scaling"]["units"]
         raise ValueError(f"{source} is in {data.units}, {origin.path} was trained on {trained}: give --units")
-    return from_dict(ModelConfig, values)
+    config = from_dict(ModelConfig, values)
+    if origin.resumed and config.scaling != (had := from_dict(ModelConfig, origin.fields).scaling):
+        raise ValueError(f"{origin.path} has the scaling {had}, not {config.scaling}")
+    return config
 
 
 def _is_rain(values: dict[str, Any], data: DataSet) -> bool:

@@ -40,8 +40,9 @@ def forecast_once(
     """
     check_format(files.format)
     before, status, hook = read_stale(service.status), Status(service.status, read_date()), Hook(service.on_stale)
-    forecasting, newest, state, stale = open_forecasting(options), None, "failed", before
+    forecasting, newest, state, stale = None, None, "failed", before
     try:
+        forecasting = open_forecasting(options)
         newest = find_newest(forecasting)
         stale = options.max_age is not None
         check_age(newest, options.max_age)
@@ -62,5 +63,5 @@ def forecast_once(
             errors = [hook.run(STALE if stale else FRESH, shown), *hook.wait()]
             for text in filter(None, errors):
                 LOG.warning("%s", text)
-        found = {"state": state, "stale": stale, "files_left_out": len(forecasting.feed.errors)}
+        found = {"state": state, "stale": stale, "files_left_out": len(forecasting.feed.errors) if forecasting else 0}
         status.write(found, newest, read_date(), time.monotonic())

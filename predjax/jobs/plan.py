@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from predjax.checkpoint_names import holds_checkpoint
+from predjax.files import refuse_existing, refuse_files
 from predjax.flags import from_dict, to_dict
 from predjax.jobs.data import DataSet, check_recorded, describe_data, read_data
 from predjax.jobs.model_choice import (
@@ -21,7 +22,7 @@ from predjax.jobs.model_choice import (
     leave_out_unused,
     show_value,
 )
-from predjax.jobs.train_options import TrainOptions, TrainRequest, describe_paths
+from predjax.jobs.train_options import DECOUPLING, TrainOptions, TrainRequest, describe_paths
 from predjax.models.config import ModelConfig, SamplingConfig, list_models
 from predjax.radar.config import DataConfig
 from predjax.radar.formats.objects import keep
@@ -57,11 +58,11 @@ def plan_training(request: TrainRequest) -> TrainingPlan:
     options, train_data, valid_data = request.options, _given(request.data), _given(request.valid_data)
     folder = choose_folder(options, request.given.model)
     given = leave_out_unused(request.given)
-    if request.loss is not None:  # the loss decides what a forecast is like
-        given = given._replace(model={"matching": 0.0, **given.model})
-    if not options.pretrained_model and not options.resume:
-        given = check_new_model(given, options)
     origin = find_origin(options, given.model, folder)
+    if request.loss is not None and not origin.resumed:  # the loss decides what a forecast is like
+        given = given._replace(model={"matching": 0.0, **given.model})
+    if not origin.fields:
+        given = check_new_model(given, options)
     before = origin.record or {}
     training = _combine(TrainConfig, given.training, before.get("training"), origin).resolve()
     check_loggers(training.metrics_log)
@@ -78,6 +79,7 @@ def plan_training(request: TrainRequest) -> TrainingPlan:
     model = choose_model(given, options, data, origin)
     sampling = _combine(SamplingConfig, given.sampling, before.get("sampling"), origin)
     sampling = _check_training(model, training, sampling.resolve(training.max_iterations))
+    _tell_unused({**given.model, **given.training}, model, training)
     _check_request(request, model, training, origin)
     paths = describe_paths(train_data), None if valid_data is None else describe_paths(valid_data)
     record: dict[str, Any] = {
@@ -106,6 +108,7 @@ def choose_folder(options: TrainOptions, given: Mapping[str, Any]) -> pathlib.Pa
         raise NotADirectoryError(f"{folder} is a file, --save_dir is a folder")
     if options.is_training and holds_checkpoint(folder) and not (options.resume or options.overwrite):
         raise FileExistsError(f"{folder} holds a checkpoint: --resume goes on, --overwrite starts anew")
+    refuse_files(folder, ("skill.*",), options.resume or options.overwrite)  # such as those of an evaluation
     return folder
 
 
@@ -131,6 +134,20 @@ def _check_training(model: ModelConfig, training: TrainConfig, sampling: Samplin
     return sampling
 
 
+def _tell_unused(given: Mapping[str, Any], model: ModelConfig, training: TrainConfig) -> None:
+    """Log the given values that do nothing, because another value would have to go with them."""
+    defaults = to_dict(ModelConfig()) | to_dict(TrainConfig())
+    for name, needed, is_there in (
+        ("weight_decay", "--optimizer adamw", training.optimizer == "adamw"),
+        ("lr_drop", "--lr_schedule milestones", training.lr_schedule == "milestones"),
+        ("grad_norm_rate", "--grad_norm", training.grad_norm > 0),
+        ("loss_members", "--loss crps", model.loss == "crps"),
+        ("decouple_beta", f"a model that decouples ({', '.join(list_models('decoupled'))})", model.spec.decoupled),
+    ):
+        if not is_there and given.get(name, defaults[name]) != defaults[name]:
+            LOG.info("--%s %s is not used: it needs %s", name, given[name], needed)
+
+
 def _check_request(request: TrainRequest, model: ModelConfig, training: TrainConfig, origin: Origin) -> None:
     """Raise a ValueError for a request that the model does not support."""
     options = request.options
@@ -144,6 +161,8 @@ def _check_request(request: TrainRequest, model: ModelConfig, training: TrainCon
         )
     if options.visual and not model.spec.increments:
         raise ValueError(f"visual 1 draws delta C against delta M, which {model.model_name} does not have")
+    if options.visual and options.visual_path:
+        refuse_existing(pathlib.Path(options.visual_path) / DECOUPLING, options.overwrite or options.resume)
 
 
 def _combine(config_class: type, given: Mapping[str, Any], before: dict[str, Any] | None, origin: Origin) -> Any:

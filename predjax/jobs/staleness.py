@@ -1,5 +1,6 @@
 """Detect when a feed stops or goes on, and run the user's command for these events."""
 
+import contextlib
 import os
 import shlex
 import subprocess
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 
 STALE, FRESH = "stale", "recovered"
+MOST_SECONDS = 60.0  # a process that ends waits no longer for the command
 
 
 class Staleness:
@@ -66,7 +68,10 @@ class Hook:
         return [f"on_stale: {self._command[0]} ended with {one.returncode}" for one in ended if one.returncode]
 
     def wait(self) -> list[str]:
-        """Wait for the command, before this process ends; return errors as `reap` does."""
+        """Wait a minute at most for the command, before this process ends; return errors as `reap` does."""
         for one in self._running:
-            one.wait()
-        return self.reap()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                one.wait(MOST_SECONDS)
+        errors = self.reap()
+        late = f"has not ended after {MOST_SECONDS:g} s and goes on by itself"
+        return [*errors, *(f"on_stale: {self._command[0]} {late}" for _ in self._running)]

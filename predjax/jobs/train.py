@@ -17,7 +17,7 @@ from predjax.files import refuse_existing, write_text
 from predjax.flags import to_dict
 from predjax.jobs import session
 from predjax.jobs.data import find_cases, spread
-from predjax.jobs.held_out import Verified, draw_decoupling, verify_held_out
+from predjax.jobs.held_out import Verified, draw_decoupling, find_held_out, verify_held_out
 from predjax.jobs.partial_weights import take_matching
 from predjax.jobs.plan import TrainingPlan, plan_training
 from predjax.jobs.run_facts import describe_run
@@ -170,6 +170,8 @@ def _run(request: TrainRequest, listener: Listener, writing: contextlib.ExitStac
     with session.join(request.processes) as chief:
         with show_wait("reading the data"):
             plan = plan_training(request)
+            if chief and request.verified:
+                find_held_out(plan, options)  # its errors, before hours of work
         if chief and not options.only_tries:
             writing.enter_context(hold(plan.folder))
         if not options.is_training:
@@ -191,6 +193,7 @@ def _run(request: TrainRequest, listener: Listener, writing: contextlib.ExitStac
             return result
         model = _load_best(run, plan)
     if options.visual:
+        run = run if options.is_training else _make_run(plan, request)
         result = result._replace(decoupling=draw_decoupling(run, model.params, options.visual_path))
     verified = verify_held_out(plan, options, model) if request.verified else None
     return result._replace(model=model, verified=verified)
@@ -207,9 +210,8 @@ def _train(plan: TrainingPlan, request: TrainRequest, listener: Listener) -> tup
         if origin.record is not None and origin.arrays is not None and origin.path is not None:
             state, progress = run.restore(origin.arrays, origin.path), Progress(**origin.record["progress"])
         else:
-            params = origin.params
-            if options.init_from:
-                params = take_matching(pathlib.Path(options.init_from), run.init().params)
+            given = options.init_from
+            params = take_matching(pathlib.Path(given), run.init().params) if given else origin.params
             state, progress = run.init(params), Progress()
         update, cost = loop.estimate(run, state)
     first, rule = int(state.step), plan.data.split.rule
@@ -259,8 +261,7 @@ def _prepare_folder(plan: TrainingPlan, overwrite: bool) -> None:
     """Make the folder of the run; remove the files that an earlier run wrote there, and no other files."""
     folder = plan.folder
     if overwrite:
-        old = (*list_steps(folder), best_path(folder), folder / "log.jsonl", folder / SCHEDULE)
-        for path in old:
+        for path in (*list_steps(folder), best_path(folder), folder / "log.jsonl", folder / SCHEDULE):
             path.unlink(missing_ok=True)
     write_text(folder / "config.json", json.dumps(plan.record, indent=1) + "\n")
 

@@ -101,6 +101,8 @@ class TrainOptions:
             raise ValueError(f"num_save_samples must not be negative, got {self.num_save_samples}")
         if not self.is_training and not self.pretrained_model:
             raise ValueError("is_training 0 needs --pretrained_model")
+        if not self.is_training and self.resume:
+            raise ValueError("is_training 0 goes on with no run: no --resume")
 
     @property
     def only_tries(self) -> bool:
@@ -109,6 +111,7 @@ class TrainOptions:
 
 
 IN_MEMORY = "data in memory"
+DECOUPLING = "decoupling.png"  # the picture of `visual`
 CONFIGURATIONS = (ModelConfig, TrainConfig, SamplingConfig, DataConfig)
 
 

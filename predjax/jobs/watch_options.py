@@ -1,6 +1,7 @@
 """The options of a forecast that runs as a service."""
 
 import dataclasses
+import shlex
 
 from predjax.flags import flag
 from predjax.unit_names import read_duration
@@ -10,7 +11,8 @@ from predjax.unit_names import read_duration
 class WatchOptions:
     """The options of forecasting every frame that arrives, and of the service.
 
-    Errors: ValueError for a pause that is not positive, a `keep` that is not a duration, or `keep` without `watch`.
+    Errors: ValueError for a pause that is not positive, a `keep` that is not a duration, `keep` or `revise` without
+    `watch`, or a command with a quotation that does not end.
     """
 
     watch: bool = flag(False, "keeps running: a nowcast for every frame that arrives from now on", switch=True)
@@ -40,6 +42,12 @@ class WatchOptions:
             raise ValueError(f"poll must be a positive number of seconds, not {self.poll:g}")
         if self.keep and not (self.watch and self.keep_seconds):
             raise ValueError(f"keep must be a time such as 48h or 7d, with --watch, not {self.keep!r}")
+        if self.revise and not self.watch:
+            raise ValueError("revise needs --watch: a single nowcast is made once")
+        try:
+            shlex.split(self.on_stale or "")
+        except ValueError as error:
+            raise ValueError(f"on_stale must be a command, {self.on_stale!r} has {str(error).lower()}") from None
 
     @property
     def keep_seconds(self) -> float | None:

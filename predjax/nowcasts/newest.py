@@ -30,11 +30,14 @@ def continue_newest(nowcaster: Nowcaster, any_step: bool = False) -> NewestNowca
 
     def run(feed: Feed, init: Any, lead_time: float | None, num_steps: int | None, scratch: BinaryIO) -> Forecast:
         step = choose_step(feed, init, sampling, any_step)
+        counted = not (isinstance(init, np.datetime64) or "step_seconds" in feed.find(init).attrs)
+        if counted and lead_time is not None:
+            raise ValueError(f"lead_time {lead_time:g} min needs frames with times, or their step: --step 5min")
         count = count_steps(lead_time, num_steps, step.seconds, nowcaster.num_steps)
         movies, filled = feed.take(init, nowcaster.input_length, step, interpolate)
-        movies.attrs |= step.attrs
+        movies.attrs |= {} if counted else step.attrs
         nowcast = nowcaster.make(movies)
-        other = find_other_sampling(sampling, None, Grid.of(movies).pixel_size)
+        other = find_other_sampling(sampling, movies.attrs.get("step_seconds"), Grid.of(movies).pixel_size)
         if other and not any_step:
             raise ValueError(f"{movies.attrs['source']} has {other}: any_step takes it all the same")
         groups = draw_groups(nowcast, movies["frames"].values, count)

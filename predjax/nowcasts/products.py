@@ -15,6 +15,7 @@ from predjax.units import find_ranges, metre_factor
 PERIODS = (15, 30, 60)  # minutes from the init time, in which rain accumulates
 PIXELS = ("y", "x", "channel")
 TOTALS = ("accumulation_threshold", "accumulation_period")
+_ROUNDING = 1e-3  # of the side of a pixel, by which coordinates are off
 STATISTICS: dict[str, tuple[str, str, Callable[[np.ndarray], np.ndarray]]] = {  # long name, cell method, function
     "mean": ("ensemble mean of", "mean", average),
     "median": ("ensemble median of", "median", lambda members: find_quantiles(members, [0.5])[0]),
@@ -61,7 +62,7 @@ def make_products(forecast: Forecast, options: EnsembleOptions) -> Forecast:
     if frames.sizes["channel"] > 1:
         raise ValueError(f"{options.product} needs frames of one channel, there are {frames.sizes['channel']}")
     what, units = frames.attrs.get("long_name") or name, frames.attrs["units"]
-    places = _find_places(options.radius, forecast["x"])
+    places = _find_places(options.radius, forecast)
     found: dict[str, Any] = {}
     labels: dict[str, Any] = {}
     statistics = options.statistic or ("members",)
@@ -139,16 +140,25 @@ def _accumulate(
     return periods, [np.stack(each, axis=1)[..., None] for each in zip(*found)]
 
 
-def _find_places(radius: float | None, x: xr.DataArray) -> list[_Place]:
+def _find_places(radius: float | None, forecast: Forecast) -> list[_Place]:
     """Return the places of events: the pixel itself, and the circle of a radius in km around it."""
     places = [_Place("", {}, 0.0)]
     if radius is not None:
-        factor = metre_factor(x.attrs.get("units"))
-        if factor is None or x.size < 2:
-            raise ValueError("--radius needs pixels with coordinates in m or km")
-        pixel = abs(float(x.values[-1] - x.values[0])) / (x.size - 1) * factor / 1000
-        places.append(_Place("_in_vicinity", {"radius_of_vicinity": f"{radius:g} km"}, radius / pixel))
+        height, width = (_measure_pixel(forecast[axis]) for axis in ("y", "x"))
+        if abs(height - width) > 0.01 * width:
+            raise ValueError(f"--radius needs square pixels, these are {height:g} km high and {width:g} km wide")
+        # A pixel at exactly the radius is within it, also where the pixels of 1 km are 1.0000035 km.
+        reach = radius / width * (1 + _ROUNDING)
+        places.append(_Place("_in_vicinity", {"radius_of_vicinity": f"{radius:g} km"}, reach))
     return places
+
+
+def _measure_pixel(axis: xr.DataArray) -> float:
+    """Return the side of a pixel in km. Errors: ValueError, coordinates in another unit."""
+    factor = metre_factor(axis.attrs.get("units"))
+    if factor is None or axis.size < 2:
+        raise ValueError("--radius needs pixels with coordinates in m or km")
+    return abs(float(axis.values[-1] - axis.values[0])) / (axis.size - 1) * factor / 1000
 
 
 def _check_thresholds(thresholds: Sequence[float], units: str) -> None:

@@ -186,11 +186,15 @@ class Feed:
         return self._places[time].movies
 
     def find_step(self, init: Any) -> Step | None:
-        """Return the time step of the last frames up to `init`, or the given step; None for one frame."""
+        """Return the time step of the last frames up to `init`, or the given step; None for one frame.
+
+        It is one second where frames have no times and no step is given: they are counted.
+        """
         end = bisect_right(self._times, init)
         times = np.array(self._times[max(end - RECENT, 0) : end])
         if not np.issubdtype(times.dtype, np.datetime64):
-            return Step(1.0)  # frames are counted
+            known = self.find(self._times[end - 1]).attrs.get("step_seconds") if end else None
+            return Step.given(known) if known else Step(1.0)  # frames are counted
         given = read_step(self._options.get("step", ""))
         step = Step.given(given) if given else Step.of_times(times)
         if step and not given and step.describe():
@@ -282,4 +286,6 @@ def _join(frames: dict[Any, np.ndarray], sources: list[Movies], template: Movies
         files=list(dict.fromkeys(file for movies in sources for file in movies.attrs["files"])),
     )
     joined.attrs = {**template.attrs, **joined.attrs}
+    if not has_times(template):
+        joined = joined.assign_coords(time=joined["time"].copy(data=np.array([list(frames)])))
     return joined

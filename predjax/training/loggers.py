@@ -34,7 +34,9 @@ def make_csv(start: Start) -> Callback:
     kept = []
     if start.iteration and path.is_file():
         with path.open(newline="") as file:
-            kept = [row for row in csv.reader(file) if row[0].isdigit() and int(row[0]) <= start.iteration]
+            # A killed process may have cut a line, or left it empty.
+            whole = [row for row in csv.reader(file) if len(row) == 3 and row[0].isdigit()]
+            kept = [row for row in whole if int(row[0]) <= start.iteration]
     rows = [("iteration", "name", "value"), *kept]
     write_text(path, "".join(",".join(map(str, row)) + "\n" for row in rows))
 

@@ -106,7 +106,7 @@ class Monitor:
         self._begin, self._counted, self._waited = now, iteration, 0.0
         waiting = f", {share:.0%} waiting for data" if share >= SHARE_WORTH_SAYING else ""
         self._bar.set_postfix_str(f"loss {values['loss']:.5f}, {rate:.0f} frames/s{waiting}")
-        values |= {"frames_per_second": round(rate, 1), "waited": round(share, 4)}
+        values |= {"frames_per_second": float(f"{rate:.4g}"), "waited": round(share, 4)}
         self._tell(Event("update", iteration, values, self._run.folder))
 
     def _explain_bad(self, windows: Sequence[Window], loss: float) -> str:

@@ -7,6 +7,7 @@ import xarray as xr
 from commands.test_command_line import refusal
 from tiny import ROOT, without_page
 
+import predjax
 from predjax.commands.evaluate import main as evaluate
 from predjax.jobs import evaluation_files
 
@@ -59,6 +60,9 @@ def test_forecasts_of_others_are_scored_like_the_model_that_made_them(tiny_run, 
     assert one["attributes"]["cases"] == other["attributes"]["cases"] == 2
     # The model's own run counts everything below its floor of 0 dBZ as 0; the sample has nothing below.
     np.testing.assert_allclose(other["methods"]["forecast"]["rmse"], one["methods"]["predrnn_v2"]["rmse"], rtol=1e-6)
+    few = predjax.evaluate(None, SAMPLE, forecasts=str(tmp_path / "frames"), input_length=3, max_cases=1, baselines=[])
+    assert few.attrs["cases"] == 1
+    assert "not with --crop 16" in refusal(capsys, evaluate, *given, "--crop", 16)
     assert "num_steps 9" in refusal(capsys, evaluate, *given, "--num_steps", 9)
     refused = refusal(capsys, evaluate, *given[:2], "--data_path", tmp_path / "frames" / "*.nc")
     assert "init time" in refused

@@ -33,7 +33,7 @@ def series(tmp_path_factory):
 @pytest.fixture
 def trainings(monkeypatch):
     """The requests of trainings that end at once, with a signal where `stop` has their number; scores are made up."""
-    found = SimpleNamespace(requests=[], stop=set())
+    found = SimpleNamespace(requests=[], stop=set(), evaluations=[])
 
     def run_training(request, listener=None):
         found.requests.append(request)
@@ -48,6 +48,7 @@ def trainings(monkeypatch):
         return TrainResult(folder, iterations, reason, "", cost=cost)
 
     def run_evaluation(options):
+        found.evaluations.append(options)
         rng = np.random.default_rng(0)
         observed = rng.random((2, 2, 1, 1, 1))
         names = ["/".join(path.split("/")[-2:]) for path in options.checkpoint] + ["persistence"]
@@ -107,6 +108,15 @@ def test_minutes_become_iterations_once_for_each_model(series, trainings, tmp_pa
     assert "elman makes 180 iterations in 1.5min" in said
 
 
+def test_the_cases_have_the_crop_of_the_trainings(tmp_path, trainings):
+    """A network with parameters for each element of the grid forecasts no larger frames."""
+    path = tmp_path / "movies.npy"
+    np.save(path, np.random.default_rng(0).random((12, 14, 10, 12), dtype=np.float32))
+    sizes = {"layout": "movie,time,y,x", "crop": 8, "patch_size": 2}
+    jobs.run_comparison(ask(str(path), tmp_path / "c", ("conv_lstm",), seeds=1, given=sizes))
+    assert [options.reading for options in trainings.evaluations] == [(("crop", 8),)]
+
+
 def test_keywords_of_python_are_the_flags(series, trainings, tmp_path):
     sizes = {**SIZES, "layout": "movie,time,feature", "seed": 3}
     found = jobs.compare(series, models=["elman"], save_dir=tmp_path / "c", seeds=1, budget="7it", **sizes)
@@ -148,6 +158,8 @@ def test_models_that_cannot_be_trained_alike_are_refused_before_any_training(ser
         jobs.run_comparison(request)
     with pytest.raises(ValueError, match=r"^physical: "):
         jobs.run_comparison(ask(series, tmp_path / "c", ("gru", "physical")))
+    with pytest.raises(ValueError, match="compare scores held-out cases, and nothing is held out: valid_fraction and"):
+        jobs.run_comparison(ask(series, tmp_path / "c", given={"valid_fraction": 0.0, "test_fraction": 0.0}))
     assert not trainings.requests and not (tmp_path / "c").exists()
 
 

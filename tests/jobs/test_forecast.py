@@ -5,6 +5,7 @@ import xarray as xr
 from tiny import ROOT
 
 import predjax
+from predjax.nowcasts.baselines import BASELINES, Baseline
 
 SAMPLE = str(ROOT / "data" / "radar_movies.nc")
 
@@ -27,11 +28,28 @@ def test_forecast_takes_a_dataset_of_frames(tiny_run, sample, tmp_path):
         xr.testing.assert_equal(found, of_file if "crs" in found else of_file.drop_vars("crs"))  # no part of an array
     early = predjax.forecast(tiny_run, movie, init_time=movie["time"].values[5], num_steps=1)
     assert early["valid_time"].values == movie["time"].values[6]
+    numbered = predjax.forecast("persistence", movie["reflectivity"].drop_vars("time"), init_time=5, num_steps=1)
+    assert numbered["valid_time"].values == 6
+
+
+def test_frames_without_times_have_the_step_that_is_given(sample, monkeypatch):
+    asked = []
+
+    def make(setting):
+        asked.append(setting.sampling.step_minutes)
+        return predjax.persist
+
+    monkeypatch.setitem(BASELINES, "persistence", Baseline(make))
+    array = sample["reflectivity"][3].drop_vars("time")
+    assert predjax.forecast("persistence", array, num_steps=1)["lead_time"].values.tolist() == [1]
+    assert predjax.forecast("persistence", array, step="10min", lead_time=20)["lead_time"].values.tolist() == [1, 2]
+    assert asked == [5, 10]  # the usual one where nothing tells it
 
 
 def test_forecast_refuses_datasets_in_one_line(tiny_run, sample):
     array = sample["reflectivity"][3]
     for data, options, message in (
+        (array.drop_vars("time"), {"lead_time": 10}, "lead_time 10 min needs frames with times"),
         (array.assign_attrs(units="K"), {}, "is in K, the model was trained on dBZ"),
         (array[:2], {}, "are missing"),
         (array[::2], {}, "a step of 600 s"),

@@ -47,12 +47,19 @@ def test_a_timer_sees_a_feed_that_stops_and_goes_on(tmp_path, capsys):
     (feed / "a.nc").write_bytes(b"CDF\x01")
     code, found, said = run()
     assert (code, found["state"], found["errors"]["frame"], found["files_left_out"]) == (2, "failed", 1, 1)
+    code, found, said = run("--checkpoint", str(tmp_path / "none.npz"))
+    assert (code, found["state"]) == (2, "failed") and "none.npz" in found["last_error"]["message"]
 
 
 def test_what_a_service_needs_is_said(tmp_path, capsys):
     flags = ["--checkpoint", "persistence", "--data_path", "x", "--output"]
     for more, message in (
         ([str(tmp_path / "n.nc"), "--on_stale", "true"], "on_stale needs max_age"),
+        (
+            [str(tmp_path / "n.nc"), "--on_stale", "mail 'me", "--max_age", "9"],
+            'on_stale must be a command, "mail \'me" has no',
+        ),
+        ([str(tmp_path / "n.nc"), "--revise"], "revise needs --watch"),
         ([str(tmp_path / "n.nc"), "--keep", "48h"], "keep must be a time such as 48h or 7d, with --watch, not '48h'"),
         (
             [str(tmp_path), "--watch", "--keep", "long"],

@@ -1,5 +1,7 @@
 """The plan of a training: where it starts, what is left out, and what must agree."""
 
+import contextlib
+import dataclasses
 import logging
 import pathlib
 
@@ -11,6 +13,7 @@ from tiny import ROOT
 from predjax.jobs.model_choice import check_new_model, find_length, find_origin, leave_out_unused
 from predjax.jobs.plan import choose_folder, plan_training
 from predjax.jobs.train_options import Given, TrainOptions, TrainRequest, describe_paths
+from predjax.models.catalogue import MODELS
 from predjax.models.scaling import Scaling
 
 SAMPLE = ROOT / "data" / "radar_movies.nc"
@@ -46,6 +49,8 @@ def test_a_folder_is_named_by_its_model_or_given(tiny_run, tmp_path):
     assert choose_folder(TrainOptions(save_dir=str(tmp_path)), {}) == tmp_path
     with pytest.raises(FileExistsError, match="holds a checkpoint: --resume goes on"):
         choose_folder(TrainOptions(save_dir=str(tiny_run)), {})
+    with pytest.raises(FileExistsError, match=r"skill\.\w+ exists; choose another folder or --overwrite"):
+        choose_folder(TrainOptions(save_dir=str(tiny_run), is_training=False, pretrained_model="best.npz"), {})
     for options in (
         TrainOptions(save_dir=str(tiny_run), resume=True),
         TrainOptions(save_dir=str(tiny_run), overwrite=True),
@@ -61,6 +66,38 @@ def test_where_a_run_starts(tiny_run, tmp_path):
     resumed = find_origin(TrainOptions(save_dir=str(tiny_run), resume=True), {}, tiny_run)
     assert resumed.resumed and resumed.params is None and resumed.path.name == "step_00000004.npz"
     assert not find_origin(TrainOptions(save_dir=str(tmp_path), resume=True), {}, tmp_path).resumed
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "message"),
+    [
+        ({"loss": "balanced"}, {}, "step_00000004.npz has loss mse, not balanced"),
+        ({"matching": 0.5}, {}, "has matching 0.0, not 0.5"),
+        ({"decouple_beta": 0.5}, {}, "has decouple_beta 0.1, not 0.5"),
+        ({"input_length": 2}, {}, "has input_length 3, not 2"),
+        ({}, {"scaling_range": (5.0, 70.0)}, "has the scaling dBZ 0..60 dBZ, not dBZ 5..70 dBZ"),
+    ],
+)
+def test_a_resumed_run_goes_on_to_learn_the_same(tiny_run, given, options, message):
+    def plan(given, **options):
+        return plan_training(
+            TrainRequest(options=TrainOptions(save_dir=str(tiny_run), resume=True, **options), given=given)
+        )
+
+    with pytest.raises(ValueError, match=message):
+        plan(Given(given), **options)
+    same = plan(Given({"loss": "mse", "num_hidden": (4, 4)}), scaling="dBZ", scaling_range=(0.0, 60.0))
+    assert same.model.scaling == Scaling("dBZ", 0.0, 60.0, "dBZ") and same.origin.resumed
+
+
+def test_a_run_that_is_resumed_before_its_first_checkpoint_is_a_new_one(tmp_path, monkeypatch):
+    monkeypatch.setitem(MODELS, "quick", dataclasses.replace(MODELS["gru"], usual_training={"lr": 0.1}))
+    given, folder = Given({**SMALL, "model_name": "quick"}), str(tmp_path / "run")
+    for resume in (False, True):
+        options = TrainOptions(save_dir=folder, resume=resume)
+        assert plan_training(TrainRequest(SAMPLE, None, options, given)).training.lr == 0.1
+        with pytest.raises(ValueError, match="num_layers 3 does not agree"):
+            plan_training(TrainRequest(SAMPLE, None, TrainOptions(save_dir=folder, resume=resume, num_layers=3), given))
 
 
 def test_windows_are_as_long_as_said_or_as_the_sequence():
@@ -79,6 +116,24 @@ def test_data_tell_what_is_not_said(tmp_path):
         plan_training(TrainRequest(SAMPLE, None, options, Given({**SMALL, "img_channel": 2})))
     with pytest.raises(ValueError, match="frames are 40 pixels wide, img_width is 64"):
         plan_training(TrainRequest(SAMPLE, None, options, Given({**SMALL, "img_width": 64})))
+
+
+def test_what_is_given_and_not_used_is_said(caplog):
+    caplog.set_level(logging.INFO, "predjax")
+    model, training = {**SMALL, "decouple_beta": 0.2, "loss_members": 2}, {"weight_decay": 0.1, "lr_drop": 0.5}
+    plan_training(TrainRequest(SAMPLE, None, TrainOptions(), Given(model, training)))
+    assert [text for text in caplog.messages if "is not used" in text] == [
+        "--weight_decay 0.1 is not used: it needs --optimizer adamw",
+        "--lr_drop 0.5 is not used: it needs --lr_schedule milestones",
+    ]
+
+
+def test_a_picture_that_is_there_is_not_replaced_unasked(tmp_path):
+    (tmp_path / "decoupling.png").touch()
+    for overwrite in (True, False):
+        options = TrainOptions(visual=True, visual_path=str(tmp_path), overwrite=overwrite)
+        with contextlib.nullcontext() if overwrite else pytest.raises(FileExistsError, match=r"decoupling\.png exists"):
+            plan_training(TrainRequest(SAMPLE, None, options, Given(SMALL)))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 
+from predjax.jobs import staleness
 from predjax.jobs.staleness import FRESH, STALE, Hook, Staleness
 
 START = np.datetime64("2026-06-01T12:00", "ns")
@@ -38,3 +39,15 @@ def test_the_command_gets_what_has_happened(tmp_path, code):
     assert (tmp_path / "a b").read_text() == "stale2026" and hook.reap() == []
     assert Hook("/no/such --program").run(STALE, "") == "on_stale: /no/such: No such file or directory"
     assert Hook(None).run(STALE, "") == ""
+
+
+def test_a_command_that_hangs_is_not_waited_for_for_ever(monkeypatch):
+    monkeypatch.setattr(staleness, "MOST_SECONDS", 0.01)
+    hook = Hook("sleep 60")
+    assert hook.run(STALE, "2026") == ""
+    try:
+        assert hook.wait() == ["on_stale: sleep has not ended after 0.01 s and goes on by itself"]
+    finally:
+        (process,) = hook._running
+        process.kill()
+        process.wait()

@@ -108,12 +108,14 @@ def test_arrays_with_a_loss_and_an_optimizer_of_ones_own(dataset, unverified, tm
     assert again.iteration == 3
 
 
-def test_weights_alone_are_verified(tiny_run, tmp_path):
-    """The scores are those of the run itself; its frames are written too."""
+def test_weights_alone_are_verified(tiny_run, tmp_path, monkeypatch):
+    """The scores are those of the run itself; its frames are written too, and the picture of `visual`."""
+    monkeypatch.setattr("predjax.jobs.train.draw_decoupling", lambda run, params, folder: run.batches.frame_shape)
     options = {"crop": 16, "valid_fraction": 0.04, "test_fraction": 0.04, "save_dir": tmp_path / "run"}
     frames = {"gen_frm_dir": tmp_path / "frames", "num_save_samples": 1}
-    result = predjax.train(SAMPLE, pretrained_model=tiny_run, is_training=False, **options, **frames)
+    result = predjax.train(SAMPLE, pretrained_model=tiny_run, is_training=False, visual=True, **options, **frames)
     assert (result.reason, result.iteration) == ("not trained", 0) and not list_steps(tmp_path / "run")
+    assert result.decoupling == (16, 16, 1)
     assert result.verified.part == "test" and len(list((tmp_path / "frames").glob("*.nc"))) == 1
     assert (tmp_path / "run" / "skill.json").read_text() == (tiny_run / "skill.json").read_text()
     skill = json.loads((tiny_run / "skill.json").read_text())["methods"]["predrnn_v2"]["rmse"]
@@ -150,11 +152,19 @@ def test_a_folder_has_one_training(tmp_path):
         ({"resume": True}, "--resume needs --save_dir"),
         ({"resume": True, "overwrite": True, "save_dir": "x"}, "exclude each other"),
         ({"is_training": False}, "is_training 0 needs --pretrained_model"),
+        (
+            {"is_training": False, "pretrained_model": "a", "resume": True, "save_dir": "x"},
+            "goes on with no run: no --resume",
+        ),
+        ({"thresholds": (900.0,)}, "threshold 900 dBZ tells nothing"),
+        ({"lpips": "alex.pth"}, "--lpips alex.pth needs --protocol predrnn or openstl"),
+        ({"lpips": "alex.pth", "protocol": "openstl"}, "alex.pth"),
     ],
 )
 def test_what_cannot_be_is_one_line(values, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match=message) as error:
+    monkeypatch.setattr("predjax.jobs.train._train", None)  # all of it is known before
+    with pytest.raises((ValueError, FileNotFoundError), match=message) as error:
         predjax.train(SAMPLE, **values)
     assert "\n" not in str(error.value) and not list(tmp_path.iterdir())
 

@@ -167,7 +167,7 @@ def watch_persistence(feed, output, stopped, **options):
     options = (
         ForecastOptions("persistence", str(feed), num_steps=1),
         ForecastFiles(str(output)),
-        WatchOptions(poll=1e-9, **options),
+        WatchOptions(watch=True, poll=1e-9, **options),
     )
     return job.watch(*options, stopped)
 

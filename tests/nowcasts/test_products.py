@@ -70,6 +70,18 @@ def test_a_radius_adds_the_probability_of_an_event_nearby():
     near |= padded[..., 1:-1, :-2] | padded[..., 1:-1, 2:]
     np.testing.assert_array_equal(found[0, ..., 0], near.mean(axis=0))
     assert found.attrs["radius_of_vicinity"] == "2 km" and found.attrs["long_name"].endswith("anywhere within 2 km")
+    rounded = make_ensemble()  # whose pixels are a little more than 2 km, by rounding
+    axes = {axis: (axis, 1.0000035 * rounded[axis].values, {"units": "km"}) for axis in ("y", "x")}
+    rounded = rounded.assign_coords(axes)
+    again = products(rounded, probability=(9.0,), radius=2.0)["probability_of_rain_in_vicinity_above_threshold"]
+    np.testing.assert_array_equal(again, found)
+
+
+def test_a_radius_needs_square_pixels():
+    high = make_ensemble()
+    high = high.assign_coords(y=("y", 2 * high["y"].values, {"units": "km"}))
+    with pytest.raises(ValueError, match="--radius needs square pixels, these are 4 km high and 2 km wide"):
+        products(high, probability=(9.0,), radius=5.0)
 
 
 @pytest.mark.parametrize(("steps", "minutes", "periods"), [(7, 5, [15, 30]), (6, 10, [30, 60]), (13, 5, [15, 30, 60])])

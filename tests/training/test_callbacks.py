@@ -95,6 +95,12 @@ def test_two_loggers_of_one_run_are_read_back_also_when_it_goes_on(tmp_path):
     assert [line for line in again if line[0] < 8] == [line for line in logged if line[0] < 8]
 
 
+def test_a_line_that_a_killed_process_left_half_written_is_left_out(tmp_path):
+    (tmp_path / "metrics.csv").write_text("iteration,name,value\n2,loss,0.5\n\n3,lo")
+    make_loggers(["csv"], LogStart(tmp_path, 4, {}))
+    assert (tmp_path / "metrics.csv").read_text() == "iteration,name,value\n2,loss,0.5\n"
+
+
 def test_a_logger_that_fails_is_left_out(tmp_path, caplog):
     run = make_run(tmp_path, "u1")
     (logger,) = make_loggers(["csv"], LogStart(tmp_path, 0, {}))

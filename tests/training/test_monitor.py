@@ -84,3 +84,15 @@ def test_waiting_is_the_time_between_batches(tmp_path, monkeypatch):
     assert first["waited"] == second["waited"] == round(3 / 8, 4)
     assert first["frames_per_second"] == second["frames_per_second"] == 8 * 4 / 8
     assert "38% waiting for data" in bar.text
+
+
+def test_the_rate_of_slow_updates_keeps_its_digits(tmp_path, monkeypatch):
+    """A comparison of models divides by it."""
+    clock = [0.0]
+    monkeypatch.setattr(monitor.time, "perf_counter", lambda: clock[0])
+    watch = Monitor(make_run(tmp_path, "u1"), Log(tmp_path / "log.jsonl", 0), Bar(), 0)
+    for iteration in (1, 2):
+        clock[0] += 900
+        add(watch, iteration, [])
+    watch.settle()
+    assert read_log(tmp_path / "log.jsonl")[0]["frames_per_second"] == 0.03556  # 2 x 32 frames in 1800 s
