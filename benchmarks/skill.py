@@ -58,6 +58,8 @@ def main() -> None:
     add("--model_name", default=MODEL, metavar="NAME", help="which network is trained (default %(default)s)")
     add("--train_only", action="store_true", help="verify nothing, see above")
     options = parser.parse_args()
+    if options.train_only and options.checkpoint:
+        parser.error("--train_only trains networks: no --checkpoint")
     known = LEFT_OUT if options.train_only else EVENTS
     chosen = [name for name in options.events.split(",") if name] or known
     for name in chosen:

@@ -110,7 +110,7 @@ def resume(command: Sequence[str]) -> list[str]:
 
 
 def share_gpus(count: int, each: int, environment: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return the environment variables by which each process sees its own GPUs alone. Errors: ValueError, too few."""
+    """Return environment variables that show each process only its own GPUs. Errors: ValueError for too few GPUs."""
     if not each:
         return [{}] * count
     visible = environment.get("CUDA_VISIBLE_DEVICES")

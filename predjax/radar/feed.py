@@ -1,4 +1,4 @@
-"""A feed: the frames by time in files that keep arriving, of which some may be damaged."""
+"""A feed: files that keep arriving, some of them damaged, and their frames by time."""
 
 import logging
 import os

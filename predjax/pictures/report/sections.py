@@ -35,7 +35,7 @@ class ReportCase(NamedTuple):
 
 
 class PictureGroup(NamedTuple):
-    """Pictures side by side, with a heading, a note and a sentence, each of which may be ""."""
+    """Pictures side by side, with a heading, a note and a sentence; an empty text is left out."""
 
     pictures: list[Picture]
     heading: str = ""

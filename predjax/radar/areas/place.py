@@ -114,7 +114,7 @@ def _find_pixels(path: str, grid: Grid) -> Move:
 
 
 def _turn_longitudes(polygons: list[list[np.ndarray]], grid: Grid, crs: str) -> list[list[np.ndarray]]:
-    """Return polygons with longitudes shifted by a multiple of 360 degrees to those of the grid."""
+    """Return polygons whose longitudes are moved by a multiple of 360 degrees into the range of the grid."""
     assert grid.x is not None
     if not crs or not str(grid.x.attrs.get("units", "")).startswith(("degree_e", "degrees_e")):
         return polygons

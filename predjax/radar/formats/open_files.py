@@ -13,7 +13,7 @@ from predjax.radar.formats.other_files import read_part
 
 
 class OpenFiles:
-    """The files used last, of which at most `limit` stay open. Use it, and what it returns, under NETCDF_LOCK.
+    """The most recently used files, at most `limit` of them open. Hold NETCDF_LOCK to use it and what it returns.
 
     While a file is open, HDF5 lets nobody change it in place; replacing it by another file works. xarray's
     `CachingFileManager` is not suitable: it closes files without our lock, and cannot close all its files.

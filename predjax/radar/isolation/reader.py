@@ -212,7 +212,7 @@ class FileReader:
             self._send(request)
 
     def _wait_until_ready(self) -> None:
-        """Receive the message by which the process says that it has started."""
+        """Wait for the first message of the process: that it has started."""
         if not self._ready:
             self._take_message(time.monotonic() + _STARTING, "", 0)
             self._ready = True
