@@ -93,13 +93,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     protocol = ProtocolOptions(**select(ProtocolOptions, values))
     options = TrainOptions(**select(TrainOptions, values), on_protocol=protocol)
     with show_wait("starting"):
-        from predjax.files import refuse_files
         from predjax.jobs import session
         from predjax.jobs.inspect import describe_labels
         from predjax.jobs.train import Listener, run_training
 
-    if options.gen_frm_dir:
-        refuse_files(options.gen_frm_dir, ("nowcast_*",), options.overwrite)
     if options.save_dir and not options.resume:
         run_file.refuse_given(flags.config, options.save_dir, options.overwrite)
     session.start(flags.device, least_gib=3)
@@ -124,6 +121,8 @@ def _write_flags(plan: "TrainingPlan", values: dict[str, Any]) -> None:
     for name in ("coordinates", "residual", "scales", "matching"):
         if getattr(plan.model, name) != getattr(ModelConfig, name):
             values[name] = getattr(plan.model, name)
+    if plan.model.moving:  # their usual number is not the default
+        values["max_iterations"] = plan.training.max_iterations
     for name in ("train_data_paths", "valid_data_paths"):
         if paths := plan.record["data"][name]:
             values[name] = run_file.make_absolute(paths)

@@ -126,7 +126,7 @@ class EvaluateOptions:
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationFiles:
-    """The files that an evaluation writes. Errors: ValueError for a negative number of cases."""
+    """The files that an evaluation writes. Errors: ValueError, a negative number of cases, a flag without another."""
 
     output: str | None = _folder(
         "writes report.html, skill.nc, skill.json, skill.png, run.json (default: prints the table)"
@@ -143,6 +143,9 @@ class EvaluationFiles:
 
     def __post_init__(self) -> None:
         _refuse_negative(self, "num_save_samples")
+        for name in ("modes", "states"):
+            if getattr(self, name) and not self.latents:
+                raise ValueError(f"--{name} needs --latents")
 
 
 @dataclasses.dataclass(frozen=True)

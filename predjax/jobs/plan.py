@@ -26,7 +26,7 @@ from predjax.jobs.train_options import DECOUPLING, TrainOptions, TrainRequest, d
 from predjax.models.config import ModelConfig, SamplingConfig, list_models
 from predjax.radar.config import DataConfig
 from predjax.radar.formats.objects import keep
-from predjax.training.config import TrainConfig
+from predjax.training.config import USUAL_IN_MOVING_COORDINATES, TrainConfig
 from predjax.training.loggers import check_loggers
 from predjax.training.schedules import make_schedule
 
@@ -77,6 +77,8 @@ def plan_training(request: TrainRequest) -> TrainingPlan:
     train_data = str(find_sample()) if train_data is None else train_data
     data = read_data(train_data, valid_data, data_config, find_length({**origin.fields, **given.model}))
     model = choose_model(given, options, data, origin)
+    if model.moving and not origin.resumed:
+        training = from_dict(TrainConfig, {**USUAL_IN_MOVING_COORDINATES, **given.training}).resolve()
     sampling = _combine(SamplingConfig, given.sampling, before.get("sampling"), origin)
     sampling = _check_training(model, training, sampling.resolve(training.max_iterations))
     _tell_unused({**given.model, **given.training}, model, training)
@@ -163,6 +165,8 @@ def _check_request(request: TrainRequest, model: ModelConfig, training: TrainCon
         raise ValueError(f"visual 1 draws delta C against delta M, which {model.model_name} does not have")
     if options.visual and options.visual_path:
         refuse_existing(pathlib.Path(options.visual_path) / DECOUPLING, options.overwrite or options.resume)
+    if options.gen_frm_dir:
+        refuse_files(options.gen_frm_dir, ("nowcast_*",), options.overwrite)
 
 
 def _combine(config_class: type, given: Mapping[str, Any], before: dict[str, Any] | None, origin: Origin) -> Any:

@@ -46,6 +46,8 @@ def make_scaling(kind: str, value_range: tuple[float, ...], data: DataSet, model
         default = {"dBZ": (0.0, 60.0), "rain_rate": (0.1, 100.0), "none": (0.0, 1.0)}.get(kind, found)
         if value_range and len(value_range) != 2:
             raise ValueError(f"scaling_range needs two values, got {','.join(map(str, value_range))}")
+        if value_range and kind == "none":
+            raise ValueError(f"scaling_range {value_range[0]:g},{value_range[1]:g} needs another scaling than none")
         low, high = value_range or default
         chosen = Scaling(kind, low, high, data.units)
     if chosen.kind == "none" and finite.size and not (found[0] >= -1e-3 and found[1] <= 1.001):

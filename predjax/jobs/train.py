@@ -30,7 +30,7 @@ from predjax.models.ensemble import Ensemble, make_ensemble
 from predjax.models.forecaster import Forecaster, make_forecaster
 from predjax.models.losses import make_error
 from predjax.nowcasts.model import TrainedModel
-from predjax.pictures.curves import draw_losses
+from predjax.pictures.curves import draw_losses, holds_losses
 from predjax.pictures.learning_rates import draw_rates
 from predjax.radar.remarks import list_changes
 from predjax.radar.windows.batches import BatchSource, read_windows
@@ -187,7 +187,7 @@ def _run(request: TrainRequest, listener: Listener, writing: contextlib.ExitStac
         return result._replace(chief=chief)
     if options.is_training:
         records = read_log(run.folder / "log.jsonl")
-        if records:
+        if holds_losses(records):
             draw_losses(run.folder / "losses.png", records, overwrite=True)
         if result.reason.startswith("SIG"):
             return result

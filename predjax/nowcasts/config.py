@@ -1,6 +1,7 @@
 """The options of an ensemble: the number of its members, and the products made of them."""
 
 import dataclasses
+import math
 
 from predjax.flags import flag
 from predjax.messages import suggest
@@ -49,9 +50,12 @@ class EnsembleOptions:
             if not 0 <= percentile <= 100:
                 raise ValueError(f"--percentiles must lie between 0 and 100, not {percentile:g}")
         for threshold in self.accumulation:
-            if threshold <= 0:
+            if not 0 < threshold < math.inf:
                 raise ValueError(f"--accumulation must be above 0 mm, not {threshold:g}")
-        if self.radius is not None and self.radius <= 0:
+        for threshold in self.probability:
+            if not math.isfinite(threshold):
+                raise ValueError(f"--probability must be a number, not {threshold:g}")
+        if self.radius is not None and not 0 < self.radius < math.inf:
             raise ValueError(f"--radius must be above 0 km, not {self.radius:g}")
         if self.radius is not None and not (self.probability or self.accumulation):
             raise ValueError("--radius needs thresholds: give --probability or --accumulation")

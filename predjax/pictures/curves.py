@@ -77,6 +77,11 @@ def draw_losses(
     save_png(figure, path, overwrite=overwrite)
 
 
+def holds_losses(records: Iterable[Mapping]) -> bool:
+    """Return whether a record has a finite loss, which `draw_losses` needs."""
+    return any(_collect(list(records), key)[1].size for key in ("loss", "valid_loss"))
+
+
 def draw_skill(path: str | os.PathLike, comparison: xr.Dataset, *, title: str = "", overwrite: bool = False) -> None:
     """Draw the skill against lead time, a panel for each error score and for the CSI of each threshold (PNG).
 

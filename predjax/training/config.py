@@ -27,11 +27,19 @@ def split_score(name: str) -> tuple[str, float | None]:
     return kind, threshold
 
 
+# Fields of a `TrainConfig` for networks that correct extrapolation: they learn it faster than a forecast of their own.
+USUAL_IN_MOVING_COORDINATES = {"max_iterations": 250}
+
+
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
     """The configuration of training; a value of None follows from max_iterations."""
 
-    max_iterations: int = flag(500, "updates to make (with reverse_input, pairs of updates)", metavar="N")
+    max_iterations: int = flag(
+        500,
+        "updates to make; with reverse_input, pairs of updates (default: 250 in moving coordinates, else 500)",
+        metavar="N",
+    )
     batch_size: int = flag(4, "windows of an update (of a part of it with accumulate), over all devices", metavar="B")
     accumulate: int = flag(1, "batches whose gradients add up to one update, with the memory of one", metavar="N")
     lr: float = flag(3e-3, "(peak) learning rate", metavar="RATE")

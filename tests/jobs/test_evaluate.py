@@ -123,6 +123,7 @@ def test_evaluate_without_data_or_without_a_model(tiny_run, sample):
             "--reference persistance is not one of the methods persistence, extrapolation; did",
         ),
         ({"seed": -1}, "seed must not be negative"),
+        ({"area_totals": (float("nan"),)}, "area_totals must be above 0 mm, not nan"),
         ({"stride": 3}, "has no stride; did you mean window_stride"),
         ({"crop": -1}, "crop must be 0"),
         ({"crop": "x"}, "crop"),
@@ -134,6 +135,13 @@ def test_evaluate_refuses_in_one_line(sample, arguments, message):
     with pytest.raises(ValueError, match=message) as error:
         predjax.evaluate(None, **{"data": sample.isel(movie=[0]), **arguments})
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["modes", "states"])
+def test_true_states_are_for_latents(name):
+    with pytest.raises(ValueError, match=f"--{name} needs --latents"):
+        EvaluationFiles(**{name: "truth"})
+    assert EvaluationFiles(latents="folder", **{name: "truth"})
 
 
 def test_baselines_get_the_members_the_seed_and_the_sampling_of_the_data(sample, monkeypatch):

@@ -118,6 +118,20 @@ def test_data_tell_what_is_not_said(tmp_path):
         plan_training(TrainRequest(SAMPLE, None, options, Given({**SMALL, "img_width": 64})))
 
 
+@pytest.mark.parametrize(
+    "model, training, expected",
+    [
+        ({}, {}, (250, 12, 25)),
+        ({}, {"max_iterations": 40}, (40, 2, 4)),
+        ({"coordinates": "fixed"}, {}, (500, 25, 50)),
+    ],
+)
+def test_networks_in_moving_coordinates_train_for_less(tmp_path, model, training, expected):
+    options = TrainOptions(save_dir=str(tmp_path / "run"))
+    chosen = plan_training(TrainRequest(SAMPLE, None, options, Given({**SMALL, **model}, training))).training
+    assert (chosen.max_iterations, chosen.warmup_iterations, chosen.test_interval) == expected
+
+
 def test_what_is_given_and_not_used_is_said(caplog):
     caplog.set_level(logging.INFO, "predjax")
     model, training = {**SMALL, "decouple_beta": 0.2, "loss_members": 2}, {"weight_decay": 0.1, "lr_drop": 0.5}

@@ -37,6 +37,7 @@ def test_the_unit_decides_unless_something_is_asked_for(radar):
     [
         ("auto", (3.0,), "scaling_range needs two values, got 3.0"),
         ("dbz", (), "scaling 'dbz' is not one of auto, none"),
+        ("none", (0.0, 2.0), "scaling_range 0,2 needs another scaling than none"),
         ("none", (), r"scaling none is for data in \[0, 1\], found"),
     ],
 )

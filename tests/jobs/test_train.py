@@ -117,6 +117,8 @@ def test_weights_alone_are_verified(tiny_run, tmp_path, monkeypatch):
     assert (result.reason, result.iteration) == ("not trained", 0) and not list_steps(tmp_path / "run")
     assert result.decoupling == (16, 16, 1)
     assert result.verified.part == "test" and len(list((tmp_path / "frames").glob("*.nc"))) == 1
+    with pytest.raises(FileExistsError, match="frames"):  # before hours of training
+        predjax.train(SAMPLE, save_dir=tmp_path / "other", callbacks=[pytest.fail], **TINY, **frames)
     assert (tmp_path / "run" / "skill.json").read_text() == (tiny_run / "skill.json").read_text()
     skill = json.loads((tiny_run / "skill.json").read_text())["methods"]["predrnn_v2"]["rmse"]
     np.testing.assert_allclose(result.verified.verification.common["rmse"][0], skill, rtol=1e-6)

@@ -127,8 +127,11 @@ def test_what_cannot_be_made_is_refused(forecast, options, message):
         ({"statistic": ("mean", "mean")}, "--statistic names a value twice: mean,mean"),
         ({"percentiles": (101.0,)}, "--percentiles must lie between 0 and 100, not 101"),
         ({"accumulation": (0.0,)}, "--accumulation must be above 0 mm, not 0"),
+        ({"accumulation": (float("inf"),)}, "--accumulation must be above 0 mm, not inf"),
+        ({"probability": (1.0, float("nan"))}, "--probability must be a number, not nan"),
         ({"radius": 5.0}, "--radius needs thresholds: give --probability or --accumulation"),
         ({"radius": -5.0, "probability": (1.0,)}, "--radius must be above 0 km, not -5"),
+        ({"radius": float("nan"), "probability": (1.0,)}, "--radius must be above 0 km, not nan"),
     ],
 )
 def test_options_name_the_flag(options, message):

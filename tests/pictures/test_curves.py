@@ -6,7 +6,7 @@ import xarray as xr
 from matplotlib.colors import to_rgb
 
 from predjax.pictures import curves
-from predjax.pictures.curves import draw_losses, draw_skill
+from predjax.pictures.curves import draw_losses, draw_skill, holds_losses
 
 
 def lines_of(axes):
@@ -67,6 +67,8 @@ def test_losses_that_are_not_finite_are_left_out(tmp_path, drawn):
     np.testing.assert_array_equal(lines_of(axes)["training"], [(2, 0.3)])
     with pytest.raises(ValueError, match=r"loss\.png: no finite loss to draw in 1 records"):
         draw_losses(tmp_path / "loss.png", records[:1])
+    assert holds_losses(records) and holds_losses([{"iteration": 4, "valid_loss": 0.2}])
+    assert not (holds_losses(records[:1]) or holds_losses(records[2:]) or holds_losses([]))
 
 
 def test_many_losses_have_a_running_mean(drawn):

@@ -1,6 +1,7 @@
 """The options of areas: their file, their names, and the share of an area that must have data."""
 
 import dataclasses
+import math
 
 from predjax.flags import flag
 
@@ -36,7 +37,7 @@ class AreaScoringOptions(AreaOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         for threshold in self.area_totals:
-            if threshold <= 0:
+            if not 0 < threshold < math.inf:
                 raise ValueError(f"area_totals must be above 0 mm, not {threshold:g}")
         if len(set(self.area_totals)) < len(self.area_totals):
             raise ValueError(f"area_totals names a value twice: {','.join(map(str, self.area_totals))}")
