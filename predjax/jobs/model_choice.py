@@ -41,16 +41,21 @@ class Origin(NamedTuple):
         return self.record is not None
 
 
-def leave_out_unused(given: Given) -> Given:
+def leave_out_unused(given: Given, origin: Origin) -> Given:
     """Return the values without the fields that only action-conditioned models have, where the model is another one."""
-    name = given.model.get("model_name", ModelConfig.model_name)
-    spec = find_spec(name)
-    unused = () if spec.action else ("conv_on_input", "res_on_conv")
-    unused = unused if spec.forcings else (*unused, "num_action_ch")
+    name = given.model.get("model_name", origin.fields.get("model_name", ModelConfig.model_name))
+    unused = _list_unused(name)
     for flag in unused:
         if flag in given.model:
             LOG.info("--%s belongs to the action-conditioned models and is not used by %s", flag, name)
     return given._replace(model={key: value for key, value in given.model.items() if key not in unused})
+
+
+def _list_unused(model_name: str) -> tuple[str, ...]:
+    """Return the fields that only action-conditioned models have, and this model has not."""
+    spec = find_spec(model_name)
+    unused = () if spec.action else ("conv_on_input", "res_on_conv")
+    return unused if spec.forcings else (*unused, "num_action_ch")
 
 
 def check_new_model(given: Given, options: TrainOptions) -> Given:
@@ -90,7 +95,8 @@ def read_weights(path: pathlib.Path, given: Mapping[str, Any]) -> tuple[dict[str
     if path.suffix == ".npz" or path.is_dir() or path.name == "pretrained":
         model = load_model(path, member=0)
         return to_dict(model.forecaster.config), model.params
-    config, params = read_checkpoint(path, **given)
+    unused = _list_unused(given["model_name"]) if "model_name" in given else ()
+    config, params = read_checkpoint(path, **{name: value for name, value in given.items() if name not in unused})
     fields = to_dict(config)
     del fields["scaling"]  # the PyTorch code knows none: the data decide
     return fields, params

@@ -57,8 +57,8 @@ def plan_training(request: TrainRequest) -> TrainingPlan:
     """Return the plan of a training. Errors: ValueError or OSError, one line, for parts that do not agree."""
     options, train_data, valid_data = request.options, _given(request.data), _given(request.valid_data)
     folder = choose_folder(options, request.given.model)
-    given = leave_out_unused(request.given)
-    origin = find_origin(options, given.model, folder)
+    origin = find_origin(options, request.given.model, folder)
+    given = leave_out_unused(request.given, origin)
     if request.loss is not None and not origin.resumed:  # the loss decides what a forecast is like
         given = given._replace(model={"matching": 0.0, **given.model})
     if not origin.fields:

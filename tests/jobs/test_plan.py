@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 from tiny import ROOT
 
-from predjax.jobs.model_choice import check_new_model, find_length, find_origin, leave_out_unused
+from predjax.jobs.model_choice import Origin, check_new_model, find_length, find_origin, leave_out_unused
 from predjax.jobs.plan import choose_folder, plan_training
 from predjax.jobs.train_options import Given, TrainOptions, TrainRequest, describe_paths
 from predjax.models.catalogue import MODELS
@@ -31,8 +31,15 @@ SMALL = {"num_hidden": (4, 4), "filter_size": 3, "input_length": 3, "total_lengt
 def test_flags_of_action_models_are_left_out_for_others(name, kept, caplog):
     caplog.set_level(logging.INFO, "predjax")
     given = Given({"model_name": name, "num_action_ch": 2, "conv_on_input": True})
-    assert leave_out_unused(given).model.keys() == kept
+    assert leave_out_unused(given, Origin()).model.keys() == kept
     assert len(caplog.messages) == 3 - len(kept)
+
+
+def test_the_model_of_a_checkpoint_decides_which_flags_are_used(caplog):
+    caplog.set_level(logging.INFO, "predjax")
+    given = Given({"num_action_ch": 2, "conv_on_input": True})
+    assert leave_out_unused(given, Origin(fields={"model_name": "action_cond_predrnn"})) == given
+    assert not caplog.messages and not leave_out_unused(given, Origin()).model
 
 
 def test_the_usual_learning_rate_of_a_model_is_taken_unless_one_is_given():
