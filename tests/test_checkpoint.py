@@ -110,6 +110,7 @@ def test_where_nothing_can_be_written_the_old_one_stays(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["x.npz"]
 
 
+@pytest.mark.ci
 def test_a_run_whose_disk_is_full_stops_and_goes_on_later(unverified, tmp_path, monkeypatch, capsys):
     flags = [*QUICK, "--save_dir", str(tmp_path), "--max_iterations", "4", "--snapshot_interval", "2"]
     save = np.savez

@@ -76,6 +76,7 @@ def write_hostile_names(path, dims, shape):
 @pytest.mark.parametrize(
     ("dims", "shape"), [(("time", "y", "x"), (8, 24, 24)), (("time", "channel"), (8, 3))], ids=["movies", "series"]
 )
+@pytest.mark.ci
 def test_hostile_names_stay_inside_the_page_the_line_and_the_folder(dims, shape, real_pictures, tmp_path, capsys):
     deep = tmp_path / "a" / "b" / "c"
     deep.mkdir(parents=True)

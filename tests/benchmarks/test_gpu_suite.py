@@ -23,7 +23,7 @@ def states(found):
 
 def test_jobs_that_fail_or_hang_leave_the_results_of_the_others(tmp_path):
     hang = "print('{\"n\": 1}', flush=True); import time; time.sleep(60)"
-    part = jobs.Part(3.0, {"good": job("print('{\"n\": 2}')"), "bad": job("1 / 0"), "hang": job(hang)}, workers=3)
+    part = jobs.Part(1.5, {"good": job("print('{\"n\": 2}')"), "bad": job("1 / 0"), "hang": job(hang)}, workers=3)
     start = time.monotonic()
     found = jobs.run_part(part, tmp_path, time.monotonic() + 60)
     assert time.monotonic() - start < 30
@@ -43,7 +43,7 @@ def test_turns_come_one_after_another_and_only_to_those_that_are_ready(tmp_path)
     timed = "import sys, time; print('ready', flush=True); sys.stdin.readline(); a = time.time(); time.sleep(0.1)"
     timed += '; print(\'{"begin": %r, "end": %r}\' % (a, time.time()))'
     late = "import time; time.sleep(60)"
-    part = jobs.Part(3.0, {"late": job(late), "a": job(timed), "b": job(timed)}, turns=True)
+    part = jobs.Part(1.5, {"late": job(late), "a": job(timed), "b": job(timed)}, turns=True)
     found = jobs.run_part(part, tmp_path, time.monotonic() + 60, jobs.start_jobs(part.jobs, tmp_path))
     assert states(found) == {"late": "out of time", "a": "done", "b": "done"}
     first, second = sorted((found["jobs"][name]["results"][0] for name in "ab"), key=lambda one: one["begin"])

@@ -23,6 +23,7 @@ def test_the_target_is_the_sum_of_two_marked_numbers_one_in_each_half():
     np.testing.assert_allclose(np.square(targets - 1).mean(), long_memory.CHANCE, rtol=0.2)
 
 
+@pytest.mark.ci
 def test_cells_of_any_kind_have_about_the_same_number_of_parameters():
     for name in ("lstm", "lru"):
         features = long_memory.choose_features(name, 1000)

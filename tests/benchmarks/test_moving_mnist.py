@@ -117,6 +117,7 @@ def test_a_long_curve_is_drawn_by_means_of_blocks():
     np.testing.assert_array_equal(results.thin_out([3.0, 5.0]), [[1, 2], [3, 5]])
 
 
+@pytest.mark.ci
 def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(ours, tmp_path):
     """1 + 3 iterations are 4, bit for bit; what the log has beyond the last checkpoint is made again."""
     whole = train(ours, tmp_path / "whole")

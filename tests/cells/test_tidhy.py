@@ -152,7 +152,9 @@ def infer_and_train(config, x, r2):
     return compile_quickly(jax.value_and_grad(objective, has_aux=True))
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[pytest.mark.ci] * (case in ("bce", "nonlin"))) for case in CASES]
+)
 def test_series_losses_and_gradients_are_the_originals(read, case, double):
     """In float64, to which the original's float32 is closer than two compilations in float32 are to each other."""
     arrays, config = {k: np.float64(v) for k, v in read(f"F_TiDHy_{case}").items()}, configure(case)
@@ -172,6 +174,7 @@ def test_series_losses_and_gradients_are_the_originals(read, case, double):
     agree(gradient, read_params(arrays, "grad"))
 
 
+@pytest.mark.ci
 def test_single_precision_is_close(read):
     """Of the case in which rounding grows the most."""
     arrays, config = read("F_TiDHy_nonlin"), configure("nonlin")
@@ -192,7 +195,7 @@ def make_data(loss, *shape):
 TERMS = ("cos_eta", "w_sparsity", "decoder_orthogonality", "w_continuity")
 
 
-@pytest.mark.parametrize(("loss", "nonlinear"), [("mse", False), ("poisson", True)])
+@pytest.mark.parametrize(("loss", "nonlinear"), [("mse", False), pytest.param("poisson", True, marks=pytest.mark.ci)])
 def test_gradient_of_training_is_the_finite_difference(loss, nonlinear, double):
     """Along a direction in each parameter, with inference fixed and all the regularisers."""
     weights = dict(zip(TERMS, (0.5, 0.2, 0.3, 0.4)))

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 import xarray as xr
 from commands.test_command_line import refusal
 from tiny import ROOT, without_page
@@ -49,6 +50,7 @@ def test_evaluate_scores_and_exports(tiny_run, tmp_path, capsys, monkeypatch):
     assert "skill." in again and "--overwrite" in again
 
 
+@pytest.mark.ci
 def test_forecasts_of_others_are_scored_like_the_model_that_made_them(tiny_run, tmp_path, capsys):
     model = ["--checkpoint", tiny_run, "--max_cases", 2, "--num_save_samples", 2, "--baselines", "persistence"]
     outputs = ["--output", tmp_path / "model", "--export", tmp_path / "frames"]

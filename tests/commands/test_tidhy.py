@@ -61,6 +61,7 @@ def test_forecasts_are_scored_and_exported_with_what_explains_the_series(run, tm
     assert evaluate(command) == 2 and "exists" in capsys.readouterr().err
 
 
+@pytest.mark.ci
 def test_states_are_read_off_and_timescales_drawn(run, tmp_path, capsys):
     """The states here are the observed features, which the latent states show."""
     command = ["--checkpoint", run, "--data_path", run.parent / "rossler.nc", "--latents", tmp_path]

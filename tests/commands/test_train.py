@@ -106,7 +106,7 @@ def test_a_script_of_the_pytorch_code_runs(tmp_path):
         --train_data_paths {tmp_path}/train.npz --valid_data_paths {tmp_path}/valid.npz
         --save_dir {tmp_path}/checkpoints --gen_frm_dir {tmp_path}/results
         --model_name predrnn_v2 --reverse_input 1 --img_width 64 --img_channel 1 --input_length 10 --total_length 20
-        --num_hidden 8,8,8,8 --filter_size 5 --stride 1 --patch_size 4 --layer_norm 0 --decouple_beta 0.1
+        --num_hidden 8,8 --filter_size 5 --stride 1 --patch_size 4 --layer_norm 0 --decouple_beta 0.1
         --reverse_scheduled_sampling 1 --r_sampling_step_1 25000 --r_sampling_step_2 50000 --r_exp_alpha 2500
         --lr 0.0001 --batch_size 2 --max_iterations 4 --display_interval 1 --test_interval 2 --snapshot_interval 2
         --num_save_samples 1
@@ -121,7 +121,7 @@ def test_a_script_of_the_pytorch_code_runs(tmp_path):
 @pytest.mark.ci
 def test_the_command_of_the_original_jax_port_runs(tmp_path):
     script = f"""
-        -u train.py --model_name predrnn --num_hidden 16,16,16,16,16 --num_layers 5 --patch_size 4 --img_channel 1
+        -u train.py --model_name predrnn --num_hidden 16,16 --num_layers 2 --patch_size 4 --img_channel 1
         --img_width 40 --total_length 5 --input_length 4 --lr 0.001 --batch_size 16 --reverse_scheduled_sampling 0
         --decouple_beta 0.1 --save_dir {tmp_path}/checkpoints --visual 1 --max_iterations 3
         --valid_fraction 0.02 --test_fraction 0 --max_valid_cases 2

@@ -20,7 +20,6 @@ from predjax.run_file import collect, read_flags
 from predjax.training.config import TrainConfig
 
 SMALLEST = "--num_hidden 2 --filter_size 1 --max_iterations 1 --batch_size 1 --n_gpu 1".split()
-QUICK = "moving_mnist_openstl"  # the one that the default tests train
 
 
 def find_mark(name):
@@ -38,9 +37,7 @@ def cheap(monkeypatch):
     monkeypatch.setattr("predjax.verification.totals.bootstrap", lambda *arguments, **options: xr.Dataset())
 
 
-@pytest.mark.parametrize(
-    "name", [name if name == QUICK else pytest.param(name, marks=find_mark(name)) for name in MAKERS]
-)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=find_mark(name)) for name in MAKERS])
 @pytest.mark.usefixtures("cheap")
 def test_each_starts_on_its_kind_of_data_and_ends_with_its_protocol(name, tmp_path, capsys):
     data, valid = MAKERS[name](tmp_path)
@@ -60,7 +57,7 @@ def test_each_starts_on_its_kind_of_data_and_ends_with_its_protocol(name, tmp_pa
     assert record["model"]["total_length"] == flags["total_length"]
     repeated = collect(COMMAND, ["--config", str(tmp_path / "run" / "run.json")], find_recipe)
     assert repeated["num_hidden"] == (2,) and repeated["lr"] == flags["lr"]
-    if name == QUICK:  # an evaluation goes on with it
+    if name == "moving_mnist_openstl":  # an evaluation goes on with it
         chosen = compare(EvaluateOptions(str(tmp_path / "run"), baselines=())).cases.protocol
         assert chosen and chosen.name == flags["protocol"]
     scores = json.loads((tmp_path / "run" / "skill.json").read_text())["protocol"]

@@ -73,7 +73,7 @@ def differentiate(run, params, first, inputs, masks):
 @pytest.mark.parametrize(
     "execution,round_steps,rng",
     [({}, 1, None), ({}, 2, 7), ({}, STEPS, None)]
-    + [({"remat": remat}, 2, 7) for remat in REMATS[1:]]
+    + [pytest.param({"remat": remat}, 2, 7, marks=pytest.mark.ci) for remat in REMATS[1:]]
     + [({"convolution": "winograd"}, 2, None)]
     + [({"platform": "gpu"}, STEPS, 7), ({"platform": "gpu", "remat": "cell"}, 2, None)],
     ids=str,

@@ -21,7 +21,9 @@ CONFIGS = {
 }
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.ci] * (name in ("wide", "conv_s5"))) for name in CONFIGS]
+)
 def test_every_convolution_and_gradient_reads_and_writes_nhwc(name):
     """XLA on CPU is fast for NHWC with HWIO kernels alone, and rewrites nothing inside a scan.
 

@@ -47,8 +47,9 @@ REPEATED = {
     "A_action_cond_predrnn_v2_ln0_res0",
     "A_action_cond_predrnn_v2_ln0_res1",
 }
-# Of the models with actions one has norms and skips, the other neither; their cells are compared by default.
-LONGER = {"A_action_cond_predrnn_ln0_res0", "A_action_cond_predrnn_v2_ln1_res1"}
+# Of the models with actions one has norms and skips, the other neither; their cells are compared by default. PredRNN
+# is PredRNN-V2, which is compared by default, without the decoupling.
+LONGER = {"A_action_cond_predrnn_ln0_res0", "A_action_cond_predrnn_v2_ln1_res1", "A_predrnn_ln1_p4"}
 MARKS = {name: [pytest.mark.slow] for name in REPEATED} | {name: [pytest.mark.ci] for name in LONGER}
 TRAJECTORY, PATCHES, SCHEDULES = "A_train_trajectory_predrnn_v2", "A_reshape_patch", "A_schedules"
 RNG = jax.random.PRNGKey  # nothing in these models is random; the functions want a key

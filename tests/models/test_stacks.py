@@ -154,9 +154,10 @@ def test_mim_hands_differences_of_the_lowest_states_through_its_mim_n():
         np.testing.assert_allclose(output, hidden @ params["mim/~/head"]["w"], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n == "s5")) for n in list_models("linear")]
-)
+LONGER = {"s5": pytest.mark.slow, "conv_s5": pytest.mark.ci}  # than the LRU, which is compared by default
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=LONGER.get(n, ())) for n in list_models("linear")])
 def test_all_steps_at_once_are_the_steps_one_by_one(name):
     """Of a window of true inputs, of its gradients, and of a forecast, whose observed part alone is at once."""
     config = config_of(name, coverage_channel=True, num_action_ch=2)

@@ -42,6 +42,7 @@ def test_weights_go_to_the_task_with_the_small_gradient_and_to_the_one_that_lear
     assert state.weights[1] > 1 > state.weights[0]
 
 
+@pytest.mark.ci
 def test_training_tidhy_with_it_starts_as_without():
     """All weights are 1 at first: the first update is the plain one, also of a batch in two parts."""
     options = {"r2_dim": 2, "mix_dim": 2, "hyper_dim": 4, "max_iter": 8, "cos_eta": 0.1}

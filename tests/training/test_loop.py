@@ -51,6 +51,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(tiny_run, tmp_pa
     assert "step_00000004.npz" in caplog.text
 
 
+@pytest.mark.ci
 def test_overwrite_starts_anew(unverified, tmp_path):
     assert run(tmp_path, "--max_iterations", 3) == 0
     assert run(tmp_path, "--max_iterations", 2, "--overwrite") == 0

@@ -75,6 +75,7 @@ def run(tmp_path_factory):
     return folder / "run"
 
 
+@pytest.mark.ci
 def test_the_run_goes_on_and_forecasts_as_an_ensemble(run, unverified, tmp_path, capsys):
     assert train(["--resume", "--save_dir", str(run), "--max_iterations", "3"]) == 0
     arrays, record = checkpoint.load(step_path(run, 3))

@@ -154,6 +154,7 @@ def test_adam_is_adam():
         np.testing.assert_allclose(direction, expected, rtol=2e-6, atol=1e-7)
 
 
+@pytest.mark.ci
 def test_teacher_forcing_at_once_is_teacher_forcing_by_steps(frames):
     forecaster = make_forecaster(ModelConfig("lru", (3,), 1, input_length=2, total_length=4))
     params = forecaster.init(jax.random.key(1), frames)

@@ -65,7 +65,8 @@ def test_what_does_not_go_together():
 
 @pytest.mark.ci
 def test_a_run_of_all_three(unverified, tmp_path, capsys):
-    flags = [*TINY, "--crop", "32", "--coordinates", "moving", "--residual", "1", "--loss", "balanced"]
+    flags = [*TINY, "--crop", "32", "--coordinates", "moving", "--residual", "1", "--scales", "0"]
+    flags += ["--loss", "balanced"]
     folder = str(tmp_path / "run")
     assert train([*flags, "--max_iterations", "2", "--save_dir", folder]) == 0
     assert train(["--resume", "--max_iterations", "3", "--save_dir", folder]) == 0

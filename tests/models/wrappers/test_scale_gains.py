@@ -102,6 +102,7 @@ def test_gradients_of_a_change():
 
 
 @pytest.mark.parametrize("name", [pytest.param("conv_lstm", marks=pytest.mark.slow), "conv_s5"])
+@pytest.mark.ci
 def test_a_model_whose_network_gives_nothing_forecasts_the_autoregression(name):
     config = ModelConfig(
         name, (4,), filter_size=3, patch_size=4, input_length=4, total_length=7, residual=True, scales=3,
