@@ -15,9 +15,10 @@ from predjax.training.config import OF_EVENTS, TrainConfig, split_score
 
 SAID_BY_OPTIONS = ("max_iterations", "stop_on")  # fields of the configurations that budget and objective set
 SAMPLERS, PRUNERS, USUAL_TRIALS = ("tpe", "random", "grid"), ("median", "none"), 20
-# These decide which cases are scored and how often, so that trials with other values would not compare.
+# These decide which pixels are scored and how often, so that trials with other values would not compare: a network in
+# moving coordinates is validated on frames that move.
 _FIXED = {"input_length", "total_length", "task", "img_width", "img_channel", "num_action_ch", "max_valid_cases"}
-_FIXED |= {"test_interval", *SAID_BY_OPTIONS}
+_FIXED |= {"coordinates", "test_interval", *SAID_BY_OPTIONS}
 _OF_DATA = ("importance",)  # which training windows are drawn; all other fields decide the cases
 _RULE = "NAME=LOW..HIGH, NAME=LOW..HIGH:log or NAME=VALUE|VALUE, with spaces between several"
 _RANGE = re.compile(r"(.+?)\.\.(.+?)(:log)?")

@@ -38,6 +38,7 @@ def test_json_is_a_value():
         ("lr=0..1:log", "search: the range of lr must rise and start above 0, not 0..1:log"),
         ("num_hidden=1..2", r"search: num_hidden takes values, such as num_hidden=A\|B, and no range"),
         ("num_hiden=1|2", "search: 'num_hiden' is no flag of models or training; did you mean num_hidden"),
+        ("coordinates=fixed|moving", "search: coordinates must be the same for all trials, which are compared"),
         ("crop=1|2", "search: crop must be the same for all trials, which are compared by their scores"),
         ("max_iterations=1|2", "search: max_iterations must be the same for all trials"),
     ],
