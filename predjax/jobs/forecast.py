@@ -1,6 +1,5 @@
 """Forecast from the newest frames, and write the forecast."""
 
-import datetime
 import logging
 import pathlib
 import tempfile
@@ -16,6 +15,8 @@ from predjax.files import refuse_existing, true_write_errors
 from predjax.flags import select
 from predjax.jobs.areas import AreaForecasting, draw_areas, name_pictures, name_tables
 from predjax.jobs.options import ForecastFiles, ForecastOptions, read_keywords
+from predjax.jobs.staleness import Staleness, find_age
+from predjax.jobs.status import read_date
 from predjax.jobs.train_options import describe_paths
 from predjax.messages import one_line_messages, show_wait
 from predjax.nowcasts.config import EnsembleOptions
@@ -86,8 +87,8 @@ def forecast(checkpoint: Any, data: Any, *, init_time: Any = None, **options: An
       names a frame that was missing and made from its neighbours, and says where the frames are training data.
 
     Raises:
-      ValueError, OSError: one line: frames missing, another unit, grid or step, a lead time between two steps, members
-        that the model does not have.
+      ValueError, OSError: one line: frames missing or older than `max_age`, another unit, grid or step, a lead time
+        between two steps, members that the model does not have.
     """
     if "areas" in options:
         raise ValueError("areas are no option of a forecast: predjax.find_rain_on_areas(forecast, areas) sums its rain")
@@ -100,6 +101,7 @@ def forecast(checkpoint: Any, data: Any, *, init_time: Any = None, **options: An
     )
     forecasting = open_forecasting(chosen)
     init = find_newest(forecasting)
+    check_age(init, chosen.max_age)
     if init_time is not None:
         dated = isinstance(init, np.datetime64)
         init, newest = np.datetime64(init_time, "ns") if dated else init_time, init
@@ -135,12 +137,21 @@ def open_forecasting(options: ForecastOptions, stopped: Callable[[], bool] = lam
 
 
 def find_newest(forecasting: Forecasting) -> Any:
-    """Scan the feed and return the time of its newest frame. Errors: ValueError where there is no frame."""
+    """Scan the feed and return the time of its newest frame, without those dated more than `max_age` minutes ahead.
+
+    Errors: ValueError where there is no frame.
+    """
     options, feed = forecasting.options, forecasting.feed
     feed.scan()
     if not feed.times():
         raise ValueError(next(iter(feed.errors.values()), f"{describe_paths(options.data_path)}: there is no frame"))
-    return feed.times()[-1]
+    newest = Staleness(options.max_age).find_newest(feed.times(), read_date())
+    if newest is None:
+        first = (
+            f"every frame is dated more than {options.max_age:g} min ahead, the first one {show_time(feed.times()[0])}"
+        )
+        raise ValueError(f"{describe_paths(options.data_path)}: {first}")
+    return newest
 
 
 def write_nowcast(
@@ -210,8 +221,7 @@ def check_age(init: Any, max_age: float | None) -> None:
         return
     if not isinstance(init, np.datetime64):
         raise ValueError("max_age needs frames with times")
-    now = np.datetime64(datetime.datetime.now(datetime.UTC).replace(tzinfo=None), "ns")
-    age = (now - init) / np.timedelta64(60, "s")
+    age = find_age(init, read_date())
     if age > max_age:
         raise FramesTooOldError(f"the newest frame is of {show_time(init)}, {age:.1f} min old: max_age is {max_age:g}")
 

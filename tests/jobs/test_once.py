@@ -4,8 +4,10 @@ import json
 import sys
 
 import numpy as np
+import pytest
 import xarray as xr
 
+import predjax
 from predjax.commands.forecast import TOO_OLD, main
 
 
@@ -42,6 +44,14 @@ def test_a_timer_sees_a_feed_that_stops_and_goes_on(tmp_path, capsys):
     event = json.loads(said.out)
     assert event["event"] == "made" and event["file"].endswith("n.nc") and event["level"] == "info"
     assert found["last_nowcast"]["init_time"] == event["init_time"] and found["files_left_out"] == 0
+    arrive(-600)  # by a clock that is ten hours ahead
+    code, found, _ = run()
+    assert (code, found["state"]) == (0, "made") and found["last_nowcast"]["init_time"] == event["init_time"]
+    assert found["age_minutes"] < 30
+    with pytest.raises(ValueError, match="every frame is dated more than 30 min ahead, the first one 20"):
+        predjax.forecast("persistence", str(feed / "-600.nc"), num_steps=1, max_age=30)
+    with pytest.raises(ValueError, match=r"5\d\.\d min old: max_age is 30"):
+        predjax.forecast("persistence", str(feed / "50.nc"), num_steps=1, max_age=30)
     for path in feed.iterdir():
         path.unlink()
     (feed / "a.nc").write_bytes(b"CDF\x01")
