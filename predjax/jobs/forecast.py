@@ -147,10 +147,8 @@ def find_newest(forecasting: Forecasting) -> Any:
         raise ValueError(next(iter(feed.errors.values()), f"{describe_paths(options.data_path)}: there is no frame"))
     newest = Staleness(options.max_age).find_newest(feed.times(), read_date())
     if newest is None:
-        first = (
-            f"every frame is dated more than {options.max_age:g} min ahead, the first one {show_time(feed.times()[0])}"
-        )
-        raise ValueError(f"{describe_paths(options.data_path)}: {first}")
+        rule = f"every frame is dated more than {options.max_age:g} min ahead"
+        raise ValueError(f"{describe_paths(options.data_path)}: {rule}, the first one {show_time(feed.times()[0])}")
     return newest
 
 
