@@ -101,7 +101,7 @@ def end(processes):
 
 @pytest.mark.ci
 def test_two_processes_of_two_devices_train_like_four_devices_and_like_one(tmp_path):
-    flags = ["--num_hidden", "4,4", "--max_iterations", 6, "--lr_schedule", "constant", "--max_valid_cases", 6]
+    flags = ["--num_hidden", "4", "--max_iterations", 6, "--lr_schedule", "constant", "--max_valid_cases", 6]
     layouts = {"2 x 2": (2, 2), "1 x 4": (1, 4), "1 x 1": (1, 1)}
     started = {name: start(tmp_path / name, *layout, *flags) for name, layout in layouts.items()}
     for name, processes in started.items():
