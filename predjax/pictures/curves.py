@@ -3,7 +3,7 @@
 import math
 import os
 import pathlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -77,7 +77,7 @@ def draw_losses(
     save_png(figure, path, overwrite=overwrite)
 
 
-def holds_losses(records: Iterable[Mapping]) -> bool:
+def holds_losses(records: Sequence[Mapping]) -> bool:
     """Return whether a record has a finite loss, which `draw_losses` needs."""
     return any(_collect(list(records), key)[1].size for key in ("loss", "valid_loss"))
 
