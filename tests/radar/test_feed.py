@@ -75,6 +75,21 @@ def test_of_two_frames_of_a_time_the_first_file_counts(tmp_path, caplog):
     assert caplog.text.count("another frame of 2026-06-01T12:05") == 1
 
 
+def test_frames_without_dates_do_not_stop_a_feed(tmp_path, caplog):
+    np.save(tmp_path / "array.npy", np.ones((4, 24, 24), np.float32))
+    feed = Feed(tmp_path)
+    feed.scan()
+    assert feed.times() == [0, 1, 2, 3]
+    write(tmp_path, 0)
+    for _ in range(2):
+        feed.scan()
+    assert feed.times() == [START] and list(feed.errors) == [str(tmp_path / "array.npy")]
+    assert caplog.text.count("array.npy: its frames have no dates, those of") == 1
+    (tmp_path / "frame_00.nc").unlink()
+    feed.scan()
+    assert feed.times() == [0, 1, 2, 3] and not feed.errors
+
+
 def test_one_missing_frame_is_filled_in(tmp_path):
     for number in (0, 1, 3, 4):
         write(tmp_path, number)
