@@ -151,14 +151,14 @@ class Feed:
     def _find_places(self) -> None:
         """Find the file and the position of every frame."""
         self._places = {}
-        dated = next((path for path in sorted(self._known) if any(map(has_times, self._known[path].sources))), None)
+        dated = any(has_times(movies) for file in self._known.values() for movies in file.sources)
         for path in sorted(self._known):
             for movies in self._known[path].sources:
-                if dated is None or has_times(movies):
+                if not dated or has_times(movies):
                     self.errors.pop(path, None)
                     self._place(path, movies)
                 else:
-                    self.errors[path] = f"{path}: its frames have no dates, those of {dated} have"
+                    self.errors[path] = f"{path}: its frames have no dates, those of other files have"
                     self._say(path, f"{self.errors[path]}; left out")
         self._times = sorted(self._places)
 
