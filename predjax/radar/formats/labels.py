@@ -275,7 +275,10 @@ def _read_coordinate(dataset: xr.Dataset, name: str, roles: dict[str, str], role
     if {"scale_factor", "add_offset"} & attrs.keys():
         packing = read_packing(coordinate.dtype, attrs, f"{file}: {path.rpartition('/')[2]}")
         values = values * packing.scale + packing.offset
-    return xr.Variable((role,), values, {key: attrs[key] for key in _COORDINATE_ATTRS if key in attrs})
+    attrs = {key: attrs[key] for key in _COORDINATE_ATTRS if key in attrs}
+    if place := cf.find_place_of_units(coordinate):  # CF has six spellings of each
+        attrs["units"] = {"y": "degrees_north", "x": "degrees_east"}[place]
+    return xr.Variable((role,), values, attrs)
 
 
 def _name_channels(dataset: xr.Dataset, name: str, roles: dict[str, str]) -> tuple[str, ...] | None:
