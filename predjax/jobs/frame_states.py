@@ -51,15 +51,15 @@ class FrameStates:
 
     A nowcast that could not be made is tried again when the frames that it starts from change; after an error that may
     pass (`failed` with `passing`), also after a pause. While outputs cannot be written, all wait. The newest frame
-    comes first. `max_age` (minutes) gives up frames that are older. `revise` makes a nowcast again when its frames
-    change or one of them comes late. `keep` (seconds) gives up frames that are that much older than the newest frame.
+    comes first. `max_age` (minutes) gives up frames that are older; those that are dated further ahead wait. `revise`
+    makes a nowcast again when its frames change or one of them comes late. `keep` (seconds) gives up frames that are
+    that much older than the newest nowcast; nowcasts that are dated ahead do not count.
     """
 
     def __init__(self, max_age: float | None = None, revise: bool = False, keep: float | None = None):
         self._max_age, self._revise, self._keep = max_age, revise, keep
         self._frames: dict[Any, Frame] = {}
         self._times: list = []
-        self._newest: Any = None  # of which there is a nowcast
         self._blocked_until, self._block = 0.0, FIRST_PAUSE
 
     def __contains__(self, time: Any) -> bool:
@@ -85,19 +85,20 @@ class FrameStates:
         lost = [time for time in gone if self._frames[time].state is State.WAITING]
         for time in lost:
             self._give_up(time, GONE)
-        for time in self._times:
-            if self._frames[time].state is State.WAITING and self._is_removed(time):
-                self._give_up(time, REMOVED)
-                lost.append(time)
         for time in gone[:-MOST]:
             del self._frames[time]
         return lost
 
-    def _is_removed(self, time: Any) -> bool:
-        """Return whether a nowcast is older than the newest one by more than `keep`."""
-        if self._keep is None or self._newest is None or not isinstance(time, np.datetime64):
-            return False
-        return (self._newest - time) / np.timedelta64(1, "s") > self._keep
+    def _find_removed(self, clock: Clock) -> list:
+        """Return the waiting frames that are older than the newest nowcast by more than `keep`."""
+        if self._keep is None:
+            return []
+        dated = {time: frame.state for time, frame in self._frames.items() if isinstance(time, np.datetime64)}
+        made = [time for time, state in dated.items() if state in (State.MADE, State.AGAIN) and time <= clock.date]
+        if not made:
+            return []
+        first = max(made) - np.timedelta64(round(self._keep * 1e9), "ns")
+        return [time for time in self._times if dated.get(time) is State.WAITING and time < first]
 
     def age(self, time: Any, clock: Clock) -> float | None:
         """Return the age of a frame in minutes; None for frames without dates."""
@@ -105,9 +106,11 @@ class FrameStates:
 
     def expire(self, clock: Clock) -> list:
         """Give up frames that are too old now, and return them; frames given up by a wrong clock wait again."""
+        expired = self._find_removed(clock)
+        for time in expired:
+            self._give_up(time, REMOVED)
         if self._max_age is None:
-            return []
-        expired = []
+            return expired
         for time in self._times:
             frame, age = self._frames[time], self.age(time, clock)
             rule = f"max_age is {self._max_age:g}"
@@ -129,6 +132,8 @@ class FrameStates:
     def _is_due(self, time: Any, find_inputs: Callable[[Any], Inputs], clock: Clock) -> bool:
         frame = self._frames[time]
         if frame.state is State.WAITING:
+            if self._max_age is not None and (age := self.age(time, clock)) is not None and age < -self._max_age:
+                return False
             return frame.inputs is None or clock.seconds >= frame.due or find_inputs(time) != frame.inputs
         if not self._revise or not frame.inputs or frame.state is State.GIVEN_UP:
             return False
@@ -143,7 +148,6 @@ class FrameStates:
         frame = self._frames.setdefault(time, Frame())
         state = State.AGAIN if frame.state in (State.MADE, State.AGAIN) and inputs else State.MADE
         self._frames[time] = Frame(state, inputs=inputs)
-        self._newest = time if self._newest is None else max(self._newest, time)
         self._block = FIRST_PAUSE
 
     def failed(self, time: Any, reason: str, inputs: Inputs, passing: float | None = None) -> bool:

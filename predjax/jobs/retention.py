@@ -4,24 +4,27 @@ import contextlib
 import datetime
 import pathlib
 
+import numpy as np
+
 from predjax.jobs.journal import Journal
 
 _NAME = "%Y%m%dT%H%M%SZ"
 
 
-def remove_old(folder: pathlib.Path, journal: Journal, seconds: float) -> list[str]:
+def remove_old(folder: pathlib.Path, journal: Journal, seconds: float, now: np.datetime64) -> list[str]:
     """Remove the nowcasts whose init times are `seconds` before the newest one, and return the names of the files.
 
-    The newest nowcast counts, not the clock, which may be wrong. A file is removed only where it is no link. What
-    cannot be removed stays in the journal.
+    The newest nowcast counts that is not dated after `now`: the clock and the dates of frames may be wrong. A file is
+    removed only where it is no link. What cannot be removed stays in the journal.
     """
-    dates = {}
+    dates: dict[str, datetime.datetime] = {}
     for init in journal.entries:
         with contextlib.suppress(ValueError):  # the number of a frame without a date
             dates[init] = datetime.datetime.strptime(init, _NAME)
-    if not dates:
+    past = [date for date in dates.values() if np.datetime64(date) <= now]
+    if not past:
         return []
-    first = max(dates.values()) - datetime.timedelta(seconds=seconds)
+    first = max(past) - datetime.timedelta(seconds=seconds)
     removed, done = [], []
     for init in [init for init, date in dates.items() if date < first]:
         try:

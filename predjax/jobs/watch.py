@@ -119,7 +119,7 @@ class Watch:
             if self._watching.keep_seconds is None:
                 if len(self._journal.entries) > 2 * MOST_ENTRIES:
                     self._journal.shorten(MOST_ENTRIES)
-            elif removed := remove_old(self._folder, self._journal, self._watching.keep_seconds):
+            elif removed := remove_old(self._folder, self._journal, self._watching.keep_seconds, read_date()):
                 more = f" and {len(removed) - 1} more" if len(removed) > 1 else ""
                 yield Outcome(f"{self._folder}: removed {removed[0]}{more}", "removed", {"files": removed})
 
@@ -146,9 +146,10 @@ class Watch:
         yield from self._give_up(self.states.expire(read_clock()))
 
     def _find_first(self, times: list) -> Any:
-        """Return the first time that an earlier process forecast from, else the newest; None where there are none."""
+        """Return the first time that an earlier process forecast from, at most the newest; None where there is none."""
         known = [] if self._files.overwrite else [init for init in times if _name(init) in self._journal.entries]
-        return next(iter([*known, *times[-1:]]), None)
+        newest = self._staleness.find_newest(times, read_date())
+        return min([*known[:1], *([] if newest is None else [newest])], default=None)
 
     def _give_up(self, times: list) -> Iterator[Outcome]:
         """Yield one outcome for each reason."""

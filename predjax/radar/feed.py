@@ -62,7 +62,8 @@ class Feed:
     A file is read once, and again when it changes; it is open only while it is read. A file that cannot be read,
     because it is half written or damaged, is reported once and left out until it changes; it is also tried again after
     longer and longer pauses. `errors` has the reasons by path. Of two frames of one time, the frame of the first file
-    by name is taken. Frames of files without times are numbered.
+    by name is taken. Frames of files without times are numbered; they are left out where those of other files have
+    dates.
 
     Paths and options are those of `radar.readers.read_movies`, which takes objects in memory as well.
     """
@@ -150,9 +151,15 @@ class Feed:
     def _find_places(self) -> None:
         """Find the file and the position of every frame."""
         self._places = {}
+        dated = any(has_times(movies) for file in self._known.values() for movies in file.sources)
         for path in sorted(self._known):
             for movies in self._known[path].sources:
-                self._place(path, movies)
+                if not dated or has_times(movies):
+                    self.errors.pop(path, None)
+                    self._place(path, movies)
+                else:
+                    self.errors[path] = f"{path}: its frames have no dates, those of other files have"
+                    self._say(path, f"{self.errors[path]}; left out")
         self._times = sorted(self._places)
 
     def _place(self, path: str, movies: Movies) -> None:

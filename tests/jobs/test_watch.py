@@ -233,7 +233,7 @@ def test_a_full_disk_is_named_and_waited_for(monkeypatch, tmp_path):
 def test_a_service_says_how_it_is_and_removes_what_is_old(scripted, monkeypatch, tmp_path):
     """The feed stops and goes on; old nowcasts go, and frames whose nowcasts would go at once have none."""
     status, folder = tmp_path / "status.json", tmp_path / "nowcasts"
-    scans = [[0], *[[0, 10]] * 6, *[[0, 2, 10, 50]] * 2, [0, 2, 10, 50, 70], [0, 2, 5, 10, 50, 70]]
+    scans = [[0], *[[0, 10]] * 6, *[[0, 2, 10, 50]] * 2, [0, 2, 10, 50, 58], [0, 2, 5, 10, 50, 58]]
     looks = itertools.count()
     scan = ScriptedFeed.scan
     monkeypatch.setattr(ScriptedFeed, "scan", lambda feed: (scan(feed), next(looks)))
@@ -247,14 +247,25 @@ def test_a_service_says_how_it_is_and_removes_what_is_old(scripted, monkeypatch,
         "no nowcast from 2026-06-01T12:02:00: it is 46.0 min old: max_age is 20",
         "the feed goes on: the newest frame is of 2026-06-01T12:50:00",
         "no nowcast from 2026-06-01T12:50:00: frames are missing",
-        "nowcast_20260601T131000Z.nc is written",
+        "nowcast_20260601T125800Z.nc is written",
         f"{folder}: removed nowcast_20260601T120000Z.nc and 1 more",
         "no nowcast from 2026-06-01T12:05:00: its nowcast would be removed at once",
     ]
     found = json.loads(status.read_text())
-    assert [path.name for path in folder.glob("*.nc")] == ["nowcast_20260601T131000Z.nc"]
-    assert found["state"] == "ended" and found["newest_frame"] == "2026-06-01T13:10:00Z" and not found["stale"]
-    assert found["errors"]["frame"] == 2 and found["last_nowcast"]["init_time"] == "2026-06-01T13:10:00"
+    assert [path.name for path in folder.glob("*.nc")] == ["nowcast_20260601T125800Z.nc"]
+    assert found["state"] == "ended" and found["newest_frame"] == "2026-06-01T12:58:00Z" and not found["stale"]
+    assert found["errors"]["frame"] == 2 and found["last_nowcast"]["init_time"] == "2026-06-01T12:58:00"
+
+
+@pytest.mark.parametrize("max_age", [None, 30.0])
+def test_a_frame_that_is_dated_far_ahead_removes_no_nowcasts(scripted, monkeypatch, tmp_path, max_age):
+    folder, year = tmp_path / "nowcasts", 365 * 1440
+    monkeypatch.setattr(job, "read_date", lambda: START + 12 * MINUTE)
+    scans, watching = [[0, year], [0, 5, year], [0, 5, 10, year]], WatchOptions(watch=True, poll=1e-9, keep="30min")
+    texts = scripted(scans, {}, 3, max_age=max_age, watching=watching)
+    made = ["nowcast_20260601T120000Z.nc", "nowcast_20260601T120500Z.nc", "nowcast_20260601T121000Z.nc"]
+    made = made if max_age else ["nowcast_20270601T120000Z.nc", *made[1:]]  # the first is that of the newest frame
+    assert sorted(path.name for path in folder.glob("*.nc")) == sorted(made), texts
 
 
 def append(path, number):

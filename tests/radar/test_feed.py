@@ -15,13 +15,15 @@ from predjax.radar.step import Step
 START, STEP = np.datetime64("2026-06-01T12:00", "ns"), np.timedelta64(300, "s")
 
 
-def write(folder, number, *, name=None, value=None, size=8, units="mm h-1", mapping=None):
+def write(folder, number, *, name=None, value=None, size=8, units="mm h-1", mapping=None, init=None):
     """A file with one frame, whose pixels are its number."""
     path = folder / (name or f"frame_{number:02d}.nc")
     frame = np.full((1, size, size), float(number) if value is None else value, np.float32)
     axes = {axis: (axis, 1000.0 * np.arange(size), {"units": "m"}) for axis in ("y", "x")}
     coords = {"time": [START + number * STEP], **axes}
     data = xr.Dataset({"rain": (("time", "y", "x"), frame, {"units": units})}, coords)
+    if init is not None:
+        data["reference"] = ((), START + init * STEP, {"standard_name": "forecast_reference_time"})
     if mapping:
         data["rain"].attrs["grid_mapping"] = "crs"
         data["crs"] = ((), 0, {"grid_mapping_name": "mercator", "standard_parallel": mapping})
@@ -73,6 +75,36 @@ def test_of_two_frames_of_a_time_the_first_file_counts(tmp_path, caplog):
     feed.scan()
     assert values(take(feed, 2)[0]) == [0, 1, 2]
     assert caplog.text.count("another frame of 2026-06-01T12:05") == 1
+
+
+def test_forecasts_are_no_observations(tmp_path):
+    write(tmp_path, 0)
+    write(tmp_path, 1, init=1)  # an analysis
+    for number in (1, 2):
+        write(tmp_path, number, name=f"nowcast_{number}.nc", init=0)
+    feed = Feed(tmp_path)
+    feed.scan()
+    assert feed.times() == [START, START + STEP] and len(feed.errors) == 2
+    assert feed.errors[str(tmp_path / "nowcast_2.nc")].endswith("nowcast_2.nc: a forecast, no observation")
+    observed, forecast = read_movies(tmp_path)
+    assert [one["time"].size for one in (observed, forecast)] == [2, 2]
+    assert forecast.attrs["init_time"] == str(START) and "init_time" not in observed.attrs
+    assert "frames of a forecast (forecast_reference_time), no observations" in forecast.attrs["remarks"]
+
+
+def test_frames_without_dates_do_not_stop_a_feed(tmp_path, caplog):
+    np.save(tmp_path / "array.npy", np.ones((4, 24, 24), np.float32))
+    feed = Feed(tmp_path)
+    feed.scan()
+    assert feed.times() == [0, 1, 2, 3]
+    write(tmp_path, 0)
+    for _ in range(2):
+        feed.scan()
+    assert feed.times() == [START] and list(feed.errors) == [str(tmp_path / "array.npy")]
+    assert caplog.text.count("array.npy: its frames have no dates, those of other files have; left out") == 1
+    (tmp_path / "frame_00.nc").unlink()
+    feed.scan()
+    assert feed.times() == [0, 1, 2, 3] and not feed.errors
 
 
 def test_one_missing_frame_is_filled_in(tmp_path):

@@ -42,6 +42,8 @@ def show_duration(seconds: float) -> str:
 def name_durations(attrs: dict, name: str) -> dict[str, float]:
     """Return the durations in seconds that are in the names of a variable and its cell_methods, by their text.
 
+    Of several durations in a text the longest counts: an hourly sum may be made every 5 minutes.
+
     >>> name_durations({"long_name": "1-hour accumulation"}, "rain")
     {'1-hour accumulation': 3600.0}
     """
@@ -51,7 +53,7 @@ def name_durations(attrs: dict, name: str) -> dict[str, float]:
         durations = [read_duration(one) for one in _DURATION.findall(text.lower())]
         for seconds in (*durations, *(_ADVERBS.get(word) for word in words)):
             if seconds:
-                found[text] = seconds
+                found[text] = max(seconds, found.get(text, 0.0))
     interval = _INTERVAL.search(str(attrs.get("cell_methods", "")).lower())
     seconds = read_duration(interval[1]) if interval else None
     if interval and seconds:

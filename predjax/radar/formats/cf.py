@@ -157,18 +157,19 @@ def _role_by_attributes(variable: xr.Variable) -> str:
     standard_name = text_of(variable, "standard_name")
     role = _AXES.get(text_of(variable, "axis").upper()) or _STANDARD_NAMES.get(standard_name, "")
     if not role and variable.ndim == 1 and standard_name != "forecast_reference_time":
-        role = "time" if is_date(variable) else _place_of_units(variable)
+        role = "time" if is_date(variable) else find_place_of_units(variable)
     return role
 
 
-def _place_of_units(variable: xr.Variable) -> str:
+def find_place_of_units(variable: xr.Variable) -> str:
+    """Return "y" or "x" for a unit of latitudes or longitudes in any of CF's spellings; else ""."""
     units = text_of(variable, "units")
     return next((role for role, pattern in _PLACE_UNITS.items() if pattern.fullmatch(units)), "")
 
 
 def find_place(name: str, variable: xr.Variable) -> str:
     """Return "y" or "x" for latitudes and longitudes: by standard name, unit or name; else ""."""
-    role = _STANDARD_NAMES.get(text_of(variable, "standard_name"), "") or _place_of_units(variable)
+    role = _STANDARD_NAMES.get(text_of(variable, "standard_name"), "") or find_place_of_units(variable)
     return role or _PLACE_NAMES.get(plain_name(name).lower(), "")
 
 

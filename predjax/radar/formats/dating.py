@@ -1,5 +1,6 @@
 """The dates of the frames of a Dataset: from its time labels, or from the name of its file."""
 
+import contextlib
 from typing import NamedTuple
 
 import numpy as np
@@ -85,6 +86,17 @@ def date_frames(labels: FrameLabels, options: TimeOptions) -> Dating:
     if not found and "time" in labels.sizes:
         return Dating(None, "", ("there are no times, the frames are numbered",))
     return dating
+
+
+def find_init_time(labels: FrameLabels, dates: np.ndarray) -> str:
+    """Return the init time of a forecast, whose frames are later than their forecast_reference_time; else ""."""
+    for name, one in labels.dataset.variables.items():
+        if cf.text_of(one, "standard_name") == "forecast_reference_time":
+            with contextlib.suppress(ValueError):  # nothing else is read from it
+                init, _ = labels.read_dates(str(name))
+                if (dates > init).any():
+                    return str(init.min())
+    return ""
 
 
 def _date_by_name(labels: FrameLabels, pattern: str, own: Dating) -> Dating:

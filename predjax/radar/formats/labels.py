@@ -10,7 +10,7 @@ import xarray as xr
 from predjax.radar.config import read_step
 from predjax.radar.formats import cf, times
 from predjax.radar.formats.accumulation import DIFFERENCES, Period, choose_period, name_durations
-from predjax.radar.formats.dating import AS_IN_FILE, HELP, FrameLabels, TimeOptions, date_frames
+from predjax.radar.formats.dating import AS_IN_FILE, HELP, FrameLabels, TimeOptions, date_frames, find_init_time
 from predjax.radar.formats.decode import Decoder, read_number, read_packing, with_code_values
 from predjax.radar.formats.lazy import find_source
 from predjax.radar.formats.open_files import FileArray
@@ -77,7 +77,7 @@ class Header:
     remarks: tuple[str, ...] = ()  # a line for each label that was taken for something
     given_step: Step | None = None  # that the user states
     format: str = ""  # of the file, as users call it
-    init_time: str = ""  # of a forecast, by formats that have them
+    init_time: str = ""  # of a forecast
 
     @property
     def step(self) -> Step | None:
@@ -116,6 +116,9 @@ def read_header(
     if dates is None and "time" not in sizes and time_options.time == "auto":
         rule = f"there is neither a time dimension nor a single time (valid_time): {HELP}"
         raise ValueError(f"{name}: {rule}")
+    init_time = dataset.encoding.get("init_time", "")
+    if dates is not None and not init_time and (init_time := find_init_time(labels, dates)):
+        remarks = (*remarks, "frames of a forecast (forecast_reference_time), no observations")
     conversion = plan_conversion(attrs, global_attrs, units, name)
     grid = _read_grid(dataset, chosen, roles, sizes, file)
     length = sizes.get("time", 1)
@@ -160,7 +163,7 @@ def read_header(
             *cf.describe_places(dataset, chosen, roles),
         ),
         given_step=Step.given(seconds) if (seconds := read_step(time_options.step)) else None,
-        init_time=dataset.encoding.get("init_time", ""),
+        init_time=init_time,
     )
 
 
@@ -272,7 +275,10 @@ def _read_coordinate(dataset: xr.Dataset, name: str, roles: dict[str, str], role
     if {"scale_factor", "add_offset"} & attrs.keys():
         packing = read_packing(coordinate.dtype, attrs, f"{file}: {path.rpartition('/')[2]}")
         values = values * packing.scale + packing.offset
-    return xr.Variable((role,), values, {key: attrs[key] for key in _COORDINATE_ATTRS if key in attrs})
+    attrs = {key: attrs[key] for key in _COORDINATE_ATTRS if key in attrs}
+    if place := cf.find_place_of_units(coordinate):  # CF has six spellings of each
+        attrs["units"] = {"y": "degrees_north", "x": "degrees_east"}[place]
+    return xr.Variable((role,), values, attrs)
 
 
 def _name_channels(dataset: xr.Dataset, name: str, roles: dict[str, str]) -> tuple[str, ...] | None:

@@ -10,12 +10,10 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from predjax.radar.config import READING, DataConfig
-from predjax.radar.formats.catalogue import GRID_SUFFIXES, Reading, is_joined, read_labels, refuse_pattern
+from predjax.radar.formats.catalogue import GRID_SUFFIXES, Reading, find_format, is_joined, read_labels
 from predjax.radar.formats.engines import check_engine
 from predjax.radar.formats.joining import Joined, join_files
 from predjax.radar.formats.labels import Header
-from predjax.radar.formats.npy import read_npy
-from predjax.radar.formats.npz import read_npz
 from predjax.radar.formats.open_files import OPEN_FILES
 from predjax.radar.movies import Movies, check_movies, check_together, give_step, has_times, log_remarks
 
@@ -146,9 +144,9 @@ def _array_source(file: pathlib.Path, config: DataConfig) -> Source:
 
 
 def _open_array(file: pathlib.Path, config: DataConfig) -> Movies:
-    refuse_pattern(file, config.time_pattern)
-    read = read_npy if file.suffix.lower() == ".npy" else read_npz
-    return give_step(read(file, config.layout, _reading(config).unit_options), config.step)
+    found = find_format(file)
+    assert found and found.read, "it is an array"
+    return give_step(found.read(file, _reading(config)), config.step)
 
 
 def _labels(source: Source) -> Movies:

@@ -120,6 +120,7 @@ def test_a_unit_that_counts_its_time_tells_the_period():
 
 def test_durations_in_names_and_cell_methods():
     found = {"Rain (24h)": 86400.0, "hourly rain": 3600.0, "rain 15 min": 900.0}
+    found |= {"1 h accumulation every 5 min": 3600.0, "5 min scans in 1 h": 3600.0}
     for name, seconds in found.items():
         assert name_durations({"long_name": name}, "x") == {name: seconds}
     assert name_durations({"long_name": "5.5 mm/h at 2 d, v1h2"}, "rain_1d") == {}

@@ -146,6 +146,8 @@ def test_coordinates_stay_as_they_are_found(tmp_path, frames):
     np.testing.assert_array_equal(movies.y, [5, 4, 3, 2, 1])
     assert movies.y.dtype == np.float64 and movies.y.attrs == {"units": "km"}
     assert movies.x.attrs == {"units": "1"} and movies.x.values.tolist() == list(range(6))
+    add(path, "x", np.arange(6.0), ("x",), units="degree_E")  # one of CF's spellings
+    assert read(path)[0].x.attrs == {"units": "degrees_east"}
 
 
 def test_without_times_the_frames_are_numbered_and_each_file_stands_alone(tmp_path, frames):

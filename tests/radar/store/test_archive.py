@@ -27,6 +27,9 @@ def test_sources_are_in_the_order_of_the_files(files):
     ]
     for source in sources:  # they travel to other processes
         assert pickle.loads(pickle.dumps(source)).open()["frames"].shape == source.shape
+    np.savez(files[1], np.zeros((1, 5, 8, 8)), wanted=np.ones((1, 5, 8, 8)))
+    (source,), _ = scan_archive(files[1:2], DataConfig(variable="wanted"), skip=False)
+    assert source.open()["frames"].values.min() == 1
 
 
 def test_a_damaged_file_stops_the_scan_or_is_noted(files):
