@@ -255,7 +255,8 @@ def _read_given(options: EvaluateOptions) -> tuple[Cases, Method]:
         return frames[:, 0] if frames.shape[1] == 1 else frames
 
     windows = spread(list(by_window), options.max_cases or len(by_window))
-    return _add_scoring(Cases(sources, windows, input_length, steps), options, {}), run
+    cases = Cases(sources, windows, input_length, steps, on_bad_window=data.on_bad_window)
+    return _add_scoring(cases, options, {}), run
 
 
 def describe_other_sampling(model: TrainedModel, cases: Cases) -> list[str]:
