@@ -22,6 +22,7 @@ from predjax.jobs.options import EvaluateOptions, EvaluationFiles, read_keywords
 from predjax.jobs.published import add_protocol
 from predjax.messages import one_line_messages, show_wait, suggest
 from predjax.nowcasts.baselines import Setting, choose_baselines, make_baselines
+from predjax.nowcasts.forecast import to_forecast
 from predjax.nowcasts.model import TrainedModel, make_nowcast
 from predjax.nowcasts.pysteps import find_sampling
 from predjax.radar.areas.config import AreaScoringOptions
@@ -32,6 +33,7 @@ from predjax.radar.movies import is_series
 from predjax.radar.remarks import list_changes
 from predjax.radar.windows.batches import Batch
 from predjax.radar.windows.provenance import count_overlaps, find_other_sampling
+from predjax.radar.writers import rename_for_pysteps
 from predjax.verification.cases import Cases, Method, add_scoring, forecast_by, split
 from predjax.verification.protocols.config import ProtocolOptions
 from predjax.verification.skill import FILE_ATTRS
@@ -114,6 +116,8 @@ def run(
     models, methods, cases, overlaps = comparison
     if files and files.latents:
         _check_latents(models)
+    if files and files.export:
+        _check_export(cases, files.format)
     begin(comparison)
     if options.dask_scheduler:
         parts = map_parts(options.dask_scheduler, measure_part, options, split(cases), "verifying")
@@ -201,6 +205,17 @@ def _refuse_existing(files: EvaluationFiles) -> None:
     for folder, patterns in (files.output, skill), (files.export, ("nowcast_*",)), (files.latents, ("latents_*",)):
         if folder:
             refuse_files(folder, patterns, files.overwrite)
+
+
+def _check_export(cases: Cases, layout: str) -> None:
+    """Raise a ValueError if forecasts of a source have no lead times, or the layout of files cannot hold them."""
+    for source, window in {window.source: window for window in cases.windows}.items():
+        movies = cases.sources[source]
+        shape = [cases.num_steps, *(cases.crop or movies.sizes[axis] for axis in ("y", "x")), movies.sizes["channel"]]
+        empty = np.broadcast_to(np.float32(0), shape)
+        forecast = to_forecast(empty, movies, window, cases.input_length, "", "")
+        if layout == "pysteps":
+            rename_for_pysteps(movies.attrs["source"], forecast)
 
 
 def _check_latents(models: Mapping[str, TrainedModel]) -> None:
