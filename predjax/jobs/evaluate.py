@@ -85,6 +85,8 @@ def evaluate(checkpoint: Any, data: Any = None, **options: Any) -> xr.Dataset:
     Raises:
       ValueError, OSError: one line: an option that is not possible, data that do not fit the model or cannot be read.
     """
+    if "data_path" in options:
+        raise ValueError("evaluate has no data_path: give the data as its second argument, data")
     classes = EvaluateOptions, AreaScoringOptions, ProtocolOptions, DataConfig
     own, areas, protocol, reading = read_keywords("evaluate", classes, options)
     on_areas = AreaScoringOptions(**areas)

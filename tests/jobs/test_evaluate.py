@@ -144,11 +144,13 @@ def test_evaluate_without_data_or_without_a_model(tiny_run, sample):
         ({"crop": "x"}, "crop"),
         ({"units": "K"}, "units must be one of"),
         ({"data": None}, "evaluate needs"),
+        ({"checkpoint": []}, "checkpoint is an empty list: None evaluates the baselines alone"),
+        ({"data_path": SAMPLE}, "evaluate has no data_path: give the data as its second argument, data"),
     ],
 )
 def test_evaluate_refuses_in_one_line(sample, arguments, message):
     with pytest.raises(ValueError, match=message) as error:
-        predjax.evaluate(None, **{"data": sample.isel(movie=[0]), **arguments})
+        predjax.evaluate(**{"checkpoint": None, "data": sample.isel(movie=[0]), **arguments})
     assert "\n" not in str(error.value)
 
 
