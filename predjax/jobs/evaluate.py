@@ -263,7 +263,7 @@ def _read_given(options: EvaluateOptions) -> tuple[Cases, Method]:
     matches = match_forecasts(forecasts, sources, input_length)
     by_window = {match.window: match for match in matches}
     length = matches[0].forecast.movies.sizes["time"]
-    steps = options.num_steps or length
+    steps = length if options.num_steps is None else options.num_steps
     if not 1 <= steps <= length:
         raise ValueError(f"num_steps {steps}: the forecasts have {length} lead times")
 

@@ -1,5 +1,6 @@
 """`predjax.evaluate`: what the command does, on files and on datasets in memory; its options."""
 
+import dataclasses
 import logging
 import pickle
 
@@ -86,6 +87,8 @@ def test_forecasts_of_others_leave_out_damaged_windows_where_this_is_asked_for(t
         None, movies, forecasts=str(tmp_path / "a.nc"), input_length=2, baselines=(), reading=skip
     )
     assert jobs.compare(options).cases.on_bad_window == "skip"
+    with pytest.raises(ValueError, match="num_steps 0: the forecasts have 2 lead times"):
+        jobs.compare(dataclasses.replace(options, num_steps=0))
 
 
 def test_values_that_were_changed_are_named_at_the_end(caplog):
