@@ -29,8 +29,10 @@ from predjax.jobs.train import Listener, TrainResult
 from predjax.jobs.train_options import IN_MEMORY, TrainOptions, TrainRequest, describe_paths
 from predjax.locks import LOCK, hold
 from predjax.messages import one_line_messages
+from predjax.nowcasts.baselines import Setting, choose_baselines, make_baselines
 from predjax.pictures.curves import draw_skill
 from predjax.radar.formats.netcdf_lock import NETCDF_LOCK
+from predjax.radar.movies import is_series
 from predjax.training.monitor import read_log
 from predjax.verification.seeds import by_model_and_seed, compare_seeds, make_curves
 from predjax.verification.seeds_table import format_comparison
@@ -107,6 +109,7 @@ def _run(request: CompareRequest, say: Callable[[str], Any]) -> ModelComparison:
         check_shared(plan.model.model_name, state["shared"], _find_shared(plan))
     if not (plans[0].data.split.test or plans[0].data.split.valid):
         raise ValueError(f"compare scores held-out cases, and {plans[0].data.split.rule}: give --valid_data_paths")
+    _check_baselines(request.options, plans[0])
     with hold(folder):
         _write_state(folder, state)
         for seed in request.seeds:
@@ -120,6 +123,14 @@ def _run(request: CompareRequest, say: Callable[[str], Any]) -> ModelComparison:
                     state["trainings"][name] = _measure(result, plans[request.options.models.index(model)])
                     _write_state(folder, state)
         return _score(request, folder, state)
+
+
+def _check_baselines(options: CompareOptions, plan: TrainingPlan) -> None:
+    """Raise a ValueError if the data cannot have one of the baselines, or its library is not installed."""
+    movies = plan.data.sources[0]
+    task = {"sequence": plan.model.sequence, "series": is_series(movies), "source": movies.attrs["source"]}
+    setting = Setting(plan.data.units, plan.record["data"].get("regression"))
+    make_baselines(choose_baselines(options.baselines, **task), setting)
 
 
 def _open_state(request: CompareRequest, folder: pathlib.Path) -> dict[str, Any]:

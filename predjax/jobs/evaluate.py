@@ -22,6 +22,7 @@ from predjax.jobs.options import EvaluateOptions, EvaluationFiles, read_keywords
 from predjax.jobs.published import add_protocol
 from predjax.messages import one_line_messages, show_wait, suggest
 from predjax.nowcasts.baselines import Setting, choose_baselines, make_baselines
+from predjax.nowcasts.forecast import to_forecast
 from predjax.nowcasts.model import TrainedModel, make_nowcast
 from predjax.nowcasts.pysteps import find_sampling
 from predjax.radar.areas.config import AreaScoringOptions
@@ -32,6 +33,7 @@ from predjax.radar.movies import is_series
 from predjax.radar.remarks import list_changes
 from predjax.radar.windows.batches import Batch
 from predjax.radar.windows.provenance import count_overlaps, find_other_sampling
+from predjax.radar.writers import rename_for_pysteps
 from predjax.verification.cases import Cases, Method, add_scoring, forecast_by, split
 from predjax.verification.protocols.config import ProtocolOptions
 from predjax.verification.skill import FILE_ATTRS
@@ -83,6 +85,8 @@ def evaluate(checkpoint: Any, data: Any = None, **options: Any) -> xr.Dataset:
     Raises:
       ValueError, OSError: one line: an option that is not possible, data that do not fit the model or cannot be read.
     """
+    if "data_path" in options:
+        raise ValueError("evaluate has no data_path: give the data as its second argument, data")
     classes = EvaluateOptions, AreaScoringOptions, ProtocolOptions, DataConfig
     own, areas, protocol, reading = read_keywords("evaluate", classes, options)
     on_areas = AreaScoringOptions(**areas)
@@ -114,6 +118,8 @@ def run(
     models, methods, cases, overlaps = comparison
     if files and files.latents:
         _check_latents(models)
+    if files and files.export:
+        _check_export(cases, files.format)
     begin(comparison)
     if options.dask_scheduler:
         parts = map_parts(options.dask_scheduler, measure_part, options, split(cases), "verifying")
@@ -203,6 +209,17 @@ def _refuse_existing(files: EvaluationFiles) -> None:
             refuse_files(folder, patterns, files.overwrite)
 
 
+def _check_export(cases: Cases, layout: str) -> None:
+    """Raise a ValueError if forecasts of a source have no lead times, or the layout of files cannot hold them."""
+    for source, window in {window.source: window for window in cases.windows}.items():
+        movies = cases.sources[source]
+        shape = [cases.num_steps, *(cases.crop or movies.sizes[axis] for axis in ("y", "x")), movies.sizes["channel"]]
+        empty = np.broadcast_to(np.float32(0), shape)
+        forecast = to_forecast(empty, movies, window, cases.input_length, "", "")
+        if layout == "pysteps":
+            rename_for_pysteps(movies.attrs["source"], forecast)
+
+
 def _check_latents(models: Mapping[str, TrainedModel]) -> None:
     """Raise a ValueError unless there is one network, which has latents."""
     if len(models) > 1:
@@ -246,7 +263,7 @@ def _read_given(options: EvaluateOptions) -> tuple[Cases, Method]:
     matches = match_forecasts(forecasts, sources, input_length)
     by_window = {match.window: match for match in matches}
     length = matches[0].forecast.movies.sizes["time"]
-    steps = options.num_steps or length
+    steps = length if options.num_steps is None else options.num_steps
     if not 1 <= steps <= length:
         raise ValueError(f"num_steps {steps}: the forecasts have {length} lead times")
 
@@ -255,7 +272,8 @@ def _read_given(options: EvaluateOptions) -> tuple[Cases, Method]:
         return frames[:, 0] if frames.shape[1] == 1 else frames
 
     windows = spread(list(by_window), options.max_cases or len(by_window))
-    return _add_scoring(Cases(sources, windows, input_length, steps), options, {}), run
+    cases = Cases(sources, windows, input_length, steps, on_bad_window=data.on_bad_window)
+    return _add_scoring(cases, options, {}), run
 
 
 def describe_other_sampling(model: TrainedModel, cases: Cases) -> list[str]:

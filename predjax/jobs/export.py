@@ -20,6 +20,7 @@ from predjax.pictures.panels import label_forecast
 from predjax.pictures.responses import plot_responses
 from predjax.pictures.series import SeriesLabels, plot_series
 from predjax.radar.movies import is_series
+from predjax.radar.windows.bad_windows import tolerate
 from predjax.radar.windows.batches import Batch, read_windows
 from predjax.radar.windows.index import Window
 from predjax.radar.writers import write_forecast
@@ -60,11 +61,11 @@ def export(
 
     `nowcast_<init time>.nc` (CF netCDF) and `.npy` `(T, H, W, C)` hold the frames of the first method; `.png` and
     `.gif` show all methods beside the observation. A vector series has no `.gif`, but a `_response.png` of its features
-    against the forcings where they pair.
+    against the forcings where they pair. Windows that the scoring has left out as unreadable are left out here, too.
     """
     folder, overwrite = pathlib.Path(request.folder), request.overwrite
     folder.mkdir(parents=True, exist_ok=True)
-    cases = cases._replace(windows=spread(cases.windows, request.most))
+    cases = cases._replace(windows=[one for one in spread(cases.windows, request.most) if _is_readable(cases, one)])
     for window in tqdm(cases.windows, desc="exporting", unit="case", disable=None, leave=False):
         case = forecast_case(methods, cases, window, request.origin, known.get(window, {}))
         stem = folder / f"nowcast_{name_case(case)}"
@@ -102,6 +103,14 @@ def forecast_case(
 def read_case(cases: Cases, window: Window) -> Batch:
     """Read the observed frames of one window."""
     return read_windows(cases.sources, [window], cases.length, cases.crop)
+
+
+def _is_readable(cases: Cases, window: Window) -> bool:
+    """Return whether a window can be read; where such windows are errors, reading it is left to the caller."""
+    bad = tolerate(cases.on_bad_window)
+    if bad:
+        read_windows(cases.sources, [window], cases.length, cases.crop, bad)
+    return not (bad and bad.count)
 
 
 def label_case(cases: Cases, batch: Batch, frames: dict[str, np.ndarray], origin: str = "") -> Case:

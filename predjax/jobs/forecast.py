@@ -92,6 +92,8 @@ def forecast(checkpoint: Any, data: Any, *, init_time: Any = None, **options: An
     """
     if "areas" in options:
         raise ValueError("areas are no option of a forecast: predjax.find_rain_on_areas(forecast, areas) sums its rain")
+    if "data_path" in options:
+        raise ValueError("forecast has no data_path: give the data as its second argument, data")
     classes = (ForecastOptions, EnsembleOptions, Trust)
     keywords = {name: value for one in classes for name, value in select(one, options).items()}
     own, ensemble, trust = read_keywords("forecast", classes, keywords)

@@ -100,6 +100,8 @@ class EvaluateOptions:
     reading: Reading = ()
 
     def __post_init__(self) -> None:
+        if self.checkpoint == ():
+            raise ValueError("checkpoint is an empty list: None evaluates the baselines alone")
         if not self.checkpoint and self.data is None:
             raise ValueError("evaluate needs --checkpoint, --data_path or both")
         if self.forecasts and (self.checkpoint or self.data is None):

@@ -102,7 +102,8 @@ def find_areal_rain(forecast: Forecast, areas: PlacedAreas, options: EnsembleOpt
         ("hourly_accumulation", options.accumulation, "accumulation_threshold"),
     ):
         if thresholds and key in quantities:
-            values = np.stack([find_probability(quantities[key], threshold) for threshold in thresholds])
+            members = quantities[key].astype(np.float32)  # the precision of the data: 0.7 mm/h reaches 0.7
+            values = np.stack([find_probability(members, threshold) for threshold in thresholds])
             text = f"probability that the {QUANTITIES[key][0]} reaches the threshold"
             attrs = {"long_name": text, "units": "1", "event_rule": "value >= threshold"}
             found[f"probability_of_{key}_above_threshold"] = (dim, *PLACE), values, attrs

@@ -47,8 +47,12 @@ def draw_spectra(
     for number, method in enumerate(map(str, now["method"].values)):
         marks = {"markersize": 3.0, "markevery": (0.02 + 0.02 * number, 0.13)}
         style = {**styles[method], **marks, "linewidth": 1.3, "label": method}
-        upper.plot(waves, now["rapsd_forecast"].values[number], **style)
-        lower.plot(waves, now["rapsd_ratio"].values[number], **style)
+        power, ratio = now["rapsd_forecast"].values[number], now["rapsd_ratio"].values[number]
+        # Matplotlib cannot place markers on a curve without a point: of no rain on a logarithmic axis, of 0/0.
+        if (power > 0).any():
+            upper.plot(waves, power, **style)
+        if np.isfinite(ratio).any():
+            lower.plot(waves, ratio, **style)
     upper.set_yscale("log")
     positive = observed[np.isfinite(observed) & (observed > 0)]
     if positive.size:
@@ -66,8 +70,10 @@ def draw_spectra(
 
 
 def has_spectra(comparison: xr.Dataset) -> bool:
-    """Return whether any lead time has a spectrum."""
-    return "rapsd_forecast" in comparison and bool(comparison["rapsd_forecast"].notnull().any())
+    """Return whether any lead time has a spectrum; fields without any rain have no power."""
+    return any(
+        bool((comparison[name] > 0).any()) for name in ("rapsd_forecast", "rapsd_observed") if name in comparison
+    )
 
 
 def _measure_waves(comparison: xr.Dataset) -> tuple[np.ndarray, str]:

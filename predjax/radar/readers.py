@@ -46,7 +46,7 @@ def read_movies(paths: Any, **options: Any) -> Sources:
       paths: files, folders, globs, stores of predjax or of Zarr, as a list or as text with commas between them. Or
         objects, or a list or dict of them: a Dataset, DataArray or DataTree of xarray, in which frames are found as in
         netCDF files and their groups; a numpy array; a DataFrame or Series of pandas, whose index is time and whose
-        columns are features. Movies are checked and not changed.
+        columns are features. Movies are checked and not changed, so that other `units` than theirs are refused.
       layout: axes of arrays, also in .npy and .npz files, such as "movie,time,y,x"; "auto": by the shape (see
         `formats.layouts.find_layout`).
       variable: the netCDF variable, the composite's quantity or the array of a .npz file with the frames; empty: the
@@ -108,9 +108,12 @@ def _read_objects(objects: list[Named], reading: Reading) -> list[Movies]:
             check_dtype(data.dtype, name)
             found.append(label_array(data, name, reading.layout, reading.unit_options))
         elif is_movies(data):
-            frames = data["frames"]
+            frames, source = data["frames"], data.attrs["source"]
+            unit = str(frames.attrs.get("units"))
+            if reading.units not in ("file", unit):
+                raise ValueError(f"{source}: Movies stay in {unit}: give units={reading.units} where they are read")
             if find_source(frames) is None and frames.chunks is None:  # nothing decodes it, and it is in memory
-                check_range(frames.values, str(frames.attrs.get("units")), data.attrs["source"], "one is")
+                check_range(frames.values, unit, source, "one is")
             found.append(data)
         else:
             options = reading.unit_options, reading.forcings, reading.time_options

@@ -51,7 +51,7 @@ def write_forecast(
     if layout not in FORECAST_LAYOUTS:
         raise ValueError(f"the layout of a forecast file must be one of {', '.join(FORECAST_LAYOUTS)}, not {layout!r}")
     if layout == "pysteps":
-        forecast = _rename_for_pysteps(path, forecast)
+        forecast = rename_for_pysteps(path, forecast)
     with (
         NETCDF_LOCK,
         appearing(path, overwrite=overwrite) as temporary,
@@ -60,7 +60,7 @@ def write_forecast(
         _write(file, forecast)
 
 
-def _rename_for_pysteps(path: str | os.PathLike, forecast: xr.Dataset) -> xr.Dataset:
+def rename_for_pysteps(path: str | os.PathLike, forecast: xr.Dataset) -> xr.Dataset:
     """Return the forecast with the names of the pysteps layout. Errors: ValueError if the layout cannot hold it."""
     name, *others = forecast.data_vars
     units = forecast[name].attrs["units"]

@@ -65,7 +65,7 @@ def area_statistics(members: np.ndarray, observed: np.ndarray, scoring: Scoring)
         error, difference = find_crps_parts(totals[:-1], totals[-1])
         sums[2] += np.where(valid, error - difference / 2, 0)
         for row, threshold in enumerate(areas.totals):
-            reached = totals >= threshold
+            reached = totals.astype(np.float32) >= np.float32(threshold)  # ten times 0.1 mm reach 1 mm
             above, happened = reached[:-1].sum(axis=0), reached[-1]
             score = (above / number - happened) ** 2 - above * (number - above) / (number**2 * max(number - 1, 1))
             events[row] += (valid & happened).sum(axis=0)

@@ -54,19 +54,24 @@ def add_scoring(
     """Return the cases with their `floor` and their `scoring`.
 
     Args:
-      thresholds: of events; empty: the usual ones of the unit, and none for vector series.
+      thresholds: of events; empty: the usual ones of the unit above the floor, and none for vector series.
       sides: the sides of the FSS windows in pixels; vector series have no FSS.
-      scaling: the `Scaling` of a model. Its floor in dBZ is the floor of all fields; data in [0, 1] get SSIM and PSNR.
+      scaling: the `Scaling` of a model. Its floor in dBZ is the floor of all fields, which all pixels reach; data in
+        [0, 1] get SSIM and PSNR.
 
     Errors: ValueError, a threshold that values of the unit never or always reach, a side that is no odd number.
     """
     units, series = cases.units, is_series(cases.sources[0])
-    chosen = tuple(thresholds) or (() if series else THRESHOLDS.get(units, (0.5,)))
-    low, high = find_ranges(units).thresholds
-    for threshold in chosen:
-        if not low <= threshold <= high or (low == 0 == threshold):
-            raise ValueError(f"threshold {threshold:g} {units} tells nothing: choose above {low:g} and up to {high:g}")
     floor = scaling.low if scaling and scaling.kind == "dBZ" else None
+    usual = () if series else THRESHOLDS.get(units, (0.5,))
+    chosen = tuple(thresholds) or tuple(threshold for threshold in usual if floor is None or threshold > floor)
+    low, high = find_ranges(units).thresholds
+    least = low if floor is None else max(low, floor)
+    for threshold in chosen:
+        if not least <= threshold <= high or (low == 0 == threshold) or threshold == floor:
+            raise ValueError(
+                f"threshold {threshold:g} {units} tells nothing: choose above {least:g} and up to {high:g}"
+            )
     lead_times, lead_units = _find_leads(cases)
     pixels = {Grid.of(movies).pixel_size for movies in cases.sources}
     shapes = {(cases.crop,) * 2 if cases.crop else (m.sizes["y"], m.sizes["x"]) for m in cases.sources}

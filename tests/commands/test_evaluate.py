@@ -78,6 +78,14 @@ def test_export_with_the_names_of_pysteps(tiny_run, tmp_path):
         assert "reflectivity" in forecast and forecast.reflectivity.attrs["units"] == "dBZ"
 
 
+def test_a_format_that_cannot_hold_the_frames_is_refused_before_they_are_scored(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("predjax.jobs.evaluate.verify", None)
+    flags = ["--input_length", 2, "--num_steps", 2, "--baselines", "persistence", "--format", "pysteps"]
+    movies = ROOT / "data" / "radar_movies.npy"
+    message = refusal(capsys, evaluate, "--data_path", movies, *flags, "--export", tmp_path / "frames")
+    assert "radar_movies.npy: the pysteps layout holds mm/h or dBZ, not 1" in message
+
+
 def test_thresholds_that_tell_nothing(capsys):
     for thresholds in ("900", "x"):
         message = refusal(capsys, evaluate, "--data_path", SAMPLE, "--max_cases", 2, "--thresholds", thresholds)

@@ -160,6 +160,8 @@ def test_models_that_cannot_be_trained_alike_are_refused_before_any_training(ser
         jobs.run_comparison(ask(series, tmp_path / "c", ("gru", "physical")))
     with pytest.raises(ValueError, match="compare scores held-out cases, and nothing is held out: valid_fraction and"):
         jobs.run_comparison(ask(series, tmp_path / "c", given={"valid_fraction": 0.0, "test_fraction": 0.0}))
+    with pytest.raises(ValueError, match=r"series\.npy is a series: extrapolation moves maps"):
+        jobs.run_comparison(ask(series, tmp_path / "c", baselines=("extrapolation",)))
     assert not trainings.requests and not (tmp_path / "c").exists()
 
 

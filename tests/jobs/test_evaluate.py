@@ -1,5 +1,6 @@
 """`predjax.evaluate`: what the command does, on files and on datasets in memory; its options."""
 
+import dataclasses
 import logging
 import pickle
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from tiny import ROOT
+from verified import rain
 
 import predjax
 from predjax import checkpoint
@@ -18,8 +20,11 @@ from predjax.jobs import evaluate as jobs
 from predjax.jobs.evaluation_files import write_scores
 from predjax.jobs.options import EvaluateOptions, EvaluationFiles, RunFlags
 from predjax.nowcasts.baselines import BASELINES, Baseline
+from predjax.nowcasts.forecast import to_forecast
 from predjax.radar.areas.config import AreaScoringOptions
 from predjax.radar.config import DataConfig
+from predjax.radar.windows.index import Window
+from predjax.radar.writers import write_forecast
 from predjax.run_file import collect
 from predjax.verification.protocols.config import ProtocolOptions
 
@@ -71,6 +76,19 @@ def test_several_networks_stand_in_one_table(tiny_run, tmp_path):
         predjax.evaluate([tiny_run, tiny_run / "best.npz"], SAMPLE, **few)
     with pytest.raises(ValueError, match="--checkpoint is given twice: give several values once"):
         collect(COMMAND, ["--checkpoint", "a", "--checkpoint=b"])
+
+
+def test_forecasts_of_others_leave_out_damaged_windows_where_this_is_asked_for(tmp_path):
+    movies = rain(movies=1, frames=6)
+    frames = movies["frames"].values[0, 2:4]
+    write_forecast(tmp_path / "a.nc", to_forecast(frames, movies, Window(0, 0, 0, 0, 0), 2, "theirs", ""))
+    skip = (("on_bad_window", "skip"),)
+    options = EvaluateOptions(
+        None, movies, forecasts=str(tmp_path / "a.nc"), input_length=2, baselines=(), reading=skip
+    )
+    assert jobs.compare(options).cases.on_bad_window == "skip"
+    with pytest.raises(ValueError, match="num_steps 0: the forecasts have 2 lead times"):
+        jobs.compare(dataclasses.replace(options, num_steps=0))
 
 
 def test_values_that_were_changed_are_named_at_the_end(caplog):
@@ -129,11 +147,13 @@ def test_evaluate_without_data_or_without_a_model(tiny_run, sample):
         ({"crop": "x"}, "crop"),
         ({"units": "K"}, "units must be one of"),
         ({"data": None}, "evaluate needs"),
+        ({"checkpoint": []}, "checkpoint is an empty list: None evaluates the baselines alone"),
+        ({"data_path": SAMPLE}, "evaluate has no data_path: give the data as its second argument, data"),
     ],
 )
 def test_evaluate_refuses_in_one_line(sample, arguments, message):
     with pytest.raises(ValueError, match=message) as error:
-        predjax.evaluate(None, **{"data": sample.isel(movie=[0]), **arguments})
+        predjax.evaluate(**{"checkpoint": None, "data": sample.isel(movie=[0]), **arguments})
     assert "\n" not in str(error.value)
 
 

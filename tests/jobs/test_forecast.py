@@ -56,6 +56,7 @@ def test_forecast_refuses_datasets_in_one_line(tiny_run, sample):
         (array, {"lead_tim": 10}, "'lead_tim' is no option"),
         (array, {"areas": "a.csv"}, "predjax.find_rain_on_areas"),
         (array, {"lead_time": 7}, "no multiple"),
+        (array, {"data_path": "a.nc"}, "forecast has no data_path"),
     ):
         with pytest.raises(ValueError, match=message) as error:
             predjax.forecast(tiny_run, data, **options)

@@ -67,6 +67,9 @@ def test_members_have_percentiles_and_probabilities():
     totals = found["probability_of_accumulation_above_threshold"]
     assert totals.dims == ("accumulation_threshold", "area", "lead_time")
     np.testing.assert_allclose(totals[:, 0], [[2 / 3, 2 / 3], [1 / 3, 2 / 3]], rtol=1e-6)
+    exact = find(make_forecast([0.7] * 4), probability=(0.7,), accumulation=(0.7,))  # float32 has 0.69999999
+    assert exact["probability_of_rain_rate_above_threshold"].values[0, 0].tolist() == [1] * 4
+    assert exact["probability_of_accumulation_above_threshold"].values[0, 0].tolist() == [0, 0, 0, 1]
 
 
 def test_reflectivity_becomes_rain_at_each_pixel_and_says_how():

@@ -58,3 +58,12 @@ def test_a_unit_is_not_read_as_mathematics(assert_readable):
 
 def test_spectra_that_are_all_undefined_are_none():
     assert has_spectra(spectra()) and not has_spectra(spectra() * np.nan) and not has_spectra(xr.Dataset())
+    assert not has_spectra(spectra() * 0)
+
+
+def test_a_forecast_without_rain_and_dry_observations_have_no_curve():
+    data = spectra()
+    data["rapsd_forecast"][0], data["rapsd_ratio"][:] = 0, np.nan
+    figure = draw(data)
+    figure.canvas.draw()
+    assert [len(axes.lines) for axes in figure.axes] == [2, 1]  # of the observation and persistence; the line at 1

@@ -167,6 +167,8 @@ def test_movies_in_memory_are_looked_at_in_every_frame():
     (movies,) = read_movies(array, layout="time,y,x", units="mm/h")
     movies = movies.load()
     assert read_movies(movies)[0] is movies
+    with pytest.raises(ValueError, match="array: Movies stay in mm/h: give units=dBZ where they are read"):
+        read_movies(movies, units="dBZ")
     movies.frames[0, 5, 0, 0] = -3
     with pytest.raises(ValueError, match=r"array: values in mm/h must be between -0\.01 and 2000, but one is -3"):
         read_movies(movies)

@@ -43,6 +43,12 @@ def test_totals_of_an_ensemble():
     assert found["areal_bias_by_area"].dims == ("area", "lead_time")
 
 
+def test_rain_of_exactly_the_threshold_reaches_it():
+    fields = make_fields([[1.4, 1.4]]).astype(np.float32)  # a little less than 1.4
+    scoring = Scoring(units="mm/h", lead_times=(30, 60), areas=AreaScoring(AREAS, 0.9, (0.7,)))
+    assert find_scores(fields[:, None], fields, scoring)["areal_events"].values.tolist() == [[2, 2]]
+
+
 def test_a_single_forecast_has_its_mean_absolute_error():
     found = find_scores(MEMBERS[:, :1], OBSERVED, make_scoring())
     np.testing.assert_allclose(found["areal_crps"], [0, 1])

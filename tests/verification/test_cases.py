@@ -26,6 +26,11 @@ def test_the_floor_of_a_model_in_dbz_is_the_floor_of_all_fields():
     cases = make_cases(rain(units="dBZ"), scaling=scaling)
     assert cases.floor == cases.scoring.fill == 5.0 and cases.scoring.thresholds == (10.0, 20.0, 35.0)
     assert make_cases(rain(units="dBZ")).scoring.fill == -32.0 and make_cases(rain(units="dBZ")).floor is None
+    high = Scaling("dBZ", 10.0, 60.0, units="dBZ")  # all pixels would reach its floor: CSI and FSS of 1
+    assert make_cases(rain(units="dBZ"), scaling=high).scoring.thresholds == (20.0, 35.0)
+    for threshold in (5.0, 10.0):
+        with pytest.raises(ValueError, match=f"threshold {threshold:g} dBZ tells nothing: choose above 10 and up to"):
+            make_cases(rain(units="dBZ"), scaling=high, thresholds=(threshold,))
 
 
 def test_data_of_a_model_in_the_unit_interval_have_a_range():

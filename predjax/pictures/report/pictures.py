@@ -12,7 +12,7 @@ from predjax.pictures.lead_times import LeadPanel, draw_lead_panel, name_event, 
 from predjax.pictures.panels import FAINT, label_lead_times
 from predjax.pictures.report.page import Picture, embed_picture
 from predjax.pictures.report.words import spell_lead
-from predjax.pictures.spectra import OBSERVED_STYLE, draw_spectra
+from predjax.pictures.spectra import OBSERVED_STYLE, draw_spectra, has_spectra
 
 SCALE = 2  # pixels of a picture for each of the page: sharp on a fine screen and in print
 DPI = 100 * SCALE
@@ -53,7 +53,7 @@ def picture_spectra(comparison: xr.Dataset, styles: Mapping[str, Mapping]) -> li
     """Draw the power spectra at a few lead times, without the lead times that have none."""
     pictures = []
     for lead in _choose_leads(comparison):
-        if not comparison["rapsd_forecast"].isel(lead_time=lead).notnull().any():
+        if not has_spectra(comparison.isel(lead_time=lead)):
             continue
         title = _label_lead(comparison, lead)
         note = ""

@@ -150,7 +150,9 @@ def _score_columns(data: xr.Dataset, names: Sequence[str], reference: str = "") 
         ends = [data[f"{name}_{end}"] if f"{name}_{end}" in data else data[name] * np.nan for end in ("low", "high")]
         rows = zip(*(values.transpose("method", "lead_time").values for values in (data[name], *ends)))
         cells = [[_with_interval(value, low, high, decimals) for value, low, high in zip(*row)] for row in rows]
-        columns.append(Column(cells, HEADINGS.get(name, name)))
+        own = data[name].attrs.get("units", "")
+        other = own if name in IN_UNITS and own != data.attrs.get("units", "1") else ""  # areas of dBZ are in mm/h
+        columns.append(Column(cells, HEADINGS.get(name, name), other))
         if reference and name in SIGNS and f"{name}_verdict" in data:
             columns.append(_difference_column(data, name, reference, decimals))
     return columns

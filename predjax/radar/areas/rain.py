@@ -49,11 +49,12 @@ def accumulate(rates: np.ndarray, minutes: np.ndarray) -> dict[str, np.ndarray]:
     amounts = rates * np.diff(minutes, prepend=0.0) / 60
     found = {"accumulation": amounts.cumsum(axis=-1)}
     starts = np.array([0.0, *minutes])
-    if not np.isin(minutes - HOUR, starts).any():
+    begins = [np.isclose(starts, minute - HOUR, rtol=0, atol=ROUNDING) for minute in minutes]
+    if not np.any(begins):
         return found
     hourly = np.full(amounts.shape, np.nan)
-    for last, minute in enumerate(minutes):
-        first = np.flatnonzero(starts == minute - HOUR)
+    for last, begin in enumerate(begins):
+        first = np.flatnonzero(begin)
         if first.size:
             hourly[..., last] = amounts[..., first[0] : last + 1].sum(axis=-1)
     return found | {"hourly_accumulation": hourly}

@@ -3,6 +3,8 @@
 import pytest
 from reports import LEADS, write
 
+from predjax.pictures.report.tables import show_numbers
+
 
 def find_column(page, number, heading, part=0):
     """{(lead, method): cell} of a table's column; of several with one heading the `part`-th."""
@@ -67,3 +69,12 @@ def test_lead_times_in_frames_and_one_of_them(tmp_path, small):
     few = [of.isel(lead_time=[0]).assign_coords(lead_time=("lead_time", [1], {"units": "1"})) for of in small]
     text = " ".join(write(tmp_path / "a.html", *few)[1].texts)
     assert "frame 1" in text and "lead time (frames)" in text and " min" not in text
+
+
+def test_a_score_in_another_unit_than_the_table_says_so(measured):
+    common, whole = (of.copy(deep=True).assign_attrs(units="dBZ") for of in measured)
+    for of in (common, whole):
+        of["crps"].attrs["units"] = "dBZ"
+    tables = {table.heading: table for table in show_numbers(common, whole).content["tables"]}
+    below = {column.heading: column.below for column in tables["Ensembles, dBZ"].groups[0].columns}
+    assert below["CRPS of areas"] == "mm/h" and below["CRPS"] == ""

@@ -38,3 +38,5 @@ def test_missing_pixels_are_not_dry():
 def test_an_hour_ends_only_where_it_begins_at_a_lead_time():
     assert "hourly_accumulation" not in accumulate(np.ones(3), np.array([25.0, 50.0, 75.0]))
     np.testing.assert_allclose(accumulate(np.ones(3), np.array([20.0, 40.0, 60.0]))["hourly_accumulation"][-1], 1)
+    seconds = 100 * np.arange(1, 73)  # whose minutes are rounded
+    np.testing.assert_allclose(accumulate(np.ones(72), seconds / 60)["hourly_accumulation"][35:], 1)
