@@ -75,7 +75,8 @@ def forecast(checkpoint: Any, data: Any, *, init_time: Any = None, **options: An
       checkpoint: a file, or a run's folder, or the name of a baseline.
       data: files, folders and globs, as text or a list; or a Dataset or DataArray of frames (time, y, x), in which
         names and labels are found as in netCDF files; or Movies.
-      init_time: the time of the last observed frame, or its number where frames have no times, instead of the newest.
+      init_time: the time of the last observed frame (UTC), or its number where frames have no times, instead of the
+        newest.
       options: fields of `jobs.options.ForecastOptions`, such as `lead_time` in minutes, of
         `nowcasts.config.EnsembleOptions`, such as `members`, of `radar.config.Trust` (unless `trust_files`, files are
         read by a process of their own, with limits of time and memory), and of `read_movies`, where it is not as in
@@ -105,8 +106,8 @@ def forecast(checkpoint: Any, data: Any, *, init_time: Any = None, **options: An
     init = find_newest(forecasting)
     check_age(init, chosen.max_age)
     if init_time is not None:
-        dated = isinstance(init, np.datetime64)
-        init, newest = np.datetime64(init_time, "ns") if dated else init_time, init
+        wanted = init_time.removesuffix("Z") if isinstance(init_time, str) else init_time  # all dates are in UTC
+        init, newest = np.datetime64(wanted, "ns") if isinstance(init, np.datetime64) else init_time, init
         if init not in forecasting.feed.times():
             raise ValueError(f"init_time {init}: there is no frame of that time, the newest is of {newest}")
     with tempfile.TemporaryFile() as scratch:

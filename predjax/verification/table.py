@@ -55,7 +55,7 @@ def format_table(comparison: xr.Dataset, *, reference: str = "persistence", widt
     units, lead_units = comparison.attrs["units"], comparison.lead_time.attrs["units"]
     unit_text = "" if units == "1" else f" {units}"
     lead_heading = {"minutes": "min", "seconds": "s"}.get(lead_units, "frames")
-    lead = Column(lead_heading, [str(value) for value in comparison.lead_time.values])
+    lead = Column(lead_heading, [f"{value:.6g}" for value in comparison.lead_time.values])
 
     lines = [f"Skill by lead time: {', '.join(methods)}", _rules(comparison, unit_text)]
     shared, own = [], []

@@ -26,8 +26,10 @@ def test_forecast_takes_a_dataset_of_frames(tiny_run, sample, tmp_path):
     for data in (movie, movie["reflectivity"], [movie.isel(time=slice(0, 7)), movie.isel(time=slice(7, None))]):
         found = predjax.forecast(tiny_run, data, lead_time=10)
         xr.testing.assert_equal(found, of_file if "crs" in found else of_file.drop_vars("crs"))  # no part of an array
-    early = predjax.forecast(tiny_run, movie, init_time=movie["time"].values[5], num_steps=1)
-    assert early["valid_time"].values == movie["time"].values[6]
+    time = movie["time"].values[5]
+    for init_time in (time, f"{time.astype('datetime64[s]')}Z"):
+        early = predjax.forecast(tiny_run, movie, init_time=init_time, num_steps=1)
+        assert early["valid_time"].values == movie["time"].values[6]
     numbered = predjax.forecast("persistence", movie["reflectivity"].drop_vars("time"), init_time=5, num_steps=1)
     assert numbered["valid_time"].values == 6
 

@@ -24,7 +24,8 @@ _RANGE = 8.26e18  # nanoseconds: 261 years to either side of 2000 fit in datetim
 def decode_times(numbers: np.ndarray, attrs: dict, name: str) -> np.ndarray:
     """Return the dates (datetime64[ns]) of numbers with units like "seconds since 1970-01-01".
 
-    Real numbers are rounded to the millisecond: 5 minutes written in days are not 300 seconds exactly.
+    Real numbers are rounded to the millisecond, of single precision to the second: 5 minutes written in days are not
+    300 seconds exactly.
 
     Errors: ValueError, another calendar, a missing or infinite number, or a date outside 1739-2261.
     """
@@ -45,7 +46,8 @@ def decode_times(numbers: np.ndarray, attrs: dict, name: str) -> np.ndarray:
     if (np.abs(numbers.astype(np.float64) - zero) > _RANGE / length).any():
         raise ValueError(f"{name}: times in {attrs['units']!r} cannot be dates (outside 1739-2261)")
     if numbers.dtype.kind == "f" or zero != int(zero):
-        elapsed = np.rint((numbers - zero) * (length / 1e6)).astype(np.int64) * 10**6
+        unit_of_rounding = 10**9 if numbers.dtype in (np.float16, np.float32) else 10**6
+        elapsed = np.rint((numbers - zero) * (length / unit_of_rounding)).astype(np.int64) * unit_of_rounding
     else:
         elapsed = (numbers.astype(np.int64) - int(zero)) * length
     return np.datetime64("2000-01-01", "ns") + elapsed.astype("timedelta64[ns]")

@@ -28,6 +28,13 @@ def test_real_numbers_are_rounded_to_the_millisecond(unit, per_day):
     assert (np.diff(dates) == np.timedelta64(300, "s")).all()
 
 
+@pytest.mark.parametrize(("unit", "per_day"), [("days", 1), ("hours", 24)])
+def test_numbers_of_single_precision_are_rounded_to_the_second(unit, per_day):
+    numbers = np.float32(np.arange(288) / 288 * per_day)
+    dates = decode_times(numbers, {"units": f"{unit} since 2026-06-01"}, "a.nc: time")
+    np.testing.assert_array_equal(dates, np.datetime64("2026-06-01T00:00") + np.arange(288) * np.timedelta64(5, "m"))
+
+
 @pytest.mark.parametrize("calendar", ["standard", "proleptic_gregorian"])
 @pytest.mark.parametrize(("unit", "per_day"), [("days", 1), ("hours", 24), ("seconds", 86400)])
 @pytest.mark.parametrize("origin", ["0001-01-01", "1600-01-01T12:00:00", "1858-11-17 00:00:00", "2100-01-01"])
