@@ -74,8 +74,9 @@ class Place(NamedTuple):
 def find_ground(frames: xr.Dataset) -> Ground | None:
     """Return the lines and degrees to draw over frames (y, x), or None.
 
-    The frames need a grid mapping, or coordinates in degrees. The result is None where they have neither, where pyproj
-    does not know the projection or is not installed, and where a frame reaches beyond the edge of its projection.
+    The frames need a grid mapping, or longitudes and latitudes. The result is None where they have neither, where their
+    pole is rotated, where pyproj does not know the projection or is not installed, and where a frame reaches beyond the
+    edge of its projection.
     """
     place = find_place(frames)
     if place is None:
@@ -118,10 +119,13 @@ def find_place(frames: xr.Dataset) -> Place | None:
     if factor is None and not degrees:
         return None
     mapping = next((one.attrs.get("grid_mapping") for one in frames.data_vars.values()), None)
+    attrs = frames[mapping].attrs if mapping in frames.variables else {}
+    if degrees and attrs.get("grid_mapping_name") == "rotated_latitude_longitude":
+        return None
     to_map = to_degrees = _same
     scale = 1.0
     if not degrees:
-        crs = find_crs(put_in_metres(frames[mapping].attrs, factor or 1.0)) if mapping in frames.variables else None
+        crs = find_crs(put_in_metres(attrs, factor or 1.0)) if attrs else None
         if crs is None or not crs.is_projected:
             return None
         import pyproj

@@ -99,6 +99,7 @@ def test_frames_without_a_projection_have_no_ground():
         make_frames(steps, steps, "m"),
         make_frames(steps, steps, "m", {"grid_mapping_name": "unheard_of"}),
         make_frames(steps[:1], steps[:1], "degrees"),
+        make_frames(steps, steps, "degrees", {"grid_mapping_name": "rotated_latitude_longitude"}),
     ):
         assert find_ground(frames) is None
 
