@@ -139,7 +139,7 @@ def count_calls(devices: Sequence[jax.Device]) -> int:
 
 
 def find_platform(named: str = "") -> str:
-    """Return the platform to compile programs for, such as "cpu": `named`, or without a name that of the devices."""
+    """Return the platform to compile programs for, such as "cpu": `named` if it is given, else that of the devices."""
     return named or jax.default_backend()
 
 

@@ -30,7 +30,7 @@ class Area(NamedTuple):
 
 
 class Areas(NamedTuple):
-    """The areas of a file, and their coordinate reference system `crs`, as pyproj takes it ("": that of the grid)."""
+    """The areas of a file. `crs` is their coordinate reference system as pyproj reads it; "" is that of the grid."""
 
     path: str
     areas: list[Area]
